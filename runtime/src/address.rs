@@ -1,0 +1,235 @@
+//! Addresses: the names of workers on a node, and of peers that a transport can dial.
+
+use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::limits::MAX_ADDRESS_BYTES;
+
+/// The name of a transport, for the first half of an address such as `tcp#127.0.0.1:4000`.
+///
+/// ```
+/// use ockam_runtime::{route, Address, TransportType};
+/// const TCP: TransportType = TransportType::new("tcp");
+/// assert_eq!(Address::from((TCP, "127.0.0.1:4000")).to_string(), "tcp#127.0.0.1:4000");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TransportType(&'static str);
+
+impl TransportType {
+    /// Names a transport: a few lower-case letters.
+    pub const fn new(name: &'static str) -> Self {
+        Self(name)
+    }
+
+    /// The name, such as `tcp`.
+    pub const fn name(self) -> &'static str {
+        self.0
+    }
+}
+
+/// The address of a worker (`outlet`), or of a peer behind a transport (`tcp#127.0.0.1:4000`).
+///
+/// Cloning costs one reference count. Any text can be put into an `Address` without an error,
+/// so that `route!["outlet"]` stays short; an address that breaks the rules of [`Address::parse`]
+/// names no worker, and whoever registers it or sends to it is told so.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Address(Arc<str>);
+
+/// Why a text is no address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// Nothing was given.
+    #[error("an address must not be empty")]
+    Empty,
+    /// More than [`MAX_ADDRESS_BYTES`].
+    #[error("the address that starts with {start:?} has {length} bytes, at most {MAX_ADDRESS_BYTES} are allowed")]
+    TooLong {
+        /// Its first characters.
+        start: String,
+        /// Its bytes.
+        length: usize,
+    },
+    /// White space, control characters and `=>` would make a printed route ambiguous.
+    #[error("the address {text:?} contains {character:?}: use letters, digits and punctuation without spaces")]
+    Character {
+        /// The address.
+        text: String,
+        /// The first offending character.
+        character: char,
+    },
+    /// `=>` separates the addresses of a printed route.
+    #[error("the address {0:?} contains \"=>\", which separates the addresses of a route")]
+    Arrow(String),
+}
+
+impl Address {
+    /// An address made at run time: 128 random bits as 32 hexadecimal digits.
+    ///
+    /// It cannot be guessed, so knowing it is what permits to send to it.
+    ///
+    /// # Panics
+    /// If the operating system has no randomness to give, as nothing can be kept secret then.
+    pub fn random() -> Self {
+        let mut bits = [0_u8; 16];
+        SystemRandom::new().fill(&mut bits).expect("the operating system provides randomness");
+        Self(hex(&bits).into())
+    }
+
+    /// Checks a text and makes it an address.
+    ///
+    /// # Errors
+    /// [`AddressError`] if it is empty, too long, or holds white space, control characters or `=>`.
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
+        check(text)?;
+        Ok(Self(text.into()))
+    }
+
+    /// Checks an address that was made without a check.
+    ///
+    /// # Errors
+    /// As [`Address::parse`].
+    pub fn validate(&self) -> Result<(), AddressError> {
+        check(&self.0)
+    }
+
+    /// The text of the address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// For an address that a transport can dial, its two halves: `("tcp", "127.0.0.1:4000")`.
+    pub fn dial_parts(&self) -> Option<(&str, &str)> {
+        self.0.split_once('#')
+    }
+}
+
+fn check(text: &str) -> Result<(), AddressError> {
+    if text.is_empty() {
+        return Err(AddressError::Empty);
+    }
+    if text.len() > MAX_ADDRESS_BYTES {
+        let start = text.chars().take(32).collect();
+        let length = text.len();
+        return Err(AddressError::TooLong { start, length });
+    }
+    if let Some(character) = text.chars().find(|c| c.is_whitespace() || c.is_control()) {
+        let text = text.to_owned();
+        return Err(AddressError::Character { text, character });
+    }
+    if text.contains("=>") {
+        return Err(AddressError::Arrow(text.to_owned()));
+    }
+    Ok(())
+}
+
+/// Lower-case hexadecimal digits of `bytes`.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 0x0f)]);
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(*byte));
+    }
+    text
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        Self::parse(text)
+    }
+}
+
+impl From<&str> for Address {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<String> for Address {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<&String> for Address {
+    fn from(text: &String) -> Self {
+        Self(text.as_str().into())
+    }
+}
+
+impl From<&Address> for Address {
+    fn from(address: &Address) -> Self {
+        address.clone()
+    }
+}
+
+impl<T: AsRef<str>> From<(TransportType, T)> for Address {
+    fn from((transport, peer): (TransportType, T)) -> Self {
+        Self(format!("{}#{}", transport.name(), peer.as_ref()).into())
+    }
+}
+
+impl Borrow<str> for Address {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<str> for Address {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_as_text_and_parses_back() {
+        for text in ["outlet", "tcp#127.0.0.1:4000", "tcp#[::1]:4000", "F00ff.I11"] {
+            let address: Address = text.parse().unwrap();
+            assert_eq!(address.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn refuses_text_that_would_make_a_route_ambiguous() {
+        assert_eq!(Address::parse(""), Err(AddressError::Empty));
+        for text in ["a b", "a\n", "a=>b", "\u{7}"] {
+            assert!(Address::parse(text).is_err(), "{text:?}");
+        }
+        assert!(Address::parse(&"x".repeat(MAX_ADDRESS_BYTES)).is_ok());
+        assert!(Address::parse(&"x".repeat(MAX_ADDRESS_BYTES + 1)).is_err());
+    }
+
+    #[test]
+    fn random_addresses_have_128_bits_and_differ() {
+        let (one, two) = (Address::random(), Address::random());
+        assert_ne!(one, two);
+        assert_eq!(one.as_str().len(), 32);
+        assert!(one.as_str().bytes().all(|b| b.is_ascii_hexdigit()));
+    }
+
+    #[test]
+    fn only_an_address_with_a_transport_can_be_dialled() {
+        assert_eq!(Address::from("tcp#[::1]:1").dial_parts(), Some(("tcp", "[::1]:1")));
+        assert_eq!(Address::from("outlet").dial_parts(), None);
+    }
+}

@@ -1,0 +1,80 @@
+//! Bodies: what a worker's messages carry.
+
+use std::io::Cursor;
+
+use serde::{de::DeserializeOwned, Serialize};
+
+use crate::payload::Payload;
+
+/// A type that messages can carry: every `Serialize + DeserializeOwned`, as MessagePack, and
+/// [`Payload`] itself for workers that want the bytes as they are.
+pub trait Body: Sized + Send + 'static {
+    /// Whether the worker gets the bytes as they are, and notices too.
+    const RAW: bool = false;
+
+    /// The bytes of the body.
+    ///
+    /// # Errors
+    /// When the value has no MessagePack form, such as a map with a failing key.
+    fn encode(self) -> Result<Payload, rmp_serde::encode::Error>;
+
+    /// The body from its bytes, all of them.
+    ///
+    /// # Errors
+    /// When the bytes are not of this type.
+    fn decode(payload: Payload) -> Result<Self, rmp_serde::decode::Error>;
+}
+
+impl<T: Serialize + DeserializeOwned + Send + 'static> Body for T {
+    fn encode(self) -> Result<Payload, rmp_serde::encode::Error> {
+        Ok(Payload::from(rmp_serde::to_vec(&self)?))
+    }
+
+    fn decode(payload: Payload) -> Result<Self, rmp_serde::decode::Error> {
+        let mut deserializer = rmp_serde::Deserializer::new(Cursor::new(&payload[..]));
+        deserializer.set_max_depth(MAX_DEPTH);
+        let body = T::deserialize(&mut deserializer)?;
+        if deserializer.position() < payload.len() as u64 {
+            return Err(serde::de::Error::custom("bytes follow the body"));
+        }
+        Ok(body)
+    }
+}
+
+impl Body for Payload {
+    const RAW: bool = true;
+
+    fn encode(self) -> Result<Payload, rmp_serde::encode::Error> {
+        Ok(self)
+    }
+
+    fn decode(payload: Payload) -> Result<Self, rmp_serde::decode::Error> {
+        Ok(payload)
+    }
+}
+
+/// How deeply a body from outside may be nested.
+const MAX_DEPTH: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_survive_and_trailing_bytes_do_not() {
+        let body = (7_u64, String::from("x"), vec![Some(1), None]);
+        let payload = Body::encode(body.clone()).unwrap();
+        assert_eq!(<(u64, String, Vec<Option<i32>>)>::decode(payload.clone()).unwrap(), body);
+        let mut longer = payload;
+        longer.extend_from_slice(&[0]);
+        assert!(<(u64, String, Vec<Option<i32>>)>::decode(longer).is_err());
+    }
+
+    #[test]
+    fn deep_nesting_ends_in_an_error() {
+        #[derive(Debug, serde::Serialize, serde::Deserialize)]
+        struct Nested(Vec<Nested>);
+        let deep = vec![0x91; 100_000];
+        assert!(Nested::decode(deep.into()).is_err());
+    }
+}

@@ -1,0 +1,228 @@
+//! The MessagePack form of a [`Message`], strict and bounded while it is decoded.
+//!
+//! `[kind, hops, [onward ...], [return ...], payload]`: arrays only, addresses as `str`, the payload
+//! as `bin` and last, so that a message is a header followed by its payload and both ends leave
+//! the payload where it is.
+
+use bytes::BytesMut;
+use rmp::{decode as read, encode as write, Marker};
+use smallvec::SmallVec;
+
+use crate::{
+    address::{Address, AddressError},
+    limits::{MAX_ADDRESS_BYTES, MAX_HOPS, MAX_ROUTE_ADDRESSES},
+    message::{Kind, Message},
+    origin::Origin,
+    payload::Payload,
+    route::Route,
+};
+
+/// The encoded fields before the payload's bytes.
+pub type Header = SmallVec<[u8; 256]>;
+
+/// Why bytes from a peer are no message. None of them says more than the peer already knew.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The bytes end in the middle of a field.
+    #[error("the message ends inside its {0}")]
+    Truncated(&'static str),
+    /// A field has another MessagePack type or value than the protocol says.
+    #[error("the message's {0} is malformed")]
+    Malformed(&'static str),
+    /// A route has more than [`MAX_ROUTE_ADDRESSES`].
+    #[error("a route of {0} addresses was sent, at most {MAX_ROUTE_ADDRESSES} are allowed")]
+    RouteTooLong(u32),
+    /// An address breaks the rules.
+    #[error("an address was sent that breaks the rules: {0}")]
+    Address(#[from] AddressError),
+    /// Bytes follow the message.
+    #[error("{0} bytes follow the message")]
+    Trailing(usize),
+}
+
+/// Encodes everything before the payload's bytes.
+///
+/// # Panics
+/// Never: writing to a vector in memory does not fail.
+pub fn encode_header(message: &Message) -> Header {
+    let mut header = Header::new();
+    let kind = match message.kind {
+        Kind::Data => 0,
+        Kind::Notice => 1,
+    };
+    // 0x95: an array of five. `kind` and `hops` are below 128, so each is its own encoding.
+    header.extend_from_slice(&[0x95, kind, message.hops.min(MAX_HOPS)]);
+    encode_route(&mut header, &message.onward_route);
+    encode_route(&mut header, &message.return_route);
+    let length = u32::try_from(message.payload.len()).unwrap_or(u32::MAX);
+    write::write_bin_len(&mut Sink(&mut header), length).expect("memory can be written");
+    header
+}
+
+fn encode_route(header: &mut Header, route: &Route) {
+    let count = u32::try_from(route.len()).unwrap_or(u32::MAX);
+    write::write_array_len(&mut Sink(header), count).expect("memory can be written");
+    for address in route.iter() {
+        write::write_str(&mut Sink(header), address.as_str()).expect("memory can be written");
+    }
+}
+
+/// Lets `rmp` write into a small vector.
+struct Sink<'a>(&'a mut Header);
+
+impl std::io::Write for Sink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The whole message as one payload; the header is written into the room before the body.
+pub fn encode(message: Message) -> Payload {
+    let header = encode_header(&message);
+    let mut payload = message.payload;
+    payload.prepend(&header);
+    payload
+}
+
+/// Decodes a message that fills `buffer` from `start` to its end; the payload stays in place.
+///
+/// # Errors
+/// [`DecodeError`] for anything that the protocol does not allow; nothing is allocated for a
+/// field before its size was checked.
+pub fn decode(encoded: Payload, origin: Origin) -> Result<Message, DecodeError> {
+    let mut fields: &[u8] = &encoded;
+    let rest = &mut fields;
+    if marker(rest, "array")? != Marker::FixArray(5) {
+        return Err(DecodeError::Malformed("array"));
+    }
+    let kind = match marker(rest, "kind")? {
+        Marker::FixPos(0) => Kind::Data,
+        Marker::FixPos(1) => Kind::Notice,
+        _ => return Err(DecodeError::Malformed("kind")),
+    };
+    let hops = match marker(rest, "hop counter")? {
+        Marker::FixPos(hops) if hops <= MAX_HOPS => hops,
+        _ => return Err(DecodeError::Malformed("hop counter")),
+    };
+    let onward_route = decode_route(rest, "onward route")?;
+    let return_route = decode_route(rest, "return route")?;
+    let length = read::read_bin_len(rest).map_err(|_| DecodeError::Malformed("payload"))?;
+    let (length, available) = (usize::try_from(length).unwrap_or(usize::MAX), rest.len());
+    if length > available {
+        return Err(DecodeError::Truncated("payload"));
+    }
+    if length < available {
+        return Err(DecodeError::Trailing(available - length));
+    }
+    let range = encoded.len() - length..encoded.len();
+    let mut payload = encoded;
+    payload.narrow(range);
+    Ok(Message { kind, hops, onward_route, return_route, payload, origin, permit: None })
+}
+
+/// Decodes a message from a buffer that it fills.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_frame(frame: BytesMut, origin: Origin) -> Result<Message, DecodeError> {
+    decode(Payload::from(frame), origin)
+}
+
+fn marker(rest: &mut &[u8], field: &'static str) -> Result<Marker, DecodeError> {
+    read::read_marker(rest).map_err(|_| DecodeError::Truncated(field))
+}
+
+fn decode_route(rest: &mut &[u8], field: &'static str) -> Result<Route, DecodeError> {
+    let count = read::read_array_len(rest).map_err(|_| DecodeError::Malformed(field))?;
+    if usize::try_from(count).map_or(true, |count| count > MAX_ROUTE_ADDRESSES) {
+        return Err(DecodeError::RouteTooLong(count));
+    }
+    (0..count).map(|_| decode_address(rest, field)).collect()
+}
+
+fn decode_address(rest: &mut &[u8], field: &'static str) -> Result<Address, DecodeError> {
+    let length = read::read_str_len(rest).map_err(|_| DecodeError::Malformed(field))?;
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    if length > MAX_ADDRESS_BYTES {
+        return Err(DecodeError::Malformed(field));
+    }
+    let (text, after) = rest.split_at_checked(length).ok_or(DecodeError::Truncated(field))?;
+    *rest = after;
+    let text = std::str::from_utf8(text).map_err(|_| DecodeError::Malformed(field))?;
+    Ok(Address::parse(text)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route;
+    use proptest::prelude::*;
+
+    fn message() -> Message {
+        let payload = Payload::from(b"payload".to_vec());
+        Message::new(route!["tcp#[::1]:4000", "outlet"], route!["0123"], payload)
+    }
+
+    #[test]
+    fn a_message_survives_the_wire() {
+        let encoded = encode(message());
+        let decoded = decode(encoded, Origin::Local).unwrap();
+        assert_eq!(decoded.onward_route, message().onward_route);
+        assert_eq!(decoded.return_route, message().return_route);
+        assert_eq!(decoded.payload, message().payload);
+        assert_eq!((decoded.kind, decoded.hops), (Kind::Data, MAX_HOPS));
+    }
+
+    #[test]
+    fn the_bytes_are_those_of_the_protocol_document() {
+        let message = Message::new(route!["b"], route!["a"], Payload::from(vec![1, 2]));
+        let expected = [0x95, 0, 32, 0x91, 0xa1, b'b', 0x91, 0xa1, b'a', 0xc4, 2, 1, 2];
+        assert_eq!(&encode(message)[..], &expected);
+    }
+
+    #[test]
+    fn every_truncation_and_every_extra_byte_is_an_error() {
+        let encoded = encode(message()).to_vec();
+        for length in 0..encoded.len() {
+            assert!(decode(encoded[..length].into(), Origin::Local).is_err(), "{length}");
+        }
+        let longer = [&encoded[..], &[0]].concat();
+        let error = decode(longer.into(), Origin::Local).unwrap_err();
+        assert_eq!(error, DecodeError::Trailing(1));
+    }
+
+    #[test]
+    fn too_many_addresses_are_refused_before_they_are_read() {
+        // An array of 2^32 - 1 addresses is announced and none follows.
+        let bytes = vec![0x95, 0, 32, 0xdd, 0xff, 0xff, 0xff, 0xff];
+        let error = decode(bytes.into(), Origin::Local).unwrap_err();
+        assert_eq!(error, DecodeError::RouteTooLong(u32::MAX));
+    }
+
+    #[test]
+    fn maps_nested_arrays_and_spent_values_are_refused() {
+        for bytes in [vec![0x85, 0, 32], vec![0x95, 0x95], vec![0x95, 2], vec![0x95, 0, 33]] {
+            assert!(decode(bytes.into(), Origin::Local).is_err());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_message_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = decode(bytes.into(), Origin::Local);
+        }
+
+        #[test]
+        fn mutated_messages_are_a_message_or_an_error(at in 0_usize..40, byte: u8) {
+            let mut encoded = encode(message());
+            let at = at % encoded.len();
+            encoded[at] = byte;
+            let _ = decode(encoded, Origin::Local);
+        }
+    }
+}

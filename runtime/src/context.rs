@@ -1,0 +1,237 @@
+//! The context: how a program that is no actor sends and receives.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use actix::{Actor, Addr, Context as ActorContext, Handler};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
+use crate::{
+    address::Address,
+    body::Body,
+    error::{Error, Result},
+    limits::ASK_TIMEOUT,
+    message::{Kind, Message},
+    node::Node,
+    notice::{Notice, Reason},
+    reachability::Class,
+    route::Route,
+    routed::Routed,
+    worker::{Description, Entry, Registration, Sink, Undelivered},
+};
+
+/// A program's own address on a node, with a mailbox to receive from.
+///
+/// ```no_run
+/// # async fn example(mut ctx: ockam_runtime::Context) -> ockam_runtime::Result<()> {
+/// let answer: String = ctx.ask(ockam_runtime::route!["echoer"], String::from("hello")).await?;
+/// ctx.send(ockam_runtime::route!["echoer"], answer).await?;
+/// let received = ctx.receive::<String>().await?;
+/// println!("{} from {}", received.body(), received.return_route());
+/// # Ok(())
+/// # }
+/// ```
+pub struct Context {
+    node: Node,
+    registration: Registration,
+    mailbox: mpsc::UnboundedReceiver<Arrived>,
+}
+
+/// A message with the entry that it arrived at.
+type Arrived = (Arc<Entry>, Message);
+
+impl Context {
+    /// A context with an unguessable address on `node`.
+    ///
+    /// # Errors
+    /// If the node is stopped.
+    pub fn new(node: &Node) -> Result<Self> {
+        Self::register_at(node, Description::new(Address::random(), Class::Reply))
+    }
+
+    /// A context at an address of the caller's choice, reached as a worker of that name is.
+    ///
+    /// # Errors
+    /// If the address is none or taken.
+    pub fn named(node: &Node, address: impl Into<Address>) -> Result<Self> {
+        Self::register_at(node, Description::new(address, Class::User))
+    }
+
+    fn register_at(node: &Node, description: Description) -> Result<Self> {
+        // Unbounded in number; what waits in it holds its bytes of its edge's budget.
+        let (sender, mailbox) = mpsc::unbounded_channel();
+        let registration = node.register_sink(description, Queue(sender))?;
+        Ok(Self { node: node.clone(), registration, mailbox })
+    }
+
+    /// The node.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// The address of this context.
+    pub fn address(&self) -> &Address {
+        self.registration.address()
+    }
+
+    /// Sends `body` along `route`; answers come to this context. Waits for room on the first edge.
+    ///
+    /// # Errors
+    /// If the body is too large or has no MessagePack form, or the first hop does not exist. What
+    /// goes wrong further on comes back as a notice, which is logged.
+    pub async fn send<M: Body>(&self, route: impl Into<Route>, body: M) -> Result<()> {
+        self.node.send_from(self.address(), route, body).await
+    }
+
+    /// Waits for the next message of type `M`. Other messages are an error, not skipped.
+    ///
+    /// # Errors
+    /// If the next message is of another type, or is the notice that one of this context's
+    /// messages could not be delivered.
+    pub async fn receive<M: Body>(&mut self) -> Result<Routed<M>> {
+        let (entry, message) = self.mailbox.recv().await.ok_or(Error::Stopped)?;
+        open(&entry, message)
+    }
+
+    /// As [`Context::receive`], for at most `limit`.
+    ///
+    /// # Errors
+    /// As [`Context::receive`], and if nothing came in time.
+    pub async fn receive_within<M: Body>(&mut self, limit: Duration) -> Result<Routed<M>> {
+        let received = timeout(limit, self.receive()).await;
+        received.unwrap_or_else(|_| {
+            let waited_for = format!("a message to {}", self.address());
+            Err(Error::TimedOut { waited_for, seconds: limit.as_secs() })
+        })
+    }
+
+    /// Sends `body` along `route` and waits for the answer; several may be under way at once.
+    ///
+    /// # Errors
+    /// As [`Node::ask`].
+    pub async fn ask<M: Body, R: Body>(&self, route: impl Into<Route>, body: M) -> Result<R> {
+        self.node.ask(route, body).await
+    }
+
+    /// Starts an actor as the worker at `address`: see [`Node::start_worker`].
+    ///
+    /// # Errors
+    /// If the address is none or taken.
+    pub fn start_worker<A, M>(&self, address: impl Into<Address>, actor: A) -> Result<()>
+    where
+        A: Actor<Context = ActorContext<A>> + Handler<Routed<M>> + Send,
+        M: Body,
+    {
+        self.node.start_worker(address, actor)
+    }
+
+    /// Gives an actor that already runs an address: see [`Node::register`].
+    ///
+    /// # Errors
+    /// If the address is none or taken.
+    pub fn register<A, M>(&self, address: impl Into<Address>, actor: Addr<A>) -> Result<()>
+    where
+        A: Actor<Context = ActorContext<A>> + Handler<Routed<M>>,
+        M: Body,
+    {
+        self.node.register(address, actor)
+    }
+
+    /// Stops the worker at `address`: see [`Node::stop_worker`].
+    ///
+    /// # Errors
+    /// If there is no such worker.
+    pub fn stop_worker(&self, address: impl Into<Address>) -> Result<()> {
+        self.node.stop_worker(address)
+    }
+
+    /// The addresses of all workers on the node, sorted.
+    pub fn workers(&self) -> Vec<Address> {
+        self.node.workers().into_iter().map(|(address, _)| address).collect()
+    }
+
+    /// Stops the node: see [`Node::stop`].
+    ///
+    /// # Errors
+    /// None; a result, so that it may end an `async fn main`.
+    pub async fn stop(&self) -> Result<()> {
+        self.node.stop().await;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("address", self.address()).finish_non_exhaustive()
+    }
+}
+
+impl Node {
+    /// Sends `body` along `route` and waits for the answer, for up to 30 seconds.
+    ///
+    /// # Errors
+    /// As [`Context::send`]; if the message could not be delivered somewhere on its way, if nothing
+    /// came in time, or if the answer is not of type `R`.
+    pub async fn ask<M: Body, R: Body>(&self, route: impl Into<Route>, body: M) -> Result<R> {
+        let route = route.into();
+        let waited_for = format!("an answer from {route}");
+        let (sender, answer) = oneshot::channel();
+        let description = Description::new(Address::random(), Class::Reply);
+        let once = Once(Mutex::new(Some(sender)));
+        let registration = self.register_sink(description, once)?;
+        self.send_from(registration.address(), route, body).await?;
+        let answered = timeout(ASK_TIMEOUT, answer).await;
+        let (entry, message) = answered
+            .map_err(|_| Error::TimedOut { waited_for, seconds: ASK_TIMEOUT.as_secs() })?
+            .map_err(|_| Error::Stopped)?;
+        open(&entry, message).map(Routed::into_body)
+    }
+}
+
+/// Opens an envelope that arrived at a context.
+fn open<M: Body>(entry: &Arc<Entry>, message: Message) -> Result<Routed<M>> {
+    if message.kind == Kind::Notice && !M::RAW {
+        let notice = Notice::decode(&message.payload);
+        let unreadable = || Notice::new("?".into(), Reason::Unknown(u8::MAX));
+        return Err(Error::Undeliverable(notice.unwrap_or_else(unreadable)));
+    }
+    let from = message.return_route.to_string();
+    Routed::receive(entry, message).map_err(|undelivered| {
+        let source = serde::de::Error::custom(&undelivered.notice.detail);
+        entry.node().bounce(undelivered);
+        Error::Decode { from, source }
+    })
+}
+
+/// The sink of a context.
+struct Queue(mpsc::UnboundedSender<Arrived>);
+
+impl Sink for Queue {
+    fn deliver(&self, entry: &Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>> {
+        self.0
+            .send((entry.clone(), message))
+            .map_err(|unsent| Undelivered::new(unsent.0 .1, &entry.address, Reason::WorkerStopped))
+    }
+}
+
+/// The sink of one question: it takes one answer.
+struct Once(Mutex<Option<oneshot::Sender<Arrived>>>);
+
+impl Sink for Once {
+    fn deliver(&self, entry: &Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>> {
+        let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let unsent = match sender {
+            Some(sender) => sender.send((entry.clone(), message)),
+            None => Err((entry.clone(), message)),
+        };
+        unsent.map_err(|(entry, message)| {
+            Undelivered::new(message, &entry.address, Reason::WorkerStopped)
+        })
+    }
+}

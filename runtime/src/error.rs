@@ -1,0 +1,183 @@
+//! Errors, by whose fault they are.
+
+use std::io;
+
+use crate::{
+    address::{Address, AddressError},
+    identifier::ParseIdentifierError,
+    notice::Notice,
+    route::RouteError,
+};
+
+/// The result of most functions of the library.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Whose fault an [`Error`] is, and so who can do something about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Culprit {
+    /// Another node sent, answered or refused something.
+    Peer,
+    /// The program that called the library.
+    Caller,
+    /// The network or the operating system.
+    Transport,
+    /// The library itself.
+    Bug,
+}
+
+/// What went wrong, naming the thing and, where there is something, what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A text is no address.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// A text or a list is no route.
+    #[error(transparent)]
+    Route(#[from] RouteError),
+    /// A text is no identifier.
+    #[error(transparent)]
+    Identifier(#[from] ParseIdentifierError),
+    /// Two workers want the same address.
+    #[error("the address \"{0}\" is in use on this node: choose another name or stop that worker")]
+    AddressInUse(Address),
+    /// Nothing is registered at an address of this node.
+    #[error(
+        "no worker has the address \"{0}\" on this node: check the spelling, or start it first"
+    )]
+    NoWorker(Address),
+    /// A route starts with an address that no transport of this node can dial.
+    #[error("no transport can dial \"{0}\": create the transport first, for example with TcpTransport::create")]
+    NoTransport(Address),
+    /// The route given has no addresses.
+    #[error("the route is empty: give at least one address")]
+    EmptyRoute,
+    /// More bytes than fit into one message.
+    #[error("the message has {length} bytes, at most {limit} are allowed")]
+    TooLarge {
+        /// Its bytes.
+        length: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A body could not be encoded.
+    #[error("the message body cannot be encoded as MessagePack")]
+    Encode(#[source] rmp_serde::encode::Error),
+    /// A body is not of the type that was asked for.
+    #[error("a message from {from} does not have the expected type")]
+    Decode {
+        /// Where it came from.
+        from: String,
+        /// What does not fit.
+        #[source]
+        source: rmp_serde::decode::Error,
+    },
+    /// A message came back.
+    #[error("the message could not be delivered: {0}")]
+    Undeliverable(Notice),
+    /// Nothing came in time.
+    #[error("waited {seconds} s for {waited_for}, in vain")]
+    TimedOut {
+        /// What was waited for.
+        waited_for: String,
+        /// How long.
+        seconds: u64,
+    },
+    /// The network or the operating system refused.
+    #[error("{what}: {source}")]
+    Transport {
+        /// What was being done, to which peer or file.
+        what: String,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// Another node broke the protocol or refused.
+    #[error("{who} {what}")]
+    Peer {
+        /// Which one.
+        who: String,
+        /// What it did.
+        what: String,
+    },
+    /// The arguments of a call make no sense together.
+    #[error("{0}")]
+    Usage(String),
+    /// The node has been stopped.
+    #[error("the node is stopped")]
+    Stopped,
+    /// An error of the program's own, passed through.
+    #[error(transparent)]
+    Other(Box<dyn std::error::Error + Send + Sync>),
+    /// An invariant of the library does not hold.
+    #[error("a bug in the library, please report it: {0}")]
+    Bug(String),
+}
+
+impl Error {
+    /// Whose fault it is.
+    pub fn culprit(&self) -> Culprit {
+        match self {
+            Self::Address(_)
+            | Self::Route(_)
+            | Self::Identifier(_)
+            | Self::AddressInUse(_)
+            | Self::NoWorker(_)
+            | Self::NoTransport(_)
+            | Self::EmptyRoute
+            | Self::TooLarge { .. }
+            | Self::Encode(_)
+            | Self::Usage(_)
+            | Self::Stopped
+            | Self::Other(_) => Culprit::Caller,
+            Self::Decode { .. }
+            | Self::Undeliverable(_)
+            | Self::TimedOut { .. }
+            | Self::Peer { .. } => Culprit::Peer,
+            Self::Transport { .. } => Culprit::Transport,
+            Self::Bug(_) => Culprit::Bug,
+        }
+    }
+
+    /// An error of the network or the operating system while doing `what`.
+    pub fn transport(what: impl Into<String>, source: io::Error) -> Self {
+        Self::Transport { what: what.into(), source }
+    }
+
+    /// The error and its causes on one line.
+    pub fn one_line(&self) -> String {
+        let mut line = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if !line.contains(&text) {
+                line = format!("{line}: {text}");
+            }
+            cause = error.source();
+        }
+        line.replace('\n', " ")
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Other(Box::new(error))
+    }
+}
+
+impl From<Box<dyn std::error::Error + Send + Sync>> for Error {
+    fn from(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl From<String> for Error {
+    fn from(text: String) -> Self {
+        Self::Usage(text)
+    }
+}
+
+impl From<&str> for Error {
+    fn from(text: &str) -> Self {
+        Self::Usage(text.to_owned())
+    }
+}

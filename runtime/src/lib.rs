@@ -1,0 +1,53 @@
+//! Addresses, routes, messages, routers and workers: the runtime of an actor-based
+//! message-routing node.
+//!
+//! The map of the whole project is in the documentation of the `ockam` library. In this crate:
+//!
+//! | idea | module |
+//! |---|---|
+//! | names of workers and peers | [`address`], [`route`](mod@route), [`identifier`] |
+//! | the one envelope, and its bytes on the wire | [`message`], [`payload`], [`codec`] |
+//! | where a message came from, and what it may reach | [`origin`], [`reachability`] |
+//! | how edges stay bounded | [`budget`], [`path`], [`limits`] |
+//! | which worker has which address | [`table`], [`worker`] |
+//! | the function that every message passes | [`node`], [`router`] |
+//! | what workers and programs see | [`routed`], [`body`], [`context`] |
+//! | what goes wrong | [`error`], [`notice`] |
+
+pub mod address;
+pub mod body;
+pub mod budget;
+pub mod codec;
+pub mod context;
+pub mod error;
+pub mod identifier;
+pub mod limits;
+pub mod message;
+pub mod node;
+pub mod notice;
+pub mod origin;
+pub mod path;
+pub mod payload;
+pub mod reachability;
+pub mod route;
+pub mod routed;
+pub mod router;
+pub mod run;
+pub mod table;
+pub mod worker;
+
+pub use address::{Address, TransportType};
+pub use body::Body;
+pub use budget::{Budget, Permit};
+pub use context::Context;
+pub use error::{Culprit, Error, Result};
+pub use identifier::Identifier;
+pub use message::{Kind, Message};
+pub use node::Node;
+pub use notice::{Notice, Reason};
+pub use origin::Origin;
+pub use payload::Payload;
+pub use reachability::{Class, Rule};
+pub use route::Route;
+pub use routed::Routed;
+pub use run::{run, NodeBuilder};

@@ -1,0 +1,40 @@
+//! Every limit of the runtime and the wire, with its unit and its reason, in one place.
+//!
+//! All of them are checked before anything is allocated for the value that they bound.
+
+use std::time::Duration;
+
+/// Bytes of one address. Room for `tcp#` and the longest DNS name with a port.
+pub const MAX_ADDRESS_BYTES: usize = 272;
+
+/// Addresses in one route. More would let a small frame become much relayed traffic.
+pub const MAX_ROUTE_ADDRESSES: usize = 16;
+
+/// Forwards that one message may spend before it is dropped, so that a loop ends.
+pub const MAX_HOPS: u8 = 32;
+
+/// Bytes of one frame on the wire, without its length prefix. Four times the largest chunk of
+/// a portal, so that layers of secure channels fit around it.
+pub const MAX_FRAME_BYTES: usize = 256 * 1024;
+
+/// Bytes of the payload that a local caller may put in one message: a frame less the routes.
+pub const MAX_PAYLOAD_BYTES: usize = MAX_FRAME_BYTES - 16 * 1024;
+
+/// Bytes that may wait at one worker, or in one connection's write queue, by permit.
+pub const EDGE_BUDGET_BYTES: usize = 1024 * 1024;
+
+/// Bytes that one connection may have in a node by permit before its socket is no longer read.
+pub const INGRESS_BUDGET_BYTES: usize = 1024 * 1024;
+
+/// Room that an ingress of raw data leaves before its payload, so that the portal's header, the
+/// routes and a secure channel's counter are written in place.
+pub const HEADROOM_BYTES: usize = 320;
+
+/// Room behind the payload for the authentication tag of a secure channel.
+pub const TAILROOM_BYTES: usize = 32;
+
+/// How long `Context::ask` and a `Context::receive` with a deadline wait by default.
+pub const ASK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a node that stops lets open streams finish.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);

@@ -1,0 +1,191 @@
+//! Notices: what the sender of a message is told when it could not be delivered.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    address::Address,
+    message::{Kind, Message},
+    payload::Payload,
+    route::Route,
+};
+
+/// Why a message could not be delivered.
+///
+/// To a remote sender "there is no such worker" and "it is not for you" are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// No worker that this sender may reach has the address.
+    Unreachable,
+    /// The connection to the next node is down.
+    Disconnected,
+    /// The edge is full.
+    Overloaded,
+    /// The hop counter is spent: the route is too long, or a loop.
+    HopsSpent,
+    /// The worker expects another type of body.
+    BodyNotUnderstood,
+    /// The worker stopped before it had answered.
+    WorkerStopped,
+    /// The message does not fit into a frame.
+    TooLarge,
+    /// A reason that this version does not know.
+    Unknown(u8),
+}
+
+impl Reason {
+    /// Its number on the wire.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Unreachable => 0,
+            Self::Disconnected => 1,
+            Self::Overloaded => 2,
+            Self::HopsSpent => 3,
+            Self::BodyNotUnderstood => 4,
+            Self::WorkerStopped => 5,
+            Self::TooLarge => 6,
+            Self::Unknown(code) => code,
+        }
+    }
+
+    fn from_code(code: u8) -> Self {
+        match code {
+            0 => Self::Unreachable,
+            1 => Self::Disconnected,
+            2 => Self::Overloaded,
+            3 => Self::HopsSpent,
+            4 => Self::BodyNotUnderstood,
+            5 => Self::WorkerStopped,
+            6 => Self::TooLarge,
+            code => Self::Unknown(code),
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unreachable => "there is no such worker, or it may not be reached from here",
+            Self::Disconnected => "the connection is down",
+            Self::Overloaded => "its queue is full",
+            Self::HopsSpent => "the message was forwarded too often",
+            Self::BodyNotUnderstood => "it does not understand the message's body",
+            Self::WorkerStopped => "it stopped before it had handled the message",
+            Self::TooLarge => "the message is too large for it",
+            Self::Unknown(code) => return write!(f, "reason {code}"),
+        })
+    }
+}
+
+/// The payload of a [`Kind::Notice`]: which hop could not be passed, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The address that the message could not pass, as the sender wrote it.
+    pub hop: Address,
+    /// Why.
+    pub reason: Reason,
+    /// More to it, for a person; empty or short.
+    pub detail: String,
+}
+
+/// Bytes of [`Notice::detail`] that are sent.
+const MAX_DETAIL_BYTES: usize = 200;
+
+#[derive(Serialize, Deserialize)]
+struct Wire<'a>(u8, &'a str, &'a str);
+
+impl Notice {
+    /// Says that a message could not pass `hop`.
+    pub fn new(hop: Address, reason: Reason) -> Self {
+        Self { hop, reason, detail: String::new() }
+    }
+
+    /// Adds a few words.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        let cut = (0..=MAX_DETAIL_BYTES.min(self.detail.len()))
+            .rev()
+            .find(|at| self.detail.is_char_boundary(*at));
+        self.detail.truncate(cut.unwrap_or(0));
+        self
+    }
+
+    /// The MessagePack array `[reason, hop, detail]`.
+    pub fn encode(&self) -> Payload {
+        let wire = Wire(self.reason.code(), self.hop.as_str(), &self.detail);
+        // Two texts and a number always have a MessagePack form.
+        Payload::from(rmp_serde::to_vec(&wire).unwrap_or_default())
+    }
+
+    /// Reads a notice that a peer sent; `None` if it is none.
+    pub fn decode(payload: &[u8]) -> Option<Self> {
+        if payload.len() > 3 * MAX_DETAIL_BYTES + crate::limits::MAX_ADDRESS_BYTES {
+            return None;
+        }
+        let Wire(code, hop, detail) = rmp_serde::from_slice(payload).ok()?;
+        let hop = Address::parse(hop).ok()?;
+        // What a peer wrote ends up in logs: control characters are not for them.
+        let detail: String = detail.chars().filter(|c| !c.is_control()).collect();
+        Some(Self::new(hop, Reason::from_code(code)).with_detail(detail))
+    }
+
+    /// The message that tells the sender of `undelivered` about it, unless that was a notice
+    /// itself or left no way back.
+    pub fn about(&self, undelivered: Message) -> Option<Message> {
+        if undelivered.kind == Kind::Notice || undelivered.return_route.is_empty() {
+            return None;
+        }
+        let mut notice = Message::new(undelivered.return_route, Route::new(), self.encode());
+        notice.kind = Kind::Notice;
+        notice.permit = undelivered.permit;
+        Some(notice)
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\": {}", self.hop, self.reason)?;
+        if !self.detail.is_empty() {
+            write!(f, " ({})", self.detail)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route;
+
+    #[test]
+    fn a_notice_survives_the_wire() {
+        for code in 0..=7 {
+            let notice = Notice::new("outlet".into(), Reason::from_code(code)).with_detail("why");
+            assert_eq!(Notice::decode(&notice.encode()), Some(notice));
+        }
+    }
+
+    #[test]
+    fn details_are_cut_at_a_character() {
+        let notice = Notice::new("a".into(), Reason::Overloaded).with_detail("é".repeat(300));
+        assert_eq!(notice.detail.len(), MAX_DETAIL_BYTES);
+    }
+
+    #[test]
+    fn there_is_no_notice_about_a_notice() {
+        let notice = Notice::new("a".into(), Reason::Unreachable);
+        let lost = Message::new(route!["a"], route!["sender"], Payload::default());
+        let first = notice.about(lost).unwrap();
+        assert_eq!(first.onward_route, route!["sender"]);
+        assert!(notice.about(first).is_none());
+    }
+
+    #[test]
+    fn garbage_is_no_notice() {
+        for bytes in [&b""[..], &[0x93], &[0x93, 0, 0xa0, 0xa0], &[0x80], &[0xff; 2_000]] {
+            assert_eq!(Notice::decode(bytes), None);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Where a message entered this node: what the node knows itself, never what a message says.
+
+use std::{
+    collections::HashSet,
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use crate::{address::Address, identifier::Identifier};
+
+/// Who a message came from, stamped by the ingress that let it in.
+#[derive(Clone, Debug, Default)]
+pub enum Origin {
+    /// A worker or a program on this node.
+    #[default]
+    Local,
+    /// A peer, through the described ingress.
+    Remote(Arc<Ingress>),
+}
+
+/// One way into this node: a TCP connection or the decrypting end of a secure channel.
+#[derive(Debug)]
+pub struct Ingress {
+    /// The address that the ingress puts before every return route.
+    pub via: Address,
+    /// What kind of door it is.
+    pub door: Door,
+}
+
+/// The kinds of ingress, from the least to the most trusted.
+#[derive(Debug)]
+pub enum Door {
+    /// A connection that a listener of this node accepted; anybody may be at its other end.
+    Listener {
+        /// Whether the listener is bound to a loopback address.
+        loopback: bool,
+        /// Workers that the listener was explicitly opened for.
+        exposed: Arc<HashSet<Address>>,
+    },
+    /// A connection that this node made; the peer there, a hub perhaps, may only answer and
+    /// reach what it was asked to forward to.
+    Outgoing {
+        /// The address that was dialled.
+        dialled: Address,
+        /// Workers that a forwarder at the peer may deliver to.
+        destinations: Arc<Destinations>,
+    },
+    /// A secure channel whose peer was verified.
+    Channel {
+        /// The identity at the other end.
+        peer: Identifier,
+        /// The address of the encryptor on this node, which leads back to the peer.
+        channel: Address,
+    },
+}
+
+impl Origin {
+    /// The identity of the sender, where a secure channel vouches for it.
+    pub fn peer(&self) -> Option<Identifier> {
+        match self {
+            Self::Remote(ingress) => match &ingress.door {
+                Door::Channel { peer, .. } => Some(*peer),
+                Door::Listener { .. } | Door::Outgoing { .. } => None,
+            },
+            Self::Local => None,
+        }
+    }
+
+    /// Whether the message was made on this node.
+    pub fn is_local(&self) -> bool {
+        matches!(self, Self::Local)
+    }
+
+    /// Whether a message from here can be an answer to one that was sent to `first_hop`: it came
+    /// in where that one went out.
+    pub fn came_through(&self, first_hop: &Address) -> bool {
+        let Self::Remote(ingress) = self else { return true };
+        ingress.via == *first_hop
+            || match &ingress.door {
+                Door::Listener { .. } => false,
+                Door::Outgoing { dialled, .. } => dialled == first_hop,
+                Door::Channel { channel, .. } => channel == first_hop,
+            }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local => f.write_str("this node"),
+            Self::Remote(ingress) => match &ingress.door {
+                Door::Listener { .. } => f.write_str("a connection to a listener"),
+                Door::Outgoing { dialled, .. } => write!(f, "the connection to {dialled}"),
+                Door::Channel { peer, .. } => write!(f, "the secure channel with {peer}"),
+            },
+        }
+    }
+}
+
+/// The workers that the peer of an outgoing connection may deliver to, because a forwarder
+/// there was asked for. It outlives the connection, which may be lost and made again.
+#[derive(Debug, Default)]
+pub struct Destinations(RwLock<HashSet<Address>>);
+
+impl Destinations {
+    /// Permits one more worker.
+    pub fn permit(&self, worker: Address) {
+        let mut workers = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        workers.insert(worker);
+    }
+
+    /// Takes a permission back.
+    pub fn withdraw(&self, worker: &Address) {
+        let mut workers = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        workers.remove(worker);
+    }
+
+    /// Whether `worker` is permitted.
+    pub fn contains(&self, worker: &Address) -> bool {
+        let workers = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        workers.contains(worker)
+    }
+}

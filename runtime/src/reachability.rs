@@ -1,0 +1,192 @@
+//! Who may reach what: one pure function that every delivery passes.
+//!
+//! | worker \ origin | this node | secure channel | listener | outgoing connection |
+//! |---|---|---|---|---|
+//! | [`Class::Internal`] | yes | no | no | no |
+//! | [`Class::Reply`] | yes | yes | yes | yes |
+//! | [`Class::Listener`] | yes | yes | yes | if it is a forwarder's destination |
+//! | [`Class::Service`], [`Class::Forwarder`] | yes | yes | yes | no |
+//! | [`Class::User`] | yes | yes | if exposed, or loopback and no secure channel listener | if it is a forwarder's destination |
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use crate::{
+    address::Address,
+    origin::{Door, Origin},
+};
+
+/// What kind of worker lives at an address, as far as reaching it from outside goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Never reached from outside: addresses that dial, programs' own mailboxes by name.
+    Internal,
+    /// An address of 128 random bits, told only to those who are to answer.
+    Reply,
+    /// A secure channel listener: it trusts nobody before the handshake.
+    Listener,
+    /// A service for anybody, such as the forwarding service.
+    Service,
+    /// A forwarder, which delivers to the peer that asked for it.
+    Forwarder,
+    /// A worker that a program named, such as `outlet`.
+    User,
+}
+
+/// Why a message was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// Internal workers are for this node alone.
+    InternalIsLocal,
+    /// Only routes that were built on this node dial.
+    OnlyLocalRoutesDial,
+    /// From a plain listener, named workers are reached only when exposed, or on loopback while
+    /// the node has no secure channel listener.
+    NotExposed,
+    /// The peer of an outgoing connection may only answer and reach its forwarders' destinations.
+    NotADestination,
+    /// The worker's own access rule refused.
+    WorkerRefused,
+}
+
+impl Rule {
+    /// All rules, in the order of their counters.
+    pub const ALL: [Self; 5] = [
+        Self::InternalIsLocal,
+        Self::OnlyLocalRoutesDial,
+        Self::NotExposed,
+        Self::NotADestination,
+        Self::WorkerRefused,
+    ];
+
+    /// The name under which a refusal is counted and logged.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InternalIsLocal => "internal-is-local",
+            Self::OnlyLocalRoutesDial => "only-local-routes-dial",
+            Self::NotExposed => "not-exposed",
+            Self::NotADestination => "not-a-destination",
+            Self::WorkerRefused => "worker-refused",
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Decides whether a message from `origin` may be delivered to the worker at `address`.
+///
+/// `guarded` says whether the node has a secure channel listener, in which case its named workers
+/// are meant to be reached through that alone.
+///
+/// # Errors
+/// The [`Rule`] that refuses.
+pub fn admit(address: &Address, class: Class, origin: &Origin, guarded: bool) -> Result<(), Rule> {
+    let Origin::Remote(ingress) = origin else { return Ok(()) };
+    match (class, &ingress.door) {
+        (Class::Internal, _) => Err(Rule::InternalIsLocal),
+        (Class::Reply, _) | (_, Door::Channel { .. }) => Ok(()),
+        (Class::Listener | Class::Service | Class::Forwarder, Door::Listener { .. }) => Ok(()),
+        (Class::User, Door::Listener { loopback, exposed }) => {
+            let open = exposed.contains(address) || (*loopback && !guarded);
+            open.then_some(()).ok_or(Rule::NotExposed)
+        }
+        (Class::Listener | Class::User, Door::Outgoing { destinations, .. })
+            if destinations.contains(address) =>
+        {
+            Ok(())
+        }
+        (_, Door::Outgoing { .. }) => Err(Rule::NotADestination),
+    }
+}
+
+/// How often each rule refused.
+#[derive(Debug, Default)]
+pub struct Refusals([AtomicU64; Rule::ALL.len()]);
+
+impl Refusals {
+    /// Counts one refusal by `rule`.
+    pub fn count(&self, rule: Rule) {
+        self.0[rule as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Refusals so far by `rule`.
+    pub fn by(&self, rule: Rule) -> u64 {
+        self.0[rule as usize].load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        identifier::Identifier,
+        origin::{Destinations, Ingress},
+    };
+    use std::{collections::HashSet, sync::Arc};
+
+    fn from(door: Door) -> Origin {
+        Origin::Remote(Arc::new(Ingress { via: Address::random(), door }))
+    }
+
+    fn listener(loopback: bool, exposed: &[&str]) -> Origin {
+        let exposed: HashSet<_> = exposed.iter().map(|a| Address::from(*a)).collect();
+        from(Door::Listener { loopback, exposed: Arc::new(exposed) })
+    }
+
+    fn outgoing(destination: &str) -> Origin {
+        let destinations = Arc::new(Destinations::default());
+        destinations.permit(destination.into());
+        from(Door::Outgoing { dialled: "tcp#hub:4000".into(), destinations })
+    }
+
+    fn channel() -> Origin {
+        let peer = Identifier::from_bytes([7; 32]);
+        from(Door::Channel { peer, channel: "channel".into() })
+    }
+
+    #[test]
+    fn the_table_of_the_module_is_what_admit_decides() {
+        use Class::{Forwarder, Internal, Listener, Reply, Service, User};
+        let origins = [
+            Origin::Local,
+            channel(),
+            listener(false, &[]),
+            listener(true, &[]),
+            listener(false, &["w"]),
+            outgoing("other"),
+            outgoing("w"),
+        ];
+        let (yes, no) = (true, false);
+        // Without a secure channel listener on the node, then with one.
+        let table = [
+            (Internal, no, [yes, no, no, no, no, no, no]),
+            (Reply, no, [yes, yes, yes, yes, yes, yes, yes]),
+            (Listener, no, [yes, yes, yes, yes, yes, no, yes]),
+            (Service, no, [yes, yes, yes, yes, yes, no, no]),
+            (Forwarder, no, [yes, yes, yes, yes, yes, no, no]),
+            (User, no, [yes, yes, no, yes, yes, no, yes]),
+            (User, yes, [yes, yes, no, no, yes, no, yes]),
+        ];
+        for (class, guarded, expected) in table {
+            for (origin, expected) in origins.iter().zip(expected) {
+                let admitted = admit(&"w".into(), class, origin, guarded).is_ok();
+                assert_eq!(admitted, expected, "{class:?} from {origin:?}, guarded: {guarded}");
+            }
+        }
+    }
+
+    #[test]
+    fn refusals_are_counted_by_rule() {
+        let refusals = Refusals::default();
+        for rule in Rule::ALL {
+            refusals.count(rule);
+            assert_eq!(refusals.by(rule), 1, "{rule}");
+        }
+    }
+}

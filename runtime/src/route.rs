@@ -1,0 +1,215 @@
+//! Routes: the addresses that a message still has to pass, and those that lead back.
+
+use std::{fmt, str::FromStr};
+
+use smallvec::SmallVec;
+
+use crate::{
+    address::{Address, AddressError},
+    limits::MAX_ROUTE_ADDRESSES,
+};
+
+/// Builds a [`Route`] from anything that is an address: `&str`, `String`, [`Address`],
+/// `(TCP, "host:port")` and secure channels.
+///
+/// ```
+/// use ockam_runtime::{route, TransportType};
+/// const TCP: TransportType = TransportType::new("tcp");
+/// let route = route![(TCP, "127.0.0.1:4000"), "outlet"];
+/// assert_eq!(route.to_string(), "tcp#127.0.0.1:4000 => outlet");
+/// ```
+#[macro_export]
+macro_rules! route {
+    ($($address:expr),* $(,)?) => {
+        $crate::Route::from(vec![$($crate::Address::from($address)),*])
+    };
+}
+
+/// A list of addresses that a message passes from front to back.
+///
+/// The front is what changes: a hop takes the first address off the onward route and puts its own
+/// before the return route. So the addresses are kept back to front, where both are cheap.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct Route {
+    reversed: SmallVec<[Address; 3]>,
+}
+
+/// Why a text is no route.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RouteError {
+    /// One of its addresses is none.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// More than [`MAX_ROUTE_ADDRESSES`].
+    #[error("the route has {0} addresses, at most {MAX_ROUTE_ADDRESSES} are allowed")]
+    TooLong(usize),
+}
+
+impl Route {
+    /// A route without addresses.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Checks a text such as `tcp#127.0.0.1:4000 => outlet` and makes it a route.
+    ///
+    /// # Errors
+    /// [`RouteError`] if an address is none or there are too many.
+    pub fn parse(text: &str) -> Result<Self, RouteError> {
+        let addresses = text.split("=>").map(|part| Address::parse(part.trim()));
+        let route = Self::from(addresses.collect::<Result<Vec<_>, _>>()?);
+        route.validate()?;
+        Ok(route)
+    }
+
+    /// Checks the number of addresses and each of them.
+    ///
+    /// # Errors
+    /// [`RouteError`] that names the first address that breaks a rule.
+    pub fn validate(&self) -> Result<(), RouteError> {
+        if self.len() > MAX_ROUTE_ADDRESSES {
+            return Err(RouteError::TooLong(self.len()));
+        }
+        Ok(self.iter().try_for_each(Address::validate)?)
+    }
+
+    /// The number of addresses.
+    pub fn len(&self) -> usize {
+        self.reversed.len()
+    }
+
+    /// Whether nothing is left to pass.
+    pub fn is_empty(&self) -> bool {
+        self.reversed.is_empty()
+    }
+
+    /// The next address.
+    pub fn first(&self) -> Option<&Address> {
+        self.reversed.last()
+    }
+
+    /// The final address.
+    pub fn last(&self) -> Option<&Address> {
+        self.reversed.first()
+    }
+
+    /// Takes the next address off.
+    pub fn pop_front(&mut self) -> Option<Address> {
+        self.reversed.pop()
+    }
+
+    /// Puts an address before all others.
+    pub fn push_front(&mut self, address: Address) {
+        self.reversed.push(address);
+    }
+
+    /// Replaces the next address, or adds it to an empty route.
+    pub fn replace_front(&mut self, address: Address) {
+        self.reversed.pop();
+        self.reversed.push(address);
+    }
+
+    /// Puts all of `front` before the addresses of this route.
+    pub fn prepend(&mut self, front: &Route) {
+        self.reversed.extend(front.reversed.iter().cloned());
+    }
+
+    /// This route with `address` behind its end.
+    #[must_use]
+    pub fn then(&self, address: impl Into<Address>) -> Self {
+        let mut reversed = SmallVec::with_capacity(self.len() + 1);
+        reversed.push(address.into());
+        reversed.extend(self.reversed.iter().cloned());
+        Self { reversed }
+    }
+
+    /// The addresses from front to back.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Address> + '_ {
+        self.reversed.iter().rev()
+    }
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, address) in self.iter().enumerate() {
+            let arrow = if position == 0 { "" } else { " => " };
+            write!(f, "{arrow}{address}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{self}]")
+    }
+}
+
+impl FromStr for Route {
+    type Err = RouteError;
+
+    fn from_str(text: &str) -> Result<Self, RouteError> {
+        Self::parse(text)
+    }
+}
+
+impl From<Vec<Address>> for Route {
+    fn from(addresses: Vec<Address>) -> Self {
+        addresses.into_iter().collect()
+    }
+}
+
+impl FromIterator<Address> for Route {
+    fn from_iter<I: IntoIterator<Item = Address>>(addresses: I) -> Self {
+        let mut reversed: SmallVec<[Address; 3]> = addresses.into_iter().collect();
+        reversed.reverse();
+        Self { reversed }
+    }
+}
+
+/// A single address is a route of one hop.
+impl<A: Into<Address>> From<A> for Route {
+    fn from(address: A) -> Self {
+        let mut route = Self::new();
+        route.push_front(address.into());
+        route
+    }
+}
+
+impl From<&Route> for Route {
+    fn from(route: &Route) -> Self {
+        route.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_front_to_back_and_parses_back() {
+        let route = crate::route!["a", String::from("b"), Address::from("c")];
+        assert_eq!(route.to_string(), "a => b => c");
+        assert_eq!(Route::parse("a => b=>c").unwrap(), route);
+    }
+
+    #[test]
+    fn a_hop_takes_from_the_front_and_prepends() {
+        let mut onward = crate::route!["a", "b"];
+        let mut back = Route::new();
+        while let Some(address) = onward.pop_front() {
+            back.push_front(address);
+        }
+        assert_eq!(back, crate::route!["b", "a"]);
+        back.prepend(&crate::route!["x", "y"]);
+        assert_eq!(back.to_string(), "x => y => b => a");
+        assert_eq!(back.then("z").last(), Some(&Address::from("z")));
+    }
+
+    #[test]
+    fn parsing_names_what_is_wrong() {
+        assert!(Route::parse("a => => b").unwrap_err().to_string().contains("empty"));
+        let long = vec!["a"; MAX_ROUTE_ADDRESSES + 1].join("=>");
+        assert_eq!(Route::parse(&long), Err(RouteError::TooLong(17)));
+    }
+}

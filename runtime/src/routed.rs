@@ -1,0 +1,237 @@
+//! What a worker's handler gets: a body with the envelope that brought it.
+
+use std::sync::{atomic::Ordering, Arc};
+
+use crate::{
+    address::Address,
+    body::Body,
+    error::{Error, Result},
+    identifier::Identifier,
+    limits::MAX_PAYLOAD_BYTES,
+    message::{Kind, Message},
+    notice::{Notice, Reason},
+    origin::Origin,
+    payload::Payload,
+    route::Route,
+    worker::{Entry, Undelivered},
+};
+
+/// A message at the worker that it was for.
+///
+/// ```
+/// use actix::{Actor, Context, Handler};
+/// use ockam_runtime::Routed;
+///
+/// struct Echo;
+///
+/// impl Actor for Echo {
+///     type Context = Context<Self>;
+/// }
+///
+/// impl Handler<Routed<String>> for Echo {
+///     type Result = ();
+///
+///     fn handle(&mut self, message: Routed<String>, _: &mut Context<Self>) {
+///         let text = message.body().to_uppercase();
+///         if let Err(error) = message.reply(text) {
+///             log::warn!("no answer sent: {error}");
+///         }
+///     }
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Routed<M> {
+    body: M,
+    delivery: Delivery,
+}
+
+impl<M: 'static> actix::Message for Routed<M> {
+    type Result = ();
+}
+
+impl<M: Body> Routed<M> {
+    /// Decodes the body of a message that arrived at `entry`.
+    pub(crate) fn receive(
+        entry: &Arc<Entry>,
+        mut message: Message,
+    ) -> Result<Self, Box<Undelivered>> {
+        if M::RAW {
+            let body = M::decode(std::mem::take(&mut message.payload));
+            let delivery = Delivery::new(entry, message);
+            // Raw bodies are the payload itself, so this holds for each of them.
+            return match body {
+                Ok(body) => Ok(Self { body, delivery }),
+                Err(_) => Err(delivery.refuse(Reason::BodyNotUnderstood, String::new())),
+            };
+        }
+        match M::decode(std::mem::take(&mut message.payload)) {
+            Ok(body) => Ok(Self { body, delivery: Delivery::new(entry, message) }),
+            Err(error) => {
+                let delivery = Delivery::new(entry, message);
+                Err(delivery.refuse(Reason::BodyNotUnderstood, error.to_string()))
+            }
+        }
+    }
+
+    /// The body.
+    pub fn body(&self) -> &M {
+        &self.body
+    }
+
+    /// The body, without its envelope.
+    pub fn into_body(self) -> M {
+        let Self { body, mut delivery } = self;
+        delivery.armed = false;
+        body
+    }
+
+    /// The addresses behind this worker's: where [`Routed::forward`] would send it.
+    pub fn onward_route(&self) -> &Route {
+        &self.delivery.message.onward_route
+    }
+
+    /// The addresses that lead back to the sender.
+    pub fn return_route(&self) -> &Route {
+        &self.delivery.message.return_route
+    }
+
+    /// Where the message entered this node.
+    pub fn origin(&self) -> &Origin {
+        &self.delivery.message.origin
+    }
+
+    /// The identity of the sender, when the message came through a secure channel.
+    pub fn peer(&self) -> Option<Identifier> {
+        self.origin().peer()
+    }
+
+    /// The address of the worker that got it.
+    pub fn address(&self) -> &Address {
+        &self.delivery.entry.address
+    }
+
+    /// Whether it is data, or a notice about an earlier message (for raw workers alone).
+    pub fn kind(&self) -> Kind {
+        self.delivery.message.kind
+    }
+
+    /// Sends `answer` back along the return route.
+    ///
+    /// # Errors
+    /// If the answer has no MessagePack form, is too large, or its first hop does not take it.
+    pub fn reply<R: Body>(self, answer: R) -> Result<()> {
+        let payload = encode(answer)?;
+        let (message, entry) = self.delivery.into_parts();
+        let reply = message.into_reply(entry.address.clone(), payload);
+        entry.node.send_message(reply)
+    }
+
+    /// Sends the message to the next address of its onward route, and puts this worker's before
+    /// its return route.
+    ///
+    /// # Errors
+    /// If there is no further address, the hop counter is spent, or the next hop does not take it.
+    pub fn forward(self) -> Result<()> {
+        let (message, entry) = self.onward()?;
+        entry.node.send_message(message)
+    }
+
+    /// As [`Routed::forward`], with `route` put before what is left of the onward route.
+    ///
+    /// The first address of `route` is reached because this worker chose it; what is behind it
+    /// is reached, or not, as the origin of the message permits.
+    ///
+    /// # Errors
+    /// As [`Routed::forward`].
+    pub fn forward_via(self, route: impl Into<Route>) -> Result<()> {
+        let (mut message, entry) = self.onward()?;
+        message.onward_route.prepend(&route.into());
+        entry.node.send_chosen(message)
+    }
+
+    /// The message that goes on from here.
+    fn onward(self) -> Result<(Message, Arc<Entry>)> {
+        let payload = self.body.encode().map_err(Error::Encode)?;
+        let (mut message, entry) = self.delivery.into_parts();
+        message.payload = payload;
+        message.return_route.push_front(entry.address.clone());
+        match message.hops.checked_sub(1) {
+            Some(hops) => message.hops = hops,
+            None => {
+                let notice = Notice::new(entry.address.clone(), Reason::HopsSpent);
+                let undelivered = Undelivered { message, notice: notice.clone() };
+                entry.node.bounce(Box::new(undelivered));
+                return Err(Error::Undeliverable(notice));
+            }
+        }
+        Ok((message, entry))
+    }
+}
+
+impl Routed<Payload> {
+    /// The message itself, for workers that work on envelopes.
+    pub fn into_message(self) -> Message {
+        let (mut message, _) = self.delivery.into_parts();
+        message.payload = self.body;
+        message
+    }
+}
+
+/// Encodes a body that a caller gave.
+pub(crate) fn encode<M: Body>(body: M) -> Result<Payload> {
+    let payload = body.encode().map_err(Error::Encode)?;
+    let (length, limit) = (payload.len(), MAX_PAYLOAD_BYTES);
+    if length > limit {
+        return Err(Error::TooLarge { length, limit });
+    }
+    Ok(payload)
+}
+
+/// The envelope at its worker. When a handler panics, it tells the sender.
+#[derive(Debug)]
+struct Delivery {
+    entry: Arc<Entry>,
+    message: Message,
+    armed: bool,
+}
+
+impl Delivery {
+    fn new(entry: &Arc<Entry>, message: Message) -> Self {
+        Self { entry: entry.clone(), message, armed: true }
+    }
+
+    fn into_parts(mut self) -> (Message, Arc<Entry>) {
+        self.armed = false;
+        (self.take_message(), self.entry.clone())
+    }
+
+    fn refuse(mut self, reason: Reason, detail: String) -> Box<Undelivered> {
+        self.armed = false;
+        let notice = Notice::new(self.entry.address.clone(), reason).with_detail(detail);
+        Box::new(Undelivered { message: self.take_message(), notice })
+    }
+
+    fn take_message(&mut self) -> Message {
+        let empty = Message::new(Route::new(), Route::new(), Payload::default());
+        std::mem::replace(&mut self.message, empty)
+    }
+}
+
+impl Drop for Delivery {
+    /// A message that dies in a panic, or in the mailbox of a worker that died, is not lost in
+    /// silence.
+    fn drop(&mut self) {
+        if !self.armed {
+            return;
+        }
+        let panicking = std::thread::panicking();
+        if panicking {
+            self.entry.gone.store(true, Ordering::Release);
+        }
+        if panicking || self.entry.gone.load(Ordering::Acquire) {
+            let message = self.take_message();
+            let notice = Notice::new(self.entry.address.clone(), Reason::WorkerStopped);
+            self.entry.node.bounce(Box::new(Undelivered { message, notice }));
+        }
+    }
+}

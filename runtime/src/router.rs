@@ -1,0 +1,39 @@
+//! The router actor: how messages reach an arbiter from other threads.
+//!
+//! * Owns: nothing; the routing table is the node's.
+//! * Inbox: [`Forward`], a message whose worker lives on this arbiter.
+//! * Started by the node, one for each arbiter; stops with its arbiter.
+//! * Between workers of one arbiter the router is a function call (`Node::route`) instead of a
+//!   mailbox: a hop then costs one mailbox instead of two, and wakes one task instead of two.
+//! * A panic cannot come from a worker, whose handler runs in a task of its own.
+
+use std::sync::Arc;
+
+use actix::{Actor, Context, Handler, Message as ActixMessage};
+
+use crate::{message::Message, worker::Entry};
+
+/// The router of one arbiter.
+pub(crate) struct Router;
+
+/// Hands a message to the worker of an entry, on the worker's arbiter.
+#[derive(ActixMessage)]
+#[rtype(result = "()")]
+pub(crate) struct Forward {
+    pub(crate) entry: Arc<Entry>,
+    pub(crate) message: Message,
+}
+
+impl Actor for Router {
+    type Context = Context<Self>;
+}
+
+impl Handler<Forward> for Router {
+    type Result = ();
+
+    fn handle(&mut self, Forward { entry, message }: Forward, _: &mut Context<Self>) {
+        if let Err(undelivered) = entry.sink.deliver(&entry, message) {
+            entry.node().bounce(undelivered);
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The routing table: which worker has which address.
+//!
+//! [`RoutingTable`] is a plain map with the rules of registering. [`SharedTable`] spreads it over
+//! locks by the address's hash, so that arbiters that route to different workers do not meet.
+//!
+//! A table that all arbiters share, instead of a replica for each: a registration is complete when
+//! the call returns, on every arbiter, so no message can overtake it; an uncontended read lock costs
+//! less than a tenth of what a hop costs, which is measured in `benches/routing.rs`.
+
+use std::{
+    collections::hash_map::Entry as Slot,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use crate::address::Address;
+
+type Map<E> = std::collections::HashMap<Address, Arc<E>, ahash::RandomState>;
+
+/// A map from addresses to entries in which an address is taken until its owner gives it back.
+#[derive(Debug)]
+pub struct RoutingTable<E> {
+    entries: Map<E>,
+}
+
+impl<E> Default for RoutingTable<E> {
+    fn default() -> Self {
+        Self { entries: Map::default() }
+    }
+}
+
+impl<E> RoutingTable<E> {
+    /// Registers `entry`; gives it back if the address is taken.
+    ///
+    /// # Errors
+    /// The entry that could not be registered.
+    pub fn insert(&mut self, address: Address, entry: Arc<E>) -> Result<(), Arc<E>> {
+        match self.entries.entry(address) {
+            Slot::Occupied(_) => Err(entry),
+            Slot::Vacant(slot) => {
+                slot.insert(entry);
+                Ok(())
+            }
+        }
+    }
+
+    /// The entry at `address`.
+    pub fn find(&self, address: &Address) -> Option<Arc<E>> {
+        self.entries.get(address).cloned()
+    }
+
+    /// Removes the entry at `address` if it is the one that `owned` recognises, so that the end of
+    /// an old owner does not unregister the next one.
+    pub fn remove(&mut self, address: &Address, owned: impl Fn(&E) -> bool) -> Option<Arc<E>> {
+        let found = self.entries.get(address)?;
+        owned(found).then(|| self.entries.remove(address)).flatten()
+    }
+
+    /// The number of entries.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no entry.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+/// Locks that the table is spread over; more than any machine's arbiters.
+const SHARDS: usize = 64;
+
+/// A routing table that all arbiters of a node read and change.
+#[derive(Debug)]
+pub struct SharedTable<E> {
+    shards: Vec<RwLock<RoutingTable<E>>>,
+    hasher: ahash::RandomState,
+}
+
+impl<E> Default for SharedTable<E> {
+    fn default() -> Self {
+        let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
+        Self { shards, hasher: ahash::RandomState::new() }
+    }
+}
+
+impl<E> SharedTable<E> {
+    /// As [`RoutingTable::insert`].
+    ///
+    /// # Errors
+    /// The entry that could not be registered.
+    pub fn insert(&self, address: Address, entry: Arc<E>) -> Result<(), Arc<E>> {
+        self.write(&address).insert(address, entry)
+    }
+
+    /// As [`RoutingTable::find`].
+    pub fn find(&self, address: &Address) -> Option<Arc<E>> {
+        self.read(address).find(address)
+    }
+
+    /// As [`RoutingTable::remove`].
+    pub fn remove(&self, address: &Address, owned: impl Fn(&E) -> bool) -> Option<Arc<E>> {
+        self.write(address).remove(address, owned)
+    }
+
+    /// The number of entries.
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| unpoisoned(shard.read()).len()).sum()
+    }
+
+    /// Whether there is no entry.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All entries, in no order.
+    pub fn entries(&self) -> Vec<Arc<E>> {
+        let entries = |shard: &RwLock<RoutingTable<E>>| {
+            unpoisoned(shard.read()).entries.values().cloned().collect::<Vec<_>>()
+        };
+        self.shards.iter().flat_map(entries).collect()
+    }
+
+    fn shard(&self, address: &Address) -> &RwLock<RoutingTable<E>> {
+        let hash = usize::try_from(self.hasher.hash_one(address) >> 32).unwrap_or_default();
+        &self.shards[hash % SHARDS]
+    }
+
+    fn read(&self, address: &Address) -> RwLockReadGuard<'_, RoutingTable<E>> {
+        unpoisoned(self.shard(address).read())
+    }
+
+    fn write(&self, address: &Address) -> RwLockWriteGuard<'_, RoutingTable<E>> {
+        unpoisoned(self.shard(address).write())
+    }
+}
+
+/// A panic cannot leave a map of ours half changed, so its poison is no news.
+fn unpoisoned<G>(locked: Result<G, PoisonError<G>>) -> G {
+    locked.unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_taken_until_its_owner_gives_it_back() {
+        let table = SharedTable::default();
+        table.insert("a".into(), Arc::new(1)).unwrap();
+        assert_eq!(table.insert("a".into(), Arc::new(2)), Err(Arc::new(2)));
+        assert_eq!(table.remove(&"a".into(), |entry| *entry == 2), None);
+        assert_eq!(table.find(&"a".into()), Some(Arc::new(1)));
+        assert_eq!(table.remove(&"a".into(), |entry| *entry == 1), Some(Arc::new(1)));
+        assert!(table.is_empty());
+    }
+
+    #[test]
+    fn entries_are_found_whichever_shard_holds_them() {
+        let table = SharedTable::default();
+        for number in 0..1_000 {
+            table.insert(format!("worker-{number}").into(), Arc::new(number)).unwrap();
+        }
+        assert_eq!(table.len(), 1_000);
+        assert_eq!(table.entries().len(), 1_000);
+        assert!((0..1_000).all(|n| table.find(&format!("worker-{n}").into()) == Some(Arc::new(n))));
+    }
+}

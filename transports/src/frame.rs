@@ -1,0 +1,162 @@
+//! The bytes on a connection: a greeting each way, then frames.
+//!
+//! A frame is a 4-byte big-endian length and a message of that length. The greeting is a frame too,
+//! limited to 64 bytes, which holds the MessagePack array `["ockam-actix", version, largest frame]`.
+//! Both are decoded from what has arrived; a length field alone never allocates anything.
+
+use bytes::{Buf, BytesMut};
+use ockam_runtime::limits::MAX_FRAME_BYTES;
+use serde::{Deserialize, Serialize};
+
+use crate::limits::{MAX_GREETING_BYTES, PROTOCOL_VERSION};
+
+/// Bytes of the length before a frame.
+pub const LENGTH_BYTES: usize = 4;
+
+const MAGIC: &str = "ockam-actix";
+
+/// What a peer did that the protocol does not allow.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// The length field is above the limit.
+    #[error("it announced a frame of {length} bytes, at most {limit} are allowed")]
+    TooLarge {
+        /// What it announced, in bytes.
+        length: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The first bytes are not those of a node.
+    #[error("it does not speak the protocol of an ockam-actix node")]
+    NotANode,
+    /// It speaks another version.
+    #[error("it speaks version {0} of the protocol, this node speaks {PROTOCOL_VERSION}")]
+    Version(u8),
+}
+
+/// What both ends say first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Greeting {
+    magic: String,
+    version: u8,
+    max_frame: u32,
+}
+
+impl Greeting {
+    /// The greeting of this library.
+    pub fn ours() -> Self {
+        let max_frame = u32::try_from(MAX_FRAME_BYTES).unwrap_or(u32::MAX);
+        Self { magic: MAGIC.into(), version: PROTOCOL_VERSION, max_frame }
+    }
+
+    /// The greeting as a frame.
+    pub fn encode(&self) -> Vec<u8> {
+        // A text and two numbers always have a MessagePack form.
+        let body = rmp_serde::to_vec(self).unwrap_or_default();
+        let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
+        [&length.to_be_bytes()[..], &body].concat()
+    }
+
+    /// Takes the peer's greeting off what has arrived; `None` if more has to arrive.
+    ///
+    /// # Errors
+    /// If the bytes are no greeting, or of another version.
+    pub fn decode(arrived: &mut BytesMut) -> Result<Option<Self>, FrameError> {
+        let body = match next_frame(arrived, MAX_GREETING_BYTES) {
+            Ok(Some(body)) => body,
+            Ok(None) => return Ok(None),
+            Err(_) => return Err(FrameError::NotANode),
+        };
+        let greeting: Self = rmp_serde::from_slice(&body).map_err(|_| FrameError::NotANode)?;
+        match greeting {
+            Self { ref magic, .. } if magic != MAGIC => Err(FrameError::NotANode),
+            Self { version, .. } if version != PROTOCOL_VERSION => {
+                Err(FrameError::Version(version))
+            }
+            greeting => Ok(Some(greeting)),
+        }
+    }
+
+    /// The largest frame in bytes that both ends take.
+    pub fn agreed_frame(&self) -> usize {
+        usize::try_from(self.max_frame)
+            .map_or(MAX_FRAME_BYTES, |theirs| theirs.min(MAX_FRAME_BYTES))
+    }
+}
+
+/// Takes the next whole frame off what has arrived, without its length; `None` if more has to arrive.
+///
+/// # Errors
+/// If the announced length is above `limit`.
+pub fn next_frame(arrived: &mut BytesMut, limit: usize) -> Result<Option<BytesMut>, FrameError> {
+    let Some(length) = announced(arrived) else { return Ok(None) };
+    if length > limit {
+        return Err(FrameError::TooLarge { length, limit });
+    }
+    if arrived.len() - LENGTH_BYTES < length {
+        return Ok(None);
+    }
+    arrived.advance(LENGTH_BYTES);
+    Ok(Some(arrived.split_to(length)))
+}
+
+/// Bytes that are missing of the frame that has begun to arrive; 0 between frames.
+pub fn missing(arrived: &BytesMut) -> usize {
+    match announced(arrived) {
+        Some(length) => (LENGTH_BYTES + length).saturating_sub(arrived.len()),
+        None if arrived.is_empty() => 0,
+        None => LENGTH_BYTES - arrived.len(),
+    }
+}
+
+fn announced(arrived: &BytesMut) -> Option<usize> {
+    let length = arrived.first_chunk::<LENGTH_BYTES>()?;
+    Some(usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_greeting_is_that_of_the_protocol_document() {
+        let expected =
+            [&[0, 0, 0, 19, 0x93, 0xab][..], b"ockam-actix", &[1, 0xce, 0, 4, 0, 0]].concat();
+        assert_eq!(Greeting::ours().encode(), expected);
+    }
+
+    #[test]
+    fn a_greeting_arrives_in_pieces() {
+        let bytes = Greeting::ours().encode();
+        let mut arrived = BytesMut::new();
+        for byte in &bytes[..bytes.len() - 1] {
+            arrived.extend_from_slice(&[*byte]);
+            assert_eq!(Greeting::decode(&mut arrived), Ok(None));
+        }
+        arrived.extend_from_slice(&bytes[bytes.len() - 1..]);
+        assert_eq!(Greeting::decode(&mut arrived), Ok(Some(Greeting::ours())));
+        assert!(arrived.is_empty());
+    }
+
+    #[test]
+    fn other_protocols_and_versions_are_named() {
+        let mut http = BytesMut::from(&b"GET / HTTP/1.1\r\n"[..]);
+        assert_eq!(Greeting::decode(&mut http), Err(FrameError::NotANode));
+        let newer = Greeting { version: 2, ..Greeting::ours() };
+        let mut newer = BytesMut::from(&newer.encode()[..]);
+        assert_eq!(Greeting::decode(&mut newer), Err(FrameError::Version(2)));
+    }
+
+    #[test]
+    fn a_frame_is_taken_when_whole_and_refused_when_too_large() {
+        let mut arrived = BytesMut::from(&[0, 0, 0, 2, 7][..]);
+        assert_eq!(next_frame(&mut arrived, 10), Ok(None));
+        assert_eq!(missing(&arrived), 1);
+        arrived.extend_from_slice(&[8, 9]);
+        assert_eq!(next_frame(&mut arrived, 10).unwrap().unwrap()[..], [7, 8]);
+        assert_eq!(missing(&arrived), 3);
+        let mut large = BytesMut::from(&[0xff; 4][..]);
+        let error = next_frame(&mut large, 10).unwrap_err();
+        assert_eq!(error, FrameError::TooLarge { length: u32::MAX as usize, limit: 10 });
+    }
+}

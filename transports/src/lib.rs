@@ -1,0 +1,20 @@
+//! Transports: how messages travel between nodes.
+//!
+//! | idea | module |
+//! |---|---|
+//! | the bytes on a connection: greeting and frames | [`frame`] |
+//! | accepting and dialling TCP connections | [`tcp`] |
+//! | a virtual link between two nodes of one process, for tests | [`memory`] |
+//! | every limit, with its unit and reason | [`limits`] |
+//!
+//! A transport does three things: it registers an egress for each peer, whose sink turns messages
+//! into frames; it turns frames back into messages, stamps their origin and prepends the
+//! connection's address to their return route; and it tells the sources of a connection through a
+//! [`Path`](ockam_runtime::path::Path) when it is lost.
+
+pub mod frame;
+pub mod limits;
+
+pub mod tcp;
+
+pub use tcp::{ListenOptions, Listener, TCP};

@@ -1,0 +1,46 @@
+//! Every limit of the transports, with its unit and its reason, in one place.
+
+use std::time::Duration;
+
+/// The version of the frames and messages that this library speaks.
+pub const PROTOCOL_VERSION: u8 = 1;
+
+/// Bytes of a greeting, which is sent before a version is agreed, so it can never grow.
+pub const MAX_GREETING_BYTES: usize = 64;
+
+/// From connecting to the peer's greeting. A peer that says nothing holds a descriptor.
+pub const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// From the first byte of a frame to its last. A frame of 256 KiB passes at 70 Kbit/s.
+pub const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// For one attempt to connect.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The first pause between attempts to connect again; it doubles each time.
+pub const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+
+/// The longest pause between attempts: what a restarted peer waits for its clients at most.
+pub const MAX_BACKOFF: Duration = Duration::from_secs(2);
+
+/// Silence on a connection after which the kernel asks whether the peer still lives.
+pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
+
+/// Pause between its questions.
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Questions without an answer until the connection counts as lost.
+pub const KEEPALIVE_PROBES: u32 = 3;
+
+/// Bytes of an idle connection's read buffer.
+pub const MIN_READ_BYTES: usize = 8 * 1024;
+
+/// Bytes that one read may take in: several chunks of a portal, so that a busy connection costs
+/// few system calls.
+pub const MAX_READ_BYTES: usize = 256 * 1024;
+
+/// Frames that one vectored write takes; the kernel's own limit is 1,024 slices.
+pub const MAX_WRITE_SLICES: usize = 64;
+
+/// Connections that one listener serves at a time.
+pub const MAX_CONNECTIONS: usize = 16_384;

@@ -1,0 +1,112 @@
+//! TCP: listeners that accept connections of other nodes, and connections made for a route.
+//!
+//! | actor | file |
+//! |---|---|
+//! | a listener, which starts an accepted connection for each peer | [`listener`] |
+//! | an accepted connection, which ends with its socket | [`accepted`] |
+//! | a dialled connection, which stands for a peer and connects again when it was lost | [`dialled`] |
+//!
+//! Both kinds of connection run the same [`session`] on their socket.
+
+pub mod accepted;
+pub mod dialled;
+pub mod listener;
+pub mod queue;
+pub mod session;
+
+use std::{net::SocketAddr, time::Duration};
+
+use ockam_runtime::{Error, Result, TransportType};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{lookup_host, TcpStream};
+
+use crate::limits::{KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES};
+
+pub use listener::{ListenOptions, Listener};
+
+/// The transport's name in addresses: `(TCP, "host:port")`.
+pub const TCP: TransportType = TransportType::new("tcp");
+
+/// Resolves `host:port` to the addresses to try, in the resolver's order.
+///
+/// # Errors
+/// If the text is not `host:port`, or the name is unknown.
+pub async fn resolve(peer: &str) -> Result<Vec<SocketAddr>> {
+    check_peer(peer)?;
+    let found = lookup_host(peer).await;
+    let found =
+        found.map_err(|source| Error::transport(format!("cannot resolve {peer}"), source))?;
+    let addresses: Vec<_> = found.collect();
+    if addresses.is_empty() {
+        return Err(Error::Usage(format!("{peer} has no network address")));
+    }
+    Ok(addresses)
+}
+
+/// Checks the form of `host:port` without asking anybody.
+///
+/// # Errors
+/// If the text has another form.
+pub fn check_peer(peer: &str) -> Result<()> {
+    let well_formed = match peer.rsplit_once(':') {
+        Some((host, port)) => {
+            let ipv6 = host.starts_with('[') && host.ends_with(']');
+            !host.is_empty() && (ipv6 || !host.contains(':')) && port.parse::<u16>().is_ok()
+        }
+        None => false,
+    };
+    if well_formed {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "\"{peer}\" is no TCP address: expected host:port, such as 127.0.0.1:4000, [::1]:4000 or example.org:4000"
+    )))
+}
+
+/// Connects to the first of `peer`'s addresses that answers.
+///
+/// # Errors
+/// If the name is unknown, or none of its addresses answers within `limit`.
+pub async fn connect(peer: &str, limit: Duration) -> Result<TcpStream> {
+    let connecting = async {
+        let mut last = None;
+        for address in resolve(peer).await? {
+            match TcpStream::connect(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = Some(error),
+            }
+        }
+        let source = last.unwrap_or_else(|| std::io::ErrorKind::NotFound.into());
+        Err(Error::transport(format!("cannot connect to {peer}"), source))
+    };
+    tokio::time::timeout(limit, connecting).await.unwrap_or_else(|_| {
+        let waited_for = format!("a TCP connection to {peer}");
+        Err(Error::TimedOut { waited_for, seconds: limit.as_secs() })
+    })
+}
+
+/// Sets what every connection between nodes has: no delay of small frames, and keep-alive.
+fn configure(stream: &TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_IDLE)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_PROBES);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peers_are_host_and_port() {
+        for peer in ["127.0.0.1:4000", "[::1]:4000", "example.org:1", "localhost:65535"] {
+            assert!(check_peer(peer).is_ok(), "{peer}");
+        }
+        for peer in ["", ":1", "host", "host:", "host:x", "host:65536", "::1:4000", "host:-1"] {
+            let text = check_peer(peer).unwrap_err().to_string();
+            assert!(text.contains(&format!("\"{peer}\"")), "{text}");
+        }
+    }
+}

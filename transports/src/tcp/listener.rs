@@ -1,0 +1,151 @@
+//! A listener.
+//!
+//! * Owns: the listening socket.
+//! * Inbox: none; it accepts until the node begins to stop.
+//! * Started by [`listen`], on the first arbiter; accepted connections go to the arbiters in turn.
+//! * A panic would close the socket.
+
+use std::{collections::HashSet, fmt, net::SocketAddr, sync::Arc, time::Duration};
+
+use ockam_runtime::{origin::Door, Address, Error, Node, Result};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::{net::TcpListener, sync::Semaphore, time::sleep};
+
+use super::{accepted, resolve};
+use crate::limits::MAX_CONNECTIONS;
+
+/// How a listener is opened.
+///
+/// ```
+/// use ockam_transports::ListenOptions;
+/// let options = ListenOptions::new().expose("outlet");
+/// # let _ = options;
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ListenOptions {
+    exposed: HashSet<Address>,
+}
+
+impl ListenOptions {
+    /// A listener through which secure channel listeners, the forwarding service, forwarders and
+    /// reply addresses are reached. Bound to a loopback address of a node without a secure
+    /// channel listener, it reaches every named worker too.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lets anybody who connects reach the worker at `address`, without a secure channel.
+    #[must_use]
+    pub fn expose(mut self, address: impl Into<Address>) -> Self {
+        self.exposed.insert(address.into());
+        self
+    }
+}
+
+/// A TCP listener that runs until its node stops.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Listener {
+    address: SocketAddr,
+}
+
+impl Listener {
+    /// The address that it is bound to, with the port that the system chose for port 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Listener({})", self.address)
+    }
+}
+
+/// Listens on `address` (`host:port`) for connections of other nodes.
+///
+/// # Errors
+/// If the address is none, or cannot be bound, for example because another program uses the port.
+pub async fn listen(node: &Node, address: &str, options: ListenOptions) -> Result<Listener> {
+    let socket = bind(address).await?;
+    let bound = socket
+        .local_addr()
+        .map_err(|source| Error::transport(format!("cannot listen on {address}"), source))?;
+    let exposed = Arc::new(options.exposed);
+    let listening = accept(node.clone(), socket, bound, exposed);
+    node.spawn_on(0, listening);
+    log::info!("listening for nodes on {bound}");
+    Ok(Listener { address: bound })
+}
+
+/// Binds the first of `address`'s network addresses that can be bound.
+///
+/// # Errors
+/// As [`listen`].
+pub async fn bind(address: &str) -> Result<std::net::TcpListener> {
+    let mut last = None;
+    for candidate in resolve(address).await? {
+        match bind_one(candidate) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => last = Some(error),
+        }
+    }
+    let source = last.unwrap_or_else(|| std::io::ErrorKind::AddrNotAvailable.into());
+    Err(Error::transport(format!("cannot listen on {address}"), source))
+}
+
+fn bind_one(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restarted program gets its port back although old connections linger on it.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(1024)?;
+    Ok(socket.into())
+}
+
+async fn accept(
+    node: Node,
+    socket: std::net::TcpListener,
+    bound: SocketAddr,
+    exposed: Arc<HashSet<Address>>,
+) {
+    let listener = match TcpListener::from_std(socket) {
+        Ok(listener) => listener,
+        Err(error) => return log::error!("cannot accept on {bound}: {error}"),
+    };
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = node.stopping() => return,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                log::warn!("cannot accept a connection on {bound}: {error}");
+                // Out of descriptors, most likely: connections that end will free some.
+                sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let Ok(place) = places.clone().try_acquire_owned() else {
+            log::warn!("refused {peer}: {MAX_CONNECTIONS} connections are open on {bound}");
+            continue;
+        };
+        let door = Door::Listener { loopback: bound.ip().is_loopback(), exposed: exposed.clone() };
+        let stream = match stream.into_std() {
+            Ok(stream) => stream,
+            Err(error) => {
+                log::warn!("lost the connection with {peer}: {error}");
+                continue;
+            }
+        };
+        let serving = node.clone();
+        node.spawn_on(node.next_arbiter(), async move {
+            match tokio::net::TcpStream::from_std(stream) {
+                Ok(stream) => accepted::serve(serving, stream, peer.to_string(), door, place).await,
+                Err(error) => log::warn!("lost the connection with {peer}: {error}"),
+            }
+        });
+    }
+}

@@ -1,0 +1,145 @@
+//! The write queue of one connection, and the task that writes it.
+//!
+//! Messages are turned into frames when they enter the queue and written many at a time: whatever
+//! has gathered by the time that the socket takes more goes into one vectored write.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    io::{self, IoSlice},
+    rc::Rc,
+};
+
+use ockam_runtime::worker::Undelivered;
+use ockam_runtime::{
+    codec::{encode_header, Header},
+    Message, Notice, Payload, Permit, Reason,
+};
+use tokio::{net::TcpStream, sync::Notify};
+
+use crate::{frame::LENGTH_BYTES, limits::MAX_WRITE_SLICES};
+
+/// Frames that wait to be written. Clones share the queue; it belongs to one arbiter.
+#[derive(Clone, Default)]
+pub(crate) struct WriteQueue {
+    shared: Rc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    frames: RefCell<VecDeque<Frame>>,
+    added: Notify,
+    limit: Cell<usize>,
+}
+
+/// A frame as at most two slices: what precedes the payload if there was no room for it, and
+/// the payload with its permit.
+struct Frame {
+    front: Header,
+    payload: Payload,
+    written: usize,
+    _permit: Option<Permit>,
+}
+
+impl WriteQueue {
+    /// An empty queue for frames of at most `limit` bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        let queue = Self::default();
+        queue.shared.limit.set(limit);
+        queue
+    }
+
+    /// Adds a message.
+    ///
+    /// # Errors
+    /// Gives it back if it is larger than the peer takes.
+    pub(crate) fn push(&self, message: Message) -> Result<(), Box<Undelivered>> {
+        let header = encode_header(&message);
+        let length = header.len() + message.payload.len();
+        if length > self.shared.limit.get() {
+            let hop = message.onward_route.first().cloned().unwrap_or_else(|| "?".into());
+            let notice = Notice::new(hop, Reason::TooLarge);
+            return Err(Box::new(Undelivered { message, notice }));
+        }
+        let frame = Frame::new(&header, length, message.payload, message.permit);
+        self.shared.frames.borrow_mut().push_back(frame);
+        self.shared.added.notify_one();
+        Ok(())
+    }
+
+    /// Writes frames as they come, until the socket fails.
+    pub(crate) async fn write_to(&self, stream: &TcpStream) -> io::Error {
+        loop {
+            while self.shared.frames.borrow().is_empty() {
+                self.shared.added.notified().await;
+            }
+            match self.write_once(stream) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if let Err(error) = stream.writable().await {
+                        return error;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return error,
+            }
+        }
+    }
+
+    fn write_once(&self, stream: &TcpStream) -> io::Result<()> {
+        let mut frames = self.shared.frames.borrow_mut();
+        let mut slices = [IoSlice::new(&[]); MAX_WRITE_SLICES];
+        let mut count = 0;
+        for frame in frames.iter() {
+            for slice in frame.unwritten() {
+                if count < slices.len() && !slice.is_empty() {
+                    slices[count] = IoSlice::new(slice);
+                    count += 1;
+                }
+            }
+            if count == slices.len() {
+                break;
+            }
+        }
+        let mut written = stream.try_write_vectored(&slices[..count])?;
+        while let Some(frame) = frames.front_mut() {
+            written = frame.advance(written);
+            if !frame.is_written() {
+                break;
+            }
+            frames.pop_front();
+        }
+        Ok(())
+    }
+}
+
+impl Frame {
+    fn new(header: &Header, length: usize, mut payload: Payload, permit: Option<Permit>) -> Self {
+        let length = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+        let mut front = Header::from_slice(&length);
+        front.extend_from_slice(header);
+        if payload.headroom() >= header.len() + LENGTH_BYTES {
+            payload.prepend(&front);
+            front.clear();
+        }
+        Self { front, payload, written: 0, _permit: permit }
+    }
+
+    fn unwritten(&self) -> [&[u8]; 2] {
+        let in_front = self.written.min(self.front.len());
+        let in_payload = self.written - in_front;
+        [&self.front[in_front..], &self.payload[in_payload.min(self.payload.len())..]]
+    }
+
+    /// Counts up to `written` bytes as written and returns how many were not of this frame.
+    fn advance(&mut self, written: usize) -> usize {
+        let open = self.front.len() + self.payload.len() - self.written;
+        let own = written.min(open);
+        self.written += own;
+        written - own
+    }
+
+    fn is_written(&self) -> bool {
+        self.written == self.front.len() + self.payload.len()
+    }
+}

@@ -1,0 +1,184 @@
+//! What runs on a connected socket: greeting, then one task that reads and one that writes.
+//!
+//! Both tasks and everything that they feed on this arbiter run on one thread, so a message goes
+//! from the socket to its worker's mailbox without a lock.
+
+use std::{io, rc::Rc, sync::Arc};
+
+use bytes::BytesMut;
+use ockam_runtime::{
+    budget::Budget, codec, limits::INGRESS_BUDGET_BYTES, origin::Ingress, Error, Node, Origin,
+    Result,
+};
+use tokio::{
+    net::TcpStream,
+    time::{timeout, timeout_at, Instant},
+};
+
+use super::{configure, queue::WriteQueue};
+use crate::{
+    frame::{missing, next_frame, FrameError, Greeting},
+    limits::{FRAME_TIMEOUT, GREETING_TIMEOUT, MAX_READ_BYTES, MIN_READ_BYTES},
+};
+
+/// A connection after both ends have greeted.
+pub(crate) struct Session {
+    stream: Rc<TcpStream>,
+    arrived: BytesMut,
+    max_frame: usize,
+    /// The peer as a person would name it.
+    peer: String,
+}
+
+impl Session {
+    /// Greets the peer and waits for its greeting.
+    ///
+    /// # Errors
+    /// If the connection fails, the peer is no node or of another version, or says nothing in time.
+    pub(crate) async fn greet(stream: TcpStream, peer: String) -> Result<Self> {
+        let greeting = timeout(GREETING_TIMEOUT, exchange(&stream, &peer)).await;
+        let (arrived, max_frame) = greeting.unwrap_or_else(|_| {
+            let waited_for = format!("the greeting of {peer}");
+            Err(Error::TimedOut { waited_for, seconds: GREETING_TIMEOUT.as_secs() })
+        })?;
+        Ok(Self { stream: Rc::new(stream), arrived, max_frame, peer })
+    }
+
+    /// The queue for messages to the peer.
+    pub(crate) fn queue(&self) -> WriteQueue {
+        WriteQueue::new(self.max_frame)
+    }
+
+    /// Reads and writes until the connection ends; says why.
+    pub(crate) async fn run(self, node: Node, ingress: Arc<Ingress>, queue: WriteQueue) -> Error {
+        let (stream, peer) = (self.stream.clone(), self.peer.clone());
+        tokio::select! {
+            error = queue.write_to(&stream) => {
+                Error::transport(format!("the connection with {peer} was lost"), error)
+            }
+            error = self.read(node, ingress) => error,
+        }
+    }
+
+    async fn read(mut self, node: Node, ingress: Arc<Ingress>) -> Error {
+        let budget = Budget::new(INGRESS_BUDGET_BYTES);
+        let mut capacity = MIN_READ_BYTES;
+        let mut deadline = None;
+        loop {
+            match self.route_arrived(&node, &ingress, &budget).await {
+                Ok(0) => {}
+                Ok(_) => deadline = None,
+                Err(error) => return error,
+            }
+            // What was routed is worked off before more is read: it is still in the cache then.
+            tokio::task::yield_now().await;
+            let unfinished = missing(&self.arrived) > 0;
+            let reading = fill(&self.stream, &mut self.arrived, &mut capacity);
+            let read = if unfinished {
+                // A frame that has begun must end in time.
+                let end = *deadline.get_or_insert_with(|| Instant::now() + FRAME_TIMEOUT);
+                let late = |_| Err(io::ErrorKind::TimedOut.into());
+                timeout_at(end, reading).await.unwrap_or_else(late)
+            } else {
+                reading.await
+            };
+            if let Err(error) = read {
+                return Error::transport(
+                    format!("the connection with {} was lost", self.peer),
+                    error,
+                );
+            }
+        }
+    }
+
+    /// Routes the whole frames that have arrived and counts them.
+    async fn route_arrived(
+        &mut self,
+        node: &Node,
+        ingress: &Arc<Ingress>,
+        budget: &Budget,
+    ) -> Result<usize> {
+        let mut routed = 0;
+        while let Some(frame) = self.next_frame()? {
+            // While the node is full of this connection's messages, its socket is not read.
+            let permit = budget.acquire(frame.len()).await.ok_or(Error::Stopped)?;
+            let origin = Origin::Remote(ingress.clone());
+            let mut message = codec::decode_frame(frame, origin).map_err(|error| Error::Peer {
+                who: self.peer.clone(),
+                what: format!("sent a message that breaks the protocol: {error}"),
+            })?;
+            message.return_route.push_front(ingress.via.clone());
+            node.route(message.with_permit(permit));
+            routed += 1;
+        }
+        Ok(routed)
+    }
+
+    fn next_frame(&mut self) -> Result<Option<BytesMut>> {
+        next_frame(&mut self.arrived, self.max_frame).map_err(|error| broke(&self.peer, error))
+    }
+}
+
+fn broke(peer: &str, error: FrameError) -> Error {
+    Error::Peer { who: peer.to_owned(), what: format!("was disconnected: {error}") }
+}
+
+/// Sends our greeting and waits for the peer's.
+async fn exchange(stream: &TcpStream, peer: &str) -> Result<(BytesMut, usize)> {
+    let failed = |error| Error::transport(format!("no greeting from {peer}"), error);
+    configure(stream).map_err(failed)?;
+    write_all(stream, &Greeting::ours().encode()).await.map_err(failed)?;
+    let (mut arrived, mut capacity) = (BytesMut::new(), MIN_READ_BYTES);
+    loop {
+        if let Some(greeting) = Greeting::decode(&mut arrived).map_err(|e| broke(peer, e))? {
+            return Ok((arrived, greeting.agreed_frame()));
+        }
+        fill(stream, &mut arrived, &mut capacity).await.map_err(failed)?;
+    }
+}
+
+async fn write_all(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        stream.writable().await?;
+        match stream.try_write(bytes) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Reads what the socket has, at least one byte. The buffer grows with what the peer sends.
+async fn fill(stream: &TcpStream, arrived: &mut BytesMut, capacity: &mut usize) -> io::Result<()> {
+    loop {
+        arrived.reserve(room(arrived, *capacity));
+        match stream.try_read_buf(arrived) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) if read >= *capacity / 2 => {
+                *capacity = (*capacity * 2).min(MAX_READ_BYTES);
+                return Ok(());
+            }
+            Ok(read) => {
+                if read < *capacity / 16 {
+                    *capacity = (*capacity / 2).max(MIN_READ_BYTES);
+                }
+                return Ok(());
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if arrived.is_empty() && arrived.capacity() > MIN_READ_BYTES {
+                    // An idle connection keeps no large buffer.
+                    *arrived = BytesMut::new();
+                }
+                stream.readable().await?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// How much the buffer is to take in addition: the rest of a frame that has begun, and more.
+fn room(arrived: &BytesMut, capacity: usize) -> usize {
+    capacity.max(missing(arrived).min(MAX_READ_BYTES))
+}

@@ -1,0 +1,95 @@
+//! The end that a channel is opened to.
+
+use std::fmt;
+
+use super::noise::{Noise, Role};
+use super::{payload, HandshakeError, HandshakeMessage, Session, READY};
+use crate::local_identity::LocalIdentity;
+use crate::policy::TrustPolicy;
+
+/// Answers handshakes.
+#[derive(Debug, Clone, Copy)]
+pub struct Responder;
+
+/// Message 2 is on its way.
+pub struct AwaitingMessage3 {
+    noise: Noise,
+    local: LocalIdentity,
+}
+
+impl Responder {
+    /// Takes message 1 from anyone; returns message 2, which shows who we are.
+    ///
+    /// It costs one signature and three multiplications on the curve, and keeps about a kilobyte: limit how often strangers may cause it.
+    ///
+    /// # Errors
+    /// When message 1 is not one ephemeral key of full order.
+    pub fn accept(
+        local: &LocalIdentity,
+        message1: &[u8],
+    ) -> Result<(AwaitingMessage3, Vec<u8>), HandshakeError> {
+        Self::accept_with(local, message1, None)
+    }
+
+    /// For test vectors: an ephemeral key that is known gives the session away.
+    #[cfg(test)]
+    pub(crate) fn dangerous_accept_with_fixed_ephemeral(
+        local: &LocalIdentity,
+        message1: &[u8],
+        ephemeral: &[u8; 32],
+    ) -> Result<(AwaitingMessage3, Vec<u8>), HandshakeError> {
+        Self::accept_with(local, message1, Some(ephemeral))
+    }
+
+    fn accept_with(
+        local: &LocalIdentity,
+        message1: &[u8],
+        ephemeral: Option<&[u8; 32]>,
+    ) -> Result<(AwaitingMessage3, Vec<u8>), HandshakeError> {
+        let mut noise = Noise::start(Role::Responder, local, ephemeral)?;
+        noise.read(HandshakeMessage::One, message1)?;
+        let proof = payload::make(Role::Responder, local, &noise.hash());
+        // A small-order key in message 1 shows up here, in the first agreement with it.
+        let message2 = noise.write(HandshakeMessage::Two, &proof).map_err(blame_message1)?;
+        Ok((AwaitingMessage3 { noise, local: local.clone() }, message2))
+    }
+}
+
+fn blame_message1(error: HandshakeError) -> HandshakeError {
+    match error {
+        HandshakeError::WeakKey(_) => HandshakeError::WeakKey(HandshakeMessage::One),
+        other => other,
+    }
+}
+
+impl AwaitingMessage3 {
+    /// Verifies the initiator and asks the policy; returns the session and the ready record to send.
+    ///
+    /// # Errors
+    /// See [`HandshakeError`]. Nothing is to be sent then: the initiator learns no reason.
+    pub fn handle_message3(
+        mut self,
+        message3: &[u8],
+        policy: &dyn TrustPolicy,
+    ) -> Result<(Session, Vec<u8>), HandshakeError> {
+        let peer = payload::read_verified(
+            &mut self.noise,
+            HandshakeMessage::Three,
+            message3,
+            &self.local,
+            policy,
+        )?;
+        let mut session = self.noise.finish(peer)?;
+        let mut text = READY.to_vec();
+        let sealed = session.sealer.seal_in_place(&mut text);
+        let (counter, tag) = sealed.map_err(|error| HandshakeError::Internal(error.to_string()))?;
+        let ready = [&counter[..], &text, &tag].concat();
+        Ok((session, ready))
+    }
+}
+
+impl fmt::Debug for AwaitingMessage3 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AwaitingMessage3(as {}, keys redacted)", self.local.identifier())
+    }
+}

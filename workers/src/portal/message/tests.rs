@@ -1,0 +1,204 @@
+//! Every message in both directions, every width of integer, and inputs that are no message.
+
+use proptest::prelude::*;
+use rmp::encode as mp;
+
+use super::*;
+
+fn control() -> impl Strategy<Value = (u8, u64, u16, String)> {
+    (0..6u8, any::<u64>(), any::<u16>(), "\\PC{0,80}")
+}
+
+fn build<'a>(&(kind, number, code, ref text): &'a (u8, u64, u16, String)) -> Control<'a> {
+    match kind {
+        0 => Control::Open { limit: Limit::new(number) },
+        1 => Control::Opened { limit: Limit::new(number) },
+        2 => Control::Refused { reason: Refusal::from_code(code), text: shortened(text) },
+        3 => Control::Window { limit: Limit::new(number) },
+        4 => Control::Fin { offset: Offset::new(number) },
+        _ => Control::Reset { reason: ResetReason::from_code(code) },
+    }
+}
+
+fn data(offset: u64, bytes: &[u8]) -> Vec<u8> {
+    let mut message = data_header(Offset::new(offset), bytes.len() as u32).to_vec();
+    message.extend_from_slice(bytes);
+    message
+}
+
+proptest! {
+    #[test]
+    fn a_control_message_comes_back_as_it_was(parts in control()) {
+        let message = build(&parts);
+        let encoded = message.encode();
+        prop_assert_eq!(decode(&encoded), Ok(Decoded::Control(message)));
+    }
+
+    #[test]
+    fn data_comes_back_as_offset_and_range(offset: u64, bytes in prop::collection::vec(any::<u8>(), 1..2000)) {
+        let message = data(offset, &bytes);
+        let Ok(Decoded::Data { offset: came, range }) = decode(&message) else {
+            panic!("no data in {:?}", decode(&message));
+        };
+        prop_assert_eq!(came.value(), offset);
+        prop_assert_eq!(&message[range], &bytes[..]);
+    }
+
+    #[test]
+    fn every_true_prefix_and_every_extension_is_refused(parts in control(), more in 1..9usize) {
+        let mut encoded = build(&parts).encode();
+        for cut in 0..encoded.len() {
+            prop_assert!(decode(&encoded[..cut]).is_err());
+        }
+        encoded.extend(std::iter::repeat_n(0, more));
+        prop_assert_eq!(decode(&encoded), Err(DecodeError::Trailing(more)));
+    }
+}
+
+#[test]
+fn the_bytes_on_the_wire_are_these() {
+    let limit = Limit::new(262_144);
+    assert_eq!(Control::Open { limit }.encode(), [0x93, 0, 1, 0xce, 0, 4, 0, 0]);
+    assert_eq!(Control::Opened { limit }.encode(), [0x92, 1, 0xce, 0, 4, 0, 0]);
+    let refused = Control::Refused { reason: Refusal::Busy, text: "no" };
+    assert_eq!(refused.encode(), [0x93, 2, 6, 0xa2, b'n', b'o']);
+    assert_eq!(Control::Window { limit }.encode(), [0x92, 4, 0xce, 0, 4, 0, 0]);
+    assert_eq!(Control::Fin { offset: Offset::new(200) }.encode(), [0x92, 5, 0xcc, 200]);
+    assert_eq!(Control::Reset { reason: ResetReason::Stopped }.encode(), [0x92, 6, 4]);
+    assert_eq!(data(0x0102, b"x"), [0x93, 3, 0xcf, 0, 0, 0, 0, 0, 0, 1, 2, 0xc6, 0, 0, 0, 1, b'x']);
+}
+
+#[test]
+fn integers_of_every_width_are_read_and_negative_ones_are_not() {
+    let fin = |tail: &[u8]| decode(&[&[0x92, 5], tail].concat()).map(|_| ());
+    let widths: [&[u8]; 9] = [
+        &[7],
+        &[0xcc, 7],
+        &[0xcd, 0, 7],
+        &[0xce, 0, 0, 0, 7],
+        &[0xcf, 0, 0, 0, 0, 0, 0, 0, 7],
+        &[0xd0, 7],
+        &[0xd1, 0, 7],
+        &[0xd2, 0, 0, 0, 7],
+        &[0xd3, 0, 0, 0, 0, 0, 0, 0, 7],
+    ];
+    for width in widths {
+        assert_eq!(fin(width), Ok(()), "{width:x?}");
+    }
+    let malformed = Err(DecodeError::Malformed("the final offset"));
+    for negative in [&[0xffu8][..], &[0xd0, 0x80], &[0xd3, 0xff, 0, 0, 0, 0, 0, 0, 0]] {
+        assert_eq!(fin(negative), malformed, "{negative:x?}");
+    }
+    // Wide array, kind and length are MessagePack as well.
+    let wide = [0xdd, 0, 0, 0, 3, 0xcd, 0, 3, 5, 0xc5, 0, 1, 9];
+    assert_eq!(decode(&wide), Ok(Decoded::Data { offset: Offset::new(5), range: 12..13 }));
+}
+
+#[test]
+fn what_is_no_message_is_refused_by_name() {
+    let cases: [(&[u8], DecodeError); 12] = [
+        (&[], DecodeError::Malformed("the array")),
+        (&[0x82, 5, 1, 1, 1], DecodeError::Malformed("the array")),
+        (&[0xc0], DecodeError::Malformed("the array")),
+        (&[0x90], DecodeError::Malformed("the kind")),
+        (&[0x92, 9, 1], DecodeError::UnknownKind(9)),
+        (&[0x93, 5, 1, 1], DecodeError::WrongLength { kind: 5, expected: 2, came: 3 }),
+        (&[0x94, 0, 2, 1, 1], DecodeError::UnsupportedVersion(2)),
+        (&[0x93, 3, 0, 0xc4, 0], DecodeError::EmptyData),
+        (&[0x93, 3, 0, 0xa1, 65], DecodeError::Malformed("Data's bytes")),
+        (&[0x93, 3, 0, 0xc4, 2, 1], DecodeError::Malformed("Data's bytes")),
+        (&[0x93, 2, 1, 0xa1, 0xff], DecodeError::Malformed("the text")),
+        (&[0x92, 6, 0xce, 0, 1, 0, 0], DecodeError::Malformed("the reason")),
+    ];
+    for (input, error) in cases {
+        assert_eq!(decode(input), Err(error), "{input:x?}");
+    }
+    let too_long = DecodeError::TooLong { field: "Data", max: MAX_DATA, came: MAX_DATA + 1 };
+    assert_eq!(decode(&data(0, &vec![0; MAX_DATA + 1])), Err(too_long));
+    let mut bomb = vec![0x93, 3, 0, 0xc6];
+    bomb.extend(u32::MAX.to_be_bytes());
+    assert!(matches!(decode(&bomb), Err(DecodeError::TooLong { .. })));
+}
+
+#[test]
+fn a_long_text_is_cut_between_characters_and_one_from_outside_is_refused() {
+    let text = "é".repeat(150) + "x";
+    let encoded = Control::Refused { reason: Refusal::Busy, text: &text }.encode();
+    let Ok(Decoded::Control(Control::Refused { text: came, .. })) = decode(&encoded) else {
+        panic!("not read back");
+    };
+    assert_eq!(came, "é".repeat(100));
+    let mut long = Vec::new();
+    mp::write_array_len(&mut long, 3).unwrap();
+    mp::write_uint(&mut long, 2).unwrap();
+    mp::write_uint(&mut long, 1).unwrap();
+    mp::write_str(&mut long, &"a".repeat(MAX_TEXT + 1)).unwrap();
+    assert!(matches!(decode(&long), Err(DecodeError::TooLong { field: "the text", .. })));
+}
+
+/// A small generator of its own, so that a million inputs cost no time in strategies.
+fn next(seed: &mut u64) -> u64 {
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    *seed
+}
+
+#[test]
+fn a_million_mutated_inputs_never_panic_and_never_allocate() {
+    let limit = Limit::new(1 << 40);
+    let seeds = [
+        Control::Open { limit }.encode(),
+        Control::Opened { limit }.encode(),
+        Control::Refused { reason: Refusal::NotAllowed, text: "by the policy of the outlet" }
+            .encode(),
+        data(1 << 33, &[7; 100]),
+        Control::Window { limit }.encode(),
+        Control::Fin { offset: Offset::new(70_000) }.encode(),
+        Control::Reset { reason: ResetReason::Unknown(999) }.encode(),
+    ];
+    let mut seed = 0x9e37_79b9_7f4a_7c15;
+    let mut input = Vec::with_capacity(1024);
+    let (mut read, mut refused) = (0u64, 0u64);
+    let info = allocation_counter::measure(|| {
+        for _ in 0..1_000_000 {
+            input.clear();
+            input.extend_from_slice(&seeds[(next(&mut seed) % 7) as usize]);
+            for _ in 0..next(&mut seed) % 4 {
+                let at = (next(&mut seed) as usize) % input.len().max(1);
+                match next(&mut seed) % 5 {
+                    0 => input.truncate(at),
+                    1 => input.insert(at.min(input.len()), next(&mut seed) as u8),
+                    2 if at < input.len() => drop(input.remove(at)),
+                    _ if at < input.len() => input[at] = next(&mut seed) as u8,
+                    _ => {}
+                }
+            }
+            match decode(&input) {
+                Ok(Decoded::Data { range, .. }) => {
+                    assert!(!range.is_empty() && range.end == input.len());
+                    read += 1;
+                }
+                Ok(Decoded::Control(_)) => read += 1,
+                Err(_) => refused += 1,
+            }
+        }
+    });
+    assert_eq!(info.count_total, 0, "decoding allocated");
+    let control = allocation_counter::measure(|| drop(std::hint::black_box(vec![0u8; 9])));
+    assert_eq!(control.count_total, 1, "the counter counts");
+    assert!(read > 100_000 && refused > 100_000, "{read} read, {refused} refused");
+}
+
+/// `cargo test --release -- --ignored --nocapture decoding_data_takes`
+#[test]
+#[ignore = "a measurement"]
+fn decoding_data_takes_tens_of_nanoseconds() {
+    let message = data(1 << 40, &[1; 32 * 1024]);
+    let rounds = 10_000_000u32;
+    let began = std::time::Instant::now();
+    for _ in 0..rounds {
+        std::hint::black_box(decode(std::hint::black_box(&message)).unwrap());
+    }
+    println!("{:.1} ns for each Data", began.elapsed().as_nanos() as f64 / f64::from(rounds));
+}
