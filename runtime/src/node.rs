@@ -339,18 +339,14 @@ impl Node {
         M: Body,
     {
         self.check_free(&description.address)?;
-        let (stop_sender, stop) = oneshot::channel();
-        let (registration_sender, registration) = oneshot::channel();
+        let (hand_over, registration) = oneshot::channel();
         let addr = A::start_in_arbiter(&self.shared.arbiters[arbiter].handle, move |context| {
-            context.spawn(Guard { stop, registration });
+            context.spawn(Guard::new(registration));
             actor
         });
         let registration = self.register_sink(description, Mailbox::<A, M>::new(addr))?;
-        let mut slot = registration.entry().stop.lock().unwrap_or_else(PoisonError::into_inner);
-        *slot = Some(stop_sender);
-        drop(slot);
         // An actor that has ended meanwhile gives the registration back, which unregisters it.
-        drop(registration_sender.send(registration));
+        drop(hand_over.send(registration));
         Ok(())
     }
 
@@ -367,8 +363,8 @@ impl Node {
     {
         let description = Description::new(address, Class::User);
         let registration = self.register_sink(description, Mailbox::<A, M>::new(actor))?;
-        // Nobody on the actor's side can own it: the entry stays until it is found closed.
-        std::mem::forget(registration);
+        // Nobody on the actor's side can own it.
+        registration.detach();
         Ok(())
     }
 

@@ -99,13 +99,20 @@ impl Entry {
         &self.node
     }
 
-    /// Asks the worker to stop, where it was started with a stop signal.
-    pub(crate) fn ask_to_stop(&self) {
-        let stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(stop) = stop {
-            // An error says that it has stopped already.
-            let _ = stop.send(());
+    /// Completes, with a value or an error, when the worker is asked to stop.
+    pub fn stop_signal(&self) -> oneshot::Receiver<()> {
+        let (sender, stop) = oneshot::channel();
+        *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        if self.gone.load(Ordering::Acquire) {
+            self.ask_to_stop();
         }
+        stop
+    }
+
+    /// Asks the worker to stop, where it waits for a stop signal.
+    pub(crate) fn ask_to_stop(&self) {
+        // Dropping the sender completes the signal.
+        drop(self.stop.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
@@ -183,11 +190,17 @@ impl Description {
 #[derive(Debug)]
 pub struct Registration {
     entry: Arc<Entry>,
+    attached: bool,
 }
 
 impl Registration {
     pub(crate) fn new(entry: Arc<Entry>) -> Self {
-        Self { entry }
+        Self { entry, attached: true }
+    }
+
+    /// Leaves the address in the table until [`Node::stop_worker`] is called or the node stops.
+    pub fn detach(mut self) {
+        self.attached = false;
     }
 
     /// The address.
@@ -203,8 +216,10 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.entry.gone.store(true, Ordering::Release);
-        self.entry.node.unregister(&self.entry);
+        if self.attached {
+            self.entry.gone.store(true, Ordering::Release);
+            self.entry.node.unregister(&self.entry);
+        }
     }
 }
 
@@ -252,8 +267,14 @@ where
 
 /// Lives in a user actor's context: stops the actor on request, unregisters it when it is gone.
 pub(crate) struct Guard {
-    pub(crate) stop: oneshot::Receiver<()>,
     pub(crate) registration: oneshot::Receiver<Registration>,
+    pub(crate) registered: Option<(Registration, oneshot::Receiver<()>)>,
+}
+
+impl Guard {
+    pub(crate) fn new(registration: oneshot::Receiver<Registration>) -> Self {
+        Self { registration, registered: None }
+    }
 }
 
 impl<A: Actor> ActorFuture<A> for Guard
@@ -268,15 +289,20 @@ where
         context: &mut A::Context,
         task: &mut TaskContext<'_>,
     ) -> Poll<()> {
-        let stop = &mut self.get_mut().stop;
+        let guard = self.get_mut();
+        if guard.registered.is_none() {
+            let Poll::Ready(registered) = Pin::new(&mut guard.registration).poll(task) else {
+                return Poll::Pending;
+            };
+            let Ok(registration) = registered else {
+                // It could not be registered, so it is no worker.
+                context.stop();
+                return Poll::Ready(());
+            };
+            let stop = registration.entry().stop_signal();
+            guard.registered = Some((registration, stop));
+        }
+        let Some((_, stop)) = &mut guard.registered else { return Poll::Pending };
         Pin::new(stop).poll(task).map(|_| context.stop())
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        // The registration, if it arrived, is dropped here: the address ends with the actor.
-        self.registration.close();
-        drop(self.registration.try_recv());
     }
 }

@@ -6,6 +6,7 @@ pub mod identity;
 pub mod local_identity;
 pub mod messagepack;
 pub mod policy;
+
 pub mod portal;
 pub mod record;
 pub mod secret_bytes;

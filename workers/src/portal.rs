@@ -1,4 +1,6 @@
-//! The pure core of TCP portals: what one tunnelled TCP connection says, may say, and does next.
+//! TCP portals: an inlet accepts clients, an outlet connects to the target, and each connection is a stream between them.
+//!
+//! What one tunnelled TCP connection says, may say, and does next is a pure core:
 //!
 //! ```text
 //! socket bytes -> Stream::socket_read -> data_header + bytes -> route -> decode -> Stream::handle_message -> socket bytes
@@ -13,12 +15,27 @@
 //! * [`violation`]: what a peer, or the caller, did wrong.
 //! * [`stream`]: the states of one end ([`Stream`](stream::Stream)) and, in [`action`], the [`Action`](action::Action)s they ask for.
 //!
-//! Nothing here reads a socket, a clock or a random number. An actor owns the socket, the queue of bytes that wait for it, and the timers.
+//! None of these reads a socket, a clock or a random number. The actors around them do:
+//!
+//! * [`inlet`]: accepts clients and starts a stream for each.
+//! * [`outlet`]: starts the other end of a stream for each `Open`.
+//! * `worker`: the actor of one end; `io`: its socket; `target`: the outlet's way to its target.
+//! * [`pool`]: what all streams of a node may hold.
 
 pub mod action;
 pub mod credit;
+pub mod inlet;
+mod io;
 pub mod message;
 pub mod offset;
+pub mod outlet;
+pub mod pool;
 pub mod reason;
+mod round_trip;
 pub mod stream;
+mod target;
 pub mod violation;
+mod worker;
+
+pub use inlet::Inlet;
+pub use outlet::Outlet;

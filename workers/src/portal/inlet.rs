@@ -1,0 +1,176 @@
+//! The inlet: accepts clients and tunnels each connection to an outlet.
+//!
+//! * Owns: the listening socket.
+//! * Inbox: none that workers use; it accepts until it is stopped or the node begins to stop.
+//! * Started by [`Inlet::start`], on the arbiter of its route's first hop, so that clients of a channel
+//!   begin where the channel lives; where the first hop is a worker of this node, clients go to the
+//!   arbiters in turn.
+//! * A panic would close the listening socket; streams go on.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
+use ockam_runtime::{
+    path::Path,
+    worker::{Adopt, Description, Registration},
+    Address, Class, Error, Node, Payload, Result, Route, Routed,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::sleep,
+};
+
+use super::{
+    pool::StreamPool,
+    stream::Stream,
+    target::prepare,
+    worker::{Side, Start, StreamWorker},
+};
+
+/// A running inlet. Dropping this does not stop it; [`Inlet::stop`] does.
+#[derive(Clone, Debug)]
+pub struct Inlet {
+    node: Node,
+    worker: Address,
+    address: SocketAddr,
+}
+
+impl Inlet {
+    /// Accepts clients on `listener` and tunnels them along `route` to an outlet.
+    ///
+    /// # Errors
+    /// If the route is none, or its first hop does not exist and cannot be dialled.
+    pub fn start(
+        node: &Node,
+        listener: std::net::TcpListener,
+        route: impl Into<Route>,
+    ) -> Result<Self> {
+        let route = route.into();
+        let path = node.path(&route)?;
+        let failed = |source| Error::transport("cannot use the inlet's listening socket", source);
+        let address = listener.local_addr().map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let worker = Address::random();
+        let description = Description::new(worker.clone(), Class::Internal);
+        let own = node.clone();
+        let arbiter = path.arbiter.unwrap_or(0);
+        log::info!("inlet on {address} for clients of {route}");
+        node.launch(description.on(arbiter), move |_| InletWorker {
+            node: own,
+            listener: Some(listener),
+            accept: Accept { address, route, _path: path },
+            registration: None,
+        })?;
+        Ok(Self { node: node.clone(), worker, address })
+    }
+
+    /// The address that clients connect to, with the port that the system chose for port 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops accepting clients; open streams go on.
+    ///
+    /// # Errors
+    /// If it was stopped before.
+    pub fn stop(&self) -> Result<()> {
+        self.node.stop_worker(self.worker.clone())
+    }
+}
+
+struct InletWorker {
+    node: Node,
+    listener: Option<std::net::TcpListener>,
+    accept: Accept,
+    registration: Option<Registration>,
+}
+
+/// What starting a stream for a client needs.
+#[derive(Clone)]
+struct Accept {
+    address: SocketAddr,
+    route: Route,
+    /// Watching it keeps the connection to the first hop up.
+    _path: Path,
+}
+
+impl Actor for InletWorker {
+    type Context = Context<Self>;
+}
+
+impl Handler<Adopt> for InletWorker {
+    type Result = ();
+
+    fn handle(&mut self, Adopt(registration): Adopt, context: &mut Context<Self>) {
+        let gone = registration.entry().stop_signal();
+        self.registration = Some(registration);
+        let Some(listener) = self.listener.take() else { return };
+        let (node, accept) = (self.node.clone(), self.accept.clone());
+        let accepting = async move {
+            tokio::select! {
+                () = accept_clients(&node, listener, &accept) => {}
+                () = node.stopping() => {}
+                _ = gone => {}
+            }
+        };
+        context.spawn(accepting.into_actor(self).map(|(), _, context| context.stop()));
+    }
+}
+
+impl Handler<Routed<Payload>> for InletWorker {
+    type Result = ();
+
+    fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {
+        log::debug!("an inlet takes no messages, but one came from {}", message.return_route());
+    }
+}
+
+async fn accept_clients(node: &Node, listener: std::net::TcpListener, accept: &Accept) {
+    let listener = match TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return log::error!("the inlet on {} ended: {error}", accept.address),
+    };
+    loop {
+        match listener.accept().await {
+            Ok((socket, client)) => {
+                if let Err(error) = open(node, socket, client, accept) {
+                    log::warn!("reset the client {client}: {}", error.one_line());
+                }
+            }
+            Err(error) => {
+                log::warn!("the inlet on {} cannot accept a client: {error}", accept.address);
+                // Out of descriptors, most likely: streams that end will free some.
+                sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+/// Starts the stream of one client.
+fn open(node: &Node, socket: TcpStream, client: SocketAddr, accept: &Accept) -> Result<()> {
+    let failed = |source: io::Error| Error::transport("its socket cannot be used", source);
+    prepare(&socket).map_err(failed)?;
+    // The first hop may be another actor than when the inlet began: a peer that was dialled anew.
+    let path = node.path(&accept.route)?;
+    let Some(place) = node.extension::<StreamPool>().enter() else {
+        return Err(Error::Usage("too many streams are open on this node".into()));
+    };
+    let first_hop = path.first_hop.clone();
+    let description = Description::new(Address::random(), Class::Reply)
+        .with_access(move |origin| origin.came_through(&first_hop));
+    let stream = Stream::inlet(place.receive_cap());
+    let route = accept.route.clone();
+    let side = Side::Inlet { client };
+    let arbiter = path.arbiter.unwrap_or_else(|| node.next_arbiter());
+    let start = Start { node: node.clone(), stream, path, route, side, place };
+    if node.current_arbiter() == Some(arbiter) {
+        node.launch_here(description, StreamWorker::new(start, Some(socket)))?;
+        return Ok(());
+    }
+    let socket = socket.into_std().map_err(failed)?;
+    node.launch(description.on(arbiter), move |_| match TcpStream::from_std(socket) {
+        Ok(socket) => StreamWorker::new(start, Some(socket)),
+        Err(_) => StreamWorker::without_socket(start),
+    })?;
+    Ok(())
+}

@@ -1,0 +1,241 @@
+//! The socket side of a stream worker: one future inside the actor's task.
+//!
+//! actix polls it whenever the actor's task wakes: when the socket is ready, when a message came,
+//! when the first edge has room again, and when the path was lost. So there is one task and one
+//! wake-up for each turn, and nothing is shared between tasks.
+
+use std::{
+    future::Future,
+    io::{self, IoSlice},
+    pin::Pin,
+    rc::Rc,
+    task::{Context as Task, Poll},
+};
+
+use actix::{fut::ActorFuture, Context};
+use bytes::Buf;
+use ockam_runtime::{Payload, Permit};
+use tokio::{io::Interest, net::TcpStream};
+
+use super::worker::StreamWorker;
+
+/// Bytes of a stream's first read; it doubles while reads fill it.
+const MIN_READ: usize = 4 * 1024;
+
+/// Bytes of the largest read: what is sealed and written at once. Larger reads cost more in cache
+/// misses than they save in calls.
+const MAX_READ: usize = 64 * 1024;
+
+/// A payload this much smaller than its buffer is copied, so that small messages do not keep
+/// large buffers.
+const SMALL_PAYLOAD: usize = 2 * 1024;
+
+/// Chunks that one write takes.
+const MAX_SLICES: usize = 16;
+
+type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// The progress of a stream worker's socket.
+pub(crate) struct Io {
+    read_size: usize,
+    permit: Option<Permit>,
+    waiting_permit: Option<Boxed<Option<Permit>>>,
+    path_lost: Option<Boxed<()>>,
+    socket_error: Option<Boxed<io::Result<()>>>,
+    eof: bool,
+}
+
+impl Default for Io {
+    fn default() -> Self {
+        Self {
+            read_size: MIN_READ,
+            permit: None,
+            waiting_permit: None,
+            path_lost: None,
+            socket_error: None,
+            eof: false,
+        }
+    }
+}
+
+impl ActorFuture<StreamWorker> for Io {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        worker: &mut StreamWorker,
+        context: &mut Context<StreamWorker>,
+        task: &mut Task<'_>,
+    ) -> Poll<()> {
+        let io = self.get_mut();
+        io.poll_path(worker, task);
+        if let Some(socket) = worker.socket.clone() {
+            if io.turn(&socket, worker, task).is_err() {
+                worker.stream.socket_reset();
+            }
+        }
+        worker.act(context);
+        Poll::Pending
+    }
+}
+
+impl Io {
+    /// Writes what waits, then reads one chunk if credit and the first edge allow.
+    fn turn(
+        &mut self,
+        socket: &Rc<TcpStream>,
+        worker: &mut StreamWorker,
+        task: &mut Task<'_>,
+    ) -> io::Result<()> {
+        write(socket, worker, task)?;
+        let readable = worker.stream.readable();
+        if self.eof || readable == 0 {
+            return self.poll_error(socket, task);
+        }
+        self.socket_error = None;
+        while socket.poll_read_ready(task)?.is_ready() {
+            if !self.poll_permit(worker, task) {
+                return Ok(());
+            }
+            match self.read(socket, readable)? {
+                Read::NotReady => {}
+                Read::End => {
+                    self.eof = true;
+                    worker.stream.socket_eof();
+                    return self.poll_error(socket, task);
+                }
+                Read::Chunk(payload, permit) => {
+                    worker.send_data(payload, permit);
+                    // The actors that it passes take their turn before the next chunk is read.
+                    task.waker().wake_by_ref();
+                    return Ok(());
+                }
+            }
+        }
+        // Nothing to read for now: what was taken of the edge is for others.
+        self.permit = None;
+        Ok(())
+    }
+
+    fn read(&mut self, socket: &TcpStream, readable: usize) -> io::Result<Read> {
+        let Some(mut permit) = self.permit.take() else { return Ok(Read::NotReady) };
+        let capacity = self.read_size.min(readable);
+        let (mut buffer, start) = StreamWorker::read_buffer(capacity).into_buffer();
+        // The room behind the buffer is for the tag: the read must not fill it.
+        let mut limited = bytes::BufMut::limit(&mut buffer, capacity);
+        match socket.try_read_buf(&mut limited) {
+            Ok(0) => Ok(Read::End),
+            Ok(read) => {
+                self.adapt(read);
+                permit.shrink_to(read);
+                let payload = Payload::from_buffer(buffer, start);
+                let small = read <= SMALL_PAYLOAD && capacity > 2 * SMALL_PAYLOAD;
+                let payload = if small { Payload::from(&payload[..]) } else { payload };
+                Ok(Read::Chunk(payload, permit))
+            }
+            Err(error) if is_transient(&error) => {
+                self.permit = Some(permit);
+                Ok(Read::NotReady)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn adapt(&mut self, read: usize) {
+        if read >= self.read_size {
+            self.read_size = (self.read_size * 4).min(MAX_READ);
+        } else if read < self.read_size / 8 {
+            self.read_size = (self.read_size / 2).max(MIN_READ);
+        }
+    }
+
+    /// Takes room on the first edge for the next read; waits its turn where there is none.
+    fn poll_permit(&mut self, worker: &mut StreamWorker, task: &mut Task<'_>) -> bool {
+        if self.permit.is_some() {
+            return true;
+        }
+        if self.waiting_permit.is_none() {
+            self.permit = worker.path.budget.try_acquire(self.read_size);
+            if self.permit.is_some() {
+                return true;
+            }
+        }
+        let (budget, size) = (worker.path.budget.clone(), self.read_size);
+        let acquire = || -> Boxed<_> { Box::pin(async move { budget.acquire(size).await }) };
+        let waiting = self.waiting_permit.get_or_insert_with(acquire);
+        match waiting.as_mut().poll(task) {
+            Poll::Ready(permit) => {
+                self.waiting_permit = None;
+                self.permit = permit;
+                self.permit.is_some()
+            }
+            Poll::Pending => false,
+        }
+    }
+
+    fn poll_path(&mut self, worker: &mut StreamWorker, task: &mut Task<'_>) {
+        let lost = self.path_lost.get_or_insert_with(|| {
+            let (mut path, epoch) = (worker.path.clone(), worker.epoch);
+            Box::pin(async move { path.lost(epoch).await })
+        });
+        if lost.as_mut().poll(task).is_ready() {
+            self.path_lost = Some(Box::pin(std::future::pending()));
+            worker.stream.path_lost();
+        }
+    }
+
+    /// While the socket is not read, a reset must still be seen.
+    fn poll_error(&mut self, socket: &Rc<TcpStream>, task: &mut Task<'_>) -> io::Result<()> {
+        let watched = socket.clone();
+        let watch = self.socket_error.get_or_insert_with(|| {
+            Box::pin(async move { watched.ready(Interest::ERROR).await.map(|_| ()) })
+        });
+        if watch.as_mut().poll(task).is_ready() {
+            self.socket_error = Some(Box::pin(std::future::pending()));
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        Ok(())
+    }
+}
+
+enum Read {
+    Chunk(Payload, Permit),
+    End,
+    NotReady,
+}
+
+/// Writes what waits for the socket until that takes no more.
+fn write(socket: &TcpStream, worker: &mut StreamWorker, task: &mut Task<'_>) -> io::Result<()> {
+    while !worker.waiting.is_empty() && socket.poll_write_ready(task)?.is_ready() {
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let count = worker.waiting.len().min(MAX_SLICES);
+        for (slice, chunk) in slices.iter_mut().zip(&worker.waiting) {
+            *slice = IoSlice::new(chunk);
+        }
+        match socket.try_write_vectored(&slices[..count]) {
+            Ok(written) => {
+                advance(worker, written);
+                worker.socket_wrote(written);
+            }
+            Err(error) if is_transient(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn advance(worker: &mut StreamWorker, mut written: usize) {
+    while let Some(chunk) = worker.waiting.front_mut() {
+        let own = written.min(chunk.len());
+        chunk.advance(own);
+        written -= own;
+        if !chunk.is_empty() {
+            break;
+        }
+        worker.waiting.pop_front();
+    }
+}
+
+fn is_transient(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}

@@ -1,0 +1,205 @@
+//! The outlet: starts the other end of a stream for each `Open`, and connects it to the target.
+//!
+//! * Owns: the outlet's name, and which streams of it are not yet known to their inlets.
+//! * Inbox: `Open`, and what an inlet sends before it has heard of `Opened`. It has no mailbox: both
+//!   are taken on the arbiter where they came in, so the stream lives there, and what follows an
+//!   `Open` cannot overtake it.
+//! * Started by [`Outlet::start`]; its name is freed by [`Outlet::stop`] or with the node.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use ockam_runtime::{
+    message::Kind,
+    node::Node,
+    worker::{Description, Entry, Sink, Undelivered},
+    Address, Class, Error, Message, Origin, Payload, Reason, Result, Route,
+};
+
+use super::{
+    message::{decode, Control, DecodeError, Decoded},
+    offset::Limit,
+    pool::StreamPool,
+    reason::Refusal,
+    stream::Stream,
+    worker::{Side, Start, StreamWorker},
+};
+
+/// A running outlet. Dropping this does not stop it; [`Outlet::stop`] does.
+#[derive(Clone, Debug)]
+pub struct Outlet {
+    node: Node,
+    address: Address,
+}
+
+impl Outlet {
+    /// Registers an outlet at `address` whose streams connect to `target` (`host:port`).
+    ///
+    /// The target's name is resolved for each stream, so a target that moves or starts later
+    /// is found.
+    ///
+    /// # Errors
+    /// If the address is none or taken, or the target is not `host:port`.
+    pub fn start(
+        node: &Node,
+        address: impl Into<Address>,
+        target: impl Into<String>,
+    ) -> Result<Self> {
+        Self::start_with_access(node, address, target, |_| true)
+    }
+
+    /// As [`Outlet::start`], for streams from the origins that `rule` permits.
+    ///
+    /// # Errors
+    /// As [`Outlet::start`].
+    pub fn start_with_access(
+        node: &Node,
+        address: impl Into<Address>,
+        target: impl Into<String>,
+        rule: impl Fn(&Origin) -> bool + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let (address, target) = (address.into(), target.into());
+        check_target(&target)?;
+        let description = Description::new(address.clone(), Class::User).with_access(rule);
+        let sink = OutletSink { target: target.clone(), opening: Arc::default() };
+        node.register_sink(description, sink)?.detach();
+        log::info!("outlet \"{address}\" for the target {target}");
+        Ok(Self { node: node.clone(), address })
+    }
+
+    /// The outlet's name.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Frees the outlet's name; open streams go on.
+    ///
+    /// # Errors
+    /// If it was stopped before.
+    pub fn stop(&self) -> Result<()> {
+        self.node.stop_worker(self.address.clone())
+    }
+}
+
+fn check_target(target: &str) -> Result<()> {
+    let port = target.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+    if port.is_some_and(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0)) {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "\"{target}\" is no target: expected host:port, such as 127.0.0.1:5000"
+    )))
+}
+
+/// The streams that their inlets still address through the outlet, by the way back to them.
+type Opening = Arc<Mutex<HashMap<Route, Address>>>;
+
+struct OutletSink {
+    target: String,
+    opening: Opening,
+}
+
+/// Lists a stream among those that are reached through the outlet, until it ends.
+pub(crate) struct Listed {
+    opening: Opening,
+    inlet: Route,
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        let mut opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        opening.remove(&self.inlet);
+    }
+}
+
+impl Sink for OutletSink {
+    fn deliver(&self, entry: &Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>> {
+        if message.kind == Kind::Notice {
+            return Ok(());
+        }
+        let opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = opening.get(&message.return_route).cloned();
+        drop(opening);
+        if let Some(stream) = known {
+            return self.pass_on(entry.node(), stream, message);
+        }
+        match decode(&message.payload) {
+            Ok(Decoded::Control(Control::Open { limit })) => self.open(entry, limit, message),
+            Ok(Decoded::Control(Control::Reset { .. })) => Ok(()),
+            Err(DecodeError::UnsupportedVersion(_)) => {
+                refuse(entry, message, Refusal::UnsupportedVersion);
+                Ok(())
+            }
+            Ok(_) | Err(_) => {
+                let reason = Reason::BodyNotUnderstood;
+                Err(Undelivered::new(message, &entry.address, reason))
+            }
+        }
+    }
+}
+
+impl OutletSink {
+    /// Gives an early message to its stream.
+    fn pass_on(
+        &self,
+        node: &Node,
+        stream: Address,
+        mut message: Message,
+    ) -> Result<(), Box<Undelivered>> {
+        message.onward_route.push_front(stream);
+        node.try_route(message)
+    }
+
+    fn open(
+        &self,
+        entry: &Arc<Entry>,
+        limit: Limit,
+        message: Message,
+    ) -> Result<(), Box<Undelivered>> {
+        let node = entry.node();
+        let inlet = message.return_route.clone();
+        let Ok(path) = node.path(&inlet) else {
+            let reason = Reason::Unreachable;
+            return Err(Undelivered::new(message, &entry.address, reason));
+        };
+        let Some(place) = node.extension::<StreamPool>().enter() else {
+            log::warn!("refused a stream to {}: too many are open on this node", self.target);
+            refuse(entry, message, Refusal::Busy);
+            return Ok(());
+        };
+        let Ok(stream) = Stream::outlet(limit, place.receive_cap()) else {
+            let reason = Reason::BodyNotUnderstood;
+            return Err(Undelivered::new(message, &entry.address, reason));
+        };
+        let address = Address::random();
+        let first_hop = path.first_hop.clone();
+        let description = Description::new(address.clone(), Class::Reply)
+            .with_access(move |origin| origin.came_through(&first_hop));
+        let listed = self.list(inlet.clone(), address);
+        let side = Side::Outlet { target: self.target.clone(), _listed: Some(listed) };
+        let arbiter = node.arbiter_for(&path);
+        let start = Start { node: node.clone(), stream, path, route: inlet, side, place };
+        let launched = if node.current_arbiter() == Some(arbiter) {
+            node.launch_here(description, StreamWorker::new(start, None)).map(drop)
+        } else {
+            node.launch(description.on(arbiter), move |_| StreamWorker::new(start, None)).map(drop)
+        };
+        launched.map_err(|_| Undelivered::new(message, &entry.address, Reason::Unreachable))
+    }
+
+    fn list(&self, inlet: Route, stream: Address) -> Listed {
+        let mut opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        opening.insert(inlet.clone(), stream);
+        drop(opening);
+        Listed { opening: self.opening.clone(), inlet }
+    }
+}
+
+/// Answers an `Open` that no stream was made for.
+fn refuse(entry: &Arc<Entry>, message: Message, reason: Refusal) {
+    let refused = Control::Refused { reason, text: reason.text() };
+    let payload = Payload::from(&refused.encode()[..]);
+    entry.node().route(message.into_reply(entry.address.clone(), payload));
+}

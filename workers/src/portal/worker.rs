@@ -1,0 +1,269 @@
+//! One end of a tunnelled connection.
+//!
+//! * Owns: the application's socket, the bytes that wait for it, the [`Stream`]'s state, and a random
+//!   address that only the other end of the stream may send to.
+//! * States: those of [`Stream`].
+//! * Inboxes: portal messages and notices from the other end, in the mailbox; the socket, the first
+//!   edge's budget and the path's loss, in [`Io`], which runs inside the actor's own task.
+//! * Started by an [`inlet`](super::inlet) for a client and by an [`outlet`](super::outlet) for an `Open`, on the arbiter
+//!   of the stream's path; stops when the stream is finished.
+//! * A panic drops the socket with `SO_LINGER` 0, so that the application sees a reset, and
+//!   unregisters the address, so that the other end gets a notice and resets too.
+
+use std::{collections::VecDeque, net::SocketAddr, rc::Rc, time::Instant};
+
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
+use bytes::Bytes;
+use ockam_runtime::{
+    limits::{HEADROOM_BYTES, TAILROOM_BYTES},
+    message::Kind,
+    node::Busy,
+    path::Path,
+    worker::{Adopt, Registration},
+    Message, Node, Notice, Payload, Permit, Route, Routed,
+};
+use socket2::SockRef;
+use tokio::net::TcpStream;
+
+use super::{
+    action::{Action, End},
+    io::Io,
+    message::{data_header, decode, Control, Decoded},
+    pool::Place,
+    reason::{Refusal, ResetReason},
+    round_trip::RoundTrip,
+    stream::Stream,
+    target::connect_target,
+};
+
+/// The actor of one end of a stream.
+pub(crate) struct StreamWorker {
+    pub(crate) node: Node,
+    pub(crate) stream: Stream,
+    pub(crate) socket: Option<Rc<TcpStream>>,
+    /// Received bytes in order, which the socket has not taken.
+    pub(crate) waiting: VecDeque<Bytes>,
+    pub(crate) path: Path,
+    /// The path's epoch when the stream began; it ends with it.
+    pub(crate) epoch: u64,
+    /// Where to send: at first to the outlet's name, then to the other end's own address.
+    route: Route,
+    /// Our own address, as a return route.
+    back: Route,
+    side: Side,
+    begun: Instant,
+    round_trip: RoundTrip,
+    registration: Option<Registration>,
+    place: Place,
+    _busy: Busy,
+}
+
+/// Which end of the stream this is.
+pub(crate) enum Side {
+    /// A client connected to the inlet at this address.
+    Inlet { client: SocketAddr },
+    /// The outlet connects to this target.
+    Outlet { target: String, _listed: Option<super::outlet::Listed> },
+}
+
+/// What a stream worker is started with.
+pub(crate) struct Start {
+    pub(crate) node: Node,
+    pub(crate) stream: Stream,
+    pub(crate) path: Path,
+    pub(crate) route: Route,
+    pub(crate) side: Side,
+    pub(crate) place: Place,
+}
+
+impl StreamWorker {
+    pub(crate) fn new(start: Start, socket: Option<TcpStream>) -> Self {
+        let busy = start.node.busy();
+        Self {
+            node: start.node,
+            stream: start.stream,
+            socket: socket.map(Rc::new),
+            waiting: VecDeque::new(),
+            epoch: start.path.state().epoch,
+            path: start.path,
+            round_trip: RoundTrip::default(),
+            route: start.route,
+            back: Route::new(),
+            side: start.side,
+            begun: Instant::now(),
+            registration: None,
+            place: start.place,
+            _busy: busy,
+        }
+    }
+
+    /// A stream whose socket was lost on its way to this arbiter: it resets at once.
+    pub(crate) fn without_socket(start: Start) -> Self {
+        let mut worker = Self::new(start, None);
+        worker.stream.socket_reset();
+        worker
+    }
+
+    /// Sends bytes that were read from the socket.
+    pub(crate) fn send_data(&mut self, mut payload: Payload, permit: Permit) {
+        let length = payload.len();
+        let Ok(offset) = self.stream.socket_read(length) else {
+            // Only more than `readable()` is refused, and `Io` reads at most that.
+            return self.stream.stop(ResetReason::Stopped);
+        };
+        payload.prepend(&data_header(offset, u32::try_from(length).unwrap_or(u32::MAX)));
+        let message = Message::new(self.route.clone(), self.back.clone(), payload);
+        self.node.route(message.with_permit(permit));
+    }
+
+    /// An empty payload for a read of up to `capacity` bytes, with the room that the headers need.
+    pub(crate) fn read_buffer(capacity: usize) -> Payload {
+        Payload::with_headroom(HEADROOM_BYTES, capacity + TAILROOM_BYTES)
+    }
+
+    /// The socket took bytes.
+    pub(crate) fn socket_wrote(&mut self, bytes: usize) {
+        self.stream.set_receive_cap(self.place.receive_cap());
+        let now = self.begun.elapsed();
+        if let Err(misuse) = self.stream.socket_wrote(bytes, now, self.round_trip.estimate()) {
+            log::error!("a bug in a portal, please report it: {misuse}");
+            self.stream.stop(ResetReason::Stopped);
+        }
+    }
+
+    /// Does what the stream's state asks for.
+    pub(crate) fn act(&mut self, context: &mut Context<Self>) {
+        while let Some(action) = self.stream.poll_action() {
+            match action {
+                Action::Send(control) => {
+                    self.round_trip.sent(&control, self.begun.elapsed());
+                    let payload = Payload::from(&control.encode()[..]);
+                    let message = Message::new(self.route.clone(), self.back.clone(), payload);
+                    self.node.route(message);
+                }
+                Action::ShutdownWrite => {
+                    if let Some(socket) = &self.socket {
+                        // A socket that was reset meanwhile says so to the next read.
+                        let _ = SockRef::from(&**socket).shutdown(std::net::Shutdown::Write);
+                    }
+                }
+                Action::ResetSocket => {
+                    self.waiting.clear();
+                    // Closed with `SO_LINGER` 0, which it has had from the start.
+                    self.socket = None;
+                }
+                Action::Finished(end) => {
+                    self.finish(end);
+                    context.stop();
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, end: End) {
+        if let (End::Clean, Some(socket)) = (end, &self.socket) {
+            let _ = SockRef::from(&**socket).set_linger(None);
+        }
+        match (&self.side, end) {
+            (Side::Inlet { client }, End::Refused(reason)) => {
+                log::warn!("reset the client {client}: {} (through {})", reason.text(), self.route);
+            }
+            (Side::Inlet { client }, end) => {
+                log::debug!("the stream of client {client} ended: {end:?}")
+            }
+            (Side::Outlet { target, .. }, end) => {
+                log::debug!("a stream to {target} ended: {end:?}")
+            }
+        }
+    }
+
+    fn receive(&mut self, mut message: Message) {
+        // The stream's credit bounds these bytes from here on, so the sender's edge is free again.
+        drop(message.permit.take());
+        let decoded = match decode(&message.payload) {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                log::warn!("a portal message from {} is malformed: {error}", message.return_route);
+                return self.stream.handle_garbage();
+            }
+        };
+        if let Decoded::Control(Control::Opened { .. }) = decoded {
+            self.route = message.return_route;
+        }
+        self.round_trip.received(&decoded, self.begun.elapsed());
+        match self.stream.handle_message(decoded) {
+            Ok(Some(range)) => {
+                message.payload.narrow(range);
+                self.waiting.push_back(message.payload.compact());
+            }
+            Ok(None) => {}
+            Err(violation) => {
+                log::warn!("the other end of a stream broke the protocol: {violation}")
+            }
+        }
+    }
+
+    fn undeliverable(&mut self, message: &Message) {
+        let Some(notice) = Notice::decode(&message.payload) else { return };
+        match &self.side {
+            Side::Inlet { client } if self.stream.end().is_none() => {
+                log::warn!("reset the client {client}: nothing passes {notice}");
+            }
+            _ => log::debug!("a stream's message was not delivered: {notice}"),
+        }
+        self.stream.path_lost();
+    }
+
+    /// The outlet's side connects to its target first.
+    fn connect(&mut self, context: &mut Context<Self>) {
+        let Side::Outlet { target, .. } = &self.side else { return };
+        let connecting = connect_target(target.clone()).into_actor(self);
+        context.spawn(connecting.map(|connected, actor, context| {
+            match connected {
+                Ok(socket) => {
+                    actor.socket = Some(Rc::new(socket));
+                    actor.stream.connected();
+                }
+                Err(refusal) => actor.refuse(refusal.reason, &refusal.why),
+            }
+            actor.act(context);
+        }));
+    }
+
+    fn refuse(&mut self, reason: Refusal, why: &str) {
+        if let Side::Outlet { target, .. } = &self.side {
+            log::warn!("cannot connect to the target {target}: {why}; the client is reset");
+        }
+        self.stream.refuse(reason);
+    }
+}
+
+impl Actor for StreamWorker {
+    type Context = Context<Self>;
+}
+
+impl Handler<Adopt> for StreamWorker {
+    type Result = ();
+
+    fn handle(&mut self, Adopt(registration): Adopt, context: &mut Context<Self>) {
+        self.back = Route::from(registration.address().clone());
+        self.registration = Some(registration);
+        self.act(context);
+        self.connect(context);
+        context.spawn(Io::default());
+    }
+}
+
+impl Handler<Routed<Payload>> for StreamWorker {
+    type Result = ();
+
+    fn handle(&mut self, message: Routed<Payload>, context: &mut Context<Self>) {
+        let message = message.into_message();
+        match message.kind {
+            Kind::Data => self.receive(message),
+            Kind::Notice => self.undeliverable(&message),
+        }
+        // `Io` runs next, in the same turn of this actor's task, and writes what waits.
+        self.act(context);
+    }
+}
