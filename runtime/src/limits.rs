@@ -17,8 +17,9 @@ pub const MAX_HOPS: u8 = 32;
 /// a portal, so that layers of secure channels fit around it.
 pub const MAX_FRAME_BYTES: usize = 256 * 1024;
 
-/// Bytes of the payload that a local caller may put in one message: a frame less the routes.
-pub const MAX_PAYLOAD_BYTES: usize = MAX_FRAME_BYTES - 16 * 1024;
+/// Bytes of the payload that a local caller may put in one message. It passes a secure channel, and
+/// a channel in a channel: their records are Noise messages, which have at most 65,535 bytes.
+pub const MAX_PAYLOAD_BYTES: usize = 62 * 1024;
 
 /// Bytes that may wait at one worker, or in one connection's write queue, by permit.
 pub const EDGE_BUDGET_BYTES: usize = 1024 * 1024;

@@ -22,9 +22,9 @@ use super::worker::StreamWorker;
 /// Bytes of a stream's first read; it doubles while reads fill it.
 const MIN_READ: usize = 4 * 1024;
 
-/// Bytes of the largest read: what is sealed and written at once. Larger reads cost more in cache
-/// misses than they save in calls.
-const MAX_READ: usize = 64 * 1024;
+/// Bytes of the largest read: what is sealed and written at once. With its headers it fits the
+/// record of a secure channel, which is a Noise message of at most 65,535 bytes.
+const MAX_READ: usize = 60 * 1024;
 
 /// A payload this much smaller than its buffer is copied, so that small messages do not keep
 /// large buffers.
