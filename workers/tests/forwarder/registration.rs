@@ -120,7 +120,7 @@ fn leases_end_and_are_renewed() {
         let (private, raw) = (node(arbiters).await, node(arbiters).await);
         Echoer::start(&private, "echoer").unwrap();
         let kept = RemoteForwarder::create_on(&private, &at, "echoer").await.unwrap();
-        let raw = Raw { node: raw, hub: at };
+        let raw = Raw { node: raw, hub: route![&at] };
         // Twice, so that what is kept has outlived its first lease for certain.
         for _ in 0..2 {
             let forgotten = raw.register("nobody").await.unwrap().address();
@@ -165,7 +165,7 @@ fn caps_refuse_with_a_clear_text_and_are_counted() {
 fn a_connection_that_asks_without_end_is_refused_and_others_are_served() {
     with_arbiters(|arbiters| async move {
         let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
-        let flood = Raw { node: node(arbiters).await, hub: at.clone() };
+        let flood = Raw { node: node(arbiters).await, hub: route![&at] };
         let honest = node(arbiters).await;
         Echoer::start(&honest, "echoer").unwrap();
         let mut refused = 0;

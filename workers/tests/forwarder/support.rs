@@ -11,8 +11,8 @@ use std::{
 
 use actix::{Actor, Context as ActorContext, Handler};
 use ockam_runtime::{
-    message::Kind, Address, Class, Context, Error, Node, NodeBuilder, Payload, Result, Route,
-    Routed,
+    message::Kind, worker::Undelivered, Address, Class, Context, Error, Node, NodeBuilder, Payload,
+    Reason, Result, Route, Routed,
 };
 use ockam_transports::{
     tcp::{dialled::TcpDialer, listener::listen},
@@ -31,24 +31,24 @@ use ockam_workers::{
 use tokio::time::{sleep, timeout, Instant};
 
 /// How long anything may take before a test says what it waited for.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Runs a test in one actix system, once with nodes of one arbiter and once with two.
-pub fn with_arbiters<F: Future<Output = ()>>(test: impl Fn(usize) -> F) {
+pub(crate) fn with_arbiters<F: Future<Output = ()>>(test: impl Fn(usize) -> F) {
     for arbiters in [1, 2] {
         actix_rt::System::new().block_on(test(arbiters));
     }
 }
 
 /// A node that can dial.
-pub async fn node(arbiters: usize) -> Node {
+pub(crate) async fn node(arbiters: usize) -> Node {
     let node = NodeBuilder::new().arbiters(arbiters).start().await.unwrap();
     node.add_dialer("tcp", Arc::new(TcpDialer::default()));
     node
 }
 
 /// A hub, and the address at which nodes dial it.
-pub async fn hub(arbiters: usize, options: ForwardingOptions) -> (Node, Address) {
+pub(crate) async fn hub(arbiters: usize, options: ForwardingOptions) -> (Node, Address) {
     let hub = node(arbiters).await;
     ForwardingService::start(&hub, options).unwrap();
     let listener = listen(&hub, "127.0.0.1:0", ListenOptions::new()).await.unwrap();
@@ -57,7 +57,7 @@ pub async fn hub(arbiters: usize, options: ForwardingOptions) -> (Node, Address)
 }
 
 /// Another hub where one was stopped.
-pub async fn hub_again(arbiters: usize, address: &Address) -> Node {
+pub(crate) async fn hub_again(arbiters: usize, address: &Address) -> Node {
     let hub = node(arbiters).await;
     ForwardingService::start(&hub, ForwardingOptions::new()).unwrap();
     let (_, peer) = address.dial_parts().unwrap();
@@ -70,7 +70,7 @@ pub async fn hub_again(arbiters: usize, address: &Address) -> Node {
 }
 
 /// Waits until `condition` holds.
-pub async fn until(what: &str, condition: impl Fn() -> bool) {
+pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
     let end = Instant::now() + DEADLINE;
     while !condition() {
         assert!(Instant::now() < end, "waited {DEADLINE:?} until {what}");
@@ -79,17 +79,17 @@ pub async fn until(what: &str, condition: impl Fn() -> bool) {
 }
 
 /// Bounds a wait.
-pub async fn in_time<T>(what: &str, waiting: impl Future<Output = T>) -> T {
+pub(crate) async fn in_time<T>(what: &str, waiting: impl Future<Output = T>) -> T {
     timeout(DEADLINE, waiting).await.unwrap_or_else(|_| panic!("waited {DEADLINE:?} for {what}"))
 }
 
 /// Asks for the echo of a text.
-pub async fn echo(node: &Node, route: Route) -> Result<String> {
+pub(crate) async fn echo(node: &Node, route: Route) -> Result<String> {
     in_time("an echo", node.ask(route, String::from("hello"))).await
 }
 
 /// The hop at which a message came back.
-pub fn undelivered_at<T: std::fmt::Debug>(result: Result<T>) -> String {
+pub(crate) fn undelivered_at<T: std::fmt::Debug>(result: Result<T>) -> String {
     match result {
         Err(Error::Undeliverable(notice)) => notice.hop.to_string(),
         other => panic!("expected a notice, got {other:?}"),
@@ -97,25 +97,25 @@ pub fn undelivered_at<T: std::fmt::Debug>(result: Result<T>) -> String {
 }
 
 /// A node's addresses of one class.
-pub fn of_class(node: &Node, class: Class) -> Vec<Address> {
+pub(crate) fn of_class(node: &Node, class: Class) -> Vec<Address> {
     node.workers().into_iter().filter(|worker| worker.1 == class).map(|worker| worker.0).collect()
 }
 
 /// Behind what is registered as `address` stands a new identity.
-pub fn identify(node: &Node, address: &str) -> LocalIdentity {
+pub(crate) fn identify(node: &Node, address: &str) -> LocalIdentity {
     let identity = identity();
     node.extension::<ChannelListeners>().add(address.into(), identity.clone());
     identity
 }
 
-pub fn identity() -> LocalIdentity {
+pub(crate) fn identity() -> LocalIdentity {
     let vault = Vault::in_memory();
     let identifier = vault.create_identity("test").unwrap();
     vault.local_identity(&identifier).unwrap()
 }
 
 /// Sends messages on as their own routes say, with the rights of their origin.
-pub struct Hop;
+pub(crate) struct Hop;
 
 impl Actor for Hop {
     type Context = ActorContext<Self>;
@@ -131,7 +131,7 @@ impl Handler<Routed<Payload>> for Hop {
 }
 
 /// Answers with the rest of the onward route.
-pub struct Rest;
+pub(crate) struct Rest;
 
 impl Actor for Rest {
     type Context = ActorContext<Self>;
@@ -147,9 +147,10 @@ impl Handler<Routed<String>> for Rest {
 }
 
 /// Sends everything along a route, as a relay does, and counts.
-pub struct Counting {
-    pub route: Route,
-    pub passed: Arc<AtomicU64>,
+pub(crate) struct Counting {
+    pub(crate) node: Node,
+    pub(crate) route: Route,
+    pub(crate) passed: Arc<AtomicU64>,
 }
 
 impl Actor for Counting {
@@ -160,53 +161,66 @@ impl Handler<Routed<Payload>> for Counting {
     type Result = ();
 
     fn handle(&mut self, message: Routed<Payload>, _: &mut ActorContext<Self>) {
-        self.passed.fetch_add(1, Ordering::Relaxed);
-        let _ = message.forward_via(self.route.clone());
+        let own = message.address().clone();
+        let mut message = message.into_message();
+        let undelivered = match message.hops.checked_sub(1) {
+            None => Err(Undelivered::new(message, &own, Reason::HopsSpent)),
+            Some(hops) => {
+                self.passed.fetch_add(1, Ordering::Relaxed);
+                message.hops = hops;
+                message.onward_route.prepend(&self.route);
+                self.node.try_route_chosen(message)
+            }
+        };
+        if let Err(undelivered) = undelivered {
+            self.node.bounce(undelivered);
+        }
     }
 }
 
 /// A node's end of the registration protocol, one message at a time.
-pub struct Raw {
-    pub node: Node,
-    pub hub: Address,
+pub(crate) struct Raw {
+    pub(crate) node: Node,
+    pub(crate) hub: Route,
 }
 
 impl Raw {
     /// One question and its answer.
-    pub async fn ask(&self, request: Request) -> Answer {
+    pub(crate) async fn ask(&self, request: Request) -> Answer {
         let mut mailbox = Context::new(&self.node).unwrap();
-        let service = Route::from(&self.hub).then(FORWARDING_SERVICE);
+        let service = self.hub.then(FORWARDING_SERVICE);
         mailbox.send(service, request.encode()).await.unwrap();
         let answer = in_time("the hub's answer", mailbox.receive::<Payload>()).await.unwrap();
         assert_eq!(answer.kind(), Kind::Data, "{:?}", answer.body());
         Answer::decode(answer.body()).unwrap()
     }
 
-    pub async fn register(&self, destination: &str) -> Result<Bits, Refusal> {
-        let destination = Route::from(destination);
+    pub(crate) async fn register(&self, destination: impl Into<Route>) -> Result<Bits, Refusal> {
+        let destination = destination.into();
         granted(self.ask(Request::Register { destination, claim: None }).await)
     }
 
     /// Claims the address of `claimed` and `salt`, and proves it as `prover`.
-    pub async fn claim(
+    pub(crate) async fn claim(
         &self,
-        destination: &str,
+        destination: impl Into<Route>,
         claimed: &LocalIdentity,
         salt: Salt,
         prover: &LocalIdentity,
     ) -> Result<Bits, Refusal> {
-        let nonce = self.challenge(destination, claimed, salt).await;
+        let destination = destination.into();
+        let nonce = self.challenge(&destination, claimed, salt).await;
         let identity = claimed.identity().encode();
         self.prove(destination, claimed, salt, prover, nonce, identity).await
     }
 
-    pub async fn challenge(
+    pub(crate) async fn challenge(
         &self,
-        destination: &str,
+        destination: impl Into<Route>,
         claimed: &LocalIdentity,
         salt: Salt,
     ) -> [u8; 32] {
-        let destination = Route::from(destination);
+        let destination = destination.into();
         let claim = Some((claimed.identifier(), salt));
         match self.ask(Request::Register { destination, claim }).await {
             Answer::Challenge(nonce) => nonce,
@@ -214,16 +228,16 @@ impl Raw {
         }
     }
 
-    pub async fn prove(
+    pub(crate) async fn prove(
         &self,
-        destination: &str,
+        destination: impl Into<Route>,
         claimed: &LocalIdentity,
         salt: Salt,
         prover: &LocalIdentity,
         nonce: [u8; 32],
         identity: Vec<u8>,
     ) -> Result<Bits, Refusal> {
-        let destination = Route::from(destination);
+        let destination = destination.into();
         let proof = Request::Proof {
             signature: prove(prover, &salt, &nonce, &destination),
             destination,
