@@ -4,6 +4,7 @@
 //! |---|---|
 //! | the messages between a node and the service on its hub | [`protocol`] |
 //! | addresses that only their identity can have again | [`claim`] |
+//! | why a hub refuses | [`refusal`] |
 //! | caps, rates and leases, without clock or actor | [`ledger`] |
 //! | the worker on a hub that registers nodes | [`service`] |
 //! | one forwarder: a registered address and the route behind it | [`forward`] |
@@ -35,6 +36,7 @@ mod ledger;
 pub mod limits;
 pub mod options;
 pub mod protocol;
+pub mod refusal;
 mod registrar;
 pub mod remote;
 pub mod service;

@@ -1,4 +1,4 @@
-//! Strict MessagePack: arrays, byte strings, short texts and small numbers, each in its shortest form, limits checked before anything is
+//! Strict MessagePack: arrays, byte strings and short texts, each in its shortest form, limits checked before anything is
 //! allocated, the whole input consumed. One value has exactly one encoding.
 //!
 //! The low-level `rmp` reads the markers. The serde half of it would also take maps for arrays, arrays for byte strings and
@@ -75,6 +75,20 @@ impl<'a> Reader<'a> {
         self.take(length)
     }
 
+    /// A number from 0 to 127, which is its own encoding.
+    pub(crate) fn number(&mut self) -> Result<u8, DecodeError> {
+        match self.take(1)? {
+            [number @ 0..=127] => Ok(*number),
+            _ => Err(DecodeError::WrongType),
+        }
+    }
+
+    /// A UTF-8 text whose length in bytes is in `allowed`.
+    pub(crate) fn text(&mut self, allowed: RangeInclusive<usize>) -> Result<&'a str, DecodeError> {
+        let length = self.length(allowed, read_str_len, [31, 255])?;
+        std::str::from_utf8(self.take(length)?).map_err(|_| DecodeError::NotText)
+    }
+
     /// A number that is not negative and below 2^32.
     pub(crate) fn uint(&mut self) -> Result<u32, DecodeError> {
         let mut rest = self.rest;
@@ -92,12 +106,6 @@ impl<'a> Reader<'a> {
         }
         self.rest = rest;
         Ok(found)
-    }
-
-    /// A UTF-8 text whose length in bytes is in `allowed`.
-    pub(crate) fn text(&mut self, allowed: RangeInclusive<usize>) -> Result<&'a str, DecodeError> {
-        let length = self.length(allowed, read_str_len, [31, 255])?;
-        std::str::from_utf8(self.take(length)?).map_err(|_| DecodeError::NotText)
     }
 
     /// Accepts the end of the input and nothing else.
@@ -182,19 +190,24 @@ impl Writer {
         );
     }
 
+    /// Writes a number from 0 to 127; larger ones do not occur and would be cut to that.
+    pub(crate) fn number(&mut self, number: u8) {
+        self.out.as_mut_vec().push(number & 0x7f);
+    }
+
     /// Writes a byte string.
     pub(crate) fn bin(&mut self, bytes: &[u8]) {
         written(write_bin(&mut self.out, bytes));
     }
 
-    /// Writes a number.
-    pub(crate) fn uint(&mut self, number: u32) {
-        written(write_uint(&mut self.out, u64::from(number)).map(|_| ()));
-    }
-
     /// Writes a text.
     pub(crate) fn text(&mut self, text: &str) {
         written(write_str(&mut self.out, text));
+    }
+
+    /// Writes a number in its shortest form.
+    pub(crate) fn uint(&mut self, number: u32) {
+        written(write_uint(&mut self.out, u64::from(number)).map(|_| ()));
     }
 
     /// Everything written so far.

@@ -84,3 +84,82 @@ pub(crate) fn pass_on(
     message.onward_route.prepend(route);
     node.try_route_chosen(message)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use ockam_runtime::{
+        limits::MAX_HOPS,
+        route,
+        worker::{Description, Entry, Sink},
+        Class, NodeBuilder,
+    };
+
+    use super::*;
+
+    /// Keeps what arrives.
+    #[derive(Clone, Default)]
+    struct Arrived(Arc<Mutex<Vec<Message>>>);
+
+    impl Sink for Arrived {
+        fn deliver(&self, _: &Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>> {
+            self.0.lock().unwrap().push(message);
+            Ok(())
+        }
+    }
+
+    fn on_a_node(test: impl FnOnce(&Node, &Arrived)) {
+        actix_rt::System::new().block_on(async {
+            let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
+            let arrived = Arrived(Arc::new(Mutex::new(Vec::with_capacity(8))));
+            let description = Description::new("connection", Class::Internal);
+            let registration = node.register_sink(description, arrived.clone()).unwrap();
+            test(&node, &arrived);
+            drop(registration);
+            node.stop().await;
+        });
+    }
+
+    fn message(onward: Route) -> Message {
+        Message::new(onward, route!["sender"], Payload::from(vec![7]))
+    }
+
+    #[test]
+    fn the_rest_of_the_route_is_kept_and_the_way_back_is_not_changed() {
+        on_a_node(|node, arrived| {
+            let route = route!["connection", "destination"];
+            pass_on(node, &"relay".into(), message(route!["a", "b"]), &route).unwrap();
+            let arrived = arrived.0.lock().unwrap();
+            assert_eq!(arrived[0].onward_route, route!["destination", "a", "b"]);
+            assert_eq!(arrived[0].return_route, route!["sender"]);
+            assert_eq!(arrived[0].hops, MAX_HOPS - 1);
+        });
+    }
+
+    #[test]
+    fn a_message_without_hops_comes_back_whole() {
+        on_a_node(|node, _| {
+            let mut spent = message(route!["a"]);
+            spent.hops = 0;
+            let route = route!["connection"];
+            let undelivered = pass_on(node, &"relay".into(), spent, &route).unwrap_err();
+            assert_eq!(undelivered.notice.reason, Reason::HopsSpent);
+            assert_eq!(undelivered.notice.hop, "relay".into());
+            assert_eq!(undelivered.message.onward_route, route!["a"]);
+        });
+    }
+
+    #[test]
+    fn passing_on_allocates_nothing() {
+        on_a_node(|node, _| {
+            let (own, route) = ("relay".into(), route!["connection", "destination"]);
+            let message = message(route!["a"]);
+            let mut passed = Ok(());
+            let used =
+                allocation_counter::measure(|| passed = pass_on(node, &own, message, &route));
+            passed.unwrap();
+            assert_eq!(used.count_total, 0);
+        });
+    }
+}

@@ -9,7 +9,7 @@ use ockam_runtime::{Address, Route};
 
 use super::claim::Bits;
 use super::limits::{REQUESTS_PER_SECOND, REQUEST_BURST, SOURCES_BEFORE_SWEEP};
-use super::protocol::Refusal;
+use super::refusal::Refusal;
 use crate::identity::Identity;
 
 /// The forwarders of one hub and the connections that have them.

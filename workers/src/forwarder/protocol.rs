@@ -23,17 +23,18 @@ use ockam_runtime::{Address, Identifier, Payload, Route};
 
 use super::claim::{Bits, Nonce, Salt};
 use super::limits::{MAX_FORWARDING_ADDRESSES, MAX_LEASE_SECONDS, MAX_REFUSAL_BYTES};
+use super::refusal::Refusal;
 use crate::identity;
 use crate::messagepack::{DecodeError, Reader, Writer};
 use crate::signature::Signature;
 
-const REGISTER: u32 = 0;
-const CHALLENGE: u32 = 1;
-const PROOF: u32 = 2;
-const REGISTERED: u32 = 3;
-const REFUSED: u32 = 4;
-const RENEW: u32 = 5;
-const RELEASE: u32 = 6;
+const REGISTER: u8 = 0;
+const CHALLENGE: u8 = 1;
+const PROOF: u8 = 2;
+const REGISTERED: u8 = 3;
+const REFUSED: u8 = 4;
+const RENEW: u8 = 5;
+const RELEASE: u8 = 6;
 
 /// What a node asks its hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,86 +86,6 @@ pub enum Answer {
     },
 }
 
-/// Why a hub refuses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// The request is none.
-    #[error("the request is malformed")]
-    Malformed,
-    /// The way back is none that a forwarder can be given.
-    #[error("no forwarder can be made for the way that the request came")]
-    Route,
-    /// The connection asked too often.
-    #[error("this connection has asked too often, try again later")]
-    TooOften,
-    /// The connection has as many forwarders as one may have.
-    #[error("this connection has as many forwarders as one may have")]
-    ConnectionFull,
-    /// The hub has as many forwarders as it may have.
-    #[error("the hub has as many forwarders as it may have")]
-    HubFull,
-    /// The proof does not fit the claim, or comes too late.
-    #[error("the proof does not fit the address that is claimed")]
-    ProofWrong,
-    /// A newer key of the same identity holds the address.
-    #[error("a newer key of this identity holds the address")]
-    KeyReplaced,
-    /// There is no such forwarder of this connection.
-    #[error("there is no such forwarder of this connection")]
-    NoForwarder,
-    /// A reason that this version does not know.
-    #[error("reason {0}")]
-    Unknown(u32),
-}
-
-impl Refusal {
-    /// All that this version knows, in the order of their codes.
-    pub const ALL: [Self; 8] = [
-        Self::Malformed,
-        Self::Route,
-        Self::TooOften,
-        Self::ConnectionFull,
-        Self::HubFull,
-        Self::ProofWrong,
-        Self::KeyReplaced,
-        Self::NoForwarder,
-    ];
-
-    /// Its number on the wire.
-    pub fn code(self) -> u32 {
-        match self {
-            Self::Malformed => 0,
-            Self::Route => 1,
-            Self::TooOften => 2,
-            Self::ConnectionFull => 3,
-            Self::HubFull => 4,
-            Self::ProofWrong => 5,
-            Self::KeyReplaced => 6,
-            Self::NoForwarder => 7,
-            Self::Unknown(code) => code,
-        }
-    }
-
-    fn from_code(code: u32) -> Self {
-        Self::ALL.into_iter().find(|known| known.code() == code).unwrap_or(Self::Unknown(code))
-    }
-
-    /// The name of the rule under which it is counted and logged.
-    pub fn rule(self) -> &'static str {
-        match self {
-            Self::Malformed => "registration-malformed",
-            Self::Route => "registration-route",
-            Self::TooOften => "registration-too-often",
-            Self::ConnectionFull => "registration-connection-full",
-            Self::HubFull => "registration-hub-full",
-            Self::ProofWrong => "registration-proof-wrong",
-            Self::KeyReplaced => "registration-key-replaced",
-            Self::NoForwarder => "registration-no-forwarder",
-            Self::Unknown(_) => "registration-unknown",
-        }
-    }
-}
-
 /// Why bytes from a peer are no request or answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProtocolError {
@@ -173,7 +94,7 @@ pub enum ProtocolError {
     Encoding(#[from] DecodeError),
     /// The number of the message is none, or one of the other direction.
     #[error("{0} is no message at this place")]
-    Kind(u32),
+    Kind(u8),
     /// A proof is for a claim.
     #[error("a proof without a claim")]
     NoClaim,
@@ -222,7 +143,7 @@ impl Request {
     pub fn decode(bytes: &[u8]) -> Result<Self, ProtocolError> {
         let mut reader = Reader::new(bytes);
         let fields = reader.array(2..=6)?;
-        let request = match (reader.uint()?, fields) {
+        let request = match (reader.number()?, fields) {
             (REGISTER, 3) => {
                 let destination = read_route(&mut reader)?;
                 Self::Register { destination, claim: read_claim(&mut reader)? }
@@ -278,7 +199,7 @@ impl Answer {
     pub fn decode(bytes: &[u8]) -> Result<Self, ProtocolError> {
         let mut reader = Reader::new(bytes);
         let fields = reader.array(2..=3)?;
-        let answer = match (reader.uint()?, fields) {
+        let answer = match (reader.number()?, fields) {
             (CHALLENGE, 2) => Self::Challenge(*reader.bin()?),
             (REGISTERED, 3) => {
                 let (bits, lease_seconds) = (Bits(*reader.bin()?), reader.uint()?);
@@ -309,9 +230,9 @@ impl fmt::Display for Answer {
     }
 }
 
-fn begin(writer: &mut Writer, fields: usize, kind: u32) {
+fn begin(writer: &mut Writer, fields: usize, kind: u8) {
     writer.array(fields);
-    writer.uint(kind);
+    writer.number(kind);
 }
 
 fn write_route(writer: &mut Writer, route: &Route) {

@@ -16,10 +16,7 @@
 
 use std::{
     fmt,
-    sync::{
-        atomic::{AtomicU64, Ordering},
-        Arc, MutexGuard, PoisonError,
-    },
+    sync::{Arc, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -37,7 +34,8 @@ use super::{
     ledger::{Ledger, Registrant},
     limits::MAX_FORWARDING_ADDRESSES,
     options::ForwardingOptions,
-    protocol::{Answer, Refusal, Request},
+    protocol::{Answer, Request},
+    refusal::{Refusal, RegistrationRefusals},
     FORWARDING_SERVICE,
 };
 use crate::identity::Identity;
@@ -63,28 +61,6 @@ pub struct ForwardingService {
     ledger: SharedLedger,
     refusals: Arc<RegistrationRefusals>,
     registration: Option<Registration>,
-}
-
-/// How often a hub refused, by rule. It is one of the node's extensions:
-/// `node.extension::<RegistrationRefusals>()`.
-#[derive(Debug, Default)]
-pub struct RegistrationRefusals([AtomicU64; Refusal::ALL.len()]);
-
-impl RegistrationRefusals {
-    /// Refusals so far for this reason.
-    pub fn by(&self, refusal: Refusal) -> u64 {
-        self.counter(refusal).map_or(0, |counter| counter.load(Ordering::Relaxed))
-    }
-
-    fn count(&self, refusal: Refusal) {
-        if let Some(counter) = self.counter(refusal) {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn counter(&self, refusal: Refusal) -> Option<&AtomicU64> {
-        usize::try_from(refusal.code()).ok().and_then(|code| self.0.get(code))
-    }
 }
 
 impl ForwardingService {

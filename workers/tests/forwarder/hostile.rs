@@ -16,7 +16,8 @@ use ockam_workers::{
     echoer::Echoer,
     forwarder::{
         claim::{Bits, Salt},
-        protocol::{Refusal, Request},
+        protocol::Request,
+        refusal::{Refusal, RegistrationRefusals},
         ForwardingOptions, RemoteForwarder,
     },
 };
@@ -234,7 +235,7 @@ fn a_registration_cannot_name_a_way_of_its_own() {
         let service = Route::from(&at).then("forwarding_service");
         let message = Message::new(service, Route::new(), request.encode());
         outside.try_route_chosen(message).unwrap();
-        let refusals = hub.extension::<ockam_workers::forwarder::service::RegistrationRefusals>();
+        let refusals = hub.extension::<RegistrationRefusals>();
         until("the hub has refused", || refusals.by(Refusal::Route) == 1).await;
         assert_eq!(hub.refusals().by(Rule::OnlyLocalRoutesDial), before);
     });

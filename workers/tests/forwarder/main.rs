@@ -1,5 +1,8 @@
 //! Forwarders over real connections: several nodes of one process, joined by TCP on loopback.
 
+// A test that goes wrong ends with what it found.
+#![allow(clippy::unwrap_used)]
+
 mod hostile;
 mod registration;
 mod support;
@@ -80,7 +83,7 @@ fn a_forwarder_dies_with_its_connection() {
         let address = forwarder.remote_address();
         private.stop().await;
         until("the hub has forgotten the node", || hub.worker_count() == before).await;
-        let lost = echo(&other, route![&at, &address]).await;
+        let lost = echo(&other, route![&at, address.clone()]).await;
         assert_eq!(undelivered_at(lost), address.to_string());
     });
 }

@@ -6,8 +6,8 @@ use ockam_runtime::{route, Address, Class, Error, Node, Route};
 use ockam_workers::{
     echoer::Echoer,
     forwarder::{
-        protocol::{Refusal, Request},
-        service::RegistrationRefusals,
+        protocol::Request,
+        refusal::{Refusal, RegistrationRefusals},
         ForwardingOptions, RegistrationState, RemoteForwarder,
     },
     secure_channel_listeners::ChannelListeners,

@@ -21,7 +21,8 @@ use ockam_transports::{
 use ockam_workers::{
     forwarder::{
         claim::{prove, Bits, Salt},
-        protocol::{Answer, Refusal, Request},
+        protocol::{Answer, Request},
+        refusal::Refusal,
         ForwardingOptions, ForwardingService, FORWARDING_SERVICE,
     },
     local_identity::LocalIdentity,

@@ -143,3 +143,43 @@ proptest! {
         }
     }
 }
+
+/// A small generator of its own, so that a million inputs cost no time in strategies.
+fn next(seed: &mut u64) -> usize {
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    usize::try_from(*seed >> 1).unwrap_or_default()
+}
+
+#[test]
+fn a_million_mutated_inputs_never_panic_and_allocate_no_more_than_they_are_long() {
+    let mut originals: Vec<_> =
+        requests().iter().map(|request| request.encode().to_vec()).collect();
+    originals.extend(answers().iter().map(|answer| answer.encode().to_vec()));
+    let (mut seed, mut input) = (0x9e37_79b9_7f4a_7c15, Vec::with_capacity(1024));
+    let (mut read, mut refused) = (0_u64, 0_u64);
+    for _ in 0..1_000_000 {
+        input.clear();
+        input.extend_from_slice(&originals[next(&mut seed) % originals.len()]);
+        for _ in 0..next(&mut seed) % 4 {
+            let (at, byte) =
+                (next(&mut seed) % input.len().max(1), next(&mut seed).to_le_bytes()[0]);
+            match next(&mut seed) % 5 {
+                0 => input.truncate(at),
+                1 => input.insert(at.min(input.len()), byte),
+                2 if at < input.len() => drop(input.remove(at)),
+                _ if at < input.len() => input[at] = byte,
+                _ => {}
+            }
+        }
+        let used = allocation_counter::measure(|| {
+            match (Request::decode(&input).is_ok(), Answer::decode(&input).is_ok()) {
+                (false, false) => refused += 1,
+                _ => read += 1,
+            }
+        });
+        assert!(used.bytes_max <= 2 * input.len() as u64 + 64 * 1024, "{input:?}: {used:?}");
+    }
+    assert!(read > 100_000 && refused > 100_000, "{read} read, {refused} refused");
+}
