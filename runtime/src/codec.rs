@@ -40,6 +40,14 @@ pub enum DecodeError {
     Trailing(usize),
 }
 
+/// Whether both routes have as few addresses as a peer takes.
+///
+/// Ingresses and workers lengthen a route on its way; a peer that got a longer one would
+/// close the connection that brought it, so every egress asks first.
+pub fn routes_fit(message: &Message) -> bool {
+    message.onward_route.len().max(message.return_route.len()) <= MAX_ROUTE_ADDRESSES
+}
+
 /// Encodes everything before the payload's bytes.
 ///
 /// # Panics
@@ -194,6 +202,18 @@ mod tests {
         let longer = [&encoded[..], &[0]].concat();
         let error = decode(longer.into(), Origin::Local).unwrap_err();
         assert_eq!(error, DecodeError::Trailing(1));
+    }
+
+    #[test]
+    fn a_route_that_has_grown_too_long_is_noticed_before_it_is_sent() {
+        let sixteen: Route = (0..16).map(|n| Address::from(format!("a{n}"))).collect();
+        let of = |onward: &Route, back: &Route| {
+            Message::new(onward.clone(), back.clone(), Payload::default())
+        };
+        assert!(routes_fit(&of(&sixteen, &sixteen)));
+        let seventeen = sixteen.then("b");
+        assert!(!routes_fit(&of(&seventeen, &sixteen)));
+        assert!(!routes_fit(&of(&sixteen, &seventeen)));
     }
 
     #[test]

@@ -185,9 +185,7 @@ impl Node {
         if let Some(entry) = self.shared.table.find(address) {
             return Some(entry);
         }
-        if address.dial_parts().is_none() {
-            return None;
-        }
+        address.dial_parts()?;
         if remote {
             self.shared.refusals.count(Rule::OnlyLocalRoutesDial);
             log::warn!(
@@ -236,14 +234,19 @@ impl Node {
         }
     }
 
-    /// Sends a message made here, or forwarded.
+    /// Sends a message made here.
     pub(crate) fn send_message(&self, message: Message) -> Result<()> {
         self.try_route(message).map_err(|undelivered| self.report(undelivered))
     }
 
-    /// Sends a message to a hop that a worker of this node chose.
-    pub(crate) fn send_chosen(&self, message: Message) -> Result<()> {
-        self.try_route_chosen(message).map_err(|undelivered| self.report(undelivered))
+    /// Sends on a message that somebody else made, `chosen` as in [`Node::try_route_chosen`]. Its
+    /// sender is told when it cannot be delivered, on this node too; the caller gets an error.
+    pub(crate) fn forward_message(&self, message: Message, chosen: bool) -> Result<()> {
+        self.deliver(message, !chosen).map_err(|undelivered| {
+            let notice = undelivered.notice.clone();
+            self.bounce(undelivered);
+            Error::Undeliverable(notice)
+        })
     }
 
     /// Tells the sender, and makes an error for the caller too.

@@ -133,7 +133,7 @@ impl<M: Body> Routed<M> {
     /// If there is no further address, the hop counter is spent, or the next hop does not take it.
     pub fn forward(self) -> Result<()> {
         let (message, entry) = self.onward()?;
-        entry.node.send_message(message)
+        entry.node.forward_message(message, false)
     }
 
     /// As [`Routed::forward`], with `route` put before what is left of the onward route.
@@ -146,7 +146,7 @@ impl<M: Body> Routed<M> {
     pub fn forward_via(self, route: impl Into<Route>) -> Result<()> {
         let (mut message, entry) = self.onward()?;
         message.onward_route.prepend(&route.into());
-        entry.node.send_chosen(message)
+        entry.node.forward_message(message, true)
     }
 
     /// The message that goes on from here.

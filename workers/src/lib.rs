@@ -1,6 +1,9 @@
 //! Workers that come with the node: portals, identities, secure channels and forwarders.
 
 pub mod cookie;
+pub mod echoer;
+pub mod forwarder;
+pub mod forwarding_address;
 pub mod handshake;
 pub mod identity;
 pub mod local_identity;
@@ -9,7 +12,9 @@ pub mod policy;
 
 pub mod portal;
 pub mod record;
+pub mod relay;
 pub mod secret_bytes;
+pub mod secure_channel_listeners;
 pub mod signature;
 pub mod vault;
 pub mod vault_file;

@@ -7,8 +7,10 @@
 use std::convert::Infallible;
 use std::ops::RangeInclusive;
 
-use rmp::decode::{read_array_len, read_bin_len, read_str_len, ValueReadError};
-use rmp::encode::{write_array_len, write_bin, write_str, ByteBuf, ValueWriteError};
+use rmp::decode::{read_array_len, read_bin_len, read_int, read_str_len};
+use rmp::decode::{NumValueReadError, ValueReadError};
+use rmp::encode::{write_array_len, write_bin, write_str, write_uint};
+use rmp::encode::{ByteBuf, ValueWriteError};
 use thiserror::Error;
 
 /// Why bytes are not the expected MessagePack.
@@ -64,10 +66,46 @@ impl<'a> Reader<'a> {
         self.take(length)?.try_into().map_err(|_| DecodeError::Truncated)
     }
 
+    /// A byte string whose length is in `allowed`.
+    pub(crate) fn bytes(
+        &mut self,
+        allowed: RangeInclusive<usize>,
+    ) -> Result<&'a [u8], DecodeError> {
+        let length = self.length(allowed, read_bin_len, [0, 255])?;
+        self.take(length)
+    }
+
+    /// A number from 0 to 127, which is its own encoding.
+    pub(crate) fn number(&mut self) -> Result<u8, DecodeError> {
+        match self.take(1)? {
+            [number @ 0..=127] => Ok(*number),
+            _ => Err(DecodeError::WrongType),
+        }
+    }
+
     /// A UTF-8 text whose length in bytes is in `allowed`.
     pub(crate) fn text(&mut self, allowed: RangeInclusive<usize>) -> Result<&'a str, DecodeError> {
         let length = self.length(allowed, read_str_len, [31, 255])?;
         std::str::from_utf8(self.take(length)?).map_err(|_| DecodeError::NotText)
+    }
+
+    /// A number that is not negative and below 2^32.
+    pub(crate) fn uint(&mut self) -> Result<u32, DecodeError> {
+        let mut rest = self.rest;
+        let found: u32 = read_int(&mut rest).map_err(number_error)?;
+        // The marker that the number's size asks for; signed ones hold no number that needs them.
+        let shortest = match found {
+            0..=0x7f => self.rest.first().copied(),
+            0x80..=0xff => Some(0xcc),
+            0x100..=0xffff => Some(0xcd),
+            _ => Some(0xce),
+        };
+        let used = self.rest.len() - rest.len();
+        if self.rest.first().copied() != shortest || (found <= 0x7f && used != 1) {
+            return Err(DecodeError::NotShortest);
+        }
+        self.rest = rest;
+        Ok(found)
     }
 
     /// Accepts the end of the input and nothing else.
@@ -123,6 +161,17 @@ fn header_error(error: ValueReadError) -> DecodeError {
     }
 }
 
+fn number_error(error: NumValueReadError) -> DecodeError {
+    match error {
+        NumValueReadError::TypeMismatch(_) | NumValueReadError::OutOfRange => {
+            DecodeError::WrongType
+        }
+        NumValueReadError::InvalidMarkerRead(_) | NumValueReadError::InvalidDataRead(_) => {
+            DecodeError::Truncated
+        }
+    }
+}
+
 /// Writes values, each in its shortest form.
 pub(crate) struct Writer {
     out: ByteBuf,
@@ -141,6 +190,11 @@ impl Writer {
         );
     }
 
+    /// Writes a number from 0 to 127; larger ones do not occur and would be cut to that.
+    pub(crate) fn number(&mut self, number: u8) {
+        self.out.as_mut_vec().push(number & 0x7f);
+    }
+
     /// Writes a byte string.
     pub(crate) fn bin(&mut self, bytes: &[u8]) {
         written(write_bin(&mut self.out, bytes));
@@ -149,6 +203,11 @@ impl Writer {
     /// Writes a text.
     pub(crate) fn text(&mut self, text: &str) {
         written(write_str(&mut self.out, text));
+    }
+
+    /// Writes a number in its shortest form.
+    pub(crate) fn uint(&mut self, number: u32) {
+        written(write_uint(&mut self.out, u64::from(number)).map(|_| ()));
     }
 
     /// Everything written so far.
@@ -186,6 +245,25 @@ mod tests {
         assert_eq!(Reader::new(&[0xc5, 0, 1, 7]).bin::<1>(), Err(DecodeError::NotShortest));
         assert_eq!(Reader::new(&[0xd9, 1, b'a']).text(0..=9), Err(DecodeError::NotShortest));
         assert_eq!(Reader::new(&[0xdc, 0, 16]).array(0..=16), Ok(16));
+    }
+
+    #[test]
+    fn numbers_survive_in_their_shortest_form_only() {
+        for number in [0, 127, 128, 255, 256, 65_535, 65_536, u32::MAX] {
+            let mut writer = Writer::with_capacity(8);
+            writer.uint(number);
+            assert_eq!(Reader::new(&writer.finish()).uint(), Ok(number));
+        }
+        assert_eq!(Reader::new(&[0xcc, 1]).uint(), Err(DecodeError::NotShortest));
+        assert_eq!(Reader::new(&[0xcd, 0, 200]).uint(), Err(DecodeError::NotShortest));
+        assert_eq!(Reader::new(&[0xd1, 1, 0]).uint(), Err(DecodeError::NotShortest));
+        assert_eq!(Reader::new(&[0xff]).uint(), Err(DecodeError::WrongType));
+        assert_eq!(
+            Reader::new(&[0xcf, 1, 0, 0, 0, 0, 0, 0, 0]).uint(),
+            Err(DecodeError::WrongType)
+        );
+        assert_eq!(Reader::new(&[0xcd, 1]).uint(), Err(DecodeError::Truncated));
+        assert_eq!(Reader::new(&[0xa0]).uint(), Err(DecodeError::WrongType));
     }
 
     #[test]

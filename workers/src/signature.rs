@@ -25,6 +25,10 @@ pub(crate) enum Purpose {
     InitiatorProof,
     /// The responder's identity vouches for its static key in one handshake.
     ResponderProof,
+    /// A forwarder's address belongs to the identity.
+    ForwarderClaim,
+    /// Never shown: what makes a forwarder's address the same again after a restart.
+    ForwarderSalt,
     /// A message that the owner of the identity chose to sign.
     Message,
 }
@@ -36,6 +40,8 @@ impl Purpose {
             Self::IdentityChange => b"ockam-actix/1 identity change\0",
             Self::InitiatorProof => b"ockam-actix/1 channel initiator\0",
             Self::ResponderProof => b"ockam-actix/1 channel responder\0",
+            Self::ForwarderClaim => b"ockam-actix/1 forwarder claim\0",
+            Self::ForwarderSalt => b"ockam-actix/1 forwarder salt\0",
             Self::Message => b"ockam-actix/1 message\0",
         }
     }
@@ -88,10 +94,12 @@ fn key_pair(seed: &SecretKey) -> Ed25519KeyPair {
 mod tests {
     use super::*;
 
-    const ALL: [Purpose; 4] = [
+    const ALL: [Purpose; 6] = [
         Purpose::IdentityChange,
         Purpose::InitiatorProof,
         Purpose::ResponderProof,
+        Purpose::ForwarderClaim,
+        Purpose::ForwarderSalt,
         Purpose::Message,
     ];
 

@@ -7,7 +7,7 @@
 //! * Inbox: messages to the peer.
 //! * Started by the [`TcpDialer`] for the first route that needs it, on an arbiter that follows from
 //!   its address. It connects again, with back-off, as long as a source watches its path; without
-//!   one it stops after a failure or a loss.
+//!   one it stops at the time of the next attempt.
 //! * A panic would unregister it; the next message dials anew.
 
 use std::{
@@ -168,15 +168,17 @@ impl Dialled {
         if let Phase::Connecting { waiting, .. } = before {
             waiting.into_iter().for_each(|message| self.bounce(message, &failure));
         }
-        // The entry in the table watches too: without a source, nobody is left to connect for.
-        if self.state.receiver_count() <= 1 {
-            log::warn!("{failure}");
-            return context.stop();
-        }
-        if first {
+        // The entry in the table watches too: a source is one more.
+        let wanted = self.state.receiver_count() > 1;
+        if first && wanted {
             log::warn!("{failure}; trying again until {} answers", self.peer);
+        } else if first {
+            log::warn!("{failure}");
         }
+        // Not at once even when nobody watches: whoever asked for this connection on another
+        // arbiter may be about to, and wants to know why it failed.
         context.run_later(jitter(self.backoff), |actor, context| {
+            // Without a source, nobody is left to connect for.
             if actor.state.receiver_count() <= 1 {
                 return context.stop();
             }

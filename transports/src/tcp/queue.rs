@@ -12,7 +12,7 @@ use std::{
 
 use ockam_runtime::worker::Undelivered;
 use ockam_runtime::{
-    codec::{encode_header, Header},
+    codec::{encode_header, routes_fit, Header},
     Message, Notice, Payload, Permit, Reason,
 };
 use tokio::{net::TcpStream, sync::Notify};
@@ -52,11 +52,11 @@ impl WriteQueue {
     /// Adds a message.
     ///
     /// # Errors
-    /// Gives it back if it is larger than the peer takes.
+    /// Gives it back if it, or one of its routes, is larger than the peer takes.
     pub(crate) fn push(&self, message: Message) -> Result<(), Box<Undelivered>> {
         let header = encode_header(&message);
         let length = header.len() + message.payload.len();
-        if length > self.shared.limit.get() {
+        if length > self.shared.limit.get() || !routes_fit(&message) {
             let hop = message.onward_route.first().cloned().unwrap_or_else(|| "?".into());
             let notice = Notice::new(hop, Reason::TooLarge);
             return Err(Box::new(Undelivered { message, notice }));

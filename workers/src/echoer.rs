@@ -1,0 +1,59 @@
+//! A worker that answers each message with the message's own payload.
+//!
+//! * Owns: nothing.
+//! * Inbox: raw payloads; notices are not answered.
+//! * Started by [`Echoer::start`]; stops with `Node::stop_worker`, or with its node.
+//! * A panic would end it and free its address; there is nothing in it that could.
+
+use actix::{Actor, Context, Handler};
+use ockam_runtime::{message::Kind, Address, Node, Payload, Result, Routed};
+
+/// Sends every payload back where it came from, byte for byte.
+///
+/// ```
+/// # actix_rt::System::new().block_on(async {
+/// use ockam_runtime::{route, NodeBuilder};
+/// use ockam_workers::echoer::Echoer;
+///
+/// let node = NodeBuilder::new().arbiters(1).start().await?;
+/// Echoer::start(&node, "echoer")?;
+/// let answer: String = node.ask(route!["echoer"], String::from("hello")).await?;
+/// assert_eq!(answer, "hello");
+/// # node.stop().await;
+/// # Ok::<(), ockam_runtime::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct Echoer {
+    node: Node,
+}
+
+impl Echoer {
+    /// Starts an echoer at `address`.
+    ///
+    /// # Errors
+    /// If the address is none or taken.
+    pub fn start(node: &Node, address: impl Into<Address>) -> Result<()> {
+        node.start_worker(address, Self { node: node.clone() })
+    }
+}
+
+impl Actor for Echoer {
+    type Context = Context<Self>;
+}
+
+impl Handler<Routed<Payload>> for Echoer {
+    type Result = ();
+
+    fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {
+        if message.kind() == Kind::Notice {
+            return;
+        }
+        let own = message.address().clone();
+        let mut question = message.into_message();
+        let payload = std::mem::take(&mut question.payload);
+        if let Err(undelivered) = self.node.try_route_chosen(question.into_reply(own, payload)) {
+            log::debug!("an echo found no way back: {}", undelivered.notice);
+        }
+    }
+}

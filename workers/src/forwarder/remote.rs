@@ -1,0 +1,166 @@
+//! The handle on a forwarder at a hub.
+
+use std::{
+    collections::HashSet,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use actix::Addr;
+use ockam_runtime::{origin::Destinations, Address, Context, Error, Node, Result, Route};
+use tokio::sync::watch;
+
+use super::{
+    claim::Bits,
+    keeper::{Keeper, Stop},
+    registrar::Registrar,
+};
+use crate::forwarding_address::ForwardingAddress;
+
+/// Has a hub forward to a worker of this node, for as long as the node runs.
+///
+/// The forwarder is registered again when the connection to the hub comes back, at the same
+/// address if the destination is a secure channel listener: its identity proves whose address
+/// it is. Dropping the handle ends nothing; [`RemoteForwarder::stop`] does.
+///
+/// ```no_run
+/// # async fn example(ctx: ockam_runtime::Context) -> ockam_runtime::Result<()> {
+/// use ockam_runtime::TransportType;
+/// use ockam_workers::forwarder::RemoteForwarder;
+///
+/// const TCP: TransportType = TransportType::new("tcp");
+/// let forwarder = RemoteForwarder::create(&ctx, (TCP, "hub.example.org:4000"), "outlet").await?;
+/// println!("{}", forwarder.remote_address());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct RemoteForwarder {
+    hub: Route,
+    destination: Address,
+    state: watch::Receiver<RegistrationState>,
+    keeper: Addr<Keeper>,
+}
+
+/// How a [`RemoteForwarder`] stands with its hub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistrationState {
+    /// The forwarder's address, or the last that it had.
+    pub address: ForwardingAddress,
+    /// Whether the hub has the forwarder, as far as this node knows.
+    pub registered: bool,
+    /// How often it has been registered.
+    pub registrations: u64,
+    pub(super) bits: Bits,
+}
+
+impl RemoteForwarder {
+    /// Registers `destination` with the hub at `hub`, through the node of `ctx`.
+    ///
+    /// # Errors
+    /// As [`RemoteForwarder::create_on`].
+    pub async fn create(
+        ctx: &Context,
+        hub: impl Into<Route>,
+        destination: impl Into<Address>,
+    ) -> Result<Self> {
+        Self::create_on(ctx.node(), hub, destination).await
+    }
+
+    /// Registers `destination`, a worker of `node`, with the hub at `hub`, and from then on
+    /// lets what the hub forwards reach that worker.
+    ///
+    /// # Errors
+    /// If the destination was not started, or is registered with this hub already; if the hub
+    /// cannot be reached, has no forwarding service, refuses, or does not answer within 10 seconds.
+    pub async fn create_on(
+        node: &Node,
+        hub: impl Into<Route>,
+        destination: impl Into<Address>,
+    ) -> Result<Self> {
+        let (hub, destination) = (hub.into(), destination.into());
+        destination.validate()?;
+        if !node.is_registered(&destination) {
+            return Err(Error::NoWorker(destination));
+        }
+        let claimed = Forwarded::claim(node, &hub, &destination)?;
+        let registrar = Registrar::new(node.clone(), hub.clone(), destination.clone());
+        let (keeper, state) = Keeper::launch(registrar, claimed).await?;
+        Ok(Self { hub, destination, state, keeper })
+    }
+
+    /// The address at the hub that others put into their routes behind the hub's own.
+    ///
+    /// It changes only when the hub is lost and no identity is behind the destination.
+    pub fn remote_address(&self) -> ForwardingAddress {
+        self.state.borrow().address.clone()
+    }
+
+    /// Follows the registration: losses, returns, and changes of the address.
+    pub fn watch(&self) -> watch::Receiver<RegistrationState> {
+        self.state.clone()
+    }
+
+    /// The hub.
+    pub fn hub(&self) -> &Route {
+        &self.hub
+    }
+
+    /// The worker of this node that the hub forwards to.
+    pub fn destination(&self) -> &Address {
+        &self.destination
+    }
+
+    /// Gives the forwarder up: the hub is told, and may no longer reach the destination when this
+    /// returns.
+    pub async fn stop(&self) {
+        // An error says that it has stopped already.
+        let _ = self.keeper.send(Stop).await;
+    }
+}
+
+impl fmt::Debug for RemoteForwarder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteForwarder")
+            .field("hub", &self.hub)
+            .field("destination", &self.destination)
+            .field("state", &*self.state.borrow())
+            .finish()
+    }
+}
+
+/// The destinations that a node has forwarded to, by hub.
+#[derive(Default)]
+struct AllForwarded(Mutex<HashSet<(Route, Address)>>);
+
+/// The right of a hub to reach one destination, taken back when this is dropped.
+pub(super) struct Forwarded {
+    all: Arc<AllForwarded>,
+    destinations: Arc<Destinations>,
+    key: (Route, Address),
+}
+
+impl Forwarded {
+    fn claim(node: &Node, hub: &Route, destination: &Address) -> Result<Self> {
+        hub.validate()?;
+        let first_hop = hub.first().ok_or(Error::EmptyRoute)?;
+        let all = node.extension::<AllForwarded>();
+        let key = (hub.clone(), destination.clone());
+        // One identity, hub and destination make one address: two of them would take it from each other.
+        if !all.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone()) {
+            return Err(Error::Usage(format!(
+                "the hub {hub} forwards to \"{destination}\" already: use the RemoteForwarder that there is"
+            )));
+        }
+        let destinations = node.destinations(first_hop);
+        destinations.permit(destination.clone());
+        Ok(Self { all, destinations, key })
+    }
+}
+
+impl Drop for Forwarded {
+    fn drop(&mut self) {
+        self.destinations.withdraw(&self.key.1);
+        self.all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}

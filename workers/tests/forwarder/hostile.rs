@@ -1,0 +1,264 @@
+//! What must not be possible: taking an address over, loops without end, dialling for strangers.
+
+use std::{
+    io::ErrorKind,
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        Arc,
+    },
+};
+
+use ockam_runtime::{
+    limits::MAX_ROUTE_ADDRESSES, reachability::Rule, route, Address, Context, Error, Message,
+    Payload, Reason, Route,
+};
+use ockam_workers::{
+    echoer::Echoer,
+    forwarder::{
+        claim::{Bits, Salt},
+        protocol::Request,
+        refusal::{Refusal, RegistrationRefusals},
+        ForwardingOptions, RemoteForwarder,
+    },
+};
+
+use crate::support::*;
+
+#[test]
+fn nobody_else_gets_an_identitys_address() {
+    with_arbiters(|arbiters| async move {
+        let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
+        let (victim, thief) = (identity(), identity());
+        let salt = Salt([7; 16]);
+        let owner = Raw { node: node(arbiters).await, hub: route![&at] };
+        Echoer::start(&owner.node, "echoer").unwrap();
+        owner.node.destinations(&at).permit("echoer".into());
+        let bits = owner.claim("echoer", &victim, salt, &victim).await.unwrap();
+        let raw = Raw { node: node(arbiters).await, hub: route![&at] };
+
+        // The victim's history and salt, signed by the thief.
+        let forged = raw.claim("trap", &victim, salt, &thief).await;
+        assert_eq!(forged, Err(Refusal::ProofWrong));
+        // The thief's own history under the victim's identifier.
+        let nonce = raw.challenge("trap", &victim, salt).await;
+        let own = thief.identity().encode();
+        let swapped = raw.prove("trap", &victim, salt, &thief, nonce, own).await;
+        assert_eq!(swapped, Err(Refusal::ProofWrong));
+        // The victim's own proof over a challenge that this connection got, for another destination.
+        let nonce = raw.challenge("trap", &victim, salt).await;
+        let genuine = victim.identity().encode();
+        let proof = Request::Proof {
+            destination: route!["trap"],
+            claim: (victim.identifier(), salt),
+            nonce,
+            signature: ockam_workers::forwarder::claim::prove(&victim, &salt, &nonce, &route!["x"]),
+            identity: genuine.clone(),
+        };
+        let answer = raw.ask(proof).await;
+        assert!(format!("{answer:?}").contains("ProofWrong"), "{answer:?}");
+        // A challenge of another connection, and one that the thief made.
+        let foreign = owner.challenge("echoer", &victim, salt).await;
+        for nonce in [foreign, [0; 32]] {
+            let replayed =
+                raw.prove("echoer", &victim, salt, &victim, nonce, genuine.clone()).await;
+            assert_eq!(replayed, Err(Refusal::ProofWrong));
+        }
+        // The victim's salt with the thief's identity is another address.
+        let own = raw.claim("trap", &thief, salt, &thief).await.unwrap();
+        assert_ne!(own, bits);
+        // Renewing and releasing are for the owner's connection.
+        for request in [Request::Renew(bits), Request::Release(bits)] {
+            let answer = raw.ask(request).await;
+            assert!(format!("{answer:?}").contains("NoForwarder"), "{answer:?}");
+        }
+        assert!(hub.is_registered(&bits.address()));
+        let other = node(arbiters).await;
+        assert_eq!(echo(&other, route![&at, bits.address()]).await.unwrap(), "hello");
+    });
+}
+
+#[test]
+fn a_proven_registration_replaces_the_forwarder_of_a_connection_not_yet_known_to_be_dead() {
+    with_arbiters(|arbiters| async move {
+        let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
+        let (identity, salt) = (identity(), Salt([7; 16]));
+        let mut all = Vec::new();
+        for name in ["first", "second"] {
+            let raw = Raw { node: node(arbiters).await, hub: route![&at] };
+            Echoer::start(&raw.node, name).unwrap();
+            raw.node.destinations(&at).permit(name.into());
+            all.push(raw.claim(name, &identity, salt, &identity).await.unwrap());
+            all.push(Bits::of(&identity.identifier(), &salt));
+            assert_eq!(hub.worker_count(), of_hub(all.len() / 2));
+            let other = node(arbiters).await;
+            let full = all[0].forwarding_address(Some(identity.identifier()));
+            for address in [Address::from(full), all[0].address()] {
+                assert_eq!(echo(&other, route![&at, address]).await.unwrap(), "hello");
+            }
+            // The node that asked goes; the one that registered stays.
+            other.stop().await;
+            until("only the nodes' connections are left", || {
+                hub.worker_count() == of_hub(all.len() / 2)
+            })
+            .await;
+            std::mem::forget(raw);
+        }
+        assert!(all.iter().all(|bits| *bits == all[0]), "{all:?}");
+    });
+}
+
+/// The service, the two addresses of one forwarder, and the connections.
+fn of_hub(connections: usize) -> usize {
+    3 + connections
+}
+
+#[test]
+fn two_forwarders_that_point_at_each_other_stop() {
+    const MESSAGES: u64 = 1_000;
+    with_arbiters(|arbiters| async move {
+        let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
+        let private = node(arbiters).await;
+        let passed = Arc::new(AtomicU64::new(0));
+        let addresses = ["x", "y"].map(|name| {
+            let identity = identify(&private, name);
+            let salt = Salt::derive(&identity, &route![&at], &route![name]);
+            Bits::of(&identity.identifier(), &salt).address()
+        });
+        // What arrives for x goes to the forwarder that leads to y, and the other way round.
+        for (name, to) in [("x", &addresses[1]), ("y", &addresses[0])] {
+            let counting =
+                Counting { node: private.clone(), route: route![&at, to], passed: passed.clone() };
+            private.start_worker(name, counting).unwrap();
+        }
+        let x = RemoteForwarder::create_on(&private, &at, "x").await.unwrap();
+        let y = RemoteForwarder::create_on(&private, &at, "y").await.unwrap();
+        assert_eq!([x, y].map(|forwarder| forwarder.remote_address().forwarder), addresses);
+
+        let mut sender = Context::new(&private).unwrap();
+        for _ in 0..MESSAGES {
+            sender.send(route![&at, &addresses[0]], String::from("round")).await.unwrap();
+        }
+        for _ in 0..MESSAGES {
+            match in_time("the end of a loop", sender.receive::<String>()).await {
+                Err(Error::Undeliverable(notice)) => assert!(
+                    matches!(notice.reason, Reason::HopsSpent | Reason::TooLarge),
+                    "{notice}"
+                ),
+                other => panic!("expected a notice, got {other:?}"),
+            }
+        }
+        // Each turn spends two forwards, one of them here; the way back is full after a few turns.
+        let passed = passed.load(Ordering::Relaxed);
+        assert!((MESSAGES..=16 * MESSAGES).contains(&passed), "{passed}");
+        assert!(hub.is_registered(&addresses[0]) && hub.is_registered(&addresses[1]));
+    });
+}
+
+#[test]
+fn forwarders_of_one_hub_that_point_at_each_other_directly_stop() {
+    const MESSAGES: u64 = 1_000;
+    with_arbiters(|arbiters| async move {
+        let (hub, _) = hub(arbiters, ForwardingOptions::new()).await;
+        let (one, other, salt) = (identity(), identity(), Salt([1; 16]));
+        let local = Raw { node: hub.clone(), hub: Route::new() };
+        let address = |of: &ockam_workers::local_identity::LocalIdentity| {
+            Bits::of(&of.identifier(), &salt).address()
+        };
+        let passed = Arc::new(AtomicU64::new(0));
+        let counting = Counting { node: hub.clone(), route: Route::new(), passed: passed.clone() };
+        hub.start_worker("counting", counting).unwrap();
+        for (own, next) in [(&one, &other), (&other, &one)] {
+            let destination = route!["counting", address(next)];
+            local.claim(destination, own, salt, own).await.unwrap();
+        }
+        let mut sender = Context::new(&hub).unwrap();
+        for _ in 0..MESSAGES {
+            sender.send(route![address(&one)], String::from("round")).await.unwrap();
+        }
+        for _ in 0..MESSAGES {
+            match in_time("the end of a loop", sender.receive::<String>()).await {
+                Err(Error::Undeliverable(notice)) => assert_eq!(notice.reason, Reason::HopsSpent),
+                other => panic!("expected a notice, got {other:?}"),
+            }
+        }
+        // All have come back after 32 forwards, of which the forwarders did the other half.
+        assert_eq!(passed.load(Ordering::Relaxed), 16 * MESSAGES);
+    });
+}
+
+#[test]
+fn ten_thousand_routes_from_outside_make_no_connection() {
+    const ROUTES: usize = 10_000;
+    with_arbiters(|arbiters| async move {
+        let canary = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        canary.set_nonblocking(true).unwrap();
+        let target = Address::from(format!("tcp#{}", canary.local_addr().unwrap()));
+        let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
+        let (private, outside) = (node(arbiters).await, node(arbiters).await);
+        private.start_worker("hop", Hop).unwrap();
+        let forwarder = RemoteForwarder::create_on(&private, &at, "hop").await.unwrap();
+        // A forwarder whose destination is the target, as a node may ask for.
+        let raw = Raw { node: private.clone(), hub: route![&at] };
+        let sly = raw.register(target.as_str()).await.unwrap().address();
+        let routes = [
+            route![&at, &target, "outlet"],
+            route![&at, forwarder.remote_address(), &target],
+            route![&at, &sly],
+            route![&at, "forwarding_service", &target],
+        ];
+        let mut sender = Context::new(&outside).unwrap();
+        // The last asks for a forwarder in a way that is none; it is answered, not forwarded.
+        for number in 0..ROUTES {
+            sender.send(routes[number % 3].clone(), String::from("dial")).await.unwrap();
+        }
+        for _ in 0..ROUTES {
+            let hop = undelivered_at(in_time("a notice", sender.receive::<String>()).await);
+            assert_eq!(hop, target.as_str());
+        }
+        sender.send(routes[3].clone(), Payload::from(b"?".to_vec())).await.unwrap();
+        in_time("a refusal", sender.receive::<Payload>()).await.unwrap();
+        let refused = |node: &ockam_runtime::Node| node.refusals().by(Rule::OnlyLocalRoutesDial);
+        assert_eq!(refused(&hub) + refused(&private), ROUTES as u64);
+        let accepted = canary.accept().map(|_| ()).map_err(|error| error.kind());
+        assert_eq!(accepted, Err(ErrorKind::WouldBlock));
+    });
+}
+
+#[test]
+fn a_registration_cannot_name_a_way_of_its_own() {
+    with_arbiters(|arbiters| async move {
+        let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
+        let outside = node(arbiters).await;
+        let before = hub.refusals().by(Rule::OnlyLocalRoutesDial);
+        // Without a return route of its own, the request's way would be the destination's.
+        let request = Request::Register { destination: route!["forwarding_service"], claim: None };
+        let service = Route::from(&at).then("forwarding_service");
+        let message = Message::new(service, Route::new(), request.encode());
+        outside.try_route_chosen(message).unwrap();
+        let refusals = hub.extension::<RegistrationRefusals>();
+        until("the hub has refused", || refusals.by(Refusal::Route) == 1).await;
+        assert_eq!(hub.refusals().by(Rule::OnlyLocalRoutesDial), before);
+    });
+}
+
+#[test]
+fn routes_of_full_length_do_not_cut_the_forwarders_connection() {
+    with_arbiters(|arbiters| async move {
+        let (_hub, at) = hub(arbiters, ForwardingOptions::new()).await;
+        let (private, outside) = (node(arbiters).await, node(arbiters).await);
+        Echoer::start(&private, "echoer").unwrap();
+        let forwarder = RemoteForwarder::create_on(&private, &at, "echoer").await.unwrap();
+        let mut sender = Context::new(&outside).unwrap();
+        let filler = (2..=MAX_ROUTE_ADDRESSES).map(|number| Address::from(format!("a{number}")));
+        let back: Route = std::iter::once(sender.address().clone()).chain(filler).collect();
+        let onward = route![&at, forwarder.remote_address()];
+        let message = Message::new(onward.clone(), back, Payload::from(vec![1]));
+        outside.try_route_chosen(message).unwrap();
+        match in_time("the notice", sender.receive::<String>()).await {
+            Err(Error::Undeliverable(notice)) => assert_eq!(notice.reason, Reason::TooLarge),
+            other => panic!("expected a notice, got {other:?}"),
+        }
+        assert_eq!(echo(&outside, onward).await.unwrap(), "hello");
+        assert_eq!(forwarder.watch().borrow().registrations, 1);
+    });
+}

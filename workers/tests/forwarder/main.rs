@@ -1,0 +1,105 @@
+//! Forwarders over real connections: several nodes of one process, joined by TCP on loopback.
+
+// A test that goes wrong ends with what it found.
+#![allow(clippy::unwrap_used)]
+
+mod hostile;
+mod registration;
+mod support;
+
+use ockam_runtime::{reachability::Rule, route, Class};
+use ockam_workers::{
+    echoer::Echoer,
+    forwarder::{ForwardingOptions, RemoteForwarder},
+};
+use support::*;
+
+#[test]
+fn a_message_through_the_hub_reaches_the_destination_and_the_answer_comes_back() {
+    with_arbiters(|arbiters| async move {
+        let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
+        let (private, other) = (node(arbiters).await, node(arbiters).await);
+        Echoer::start(&private, "echoer").unwrap();
+        private.start_worker("rest", Rest).unwrap();
+        let echoer = RemoteForwarder::create_on(&private, &at, "echoer").await.unwrap();
+        let rest = RemoteForwarder::create_on(&private, &at, "rest").await.unwrap();
+        for _ in 0..100 {
+            let answer = echo(&other, route![&at, echoer.remote_address()]).await.unwrap();
+            assert_eq!(answer, "hello");
+        }
+        let answer = echo(&other, route![&at, rest.remote_address(), "a", "b"]).await.unwrap();
+        assert_eq!(answer, "a => b");
+        assert_eq!(of_class(&hub, Class::Forwarder).len(), 2);
+    });
+}
+
+#[test]
+fn an_identity_behind_the_destination_is_part_of_the_address() {
+    with_arbiters(|arbiters| async move {
+        let (_hub, at) = hub(arbiters, ForwardingOptions::new()).await;
+        let (private, other) = (node(arbiters).await, node(arbiters).await);
+        Echoer::start(&private, "echoer").unwrap();
+        let identity = identify(&private, "echoer");
+        let forwarder = RemoteForwarder::create_on(&private, &at, "echoer").await.unwrap();
+        let address = forwarder.remote_address();
+        assert_eq!(address.identifier, Some(identity.identifier()));
+        // As it is printed, and without the fingerprint.
+        for at_hub in [address.clone().into(), address.forwarder] {
+            assert_eq!(echo(&other, route![&at, at_hub]).await.unwrap(), "hello");
+        }
+    });
+}
+
+#[test]
+fn the_hub_reaches_the_destination_and_no_other_worker() {
+    with_arbiters(|arbiters| async move {
+        let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
+        let (private, other) = (node(arbiters).await, node(arbiters).await);
+        Echoer::start(&private, "echoer").unwrap();
+        private.start_worker("hop", Hop).unwrap();
+        let forwarder = RemoteForwarder::create_on(&private, &at, "hop").await.unwrap();
+        let refused = || private.refusals().by(Rule::NotADestination);
+        // Through the forwarder and on with the rest of the route.
+        let through = echo(&other, route![&at, forwarder.remote_address(), "echoer"]).await;
+        assert_eq!(undelivered_at(through), "echoer");
+        assert_eq!(refused(), 1);
+        // From the hub, which knows the connection's address.
+        for connection in of_class(&hub, Class::Reply) {
+            let direct = echo(&hub, route![connection, "echoer"]).await;
+            assert_eq!(undelivered_at(direct), "echoer");
+        }
+        assert!(refused() >= 2, "{}", refused());
+    });
+}
+
+#[test]
+fn a_forwarder_dies_with_its_connection() {
+    with_arbiters(|arbiters| async move {
+        let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
+        let (private, other) = (node(arbiters).await, node(arbiters).await);
+        Echoer::start(&private, "echoer").unwrap();
+        let before = hub.worker_count();
+        let forwarder = RemoteForwarder::create_on(&private, &at, "echoer").await.unwrap();
+        let address = forwarder.remote_address();
+        private.stop().await;
+        until("the hub has forgotten the node", || hub.worker_count() == before).await;
+        let lost = echo(&other, route![&at, address.clone()]).await;
+        assert_eq!(undelivered_at(lost), address.to_string());
+    });
+}
+
+#[test]
+fn a_forwarder_that_is_given_up_is_gone_and_the_hub_may_not_reach_its_destination() {
+    with_arbiters(|arbiters| async move {
+        let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
+        let private = node(arbiters).await;
+        Echoer::start(&private, "echoer").unwrap();
+        let forwarder = RemoteForwarder::create_on(&private, &at, "echoer").await.unwrap();
+        let again = RemoteForwarder::create_on(&private, &at, "echoer").await.unwrap_err();
+        assert!(again.to_string().contains("already"), "{again}");
+        in_time("the keeper", forwarder.stop()).await;
+        assert!(!private.destinations(&at).contains(&"echoer".into()));
+        until("the hub was told", || of_class(&hub, Class::Forwarder).is_empty()).await;
+        RemoteForwarder::create_on(&private, &at, "echoer").await.unwrap();
+    });
+}

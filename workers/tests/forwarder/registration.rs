@@ -1,0 +1,181 @@
+//! Registering: errors that name what is wrong, restarts, leases and caps.
+
+use std::time::Duration;
+
+use ockam_runtime::{route, Address, Class, Error, Node, Route};
+use ockam_workers::{
+    echoer::Echoer,
+    forwarder::{
+        protocol::Request,
+        refusal::{Refusal, RegistrationRefusals},
+        ForwardingOptions, RegistrationState, RemoteForwarder,
+    },
+    secure_channel_listeners::ChannelListeners,
+    vault::Vault,
+};
+
+use crate::support::*;
+
+async fn refused(node: &Node, hub: impl Into<Route>, destination: &str) -> Error {
+    let created = RemoteForwarder::create_on(node, hub, destination);
+    in_time("the registration's end", created).await.unwrap_err()
+}
+
+#[test]
+fn errors_name_the_hub_and_what_is_wrong() {
+    with_arbiters(|arbiters| async move {
+        let private = node(arbiters).await;
+        // A port where nothing listens any more.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let at = Address::from(format!("tcp#{port}"));
+        let error = refused(&private, &at, "echoer").await.to_string();
+        assert!(error.contains("\"echoer\"") && error.contains("start it first"), "{error}");
+        Echoer::start(&private, "echoer").unwrap();
+        let error = refused(&private, &at, "echoer").await.to_string();
+        assert!(error.contains(at.as_str()) && error.contains("refused"), "{error}");
+        assert!(!private.destinations(&at).contains(&"echoer".into()));
+        let error = refused(&private, "nowhere", "echoer").await.to_string();
+        assert!(error.contains("nowhere"), "{error}");
+        assert!(matches!(refused(&private, Route::new(), "echoer").await, Error::EmptyRoute));
+    });
+}
+
+#[test]
+fn a_hub_without_a_service_or_with_a_rule_against_the_node_says_the_same() {
+    with_arbiters(|arbiters| async move {
+        let private = node(arbiters).await;
+        Echoer::start(&private, "echoer").unwrap();
+        let (_closed, closed) = hub(arbiters, ForwardingOptions::new().permit(|_| false)).await;
+        let (stopped, none) = hub(arbiters, ForwardingOptions::new()).await;
+        stopped.stop_worker("forwarding_service").unwrap();
+        for at in [closed, none] {
+            let error = refused(&private, &at, "echoer").await.to_string();
+            let expected = format!("the hub {at} has no forwarding service");
+            assert!(error.starts_with(&expected), "{error}");
+        }
+    });
+}
+
+/// Waits until the forwarder was registered for the second time.
+async fn registered_again(forwarder: &RemoteForwarder) -> RegistrationState {
+    let mut states = forwarder.watch();
+    let again = states.wait_for(|state| state.registrations == 2 && state.registered);
+    #[allow(clippy::let_and_return)] // The borrow must end before `states` does.
+    let state = in_time("the second registration", again).await.unwrap().clone();
+    state
+}
+
+#[test]
+fn a_restarted_hub_gives_the_same_address_to_the_same_identity() {
+    with_arbiters(|arbiters| async move {
+        let (first, at) = hub(arbiters, ForwardingOptions::new()).await;
+        let (private, other) = (node(arbiters).await, node(arbiters).await);
+        let vault = Vault::in_memory();
+        let identifier = vault.create_identity("outlet").unwrap();
+        let listeners = private.extension::<ChannelListeners>();
+        Echoer::start(&private, "known").unwrap();
+        Echoer::start(&private, "unknown").unwrap();
+        listeners.add("known".into(), vault.local_identity(&identifier).unwrap());
+        let known = RemoteForwarder::create_on(&private, &at, "known").await.unwrap();
+        let unknown = RemoteForwarder::create_on(&private, &at, "unknown").await.unwrap();
+        let (known_before, unknown_before) = (known.remote_address(), unknown.remote_address());
+
+        vault.rotate(&identifier).unwrap();
+        listeners.add("known".into(), vault.local_identity(&identifier).unwrap());
+        first.stop().await;
+        let _second = hub_again(arbiters, &at).await;
+        assert_eq!(registered_again(&known).await.address, known_before);
+        assert_eq!(echo(&other, route![&at, known_before]).await.unwrap(), "hello");
+
+        let unknown_after = registered_again(&unknown).await.address;
+        assert_ne!(unknown_after, unknown_before);
+        assert_eq!(unknown.remote_address(), unknown_after);
+        assert_eq!(echo(&other, route![&at, unknown_after]).await.unwrap(), "hello");
+    });
+}
+
+#[test]
+fn a_restarted_program_with_the_same_identity_has_the_same_address() {
+    with_arbiters(|arbiters| async move {
+        let (_hub, at) = hub(arbiters, ForwardingOptions::new()).await;
+        let identity = identity();
+        let mut addresses = Vec::new();
+        for _ in 0..2 {
+            let private = node(arbiters).await;
+            Echoer::start(&private, "echoer").unwrap();
+            private.extension::<ChannelListeners>().add("echoer".into(), identity.clone());
+            let forwarder = RemoteForwarder::create_on(&private, &at, "echoer").await.unwrap();
+            addresses.push(forwarder.remote_address());
+            private.stop().await;
+        }
+        assert_eq!(addresses[0], addresses[1]);
+    });
+}
+
+#[test]
+fn leases_end_and_are_renewed() {
+    with_arbiters(|arbiters| async move {
+        let options = ForwardingOptions::new().lease(Duration::from_secs(1));
+        let (hub, at) = hub(arbiters, options).await;
+        let (private, raw) = (node(arbiters).await, node(arbiters).await);
+        Echoer::start(&private, "echoer").unwrap();
+        let kept = RemoteForwarder::create_on(&private, &at, "echoer").await.unwrap();
+        let raw = Raw { node: raw, hub: route![&at] };
+        // Twice, so that what is kept has outlived its first lease for certain.
+        for _ in 0..2 {
+            let forgotten = raw.register("nobody").await.unwrap().address();
+            assert!(hub.is_registered(&forgotten));
+            until("the lease has ended", || !hub.is_registered(&forgotten)).await;
+        }
+        assert!(hub.is_registered(&kept.remote_address().forwarder));
+        assert_eq!(kept.watch().borrow().registrations, 1);
+    });
+}
+
+#[test]
+fn caps_refuse_with_a_clear_text_and_are_counted() {
+    with_arbiters(|arbiters| async move {
+        let options = ForwardingOptions::new().max_forwarders(3).max_per_connection(2);
+        let (hub, at) = hub(arbiters, options).await;
+        let (one, two) = (node(arbiters).await, node(arbiters).await);
+        for node in [&one, &two] {
+            for name in ["a", "b", "c"] {
+                Echoer::start(node, name).unwrap();
+            }
+        }
+        let _a = RemoteForwarder::create_on(&one, &at, "a").await.unwrap();
+        let b = RemoteForwarder::create_on(&one, &at, "b").await.unwrap();
+        let error = refused(&one, &at, "c").await.to_string();
+        let expected = format!("the hub {at} refused to forward to \"c\": this connection has");
+        assert!(error.starts_with(&expected), "{error}");
+        let _c = RemoteForwarder::create_on(&two, &at, "a").await.unwrap();
+        let error = refused(&two, &at, "b").await.to_string();
+        assert!(error.contains("the hub has as many forwarders as it may have"), "{error}");
+        let refusals = hub.extension::<RegistrationRefusals>();
+        assert_eq!(refusals.by(Refusal::ConnectionFull), 1);
+        assert_eq!(refusals.by(Refusal::HubFull), 1);
+        // What is given up is free again.
+        b.stop().await;
+        until("the hub was told", || of_class(&hub, Class::Forwarder).len() == 2).await;
+        RemoteForwarder::create_on(&two, &at, "b").await.unwrap();
+    });
+}
+
+#[test]
+fn a_connection_that_asks_without_end_is_refused_and_others_are_served() {
+    with_arbiters(|arbiters| async move {
+        let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
+        let flood = Raw { node: node(arbiters).await, hub: route![&at] };
+        let honest = node(arbiters).await;
+        Echoer::start(&honest, "echoer").unwrap();
+        let mut refused = 0;
+        for _ in 0..400 {
+            let bits = ockam_workers::forwarder::claim::Bits([0; 16]);
+            let answer = flood.ask(Request::Renew(bits)).await;
+            refused += u64::from(format!("{answer:?}").contains("TooOften"));
+        }
+        assert!(refused > 100, "{refused} of 400");
+        assert_eq!(hub.extension::<RegistrationRefusals>().by(Refusal::TooOften), refused);
+        RemoteForwarder::create_on(&honest, &at, "echoer").await.unwrap();
+    });
+}

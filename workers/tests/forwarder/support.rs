@@ -1,0 +1,259 @@
+//! Nodes, workers and waits for the tests of forwarders.
+
+use std::{
+    future::Future,
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        Arc,
+    },
+    time::Duration,
+};
+
+use actix::{Actor, Context as ActorContext, Handler};
+use ockam_runtime::{
+    message::Kind, worker::Undelivered, Address, Class, Context, Error, Node, NodeBuilder, Payload,
+    Reason, Result, Route, Routed,
+};
+use ockam_transports::{
+    tcp::{dialled::TcpDialer, listener::listen},
+    ListenOptions, TCP,
+};
+use ockam_workers::{
+    forwarder::{
+        claim::{prove, Bits, Salt},
+        protocol::{Answer, Request},
+        refusal::Refusal,
+        ForwardingOptions, ForwardingService, FORWARDING_SERVICE,
+    },
+    local_identity::LocalIdentity,
+    secure_channel_listeners::ChannelListeners,
+    vault::Vault,
+};
+use tokio::time::{sleep, timeout, Instant};
+
+/// How long anything may take before a test says what it waited for.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Runs a test in one actix system, once with nodes of one arbiter and once with two.
+pub(crate) fn with_arbiters<F: Future<Output = ()>>(test: impl Fn(usize) -> F) {
+    for arbiters in [1, 2] {
+        actix_rt::System::new().block_on(test(arbiters));
+    }
+}
+
+/// A node that can dial.
+pub(crate) async fn node(arbiters: usize) -> Node {
+    let node = NodeBuilder::new().arbiters(arbiters).start().await.unwrap();
+    node.add_dialer("tcp", Arc::new(TcpDialer::default()));
+    node
+}
+
+/// A hub, and the address at which nodes dial it.
+pub(crate) async fn hub(arbiters: usize, options: ForwardingOptions) -> (Node, Address) {
+    let hub = node(arbiters).await;
+    ForwardingService::start(&hub, options).unwrap();
+    let listener = listen(&hub, "127.0.0.1:0", ListenOptions::new()).await.unwrap();
+    let address = Address::from((TCP, listener.address().to_string()));
+    (hub, address)
+}
+
+/// Another hub where one was stopped.
+pub(crate) async fn hub_again(arbiters: usize, address: &Address) -> Node {
+    let hub = node(arbiters).await;
+    ForwardingService::start(&hub, ForwardingOptions::new()).unwrap();
+    let (_, peer) = address.dial_parts().unwrap();
+    let until = Instant::now() + DEADLINE;
+    while let Err(error) = listen(&hub, peer, ListenOptions::new()).await {
+        assert!(Instant::now() < until, "waiting for the port of the stopped hub: {error}");
+        sleep(Duration::from_millis(5)).await;
+    }
+    hub
+}
+
+/// Waits until `condition` holds.
+pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
+    let end = Instant::now() + DEADLINE;
+    while !condition() {
+        assert!(Instant::now() < end, "waited {DEADLINE:?} until {what}");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Bounds a wait.
+pub(crate) async fn in_time<T>(what: &str, waiting: impl Future<Output = T>) -> T {
+    timeout(DEADLINE, waiting).await.unwrap_or_else(|_| panic!("waited {DEADLINE:?} for {what}"))
+}
+
+/// Asks for the echo of a text.
+pub(crate) async fn echo(node: &Node, route: Route) -> Result<String> {
+    in_time("an echo", node.ask(route, String::from("hello"))).await
+}
+
+/// The hop at which a message came back.
+pub(crate) fn undelivered_at<T: std::fmt::Debug>(result: Result<T>) -> String {
+    match result {
+        Err(Error::Undeliverable(notice)) => notice.hop.to_string(),
+        other => panic!("expected a notice, got {other:?}"),
+    }
+}
+
+/// A node's addresses of one class.
+pub(crate) fn of_class(node: &Node, class: Class) -> Vec<Address> {
+    node.workers().into_iter().filter(|worker| worker.1 == class).map(|worker| worker.0).collect()
+}
+
+/// Behind what is registered as `address` stands a new identity.
+pub(crate) fn identify(node: &Node, address: &str) -> LocalIdentity {
+    let identity = identity();
+    node.extension::<ChannelListeners>().add(address.into(), identity.clone());
+    identity
+}
+
+pub(crate) fn identity() -> LocalIdentity {
+    let vault = Vault::in_memory();
+    let identifier = vault.create_identity("test").unwrap();
+    vault.local_identity(&identifier).unwrap()
+}
+
+/// Sends messages on as their own routes say, with the rights of their origin.
+pub(crate) struct Hop;
+
+impl Actor for Hop {
+    type Context = ActorContext<Self>;
+}
+
+impl Handler<Routed<Payload>> for Hop {
+    type Result = ();
+
+    fn handle(&mut self, message: Routed<Payload>, _: &mut ActorContext<Self>) {
+        // The sender is told; nobody is here.
+        let _ = message.forward();
+    }
+}
+
+/// Answers with the rest of the onward route.
+pub(crate) struct Rest;
+
+impl Actor for Rest {
+    type Context = ActorContext<Self>;
+}
+
+impl Handler<Routed<String>> for Rest {
+    type Result = ();
+
+    fn handle(&mut self, message: Routed<String>, _: &mut ActorContext<Self>) {
+        let rest = message.onward_route().to_string();
+        message.reply(rest).unwrap();
+    }
+}
+
+/// Sends everything along a route, as a relay does, and counts.
+pub(crate) struct Counting {
+    pub(crate) node: Node,
+    pub(crate) route: Route,
+    pub(crate) passed: Arc<AtomicU64>,
+}
+
+impl Actor for Counting {
+    type Context = ActorContext<Self>;
+}
+
+impl Handler<Routed<Payload>> for Counting {
+    type Result = ();
+
+    fn handle(&mut self, message: Routed<Payload>, _: &mut ActorContext<Self>) {
+        let own = message.address().clone();
+        let mut message = message.into_message();
+        let undelivered = match message.hops.checked_sub(1) {
+            None => Err(Undelivered::new(message, &own, Reason::HopsSpent)),
+            Some(hops) => {
+                self.passed.fetch_add(1, Ordering::Relaxed);
+                message.hops = hops;
+                message.onward_route.prepend(&self.route);
+                self.node.try_route_chosen(message)
+            }
+        };
+        if let Err(undelivered) = undelivered {
+            self.node.bounce(undelivered);
+        }
+    }
+}
+
+/// A node's end of the registration protocol, one message at a time.
+pub(crate) struct Raw {
+    pub(crate) node: Node,
+    pub(crate) hub: Route,
+}
+
+impl Raw {
+    /// One question and its answer.
+    pub(crate) async fn ask(&self, request: Request) -> Answer {
+        let mut mailbox = Context::new(&self.node).unwrap();
+        let service = self.hub.then(FORWARDING_SERVICE);
+        mailbox.send(service, request.encode()).await.unwrap();
+        let answer = in_time("the hub's answer", mailbox.receive::<Payload>()).await.unwrap();
+        assert_eq!(answer.kind(), Kind::Data, "{:?}", answer.body());
+        Answer::decode(answer.body()).unwrap()
+    }
+
+    pub(crate) async fn register(&self, destination: impl Into<Route>) -> Result<Bits, Refusal> {
+        let destination = destination.into();
+        granted(self.ask(Request::Register { destination, claim: None }).await)
+    }
+
+    /// Claims the address of `claimed` and `salt`, and proves it as `prover`.
+    pub(crate) async fn claim(
+        &self,
+        destination: impl Into<Route>,
+        claimed: &LocalIdentity,
+        salt: Salt,
+        prover: &LocalIdentity,
+    ) -> Result<Bits, Refusal> {
+        let destination = destination.into();
+        let nonce = self.challenge(&destination, claimed, salt).await;
+        let identity = claimed.identity().encode();
+        self.prove(destination, claimed, salt, prover, nonce, identity).await
+    }
+
+    pub(crate) async fn challenge(
+        &self,
+        destination: impl Into<Route>,
+        claimed: &LocalIdentity,
+        salt: Salt,
+    ) -> [u8; 32] {
+        let destination = destination.into();
+        let claim = Some((claimed.identifier(), salt));
+        match self.ask(Request::Register { destination, claim }).await {
+            Answer::Challenge(nonce) => nonce,
+            other => panic!("expected a challenge, got {other:?}"),
+        }
+    }
+
+    pub(crate) async fn prove(
+        &self,
+        destination: impl Into<Route>,
+        claimed: &LocalIdentity,
+        salt: Salt,
+        prover: &LocalIdentity,
+        nonce: [u8; 32],
+        identity: Vec<u8>,
+    ) -> Result<Bits, Refusal> {
+        let destination = destination.into();
+        let proof = Request::Proof {
+            signature: prove(prover, &salt, &nonce, &destination),
+            destination,
+            claim: (claimed.identifier(), salt),
+            nonce,
+            identity,
+        };
+        granted(self.ask(proof).await)
+    }
+}
+
+fn granted(answer: Answer) -> Result<Bits, Refusal> {
+    match answer {
+        Answer::Registered { bits, .. } => Ok(bits),
+        Answer::Refused { refusal, .. } => Err(refusal),
+        other => panic!("expected the end of a registration, got {other:?}"),
+    }
+}
