@@ -605,6 +605,11 @@ impl Node {
         let _ = stopping.wait_for(|now| *now >= stage).await;
     }
 
+    /// Whether the node has begun to stop.
+    pub fn is_stopping(&self) -> bool {
+        *self.shared.stopping.borrow() >= Stage::Draining
+    }
+
     fn is_stopped(&self) -> bool {
         *self.shared.stopping.borrow() == Stage::Stopped
     }
@@ -629,6 +634,12 @@ impl Node {
         self.shared.arbiters.iter().for_each(|arbiter| {
             arbiter.handle.stop();
         });
+    }
+}
+
+impl AsRef<Node> for Node {
+    fn as_ref(&self) -> &Node {
+        self
     }
 }
 

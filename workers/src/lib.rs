@@ -1,6 +1,8 @@
 //! Workers that come with the node: portals, identities, secure channels and forwarders.
 
 pub mod cookie;
+pub mod entity;
+pub mod forwarding_address;
 pub mod handshake;
 pub mod identity;
 pub mod local_identity;
@@ -9,6 +11,15 @@ pub mod policy;
 pub mod portal;
 pub mod record;
 pub mod secret_bytes;
+pub mod secure_channel;
 pub mod signature;
 pub mod vault;
 pub mod vault_file;
+
+pub use entity::{Entity, SecureChannels};
+pub use forwarding_address::ForwardingAddress;
+pub use policy::{
+    TrustEveryonePolicy, TrustIdentifierPolicy, TrustMultiIdentifiersPolicy, TrustPolicy,
+};
+pub use secure_channel::SecureChannel;
+pub use vault::Vault;

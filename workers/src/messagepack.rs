@@ -64,6 +64,23 @@ impl<'a> Reader<'a> {
         self.take(length)?.try_into().map_err(|_| DecodeError::Truncated)
     }
 
+    /// A byte string whose length is in `allowed`.
+    pub(crate) fn bytes(
+        &mut self,
+        allowed: RangeInclusive<usize>,
+    ) -> Result<&'a [u8], DecodeError> {
+        let length = self.length(allowed, read_bin_len, [0, 255])?;
+        self.take(length)
+    }
+
+    /// A number from 0 to 127, which is its own encoding.
+    pub(crate) fn number(&mut self) -> Result<u8, DecodeError> {
+        match self.take(1)? {
+            [number @ 0..=127] => Ok(*number),
+            _ => Err(DecodeError::WrongType),
+        }
+    }
+
     /// A UTF-8 text whose length in bytes is in `allowed`.
     pub(crate) fn text(&mut self, allowed: RangeInclusive<usize>) -> Result<&'a str, DecodeError> {
         let length = self.length(allowed, read_str_len, [31, 255])?;
@@ -139,6 +156,11 @@ impl Writer {
         written(
             write_array_len(&mut self.out, u32::try_from(count).unwrap_or(u32::MAX)).map(|_| ()),
         );
+    }
+
+    /// Writes a number from 0 to 127; larger ones do not occur and would be cut to that.
+    pub(crate) fn number(&mut self, number: u8) {
+        self.out.as_mut_vec().push(number & 0x7f);
     }
 
     /// Writes a byte string.
