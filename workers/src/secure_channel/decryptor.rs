@@ -125,9 +125,10 @@ impl Decryptor {
                 .send(peer_route, bytes, permit)
                 .map(|()| self.phase = Phase::Handshaking(exchange)),
             Ok(Step::Established(session)) => self.open(*session, peer_route, context),
+            // Nobody uses the channel before the initiator has this record, and a node that stops says goodbye after it.
             Ok(Step::Confirm(record, session)) => self
-                .send(peer_route.clone(), record, permit)
-                .and_then(|()| self.open(*session, peer_route, context)),
+                .open(*session, peer_route.clone(), context)
+                .and_then(|()| self.send(peer_route, record, permit)),
             Err(failure) => {
                 if let Some(record) = failure.refusal {
                     // The initiator would learn it by its deadline too.

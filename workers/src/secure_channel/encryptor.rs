@@ -8,11 +8,9 @@
 //!   unregistered and the streams that watch it are told.
 //! * A panic unregisters it, and cuts its lifeline: the decryptor ends too.
 
-use std::sync::Arc;
-
 use actix::{Actor, ActorContext, Context, Handler};
 use ockam_runtime::{
-    path::{Path, PathState},
+    path::PathState,
     worker::{Adopt, Registration},
     Identifier, Payload, Routed,
 };
@@ -21,29 +19,17 @@ use tokio::sync::watch;
 use super::{
     event::{Ending, Event},
     lifeline::Gone,
-    limits::Limits,
-    outbound::Outbound,
-    session::{self, End, OpenEnd, Partner},
+    session::{self, Beginning, End, OpenEnd},
 };
 
 /// Seals what goes to the initiator.
 pub(super) struct Encryptor {
     peer: Identifier,
     state: watch::Sender<PathState>,
-    beginning: Option<Beginning>,
+    /// Until the actor begins.
+    beginning: Option<(Beginning, Gone)>,
     end: Option<OpenEnd>,
     registration: Option<Registration>,
-}
-
-/// The session that an encryptor begins with.
-pub(super) struct Beginning {
-    pub(super) outbound: Outbound,
-    pub(super) partner: Partner,
-    /// Resolves when the decryptor is gone.
-    pub(super) gone: Gone,
-    pub(super) path: Path,
-    pub(super) epoch: u64,
-    pub(super) limits: Arc<Limits>,
 }
 
 impl Encryptor {
@@ -51,8 +37,10 @@ impl Encryptor {
         peer: Identifier,
         state: watch::Sender<PathState>,
         beginning: Beginning,
+        decryptor: Gone,
     ) -> Self {
-        Self { peer, state, beginning: Some(beginning), end: None, registration: None }
+        let beginning = Some((beginning, decryptor));
+        Self { peer, state, beginning, end: None, registration: None }
     }
 }
 
@@ -92,11 +80,9 @@ impl Handler<Adopt> for Encryptor {
 
     fn handle(&mut self, Adopt(registration): Adopt, context: &mut Context<Self>) {
         self.registration = Some(registration);
-        let Some(beginning) = self.beginning.take() else { return };
-        let Beginning { outbound, partner, gone, path, epoch, limits } = beginning;
-        session::watch_decryptor(0, gone, context);
-        let end = OpenEnd::begin((0, false), outbound, partner, (path, epoch), limits, context);
-        self.end = Some(end);
+        let Some((beginning, gone)) = self.beginning.take() else { return };
+        session::watch_decryptor(beginning.session, gone, context);
+        self.end = Some(OpenEnd::begin(beginning, context));
     }
 }
 

@@ -23,9 +23,9 @@ pub(crate) struct Terms {
 
 /// A handshake that waits for a message, consumed by it.
 pub(super) enum Exchange {
-    Message2(AwaitingMessage2, Terms),
+    Message2(Box<AwaitingMessage2>, Terms),
     Ready(Box<AwaitingReady>),
-    Message3(AwaitingMessage3, Terms),
+    Message3(Box<AwaitingMessage3>, Terms),
 }
 
 /// What follows from a message.
@@ -98,13 +98,13 @@ impl Exchange {
     /// Opens a handshake; returns Noise message 1.
     pub(super) fn initiate(terms: Terms) -> Result<(Self, Vec<u8>), HandshakeError> {
         let (state, noise) = Initiator::start(&terms.local)?;
-        Ok((Self::Message2(state, terms), noise))
+        Ok((Self::Message2(Box::new(state), terms), noise))
     }
 
     /// Takes Noise message 1; returns the answer.
     pub(super) fn respond(terms: Terms, noise: &[u8]) -> Result<(Self, Vec<u8>), HandshakeError> {
         let (state, noise) = Responder::accept(&terms.local, noise)?;
-        Ok((Self::Message3(state, terms), Packet::Two(&noise).encode()))
+        Ok((Self::Message3(Box::new(state), terms), Packet::Two(&noise).encode()))
     }
 
     /// Takes the next message.

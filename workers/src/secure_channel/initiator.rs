@@ -6,7 +6,7 @@
 //!   hangs on a peer that is down), established, pausing before the next attempt, rejected for good.
 //! * Inbox: messages for the peer; from the decryptor [`Event`]s; from the program [`Close`].
 //! * Started by [`open`] on the arbiter of the connection that the route begins with. It starts a
-//!   [`Decryptor`] for each attempt and stops when it is closed, or with the node.
+//!   [`Decryptor`](super::decryptor) for each attempt and stops when it is closed, or with the node.
 //! * A panic unregisters the channel, ends its paths and cuts the decryptor's lifeline. Messages to it are undeliverable then.
 
 mod attempts;
@@ -125,7 +125,7 @@ impl Initiator {
             Phase::Attempting { held: Held::Waiting(queue), .. } => {
                 let Err(message) = queue.push(message, self.limits.waiting_bytes) else { return };
                 let why = "the secure channel is not established yet";
-                return bounce(&self.node, &self.address, message, Reason::Overloaded, why);
+                return bounce(&self.node, &self.address, *message, Reason::Overloaded, why);
             }
             Phase::Attempting { held: Held::Refused(failure), .. }
             | Phase::Pausing { failure }

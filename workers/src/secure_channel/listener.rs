@@ -14,7 +14,7 @@ use std::{
 
 use ockam_runtime::{
     worker::{Description, Entry, Sink, Undelivered},
-    Address, Class, Error, Kind, Message, Node, Payload, Reason, Result, Route,
+    Address, Class, Error, Kind, Message, Node, Origin, Payload, Reason, Result, Route,
 };
 use ring::rand::SystemRandom;
 
@@ -117,9 +117,9 @@ impl Sink for Listener {
             !cookie.is_empty() && self.cookies.verify(now, source.as_bytes(), &noise, &cookie);
         match self.admission.admit(&ingress, has_cookie, &self.limits) {
             Verdict::Admitted(place) => {
-                let Message { return_route, permit, .. } = message;
+                let Message { return_route, origin, permit, .. } = message;
                 let listener = self.address.clone();
-                self.start(Responding::new(listener, place, noise, permit), return_route);
+                self.start(Responding::new(listener, place, noise, permit), origin, return_route);
             }
             Verdict::CookieFirst => {
                 let cookie = self.cookies.issue(now, source.as_bytes(), &noise);
@@ -133,7 +133,7 @@ impl Sink for Listener {
 
 impl Listener {
     /// Starts a responder beside the connection that its initiator comes through.
-    fn start(&self, responding: Responding, peer_route: Route) {
+    fn start(&self, responding: Responding, origin: Origin, peer_route: Route) {
         let start = Start {
             node: self.node.clone(),
             address: Address::random(),
@@ -143,7 +143,8 @@ impl Listener {
         };
         let started = self.node.path(&peer_route).and_then(|path| {
             let arbiter = self.node.arbiter_for(&path);
-            let (description, decryptor) = Decryptor::responding(start, responding, peer_route);
+            let (description, decryptor) =
+                Decryptor::responding(start, responding, origin, peer_route);
             self.node.launch(description.on(arbiter), move |_| decryptor)
         });
         if let Err(error) = started {

@@ -15,10 +15,10 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Adds a message, unless more than `limit` bytes would wait; then it comes back.
-    pub(super) fn push(&mut self, message: Message, limit: usize) -> Result<(), Message> {
+    pub(super) fn push(&mut self, message: Message, limit: usize) -> Result<(), Box<Message>> {
         let bytes = self.bytes + message.payload.len() + WAITING_OVERHEAD;
         if bytes > limit {
-            return Err(message);
+            return Err(Box::new(message));
         }
         self.bytes = bytes;
         self.messages.push_back(message);

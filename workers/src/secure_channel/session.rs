@@ -44,7 +44,6 @@ pub(super) struct OpenEnd {
     decryptor: Addr<Decryptor>,
     watching: Vec<SpawnHandle>,
     _lifeline: Lifeline,
-    /// A node that stops waits for the last record.
     _busy: Busy,
 }
 
@@ -52,6 +51,23 @@ pub(super) struct OpenEnd {
 struct Renewal {
     keys_since: Instant,
     under_way: bool,
+}
+
+/// What a session begins with.
+pub(super) struct Beginning {
+    /// Tells sessions of one encryptor apart.
+    pub(super) session: u64,
+    /// Whether this end asks for new keys when they are due.
+    pub(super) renews: bool,
+    pub(super) outbound: Outbound,
+    pub(super) partner: Partner,
+    /// The first hop of the route to the peer.
+    pub(super) path: Path,
+    /// What the path had lost when the session began.
+    pub(super) epoch: u64,
+    pub(super) limits: Arc<Limits>,
+    /// A node that stops waits for the last record.
+    pub(super) busy: Busy,
 }
 
 /// The opening half of a session, as its encryptor holds it.
@@ -91,19 +107,12 @@ pub(super) trait End: Actor<Context = Context<Self>> + Handler<Event> {
 }
 
 impl OpenEnd {
-    /// Begins to watch over a session. `path` is its first hop, and `epoch` the path's when the
-    /// session began; `renews` says whether this end asks for new keys when they are due.
-    pub(super) fn begin<E: End>(
-        (session, renews): (u64, bool),
-        outbound: Outbound,
-        partner: Partner,
-        (mut path, epoch): (Path, u64),
-        limits: Arc<Limits>,
-        context: &mut Context<E>,
-    ) -> Self {
+    /// Begins to watch over a session.
+    pub(super) fn begin<E: End>(beginning: Beginning, context: &mut Context<E>) -> Self {
+        let Beginning { session, renews, outbound, partner, mut path, epoch, limits, busy } =
+            beginning;
         let now = Instant::now();
         let (node, budget) = (outbound.node.clone(), path.budget.clone());
-        let busy = node.busy();
         let lost = async move {
             path.lost(epoch).await;
             let failure = path.state().failure;

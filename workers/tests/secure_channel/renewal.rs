@@ -1,11 +1,22 @@
 //! New keys for a session in use.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
-use ockam_runtime::route;
-use ockam_workers::{SecureChannels, TrustEveryonePolicy};
+use ockam_runtime::{route, Context};
+use ockam_workers::{policy::TrustContext, SecureChannels, TrustEveryonePolicy, TrustPolicy};
 
-use crate::support::{honest, quick, run, tcp, Echo, Middle, Peer, DEADLINE, SERVICE};
+use crate::support::{honest, quick, run, tcp, to, until, Echo, Middle, Peer, DEADLINE, SERVICE};
+
+/// Messages under way at a time, in both directions.
+const WINDOW: usize = 20;
+
+async fn expect(ctx: &mut Context, number: usize) {
+    let answer = ctx.receive_within::<String>(DEADLINE).await.unwrap();
+    assert_eq!(*answer.body(), number.to_string());
+}
 
 /// Sends `count` messages through a channel whose keys are renewed all the time; returns how many messages
 /// passed the hub.
@@ -20,16 +31,15 @@ async fn exchange(limits: ockam_workers::secure_channel::Limits, count: usize) -
     let route = route![tcp(hub.listen(0).await), "middle", SERVICE];
     let channel = client.entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
     let path = client.node.path(&route![&channel, "echo"]).unwrap();
-    for number in 0..count {
-        client.ctx.send(route![&channel, "echo"], number.to_string()).await.unwrap();
-        // Some are under way together, some alone.
-        if number % 7 == 0 {
-            tokio::task::yield_now().await;
+    channel.established_within(DEADLINE).await.unwrap();
+    for sent in 0..count {
+        client.ctx.send(route![&channel, "echo"], sent.to_string()).await.unwrap();
+        if let Some(answered) = sent.checked_sub(WINDOW) {
+            expect(&mut client.ctx, answered).await;
         }
     }
-    for number in 0..count {
-        let answer = client.ctx.receive_within::<String>(DEADLINE).await.unwrap();
-        assert_eq!(*answer.body(), number.to_string());
+    for answered in count - WINDOW..count {
+        expect(&mut client.ctx, answered).await;
     }
     let expected: Vec<_> = (0..count).map(|number| number.to_string()).collect();
     assert_eq!(echo.texts(), expected);
@@ -59,7 +69,8 @@ fn keys_are_renewed_by_age_and_no_message_is_lost() {
         limits.answer_within = Duration::from_secs(10);
         limits.longest_session = Duration::from_millis(10);
         let passed = exchange(limits, 20_000).await;
-        assert!(passed > 40_004, "{passed} messages passed the hub");
+        assert!(passed >= 40_004 + 5 * 5, "{passed} messages passed the hub");
+        println!("20,000 messages and their answers, about {} renewals", (passed - 40_004) / 5);
     });
 }
 
@@ -73,8 +84,7 @@ fn an_application_keeps_using_its_channel_over_many_renewals() {
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
         Echo::start(&server.node, "echo");
         let port = server.listen(0).await;
-        let channel =
-            client.entity.create_secure_channel(crate::support::to(port), TrustEveryonePolicy);
+        let channel = client.entity.create_secure_channel(to(port), TrustEveryonePolicy);
         let channel = channel.unwrap();
         for number in 0..200 {
             let text = number.to_string();
@@ -83,4 +93,55 @@ fn an_application_keeps_using_its_channel_over_many_renewals() {
             assert_eq!(answer, text);
         }
     });
+}
+
+/// Trusts everyone, and panics the second time that it is asked.
+fn panics_once() -> impl TrustPolicy {
+    let asked = AtomicUsize::new(0);
+    move |_: &TrustContext| {
+        assert_ne!(asked.fetch_add(1, Ordering::SeqCst), 1, "a policy with a bug");
+        true
+    }
+}
+
+/// A decryptor panics in the middle of an open session, when new keys are agreed on.
+async fn panic_in_a_decryptor(theirs: impl TrustPolicy, ours: impl TrustPolicy) {
+    let mut limits = quick();
+    limits.session_records = 20;
+    let mut client = Peer::with_limits(1, limits.clone()).await;
+    let mut server = Peer::with_limits(1, limits).await;
+    server.entity.create_secure_channel_listener(SERVICE, theirs).unwrap();
+    Echo::start(&server.node, "echo");
+    let before = server.node.worker_count();
+    let route = to(server.listen(0).await);
+    let channel = client.entity.create_secure_channel(route, ours).unwrap();
+    channel.established_within(DEADLINE).await.unwrap();
+    let mut path = client.node.path(&route![&channel, "echo"]).unwrap();
+    while path.state().epoch == 0 {
+        // The one that is under way when the decryptor dies is lost; its sender hears of the loss.
+        let sent = client.ctx.send(route![&channel, "echo"], String::from("text")).await;
+        let answer = client.ctx.receive_within::<String>(DEADLINE);
+        if sent.is_ok() {
+            tokio::select! {
+                _ = answer => {}
+                () = path.lost(0) => {}
+            }
+        }
+    }
+    tokio::time::timeout(DEADLINE, path.up()).await.unwrap();
+    assert_eq!(channel.established_within(DEADLINE).await.unwrap(), server.identifier());
+    // The connection, and both ends of the one session.
+    until("no zombie is left", || server.node.worker_count() == before + 3).await;
+    channel.close();
+    until("nothing is left", || server.node.worker_count() == before + 1).await;
+}
+
+#[test]
+fn a_panic_in_the_responders_decryptor_ends_its_session_alone() {
+    run(panic_in_a_decryptor(panics_once(), TrustEveryonePolicy));
+}
+
+#[test]
+fn a_panic_in_the_initiators_decryptor_ends_its_session_alone() {
+    run(panic_in_a_decryptor(TrustEveryonePolicy, panics_once()));
 }

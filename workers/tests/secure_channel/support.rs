@@ -91,10 +91,13 @@ pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// A text, and the identity that it came from.
+type Seen = (String, Option<Identifier>);
+
 /// Answers with the same text, and remembers what came and from whom.
 #[derive(Clone, Default)]
 pub(crate) struct Echo {
-    pub(crate) seen: Arc<Mutex<Vec<(String, Option<Identifier>)>>>,
+    seen: Arc<Mutex<Vec<Seen>>>,
 }
 
 impl Echo {
@@ -123,7 +126,8 @@ impl Handler<Routed<String>> for Echo {
     fn handle(&mut self, message: Routed<String>, _: &mut ActorContext<Self>) {
         let text = message.body().clone();
         self.seen.lock().unwrap().push((text.clone(), message.peer()));
-        message.reply(text).unwrap();
+        // The way back may have ended meanwhile.
+        let _ = message.reply(text);
     }
 }
 
@@ -132,7 +136,6 @@ pub(crate) type Meddling = Arc<dyn Fn(usize, Message) -> Vec<Message> + Send + S
 
 /// A worker on a hub that passes what it gets to a node that it chose, and what comes back.
 pub(crate) struct Middle {
-    pub(crate) passed: Arc<AtomicUsize>,
     /// What it saw, payloads alone.
     pub(crate) seen: Arc<Mutex<Vec<Vec<u8>>>>,
     _registrations: [Registration; 2],
@@ -141,21 +144,21 @@ pub(crate) struct Middle {
 impl Middle {
     /// Registers `name` on `hub`; what comes there goes to `next`.
     pub(crate) fn start(hub: &Node, name: &str, next: Address, meddle: Meddling) -> Self {
-        let (passed, seen) = Default::default();
+        let seen = Arc::default();
         let back = Address::random();
         let there = Pass {
             node: hub.clone(),
             own: back.clone(),
             next: Some(next),
             meddle: meddle.clone(),
-            passed: Arc::clone(&passed),
+            passed: Arc::default(),
             seen: Arc::clone(&seen),
         };
         // Whoever comes along the way back, in either direction, has the rest of its route already.
         let here = Pass { next: None, ..there.clone() };
         let there = hub.register_sink(Description::new(name, Class::Forwarder), there).unwrap();
         let here = hub.register_sink(Description::new(back, Class::Reply), here).unwrap();
-        Self { passed, seen, _registrations: [there, here] }
+        Self { seen, _registrations: [there, here] }
     }
 }
 

@@ -3,7 +3,9 @@
 use std::sync::{atomic::AtomicBool, Arc};
 
 use actix::{AsyncContext, Context};
-use ockam_runtime::{path::PathState, worker::Description, Address, Class, Error, Permit, Route};
+use ockam_runtime::{
+    path::PathState, worker::Description, Address, Class, Error, Origin, Permit, Route,
+};
 use tokio::sync::watch;
 
 use super::{Decryptor, Open, Role, Start};
@@ -11,12 +13,12 @@ use crate::{
     handshake::Session,
     secure_channel::{
         admission::Place,
-        encryptor::{Beginning, Encryptor},
+        encryptor::Encryptor,
         exchange::{Exchange, FailureReason},
         inbound::Inbound,
         lifeline::{lifeline, Lifeline},
         outbound::Outbound,
-        session::Partner,
+        session::{Beginning, Partner},
     },
 };
 
@@ -64,6 +66,8 @@ impl Responding {
             .with_budget(path.budget.clone())
             .with_state(state.subscribe());
         let beginning = Beginning {
+            session: start.session,
+            renews: false,
             outbound: Outbound {
                 node: start.node.clone(),
                 channel: channel.clone(),
@@ -76,12 +80,12 @@ impl Responding {
                 heard: heard.clone(),
                 lifeline: encryptor_lifeline,
             },
-            gone,
             epoch: path.state().epoch,
             path,
             limits: start.limits.clone(),
+            busy: start.node.busy(),
         };
-        let encryptor = Encryptor::new(peer, state, beginning);
+        let encryptor = Encryptor::new(peer, state, beginning, gone);
         let encryptor = start.node.launch_here(description, encryptor).map_err(undelivered)?;
         self.place.establish();
         self.lifeline = Some(own_lifeline);
@@ -99,16 +103,16 @@ impl Responding {
 }
 
 impl Decryptor {
-    /// A decryptor for one message 1 that came along `peer_route`, and how it is to be registered:
-    /// everything further comes in where that did.
+    /// A decryptor for one message 1 that came from `origin` and leads back along `peer_route`, and
+    /// how it is to be registered: everything further comes in where that did.
     pub(in crate::secure_channel) fn responding(
         start: Start,
         responding: Responding,
+        origin: Origin,
         peer_route: Route,
     ) -> (Description, Self) {
-        let source = peer_route.clone();
         let description = Description::new(start.address.clone(), Class::Reply)
-            .with_access(move |origin| source.iter().any(|hop| origin.came_through(hop)));
+            .with_access(move |from| came_in_where(&origin, from));
         (description, Self::new(start, Role::Responder(responding), Some(peer_route)))
     }
 
@@ -121,5 +125,12 @@ impl Decryptor {
         let route = self.peer_route.clone().unwrap_or_default();
         self.send(route, message2, permit)?;
         Ok(exchange)
+    }
+}
+
+fn came_in_where(first: &Origin, now: &Origin) -> bool {
+    match first {
+        Origin::Remote(ingress) => now.came_through(&ingress.via),
+        Origin::Local => now.is_local(),
     }
 }

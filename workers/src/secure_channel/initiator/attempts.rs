@@ -19,7 +19,7 @@ use crate::secure_channel::{
     outbound::{bounce, Outbound},
     pause::jitter,
     queue::Queue,
-    session::{self, OpenEnd, Partner},
+    session::{self, Beginning, OpenEnd, Partner},
 };
 
 impl Initiator {
@@ -100,9 +100,17 @@ impl Initiator {
             peer_route,
             decryptor: Route::from(attempt.decryptor),
         };
-        let (path, limits) = ((self.path.clone(), attempt.epoch), self.limits.clone());
-        let numbers = (self.session, true);
-        let end = OpenEnd::begin(numbers, outbound, attempt.partner, path, limits, context);
+        let beginning = Beginning {
+            session: self.session,
+            renews: true,
+            outbound,
+            partner: attempt.partner,
+            path: self.path.clone(),
+            epoch: attempt.epoch,
+            limits: self.limits.clone(),
+            busy: self.node.busy(),
+        };
+        let end = OpenEnd::begin(beginning, context);
         self.phase = Phase::Established(Box::new(end));
         self.state.send_modify(|state| {
             state.up = true;
