@@ -166,6 +166,12 @@ impl Context {
     }
 }
 
+impl AsRef<Node> for Context {
+    fn as_ref(&self) -> &Node {
+        &self.node
+    }
+}
+
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context").field("address", self.address()).finish_non_exhaustive()

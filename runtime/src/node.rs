@@ -604,6 +604,11 @@ impl Node {
         let _ = stopping.wait_for(|now| *now >= stage).await;
     }
 
+    /// Whether the node has begun to stop.
+    pub fn is_stopping(&self) -> bool {
+        *self.shared.stopping.borrow() >= Stage::Draining
+    }
+
     fn is_stopped(&self) -> bool {
         *self.shared.stopping.borrow() == Stage::Stopped
     }
@@ -628,6 +633,12 @@ impl Node {
         self.shared.arbiters.iter().for_each(|arbiter| {
             arbiter.handle.stop();
         });
+    }
+}
+
+impl AsRef<Node> for Node {
+    fn as_ref(&self) -> &Node {
+        self
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 
-use crate::limits::HEADROOM_BYTES;
+use crate::limits::{HEADROOM_BYTES, TAILROOM_BYTES};
 
 /// Bytes that one message owns, with room in front where its maker left some.
 ///
@@ -51,7 +51,8 @@ impl Payload {
             self.start = start;
             return;
         }
-        let mut moved = Self::with_headroom(HEADROOM_BYTES, header.len() + self.len());
+        let capacity = header.len() + self.len() + TAILROOM_BYTES;
+        let mut moved = Self::with_headroom(HEADROOM_BYTES, capacity);
         moved.extend_from_slice(header);
         moved.extend_from_slice(self);
         *self = moved;

@@ -5,7 +5,7 @@
 //! AwaitingMessage2 <----------- message 2: e, ee, s, es, {identity, proof} - AwaitingMessage3
 //!   checks proof, then policy
 //! AwaitingReady --------------- message 3: s, se, {identity, proof} ------> checks proof, then policy
-//! Session <-------------------- record 0: "ready" ------------------------- Session
+//! Session <-------------------- record 0: "ready" or "refused" ------------ Session
 //! ```
 //!
 //! A state is named for what it awaits and is consumed by its transition: after an error nothing is left that could go on.
@@ -33,7 +33,7 @@ mod tests;
 
 pub use self::error::{HandshakeError, HandshakeMessage};
 pub use self::initiator::{AwaitingMessage2, AwaitingReady, Initiator};
-pub use self::responder::{AwaitingMessage3, Responder};
+pub use self::responder::{Answer, AwaitingMessage3, Responder};
 
 /// What both ends mix in first: name and version of this protocol. Another version fails at message 2.
 pub const PROLOGUE: &[u8] = b"ockam-actix/1 secure channel\0";
@@ -49,6 +49,9 @@ pub const MAX_MESSAGE: usize = 32 + 32 + 16 + MAX_PAYLOAD + 16;
 
 /// The plaintext of record 0 from the responder.
 pub(crate) const READY: &[u8] = b"ockam-actix/1 ready\0";
+
+/// The plaintext of record 0 from a responder that does not trust the initiator.
+pub(crate) const REFUSED: &[u8] = b"ockam-actix/1 refused\0";
 
 /// Bytes of the ready record.
 pub const READY_LENGTH: usize = crate::record::OVERHEAD + READY.len();

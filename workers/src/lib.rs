@@ -2,6 +2,7 @@
 
 pub mod cookie;
 pub mod echoer;
+pub mod entity;
 pub mod forwarder;
 pub mod forwarding_address;
 pub mod handshake;
@@ -9,12 +10,19 @@ pub mod identity;
 pub mod local_identity;
 pub mod messagepack;
 pub mod policy;
-
 pub mod portal;
 pub mod record;
 pub mod relay;
 pub mod secret_bytes;
-pub mod secure_channel_listeners;
+pub mod secure_channel;
 pub mod signature;
 pub mod vault;
 pub mod vault_file;
+
+pub use entity::{Entity, SecureChannels};
+pub use forwarding_address::ForwardingAddress;
+pub use policy::{
+    TrustEveryonePolicy, TrustIdentifierPolicy, TrustMultiIdentifiersPolicy, TrustPolicy,
+};
+pub use secure_channel::SecureChannel;
+pub use vault::Vault;

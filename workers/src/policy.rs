@@ -86,6 +86,12 @@ pub trait TrustPolicy: Send + Sync + 'static {
     /// Decides about one peer. It is called in the middle of a handshake: it must be quick and must not block.
     fn check(&self, context: &TrustContext) -> Decision;
 
+    /// Whether it trusts whoever proves any identity, so that nothing but a pin keeps out a node in
+    /// the middle. Said only to warn; `false` where that is not known.
+    fn trusts_everyone(&self) -> bool {
+        false
+    }
+
     /// Both must trust; the first rejection counts.
     fn and<P: TrustPolicy>(self, other: P) -> AllOf<Self, P>
     where
@@ -118,6 +124,10 @@ pub struct TrustEveryonePolicy;
 impl TrustPolicy for TrustEveryonePolicy {
     fn check(&self, _: &TrustContext) -> Decision {
         Decision::Trusted
+    }
+
+    fn trusts_everyone(&self) -> bool {
+        true
     }
 }
 
@@ -185,6 +195,10 @@ impl<A: TrustPolicy, B: TrustPolicy> TrustPolicy for AllOf<A, B> {
             rejected => rejected,
         }
     }
+
+    fn trusts_everyone(&self) -> bool {
+        self.0.trusts_everyone() && self.1.trusts_everyone()
+    }
 }
 
 /// Made by [`TrustPolicy::or`].
@@ -198,6 +212,10 @@ impl<A: TrustPolicy, B: TrustPolicy> TrustPolicy for AnyOf<A, B> {
             Decision::Rejected(second) => Decision::reject(format!("{first}, and {second}")),
             Decision::Trusted => Decision::Trusted,
         }
+    }
+
+    fn trusts_everyone(&self) -> bool {
+        self.0.trusts_everyone() || self.1.trusts_everyone()
     }
 }
 
@@ -226,11 +244,19 @@ impl TrustPolicy for Arc<dyn TrustPolicy> {
     fn check(&self, context: &TrustContext) -> Decision {
         (**self).check(context)
     }
+
+    fn trusts_everyone(&self) -> bool {
+        (**self).trusts_everyone()
+    }
 }
 
 impl TrustPolicy for Box<dyn TrustPolicy> {
     fn check(&self, context: &TrustContext) -> Decision {
         (**self).check(context)
+    }
+
+    fn trusts_everyone(&self) -> bool {
+        (**self).trusts_everyone()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::identity::{Identity, IdentityError};
 use crate::local_identity::LocalIdentity;
 use crate::signature::Signature;
 use crate::vault_file::{KdfCost, Secret, VaultFile, VaultFileError};
-use ockam_runtime::identifier::Identifier;
+use ockam_runtime::{identifier::Identifier, Node};
 
 mod content;
 #[cfg(test)]
@@ -75,6 +75,15 @@ impl Vault {
     #[must_use]
     pub fn in_memory() -> Self {
         Self::new(State { entries: Vec::new(), file: None })
+    }
+
+    /// An empty vault for a program on a node. It is gone with its last handle; for identities that
+    /// survive the program see [`Vault::open`].
+    ///
+    /// # Errors
+    /// None now; a result, because a vault that asks the operating system for a key store may fail.
+    pub fn create(_: &impl AsRef<Node>) -> Result<Self, VaultError> {
+        Ok(Self::in_memory())
     }
 
     /// Opens the vault in the file at `path`, or creates it there. The directory must exist.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     forwarding_address::ForwardingAddress, local_identity::LocalIdentity,
-    secure_channel_listeners::ChannelListeners,
+    secure_channel::ChannelListeners,
 };
 
 /// Registers one destination with one hub.

@@ -76,6 +76,14 @@ pub enum HandshakeError {
         /// Why the policy said no.
         reason: String,
     },
+    /// The responder proved its identity, trusts ours not, and said so under the transport keys. Final.
+    #[error("{peer} does not trust {own}: add that identity to its policy")]
+    Refused {
+        /// The identity that asked.
+        own: Identifier,
+        /// The identity that refused.
+        peer: Identifier,
+    },
     /// Peer or network: something else came in place of the ready record.
     #[error("the responder did not confirm the channel: {0}")]
     NotReady(RecordError),
@@ -94,7 +102,7 @@ impl HandshakeError {
     /// Whether another attempt with the same peer is pointless, because the identities themselves do not match.
     #[must_use]
     pub fn is_rejection(&self) -> bool {
-        matches!(self, Self::Rejected { .. })
+        matches!(self, Self::Rejected { .. } | Self::Refused { .. })
     }
 
     /// What an error of the Noise library means while `message` is read or written.

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use super::noise::{Noise, Role};
-use super::{payload, HandshakeError, HandshakeMessage, Session, VerifiedPeer, READY};
+use super::{payload, HandshakeError, HandshakeMessage, Session, VerifiedPeer, READY, REFUSED};
 use crate::local_identity::LocalIdentity;
 use crate::policy::TrustPolicy;
+use ockam_runtime::identifier::Identifier;
 
 /// Starts handshakes.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +21,7 @@ pub struct AwaitingMessage2 {
 /// Message 3 is on its way: the responder is verified and trusted, and decides about us.
 pub struct AwaitingReady {
     noise: Noise,
+    own: Identifier,
     peer: VerifiedPeer,
 }
 
@@ -70,7 +72,8 @@ impl AwaitingMessage2 {
         )?;
         let proof = payload::make(Role::Initiator, &self.local, &self.noise.hash());
         let message3 = self.noise.write(HandshakeMessage::Three, &proof)?;
-        Ok((AwaitingReady { noise: self.noise, peer }, message3))
+        let own = self.local.identifier();
+        Ok((AwaitingReady { noise: self.noise, own, peer }, message3))
     }
 }
 
@@ -78,14 +81,17 @@ impl AwaitingReady {
     /// Opens the responder's first record; the channel is established when it says *ready*.
     ///
     /// # Errors
-    /// When anything else came. A responder that rejects us sends nothing that opens.
+    /// When anything else came: [`HandshakeError::Refused`] if the responder does not trust us.
     pub fn handle_ready(self, record: &mut [u8]) -> Result<Session, HandshakeError> {
         let mut session = self.noise.finish(self.peer)?;
-        let text = session.opener.open_in_place(record).map_err(HandshakeError::NotReady)?;
-        if text != READY {
-            return Err(HandshakeError::UnknownReady);
+        match session.opener.open_in_place(record).map_err(HandshakeError::NotReady)? {
+            text if text == READY => Ok(session),
+            text if text == REFUSED => {
+                let peer = session.peer.identifier();
+                Err(HandshakeError::Refused { own: self.own, peer })
+            }
+            _ => Err(HandshakeError::UnknownReady),
         }
-        Ok(session)
     }
 
     /// The responder, verified and trusted. It has not said yet that it trusts us.

@@ -93,8 +93,14 @@ impl Noise {
         key.ok_or_else(|| HandshakeError::Internal("no static key of the peer".to_owned()))
     }
 
+    /// The session with a peer that was verified, after message 3.
+    pub(super) fn finish(self, peer: VerifiedPeer) -> Result<Session, HandshakeError> {
+        let Split { sealer, opener, handshake_hash } = self.split()?;
+        Ok(Session { peer, sealer, opener, handshake_hash })
+    }
+
     /// Splits into the keys of both directions, after message 3.
-    pub(super) fn finish(mut self, peer: VerifiedPeer) -> Result<Session, HandshakeError> {
+    pub(super) fn split(mut self) -> Result<Split, HandshakeError> {
         if !self.state.is_handshake_finished() {
             return Err(HandshakeError::Internal(
                 "split before the handshake was finished".to_owned(),
@@ -109,13 +115,15 @@ impl Noise {
             Role::Initiator => (from_initiator, from_responder),
             Role::Responder => (from_responder, from_initiator),
         };
-        Ok(Session {
-            peer,
-            sealer: Sealer::new(&ours),
-            opener: Opener::new(&theirs),
-            handshake_hash,
-        })
+        Ok(Split { sealer: Sealer::new(&ours), opener: Opener::new(&theirs), handshake_hash })
     }
+}
+
+/// Both directions after a handshake, whoever is at the other end.
+pub(super) struct Split {
+    pub(super) sealer: Sealer,
+    opener: Opener,
+    handshake_hash: [u8; 32],
 }
 
 /// A Noise state with our primitives.

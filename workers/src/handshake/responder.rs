@@ -3,9 +3,10 @@
 use std::fmt;
 
 use super::noise::{Noise, Role};
-use super::{payload, HandshakeError, HandshakeMessage, Session, READY};
+use super::{payload, HandshakeError, HandshakeMessage, Session, READY, REFUSED};
 use crate::local_identity::LocalIdentity;
 use crate::policy::TrustPolicy;
+use crate::record::Sealer;
 
 /// Answers handshakes.
 #[derive(Debug, Clone, Copy)]
@@ -66,26 +67,74 @@ impl AwaitingMessage3 {
     /// Verifies the initiator and asks the policy; returns the session and the ready record to send.
     ///
     /// # Errors
-    /// See [`HandshakeError`]. Nothing is to be sent then: the initiator learns no reason.
+    /// See [`HandshakeError`]. Nothing is to be sent then.
     pub fn handle_message3(
-        mut self,
+        self,
         message3: &[u8],
         policy: &dyn TrustPolicy,
     ) -> Result<(Session, Vec<u8>), HandshakeError> {
-        let peer = payload::read_verified(
+        match self.answer_message3(message3, policy)? {
+            Answer::Ready { session, record } => Ok((*session, record)),
+            Answer::Refused { error, .. } => Err(error),
+        }
+    }
+
+    /// Verifies the initiator and asks the policy; returns the record to send. An initiator that proved its identity and is not
+    /// trusted learns that, and no reason, under the transport keys: nobody else can tell it so, and it need not try again.
+    ///
+    /// # Errors
+    /// See [`HandshakeError`]. Nothing is to be sent then.
+    pub fn answer_message3(
+        mut self,
+        message3: &[u8],
+        policy: &dyn TrustPolicy,
+    ) -> Result<Answer, HandshakeError> {
+        let verified = payload::read_verified(
             &mut self.noise,
             HandshakeMessage::Three,
             message3,
             &self.local,
             policy,
-        )?;
-        let mut session = self.noise.finish(peer)?;
-        let mut text = READY.to_vec();
-        let sealed = session.sealer.seal_in_place(&mut text);
-        let (counter, tag) = sealed.map_err(|error| HandshakeError::Internal(error.to_string()))?;
-        let ready = [&counter[..], &text, &tag].concat();
-        Ok((session, ready))
+        );
+        match verified {
+            Ok(peer) => {
+                let mut session = self.noise.finish(peer)?;
+                let record = first_record(&mut session.sealer, READY)?;
+                Ok(Answer::Ready { session: Box::new(session), record })
+            }
+            Err(error) if error.is_rejection() => {
+                let record = first_record(&mut self.noise.split()?.sealer, REFUSED)?;
+                Ok(Answer::Refused { error, record })
+            }
+            Err(error) => Err(error),
+        }
     }
+}
+
+/// What the responder says to message 3.
+#[derive(Debug)]
+pub enum Answer {
+    /// The channel is established once the initiator has this record.
+    Ready {
+        /// The responder's end.
+        session: Box<Session>,
+        /// The ready record.
+        record: Vec<u8>,
+    },
+    /// There is no channel.
+    Refused {
+        /// Why.
+        error: HandshakeError,
+        /// The record that says so.
+        record: Vec<u8>,
+    },
+}
+
+fn first_record(sealer: &mut Sealer, text: &[u8]) -> Result<Vec<u8>, HandshakeError> {
+    let mut text = text.to_vec();
+    let sealed = sealer.seal_in_place(&mut text);
+    let (counter, tag) = sealed.map_err(|error| HandshakeError::Internal(error.to_string()))?;
+    Ok([&counter[..], &text, &tag].concat())
 }
 
 impl fmt::Debug for AwaitingMessage3 {

@@ -243,3 +243,20 @@ proptest! {
         prop_assert_eq!(verify(&mutated).is_ok(), mutated == genuine);
     }
 }
+
+#[test]
+fn a_refused_initiator_learns_it_from_the_verified_responder_alone() {
+    let (awaiting2, message1) = Initiator::start(&ALICE).unwrap();
+    let (awaiting3, message2) = Responder::accept(&BOB, &message1).unwrap();
+    let (ready, message3) = awaiting2.handle_message2(&message2, &TrustEveryonePolicy).unwrap();
+    let nobody = TrustMultiIdentifiersPolicy::new([]);
+    let Ok(Answer::Refused { error, mut record }) = awaiting3.answer_message3(&message3, &nobody)
+    else {
+        panic!("the policy trusts nobody");
+    };
+    assert!(error.is_rejection());
+    let refused = ready.handle_ready(&mut record).unwrap_err();
+    let (own, peer) = (ALICE.identifier(), BOB.identifier());
+    assert_eq!(refused, HandshakeError::Refused { own, peer });
+    assert!(refused.is_rejection());
+}

@@ -10,7 +10,7 @@ use ockam_workers::{
         refusal::{Refusal, RegistrationRefusals},
         ForwardingOptions, RegistrationState, RemoteForwarder,
     },
-    secure_channel_listeners::ChannelListeners,
+    secure_channel::ChannelListeners,
     vault::Vault,
 };
 

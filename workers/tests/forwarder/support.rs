@@ -26,7 +26,7 @@ use ockam_workers::{
         ForwardingOptions, ForwardingService, FORWARDING_SERVICE,
     },
     local_identity::LocalIdentity,
-    secure_channel_listeners::ChannelListeners,
+    secure_channel::ChannelListeners,
     vault::Vault,
 };
 use tokio::time::{sleep, timeout, Instant};

@@ -1,0 +1,245 @@
+//! An entity: an identity at work on a node, where it opens secure channels and accepts them.
+
+use std::{fmt, sync::Arc};
+
+use ockam_runtime::{Address, Error, Identifier, Node, Result, Route};
+
+use crate::{
+    forwarding_address::ForwardingAddress,
+    local_identity::LocalIdentity,
+    policy::TrustPolicy,
+    secure_channel::{self, Limits, SecureChannel, Terms},
+    vault::{Vault, VaultError},
+};
+
+/// An identity at work on a node.
+///
+/// ```no_run
+/// # fn example(ctx: ockam_runtime::Context) -> ockam_runtime::Result<()> {
+/// use ockam_runtime::{route, Route};
+/// use ockam_workers::{Entity, SecureChannels, TrustEveryonePolicy, Vault};
+///
+/// let vault = Vault::create(&ctx)?;
+/// let mut e = Entity::create(&ctx, &vault)?;
+/// let channel = e.create_secure_channel(
+///     route!["tcp#127.0.0.1:4000", "secure_channel_listener_service"],
+///     TrustEveryonePolicy,
+/// )?;
+/// let to_outlet: Route = route![channel, "outlet"];
+/// # let _ = to_outlet;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Entity {
+    node: Node,
+    local: LocalIdentity,
+    limits: Limits,
+}
+
+impl Entity {
+    /// A new identity in `vault`, under the first free name `entity-1`, `entity-2`, ...
+    ///
+    /// # Errors
+    /// If the vault is full or cannot be written.
+    pub fn create(ctx: &impl AsRef<Node>, vault: &Vault) -> Result<Self> {
+        let names = vault.names();
+        let mut free = (1..).map(|number| format!("entity-{number}"));
+        let name = free.find(|name| names.iter().all(|(taken, _)| taken != name));
+        Self::create_named(ctx, vault, &name.unwrap_or_default())
+    }
+
+    /// A new identity in `vault` under a name of the program's choice.
+    ///
+    /// # Errors
+    /// If the name is taken or none, or the vault is full or cannot be written.
+    pub fn create_named(ctx: &impl AsRef<Node>, vault: &Vault, name: &str) -> Result<Self> {
+        let identifier = vault.create_identity(name)?;
+        Ok(Self::new(ctx, vault.local_identity(&identifier)?))
+    }
+
+    /// The identity that `vault` holds under `name`.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn open(ctx: &impl AsRef<Node>, vault: &Vault, name: &str) -> Result<Self> {
+        let identifier = vault.find(name)?;
+        Ok(Self::new(ctx, vault.local_identity(&identifier)?))
+    }
+
+    /// The identity that `vault` holds under `name`, made now if there is none: what a program
+    /// with a vault in a file wants at each start.
+    ///
+    /// # Errors
+    /// As [`Entity::create_named`].
+    pub fn open_or_create(ctx: &impl AsRef<Node>, vault: &Vault, name: &str) -> Result<Self> {
+        match Self::open(ctx, vault, name) {
+            Ok(entity) => Ok(entity),
+            Err(_) => Self::create_named(ctx, vault, name),
+        }
+    }
+
+    /// An identity whose secrets the program already has.
+    pub fn new(ctx: &impl AsRef<Node>, local: LocalIdentity) -> Self {
+        Self { node: ctx.as_ref().clone(), local, limits: Limits::default() }
+    }
+
+    /// The same with other limits for the channels and listeners that it makes from now on.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Who it is.
+    pub fn identifier(&self) -> Identifier {
+        self.local.identifier()
+    }
+
+    /// The identity with its secrets, as they were when the entity was made.
+    pub fn local_identity(&self) -> &LocalIdentity {
+        &self.local
+    }
+
+    fn terms(&self, policy: Arc<dyn TrustPolicy>) -> Terms {
+        Terms { local: self.local.clone(), policy }
+    }
+}
+
+/// Opens and accepts secure channels; [`Entity`] does.
+pub trait SecureChannels {
+    /// Accepts secure channels at `address` from every identity that `policy` trusts, until the
+    /// node stops. From now on the node's named workers are reached from other nodes through a channel alone.
+    ///
+    /// # Errors
+    /// If the address is none or taken.
+    fn create_secure_channel_listener(
+        &mut self,
+        address: impl Into<Address>,
+        policy: impl TrustPolicy,
+    ) -> Result<()>;
+
+    /// Opens a secure channel to the listener at the end of `route`. It returns at once; the channel establishes itself,
+    /// and again whenever it was lost. The peer must be trusted by `policy`, and where the route passes a
+    /// [forwarding address](ForwardingAddress) with a fingerprint it must also be that identity.
+    ///
+    /// # Errors
+    /// If the route is none, its first hop does not exist, or the fingerprint in it is damaged.
+    fn create_secure_channel(
+        &mut self,
+        route: impl Into<Route>,
+        policy: impl TrustPolicy,
+    ) -> Result<SecureChannel>;
+}
+
+impl SecureChannels for Entity {
+    fn create_secure_channel_listener(
+        &mut self,
+        address: impl Into<Address>,
+        policy: impl TrustPolicy,
+    ) -> Result<()> {
+        let terms = self.terms(Arc::new(policy));
+        secure_channel::listen(&self.node, address.into(), terms, self.limits.clone())
+    }
+
+    fn create_secure_channel(
+        &mut self,
+        route: impl Into<Route>,
+        policy: impl TrustPolicy,
+    ) -> Result<SecureChannel> {
+        let Pinned { route, pin, relayed } = Pinned::of(&route.into())?;
+        let policy: Arc<dyn TrustPolicy> = match pin {
+            Some(identifier) => Arc::new(policy.pinned(identifier)),
+            None => Arc::new(policy),
+        };
+        if relayed && policy.trusts_everyone() {
+            log::warn!(
+                "the secure channel over {route} trusts whoever answers: the nodes on the way can answer themselves; use a forwarding address with a fingerprint, or a policy that names the peer"
+            );
+        }
+        secure_channel::open(&self.node, route, self.terms(policy), self.limits.clone())
+    }
+}
+
+/// A route without the fingerprints that it carried.
+struct Pinned {
+    route: Route,
+    pin: Option<Identifier>,
+    /// Whether it passes nodes other than the one at its end.
+    relayed: bool,
+}
+
+impl Pinned {
+    fn of(route: &Route) -> Result<Self> {
+        let mut pin = None;
+        let mut forwarders = 0;
+        let mut plain = Vec::with_capacity(route.len());
+        for address in route.iter() {
+            if !ForwardingAddress::is_meant_by(address.as_str()) {
+                plain.push(address.clone());
+                continue;
+            }
+            let parsed: ForwardingAddress = address.as_str().parse()?;
+            forwarders += 1;
+            plain.push(parsed.forwarder);
+            match (pin, parsed.identifier) {
+                (Some(one), Some(other)) if one != other => {
+                    return Err(Error::Usage(format!(
+                        "the route {route} carries the fingerprints {one} and {other}, but a channel ends at one identity"
+                    )));
+                }
+                (_, identifier) => pin = pin.or(identifier),
+            }
+        }
+        // A connection and a listener are one node; anything more is on the way.
+        let relayed = forwarders > 0 || plain.len() > 2;
+        Ok(Self { route: plain.into_iter().collect(), pin, relayed })
+    }
+}
+
+impl From<VaultError> for Error {
+    fn from(error: VaultError) -> Self {
+        Self::Other(Box::new(error))
+    }
+}
+
+impl fmt::Debug for Entity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Entity({}, secrets redacted)", self.identifier())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ockam_runtime::route;
+
+    const ID: Identifier = Identifier::from_bytes([7; 32]);
+    const OTHER: Identifier = Identifier::from_bytes([8; 32]);
+
+    #[test]
+    fn a_fingerprint_is_taken_off_the_route_and_pinned() {
+        let address = ForwardingAddress::new_random(ID);
+        let pinned = Pinned::of(&route!["tcp#hub:4000", address.to_string()]).unwrap();
+        assert_eq!(pinned.route, route!["tcp#hub:4000", address.forwarder]);
+        assert_eq!((pinned.pin, pinned.relayed), (Some(ID), true));
+    }
+
+    #[test]
+    fn a_route_of_one_node_has_no_pin_and_no_relay() {
+        let route = route!["tcp#[::1]:4000", "listener"];
+        let pinned = Pinned::of(&route).unwrap();
+        assert_eq!((pinned.route, pinned.pin, pinned.relayed), (route, None, false));
+        assert!(Pinned::of(&route!["tcp#hub:1", "relay", "listener"]).unwrap().relayed);
+    }
+
+    #[test]
+    fn damaged_and_contradictory_fingerprints_are_errors() {
+        let text = ForwardingAddress::new_random(ID).to_string();
+        let error = Pinned::of(&route!["tcp#hub:1", &text[..80]]).err().unwrap().to_string();
+        assert!(error.contains("fingerprint"), "{error}");
+        let other = ForwardingAddress::new_random(OTHER).to_string();
+        let error = Pinned::of(&route![text, other]).err().unwrap().to_string();
+        assert!(error.contains(&ID.to_string()) && error.contains(&OTHER.to_string()), "{error}");
+    }
+}

@@ -1,0 +1,66 @@
+//! Secure channels: end-to-end encrypted and mutually authenticated, over any number of hops.
+//!
+//! ```text
+//!            initiating node                                                   responding node
+//!
+//! inlet ---> Initiator (encryptor) -- records --> hops ----------------------> Decryptor ---> outlet
+//! inlet <--- Decryptor <------------------------- hops <-- records -- Encryptor <------------ outlet
+//! ```
+//!
+//! A route that begins with a channel's address leads through it: the [encryptor](initiator) seals the message with what is left of its routes
+//! and sends the record along the route to the peer's [decryptor], which opens it, puts the channel before its return
+//! route and routes it on. What is between them sees records.
+//!
+//! # Supervision
+//!
+//! ```text
+//! Initiator            one for each channel that a program opened; attempts until closed
+//! `- Decryptor         one for each attempt; ends with the attempt or its session
+//! listener (a sink)    one for each name
+//! `- Decryptor         one for each message 1; ends with the handshake or the session
+//!    `- Encryptor      one for each session
+//! ```
+//!
+//! Encryptor and decryptor of a session live on one arbiter, that of the connection below, and each ends with the other
+//! ([`lifeline`]).
+//!
+//! # Files
+//!
+//! | idea | module |
+//! |---|---|
+//! | bytes before there are keys, and in a record | [`packet`], [`plaintext`] |
+//! | one end of a handshake | [`exchange`] |
+//! | sealing and opening messages in place | [`outbound`], [`inbound`] |
+//! | the actors | [`initiator`], [`decryptor`], [`encryptor`], [`listener`] |
+//! | what an established session needs | [`session`], [`liveness`], [`lifeline`], [`event`] |
+//! | what a waiting channel needs | [`queue`], [`pause`] |
+//! | who may begin | [`admission`], [`limits`] |
+//! | what a program holds | [`handle`] |
+
+mod admission;
+mod decryptor;
+mod encryptor;
+mod event;
+mod exchange;
+mod handle;
+mod inbound;
+mod initiator;
+mod lifeline;
+mod limits;
+mod listener;
+mod liveness;
+mod outbound;
+pub mod packet;
+mod pause;
+pub mod plaintext;
+mod queue;
+mod session;
+
+pub use handle::SecureChannel;
+pub use limits::Limits;
+pub use listener::ChannelListeners;
+pub use outbound::CHANNEL_OVERHEAD;
+
+pub(crate) use exchange::Terms;
+pub(crate) use initiator::open;
+pub(crate) use listener::listen;

@@ -1,0 +1,269 @@
+//! The decryptor: the actor that opens what the peer of a channel sends.
+//!
+//! * Owns: its random address, the handshake, then the opening keys of one session.
+//! * States: handshaking (with a deadline), open, over.
+//! * Inbox: messages of the handshake, then records, and notices about what was sent to the peer;
+//!   from the encryptor [`Renew`]. It takes them only from where its own messages go.
+//! * Started by the initiator for each attempt ([`initiating`]), or by a listener for each message 1
+//!   ([`responding`]), on the arbiter of the connection. It ends with a failed handshake, with the first bad record, and with its encryptor.
+//! * A panic cuts its lifeline: the encryptor ends the session.
+
+mod initiating;
+mod renewal;
+mod responding;
+
+use std::sync::{
+    atomic::{AtomicBool, Ordering},
+    Arc,
+};
+
+use actix::{
+    fut::wrap_future, Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler,
+    Recipient,
+};
+use ockam_runtime::{
+    worker::{Adopt, Registration},
+    Address, Kind, Message, Node, Notice, Payload, Permit, Route, Routed,
+};
+
+use super::{
+    event::{tell, Ending, Event, Renew, What},
+    exchange::{Exchange, FailureReason, Step, Terms},
+    inbound::{Inbound, Opened},
+    lifeline::Gone,
+    limits::Limits,
+    plaintext::Tag,
+};
+use crate::handshake::Session;
+
+pub(super) use initiating::Initiating;
+pub(super) use responding::Responding;
+
+/// Opens what the peer of a channel sends.
+pub(super) struct Decryptor {
+    pub(super) start: Start,
+    role: Role,
+    phase: Phase,
+    /// Where the peer is; fixed by the first message that comes from it.
+    peer_route: Option<Route>,
+    registration: Option<Registration>,
+}
+
+/// What every decryptor begins with.
+pub(super) struct Start {
+    pub(super) node: Node,
+    pub(super) address: Address,
+    /// Tells sessions of one encryptor apart.
+    pub(super) session: u64,
+    pub(super) terms: Terms,
+    pub(super) limits: Arc<Limits>,
+}
+
+/// What differs between the two ends.
+enum Role {
+    Initiator(Initiating),
+    Responder(Responding),
+}
+
+enum Phase {
+    /// Not begun, or ended.
+    Closed,
+    Handshaking(Exchange),
+    Open(Box<Open>),
+}
+
+/// An open session.
+struct Open {
+    inbound: Inbound,
+    encryptor: Recipient<Event>,
+    heard: Arc<AtomicBool>,
+    /// A handshake for new keys.
+    renewal: Option<Exchange>,
+}
+
+impl Decryptor {
+    fn new(start: Start, role: Role, peer_route: Option<Route>) -> Self {
+        Self { start, role, phase: Phase::Closed, peer_route, registration: None }
+    }
+
+    fn begin(&mut self, context: &mut Context<Self>) {
+        let begun = match self.role {
+            Role::Initiator(_) => self.initiate(context),
+            Role::Responder(_) => self.respond(),
+        };
+        match begun {
+            Ok(exchange) => self.phase = Phase::Handshaking(exchange),
+            Err(why) => return self.fail(why, context),
+        }
+        let deadline = self.start.limits.handshake_deadline;
+        context.run_later(deadline, move |actor, context| {
+            if matches!(actor.phase, Phase::Handshaking(_)) {
+                actor.fail(FailureReason::Late(deadline), context);
+            }
+        });
+    }
+
+    /// Takes a message of the handshake.
+    fn shake(&mut self, exchange: Exchange, mut message: Message, context: &mut Context<Self>) {
+        if message.kind == Kind::Notice {
+            let notice = Notice::decode(&message.payload);
+            let why = notice.map_or_else(|| "it came back".into(), |notice| notice.to_string());
+            return self.fail(FailureReason::Undelivered(why), context);
+        }
+        if self.is_asked_for_cookie(&exchange, &message) {
+            return match self.send_again(&message) {
+                Ok(()) => self.phase = Phase::Handshaking(exchange),
+                Err(why) => self.fail(why, context),
+            };
+        }
+        // Where the first answer comes from is where everything goes from now on.
+        let return_route = std::mem::take(&mut message.return_route);
+        let peer_route = self.peer_route.get_or_insert(return_route).clone();
+        let permit = message.permit.take();
+        let next = match exchange.handle(&mut message.payload) {
+            Ok(Step::Send(bytes, exchange)) => self
+                .send(peer_route, bytes, permit)
+                .map(|()| self.phase = Phase::Handshaking(exchange)),
+            Ok(Step::Established(session)) => self.open(*session, peer_route, context),
+            // Nobody uses the channel before the initiator has this record, and a node that stops says goodbye after it.
+            Ok(Step::Confirm(record, session)) => self
+                .open(*session, peer_route.clone(), context)
+                .and_then(|()| self.send(peer_route, record, permit)),
+            Err(failure) => {
+                if let Some(record) = failure.refusal {
+                    // The initiator would learn it by its deadline too.
+                    let _ = self.send(peer_route, record, permit);
+                }
+                Err(failure.why)
+            }
+        };
+        if let Err(why) = next {
+            self.fail(why, context);
+        }
+    }
+
+    fn send(
+        &self,
+        route: Route,
+        bytes: Vec<u8>,
+        permit: Option<Permit>,
+    ) -> Result<(), FailureReason> {
+        let mut message =
+            Message::new(route, Route::from(self.start.address.clone()), Payload::from(bytes));
+        message.permit = permit;
+        let sent = self.start.node.try_route(message);
+        sent.map_err(|undelivered| FailureReason::Undelivered(undelivered.notice.to_string()))
+    }
+
+    /// The handshake has succeeded.
+    fn open(
+        &mut self,
+        session: Session,
+        peer_route: Route,
+        context: &mut Context<Self>,
+    ) -> Result<(), FailureReason> {
+        let open = match &mut self.role {
+            Role::Initiator(initiating) => initiating.open(&self.start, session, peer_route),
+            Role::Responder(responding) => {
+                responding.open(&self.start, session, peer_route, context)?
+            }
+        };
+        self.phase = Phase::Open(Box::new(open));
+        Ok(())
+    }
+
+    /// There is no channel.
+    fn fail(&mut self, why: FailureReason, context: &mut Context<Self>) {
+        match &self.role {
+            Role::Initiator(initiating) => {
+                tell(&initiating.encryptor, self.start.session, What::Failed(why));
+            }
+            Role::Responder(responding) => responding.log(&why, self.peer_route.as_ref()),
+        }
+        self.phase = Phase::Closed;
+        context.stop();
+    }
+
+    /// Takes a record, or a notice about one.
+    fn record(&mut self, message: Message, context: &mut Context<Self>) {
+        let Phase::Open(open) = &mut self.phase else { return };
+        if message.kind == Kind::Notice {
+            let notice = Notice::decode(&message.payload);
+            let why = notice.map_or_else(|| "?".into(), |notice| notice.to_string());
+            // A record is missing at the peer, whatever the reason. A forged notice costs a handshake, no more.
+            let ending = Ending::ours(format!("a record did not arrive: {why}"));
+            return self.end(ending, context);
+        }
+        open.heard.store(true, Ordering::Relaxed);
+        match open.inbound.open(message) {
+            Ok(Opened::Message(message)) => {
+                self.start.node.route(message);
+                self.check_volume();
+            }
+            Ok(Opened::Ping(permit)) => self.control(Tag::Pong, Vec::new(), permit),
+            Ok(Opened::Pong | Opened::Switch) => {}
+            Ok(Opened::Close) => self.end(Ending::theirs("the peer closed it"), context),
+            Ok(Opened::Handshake(payload)) => self.handle_renewal(payload, context),
+            Err(error) => self.end(Ending::ours(error), context),
+        }
+    }
+
+    /// Has the encryptor seal something.
+    fn control(&self, tag: Tag, body: Vec<u8>, permit: Option<Permit>) {
+        self.tell(What::Control { tag, body, permit });
+    }
+
+    fn tell(&self, what: What) {
+        if let Phase::Open(open) = &self.phase {
+            tell(&open.encryptor, self.start.session, what);
+        }
+    }
+
+    /// The session is over.
+    fn end(&mut self, ending: Ending, context: &mut Context<Self>) {
+        self.tell(What::Over(ending));
+        self.phase = Phase::Closed;
+        context.stop();
+    }
+
+    /// Ends this actor when its encryptor is gone.
+    pub(super) fn live_with(encryptor: Gone, context: &mut Context<Self>) {
+        let gone = wrap_future::<_, Self>(encryptor);
+        context.spawn(gone.map(|(), _: &mut Self, context: &mut Context<Self>| context.stop()));
+    }
+}
+
+impl Actor for Decryptor {
+    type Context = Context<Self>;
+}
+
+impl Handler<Adopt> for Decryptor {
+    type Result = ();
+
+    fn handle(&mut self, Adopt(registration): Adopt, context: &mut Context<Self>) {
+        self.registration = Some(registration);
+        self.begin(context);
+    }
+}
+
+impl Handler<Renew> for Decryptor {
+    type Result = ();
+
+    fn handle(&mut self, _: Renew, context: &mut Context<Self>) {
+        self.renew(context);
+    }
+}
+
+impl Handler<Routed<Payload>> for Decryptor {
+    type Result = ();
+
+    fn handle(&mut self, message: Routed<Payload>, context: &mut Context<Self>) {
+        let message = message.into_message();
+        if matches!(self.phase, Phase::Open(_)) {
+            return self.record(message, context);
+        }
+        if let Phase::Handshaking(exchange) = std::mem::replace(&mut self.phase, Phase::Closed) {
+            self.shake(exchange, message, context);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The decryptor of the end that opens the channel, until it is open.
+
+use std::sync::{atomic::AtomicBool, Arc};
+
+use actix::{Context, Recipient};
+use ockam_runtime::{worker::Description, Address, Class, Message, Route};
+
+use super::{Decryptor, Open, Role, Start};
+use crate::{
+    handshake::Session,
+    secure_channel::{
+        event::{tell, Established, Event, What},
+        exchange::{Exchange, FailureReason},
+        inbound::Inbound,
+        lifeline::{Gone, Lifeline},
+        limits::MAX_COOKIES,
+        packet::Packet,
+    },
+};
+
+/// What an initiator's decryptor has beyond any other.
+pub(in crate::secure_channel) struct Initiating {
+    /// Where message 1 goes.
+    pub(in crate::secure_channel) route: Route,
+    /// The channel's address, before the return route of what comes out of it.
+    pub(in crate::secure_channel) channel: Address,
+    pub(in crate::secure_channel) encryptor: Recipient<Event>,
+    pub(in crate::secure_channel) heard: Arc<AtomicBool>,
+    /// Cut when this actor is gone.
+    pub(in crate::secure_channel) _lifeline: Lifeline,
+    /// Resolves when the encryptor is gone.
+    pub(in crate::secure_channel) gone: Option<Gone>,
+    pub(in crate::secure_channel) sent: Sent,
+}
+
+/// What is kept of message 1 in case that it must be sent again.
+#[derive(Default)]
+pub(in crate::secure_channel) struct Sent {
+    noise: Vec<u8>,
+    cookies: u8,
+}
+
+impl Decryptor {
+    /// A decryptor for one attempt, and how it is to be registered: answers come in where message 1
+    /// goes out, nowhere else.
+    pub(in crate::secure_channel) fn initiating(
+        start: Start,
+        initiating: Initiating,
+    ) -> (Description, Self) {
+        let route = initiating.route.clone();
+        // With workers of this node before it, the connection is not the first hop.
+        let description = Description::new(start.address.clone(), Class::Reply)
+            .with_access(move |origin| route.iter().any(|hop| origin.came_through(hop)));
+        (description, Self::new(start, Role::Initiator(initiating), None))
+    }
+
+    pub(super) fn initiate(
+        &mut self,
+        context: &mut Context<Self>,
+    ) -> Result<Exchange, FailureReason> {
+        let Role::Initiator(initiating) = &mut self.role else {
+            return Err(FailureReason::OutOfTurn);
+        };
+        if let Some(gone) = initiating.gone.take() {
+            Self::live_with(gone, context);
+        }
+        let (exchange, noise) = Exchange::initiate(self.start.terms.clone())?;
+        initiating.sent.noise = noise;
+        self.send_message1(&[])?;
+        Ok(exchange)
+    }
+
+    fn send_message1(&self, cookie: &[u8]) -> Result<(), FailureReason> {
+        let Role::Initiator(Initiating { route, sent, .. }) = &self.role else { return Ok(()) };
+        let packet = Packet::One { noise: &sent.noise, cookie };
+        self.send(route.clone(), packet.encode(), None)
+    }
+
+    /// Whether the listener wants message 1 again, with a cookie.
+    pub(super) fn is_asked_for_cookie(&self, exchange: &Exchange, message: &Message) -> bool {
+        matches!(exchange, Exchange::Message2(..))
+            && matches!(Packet::decode(&message.payload), Ok(Packet::Cookie(_)))
+    }
+
+    /// Sends message 1 again with the cookie in `message`.
+    pub(super) fn send_again(&mut self, message: &Message) -> Result<(), FailureReason> {
+        let Role::Initiator(initiating) = &mut self.role else { return Ok(()) };
+        initiating.sent.cookies += 1;
+        if initiating.sent.cookies > MAX_COOKIES {
+            return Err(FailureReason::OutOfTurn);
+        }
+        match Packet::decode(&message.payload)? {
+            Packet::Cookie(cookie) => self.send_message1(cookie),
+            _ => Err(FailureReason::OutOfTurn),
+        }
+    }
+}
+
+impl Initiating {
+    /// The responder has said that it is ready.
+    pub(super) fn open(&mut self, start: &Start, session: Session, peer_route: Route) -> Open {
+        let peer = session.peer.identifier();
+        let established = Established { sealer: session.sealer, peer, peer_route };
+        tell(&self.encryptor, start.session, What::Established(Box::new(established)));
+        Open {
+            inbound: Inbound::new(session.opener, peer, self.channel.clone()),
+            encryptor: self.encryptor.clone(),
+            heard: self.heard.clone(),
+            renewal: None,
+        }
+    }
+}

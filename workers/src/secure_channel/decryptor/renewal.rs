@@ -1,0 +1,109 @@
+//! New keys for an open session, agreed on inside it.
+//!
+//! ```text
+//! initiator                                      responder
+//!   handshake(message 1)       --------------->
+//!                              <---------------  handshake(message 2)
+//!   handshake(message 3)       --------------->
+//!                              <---------------  handshake(ready), the last record with its old key
+//!   switch, the last record with its old key -->
+//! ```
+//!
+//! The messages of a whole handshake travel in records of the session whose keys they replace. Records
+//! are strictly in order, so each direction changes its key at an exact place, and no message is lost,
+//! late or repeated. Addresses and routes stay, and so do the streams of both ends. Both policies are
+//! asked again, and the peer must be the same as before.
+
+use actix::Context;
+use ockam_runtime::Payload;
+
+use super::{Decryptor, Open, Phase, Role};
+use crate::{
+    handshake::Session,
+    record::{Opener, Sealer},
+    secure_channel::{
+        event::{Ending, What},
+        exchange::{Exchange, FailureReason, Step},
+        inbound::Inbound,
+        packet::Packet,
+        plaintext::Tag,
+    },
+};
+
+impl Decryptor {
+    /// Sends message 1 for new keys.
+    pub(super) fn renew(&mut self, context: &mut Context<Self>) {
+        let Phase::Open(open) = &mut self.phase else { return };
+        match Exchange::initiate(self.start.terms.clone()) {
+            Ok((exchange, noise)) => {
+                open.renewal = Some(exchange);
+                let packet = Packet::One { noise: &noise, cookie: &[] };
+                self.control(Tag::Handshake, packet.encode(), None);
+            }
+            Err(error) => self.end(Ending::ours(error), context),
+        }
+    }
+
+    /// Takes a message of the handshake for new keys.
+    pub(super) fn handle_renewal(&mut self, payload: Payload, context: &mut Context<Self>) {
+        if let Err(why) = self.try_renewal(payload) {
+            self.end(Ending::ours(format!("no new keys: {why}")), context);
+        }
+    }
+
+    fn try_renewal(&mut self, mut payload: Payload) -> Result<(), FailureReason> {
+        let Phase::Open(open) = &mut self.phase else { return Ok(()) };
+        let step = match (open.renewal.take(), &self.role) {
+            (Some(exchange), _) => exchange.handle(&mut payload).map_err(|failure| failure.why)?,
+            (None, Role::Responder(_)) => {
+                let Packet::One { noise, .. } = Packet::decode(&payload)? else {
+                    return Err(FailureReason::OutOfTurn);
+                };
+                let (exchange, answer) = Exchange::respond(self.start.terms.clone(), noise)?;
+                Step::Send(answer, exchange)
+            }
+            (None, Role::Initiator(_)) => return Err(FailureReason::OutOfTurn),
+        };
+        match step {
+            Step::Send(bytes, exchange) => {
+                open.renewal = Some(exchange);
+                self.control(Tag::Handshake, bytes, None);
+            }
+            Step::Established(session) => {
+                let sealer = open.accept(*session, Inbound::switch_now)?;
+                self.tell(What::NewKeys { sealer, announce: true });
+            }
+            Step::Confirm(record, session) => {
+                let sealer = open.accept(*session, Inbound::switch_when_told)?;
+                self.control(Tag::Handshake, record, None);
+                self.tell(What::NewKeys { sealer, announce: false });
+            }
+        }
+        Ok(())
+    }
+
+    /// The initiator asks for new keys too when it has opened so much that they are due.
+    pub(super) fn check_volume(&mut self) {
+        let Phase::Open(open) = &mut self.phase else { return };
+        let records = self.start.limits.session_records;
+        let ours = matches!(self.role, Role::Initiator(_));
+        if ours && open.renewal.is_none() && open.inbound.is_due(records) {
+            self.tell(What::Due);
+        }
+    }
+}
+
+impl Open {
+    /// Takes the opening keys of a new session with the same peer; returns the sealing ones.
+    fn accept(
+        &mut self,
+        session: Session,
+        switch: fn(&mut Inbound, Opener),
+    ) -> Result<Box<Sealer>, FailureReason> {
+        if self.inbound.peer() != Some(session.peer.identifier()) {
+            return Err(FailureReason::OtherPeer);
+        }
+        switch(&mut self.inbound, session.opener);
+        Ok(Box::new(session.sealer))
+    }
+}

@@ -1,0 +1,136 @@
+//! The decryptor of the end that a channel is opened to, until it is open.
+
+use std::sync::{atomic::AtomicBool, Arc};
+
+use actix::{AsyncContext, Context};
+use ockam_runtime::{
+    path::PathState, worker::Description, Address, Class, Error, Origin, Permit, Route,
+};
+use tokio::sync::watch;
+
+use super::{Decryptor, Open, Role, Start};
+use crate::{
+    handshake::Session,
+    secure_channel::{
+        admission::Place,
+        encryptor::Encryptor,
+        exchange::{Exchange, FailureReason},
+        inbound::Inbound,
+        lifeline::{lifeline, Lifeline},
+        outbound::Outbound,
+        session::{Beginning, Partner},
+    },
+};
+
+/// What a responder's decryptor has beyond any other.
+pub(in crate::secure_channel) struct Responding {
+    /// The listener that started it.
+    listener: Address,
+    /// Counts it against the listener's limits.
+    place: Place,
+    /// Noise message 1, until it was answered.
+    noise: Vec<u8>,
+    permit: Option<Permit>,
+    /// Cut when this actor is gone.
+    lifeline: Option<Lifeline>,
+}
+
+impl Responding {
+    /// To answer `noise`, message 1, which arrived at `listener`.
+    pub(in crate::secure_channel) fn new(
+        listener: Address,
+        place: Place,
+        noise: Vec<u8>,
+        permit: Option<Permit>,
+    ) -> Self {
+        Self { listener, place, noise, permit, lifeline: None }
+    }
+
+    /// The initiator is who it says and may come in: its channel gets an encryptor.
+    pub(super) fn open(
+        &mut self,
+        start: &Start,
+        session: Session,
+        peer_route: Route,
+        context: &mut Context<Decryptor>,
+    ) -> Result<Open, FailureReason> {
+        let undelivered = |error: Error| FailureReason::Undelivered(error.one_line());
+        let path = start.node.path(&peer_route).map_err(undelivered)?;
+        let peer = session.peer.identifier();
+        let channel = Address::random();
+        let heard = Arc::new(AtomicBool::new(false));
+        let (own_lifeline, gone) = lifeline();
+        let (encryptor_lifeline, encryptor_gone) = lifeline();
+        let state = watch::Sender::new(PathState { epoch: 0, up: true, failure: None });
+        let description = Description::new(channel.clone(), Class::Reply)
+            .with_budget(path.budget.clone())
+            .with_state(state.subscribe());
+        let beginning = Beginning {
+            session: start.session,
+            renews: false,
+            outbound: Outbound {
+                node: start.node.clone(),
+                channel: channel.clone(),
+                sealer: session.sealer,
+                peer_route,
+                decryptor: Route::from(start.address.clone()),
+            },
+            partner: Partner {
+                decryptor: context.address(),
+                heard: heard.clone(),
+                lifeline: encryptor_lifeline,
+            },
+            epoch: path.state().epoch,
+            path,
+            limits: start.limits.clone(),
+            busy: start.node.busy(),
+        };
+        let encryptor = Encryptor::new(peer, state, beginning, gone);
+        let encryptor = start.node.launch_here(description, encryptor).map_err(undelivered)?;
+        self.place.establish();
+        self.lifeline = Some(own_lifeline);
+        Decryptor::live_with(encryptor_gone, context);
+        log::info!("{peer} has opened the secure channel {channel} to \"{}\"", self.listener);
+        let inbound = Inbound::new(session.opener, peer, channel);
+        Ok(Open { inbound, encryptor: encryptor.recipient(), heard, renewal: None })
+    }
+
+    pub(super) fn log(&self, why: &FailureReason, peer_route: Option<&Route>) {
+        let way = peer_route.map(Route::to_string).unwrap_or_default();
+        let level = if why.is_final() { log::Level::Error } else { log::Level::Warn };
+        log::log!(level, "no secure channel at \"{}\" for the peer at {way}: {why}", self.listener);
+    }
+}
+
+impl Decryptor {
+    /// A decryptor for one message 1 that came from `origin` and leads back along `peer_route`, and
+    /// how it is to be registered: everything further comes in where that did.
+    pub(in crate::secure_channel) fn responding(
+        start: Start,
+        responding: Responding,
+        origin: Origin,
+        peer_route: Route,
+    ) -> (Description, Self) {
+        let description = Description::new(start.address.clone(), Class::Reply)
+            .with_access(move |from| came_in_where(&origin, from));
+        (description, Self::new(start, Role::Responder(responding), Some(peer_route)))
+    }
+
+    pub(super) fn respond(&mut self) -> Result<Exchange, FailureReason> {
+        let Role::Responder(responding) = &mut self.role else {
+            return Err(FailureReason::OutOfTurn);
+        };
+        let (noise, permit) = (std::mem::take(&mut responding.noise), responding.permit.take());
+        let (exchange, message2) = Exchange::respond(self.start.terms.clone(), &noise)?;
+        let route = self.peer_route.clone().unwrap_or_default();
+        self.send(route, message2, permit)?;
+        Ok(exchange)
+    }
+}
+
+fn came_in_where(first: &Origin, now: &Origin) -> bool {
+    match first {
+        Origin::Remote(ingress) => now.came_through(&ingress.via),
+        Origin::Local => now.is_local(),
+    }
+}

@@ -1,0 +1,103 @@
+//! The encryptor of the end that a channel was opened to.
+//!
+//! * Owns: a random address, which stands before the return route of everything that comes out of the channel, and the
+//!   sealing keys of the one session that there is.
+//! * State: established; there is none without a verified peer.
+//! * Inbox: messages for the peer; from the decryptor [`Event`]s.
+//! * Started by the decryptor at the end of the handshake, on the same arbiter. It ends with the session: its address is
+//!   unregistered and the streams that watch it are told.
+//! * A panic unregisters it, and cuts its lifeline: the decryptor ends too.
+
+use actix::{Actor, ActorContext, Context, Handler};
+use ockam_runtime::{
+    path::PathState,
+    worker::{Adopt, Registration},
+    Identifier, Payload, Routed,
+};
+use tokio::sync::watch;
+
+use super::{
+    event::{Ending, Event},
+    lifeline::Gone,
+    session::{self, Beginning, End, OpenEnd},
+};
+
+/// Seals what goes to the initiator.
+pub(super) struct Encryptor {
+    peer: Identifier,
+    state: watch::Sender<PathState>,
+    /// Until the actor begins.
+    beginning: Option<(Beginning, Gone)>,
+    end: Option<OpenEnd>,
+    registration: Option<Registration>,
+}
+
+impl Encryptor {
+    pub(super) fn new(
+        peer: Identifier,
+        state: watch::Sender<PathState>,
+        beginning: Beginning,
+        decryptor: Gone,
+    ) -> Self {
+        let beginning = Some((beginning, decryptor));
+        Self { peer, state, beginning, end: None, registration: None }
+    }
+}
+
+impl End for Encryptor {
+    fn open_end(&mut self) -> Option<&mut OpenEnd> {
+        self.end.as_mut()
+    }
+
+    fn in_use(&self) -> bool {
+        // The entry in the table watches too.
+        self.state.receiver_count() > 1
+    }
+
+    fn over(&mut self, ending: Ending, context: &mut Context<Self>) {
+        let Some(end) = self.end.take() else { return };
+        log::info!("the secure channel with {} has ended: {}", self.peer, ending.why);
+        end.end(&ending, context);
+        self.state.send_modify(|state| {
+            state.epoch += 1;
+            state.up = false;
+            state.failure = Some(ending.why.into());
+        });
+        context.stop();
+    }
+
+    fn retire(&mut self, context: &mut Context<Self>) {
+        context.stop();
+    }
+}
+
+impl Actor for Encryptor {
+    type Context = Context<Self>;
+}
+
+impl Handler<Adopt> for Encryptor {
+    type Result = ();
+
+    fn handle(&mut self, Adopt(registration): Adopt, context: &mut Context<Self>) {
+        self.registration = Some(registration);
+        let Some((beginning, gone)) = self.beginning.take() else { return };
+        session::watch_decryptor(beginning.session, gone, context);
+        self.end = Some(OpenEnd::begin(beginning, context));
+    }
+}
+
+impl Handler<Routed<Payload>> for Encryptor {
+    type Result = ();
+
+    fn handle(&mut self, message: Routed<Payload>, context: &mut Context<Self>) {
+        session::send(self, message.into_message(), context);
+    }
+}
+
+impl Handler<Event> for Encryptor {
+    type Result = ();
+
+    fn handle(&mut self, event: Event, context: &mut Context<Self>) {
+        session::handle(self, event, context);
+    }
+}

@@ -1,0 +1,83 @@
+//! What the decryptor of a session tells the encryptor, and the other way round.
+
+use actix::{Actor, Addr, Handler, Message, Recipient};
+use ockam_runtime::{Identifier, Permit, Route};
+
+use super::{exchange::FailureReason, plaintext::Tag};
+use crate::record::Sealer;
+
+/// From the decryptor of a session to its encryptor.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Event {
+    /// Which session: what belongs to an earlier one comes too late.
+    pub(super) session: u64,
+    pub(super) what: What,
+}
+
+#[derive(Debug)]
+pub(super) enum What {
+    /// At the initiator: the handshake has succeeded.
+    Established(Box<Established>),
+    /// At the initiator: the handshake has failed.
+    Failed(FailureReason),
+    /// Seal and send this.
+    Control { tag: Tag, body: Vec<u8>, permit: Option<Permit> },
+    /// Seal with this from now on; `announce` says whether the peer must be told before.
+    NewKeys { sealer: Box<Sealer>, announce: bool },
+    /// So much was opened that new keys are due.
+    Due,
+    /// The session has ended.
+    Over(Ending),
+}
+
+/// The sending half of a new session.
+#[derive(Debug)]
+pub(super) struct Established {
+    pub(super) sealer: Sealer,
+    pub(super) peer: Identifier,
+    pub(super) peer_route: Route,
+}
+
+/// Why a session has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ending {
+    pub(super) why: String,
+    /// Whether the peer does not know yet, and may still hear of it.
+    pub(super) tell_peer: bool,
+}
+
+impl Ending {
+    /// The peer is to be told, if it can be.
+    pub(super) fn ours(why: impl ToString) -> Self {
+        Self { why: why.to_string(), tell_peer: true }
+    }
+
+    /// There is no way to the peer, or it knows.
+    pub(super) fn theirs(why: impl ToString) -> Self {
+        Self { why: why.to_string(), tell_peer: false }
+    }
+}
+
+/// To the decryptor of an initiator: agree on new keys with the peer.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Renew;
+
+/// Tells an encryptor. If it is gone its lifeline ends the decryptor too.
+pub(super) fn tell(encryptor: &Recipient<Event>, session: u64, what: What) {
+    // Control messages: as many as records came in, whose permits they hold.
+    #[allow(clippy::disallowed_methods)]
+    encryptor.do_send(Event { session, what });
+}
+
+/// Tells an actor one thing, without data.
+pub(super) fn order<A, M>(actor: &Addr<A>, message: M)
+where
+    A: Actor + Handler<M>,
+    A::Context: actix::dev::ToEnvelope<A, M>,
+    M: Message<Result = ()> + Send + 'static,
+{
+    #[allow(clippy::disallowed_methods)]
+    actor.do_send(message);
+}

@@ -1,0 +1,147 @@
+//! One end of a handshake, without addresses and timers: a message in, a message out.
+//!
+//! The same exchange runs before there is a channel, in plain messages, and for new keys, inside the records of the old ones.
+
+use std::{fmt, sync::Arc};
+
+use super::packet::{Packet, PacketError};
+use crate::{
+    handshake::{
+        Answer, AwaitingMessage2, AwaitingMessage3, AwaitingReady, HandshakeError, Initiator,
+        Responder, Session,
+    },
+    local_identity::LocalIdentity,
+    policy::TrustPolicy,
+};
+
+/// Who we are, and whom we trust.
+#[derive(Clone)]
+pub(crate) struct Terms {
+    pub(crate) local: LocalIdentity,
+    pub(crate) policy: Arc<dyn TrustPolicy>,
+}
+
+/// A handshake that waits for a message, consumed by it.
+pub(super) enum Exchange {
+    Message2(Box<AwaitingMessage2>, Terms),
+    Ready(Box<AwaitingReady>),
+    Message3(Box<AwaitingMessage3>, Terms),
+}
+
+/// What follows from a message.
+pub(super) enum Step {
+    /// Send this, and wait for the answer.
+    Send(Vec<u8>, Exchange),
+    /// The responder has agreed: nothing more is to be sent.
+    Established(Box<Session>),
+    /// We agree: send this record, the last of the handshake.
+    Confirm(Vec<u8>, Box<Session>),
+}
+
+/// Why a handshake ended without a channel.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// What to tell people.
+    pub(super) why: FailureReason,
+    /// What to tell the peer: a record that only it can open.
+    pub(super) refusal: Option<Vec<u8>>,
+}
+
+/// Why, by culprit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum FailureReason {
+    /// The handshake itself.
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+    /// Peer or network: bytes that are no message of a handshake.
+    #[error(transparent)]
+    Packet(#[from] PacketError),
+    /// Peer or network: another message than the one that is due.
+    #[error("a message of the handshake came out of turn")]
+    OutOfTurn,
+    /// The network: the message did not arrive, or there is no way.
+    #[error("{0}")]
+    Undelivered(String),
+    /// Peer or network: nothing came.
+    #[error("no answer within {0:?}")]
+    Late(std::time::Duration),
+    /// Bug: the decryptor panicked.
+    #[error("its decryptor stopped")]
+    Stopped,
+    /// The peer has changed where it must not.
+    #[error("new keys were agreed on with another identity")]
+    OtherPeer,
+}
+
+impl FailureReason {
+    /// The cause in a few words, for a notice.
+    pub(super) fn brief(&self) -> String {
+        match self {
+            Self::Handshake(HandshakeError::Rejected { reason, .. }) => reason.clone(),
+            other => other.to_string(),
+        }
+    }
+
+    /// Whether another attempt is pointless.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self, Self::Handshake(error) if error.is_rejection())
+    }
+}
+
+impl<E: Into<FailureReason>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { why: error.into(), refusal: None }
+    }
+}
+
+impl Exchange {
+    /// Opens a handshake; returns Noise message 1.
+    pub(super) fn initiate(terms: Terms) -> Result<(Self, Vec<u8>), HandshakeError> {
+        let (state, noise) = Initiator::start(&terms.local)?;
+        Ok((Self::Message2(Box::new(state), terms), noise))
+    }
+
+    /// Takes Noise message 1; returns the answer.
+    pub(super) fn respond(terms: Terms, noise: &[u8]) -> Result<(Self, Vec<u8>), HandshakeError> {
+        let (state, noise) = Responder::accept(&terms.local, noise)?;
+        Ok((Self::Message3(Box::new(state), terms), Packet::Two(&noise).encode()))
+    }
+
+    /// Takes the next message.
+    pub(super) fn handle(self, message: &mut [u8]) -> Result<Step, Failure> {
+        match self {
+            Self::Message2(state, terms) => {
+                let Packet::Two(noise) = Packet::decode(message)? else {
+                    return Err(FailureReason::OutOfTurn.into());
+                };
+                let (state, noise) = state.handle_message2(noise, &terms.policy)?;
+                Ok(Step::Send(Packet::Three(&noise).encode(), Self::Ready(Box::new(state))))
+            }
+            Self::Ready(state) => {
+                let session = state.handle_ready(message)?;
+                Ok(Step::Established(Box::new(session)))
+            }
+            Self::Message3(state, terms) => {
+                let Packet::Three(noise) = Packet::decode(message)? else {
+                    return Err(FailureReason::OutOfTurn.into());
+                };
+                match state.answer_message3(noise, &terms.policy)? {
+                    Answer::Ready { session, record } => Ok(Step::Confirm(record, session)),
+                    Answer::Refused { error, record } => {
+                        Err(Failure { why: error.into(), refusal: Some(record) })
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Message2(..) => "Exchange(awaiting message 2)",
+            Self::Ready(_) => "Exchange(awaiting ready)",
+            Self::Message3(..) => "Exchange(awaiting message 3)",
+        })
+    }
+}

@@ -1,0 +1,121 @@
+//! What a program holds of a secure channel that it opened.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use actix::Addr;
+use ockam_runtime::{Address, Error, Identifier, Result, Route};
+use tokio::sync::watch;
+
+use super::{
+    event::order,
+    initiator::{Close, Initiator},
+};
+
+/// What has become of a channel, for those who ask.
+#[derive(Clone, Debug)]
+pub(super) enum Outcome {
+    /// Not established, or not any more; why the last attempt failed, or it was lost.
+    Pending(Option<Arc<str>>),
+    /// Established with this peer.
+    Established(Identifier),
+    /// There will never be one.
+    Rejected(Arc<str>),
+    /// The program closed it.
+    Closed,
+}
+
+/// A secure channel: put it into a `route!` before the addresses at its other end.
+///
+/// It establishes itself, and again whenever it was lost, until [`SecureChannel::close`] is called or the node stops. What
+/// is sent through it before waits, encrypted for nobody else: see [`SecureChannel::established`]. Dropping
+/// the handle changes nothing; clones stand for the same channel.
+#[derive(Clone)]
+pub struct SecureChannel {
+    pub(super) address: Address,
+    pub(super) route: Route,
+    pub(super) outcome: watch::Receiver<Outcome>,
+    pub(super) actor: Addr<Initiator>,
+}
+
+impl SecureChannel {
+    /// The channel's address on this node, the same for its whole life.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// The route to the listener that was asked for.
+    pub fn route(&self) -> &Route {
+        &self.route
+    }
+
+    /// The identity at the other end, while the channel is established.
+    pub fn peer(&self) -> Option<Identifier> {
+        match &*self.outcome.borrow() {
+            Outcome::Established(peer) => Some(*peer),
+            Outcome::Pending(_) | Outcome::Rejected(_) | Outcome::Closed => None,
+        }
+    }
+
+    /// Waits until the channel is established and says with whom. While the peer cannot be reached it goes on waiting, as the channel goes on trying.
+    ///
+    /// # Errors
+    /// [`Error::Peer`] when one end has rejected the identity of the other, which is final;
+    /// [`Error::Stopped`] when the channel was closed or the node stopped.
+    pub async fn established(&self) -> Result<Identifier> {
+        let mut outcome = self.outcome.clone();
+        let decided = outcome.wait_for(|outcome| !matches!(outcome, Outcome::Pending(_))).await;
+        let decided = decided.map(|outcome| outcome.clone());
+        match decided.map_err(|_| Error::Stopped)? {
+            Outcome::Established(peer) => Ok(peer),
+            Outcome::Rejected(why) => Err(Error::Peer {
+                who: format!("the peer at {}", self.route),
+                what: format!("was rejected, or has rejected us: {why}"),
+            }),
+            Outcome::Pending(_) | Outcome::Closed => Err(Error::Stopped),
+        }
+    }
+
+    /// As [`SecureChannel::established`], for at most `limit`.
+    ///
+    /// # Errors
+    /// As [`SecureChannel::established`], and [`Error::TimedOut`] with the last failure.
+    pub async fn established_within(&self, limit: Duration) -> Result<Identifier> {
+        let established = tokio::time::timeout(limit, self.established()).await;
+        established.unwrap_or_else(|_| {
+            let waited_for = match &*self.outcome.borrow() {
+                Outcome::Pending(Some(why)) => {
+                    format!("the secure channel over {} ({why})", self.route)
+                }
+                _ => format!("the secure channel over {}", self.route),
+            };
+            Err(Error::TimedOut { waited_for, seconds: limit.as_secs() })
+        })
+    }
+
+    /// Ends the channel: the peer is told, and the address is free.
+    pub fn close(&self) {
+        order(&self.actor, Close);
+    }
+}
+
+impl From<SecureChannel> for Address {
+    fn from(channel: SecureChannel) -> Self {
+        channel.address
+    }
+}
+
+impl From<&SecureChannel> for Address {
+    fn from(channel: &SecureChannel) -> Self {
+        channel.address.clone()
+    }
+}
+
+impl fmt::Debug for SecureChannel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecureChannel")
+            .field("address", &self.address)
+            .field("route", &self.route)
+            .field("outcome", &*self.outcome.borrow())
+            .finish()
+    }
+}

@@ -1,0 +1,119 @@
+//! The opening half of an established channel: records become messages where they stand.
+
+use std::sync::Arc;
+
+use ockam_runtime::{
+    codec,
+    origin::{Door, Ingress},
+    Address, Identifier, Message, Origin, Payload, Permit,
+};
+
+use super::plaintext::Tag;
+use crate::record::{Opener, RecordError};
+
+/// Opens what comes from the peer, and stamps it.
+pub(super) struct Inbound {
+    opener: Opener,
+    /// The keys that the peer will switch to.
+    next: Option<Opener>,
+    ingress: Arc<Ingress>,
+}
+
+/// What a record held.
+#[derive(Debug)]
+pub(super) enum Opened {
+    /// A message of the peer's, with the channel before its return route.
+    Message(Message),
+    /// To be answered within the permit of the question.
+    Ping(Option<Permit>),
+    /// The peer is there.
+    Pong,
+    /// The peer has ended the channel.
+    Close,
+    /// A message of a handshake for new keys.
+    Handshake(Payload),
+    /// From now on the peer seals with the new keys.
+    Switch,
+}
+
+/// Why a record ends the channel. The network or the peer is at fault.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BadRecord {
+    /// The record does not open.
+    #[error("bad record: {0}")]
+    Record(#[from] RecordError),
+    /// It holds nothing.
+    #[error("the peer sent an empty record")]
+    Empty,
+    /// It holds something that this version does not know.
+    #[error("the peer sent a record of the unknown kind {0}")]
+    UnknownKind(u8),
+    /// It holds more than it may.
+    #[error("the peer sent {1} bytes in a record of the kind {0:?}")]
+    Trailing(Tag, usize),
+    /// It holds no message.
+    #[error("the peer sent a record that holds no message: {0}")]
+    Message(#[from] codec::DecodeError),
+    /// There are no new keys.
+    #[error("the peer switched to keys that were not agreed on")]
+    NoNewKeys,
+}
+
+impl Inbound {
+    /// Opens records of `peer`; answers to what is in them go through `channel`.
+    pub(super) fn new(opener: Opener, peer: Identifier, channel: Address) -> Self {
+        let door = Door::Channel { peer, channel: channel.clone() };
+        Self { opener, next: None, ingress: Arc::new(Ingress { via: channel, door }) }
+    }
+
+    /// Opens a record in its envelope. Every error is final.
+    pub(super) fn open(&mut self, record: Message) -> Result<Opened, BadRecord> {
+        let Message { mut payload, permit, .. } = record;
+        let plaintext = self.opener.open_in_place_range(&mut payload)?;
+        payload.narrow(plaintext);
+        let byte = *payload.first().ok_or(BadRecord::Empty)?;
+        let tag = Tag::from_byte(byte).ok_or(BadRecord::UnknownKind(byte))?;
+        let length = payload.len();
+        payload.narrow(1..length);
+        let opened = match tag {
+            Tag::Message => return self.message(payload, permit).map(Opened::Message),
+            Tag::Handshake => return Ok(Opened::Handshake(payload)),
+            _ if length > 1 => return Err(BadRecord::Trailing(tag, length - 1)),
+            Tag::Ping => Opened::Ping(permit),
+            Tag::Pong => Opened::Pong,
+            Tag::Close => Opened::Close,
+            Tag::Switch => {
+                self.opener = self.next.take().ok_or(BadRecord::NoNewKeys)?;
+                Opened::Switch
+            }
+        };
+        Ok(opened)
+    }
+
+    fn message(&self, plain: Payload, permit: Option<Permit>) -> Result<Message, BadRecord> {
+        let mut message = codec::decode(plain, Origin::Remote(self.ingress.clone()))?;
+        message.return_route.push_front(self.ingress.via.clone());
+        message.permit = permit;
+        Ok(message)
+    }
+
+    /// The keys that the next record has: what came before it was the last one with the old keys.
+    pub(super) fn switch_now(&mut self, opener: Opener) {
+        self.opener = opener;
+    }
+
+    /// The keys that records have after [`Tag::Switch`].
+    pub(super) fn switch_when_told(&mut self, opener: Opener) {
+        self.next = Some(opener);
+    }
+
+    /// Whether so much was opened that new keys are due.
+    pub(super) fn is_due(&self, records: u64) -> bool {
+        self.opener.needs_rehandshake() || self.opener.next_counter() >= records
+    }
+
+    /// Who is at the other end.
+    pub(super) fn peer(&self) -> Option<Identifier> {
+        Origin::Remote(self.ingress.clone()).peer()
+    }
+}

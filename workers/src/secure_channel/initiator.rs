@@ -1,0 +1,209 @@
+//! The encryptor of the end that opens a channel, and what keeps the channel alive.
+//!
+//! * Owns: the channel's address, which goes into routes and stays the same for its whole life; the messages that wait; the
+//!   sealing keys of the session that there is.
+//! * States: attempting (the first time, and at once after a loss: messages wait; later: they come back at once, so that no client
+//!   hangs on a peer that is down), established, pausing before the next attempt, rejected for good.
+//! * Inbox: messages for the peer; from the decryptor [`Event`]s; from the program [`Close`].
+//! * Started by [`open`] on the arbiter of the connection that the route begins with. It starts a
+//!   [`Decryptor`](super::decryptor) for each attempt and stops when it is closed, or with the node.
+//! * A panic unregisters the channel, ends its paths and cuts the decryptor's lifeline. Messages to it are undeliverable then.
+
+mod attempts;
+
+use std::sync::Arc;
+
+use actix::{Actor, ActorContext, Context, Handler, SpawnHandle};
+use ockam_runtime::{
+    path::{Path, PathState},
+    worker::{Adopt, Description, Registration},
+    Address, Class, Identifier, Message, Node, Payload, Reason, Result, Route, Routed,
+};
+use tokio::sync::watch;
+
+use super::{
+    event::{Ending, Event, What},
+    exchange::{FailureReason, Terms},
+    handle::{Outcome, SecureChannel},
+    limits::Limits,
+    outbound::bounce,
+    pause::Pause,
+    queue::Queue,
+    session::{self, End, OpenEnd, Partner},
+};
+
+/// Opens a channel along `route` and keeps it open; returns at once.
+pub(crate) fn open(
+    node: &Node,
+    route: Route,
+    terms: Terms,
+    limits: Limits,
+) -> Result<SecureChannel> {
+    let path = node.path(&route)?;
+    let address = Address::random();
+    let state = watch::Sender::new(PathState::default());
+    let outcome = watch::Sender::new(Outcome::Pending(None));
+    let asked = outcome.subscribe();
+    let description = Description::new(address.clone(), Class::Internal)
+        .on(node.arbiter_for(&path))
+        .with_budget(path.budget.clone())
+        .with_state(state.subscribe());
+    let initiator = Initiator {
+        node: node.clone(),
+        route: route.clone(),
+        address: address.clone(),
+        terms,
+        pause: Pause::new(&limits),
+        limits: Arc::new(limits),
+        path,
+        state,
+        outcome,
+        phase: Phase::Pausing { failure: "it was not tried yet".into() },
+        session: 0,
+        peer: None,
+        registration: None,
+    };
+    let actor = node.launch(description, move |_| initiator)?;
+    Ok(SecureChannel { address, route, outcome: asked, actor })
+}
+
+/// Seals what goes to the responder, and keeps the channel open.
+pub(super) struct Initiator {
+    node: Node,
+    route: Route,
+    address: Address,
+    terms: Terms,
+    limits: Arc<Limits>,
+    /// The first hop of the route. Watching it keeps a connection being made again.
+    path: Path,
+    state: watch::Sender<PathState>,
+    outcome: watch::Sender<Outcome>,
+    phase: Phase,
+    pause: Pause,
+    /// Counts attempts: what belongs to an earlier one comes too late.
+    session: u64,
+    /// Whom the last session was with.
+    peer: Option<Identifier>,
+    registration: Option<Registration>,
+}
+
+enum Phase {
+    Attempting { attempt: Attempt, held: Held },
+    Established(Box<OpenEnd>),
+    Pausing { failure: Arc<str> },
+    Rejected { failure: Arc<str> },
+}
+
+/// A handshake under way, in the hands of its decryptor.
+struct Attempt {
+    partner: Partner,
+    decryptor: Address,
+    /// What the path had lost before.
+    epoch: u64,
+    /// Ends the attempt with the connection.
+    watching: SpawnHandle,
+}
+
+/// What becomes of messages during an attempt.
+enum Held {
+    /// They wait.
+    Waiting(Queue),
+    /// They come back, as the attempt before failed for this reason.
+    Refused(Arc<str>),
+}
+
+/// From the program: end the channel.
+#[derive(Clone, Copy, Debug, actix::Message)]
+#[rtype(result = "()")]
+pub(super) struct Close;
+
+impl Initiator {
+    /// Takes a message for the peer.
+    fn take(&mut self, message: Message, context: &mut Context<Self>) {
+        let (failure, reason) = match &mut self.phase {
+            Phase::Established(_) => return session::send(self, message, context),
+            Phase::Attempting { held: Held::Waiting(queue), .. } => {
+                let Err(message) = queue.push(message, self.limits.waiting_bytes) else { return };
+                let why = "the secure channel is not established yet";
+                return bounce(&self.node, &self.address, *message, Reason::Overloaded, why);
+            }
+            Phase::Attempting { held: Held::Refused(failure), .. }
+            | Phase::Pausing { failure }
+            | Phase::Rejected { failure } => (failure.clone(), Reason::Disconnected),
+        };
+        bounce(&self.node, &self.address, message, reason, &failure);
+    }
+}
+
+impl End for Initiator {
+    fn open_end(&mut self) -> Option<&mut OpenEnd> {
+        match &mut self.phase {
+            Phase::Established(end) => Some(end),
+            _ => None,
+        }
+    }
+
+    fn in_use(&self) -> bool {
+        // The entry in the table watches too.
+        self.state.receiver_count() > 1
+    }
+
+    fn over(&mut self, ending: Ending, context: &mut Context<Self>) {
+        self.lost(ending, context);
+    }
+
+    fn retire(&mut self, context: &mut Context<Self>) {
+        self.outcome.send_replace(Outcome::Closed);
+        context.stop();
+    }
+
+    fn abandoned(&mut self, session: u64, context: &mut Context<Self>) {
+        if self.of_session(session).is_some() {
+            return self.lost(Ending::ours("its decryptor stopped"), context);
+        }
+        self.attempt_failed(session, FailureReason::Stopped, context);
+    }
+}
+
+impl Actor for Initiator {
+    type Context = Context<Self>;
+}
+
+impl Handler<Adopt> for Initiator {
+    type Result = ();
+
+    fn handle(&mut self, Adopt(registration): Adopt, context: &mut Context<Self>) {
+        self.registration = Some(registration);
+        self.attempt(Held::Waiting(Queue::default()), context);
+    }
+}
+
+impl Handler<Routed<Payload>> for Initiator {
+    type Result = ();
+
+    fn handle(&mut self, message: Routed<Payload>, context: &mut Context<Self>) {
+        self.take(message.into_message(), context);
+    }
+}
+
+impl Handler<Event> for Initiator {
+    type Result = ();
+
+    fn handle(&mut self, event: Event, context: &mut Context<Self>) {
+        match event.what {
+            What::Established(established) if event.session == self.session => {
+                self.established(*established, context);
+            }
+            What::Failed(why) => self.attempt_failed(event.session, why, context),
+            what => session::handle(self, Event { what, ..event }, context),
+        }
+    }
+}
+
+impl Handler<Close> for Initiator {
+    type Result = ();
+
+    fn handle(&mut self, _: Close, context: &mut Context<Self>) {
+        self.close(context);
+    }
+}

@@ -1,0 +1,258 @@
+//! How an initiator moves between its states: attempts, sessions, losses, pauses.
+
+use std::{
+    sync::{atomic::AtomicBool, Arc},
+    time::Duration,
+};
+
+use actix::{fut::wrap_future, ActorContext, ActorFutureExt, AsyncContext, Context, SpawnHandle};
+use ockam_runtime::{Address, Reason, Result, Route};
+
+use super::{Attempt, Held, Initiator, Phase};
+use crate::secure_channel::{
+    decryptor::{Decryptor, Initiating, Start},
+    event::{Ending, Established},
+    exchange::FailureReason,
+    handle::Outcome,
+    lifeline::lifeline,
+    limits::STEADY_AFTER,
+    outbound::{bounce, Outbound},
+    pause::jitter,
+    queue::Queue,
+    session::{self, Beginning, OpenEnd, Partner},
+};
+
+impl Initiator {
+    /// Starts a handshake.
+    pub(super) fn attempt(&mut self, held: Held, context: &mut Context<Self>) {
+        self.session += 1;
+        match self.start_decryptor(context) {
+            Ok(attempt) => self.phase = Phase::Attempting { attempt, held },
+            Err(error) => {
+                self.failed(held, &FailureReason::Undelivered(error.one_line()), context);
+            }
+        }
+    }
+
+    fn start_decryptor(&mut self, context: &mut Context<Self>) -> Result<Attempt> {
+        // A first hop that is gone is made anew here, or reported.
+        self.path = self.node.path(&self.route)?;
+        let heard = Arc::new(AtomicBool::new(false));
+        let (own_lifeline, own_gone) = lifeline();
+        let (decryptor_lifeline, gone) = lifeline();
+        let address = Address::random();
+        let start = Start {
+            node: self.node.clone(),
+            address: address.clone(),
+            session: self.session,
+            terms: self.terms.clone(),
+            limits: self.limits.clone(),
+        };
+        let initiating = Initiating {
+            route: self.route.clone(),
+            channel: self.address.clone(),
+            encryptor: context.address().recipient(),
+            heard: heard.clone(),
+            _lifeline: decryptor_lifeline,
+            gone: Some(own_gone),
+            sent: Default::default(),
+        };
+        let (description, decryptor) = Decryptor::initiating(start, initiating);
+        let epoch = self.path.state().epoch;
+        let decryptor = self.node.launch_here(description, decryptor)?;
+        session::watch_decryptor(self.session, gone, context);
+        let partner = Partner { decryptor, heard, lifeline: own_lifeline };
+        let watching = self.watch_path(epoch, context);
+        Ok(Attempt { partner, decryptor: address, epoch, watching })
+    }
+
+    /// Ends an attempt when the connection is lost that message 1 went out on: no answer comes then.
+    fn watch_path(&self, epoch: u64, context: &mut Context<Self>) -> SpawnHandle {
+        let (mut path, session) = (self.path.clone(), self.session);
+        let lost = async move {
+            path.lost(epoch).await;
+            path.state()
+                .failure
+                .map_or_else(|| "the connection was lost".into(), |why| why.to_string())
+        };
+        context.spawn(wrap_future::<_, Self>(lost).map(move |why, actor: &mut Self, context| {
+            actor.attempt_failed(session, FailureReason::Undelivered(why), context);
+        }))
+    }
+
+    /// The handshake has succeeded: what waited is sent first.
+    pub(super) fn established(&mut self, session: Established, context: &mut Context<Self>) {
+        let idle = Phase::Pausing { failure: "it is being established".into() };
+        let (attempt, held) = match std::mem::replace(&mut self.phase, idle) {
+            Phase::Attempting { attempt, held } => (attempt, held),
+            other => {
+                self.phase = other;
+                return;
+            }
+        };
+        context.cancel_future(attempt.watching);
+        let Established { sealer, peer, peer_route } = session;
+        self.greet(peer);
+        let outbound = Outbound {
+            node: self.node.clone(),
+            channel: self.address.clone(),
+            sealer,
+            peer_route,
+            decryptor: Route::from(attempt.decryptor),
+        };
+        let beginning = Beginning {
+            session: self.session,
+            renews: true,
+            outbound,
+            partner: attempt.partner,
+            path: self.path.clone(),
+            epoch: attempt.epoch,
+            limits: self.limits.clone(),
+            busy: self.node.busy(),
+        };
+        let end = OpenEnd::begin(beginning, context);
+        self.phase = Phase::Established(Box::new(end));
+        self.state.send_modify(|state| {
+            state.up = true;
+            state.failure = None;
+        });
+        self.outcome.send_replace(Outcome::Established(peer));
+        if let Held::Waiting(queue) = held {
+            queue.into_iter().for_each(|message| self.take(message, context));
+        }
+    }
+
+    /// Says who is there; the only word about it where nothing was pinned.
+    fn greet(&mut self, peer: ockam_runtime::Identifier) {
+        let (channel, route) = (&self.address, &self.route);
+        log::info!("secure channel {channel} over {route} is established with {peer}");
+        match self.peer.replace(peer) {
+            Some(before) if before != peer => {
+                log::warn!("secure channel {channel}: the peer is {peer} now, it was {before}");
+            }
+            _ => {}
+        }
+    }
+
+    /// The established session is lost: another attempt follows, at once if the channel held.
+    pub(super) fn lost(&mut self, ending: Ending, context: &mut Context<Self>) {
+        let failure: Arc<str> = ending.why.as_str().into();
+        let pausing = Phase::Pausing { failure: failure.clone() };
+        let end = match std::mem::replace(&mut self.phase, pausing) {
+            Phase::Established(end) => end,
+            other => {
+                self.phase = other;
+                return;
+            }
+        };
+        if end.since.elapsed() >= STEADY_AFTER {
+            self.pause.reset();
+        }
+        end.end(&ending, context);
+        self.down(&failure, 1);
+        let pause = jitter(self.pause.after_loss());
+        log::warn!(
+            "secure channel {} over {} was lost: {failure}; it is established again {}",
+            self.address,
+            self.route,
+            if pause.is_zero() { "now".into() } else { format!("in {pause:.1?}") },
+        );
+        if self.node.is_stopping() {
+            return context.stop();
+        }
+        if pause.is_zero() {
+            return self.attempt(Held::Waiting(Queue::default()), context);
+        }
+        self.attempt_after(pause, failure, context);
+    }
+
+    /// An attempt has failed, if it is still this one.
+    pub(super) fn attempt_failed(
+        &mut self,
+        session: u64,
+        why: FailureReason,
+        context: &mut Context<Self>,
+    ) {
+        if session != self.session {
+            return;
+        }
+        let pausing = Phase::Pausing { failure: why.brief().into() };
+        match std::mem::replace(&mut self.phase, pausing) {
+            Phase::Attempting { held, attempt } => {
+                context.cancel_future(attempt.watching);
+                self.failed(held, &why, context);
+            }
+            other => self.phase = other,
+        }
+    }
+
+    fn failed(&mut self, held: Held, why: &FailureReason, context: &mut Context<Self>) {
+        let failure: Arc<str> = why.brief().into();
+        let news = self.state.borrow().failure.as_ref() != Some(&failure);
+        self.down(&failure, 0);
+        if let Held::Waiting(queue) = held {
+            for message in queue {
+                bounce(&self.node, &self.address, message, Reason::Disconnected, &failure);
+            }
+        }
+        if why.is_final() {
+            log::error!("no secure channel {} over {}: {why}", self.address, self.route);
+            self.outcome.send_replace(Outcome::Rejected(failure.clone()));
+            self.phase = Phase::Rejected { failure };
+            return;
+        }
+        if self.node.is_stopping() {
+            return context.stop();
+        }
+        let pause = jitter(self.pause.after_failure());
+        // The same failure again and again is not worth a warning each time.
+        let level = if news { log::Level::Warn } else { log::Level::Debug };
+        let route = &self.route;
+        log::log!(level, "no secure channel over {route}: {why}; trying again in {pause:.1?}");
+        self.attempt_after(pause, failure, context);
+    }
+
+    /// Tells those who watch.
+    fn down(&mut self, failure: &Arc<str>, losses: u64) {
+        self.outcome.send_replace(Outcome::Pending(Some(failure.clone())));
+        self.state.send_modify(|state| {
+            state.epoch += losses;
+            state.up = false;
+            state.failure = Some(failure.clone());
+        });
+    }
+
+    /// Tries again after a pause, once the connection below is there. Messages come back meanwhile.
+    fn attempt_after(&mut self, pause: Duration, failure: Arc<str>, context: &mut Context<Self>) {
+        self.phase = Phase::Pausing { failure: failure.clone() };
+        let mut path = self.path.clone();
+        let waiting = async move {
+            tokio::time::sleep(pause).await;
+            path.up().await;
+        };
+        let session = self.session;
+        context.spawn(wrap_future::<_, Self>(waiting).map(move |(), actor: &mut Self, context| {
+            if actor.session == session && matches!(actor.phase, Phase::Pausing { .. }) {
+                actor.attempt(Held::Refused(failure), context);
+            }
+        }));
+    }
+
+    /// The program wants no more of it.
+    pub(super) fn close(&mut self, context: &mut Context<Self>) {
+        let failure: Arc<str> = "it was closed".into();
+        let closed = Phase::Rejected { failure: failure.clone() };
+        match std::mem::replace(&mut self.phase, closed) {
+            Phase::Established(end) => end.end(&Ending::ours(&failure), context),
+            Phase::Attempting { held: Held::Waiting(queue), .. } => {
+                for message in queue {
+                    bounce(&self.node, &self.address, message, Reason::Disconnected, &failure);
+                }
+            }
+            _ => {}
+        }
+        self.down(&failure, 1);
+        self.outcome.send_replace(Outcome::Closed);
+        context.stop();
+    }
+}

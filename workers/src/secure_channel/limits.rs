@@ -1,0 +1,73 @@
+//! Every limit of secure channels, with its unit and its reason, in one place.
+
+use std::time::Duration;
+
+/// What a program may lower or raise for its channels; [`Limits::default`] suits all but tests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// From message 1 to the end of a handshake, at either end. Ten round trips around the world fit
+    /// in; a stranger who never goes on holds a place no longer.
+    pub handshake_deadline: Duration,
+    /// Handshakes under way at one listener. Each keeps about 4 KiB, so together 1 MiB. From half
+    /// of it on initiators must show a cookie first, and one connection gets no more than half.
+    pub handshakes: usize,
+    /// Channels open at one listener. Each keeps two actors and two addresses, about 4 KiB.
+    pub channels: usize,
+    /// Bytes of messages that wait for a handshake at the initiator: as much as an edge.
+    pub waiting_bytes: usize,
+    /// The first pause between attempts; it doubles each time.
+    pub first_pause: Duration,
+    /// The longest pause between attempts: what a restarted peer waits for its clients at most.
+    pub longest_pause: Duration,
+    /// Silence after which the peer of a channel in use is asked whether it is there. Together with
+    /// `answer_within` it says how soon a client learns of a loss that nobody reports: 8 seconds.
+    pub ping_after: Duration,
+    /// The same for a channel that no stream uses: it only keeps what is between the nodes from
+    /// forgetting the connection.
+    pub idle_ping_after: Duration,
+    /// How long the peer may take to answer.
+    pub answer_within: Duration,
+    /// The age of keys at which the initiator agrees on new ones: a day, as for what else is rotated.
+    pub longest_session: Duration,
+    /// Records of one direction after which the initiator agrees on new keys.
+    pub session_records: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            handshake_deadline: Duration::from_secs(10),
+            handshakes: 256,
+            channels: 10_000,
+            waiting_bytes: 1024 * 1024,
+            first_pause: Duration::from_millis(100),
+            longest_pause: Duration::from_secs(2),
+            ping_after: Duration::from_secs(2),
+            idle_ping_after: Duration::from_secs(15),
+            answer_within: Duration::from_secs(6),
+            longest_session: Duration::from_secs(24 * 60 * 60),
+            session_records: crate::record::REHANDSHAKE_RECORDS,
+        }
+    }
+}
+
+/// Bytes that count for each waiting message on top of its payload: its routes.
+pub(super) const WAITING_OVERHEAD: usize = 256;
+
+/// How long a channel must have lived for its loss to be followed by an attempt at once. One that
+/// is lost again and again sooner is a fault, and gets the pauses of failed attempts.
+pub(super) const STEADY_AFTER: Duration = Duration::from_secs(5);
+
+/// Times that the initiator sends message 1 again because a cookie was asked for, in one attempt.
+pub(super) const MAX_COOKIES: u8 = 2;
+
+/// How long the last record of a node that stops may take to leave.
+pub(super) const FAREWELL: Duration = Duration::from_millis(200);
+
+/// How often a node that stops looks whether a channel is still in use.
+pub(super) const DRAIN_INTERVAL: Duration = Duration::from_millis(10);
+
+/// How long a node that stops leaves a channel to the streams that still use it. A little less
+/// than `DRAIN_TIMEOUT`, so that the peer is told before the threads end.
+pub(super) const FAREWELL_AFTER: Duration = Duration::from_millis(2_500);

@@ -1,0 +1,165 @@
+//! A secure channel listener: what strangers may reach.
+//!
+//! * Owns: its address, its cookies, the counts of its handshakes and channels.
+//! * Inbox: message 1 of a handshake. It is no actor but a sink that any arbiter calls: it decides on the spot and starts a
+//!   [`Decryptor`] on the arbiter of the connection that the message came through, so that a channel lives beside its connection.
+//! * Started by [`listen`]; it stays until the node stops.
+//! * It takes no lock for longer than a count and handles no data, so that a panic cannot spread from one peer to another.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use ockam_runtime::{
+    worker::{Description, Entry, Sink, Undelivered},
+    Address, Class, Error, Kind, Message, Node, Origin, Payload, Reason, Result, Route,
+};
+use ring::rand::SystemRandom;
+
+use super::{
+    admission::{Admission, Verdict},
+    decryptor::{Decryptor, Responding, Start},
+    exchange::Terms,
+    limits::Limits,
+    packet::Packet,
+};
+use crate::{cookie::Cookies, local_identity::LocalIdentity};
+
+/// Which identity listens at which address of a node: an extension of the node, see
+/// [`Node::extension`].
+#[derive(Debug, Default)]
+pub struct ChannelListeners(Mutex<HashMap<Address, (LocalIdentity, Admission)>>);
+
+impl ChannelListeners {
+    /// The identity that answers at a listener's address; `None` if no listener has it.
+    pub fn identity_of(&self, listener: &Address) -> Option<LocalIdentity> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(listener).map(|(identity, _)| identity.clone())
+    }
+
+    /// Handshakes under way at a listener, and its open channels.
+    pub fn load_of(&self, listener: &Address) -> Option<(usize, usize)> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(listener).map(|(_, admission)| admission.counts())
+    }
+
+    /// Says that an identity stands behind a worker that accepts channels in its own way.
+    pub fn add(&self, worker: Address, identity: LocalIdentity) {
+        self.insert(worker, identity, Admission::default());
+    }
+
+    fn insert(&self, address: Address, identity: LocalIdentity, admission: Admission) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(address, (identity, admission));
+    }
+}
+
+struct Listener {
+    node: Node,
+    address: Address,
+    terms: Terms,
+    limits: Arc<Limits>,
+    admission: Admission,
+    cookies: Cookies,
+    /// Cookies count seconds from here.
+    since: Instant,
+}
+
+/// Accepts channels at `address` until the node stops.
+pub(crate) fn listen(node: &Node, address: Address, terms: Terms, limits: Limits) -> Result<()> {
+    let cookies = Cookies::new(&SystemRandom::new())
+        .ok_or_else(|| Error::Usage("the system gave no randomness for cookies".into()))?;
+    let identity = terms.local.clone();
+    let admission = Admission::default();
+    let listener = Listener {
+        node: node.clone(),
+        address: address.clone(),
+        terms,
+        limits: Arc::new(limits),
+        admission: admission.clone(),
+        cookies,
+        since: Instant::now(),
+    };
+    let registration =
+        node.register_sink(Description::new(address.clone(), Class::Listener), listener)?;
+    log::info!("\"{address}\" accepts secure channels as {}", identity.identifier());
+    node.extension::<ChannelListeners>().insert(address, identity, admission);
+    // A task owns the registration, so that it goes with the node's threads.
+    let stopped = node.clone();
+    node.spawn_on(0, async move {
+        stopped.stopped().await;
+        drop(registration);
+    });
+    Ok(())
+}
+
+impl Sink for Listener {
+    fn deliver(&self, entry: &Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>> {
+        if message.kind == Kind::Notice {
+            return Ok(());
+        }
+        let refuse = |message, reason, detail: String| {
+            let mut undelivered = Undelivered::new(message, &entry.address, reason);
+            undelivered.notice = undelivered.notice.with_detail(detail);
+            Err(undelivered)
+        };
+        let Some(ingress) = message.return_route.first().cloned() else {
+            return refuse(message, Reason::Unreachable, "no return route".into());
+        };
+        if self.node.is_stopping() {
+            return refuse(message, Reason::Unreachable, String::new());
+        }
+        let (noise, cookie) = match Packet::decode(&message.payload) {
+            Ok(Packet::One { noise, cookie }) => (noise.to_vec(), cookie.to_vec()),
+            Ok(_) => return refuse(message, Reason::BodyNotUnderstood, String::new()),
+            Err(error) => return refuse(message, Reason::BodyNotUnderstood, error.to_string()),
+        };
+        let source = message.return_route.to_string();
+        let now = self.since.elapsed().as_secs();
+        let has_cookie =
+            !cookie.is_empty() && self.cookies.verify(now, source.as_bytes(), &noise, &cookie);
+        match self.admission.admit(&ingress, has_cookie, &self.limits) {
+            Verdict::Admitted(place) => {
+                let Message { return_route, origin, permit, .. } = message;
+                let listener = self.address.clone();
+                self.start(Responding::new(listener, place, noise, permit), origin, return_route);
+            }
+            Verdict::CookieFirst => {
+                let cookie = self.cookies.issue(now, source.as_bytes(), &noise);
+                self.ask_for(&cookie, message);
+            }
+            Verdict::Full(why) => return refuse(message, Reason::Overloaded, why.into()),
+        }
+        Ok(())
+    }
+}
+
+impl Listener {
+    /// Starts a responder beside the connection that its initiator comes through.
+    fn start(&self, responding: Responding, origin: Origin, peer_route: Route) {
+        let start = Start {
+            node: self.node.clone(),
+            address: Address::random(),
+            session: 0,
+            terms: self.terms.clone(),
+            limits: self.limits.clone(),
+        };
+        let started = self.node.path(&peer_route).and_then(|path| {
+            let arbiter = self.node.arbiter_for(&path);
+            let (description, decryptor) =
+                Decryptor::responding(start, responding, origin, peer_route);
+            self.node.launch(description.on(arbiter), move |_| decryptor)
+        });
+        if let Err(error) = started {
+            log::debug!("a handshake at \"{}\" could not begin: {error}", self.address);
+        }
+    }
+
+    /// Answers without keeping anything.
+    fn ask_for(&self, cookie: &[u8; 32], message: Message) {
+        let payload = Payload::from(Packet::Cookie(cookie).encode());
+        self.node.route(message.into_reply(self.address.clone(), payload));
+    }
+}

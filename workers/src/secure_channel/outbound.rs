@@ -1,0 +1,241 @@
+//! The sealing half of an established channel: messages become records where they stand.
+//!
+//! The header of the message, the tag byte and the counter are written into the room before the
+//! payload, the authentication tag into the room behind it, so that bulk data is not copied.
+
+use ockam_runtime::{
+    codec::encode_header, limits::MAX_ROUTE_ADDRESSES, Address, Kind, Message, Node, Payload,
+    Permit, Reason, Route,
+};
+
+use super::{limits::Limits, plaintext::Tag};
+use crate::record::{RecordError, Sealer, MAX_PLAINTEXT, OVERHEAD};
+
+/// Seals what goes to the peer and sends it along a route that is fixed for the session.
+#[derive(Debug)]
+pub(super) struct Outbound {
+    pub(super) node: Node,
+    /// The address that messages for the peer arrive at.
+    pub(super) channel: Address,
+    pub(super) sealer: Sealer,
+    pub(super) peer_route: Route,
+    /// What the peer's answers, and notices about our records, come back to.
+    pub(super) decryptor: Route,
+}
+
+/// A record was not sent, so the session is over: the peer takes no later one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NotSent {
+    /// The sealing key takes no more.
+    #[error("{0}")]
+    Sealer(#[from] RecordError),
+    /// The first hop did not take the record.
+    #[error("a record could not be sent: {0}")]
+    Undelivered(String),
+}
+
+impl Outbound {
+    /// Seals a message that arrived at the channel's address, for what is left of its onward route. One that cannot be
+    /// sent through any channel goes back to its sender, and the channel goes on.
+    pub(super) fn send(&mut self, mut message: Message) -> Result<(), NotSent> {
+        let Some(hops) = message.hops.checked_sub(1) else {
+            return self.refuse(message, Reason::HopsSpent);
+        };
+        message.hops = hops;
+        let routes = message.onward_route.len().max(message.return_route.len());
+        let header = encode_header(&message);
+        if 1 + header.len() + message.payload.len() > MAX_PLAINTEXT || routes > MAX_ROUTE_ADDRESSES
+        {
+            return self.refuse(message, Reason::TooLarge);
+        }
+        let mut plaintext = message.payload;
+        plaintext.prepend(&header);
+        self.seal(Tag::Message, plaintext, message.permit)
+    }
+
+    /// Sends what the channel itself has to say.
+    pub(super) fn control(
+        &mut self,
+        tag: Tag,
+        body: &[u8],
+        permit: Option<Permit>,
+    ) -> Result<(), NotSent> {
+        self.seal(tag, Payload::from(body), permit)
+    }
+
+    fn seal(
+        &mut self,
+        tag: Tag,
+        mut plaintext: Payload,
+        permit: Option<Permit>,
+    ) -> Result<(), NotSent> {
+        plaintext.prepend(&[tag.byte()]);
+        let (counter, authentication) = self.sealer.seal_in_place(&mut plaintext)?;
+        let mut record = plaintext;
+        record.prepend(&counter);
+        record.extend_from_slice(&authentication);
+        let mut outer = Message::new(self.peer_route.clone(), self.decryptor.clone(), record);
+        outer.permit = permit;
+        self.node
+            .try_route(outer)
+            .map_err(|undelivered| NotSent::Undelivered(undelivered.notice.to_string()))
+    }
+
+    /// Whether so much was sealed that new keys are due.
+    pub(super) fn is_due(&self, limits: &Limits) -> bool {
+        self.sealer.needs_rehandshake() || self.sealer.next_counter() >= limits.session_records
+    }
+
+    fn refuse(&self, message: Message, reason: Reason) -> Result<(), NotSent> {
+        bounce(&self.node, &self.channel, message, reason, "");
+        Ok(())
+    }
+}
+
+/// Tells the sender of a message that it did not pass the channel.
+pub(super) fn bounce(node: &Node, channel: &Address, message: Message, why: Reason, detail: &str) {
+    if message.kind == Kind::Notice {
+        return;
+    }
+    let mut undelivered = ockam_runtime::worker::Undelivered::new(message, channel, why);
+    undelivered.notice = undelivered.notice.with_detail(detail);
+    node.bounce(undelivered);
+}
+
+/// Bytes that a channel adds to a message's header and payload: the tag byte and the record around it.
+pub const CHANNEL_OVERHEAD: usize = 1 + OVERHEAD;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use ockam_runtime::{
+        limits::{HEADROOM_BYTES, TAILROOM_BYTES},
+        route,
+        worker::{Description, Entry, Sink, Undelivered},
+        Class, NodeBuilder,
+    };
+
+    use super::*;
+    use crate::{
+        handshake::Session,
+        local_identity::LocalIdentity,
+        policy::TrustEveryonePolicy,
+        secure_channel::{
+            exchange::{Exchange, Step, Terms},
+            inbound::{Inbound, Opened},
+        },
+    };
+
+    /// Keeps what it gets.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<Message>>>);
+
+    impl Sink for Kept {
+        fn deliver(&self, _: &Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>> {
+            self.0.lock().unwrap().push(message);
+            Ok(())
+        }
+    }
+
+    fn terms(seed: u8) -> Terms {
+        let local = LocalIdentity::dangerous_from_fixed_secrets([seed; 32], [seed + 1; 32]);
+        Terms { local, policy: Arc::new(TrustEveryonePolicy) }
+    }
+
+    /// Both ends after a handshake.
+    fn sessions() -> (Session, Session) {
+        let (initiator, noise) = Exchange::initiate(terms(1)).unwrap();
+        let (responder, mut answer) = Exchange::respond(terms(3), &noise).unwrap();
+        let Ok(Step::Send(mut message3, initiator)) = initiator.handle(&mut answer) else {
+            panic!("message 2 is good")
+        };
+        let Ok(Step::Confirm(mut ready, server)) = responder.handle(&mut message3) else {
+            panic!("message 3 is good")
+        };
+        let Ok(Step::Established(client)) = initiator.handle(&mut ready) else {
+            panic!("the responder is ready")
+        };
+        (*client, *server)
+    }
+
+    /// A message as an inlet makes it.
+    fn bulk(length: usize) -> Message {
+        let mut payload = Payload::with_headroom(HEADROOM_BYTES, length + TAILROOM_BYTES);
+        payload.extend_from_slice(&vec![7; length]);
+        Message::new(route!["outlet"], route![Address::random()], payload)
+    }
+
+    #[test]
+    fn bulk_data_is_sealed_and_opened_where_it_stands() {
+        actix_rt::System::new().block_on(async {
+            let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
+            let kept = Kept::default();
+            let description = Description::new("connection", Class::Reply);
+            let _registration = node.register_sink(description, kept.clone()).unwrap();
+            let (client, server) = sessions();
+            let mut outbound = Outbound {
+                node: node.clone(),
+                channel: "channel".into(),
+                sealer: client.sealer,
+                peer_route: route!["connection", Address::random()],
+                decryptor: route![Address::random()],
+            };
+            let peer = client.peer.identifier();
+            let mut inbound = Inbound::new(server.opener, peer, "theirs".into());
+            for length in [0, 1, 32 * 1024, 60 * 1024] {
+                let message = bulk(length);
+                let place = message.payload.as_ptr();
+                outbound.send(message).unwrap();
+                let record = kept.0.lock().unwrap().pop().unwrap();
+                let end = record.payload.as_ptr().wrapping_add(record.payload.len() - 16);
+                assert_eq!(end, place.wrapping_add(length), "sealed where it stood");
+                let Ok(Opened::Message(message)) = inbound.open(record) else {
+                    panic!("the record opens")
+                };
+                assert_eq!(message.payload.as_ptr(), place, "opened where it stood");
+                assert_eq!(message.payload[..], vec![7; length]);
+                assert_eq!(message.onward_route, route!["outlet"]);
+                assert_eq!(message.return_route.first(), Some(&"theirs".into()));
+                assert_eq!(message.origin.peer(), Some(peer));
+            }
+            node.stop().await;
+        });
+    }
+
+    #[test]
+    fn what_does_not_fit_into_a_record_goes_back_and_the_next_one_passes() {
+        actix_rt::System::new().block_on(async {
+            let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
+            let (kept, sender) = (Kept::default(), Kept::default());
+            let to_peer = Description::new("connection", Class::Reply);
+            let _to_peer = node.register_sink(to_peer, kept.clone()).unwrap();
+            let to_sender = Description::new("sender", Class::Reply);
+            let _to_sender = node.register_sink(to_sender, sender.clone()).unwrap();
+            let mut outbound = Outbound {
+                node: node.clone(),
+                channel: "channel".into(),
+                sealer: sessions().0.sealer,
+                peer_route: route!["connection"],
+                decryptor: route![Address::random()],
+            };
+            let mut large = bulk(MAX_PLAINTEXT);
+            large.return_route = route!["sender"];
+            outbound.send(large).unwrap();
+            let mut late = bulk(1);
+            late.hops = 0;
+            late.return_route = route!["sender"];
+            outbound.send(late).unwrap();
+            outbound.send(bulk(1)).unwrap();
+            let notices: Vec<_> = sender.0.lock().unwrap().drain(..).collect();
+            let reasons = notices.iter().map(|message| {
+                ockam_runtime::Notice::decode(&message.payload).map(|notice| notice.reason)
+            });
+            let expected = [Some(Reason::TooLarge), Some(Reason::HopsSpent)];
+            assert_eq!(reasons.collect::<Vec<_>>(), expected);
+            assert_eq!(kept.0.lock().unwrap().len(), 1);
+            assert_eq!(outbound.sealer.next_counter(), 1);
+            node.stop().await;
+        });
+    }
+}

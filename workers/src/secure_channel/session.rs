@@ -1,0 +1,289 @@
+//! What both encryptors do for an established session: watch over it, seal, answer, say goodbye.
+//!
+//! An encryptor owns its session as an [`OpenEnd`] and implements [`End`]. Whatever ends the session arrives at [`End::over`]:
+//!
+//! * the decryptor says so (a bad record, the peer's close, a notice), or is gone;
+//! * the connection below is lost, or a record cannot be sent;
+//! * nothing comes from the peer ([`Liveness`]);
+//! * the node stops, and nothing uses the channel any more.
+
+use std::{
+    future::Future,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        Arc,
+    },
+    time::{Duration, Instant},
+};
+
+use actix::{
+    fut::wrap_future, Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, SpawnHandle,
+};
+use ockam_runtime::{node::Busy, path::Path, Budget, Message};
+
+use super::{
+    decryptor::Decryptor,
+    event::{order, Ending, Event, Renew, What},
+    lifeline::{Gone, Lifeline},
+    limits::{Limits, DRAIN_INTERVAL, FAREWELL, FAREWELL_AFTER},
+    liveness::{Liveness, Verdict},
+    outbound::{NotSent, Outbound},
+    plaintext::Tag,
+};
+
+/// One end of an established session.
+pub(super) struct OpenEnd {
+    pub(super) session: u64,
+    pub(super) since: Instant,
+    outbound: Outbound,
+    limits: Arc<Limits>,
+    liveness: Liveness,
+    heard: Arc<AtomicBool>,
+    budget: Budget,
+    renewal: Option<Renewal>,
+    decryptor: Addr<Decryptor>,
+    watching: Vec<SpawnHandle>,
+    _lifeline: Lifeline,
+    _busy: Busy,
+}
+
+/// When new keys are due; the initiator's affair.
+struct Renewal {
+    keys_since: Instant,
+    under_way: bool,
+}
+
+/// What a session begins with.
+pub(super) struct Beginning {
+    /// Tells sessions of one encryptor apart.
+    pub(super) session: u64,
+    /// Whether this end asks for new keys when they are due.
+    pub(super) renews: bool,
+    pub(super) outbound: Outbound,
+    pub(super) partner: Partner,
+    /// The first hop of the route to the peer.
+    pub(super) path: Path,
+    /// What the path had lost when the session began.
+    pub(super) epoch: u64,
+    pub(super) limits: Arc<Limits>,
+    /// A node that stops waits for the last record.
+    pub(super) busy: Busy,
+}
+
+/// The opening half of a session, as its encryptor holds it.
+pub(super) struct Partner {
+    pub(super) decryptor: Addr<Decryptor>,
+    /// Set by the decryptor with each record.
+    pub(super) heard: Arc<AtomicBool>,
+    /// Ends the decryptor when it is dropped.
+    pub(super) lifeline: Lifeline,
+}
+
+/// An encryptor's actor.
+pub(super) trait End: Actor<Context = Context<Self>> + Handler<Event> {
+    /// The session, while there is one.
+    fn open_end(&mut self) -> Option<&mut OpenEnd>;
+
+    /// Whether a stream watches this channel.
+    fn in_use(&self) -> bool;
+
+    /// The session ends.
+    fn over(&mut self, ending: Ending, context: &mut Context<Self>);
+
+    /// The node stops, and the peer was told.
+    fn retire(&mut self, context: &mut Context<Self>);
+
+    /// The decryptor of a session is gone without a word.
+    fn abandoned(&mut self, session: u64, context: &mut Context<Self>) {
+        if self.of_session(session).is_some() {
+            self.over(Ending::ours("its decryptor stopped"), context);
+        }
+    }
+
+    /// The session, if it is still this one.
+    fn of_session(&mut self, session: u64) -> Option<&mut OpenEnd> {
+        self.open_end().filter(|end| end.session == session)
+    }
+}
+
+impl OpenEnd {
+    /// Begins to watch over a session.
+    pub(super) fn begin<E: End>(beginning: Beginning, context: &mut Context<E>) -> Self {
+        let Beginning { session, renews, outbound, partner, mut path, epoch, limits, busy } =
+            beginning;
+        let now = Instant::now();
+        let (node, budget) = (outbound.node.clone(), path.budget.clone());
+        let lost = async move {
+            path.lost(epoch).await;
+            let failure = path.state().failure;
+            failure.map_or_else(|| "the connection below was lost".into(), |why| why.to_string())
+        };
+        let watching = vec![
+            when(session, lost, context, |actor: &mut E, why, context| {
+                actor.over(Ending::theirs(why), context);
+            }),
+            when(session, async move { node.stopping().await }, context, |actor, (), context| {
+                drain(actor, Instant::now(), context);
+            }),
+        ];
+        context.run_later(Duration::ZERO, move |actor, context| tick(actor, session, context));
+        Self {
+            session,
+            since: now,
+            outbound,
+            limits,
+            liveness: Liveness::new(now),
+            heard: partner.heard,
+            budget,
+            renewal: renews.then_some(Renewal { keys_since: now, under_way: false }),
+            decryptor: partner.decryptor,
+            watching,
+            _lifeline: partner.lifeline,
+            _busy: busy,
+        }
+    }
+
+    /// Seals and sends a message that arrived at the channel's address.
+    pub(super) fn send(&mut self, message: Message) -> Result<(), Ending> {
+        self.outbound.send(message)?;
+        if self.renewal.is_some() && self.outbound.is_due(&self.limits) {
+            self.renew();
+        }
+        Ok(())
+    }
+
+    /// Asks for new keys, unless that is under way.
+    fn renew(&mut self) {
+        if let Some(renewal) = self.renewal.as_mut().filter(|renewal| !renewal.under_way) {
+            renewal.under_way = true;
+            order(&self.decryptor, Renew);
+        }
+    }
+
+    fn handle(&mut self, what: What) -> Result<(), Ending> {
+        match what {
+            What::Control { tag, body, permit } => self.outbound.control(tag, &body, permit)?,
+            What::NewKeys { sealer, announce } => {
+                if announce {
+                    self.outbound.control(Tag::Switch, &[], None)?;
+                }
+                self.outbound.sealer = *sealer;
+                if self.renewal.is_some() {
+                    log::debug!("secure channel {}: new keys", self.outbound.channel);
+                    self.renewal = Some(Renewal { keys_since: Instant::now(), under_way: false });
+                }
+            }
+            What::Due => self.renew(),
+            What::Over(ending) => return Err(ending),
+            // These come before a session, not in it.
+            What::Established(_) | What::Failed(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Looks after the peer; returns when to look again.
+    fn tick(&mut self, in_use: bool) -> Result<Duration, Ending> {
+        let now = Instant::now();
+        let longest = self.limits.longest_session;
+        if self.renewal.as_ref().is_some_and(|renewal| now - renewal.keys_since >= longest) {
+            self.renew();
+        }
+        let heard = self.heard.swap(false, Ordering::Relaxed);
+        match self.liveness.handle_tick(now, heard, in_use, &self.limits) {
+            Verdict::Fine(again) => Ok(again),
+            Verdict::Ask(again) => {
+                self.outbound.control(Tag::Ping, &[], None)?;
+                Ok(again)
+            }
+            Verdict::Lost(silence) => {
+                Err(Ending::ours(format!("nothing came from the peer for {silence:.1?}")))
+            }
+        }
+    }
+
+    /// The session is over: its decryptor ends, and the peer is told where that makes sense.
+    pub(super) fn end<E: End>(mut self, ending: &Ending, context: &mut Context<E>) {
+        if ending.tell_peer {
+            // Nobody is left to care if that fails.
+            let _ = self.outbound.control(Tag::Close, &[], None);
+        }
+        for task in self.watching.drain(..) {
+            context.cancel_future(task);
+        }
+    }
+}
+
+impl From<NotSent> for Ending {
+    fn from(error: NotSent) -> Self {
+        Self::theirs(error)
+    }
+}
+
+/// Seals a message of the channel's in the session that there is.
+pub(super) fn send<E: End>(actor: &mut E, message: Message, context: &mut Context<E>) {
+    if let Some(Err(ending)) = actor.open_end().map(|end| end.send(message)) {
+        actor.over(ending, context);
+    }
+}
+
+/// Does what the decryptor of a session asks for.
+pub(super) fn handle<E: End>(actor: &mut E, event: Event, context: &mut Context<E>) {
+    let handled = actor.of_session(event.session).map(|end| end.handle(event.what));
+    if let Some(Err(ending)) = handled {
+        actor.over(ending, context);
+    }
+}
+
+fn tick<E: End>(actor: &mut E, session: u64, context: &mut Context<E>) {
+    let in_use = actor.in_use();
+    match actor.of_session(session).map(|end| end.tick(in_use)) {
+        Some(Ok(again)) => {
+            context.run_later(again, move |actor, context| tick(actor, session, context));
+        }
+        Some(Err(ending)) => actor.over(ending, context),
+        None => {}
+    }
+}
+
+/// The node stops: once no stream uses the channel, or time is up, the peer is told, and the actor
+/// ends when that has left.
+fn drain<E: End>(actor: &mut E, since: Instant, context: &mut Context<E>) {
+    if actor.in_use() && since.elapsed() < FAREWELL_AFTER {
+        context.run_later(DRAIN_INTERVAL, move |actor, context| drain(actor, since, context));
+        return;
+    }
+    let Some(end) = actor.open_end() else { return actor.retire(context) };
+    let permit = end.budget.try_acquire(1);
+    // Nobody is left to care if that fails.
+    let _ = end.outbound.control(Tag::Close, &[], permit);
+    let budget = end.budget.clone();
+    let written = async move {
+        // All of the budget is free when everything before has been written.
+        let _ = tokio::time::timeout(FAREWELL, budget.acquire(usize::MAX)).await;
+    };
+    let leaving = wrap_future::<_, E>(written).map(|(), actor: &mut E, context| {
+        actor.retire(context);
+    });
+    context.spawn(leaving);
+}
+
+/// Notices the end of a decryptor, also by a panic.
+pub(super) fn watch_decryptor<E: End>(session: u64, gone: Gone, context: &mut Context<E>) {
+    context.spawn(wrap_future::<_, E>(gone).map(move |(), actor: &mut E, context| {
+        actor.abandoned(session, context);
+    }));
+}
+
+/// Calls `then` when `future` resolves, if the session is still this one.
+fn when<E: End, T: 'static>(
+    session: u64,
+    future: impl Future<Output = T> + 'static,
+    context: &mut Context<E>,
+    then: impl FnOnce(&mut E, T, &mut Context<E>) + 'static,
+) -> SpawnHandle {
+    context.spawn(wrap_future::<_, E>(future).map(move |output, actor: &mut E, context| {
+        if actor.of_session(session).is_some() {
+            then(actor, output, context);
+        }
+    }))
+}

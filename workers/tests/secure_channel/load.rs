@@ -1,0 +1,155 @@
+//! Many channels, and strangers that never finish.
+
+use std::time::Duration;
+
+use ockam_runtime::{route, Address, Message, Payload};
+use ockam_workers::{
+    secure_channel::{packet::Packet, ChannelListeners},
+    SecureChannels, TrustEveryonePolicy,
+};
+
+use crate::support::{quick, run, tcp, to, until, Echo, Peer, DEADLINE, SERVICE};
+
+/// Channels opened and closed, in rounds of a tenth each.
+const CHANNELS: usize = 2_000;
+
+async fn churn(arbiters: usize) {
+    let (mut client, mut server) = (Peer::start(arbiters).await, Peer::start(arbiters).await);
+    server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
+    Echo::start(&server.node, "echo");
+    let route = to(server.listen(0).await);
+    // The connection is made before anything is counted.
+    let first = client.entity.create_secure_channel(&route, TrustEveryonePolicy).unwrap();
+    first.established_within(DEADLINE).await.unwrap();
+    let baseline = (client.node.worker_count(), server.node.worker_count());
+    for _ in 0..10 {
+        let channels: Vec<_> = (0..CHANNELS / 10)
+            .map(|_| client.entity.create_secure_channel(&route, TrustEveryonePolicy).unwrap())
+            .collect();
+        for channel in &channels {
+            let to_echo = route![channel, "echo"];
+            let answer: String = client.ctx.ask(to_echo, String::from("one")).await.unwrap();
+            assert_eq!(answer, "one");
+        }
+        channels.iter().for_each(|channel| channel.close());
+    }
+    let counts = || (client.node.worker_count(), server.node.worker_count());
+    until("all are gone at both ends", || counts() == baseline).await;
+    let load = server.node.extension::<ChannelListeners>().load_of(&SERVICE.into());
+    assert_eq!(load, Some((0, 1)));
+    println!("{CHANNELS} channels, {arbiters} arbiters: {baseline:?} workers before and after");
+}
+
+#[test]
+fn opened_and_closed_channels_leave_nothing_on_one_arbiter() {
+    run(churn(1));
+}
+
+#[test]
+fn opened_and_closed_channels_leave_nothing_on_two_arbiters() {
+    run(churn(2));
+}
+
+/// Sends message 1 of a handshake that never goes on.
+fn stranger(peer: &Peer, port: u16) {
+    let payload = Payload::from(Packet::One { noise: &[9; 32], cookie: &[] }.encode());
+    let back = route![Address::random()];
+    let message = Message::new(route![tcp(port), SERVICE], back, payload);
+    peer.node.try_route(message).unwrap();
+}
+
+#[test]
+fn unfinished_handshakes_end_with_their_deadline() {
+    run(async {
+        let mut limits = quick();
+        limits.handshake_deadline = Duration::from_millis(200);
+        let (mut server, client) = (Peer::with_limits(2, limits).await, Peer::start(1).await);
+        server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
+        let port = server.listen(0).await;
+        let before = server.node.worker_count();
+        let listeners = server.node.extension::<ChannelListeners>();
+        // A return address that exists, so that no notice ends them early.
+        let mute = ockam_runtime::Context::new(&client.node).unwrap();
+        for _ in 0..20 {
+            let payload = Payload::from(Packet::One { noise: &[9; 32], cookie: &[] }.encode());
+            let message = Message::new(route![tcp(port), SERVICE], route![mute.address()], payload);
+            client.node.try_route(message).unwrap();
+        }
+        until("they have begun", || listeners.load_of(&SERVICE.into()) == Some((20, 0))).await;
+        until("they have ended", || listeners.load_of(&SERVICE.into()) == Some((0, 0))).await;
+        until("no actor is left", || server.node.worker_count() == before + 1).await;
+    });
+}
+
+#[test]
+fn a_flood_fills_its_own_half_and_an_honest_client_passes_with_a_cookie() {
+    run(async {
+        let mut limits = quick();
+        limits.handshakes = 16;
+        limits.handshake_deadline = Duration::from_secs(20);
+        let mut server = Peer::with_limits(2, limits).await;
+        server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
+        let (attacker, mut client) = (Peer::start(1).await, Peer::start(1).await);
+        let port = server.listen(0).await;
+        let listeners = server.node.extension::<ChannelListeners>();
+        let mute = ockam_runtime::Context::new(&attacker.node).unwrap();
+        let message1 = || {
+            let payload = Payload::from(Packet::One { noise: &[9; 32], cookie: &[] }.encode());
+            Message::new(route![tcp(port), SERVICE], route![mute.address()], payload)
+        };
+        for _ in 0..500 {
+            attacker.node.try_route(message1()).unwrap();
+        }
+        until("half is full", || listeners.load_of(&SERVICE.into()) == Some((8, 0))).await;
+        // Above half, a cookie is needed; the client shows it without anybody's doing.
+        let channel = client.entity.create_secure_channel(to(port), TrustEveryonePolicy).unwrap();
+        assert_eq!(channel.established_within(DEADLINE).await.unwrap(), server.identifier());
+        assert_eq!(listeners.load_of(&SERVICE.into()), Some((8, 1)));
+    });
+}
+
+#[test]
+fn strangers_without_a_way_back_are_gone_at_once() {
+    run(async {
+        let (mut server, client) = (Peer::start(1).await, Peer::start(1).await);
+        server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
+        let port = server.listen(0).await;
+        let before = server.node.worker_count();
+        (0..100).for_each(|_| stranger(&client, port));
+        let listeners = server.node.extension::<ChannelListeners>();
+        until("their connection is there", || server.node.worker_count() > before).await;
+        until("none is left", || {
+            listeners.load_of(&SERVICE.into()) == Some((0, 0))
+                && server.node.worker_count() == before + 1
+        })
+        .await;
+    });
+}
+
+#[test]
+fn what_waits_for_a_handshake_is_bounded_and_comes_back() {
+    run(async {
+        let mut limits = quick();
+        limits.waiting_bytes = 10_000;
+        limits.handshake_deadline = Duration::from_secs(2);
+        let (mut client, server) = (Peer::with_limits(1, limits).await, Peer::start(1).await);
+        // A worker that never answers stands where the listener should be.
+        let silent = ockam_runtime::Context::named(&server.node, SERVICE).unwrap();
+        let channel = client
+            .entity
+            .create_secure_channel(to(server.listen(0).await), TrustEveryonePolicy)
+            .unwrap();
+        let mut reasons = Vec::new();
+        for _ in 0..20 {
+            client.ctx.send(route![&channel, "echo"], "x".repeat(1_000)).await.unwrap();
+        }
+        for _ in 0..20 {
+            let error = client.ctx.receive_within::<String>(DEADLINE).await.unwrap_err();
+            reasons.push(error.to_string());
+        }
+        let full = reasons.iter().filter(|text| text.contains("queue is full")).count();
+        let late = reasons.iter().filter(|text| text.contains("no answer within")).count();
+        assert_eq!((full, late), (13, 7), "{reasons:?}");
+        drop(silent);
+    });
+}

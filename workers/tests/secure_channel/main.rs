@@ -1,0 +1,13 @@
+//! Secure channels between nodes of one process that are connected by TCP on loopback.
+//!
+//! Every wait has a deadline; nothing sleeps to let something happen.
+
+// Clippy knows tests by their attribute, and not what helps them.
+#![allow(clippy::unwrap_used)]
+
+mod establishing;
+mod load;
+mod loss;
+mod renewal;
+mod support;
+mod trust;

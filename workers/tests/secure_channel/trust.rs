@@ -1,0 +1,167 @@
+//! Who gets a channel, and what reaches whom without one.
+
+use std::sync::Arc;
+
+use ockam_runtime::{route, Address, Error, Rule};
+use ockam_workers::{
+    ForwardingAddress, SecureChannels, TrustEveryonePolicy, TrustIdentifierPolicy,
+};
+
+use crate::support::{
+    honest, run, tcp, to, until, Echo, Meddling, Middle, Peer, DEADLINE, SERVICE,
+};
+
+/// What a rejected channel does with messages, and says about the peer.
+async fn expect_rejected(client: &Peer, channel: ockam_workers::SecureChannel, named: &[String]) {
+    let rejected = channel.established_within(DEADLINE).await.unwrap_err();
+    assert!(matches!(rejected, Error::Peer { .. }), "{rejected}");
+    for name in named {
+        assert!(rejected.to_string().contains(name), "{rejected} names {name}");
+    }
+    let bounced = client.ctx.ask::<_, String>(route![&channel, "echo"], String::from("x")).await;
+    assert!(matches!(bounced, Err(Error::Undeliverable(_))), "{bounced:?}");
+    assert_eq!(channel.peer(), None);
+}
+
+#[test]
+fn an_initiator_that_does_not_trust_the_responder_shows_it_nothing() {
+    run(async {
+        let (mut client, mut server) = (Peer::start(2).await, Peer::start(2).await);
+        server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
+        let echo = Echo::start(&server.node, "echo");
+        let hub = Peer::start(1).await;
+        let next = tcp(server.listen(0).await);
+        let middle = Middle::start(&hub.node, "middle", next, honest());
+        let route = route![tcp(hub.listen(0).await), "middle", SERVICE];
+        let only_itself = TrustIdentifierPolicy::new(client.identifier());
+        let channel = client.entity.create_secure_channel(route, only_itself).unwrap();
+        let names = [client.identifier().to_string(), server.identifier().to_string()];
+        expect_rejected(&client, channel, &names).await;
+        assert!(echo.texts().is_empty());
+        // Message 1 and message 2; the message with the initiator's identity was never sent.
+        assert_eq!(middle.seen.lock().unwrap().len(), 2);
+    });
+}
+
+#[test]
+fn a_responder_that_does_not_trust_the_initiator_delivers_nothing() {
+    run(async {
+        let (mut client, mut server) = (Peer::start(2).await, Peer::start(2).await);
+        let only_itself = TrustIdentifierPolicy::new(server.identifier());
+        server.entity.create_secure_channel_listener(SERVICE, only_itself).unwrap();
+        let echo = Echo::start(&server.node, "echo");
+        let before = server.node.worker_count();
+        let route = to(server.listen(0).await);
+        let channel = client.entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
+        client.ctx.send(route![&channel, "echo"], String::from("early")).await.unwrap();
+        let names = [client.identifier().to_string(), server.identifier().to_string()];
+        expect_rejected(&client, channel, &names).await;
+        assert!(echo.texts().is_empty());
+        // The connection alone is left.
+        until("the responder is gone", || server.node.worker_count() == before + 1).await;
+    });
+}
+
+#[test]
+fn a_pin_that_does_not_fit_is_final_and_names_both_identities() {
+    run(async {
+        let (mut client, mut server) = (Peer::start(1).await, Peer::start(1).await);
+        server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
+        let hub = Peer::start(1).await;
+        let expected = Peer::start(1).await.identifier();
+        let address = ForwardingAddress::new_random(expected);
+        let next = tcp(server.listen(0).await);
+        let _middle = Middle::start(&hub.node, address.forwarder.as_str(), next, to_service());
+        let route = route![tcp(hub.listen(0).await), address.to_string()];
+        let channel = client.entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
+        let names = [expected.to_string(), server.identifier().to_string()];
+        expect_rejected(&client, channel, &names).await;
+    });
+}
+
+#[test]
+fn a_pin_that_fits_goes_through_and_the_hub_never_sees_it() {
+    run(async {
+        let (mut client, mut server) = (Peer::start(1).await, Peer::start(1).await);
+        server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
+        let hub = Peer::start(1).await;
+        let address = ForwardingAddress::new_random(server.identifier());
+        let next = tcp(server.listen(0).await);
+        // Registered without the fingerprint: a route that still had it would lead nowhere.
+        let _middle = Middle::start(&hub.node, address.forwarder.as_str(), next, to_service());
+        let route = route![tcp(hub.listen(0).await), Address::from(address)];
+        let channel = client.entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
+        assert_eq!(channel.established_within(DEADLINE).await.unwrap(), server.identifier());
+    });
+}
+
+/// A forwarder: what comes to its address alone goes to the listener.
+fn to_service() -> Meddling {
+    Arc::new(|number, mut message| {
+        if number == 0 {
+            let connection = message.onward_route.pop_front().unwrap();
+            message.onward_route = route![connection, SERVICE];
+        }
+        vec![message]
+    })
+}
+
+#[test]
+fn a_plain_message_to_a_worker_of_a_guarded_node_reaches_nobody() {
+    run(async {
+        let (mut client, mut server) = (Peer::start(1).await, Peer::start(1).await);
+        server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
+        let echo = Echo::start(&server.node, "echo");
+        let port = server.listen(0).await;
+        let plain =
+            client.ctx.ask::<_, String>(route![tcp(port), "echo"], String::from("hi")).await;
+        assert!(matches!(plain, Err(Error::Undeliverable(_))), "{plain:?}");
+        assert_eq!(server.node.refusals().by(Rule::NotExposed), 1);
+        let channel = client.entity.create_secure_channel(to(port), TrustEveryonePolicy).unwrap();
+        let answer: String =
+            client.ctx.ask(route![channel, "echo"], String::from("hi")).await.unwrap();
+        assert_eq!((answer.as_str(), echo.texts().len()), ("hi", 1));
+    });
+}
+
+#[test]
+fn nobody_from_outside_gets_into_a_channel_by_its_address() {
+    run(async {
+        let (mut client, mut server) = (Peer::start(1).await, Peer::start(1).await);
+        server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
+        let echo = Echo::start(&server.node, "echo");
+        let route = to(server.listen(0).await);
+        let channel = client.entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
+        channel.established_within(DEADLINE).await.unwrap();
+        let stranger = Peer::start(1).await;
+        let through = route![tcp(client.listen(0).await), channel.address(), "echo"];
+        let refused = stranger.ctx.ask::<_, String>(through, String::from("in")).await;
+        assert!(matches!(refused, Err(Error::Undeliverable(_))), "{refused:?}");
+        assert_eq!(client.node.refusals().by(Rule::InternalIsLocal), 1);
+        assert!(echo.texts().is_empty());
+    });
+}
+
+#[test]
+fn a_policy_that_panics_ends_its_handshake_alone() {
+    run(async {
+        let (mut client, mut server) = (Peer::start(1).await, Peer::start(1).await);
+        let honest = client.identifier();
+        let policy = move |context: &ockam_workers::policy::TrustContext| {
+            assert_eq!(context.peer, honest, "a policy with a bug");
+            true
+        };
+        server.entity.create_secure_channel_listener(SERVICE, policy).unwrap();
+        let before = server.node.worker_count();
+        let port = server.listen(0).await;
+        let mut other = Peer::start(1).await;
+        let unlucky = other.entity.create_secure_channel(to(port), TrustEveryonePolicy).unwrap();
+        let channel = client.entity.create_secure_channel(to(port), TrustEveryonePolicy).unwrap();
+        assert_eq!(channel.established_within(DEADLINE).await.unwrap(), server.identifier());
+        assert_eq!(unlucky.peer(), None);
+        unlucky.close();
+        channel.close();
+        // Two connections are left.
+        until("no zombie is left", || server.node.worker_count() == before + 2).await;
+    });
+}
