@@ -1,48 +1,21 @@
-// examples/01-inlet-outlet.rs
+//! Step 1: an inlet and an outlet on one node.
+//!
+//! `cargo run --example 01-inlet-outlet INLET_ADDRESS TARGET_ADDRESS`
+
 use ockam::{route, Context, Result, TcpTransport};
 
 #[ockam::node]
 async fn main(ctx: Context) -> Result<()> {
-    // Initialize the TCP Transport.
+    let inlet_address = std::env::args().nth(1).ok_or("give an inlet address: 127.0.0.1:4001")?;
+    let target = std::env::args().nth(2).ok_or("give a target address: 127.0.0.1:5000")?;
     let tcp = TcpTransport::create(&ctx).await?;
 
-    // Expect second command line argument to be the TCP address of a target TCP server.
-    // For example: 127.0.0.1:5000
-    //
-    // Create a TCP Transport Outlet - at Ockam Worker address "outlet" -
-    // that will connect, as a TCP client, to the target TCP server.
-    //
-    // This Outlet will:
-    // 1. Unwrap the payload of any Ockam Routing Message that it receives from an Inlet
-    //    and send it as raw TCP data to the target TCP server. First such message from
-    //    an Inlet is used to remember the route back the Inlet.
-    //
-    // 2. Wrap any raw TCP data it receives, from the target TCP server,
-    //    as payload of a new Ockam Routing Message. This Ockam Routing Message will have
-    //    its onward_route be set to the route to an Inlet, that it knows about, because of
-    //    a previous message from the Inlet.
+    // A worker that connects to the target for each stream that reaches it.
+    tcp.create_outlet("outlet", target).await?;
 
-    let outlet_target = std::env::args().nth(2).expect("no outlet target given");
-    tcp.create_outlet("outlet", outlet_target).await?;
-
-    // Expect first command line argument to be the TCP address on which to start an Inlet
-    // For example: 127.0.0.1:4001
-    //
-    // Create a TCP Transport Inlet that will listen on the given TCP address as a TCP server.
-    //
-    // The Inlet will:
-    // 1. Wrap any raw TCP data it receives from a TCP client as payload of a new
-    //    Ockam Routing Message. This Ockam Routing Message will have its onward_route
-    //    be set to the route to a TCP Transport Outlet. This route is provided as the 2nd
-    //    argument of the create_inlet() function.
-    //
-    // 2. Unwrap the payload of any Ockam Routing Message it receives back from the Outlet
-    //    and send it as raw TCP data to a connected TCP client.
-
-    let inlet_address = std::env::args().nth(1).expect("no inlet address given");
+    // A TCP server whose clients become streams to that worker.
     tcp.create_inlet(inlet_address, route!["outlet"]).await?;
 
-    // We won't call ctx.stop() here,
-    // so this program will keep running until you interrupt it with Ctrl-C.
+    // The node runs until Ctrl-C.
     Ok(())
 }

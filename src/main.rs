@@ -1,1 +1,51 @@
-fn main() {}
+//! The program `ockam`: the guide's nodes without writing code, and a demonstration in one process.
+
+mod command;
+
+use std::process::ExitCode;
+
+use clap::{ArgAction, Parser, Subcommand};
+use command::{demo, hub, inlet, outlet};
+
+/// Tunnels any TCP protocol through end-to-end encrypted, mutually authenticated channels.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Arguments {
+    /// Says more: -v what happens, -vv each message. RUST_LOG, if set, decides instead.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Demo(demo::Arguments),
+    Hub(hub::Arguments),
+    Outlet(outlet::Arguments),
+    Inlet(inlet::Arguments),
+}
+
+fn main() -> ExitCode {
+    let Arguments { verbose, command } = Arguments::parse();
+    log_from(verbose, matches!(command, Command::Demo(_)));
+    match command {
+        Command::Demo(arguments) => ockam::run(|ctx| demo::run(ctx, arguments)),
+        Command::Hub(arguments) => ockam::run(|ctx| hub::run(ctx, arguments)),
+        Command::Outlet(arguments) => ockam::run(|ctx| outlet::run(ctx, arguments)),
+        Command::Inlet(arguments) => ockam::run(|ctx| inlet::run(ctx, arguments)),
+    }
+}
+
+/// The demonstration draws its own picture, so it logs only what goes wrong.
+fn log_from(verbose: u8, quiet: bool) {
+    let level = match (verbose, quiet) {
+        (0, true) => "error",
+        (0, false) => "info",
+        (1, _) => "debug",
+        (_, _) => "trace",
+    };
+    let filter = env_logger::Env::default().default_filter_or(level);
+    env_logger::Builder::from_env(filter).format_target(false).init();
+}

@@ -76,6 +76,11 @@ impl Address {
         Self(hex(&bits).into())
     }
 
+    /// Whether it has the form of an address that [`Address::random`] made.
+    pub fn is_random(&self) -> bool {
+        self.0.len() == 32 && self.0.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
+
     /// Checks a text and makes it an address.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use std::{
     future::Future,
     sync::{
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, OnceLock, PoisonError, RwLock,
     },
 };
 
@@ -31,7 +31,7 @@ use crate::{
     routed::{encode, Routed},
     router::{Forward, Router},
     table::SharedTable,
-    worker::{Adopt, Description, Entry, Guard, Mailbox, Registration, Sink, Undelivered},
+    worker::{Adopt, Alias, Description, Entry, Guard, Mailbox, Registration, Sink, Undelivered},
 };
 
 /// A node: cheap to clone, and safe to use from any thread.
@@ -168,7 +168,11 @@ impl Node {
 
     /// On the worker's own arbiter that is a call; from elsewhere it goes through the mailbox of
     /// the router there.
-    fn hand_over(&self, entry: Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>> {
+    pub(crate) fn hand_over(
+        &self,
+        entry: Arc<Entry>,
+        message: Message,
+    ) -> Result<(), Box<Undelivered>> {
         match entry.arbiter {
             Some(index) if self.current_arbiter() != Some(index) => {
                 let forward = Forward { entry, message };
@@ -179,6 +183,34 @@ impl Node {
             }
             _ => entry.sink.deliver(&entry, message),
         }
+    }
+
+    /// Prepares a message that leaves the node: names of workers at the front of its return route
+    /// become unguessable addresses that lead to the same workers, so that answers are let in and
+    /// names stay at home. Every egress calls it.
+    pub fn conceal_names(&self, return_route: &mut Route) {
+        let Some(first) = return_route.first() else { return };
+        if first.is_random() {
+            return;
+        }
+        let Some(entry) = self.shared.table.find(first).filter(|e| e.class == Class::User) else {
+            return;
+        };
+        let Some(reply) = self.reply_address(&entry) else { return };
+        return_route.pop_front();
+        self.conceal_names(return_route);
+        return_route.push_front(reply);
+    }
+
+    fn reply_address(&self, entry: &Arc<Entry>) -> Option<Address> {
+        if let Some(made) = entry.reply.get() {
+            return Some(made.address().clone());
+        }
+        let mut description = Description::new(Address::random(), Class::Reply);
+        description.access.clone_from(&entry.access);
+        let alias = Alias(Arc::downgrade(entry));
+        let registration = self.register_sink(description, alias).ok()?;
+        Some(entry.reply.get_or_init(|| registration).address().clone())
     }
 
     fn find_or_dial(&self, address: &Address, remote: bool) -> Option<Arc<Entry>> {
@@ -307,7 +339,25 @@ impl Node {
         A: Actor<Context = ActorContext<A>> + Handler<Routed<M>> + Send,
         M: Body,
     {
-        let arbiter = self.next_arbiter();
+        self.start_worker_on(self.next_arbiter(), address, actor)
+    }
+
+    /// As [`Node::start_worker`], on the arbiter of that number: for workers that talk to each
+    /// other more than to others.
+    ///
+    /// # Errors
+    /// As [`Node::start_worker`].
+    pub fn start_worker_on<A, M>(
+        &self,
+        arbiter: usize,
+        address: impl Into<Address>,
+        actor: A,
+    ) -> Result<()>
+    where
+        A: Actor<Context = ActorContext<A>> + Handler<Routed<M>> + Send,
+        M: Body,
+    {
+        let arbiter = arbiter % self.arbiter_count();
         self.start_described(Description::new(address, Class::User).on(arbiter), arbiter, actor)
     }
 
@@ -395,6 +445,7 @@ impl Node {
             state: description.state,
             gone: AtomicBool::new(false),
             stop: Mutex::new(None),
+            reply: OnceLock::new(),
         });
         self.check_free(&entry.address)?;
         let taken = self.shared.table.insert(entry.address.clone(), entry.clone());

@@ -14,7 +14,7 @@ use std::{
     pin::Pin,
     sync::{
         atomic::{AtomicBool, Ordering},
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError, Weak,
     },
     task::{Context as TaskContext, Poll},
 };
@@ -81,6 +81,8 @@ pub struct Entry {
     pub(crate) state: Option<watch::Receiver<PathState>>,
     pub(crate) gone: AtomicBool,
     pub(crate) stop: Mutex<Option<oneshot::Sender<()>>>,
+    /// The unguessable address that stands for this one in routes that leave the node.
+    pub(crate) reply: OnceLock<Registration>,
 }
 
 impl Entry {
@@ -219,6 +221,18 @@ impl Drop for Registration {
         if self.attached {
             self.entry.gone.store(true, Ordering::Release);
             self.entry.node.unregister(&self.entry);
+        }
+    }
+}
+
+/// The sink of a reply address: what comes to it goes to the worker that it stands for.
+pub(crate) struct Alias(pub(crate) Weak<Entry>);
+
+impl Sink for Alias {
+    fn deliver(&self, entry: &Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>> {
+        match self.0.upgrade() {
+            Some(worker) => entry.node.hand_over(worker, message),
+            None => Err(Undelivered::new(message, &entry.address, Reason::WorkerStopped)),
         }
     }
 }

@@ -4,7 +4,6 @@
 //! |---|---|
 //! | the bytes on a connection: greeting and frames | [`frame`] |
 //! | accepting and dialling TCP connections | [`tcp`] |
-//! | a virtual link between two nodes of one process, for tests | [`memory`] |
 //! | every limit, with its unit and reason | [`limits`] |
 //!
 //! A transport does three things: it registers an egress for each peer, whose sink turns messages

@@ -85,7 +85,9 @@ impl Handler<Routed<Payload>> for Accepted {
     type Result = ();
 
     fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {
-        if let Err(undelivered) = self.queue.push(message.into_message()) {
+        let mut message = message.into_message();
+        self.node.conceal_names(&mut message.return_route);
+        if let Err(undelivered) = self.queue.push(message) {
             self.node.bounce(undelivered);
         }
     }

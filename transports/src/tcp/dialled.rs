@@ -216,7 +216,8 @@ impl Handler<Routed<Payload>> for Dialled {
     type Result = ();
 
     fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {
-        let message = message.into_message();
+        let mut message = message.into_message();
+        self.node.conceal_names(&mut message.return_route);
         match &mut self.phase {
             Phase::Connected { queue, .. } => {
                 if let Err(undelivered) = queue.push(message) {

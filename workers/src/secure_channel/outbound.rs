@@ -42,6 +42,7 @@ impl Outbound {
             return self.refuse(message, Reason::HopsSpent);
         };
         message.hops = hops;
+        self.node.conceal_names(&mut message.return_route);
         let routes = message.onward_route.len().max(message.return_route.len());
         let header = encode_header(&message);
         if 1 + header.len() + message.payload.len() > MAX_PLAINTEXT || routes > MAX_ROUTE_ADDRESSES

@@ -1,0 +1,65 @@
+//! Fairness: how evenly many busy streams share one tunnel.
+//!
+//! An upload counts what its client could write, so what is still under way counts too; the time before the count starts
+//! fills those buffers first.
+
+use crate::client::Direction;
+use crate::crowd::Crowd;
+use crate::options::Options;
+use crate::report;
+use crate::scale::start;
+use crate::tunnel::{self, Kind};
+use std::io;
+use std::time::Duration;
+
+const STREAMS: usize = 50;
+const DURING: Duration = Duration::from_secs(4);
+
+/// Measures the chosen tunnels, the floor and step 03 unless told otherwise.
+pub(crate) fn run(options: &Options) -> io::Result<String> {
+    let heading = ["tunnel", "way", "all GB/s", "least of mean", "most of mean", "Jain's index"];
+    let mut lines = vec![heading.map(str::to_owned).to_vec()];
+    let mut notes = String::new();
+    for kind in tunnel::chosen(options, ["floor", "step03"])? {
+        for direction in [Direction::Up, Direction::Down] {
+            eprintln!("{}: {STREAMS} streams, {direction:?}", kind.name);
+            match share(kind, direction) {
+                Ok(line) => lines.push(line),
+                Err(error) => {
+                    notes += &format!("\n{}, {direction:?}, is left out: {error}\n", kind.name)
+                }
+            }
+        }
+    }
+    Ok(format!(
+        "{STREAMS} busy streams of one tunnel; 1 is the index of equal shares.\n\n{}{notes}",
+        report::table(&lines)
+    ))
+}
+
+fn share(kind: &Kind, direction: Direction) -> io::Result<Vec<String>> {
+    let (_target, running) = start(kind)?;
+    let mut crowd = Crowd::open(running.listen, STREAMS, direction.service(), u64::MAX)?;
+    let shares: Vec<f64> =
+        crowd.shares(direction, DURING)?.into_iter().map(|bytes| bytes as f64).collect();
+    let sum: f64 = shares.iter().sum();
+    let mean = sum / STREAMS as f64;
+    let least = shares.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = shares.iter().copied().fold(0.0, f64::max);
+    Ok(vec![
+        kind.name.to_owned(),
+        format!("{direction:?}").to_lowercase(),
+        format!("{:.2}", sum / 1e9 / (DURING.as_secs_f64() * 0.75)),
+        format!("{:.2}", least / mean),
+        format!("{:.2}", most / mean),
+        format!("{:.3}", jain(&shares)),
+    ])
+}
+
+/// Jain's fairness index: the square of the sum over the sum of squares times their number (Jain, Chiu and Hawe, 1984).
+/// It is 1 when all shares are equal and 1/n when one of them has everything.
+fn jain(shares: &[f64]) -> f64 {
+    let sum: f64 = shares.iter().sum();
+    let squares: f64 = shares.iter().map(|share| share * share).sum();
+    sum * sum / (shares.len() as f64 * squares)
+}

@@ -1,0 +1,106 @@
+//! Idle connections: what one costs, and whether closing it gives that back, the second time as well as the first.
+
+use crate::client;
+use crate::crowd::Crowd;
+use crate::options::Options;
+use crate::report;
+use crate::scale::{enough_files, start};
+use crate::target::ECHO;
+use crate::tunnel::{self, Kind, Running};
+use crate::usage;
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How often all connections are opened and closed: what grows from one time to the next is a leak.
+const TIMES: usize = 2;
+/// How long a tunnel may take to let go of connections that were closed.
+const LETS_GO_WITHIN: Duration = Duration::from_secs(10);
+
+/// Measures the chosen tunnels, the floor and step 03 unless told otherwise.
+pub(crate) fn run(options: &Options) -> io::Result<String> {
+    let heading = [
+        "tunnel",
+        "time",
+        "MB before",
+        "MB with all open",
+        "bytes each",
+        "MB after",
+        "files before",
+        "files after",
+    ];
+    let mut lines = vec![heading.map(str::to_owned).to_vec()];
+    let mut notes = String::new();
+    for kind in tunnel::chosen(options, ["floor", "step03"])? {
+        eprintln!("{}: {} idle connections", kind.name, options.streams);
+        match enough_files(kind, options.streams)
+            .and_then(|()| open_and_close(kind, options.streams))
+        {
+            Ok(found) => lines.extend(found),
+            Err(error) => notes += &format!("\n{} is left out: {error}\n", kind.name),
+        }
+    }
+    Ok(format!(
+        "{} idle connections, each of which has carried one byte; all processes of the tunnel together.\n\n{}{notes}",
+        options.streams,
+        report::table(&lines)
+    ))
+}
+
+fn open_and_close(kind: &Kind, streams: usize) -> io::Result<Vec<Vec<String>>> {
+    let (_target, running) = start(kind)?;
+    (0..TIMES).map(|time| open_and_close_once(kind, &running, streams, time)).collect()
+}
+
+fn open_and_close_once(
+    kind: &Kind,
+    running: &Running,
+    streams: usize,
+    time: usize,
+) -> io::Result<Vec<String>> {
+    client::echo_once(running.listen)?;
+    let files_before = settled_files(running, 0)?;
+    let before = memory(running);
+    let crowd = Crowd::open(running.listen, streams, ECHO, 0)?;
+    let open = memory(running);
+    drop(crowd);
+    let files_after = settled_files(running, files_before)?;
+    let after = memory(running);
+    let each = open.saturating_sub(before) / streams as u64;
+    let megabytes = |bytes: u64| format!("{:.1}", bytes as f64 / 1e6);
+    Ok(vec![
+        kind.name.to_owned(),
+        (time + 1).to_string(),
+        megabytes(before),
+        megabytes(open),
+        each.to_string(),
+        megabytes(after),
+        files_before.to_string(),
+        files_after.to_string(),
+    ])
+}
+
+/// Open files once there are no more than `wanted`, or once their number has not changed for a second.
+fn settled_files(running: &Running, wanted: usize) -> io::Result<usize> {
+    let asked = Instant::now();
+    let (mut last, mut since) = (files(running)?, Instant::now());
+    while last > wanted
+        && since.elapsed() < Duration::from_secs(1)
+        && asked.elapsed() < LETS_GO_WITHIN
+    {
+        thread::sleep(Duration::from_millis(50));
+        let now = files(running)?;
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
+    }
+    Ok(last)
+}
+
+fn files(running: &Running) -> io::Result<usize> {
+    running.processes.iter().map(|process| usage::open_files(process.id())).sum()
+}
+
+fn memory(running: &Running) -> u64 {
+    running.processes.iter().map(|process| usage::memory_now(process.id())).sum()
+}

@@ -1,0 +1,80 @@
+//! Where and when the figures were taken, and with which programs: as the system tells it.
+
+use crate::tunnel::installed;
+use std::fs;
+use std::process::Command;
+
+/// The facts, one Markdown list item each.
+pub(crate) fn facts() -> String {
+    let facts = [
+        ("Command", command_line()),
+        ("Date", said_by("date", &["-u", "+%Y-%m-%d %H:%M UTC"])),
+        ("Processor", format!("{}, {} cores", processor(), cores())),
+        ("Memory", memory()),
+        ("Kernel", read("/proc/sys/kernel/osrelease")),
+        ("Programs", programs()),
+    ];
+    facts.map(|(name, fact)| format!("- {name}: {fact}\n")).concat()
+}
+
+/// The command that repeats this run: the arguments are ours, the way to the program is Cargo's.
+fn command_line() -> String {
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    format!("`cargo bench --bench tunnels -- {}`", arguments.join(" "))
+}
+
+fn processor() -> String {
+    let info = read("/proc/cpuinfo");
+    let model = info.lines().find_map(|line| line.strip_prefix("model name"));
+    model.map_or_else(
+        || std::env::consts::ARCH.to_owned(),
+        |name| name.trim_start_matches(['\t', ' ', ':']).to_owned(),
+    )
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn memory() -> String {
+    let info = read("/proc/meminfo");
+    let total = info.lines().find_map(|line| {
+        line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok()
+    });
+    total.map_or_else(String::new, |kib| format!("{:.0} GiB", kib / 1024.0 / 1024.0))
+}
+
+fn programs() -> String {
+    let versions = [("ssh", "-V"), ("stunnel", "-version"), ("haproxy", "-v"), ("socat", "-V")];
+    let found = versions.map(|(program, argument)| match installed(program) {
+        Ok(_) => said_by(program, &[argument]),
+        Err(_) => format!("no {program}"),
+    });
+    found.join("; ")
+}
+
+/// The first line with a version in it that a program says about itself, or else its first line.
+fn said_by(program: &str, arguments: &[&str]) -> String {
+    let Ok(path) = installed(program) else {
+        return String::new();
+    };
+    let Ok(output) = Command::new(path).args(arguments).output() else {
+        return String::new();
+    };
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    let version =
+        |line: &&str| line.contains(program) && line.chars().any(|letter| letter.is_ascii_digit());
+    let insensitive = |line: &&str| version(&line.to_lowercase().as_str());
+    text.lines()
+        .find(insensitive)
+        .or_else(|| text.lines().next())
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default().trim().to_owned()
+}

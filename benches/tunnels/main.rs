@@ -1,0 +1,136 @@
+//! `tunnels`: our tunnels, other people's tunnels and the least that a sealing tunnel can cost, side by side.
+//!
+//! ```text
+//! client (this process) --> entry --[sealed]--> exit --> target (a child of this process)
+//! ```
+//!
+//! Every tunnel is started afresh in every round, one after the other, so that a slow minute of the machine falls on all of
+//! them; only ratios within one run mean anything. Three rules keep the comparison fair: the same [`client`] and [`target`]
+//! drive every tunnel, processor time and memory are those of the tunnel's own processes ([`usage`]), and nothing counts as
+//! ready before a byte has made the whole way there and back ([`tunnel::Running`]).
+//!
+//! | file | idea |
+//! |---|---|
+//! | [`options`], [`role`] | the command line, and what this program becomes when it starts itself again |
+//! | [`tunnel`], [`process`], [`usage`] | a tunnel under test, the processes it is made of, and what those have used |
+//! | [`target`], [`client`], [`pattern`] | the two ends of the traffic, and the bytes that go between them |
+//! | [`floor`] | the upper bound: read, seal or open, write |
+//! | [`socat`], [`ssh`], [`stunnel`], [`haproxy`], [`certificates`] | the peers |
+//! | [`steps`], [`ours`] | our own tunnels: starting them, and being them |
+//! | [`measure`], [`metric`] | one tunnel, one round, and what is measured |
+//! | [`summary`], [`targets`], [`report`], [`machine`] | medians, the bars to clear, the Markdown, and where it ran |
+//! | [`svg`], [`bars`], [`lines`] | the plots |
+//! | [`scale`], [`idle`], [`stall`], [`fairness`], [`crowd`] | what happens with many streams, or with readers that stop |
+#![forbid(unsafe_code)]
+
+mod bars;
+mod certificates;
+mod client;
+mod crowd;
+mod fairness;
+mod floor;
+mod haproxy;
+mod idle;
+mod lines;
+mod machine;
+mod measure;
+mod metric;
+mod options;
+mod ours;
+mod pattern;
+mod process;
+mod report;
+mod role;
+mod scale;
+mod socat;
+mod ssh;
+mod stall;
+mod steps;
+mod stunnel;
+mod summary;
+mod svg;
+mod target;
+mod targets;
+mod tunnel;
+mod usage;
+
+use clap::Parser;
+use options::Options;
+use std::io;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    if let Some(role) = &options.role {
+        return role::play(role, &options.arguments);
+    }
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tunnels: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs whichever questions the command line asks; without one of them, the comparison.
+fn run(options: &Options) -> io::Result<()> {
+    // Ten thousand streams need as many files, here and in every process started from here, which inherit the limit.
+    // Where it stays too low, the runs that need more say so and are left out.
+    if let Err(error) = rlimit::increase_nofile_limit(65_536) {
+        eprintln!("tunnels: the limit of open files stays as it is: {error}");
+    }
+    let questions: [(bool, Question); 4] = [
+        (options.scale, scale::run),
+        (options.idle, idle::run),
+        (options.stall, stall::run),
+        (options.fairness, fairness::run),
+    ];
+    let asked: Vec<Question> =
+        questions.iter().filter(|(wanted, _)| *wanted).map(|(_, question)| *question).collect();
+    if asked.is_empty() {
+        return compare(options);
+    }
+    let mut text = machine::facts();
+    for question in asked {
+        text += "\n";
+        text += &question(options)?;
+    }
+    println!("{text}");
+    options.save_markdown(&text)
+}
+
+/// Measures something about the chosen tunnels and reports it.
+type Question = fn(&Options) -> io::Result<String>;
+
+/// The comparison: rounds over all tunnels, then the report.
+fn compare(options: &Options) -> io::Result<()> {
+    let kinds = tunnel::chosen(options, tunnel::ALL.iter().map(|kind| kind.name))?;
+    let mut results = summary::Results::of(&kinds);
+    for round in 1..=options.rounds() {
+        for kind in results.still_running() {
+            eprintln!("round {round} of {}: {}", options.rounds(), kind.name);
+            results.note_others(other_work(options.wait_quiet()));
+            match measure::tunnel(kind, options) {
+                Ok(sample) => results.add(kind, sample),
+                Err(error) => results.give_up(kind, error.to_string()),
+            }
+        }
+    }
+    let text = report::comparison(&results, options);
+    println!("{text}");
+    options.save_markdown(&text)?;
+    options.save_svg(&bars::comparison(&results))
+}
+
+/// What part of the machine other work takes, once that is little or `patience` has run out.
+fn other_work(patience: Duration) -> f64 {
+    let asked = Instant::now();
+    loop {
+        let busy = usage::machine_busy(Duration::from_millis(200));
+        if busy <= summary::TOO_BUSY || asked.elapsed() >= patience {
+            return busy;
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The command line.
+
+use clap::Parser;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Measures TCP tunnels side by side: ours, ssh, stunnel, haproxy and socat where they are installed, and a floor.
+///
+/// Without one of --scale, --idle, --stall and --fairness it compares speed, round trip, connections, CPU and memory.
+#[derive(Debug, Parser)]
+#[command(name = "tunnels", version)]
+pub(crate) struct Options {
+    /// Rounds over all tunnels; each figure is the median of its rounds.
+    #[arg(long, value_name = "N")]
+    rounds: Option<usize>,
+
+    /// Only these tunnels, by name, separated by commas.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+
+    /// Two rounds and a fifth of the data: to see that it works, not to quote.
+    #[arg(long)]
+    quick: bool,
+
+    /// Before each tunnel, wait up to so many seconds until other work leaves the machine alone.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    wait_quiet: u64,
+
+    /// Megabytes (10^6 bytes) each throughput measurement carries, shared evenly by its streams.
+    #[arg(long, value_name = "N")]
+    megabytes: Option<u64>,
+
+    /// Write the report here as Markdown, too.
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+
+    /// Write a plot here as SVG.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+
+    /// Throughput and memory with 1, 10, 100, 1,000 and 10,000 streams.
+    #[arg(long)]
+    pub(crate) scale: bool,
+
+    /// What an idle connection costs, and whether closing gives it back.
+    #[arg(long)]
+    pub(crate) idle: bool,
+
+    /// Four readers that stop, beside one that goes on.
+    #[arg(long)]
+    pub(crate) stall: bool,
+
+    /// How evenly 50 streams share one tunnel.
+    #[arg(long)]
+    pub(crate) fairness: bool,
+
+    /// The most streams of --scale, and the connections of --idle.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(crate) streams: usize,
+
+    /// GiB offered to each reader that stopped in --stall.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) offer: u64,
+
+    /// What a copy that this program starts of itself shall be.
+    #[arg(long, hide = true)]
+    pub(crate) role: Option<String>,
+
+    /// The role's arguments.
+    #[arg(hide = true, requires = "role")]
+    pub(crate) arguments: Vec<String>,
+
+    /// Cargo adds this to the command line of every benchmark.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+impl Options {
+    /// Rounds over all tunnels.
+    pub(crate) fn rounds(&self) -> usize {
+        self.rounds.unwrap_or(if self.quick { 2 } else { 5 }).max(1)
+    }
+
+    /// Bytes in one throughput measurement.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.megabytes.unwrap_or(if self.quick { 200 } else { 1000 }) * 1_000_000
+    }
+
+    /// Round trips in one measurement.
+    pub(crate) fn round_trips(&self) -> usize {
+        if self.quick {
+            1_000
+        } else {
+            5_000
+        }
+    }
+
+    /// How long connections are opened and closed to count them.
+    pub(crate) fn connecting(&self) -> Duration {
+        Duration::from_millis(if self.quick { 300 } else { 1_000 })
+    }
+
+    /// How long to wait for a quiet machine before each tunnel.
+    pub(crate) fn wait_quiet(&self) -> Duration {
+        Duration::from_secs(self.wait_quiet)
+    }
+
+    /// Writes the report where `--markdown` says.
+    pub(crate) fn save_markdown(&self, text: &str) -> io::Result<()> {
+        save(self.markdown.as_deref(), text)
+    }
+
+    /// Writes the plot where `--svg` says.
+    pub(crate) fn save_svg(&self, text: &str) -> io::Result<()> {
+        save(self.svg.as_deref(), text)
+    }
+}
+
+fn save(path: Option<&Path>, text: &str) -> io::Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    fs::write(path, text)
+        .map_err(|error| io::Error::other(format!("cannot write {}: {error}", path.display())))?;
+    eprintln!("wrote {}", path.display());
+    Ok(())
+}

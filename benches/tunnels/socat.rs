@@ -1,0 +1,30 @@
+//! Peer: two `socat`, which seal nothing and start a process for every connection.
+
+use crate::process::Process;
+use crate::tunnel::{await_listening, free_address, installed, Running, Scratch};
+use std::io;
+use std::net::SocketAddr;
+use std::process::Command;
+
+/// Starts both, with a buffer as large as those of the tunnels that seal and a backlog that 2 busy clients cannot fill.
+pub(crate) fn start(target: SocketAddr) -> io::Result<Running> {
+    let scratch = Scratch::new()?;
+    let middle = free_address()?;
+    let listen = free_address()?;
+    let mut exit = Process::start("exit", &mut command(middle, target)?, &scratch)?;
+    await_listening(&mut exit, middle)?;
+    let entry = Process::start("entry", &mut command(listen, middle)?, &scratch)?;
+    Running::when_ready(listen, vec![entry, exit], scratch)
+}
+
+fn command(listen: SocketAddr, to: SocketAddr) -> io::Result<Command> {
+    let mut command = Command::new(installed("socat")?);
+    command.args(["-b", "131072"]);
+    command.arg(format!(
+        "TCP-LISTEN:{},bind={},fork,reuseaddr,nodelay,backlog=1024",
+        listen.port(),
+        listen.ip()
+    ));
+    command.arg(format!("TCP:{to},nodelay"));
+    Ok(command)
+}

@@ -1,0 +1,139 @@
+//! Readers that stop: do they take the tunnel from one that goes on, does memory stay bounded, and is all there in the end?
+
+use crate::client::{self, Direction};
+use crate::measure;
+use crate::options::Options;
+use crate::process::Process;
+use crate::report;
+use crate::summary::median;
+use crate::target::{self, HOLD, RELEASE, SOURCE};
+use crate::tunnel::{self, parse, Kind, Running, Scratch};
+use crate::usage;
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+
+/// Readers that stop.
+const STALLED: usize = 4;
+/// Patience of streams that are meant to stand still.
+const STILL: std::time::Duration = std::time::Duration::from_secs(300);
+
+/// Measures the chosen tunnels, the floor and step 03 unless told otherwise.
+pub(crate) fn run(options: &Options) -> io::Result<String> {
+    let heading = [
+        "tunnel",
+        "way",
+        "live alone GB/s",
+        "beside stalled GB/s",
+        "keeps",
+        "MB before",
+        "MB while stalled",
+        "after resuming",
+    ];
+    let mut lines = vec![heading.map(str::to_owned).to_vec()];
+    let mut notes = String::new();
+    for kind in tunnel::chosen(options, ["floor", "step03"])? {
+        for direction in [Direction::Up, Direction::Down] {
+            eprintln!("{}: {STALLED} readers that stop, {direction:?}", kind.name);
+            match way(kind, direction, options) {
+                Ok(line) => lines.push(line),
+                Err(error) => {
+                    notes += &format!("\n{}, {direction:?}, is left out: {error}\n", kind.name)
+                }
+            }
+        }
+    }
+    let offered = options.offer;
+    Ok(format!("{STALLED} streams whose reader stops while {offered} GiB is offered to each, beside one live stream; memory is the peak of each process.\n\n{}{notes}", report::table(&lines)))
+}
+
+fn way(kind: &Kind, direction: Direction, options: &Options) -> io::Result<Vec<String>> {
+    let scratch = Scratch::new()?;
+    let (_target, address) = Process::role("target", "target", &[], &scratch)?;
+    let target = parse(&address)?;
+    let running = (kind.start)(target)?;
+    let alone = live(&running, direction, options)?;
+    let before = peaks(&running);
+    let offered = options.offer << 30;
+    let stalled = (0..STALLED).map(|_| Stalled::start(running.listen, direction, offered));
+    let stalled: Vec<Stalled> = stalled.collect::<io::Result<_>>()?;
+    let beside = live(&running, direction, options);
+    let during = peaks(&running);
+    let resumed = resume(target, stalled, offered);
+    let beside = beside.map_err(|error| error.to_string());
+    Ok(vec![
+        kind.name.to_owned(),
+        format!("{direction:?}").to_lowercase(),
+        format!("{alone:.2}"),
+        beside.as_ref().map_or_else(String::clone, |rate| format!("{rate:.2}")),
+        beside
+            .map_or_else(|_| "nothing".to_owned(), |rate| format!("{:.0} %", rate / alone * 100.0)),
+        before,
+        during,
+        resumed.map_or_else(|error| error.to_string(), |()| "all bytes, in order".to_owned()),
+    ])
+}
+
+/// The median rate of one live stream.
+fn live(running: &Running, direction: Direction, options: &Options) -> io::Result<f64> {
+    let rate =
+        |_| Ok(measure::carry(running, direction, 1, options.bytes())?.gigabytes_per_second());
+    let rates: Vec<f64> = (0..options.rounds()).map(rate).collect::<io::Result<_>>()?;
+    median(rates).ok_or_else(|| io::Error::other("no rounds"))
+}
+
+fn peaks(running: &Running) -> String {
+    let peak = |process: &Process| {
+        format!("{} {:.1}", process.title(), usage::peak_memory(process.id()) as f64 / 1e6)
+    };
+    running.processes.iter().map(peak).collect::<Vec<_>>().join(", ")
+}
+
+/// A stream whose sender writes all that it can, and whose reader does not read.
+struct Stalled {
+    stream: TcpStream,
+    /// Uploads need somebody who writes on this side; downloads are written by the target.
+    sender: Option<thread::JoinHandle<io::Result<()>>>,
+}
+
+impl Stalled {
+    fn start(address: SocketAddr, direction: Direction, offered: u64) -> io::Result<Self> {
+        let service = match direction {
+            Direction::Up => HOLD,
+            Direction::Down => SOURCE,
+        };
+        let mut stream = client::open(address, service, offered)?;
+        stream.set_read_timeout(Some(STILL))?;
+        stream.set_write_timeout(Some(STILL))?;
+        let mut writer = stream.try_clone()?;
+        let sender = match direction {
+            Direction::Up => Some(thread::spawn(move || target::send(&mut writer, offered))),
+            Direction::Down => {
+                stream.write_all(&[0])?;
+                None
+            }
+        };
+        Ok(Self { stream, sender })
+    }
+
+    /// Reads all that was held back, and checks it; of an upload the target does so and tells.
+    fn resume(mut self, offered: u64) -> io::Result<()> {
+        let Some(sender) = self.sender else {
+            return target::receive_checked(&mut self.stream, offered);
+        };
+        sender.join().expect("sending does not panic")?;
+        client::expect_count(&mut self.stream, offered)
+    }
+}
+
+fn resume(target: SocketAddr, stalled: Vec<Stalled>, offered: u64) -> io::Result<()> {
+    // Straight to the target, not through the tunnel under test.
+    client::open(target, RELEASE, 0)?;
+    thread::scope(|scope| {
+        let readers: Vec<_> = stalled
+            .into_iter()
+            .map(|stalled| scope.spawn(move || stalled.resume(offered)))
+            .collect();
+        readers.into_iter().try_for_each(|reader| reader.join().expect("reading does not panic"))
+    })
+}

@@ -1,0 +1,186 @@
+//! A tunnel under test: how it is started for a target, and what runs once it is.
+
+use crate::client;
+use crate::options::Options;
+use crate::process::{Process, READY_WITHIN};
+use crate::{floor, haproxy, socat, ssh, steps, stunnel};
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What a tunnel is to the comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sort {
+    /// No tunnel at all.
+    Direct,
+    /// The upper bound for one that seals.
+    Floor,
+    /// A peer that does not seal.
+    Plain,
+    /// A peer that seals, over one hop: what step 03 is measured against.
+    Sealed,
+    /// A peer that seals, through a hub: what step 04 is measured against.
+    Hub,
+    /// One of our steps.
+    Ours,
+}
+
+/// A tunnel as the command line names it.
+pub(crate) struct Kind {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// One line for the report.
+    pub(crate) about: &'static str,
+    /// What it is compared as.
+    pub(crate) sort: Sort,
+    /// Files that one stream keeps open in the process that keeps most: 2 without multiplexing.
+    pub(crate) files_per_stream: usize,
+    /// Starts its processes for a target.
+    pub(crate) start: fn(SocketAddr) -> io::Result<Running>,
+}
+
+/// Every tunnel there is, in the order of the report.
+#[rustfmt::skip]
+pub(crate) const ALL: &[Kind] = &[
+    Kind { name: "direct", about: "no tunnel", sort: Sort::Direct, files_per_stream: 0, start: Running::direct },
+    Kind { name: "floor", about: "read, seal or open 32 KiB, write: nothing else", sort: Sort::Floor, files_per_stream: 2, start: floor::start },
+    Kind { name: "socat", about: "two socat, not encrypted", sort: Sort::Plain, files_per_stream: 2, start: socat::start },
+    Kind { name: "ssh", about: "ssh -L, aes256-gcm", sort: Sort::Sealed, files_per_stream: 1, start: ssh::start_direct },
+    Kind { name: "stunnel", about: "two stunnel, mutual TLS 1.3, AES-256-GCM", sort: Sort::Sealed, files_per_stream: 2, start: stunnel::start },
+    Kind { name: "haproxy", about: "two haproxy, mutual TLS 1.3, AES-256-GCM", sort: Sort::Sealed, files_per_stream: 2, start: haproxy::start },
+    Kind { name: "ssh-J", about: "ssh -J through a hub, -L, aes256-gcm", sort: Sort::Hub, files_per_stream: 1, start: ssh::start_through_hub },
+    Kind { name: "step01", about: "inlet and outlet in one node, not encrypted", sort: Sort::Ours, files_per_stream: 2, start: steps::start_01 },
+    Kind { name: "step02", about: "two nodes, not encrypted", sort: Sort::Ours, files_per_stream: 1, start: steps::start_02 },
+    Kind { name: "step03", about: "two nodes, secure channel", sort: Sort::Ours, files_per_stream: 1, start: steps::start_03 },
+    Kind { name: "step04", about: "two nodes, secure channel through a hub", sort: Sort::Ours, files_per_stream: 1, start: steps::start_04 },
+];
+
+/// The tunnels that `--only` names, or else those of `default`.
+pub(crate) fn chosen<'a>(
+    options: &Options,
+    default: impl IntoIterator<Item = &'a str>,
+) -> io::Result<Vec<&'static Kind>> {
+    let default: Vec<&str> = default.into_iter().collect();
+    let named: Vec<&str> = options.only.iter().map(String::as_str).collect();
+    let names = if named.is_empty() { default } else { named };
+    let known = || ALL.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ");
+    let find = |name: &&str| {
+        let kind = ALL.iter().find(|kind| kind.name == *name);
+        kind.ok_or_else(|| {
+            io::Error::other(format!("no tunnel is called {name}; there are {}", known()))
+        })
+    };
+    names.iter().map(find).collect()
+}
+
+/// A tunnel that works. Dropping it ends its processes, the entry first, and removes its files.
+pub(crate) struct Running {
+    /// Where clients connect.
+    pub(crate) listen: SocketAddr,
+    /// What it is made of, none for `direct`.
+    pub(crate) processes: Vec<Process>,
+    _scratch: Scratch,
+}
+
+impl Running {
+    /// Waits until a byte has gone through to the target and back.
+    pub(crate) fn when_ready(
+        listen: SocketAddr,
+        processes: Vec<Process>,
+        scratch: Scratch,
+    ) -> io::Result<Self> {
+        let mut running = Self { listen, processes, _scratch: scratch };
+        let asked = Instant::now();
+        while let Err(error) = client::echo_once(listen) {
+            running.processes.iter_mut().try_for_each(Process::check_alive)?;
+            if asked.elapsed() > READY_WITHIN {
+                return Err(io::Error::other(format!(
+                    "nothing comes through after {READY_WITHIN:?}: {error}"
+                )));
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(running)
+    }
+
+    fn direct(target: SocketAddr) -> io::Result<Self> {
+        Self::when_ready(target, Vec::new(), Scratch::new()?)
+    }
+}
+
+/// Waits until `process` accepts connections at `address`.
+pub(crate) fn await_listening(process: &mut Process, address: SocketAddr) -> io::Result<()> {
+    let asked = Instant::now();
+    while let Err(error) = std::net::TcpStream::connect(address) {
+        process.check_alive()?;
+        if asked.elapsed() > READY_WITHIN {
+            return Err(process.complaint(&format!("does not listen on {address} ({error})")));
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+/// An address of this machine that nothing listens on, for programs that cannot say which port the system gave them.
+pub(crate) fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+/// Reads an address that a role was ready with.
+pub(crate) fn parse(address: &str) -> io::Result<SocketAddr> {
+    address.parse().map_err(|error| io::Error::other(format!("{address:?} is no address: {error}")))
+}
+
+/// Where `program` is installed; `sbin` counts even if the user's path leaves it out.
+pub(crate) fn installed(program: &str) -> io::Result<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let extra = ["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from);
+    let mut places = std::env::split_paths(&path).chain(extra).map(|place| place.join(program));
+    let missing = || io::Error::new(io::ErrorKind::NotFound, format!("{program} is not installed"));
+    places.find(|place| place.is_file()).ok_or_else(missing)
+}
+
+/// A directory that only this user can read, removed with all it holds.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    /// Makes one under the system's directory for temporary files.
+    pub(crate) fn new() -> io::Result<Self> {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let name =
+            format!("tunnels-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self(path))
+    }
+
+    /// The path of a file in it.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Writes a file in it and says where.
+    pub(crate) fn write(&self, name: &str, text: &str) -> io::Result<PathBuf> {
+        let path = self.path(name);
+        fs::write(&path, text)?;
+        Ok(path)
+    }
+
+    /// The directory itself.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            eprintln!("tunnels: {} stays behind: {error}", self.0.display());
+        }
+    }
+}

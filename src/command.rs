@@ -1,0 +1,12 @@
+//! The commands of `ockam`, and the names that they share.
+
+pub(crate) mod demo;
+pub(crate) mod hub;
+pub(crate) mod inlet;
+pub(crate) mod outlet;
+
+/// Where the commands' outlet nodes listen for secure channels.
+pub(crate) const CHANNEL_LISTENER: &str = "secure_channel_listener_service";
+
+/// The outlet's address on its node.
+pub(crate) const OUTLET: &str = "outlet";
