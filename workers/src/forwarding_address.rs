@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! F0123456789abcdef0123456789abcdef.I<64 hexadecimal digits>
-//! |  128 random bits of the hub     | fingerprint of the identity behind the forwarder
+//! |  128 bits that cannot be guessed | fingerprint of the identity behind the forwarder
 //! ```
 //!
-//! The hub makes the first half and never sees the second: that travels with the user, from the
-//! program that asked for the forwarder to the one that opens a secure channel through it, and is
-//! pinned there. So a hub cannot put itself in the middle, whatever both policies say.
+//! The first half names the forwarder on the hub, the second the identity that answers behind it. The
+//! user carries both from the program that asked for the forwarder to the one that opens a secure
+//! channel through it; there the second half is pinned there. So a hub cannot put itself in the middle, whatever both policies say.
 
 use std::{fmt, str::FromStr};
 

@@ -52,6 +52,10 @@ impl Tap {
 
 async fn pass(node: TcpStream, hub: SocketAddr, seen: Arc<Mutex<Vec<u8>>>) {
     let Ok(hub) = TcpStream::connect(hub).await else { return };
+    for socket in [&node, &hub] {
+        // A node does not delay small frames, so the tap must not either.
+        let _ = socket.set_nodelay(true);
+    }
     let ((node_out, node_in), (hub_out, hub_in)) = (node.into_split(), hub.into_split());
     tokio::join!(copy(node_out, hub_in, &seen), copy(hub_out, node_in, &seen));
 }
