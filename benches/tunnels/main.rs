@@ -21,6 +21,9 @@
 //! | [`summary`], [`targets`], [`report`], [`machine`] | medians, the bars to clear, the Markdown, and where it ran |
 //! | [`svg`], [`bars`], [`lines`] | the plots |
 //! | [`scale`], [`idle`], [`stall`], [`fairness`], [`crowd`] | what happens with many streams, or with readers that stop |
+
+// No arbiter runs in the threads that sleep here.
+#![allow(clippy::disallowed_methods)]
 #![forbid(unsafe_code)]
 
 mod bars;

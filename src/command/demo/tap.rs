@@ -63,12 +63,15 @@ async fn pass(node: TcpStream, hub: SocketAddr, seen: Arc<Mutex<Vec<u8>>>) {
 async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, seen: &Mutex<Vec<u8>>) {
     let mut chunk = vec![0; 16 * 1024];
     while let Ok(read @ 1..) = from.read(&mut chunk).await {
-        let mut kept = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = KEPT_BYTES.saturating_sub(kept.len()).min(read);
-        kept.extend_from_slice(&chunk[..room]);
-        drop(kept);
+        keep(seen, &chunk[..read]);
         if to.write_all(&chunk[..read]).await.is_err() {
             return;
         }
     }
+}
+
+fn keep(seen: &Mutex<Vec<u8>>, bytes: &[u8]) {
+    let mut kept = seen.lock().unwrap_or_else(PoisonError::into_inner);
+    let room = KEPT_BYTES.saturating_sub(kept.len()).min(bytes.len());
+    kept.extend_from_slice(&bytes[..room]);
 }
