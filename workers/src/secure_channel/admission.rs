@@ -3,11 +3,12 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use ockam_runtime::Address;
 
-use super::limits::Limits;
+use super::limits::{Limits, COMPLAINT_INTERVAL};
 
 /// Counts handshakes and channels against a listener's limits. Clones share the counts.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +20,9 @@ struct Counts {
     channels: usize,
     /// Handshakes by the connection that they came in through.
     by_ingress: HashMap<Address, usize>,
+    /// When a failed handshake was last logged, and how many were not since.
+    complained: Option<Instant>,
+    silent: u64,
 }
 
 /// Whether a handshake may begin.
@@ -88,6 +92,19 @@ impl Counts {
 }
 
 impl Place {
+    /// Whether this failure may be logged, and how many were not since the last one: strangers
+    /// cause as many as they like, and must not fill a disk with them.
+    pub(super) fn complain(&self, now: Instant) -> Option<u64> {
+        let mut counts = self.admission.lock();
+        let recent = |last: Instant| now.saturating_duration_since(last) < COMPLAINT_INTERVAL;
+        if counts.complained.is_some_and(recent) {
+            counts.silent += 1;
+            return None;
+        }
+        counts.complained = Some(now);
+        Some(std::mem::take(&mut counts.silent))
+    }
+
     /// The handshake has become a channel.
     pub(super) fn establish(&mut self) {
         if !std::mem::replace(&mut self.established, true) {
@@ -136,6 +153,16 @@ mod tests {
         drop(places);
         assert_eq!(admission.counts(), (0, 0));
         assert!(admission.lock().by_ingress.is_empty());
+    }
+
+    #[test]
+    fn failures_are_logged_once_in_an_interval_and_counted_between() {
+        let (admission, limits) = (Admission::default(), limits(4, 100));
+        let place = place(admission.admit(&"a".into(), false, &limits));
+        let start = Instant::now();
+        assert_eq!(place.complain(start), Some(0));
+        assert_eq!([place.complain(start), place.complain(start)], [None, None]);
+        assert_eq!(place.complain(start + COMPLAINT_INTERVAL), Some(2));
     }
 
     #[test]

@@ -56,7 +56,15 @@ impl Peer {
     /// Listens for nodes at any port, or one that was used before.
     pub(crate) async fn listen(&self, port: u16) -> u16 {
         let address = format!("127.0.0.1:{port}");
-        listen(&self.node, &address, ListenOptions::new()).await.unwrap().address().port()
+        let end = Instant::now() + DEADLINE;
+        loop {
+            match listen(&self.node, &address, ListenOptions::new()).await {
+                Ok(listener) => return listener.address().port(),
+                // The threads of a stopped node still hold its socket for a moment.
+                Err(error) => assert!(Instant::now() < end, "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 
     pub(crate) fn identifier(&self) -> Identifier {

@@ -1,6 +1,9 @@
 //! The decryptor of the end that a channel is opened to, until it is open.
 
-use std::sync::{atomic::AtomicBool, Arc};
+use std::{
+    sync::{atomic::AtomicBool, Arc},
+    time::Instant,
+};
 
 use actix::{AsyncContext, Context};
 use ockam_runtime::{
@@ -96,9 +99,15 @@ impl Responding {
     }
 
     pub(super) fn log(&self, why: &FailureReason, peer_route: Option<&Route>) {
+        let Some(silent) = self.place.complain(Instant::now()) else { return };
         let way = peer_route.map(Route::to_string).unwrap_or_default();
         let level = if why.is_final() { log::Level::Error } else { log::Level::Warn };
-        log::log!(level, "no secure channel at \"{}\" for the peer at {way}: {why}", self.listener);
+        let more = if silent > 0 { format!(" ({silent} more before)") } else { String::new() };
+        log::log!(
+            level,
+            "no secure channel at \"{}\" for the peer at {way}: {why}{more}",
+            self.listener
+        );
     }
 }
 
