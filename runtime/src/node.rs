@@ -209,7 +209,7 @@ impl Node {
         let mut description = Description::new(Address::random(), Class::Reply);
         description.access.clone_from(&entry.access);
         let alias = Alias(Arc::downgrade(entry));
-        let registration = self.register_sink(description, alias).ok()?;
+        let registration = self.register_entry(description, alias, true).ok()?;
         Some(entry.reply.get_or_init(|| registration).address().clone())
     }
 
@@ -430,6 +430,15 @@ impl Node {
         description: Description,
         sink: impl Sink + 'static,
     ) -> Result<Registration> {
+        self.register_entry(description, sink, false)
+    }
+
+    fn register_entry(
+        &self,
+        description: Description,
+        sink: impl Sink + 'static,
+        is_alias: bool,
+    ) -> Result<Registration> {
         description.address.validate()?;
         if self.is_stopped() {
             return Err(Error::Stopped);
@@ -445,6 +454,7 @@ impl Node {
             state: description.state,
             gone: AtomicBool::new(false),
             stop: Mutex::new(None),
+            is_alias,
             reply: OnceLock::new(),
         });
         self.check_free(&entry.address)?;
@@ -546,14 +556,15 @@ impl Node {
     /// The addresses of all workers, sorted, with what they are to those outside.
     pub fn workers(&self) -> Vec<(Address, Class)> {
         let entries = self.shared.table.entries();
-        let mut workers: Vec<_> = entries.iter().map(|e| (e.address.clone(), e.class)).collect();
+        let own = entries.iter().filter(|entry| !entry.is_alias);
+        let mut workers: Vec<_> = own.map(|e| (e.address.clone(), e.class)).collect();
         workers.sort_by(|one, other| one.0.cmp(&other.0));
         workers
     }
 
-    /// The number of entries in the routing table.
+    /// The number of workers, without the addresses that only stand for one of them.
     pub fn worker_count(&self) -> usize {
-        self.shared.table.len()
+        self.shared.table.count(|entry| !entry.is_alias)
     }
 
     // ----- arbiters --------------------------------------------------------------------------

@@ -112,6 +112,14 @@ impl<E> SharedTable<E> {
         self.len() == 0
     }
 
+    /// The number of entries of which `counted` holds.
+    pub fn count(&self, counted: impl Fn(&E) -> bool) -> usize {
+        let count = |shard: &RwLock<RoutingTable<E>>| {
+            unpoisoned(shard.read()).entries.values().filter(|entry| counted(entry)).count()
+        };
+        self.shards.iter().map(count).sum()
+    }
+
     /// All entries, in no order.
     pub fn entries(&self) -> Vec<Arc<E>> {
         let entries = |shard: &RwLock<RoutingTable<E>>| {

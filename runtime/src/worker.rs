@@ -81,6 +81,8 @@ pub struct Entry {
     pub(crate) state: Option<watch::Receiver<PathState>>,
     pub(crate) gone: AtomicBool,
     pub(crate) stop: Mutex<Option<oneshot::Sender<()>>>,
+    /// Whether it only stands for another entry.
+    pub(crate) is_alias: bool,
     /// The unguessable address that stands for this one in routes that leave the node.
     pub(crate) reply: OnceLock<Registration>,
 }
