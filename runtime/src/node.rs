@@ -148,7 +148,7 @@ impl Node {
 
     fn deliver(&self, mut message: Message, check: bool) -> Result<(), Box<Undelivered>> {
         let Some(address) = message.onward_route.pop_front() else {
-            let notice = Notice::new("(end of route)".into(), Reason::Unreachable);
+            let notice = Notice::new("end-of-route".into(), Reason::Unreachable);
             return Err(Box::new(Undelivered { message, notice }));
         };
         let checked = check && !message.origin.is_local();

@@ -124,7 +124,12 @@ impl Notice {
         if payload.len() > 3 * MAX_DETAIL_BYTES + crate::limits::MAX_ADDRESS_BYTES {
             return None;
         }
-        let Wire(code, hop, detail) = rmp_serde::from_slice(payload).ok()?;
+        let wire: Wire<'_> = rmp_serde::from_slice(payload).ok()?;
+        // One value has one encoding; maps, other widths and what follows the array are none.
+        if rmp_serde::to_vec(&wire).ok()? != payload {
+            return None;
+        }
+        let Wire(code, hop, detail) = wire;
         let hop = Address::parse(hop).ok()?;
         // What a peer wrote ends up in logs: control characters are not for them.
         let detail: String = detail.chars().filter(|c| !c.is_control()).collect();
@@ -184,6 +189,9 @@ mod tests {
 
     #[test]
     fn garbage_is_no_notice() {
+        let mut longer = Notice::new("a".into(), Reason::Unreachable).encode().to_vec();
+        longer.push(0);
+        assert_eq!(Notice::decode(&longer), None);
         for bytes in [&b""[..], &[0x93], &[0x93, 0, 0xa0, 0xa0], &[0x80], &[0xff; 2_000]] {
             assert_eq!(Notice::decode(bytes), None);
         }

@@ -68,6 +68,10 @@ impl Greeting {
             Err(_) => return Err(FrameError::NotANode),
         };
         let greeting: Self = rmp_serde::from_slice(&body).map_err(|_| FrameError::NotANode)?;
+        // One value has one encoding; maps and what follows the array are none.
+        if greeting.encode()[LENGTH_BYTES..] != body[..] {
+            return Err(FrameError::NotANode);
+        }
         match greeting {
             Self { ref magic, .. } if magic != MAGIC => Err(FrameError::NotANode),
             Self { version, .. } if version != PROTOCOL_VERSION => {
@@ -145,6 +149,18 @@ mod tests {
         let newer = Greeting { version: 2, ..Greeting::ours() };
         let mut newer = BytesMut::from(&newer.encode()[..]);
         assert_eq!(Greeting::decode(&mut newer), Err(FrameError::Version(2)));
+    }
+
+    #[test]
+    fn a_map_and_trailing_bytes_are_no_greeting() {
+        let mut trailing = Greeting::ours().encode();
+        trailing.push(0);
+        trailing[3] += 1;
+        assert_eq!(Greeting::decode(&mut trailing[..].into()), Err(FrameError::NotANode));
+        let mut map = vec![0, 0, 0, 1, 0x83];
+        map.extend(b"\xa5magic\xabockam-actix\xa7version\x01\xa9max_frame\xce\0\x04\0\0");
+        map[3] = u8::try_from(map.len() - LENGTH_BYTES).unwrap();
+        assert_eq!(Greeting::decode(&mut map[..].into()), Err(FrameError::NotANode));
     }
 
     #[test]

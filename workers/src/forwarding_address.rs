@@ -43,13 +43,16 @@ impl ForwardingAddress {
         Self { forwarder, identifier: identifier.into() }
     }
 
-    /// Whether `text` is meant as a forwarding address: one of its halves has the form. Other
+    /// Whether `text` is meant as a forwarding address, however it was damaged on its way: an
+    /// address that lost its pin in silence would be worse than one that is refused. Other
     /// addresses, such as `Feed` or `outlet`, are none.
     pub fn is_meant_by(text: &str) -> bool {
         let (forwarder, fingerprint) = split(text);
+        let starts = text.starts_with(['F', 'f']);
+        let digits = |c: char| c.is_ascii_hexdigit() || matches!(c, '.' | 'I' | 'i');
         is_forwarder(forwarder)
-            || (text.starts_with(PREFIX)
-                && fingerprint.is_some_and(|text| text.parse::<Identifier>().is_ok()))
+            || (starts && text.len() > RANDOM_DIGITS && text.chars().all(digits))
+            || (starts && fingerprint.is_some_and(|text| text.parse::<Identifier>().is_ok()))
     }
 }
 
@@ -144,6 +147,11 @@ mod tests {
     fn other_addresses_are_left_alone() {
         for text in ["outlet", "Feed", "F", "Face.book", "tcp#F.example.org:1", "F00.I11"] {
             assert!(!ForwardingAddress::is_meant_by(text), "{text}");
+        }
+        let whole = ForwardingAddress::new_random(ID).to_string();
+        for damaged in [whole.to_uppercase(), whole.to_lowercase(), whole.replace('.', "")] {
+            assert!(ForwardingAddress::is_meant_by(&damaged), "{damaged}");
+            assert!(damaged.parse::<ForwardingAddress>().is_err(), "{damaged}");
         }
     }
 }
