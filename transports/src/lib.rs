@@ -4,6 +4,7 @@
 //! |---|---|
 //! | the bytes on a connection: greeting and frames | [`frame`] |
 //! | accepting and dialling TCP connections | [`tcp`] |
+//! | a virtual link between two nodes of one process, for tests | [`memory`] |
 //! | every limit, with its unit and reason | [`limits`] |
 //!
 //! A transport does three things: it registers an egress for each peer, whose sink turns messages
@@ -13,6 +14,7 @@
 
 pub mod frame;
 pub mod limits;
+pub mod memory;
 
 pub mod tcp;
 

@@ -1,0 +1,227 @@
+//! What a node promises to its workers, on one arbiter and on several.
+
+use std::{future::Future, time::Duration};
+
+use actix::{Actor, ActorContext as _, AsyncContext, Context as ActorContext, Handler};
+use actix::{ResponseFuture, WrapFuture};
+use ockam_runtime::{
+    limits::MAX_PAYLOAD_BYTES, route, Address, Context, Error, NodeBuilder, Payload, Reason, Routed,
+};
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Runs a test on a node of one arbiter and on one of three.
+fn run<F: Future<Output = ()>>(test: impl Fn(Context) -> F) {
+    for arbiters in [1, 3] {
+        actix_rt::System::new().block_on(async {
+            let builder = NodeBuilder::new().arbiters(arbiters);
+            let context = builder.start_with_context().await.unwrap();
+            let node = context.node().clone();
+            let ended = tokio::time::timeout(DEADLINE, test(context)).await;
+            ended.expect("the test ends in time");
+            node.stop().await;
+        });
+    }
+}
+
+/// Answers with the text in capitals, synchronously.
+struct Shouter;
+
+impl Actor for Shouter {
+    type Context = ActorContext<Self>;
+}
+
+impl Handler<Routed<String>> for Shouter {
+    type Result = ();
+
+    fn handle(&mut self, message: Routed<String>, context: &mut ActorContext<Self>) {
+        match message.body().as_str() {
+            "panic" => panic!("a worker with a bug"),
+            "stop" => context.stop(),
+            text => {
+                let text = text.to_uppercase();
+                message.reply(text).unwrap();
+            }
+        }
+    }
+}
+
+/// Answers after a while, in a future.
+struct Sleeper;
+
+impl Actor for Sleeper {
+    type Context = ActorContext<Self>;
+}
+
+impl Handler<Routed<u64>> for Sleeper {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, message: Routed<u64>, _: &mut ActorContext<Self>) -> Self::Result {
+        Box::pin(async move {
+            let pause = *message.body();
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            message.reply(pause).unwrap();
+        })
+    }
+}
+
+/// Forwards what it gets.
+struct Hop;
+
+impl Actor for Hop {
+    type Context = ActorContext<Self>;
+}
+
+impl Handler<Routed<Payload>> for Hop {
+    type Result = ();
+
+    fn handle(&mut self, message: Routed<Payload>, context: &mut ActorContext<Self>) {
+        let forwarded = message.forward();
+        context.spawn(async move { drop(forwarded) }.into_actor(self));
+    }
+}
+
+async fn shout(context: &Context, text: &str) -> Result<String, Error> {
+    context.ask(route!["shouter"], text.to_owned()).await
+}
+
+fn reason(error: Error) -> Reason {
+    match error {
+        Error::Undeliverable(notice) => notice.reason,
+        other => panic!("another error: {other}"),
+    }
+}
+
+#[test]
+fn sync_and_async_handlers_answer() {
+    run(|context| async move {
+        context.start_worker("shouter", Shouter).unwrap();
+        context.start_worker("sleeper", Sleeper).unwrap();
+        assert_eq!(shout(&context, "hello").await.unwrap(), "HELLO");
+        assert_eq!(context.ask::<u64, u64>(route!["sleeper"], 1).await.unwrap(), 1);
+    });
+}
+
+#[test]
+fn an_actor_that_already_runs_gets_an_address() {
+    run(|context| async move {
+        // It runs in the System's own arbiter, which is none of the node's.
+        context.register("shouter", Shouter.start()).unwrap();
+        assert_eq!(shout(&context, "hello").await.unwrap(), "HELLO");
+    });
+}
+
+#[test]
+fn messages_of_one_sender_arrive_in_order() {
+    run(|mut context| async move {
+        context.start_worker("hop", Hop).unwrap();
+        let back = context.address().clone();
+        for number in 0..2_000_u32 {
+            context.send(route!["hop", back.clone()], number).await.unwrap();
+        }
+        for number in 0..2_000_u32 {
+            assert_eq!(*context.receive::<u32>().await.unwrap().body(), number);
+        }
+    });
+}
+
+#[test]
+fn both_routes_lead_where_they_say() {
+    run(|mut context| async move {
+        for name in ["h1", "h2"] {
+            context.start_worker(name, Hop).unwrap();
+        }
+        let own = context.address().clone();
+        context.send(route!["h1", "h2", own.clone()], "x".to_owned()).await.unwrap();
+        let message = context.receive::<String>().await.unwrap();
+        assert_eq!(message.return_route(), &route!["h2", "h1", own]);
+        assert!(message.onward_route().is_empty());
+    });
+}
+
+#[test]
+fn an_address_is_taken_until_its_worker_stops() {
+    run(|context| async move {
+        context.start_worker("shouter", Shouter).unwrap();
+        let taken = context.start_worker("shouter", Shouter).unwrap_err();
+        assert!(matches!(taken, Error::AddressInUse(_)), "{taken}");
+        assert!(context.workers().contains(&Address::from("shouter")));
+        context.stop_worker("shouter").unwrap();
+        let gone = shout(&context, "hello").await.unwrap_err();
+        assert!(matches!(gone, Error::NoWorker(_)), "{gone}");
+        context.start_worker("shouter", Shouter).unwrap();
+        assert_eq!(shout(&context, "again").await.unwrap(), "AGAIN");
+    });
+}
+
+#[test]
+fn a_panic_ends_the_worker_alone_and_its_sender_is_told() {
+    run(|context| async move {
+        let before = context.node().worker_count();
+        context.start_worker("shouter", Shouter).unwrap();
+        context.start_worker("hop", Hop).unwrap();
+        let told = reason(shout(&context, "panic").await.unwrap_err());
+        assert_eq!(told, Reason::WorkerStopped);
+        context.stop_worker("hop").unwrap();
+        // The address ends with the actor, in its own thread.
+        while context.node().worker_count() > before {
+            tokio::task::yield_now().await;
+        }
+        context.start_worker("shouter", Shouter).unwrap();
+        assert_eq!(shout(&context, "hello").await.unwrap(), "HELLO");
+    });
+}
+
+#[test]
+fn a_worker_that_stops_itself_frees_its_address() {
+    run(|context| async move {
+        context.start_worker("shouter", Shouter).unwrap();
+        context.send(route!["shouter"], "stop".to_owned()).await.unwrap();
+        while context.workers().contains(&Address::from("shouter")) {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+#[test]
+fn senders_are_told_what_was_wrong() {
+    run(|context| async move {
+        context.start_worker("shouter", Shouter).unwrap();
+        let nobody = context.ask::<u8, u8>(route!["nobody"], 1).await.unwrap_err();
+        assert!(nobody.to_string().contains("\"nobody\""), "{nobody}");
+        let body = context.ask::<u64, u64>(route!["shouter"], 1).await.unwrap_err();
+        assert_eq!(reason(body), Reason::BodyNotUnderstood);
+        let empty = context.send(ockam_runtime::Route::new(), 1_u8).await.unwrap_err();
+        assert!(matches!(empty, Error::EmptyRoute), "{empty}");
+        let spaces = context.send(route!["a b"], 1_u8).await.unwrap_err();
+        assert!(spaces.to_string().contains("\"a b\""), "{spaces}");
+        let large = vec![0_u8; MAX_PAYLOAD_BYTES + 1];
+        let large = context.send(route!["shouter"], Payload::from(large)).await.unwrap_err();
+        assert!(matches!(large, Error::TooLarge { .. }), "{large}");
+        let dial = context.send(route!["tcp#127.0.0.1:1"], 1_u8).await.unwrap_err();
+        assert!(matches!(dial, Error::NoTransport(_)), "{dial}");
+    });
+}
+
+#[test]
+fn a_wrong_type_of_answer_is_an_error_that_names_the_sender() {
+    run(|mut context| async move {
+        context.start_worker("shouter", Shouter).unwrap();
+        context.send(route!["shouter"], "hello".to_owned()).await.unwrap();
+        let error = context.receive::<u64>().await.unwrap_err();
+        assert!(error.to_string().contains("shouter"), "{error}");
+    });
+}
+
+#[test]
+fn a_stopped_node_takes_nothing_and_its_system_goes_on() {
+    actix_rt::System::new().block_on(async {
+        let first = NodeBuilder::new().arbiters(2).start_with_context().await.unwrap();
+        let second = NodeBuilder::new().arbiters(1).start_with_context().await.unwrap();
+        second.start_worker("shouter", Shouter).unwrap();
+        first.stop().await.unwrap();
+        assert!(first.start_worker("shouter", Shouter).is_err());
+        assert_eq!(shout(&second, "still here").await.unwrap(), "STILL HERE");
+        second.stop().await.unwrap();
+    });
+}
