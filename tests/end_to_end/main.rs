@@ -7,6 +7,7 @@
 //! | [`guide`] | what each step carries |
 //! | [`starting`] | the examples to start with |
 //! | [`command`] | `ockam` and its errors |
+//! | [`hops`] | streams that pass more workers |
 //! | [`outage`] | programs that are killed and started again, targets that are not there |
 //! | [`hostile`] | peers, and a hub, that do what they may not |
 
@@ -16,5 +17,10 @@
 #[path = "../support/support.rs"]
 mod support;
 
+mod command;
 mod guide;
+mod hops;
+mod hostile;
+mod outage;
+mod starting;
 mod tunnel;
