@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::{address::Address, budget::Budget};
+use crate::{address::Address, budget::Budget, origin::Origin};
 
 /// The state of a connection or a channel, told to all who send through it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +31,14 @@ pub struct Path {
 }
 
 impl Path {
+    /// Decides whether a message can be an answer to what goes out here: over a connection or a
+    /// channel only what comes in there. Where a worker of this node sends things on to is known
+    /// to it alone, so then it is any message for an address that only the other end was told.
+    pub fn answers(&self) -> impl Fn(&Origin) -> bool + Send + Sync + 'static {
+        let link = self.state.as_ref().map(|_| self.first_hop.clone());
+        move |origin| link.as_ref().is_none_or(|link| origin.came_through(link))
+    }
+
     /// What is known of the first hop at this moment.
     pub fn state(&self) -> PathState {
         let local = PathState { epoch: 0, up: true, failure: None };

@@ -20,7 +20,8 @@ pub(crate) struct Arguments {
     listen: String,
 
     /// The way to the outlet node: addresses with => between them.
-    #[arg(long, value_name = "ROUTE")]
+    // Without a parser of its own, clap would take the whole text for one address.
+    #[arg(long, value_name = "ROUTE", value_parser = str::parse::<Route>)]
     route: Route,
 
     /// Without encryption: the route leads to the outlet itself.

@@ -1,6 +1,6 @@
 //! `ockam outlet`: makes a TCP server reachable through secure channels.
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use ockam::{
     Context, Entity, ListenOptions, RemoteForwarder, Result, SecureChannels, TcpTransport,
     TrustEveryonePolicy, Vault, TCP,
@@ -12,6 +12,7 @@ use super::{CHANNEL_LISTENER, OUTLET};
 ///
 /// Prints the command that starts an inlet for it.
 #[derive(Args)]
+#[command(group(ArgGroup::new("way").required(true).args(["listen", "via"])))]
 #[command(after_help = "Examples:
   ockam outlet --to 127.0.0.1:5000 --listen 127.0.0.1:4000
   ockam outlet --to 127.0.0.1:5000 --via hub.example.org:4000")]
@@ -21,7 +22,7 @@ pub(crate) struct Arguments {
     to: String,
 
     /// Listen here for inlet nodes: host:port.
-    #[arg(long, value_name = "ADDR", conflicts_with = "via", required_unless_present = "via")]
+    #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
 
     /// Be reached through the hub at host:port, without listening anywhere.
@@ -29,7 +30,7 @@ pub(crate) struct Arguments {
     via: Option<String>,
 
     /// Without encryption: anybody who reaches --listen reaches the target.
-    #[arg(long, requires = "listen")]
+    #[arg(long, conflicts_with = "via")]
     plain: bool,
 }
 

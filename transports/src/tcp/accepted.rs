@@ -13,7 +13,7 @@ use ockam_runtime::{
     origin::{Door, Ingress},
     path::PathState,
     worker::{Adopt, Description, Registration},
-    Address, Class, Node, Payload, Routed,
+    Address, Class, Culprit, Node, Payload, Routed,
 };
 use tokio::{net::TcpStream, sync::watch};
 
@@ -75,7 +75,12 @@ impl Handler<Adopt> for Accepted {
         let ingress = Arc::new(Ingress { via: self.via.clone(), door });
         let running = session.run(self.node.clone(), ingress, self.queue.clone());
         context.spawn(running.into_actor(self).map(|error, _, context| {
-            log::debug!("{}", error.one_line());
+            // Peers come and go; one that breaks the protocol is news.
+            let level = match error.culprit() {
+                Culprit::Peer => log::Level::Warn,
+                Culprit::Caller | Culprit::Transport | Culprit::Bug => log::Level::Debug,
+            };
+            log::log!(level, "{}", error.one_line());
             context.stop();
         }));
     }

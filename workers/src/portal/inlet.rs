@@ -155,9 +155,7 @@ fn open(node: &Node, socket: TcpStream, client: SocketAddr, accept: &Accept) -> 
     let Some(place) = node.extension::<StreamPool>().enter() else {
         return Err(Error::Usage("too many streams are open on this node".into()));
     };
-    let first_hop = path.first_hop.clone();
-    let description = Description::new(Address::random(), Class::Reply)
-        .with_access(move |origin| origin.came_through(&first_hop));
+    let description = Description::new(Address::random(), Class::Reply).with_access(path.answers());
     let stream = Stream::inlet(place.receive_cap());
     let route = accept.route.clone();
     let side = Side::Inlet { client };

@@ -174,9 +174,8 @@ impl OutletSink {
             return Err(Undelivered::new(message, &entry.address, reason));
         };
         let address = Address::random();
-        let first_hop = path.first_hop.clone();
-        let description = Description::new(address.clone(), Class::Reply)
-            .with_access(move |origin| origin.came_through(&first_hop));
+        let description =
+            Description::new(address.clone(), Class::Reply).with_access(path.answers());
         let listed = self.list(inlet.clone(), address);
         let side = Side::Outlet { target: self.target.clone(), _listed: Some(listed) };
         let arbiter = node.arbiter_for(&path);

@@ -1,0 +1,211 @@
+//! The command `ockam`: what it prints works, and what goes wrong is said in one line.
+
+use std::{env, io::Write, net::TcpListener, path::PathBuf, thread, time::Duration};
+
+use crate::support::{
+    client::{fetch, upload_until_closed},
+    deadline::PATIENCE,
+    network::in_own_network,
+    program::{clean, example, ockam, Program},
+    target::{Target, PAGE},
+};
+
+/// For a program that is asked to end while nothing is open.
+const ENDING: Duration = Duration::from_secs(5);
+
+/// What the demo's page says.
+const DEMO_MARK: &str = "only the two ends of the tunnel can read this";
+
+#[test]
+fn demo_once_shows_the_way_of_the_page_and_that_the_hub_could_not_read_it() {
+    let mut demo = Program::start(ockam().args(["demo", "--once"]));
+    let status = demo.wait_for_exit(PATIENCE);
+    assert!(status.success(), "{status}: {demo}");
+    let picture = demo.stdout();
+    let lines_with = |text: &str| picture.iter().filter(|line| line.contains(text)).count();
+    assert_eq!(lines_with("bytes, the page not among them"), 2, "{demo}");
+    assert_eq!(lines_with("CANNOT read the page"), 1, "{demo}");
+    assert_eq!(lines_with(DEMO_MARK), 1, "{demo}");
+    assert_eq!(lines_with("reads the page"), 3, "{demo}");
+    assert!(picture.iter().all(|line| line.chars().count() <= 80), "{demo}");
+    assert_eq!(demo.stderr(), [""; 0], "{demo}");
+}
+
+#[test]
+fn demo_stays_up_until_it_is_asked_to_end() {
+    let mut demo = Program::start(ockam().arg("demo"));
+    let address = demo.wait_for_address("curl http://");
+    for _ in 0..2 {
+        let page = fetch(address, "/").unwrap();
+        assert!(page.contains(DEMO_MARK), "{page}");
+    }
+    assert!(demo.is_running());
+    demo.terminate();
+    let status = demo.wait_for_exit(ENDING);
+    assert!(status.success(), "{status}: {demo}");
+}
+
+#[test]
+fn the_inlet_command_that_an_outlet_behind_a_hub_prints_works_as_it_is() {
+    in_own_network(|| {
+        let hub = Program::start(ockam().args(["hub", "127.0.0.1:0"]));
+        let hub_address = hub.wait_for_address("hub on ").to_string();
+        works_as_printed(&["--via", &hub_address]);
+    });
+}
+
+#[test]
+fn the_inlet_command_that_a_listening_outlet_prints_works_as_it_is() {
+    in_own_network(|| works_as_printed(&["--listen", "127.0.0.1:0"]));
+}
+
+#[test]
+fn the_inlet_command_that_a_plain_outlet_prints_works_as_it_is() {
+    in_own_network(|| works_as_printed(&["--plain", "--listen", "0.0.0.0:4000"]));
+}
+
+/// Starts an outlet, and an inlet with the command that it prints.
+fn works_as_printed(way: &[&str]) {
+    let target = Target::start();
+    let mut outlet = Program::start(ockam().args(["outlet", "--to", &target.address()]).args(way));
+    outlet.wait_for_line("start an inlet for it with:");
+    let line = outlet.wait_for_line("ockam inlet --listen 127.0.0.1:4001");
+    let folder = PathBuf::from(env!("CARGO_BIN_EXE_ockam")).parent().unwrap().to_owned();
+    let path = env::join_paths([folder, "/usr/bin".into(), "/bin".into()]).unwrap();
+    let mut inlet = Program::start(clean("sh").args(["-c", &line]).env("PATH", path));
+    let address = inlet.wait_for_address("inlet on ");
+    assert_eq!(fetch(address, "/"), Ok(PAGE.into()), "{outlet} {inlet}");
+    assert_eq!(upload_until_closed(address, 10_000_000, 1).unwrap(), "took 10000000");
+    outlet.terminate();
+    let status = outlet.wait_for_exit(ENDING);
+    assert!(status.success(), "{status}: {outlet}");
+    assert!(inlet.is_running(), "{inlet}");
+}
+
+#[test]
+fn the_help_of_every_command_has_an_example() {
+    for command in ["demo", "hub", "outlet", "inlet"] {
+        let mut program = Program::start(ockam().args([command, "--help"]));
+        let status = program.wait_for_exit(PATIENCE);
+        assert!(status.success(), "{status}: {program}");
+        let help = program.stdout();
+        let example = format!("  ockam {command} ");
+        assert!(help.iter().any(|line| line.starts_with("Example")), "{program}");
+        assert!(help.iter().any(|line| line.starts_with(&example)), "{program}");
+    }
+}
+
+/// Runs a command that must fail; its one line must have all of `named`.
+fn fails_and_names(program: Program, named: &[&str]) {
+    let mut program = program;
+    let status = program.wait_for_exit(PATIENCE);
+    assert!(!status.success(), "{named:?}: {program}");
+    let stderr = program.stderr();
+    let errors: Vec<_> = stderr.iter().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!(errors.len(), 1, "{named:?}: {program}");
+    for name in named {
+        // clap puts what is missing into lines of its own.
+        let said = errors[0].contains(name)
+            || (status.code() == Some(2) && stderr.iter().any(|line| line.contains(name)));
+        assert!(said, "{name:?} is not named: {program}");
+    }
+}
+
+fn ockam_fails(arguments: &str, named: &[&str]) {
+    let arguments: Vec<_> = arguments.split_whitespace().collect();
+    fails_and_names(Program::start(ockam().args(arguments)), named);
+}
+
+#[test]
+fn arguments_that_are_missing_or_wrong_are_named() {
+    ockam_fails("frobnicate", &["'frobnicate'"]);
+    ockam_fails("hub 127.0.0.1:0 more", &["'more'"]);
+    ockam_fails("outlet --listen 127.0.0.1:0", &["--to"]);
+    ockam_fails("outlet --to 127.0.0.1:5000", &["--listen", "--via"]);
+    ockam_fails("outlet --to a:1 --listen a:1 --via a:1", &["--listen", "--via"]);
+    ockam_fails("outlet --to a:1 --via a:1 --plain", &["--plain", "--via"]);
+    ockam_fails("inlet --listen 127.0.0.1:0", &["--route"]);
+    ockam_fails("inlet --route a", &["--listen"]);
+}
+
+#[test]
+fn addresses_without_a_port_are_named() {
+    ockam_fails("hub localhost", &["\"localhost\"", "host:port"]);
+    ockam_fails("hub localhost:99999", &["\"localhost:99999\"", "host:port"]);
+    ockam_fails("outlet --to localhost --listen 127.0.0.1:0", &["\"localhost\"", "host:port"]);
+    ockam_fails("outlet --to :1 --listen 127.0.0.1:0", &["\":1\"", "host:port"]);
+    ockam_fails("outlet --to a:1 --listen localhost", &["\"localhost\"", "host:port"]);
+    ockam_fails("outlet --to a:1 --via localhost", &["\"localhost\"", "host:port"]);
+    ockam_fails("inlet --listen localhost --route tcp#a:1", &["\"localhost\"", "host:port"]);
+    ockam_fails("demo --once --listen localhost", &["\"localhost\"", "host:port"]);
+}
+
+#[test]
+fn routes_that_are_none_are_named() {
+    ockam_fails("inlet --listen 127.0.0.1:0 --route nobody", &["\"nobody\""]);
+    ockam_fails("inlet --listen 127.0.0.1:0 --route nobody --plain", &["\"nobody\""]);
+    ockam_fails("inlet --listen 127.0.0.1:0 --route tcp#nowhere=>a", &["\"nowhere\"", "host:port"]);
+    ockam_fails("inlet --listen 127.0.0.1:0 --route udp#a:1=>a", &["\"udp#a:1\""]);
+    let cut = "inlet --listen 127.0.0.1:0 --route tcp#a:1=>F15807b56d6d6dbaa0421f7e71722de67.I60ed";
+    ockam_fails(cut, &["F15807b56d6d6dbaa0421f7e71722de67.I60ed", "copy the whole address again"]);
+    let mut empty = ockam();
+    empty.args(["inlet", "--listen", "127.0.0.1:0", "--route", ""]);
+    fails_and_names(Program::start(&mut empty), &["route"]);
+    let mut gap = ockam();
+    gap.args(["inlet", "--listen", "127.0.0.1:0", "--route", "tcp#a:1 => => b"]);
+    fails_and_names(Program::start(&mut gap), &["route"]);
+}
+
+#[test]
+fn a_port_that_is_in_use_is_named() {
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = holder.local_addr().unwrap().to_string();
+    let named = [&taken[..], "in use"];
+    ockam_fails(&format!("hub {taken}"), &named);
+    ockam_fails(&format!("outlet --to 127.0.0.1:1 --listen {taken}"), &named);
+    ockam_fails(&format!("inlet --listen {taken} --route tcp#127.0.0.1:1=>a"), &named);
+    ockam_fails(&format!("demo --once --listen {taken}"), &named);
+    let inlet = Program::start(example("01-inlet-outlet").args([&taken, "127.0.0.1:1"]));
+    fails_and_names(inlet, &named);
+}
+
+#[test]
+fn hosts_that_are_unknown_and_hubs_that_are_none_are_named() {
+    // Without a network nobody is asked for a name, so that the answer is there at once.
+    in_own_network(|| {
+        let unknown = ["no-such-host.invalid:4000", "resolve"];
+        ockam_fails("hub no-such-host.invalid:4000", &unknown);
+        ockam_fails("inlet --listen no-such-host.invalid:4000 --route tcp#a:1", &unknown);
+        ockam_fails("outlet --to a:1 --via no-such-host.invalid:4000", &unknown);
+        ockam_fails("outlet --to a:1 --via 127.0.0.1:4000", &["127.0.0.1:4000", "refused"]);
+        // A server that speaks something else is no hub.
+        let ssh = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = ssh.local_addr().unwrap().to_string();
+        thread::spawn(move || ssh.accept().unwrap().0.write_all(b"SSH-2.0-OpenSSH_9.2p1\r\n"));
+        ockam_fails(&format!("outlet --to a:1 --via {address}"), &[&address, "protocol"]);
+        // Neither is a node without a forwarding service.
+        let node =
+            Program::start(ockam().args(["outlet", "--to", "a:1", "--listen", "127.0.0.1:0"]));
+        let address = node.wait_for_address("listening for nodes on ").to_string();
+        ockam_fails(&format!("outlet --to a:1 --via {address}"), &[&address, "forwarding"]);
+    });
+}
+
+#[test]
+fn examples_without_their_arguments_say_which() {
+    for (name, named) in [
+        ("01-inlet-outlet", "inlet address"),
+        ("02-inlet", "inlet address"),
+        ("02-outlet", "target address"),
+        ("03-inlet", "inlet address"),
+        ("03-outlet", "target address"),
+        ("04-inlet", "inlet address"),
+        ("04-outlet", "target address"),
+    ] {
+        fails_and_names(Program::start(&mut example(name)), &[named]);
+    }
+    fails_and_names(
+        Program::start(example("04-inlet").arg("127.0.0.1:0")),
+        &["forwarding address"],
+    );
+}

@@ -1,0 +1,26 @@
+//! The real programs over real sockets: every example, the command, and what must hold when
+//! something is killed or somebody is hostile.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`tunnel`] | the guide's steps as running programs |
+//! | [`guide`] | what each step carries |
+//! | [`starting`] | the examples to start with |
+//! | [`command`] | `ockam` and its errors |
+//! | [`hops`] | streams that pass more workers |
+//! | [`outage`] | programs that are killed and started again, targets that are not there |
+//! | [`hostile`] | peers, and a hub, that do what they may not |
+
+// A test that goes wrong ends with what it found.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../support/support.rs"]
+mod support;
+
+mod command;
+mod guide;
+mod hops;
+mod hostile;
+mod outage;
+mod starting;
+mod tunnel;

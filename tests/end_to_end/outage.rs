@@ -1,0 +1,247 @@
+//! Programs that are killed and started again, and targets that are not there: clients are told
+//! at once, and nothing has to be done but to start the program again.
+
+use std::{
+    io::{ErrorKind, Write},
+    net::{SocketAddr, TcpListener},
+    sync::mpsc,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    support::{
+        client::{connect, download_within, fetch, read_pattern, Ended},
+        deadline::{poll, PATIENCE},
+        network::in_own_network,
+        pattern::Pattern,
+        program::Program,
+        target::{Target, PAGE},
+    },
+    tunnel::{
+        forwarded_outlet, forwarding_address, hub, inlet_address, listening_outlet, start, step_01,
+        step_02, step_03, step_04, Step, Tunnel,
+    },
+};
+
+/// Until a client is told that there is no way, and until a way that is back is used.
+const MOMENT: Duration = Duration::from_secs(5);
+
+/// Until a client is told that the target is not there.
+const SHORT_MOMENT: Duration = Duration::from_secs(2);
+
+/// A client in the middle of an endless download.
+struct Streaming(JoinHandle<Ended>);
+
+impl Streaming {
+    /// Returns when the first megabyte has arrived.
+    fn begin(inlet: SocketAddr) -> Self {
+        let (flowing, flows) = mpsc::channel();
+        let client = thread::spawn(move || {
+            let mut client = connect(inlet, MOMENT).unwrap();
+            writeln!(client, "SEND {} 7", u64::MAX).unwrap();
+            read_pattern(client, u64::MAX, &Pattern::new(7), |taken| {
+                if taken > 1_000_000 {
+                    // Nobody listens after the first time.
+                    let _ = flowing.send(());
+                }
+            })
+        });
+        flows.recv_timeout(PATIENCE).expect("a download begins");
+        Self(client)
+    }
+
+    /// It must end, with a reset, and all that came before must be right.
+    fn is_reset(self) {
+        let ended = self.0.join().unwrap();
+        assert!(matches!(ended, Ended::Reset { after: 1_000_000.. }), "{ended}");
+    }
+}
+
+/// A client whose stream is quiet, with both ends open.
+struct Quiet(std::net::TcpStream);
+
+impl Quiet {
+    fn begin(inlet: SocketAddr) -> Self {
+        use std::io::Read;
+        let mut client = connect(inlet, MOMENT).unwrap();
+        writeln!(client, "HOLD 1000 8").unwrap();
+        let mut arrived = [0; 1000];
+        client.read_exact(&mut arrived).unwrap();
+        assert_eq!(Pattern::new(8).check(0, &arrived), Ok(()));
+        Self(client)
+    }
+
+    fn is_reset(self) {
+        let ended = read_pattern(self.0, 1000, &Pattern::new(8), |_| {});
+        assert_eq!(ended, Ended::Reset { after: 0 });
+    }
+}
+
+/// The connections of a target's open streams must be reset as well.
+fn target_is_reset(target: &Target, streams: usize) {
+    for _ in 0..streams {
+        let end = target.next_end();
+        assert!(matches!(end, Err(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)), "{end:?}");
+    }
+}
+
+/// Nobody is left hanging while there is no way.
+fn clients_are_told(inlet: SocketAddr) {
+    let ended = download_within(inlet, 1000, 9, MOMENT);
+    assert!(matches!(ended, Ended::Reset { after: 0 } | Ended::Refused), "{ended}");
+}
+
+fn a_page_comes(inlet: SocketAddr) {
+    assert_eq!(fetch(inlet, "/"), Ok(PAGE.into()));
+}
+
+fn a_page_comes_again(inlet: SocketAddr) {
+    let page = poll("a page after a restart", MOMENT, || fetch(inlet, "/"));
+    assert_eq!(page, PAGE);
+}
+
+/// Kills one of a tunnel's programs while streams are open.
+fn kill(tunnel: &mut Tunnel, index: usize, target: &Target) {
+    a_page_comes(tunnel.inlet);
+    assert_eq!(target.next_end(), Ok(0));
+    let (streaming, quiet) = (Streaming::begin(tunnel.inlet), Quiet::begin(tunnel.inlet));
+    tunnel.programs[index].kill();
+    streaming.is_reset();
+    quiet.is_reset();
+    target_is_reset(target, 2);
+    for _ in 0..3 {
+        clients_are_told(tunnel.inlet);
+    }
+}
+
+fn outlet_is_killed(step: Step, name: &str) {
+    let target = Target::start();
+    let mut tunnel = step(&target.address(), 2);
+    for _ in 0..2 {
+        kill(&mut tunnel, 0, &target);
+        tunnel.programs[0] = listening_outlet(name, &target.address(), 2);
+        a_page_comes_again(tunnel.inlet);
+        assert_eq!(target.next_end(), Ok(0));
+    }
+}
+
+fn inlet_is_killed(step: Step, name: &str, more: impl Fn(&Tunnel) -> Vec<String>) {
+    let target = Target::start();
+    let mut tunnel = step(&target.address(), 2);
+    let last = tunnel.programs.len() - 1;
+    let mut arguments = vec![tunnel.inlet.to_string()];
+    arguments.extend(more(&tunnel));
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    for _ in 0..2 {
+        kill(&mut tunnel, last, &target);
+        tunnel.programs[last] = start(name, &arguments, 2);
+        tunnel.programs[last].wait_for_line("inlet on ");
+        a_page_comes_again(tunnel.inlet);
+        assert_eq!(target.next_end(), Ok(0));
+    }
+}
+
+#[test]
+fn an_outlet_of_step_02_is_killed_and_started_again() {
+    in_own_network(|| outlet_is_killed(step_02, "02-outlet"));
+}
+
+#[test]
+fn an_outlet_of_step_03_is_killed_and_started_again() {
+    in_own_network(|| outlet_is_killed(step_03, "03-outlet"));
+}
+
+#[test]
+fn an_inlet_of_step_02_is_killed_and_started_again() {
+    in_own_network(|| inlet_is_killed(step_02, "02-inlet", |_| vec![]));
+}
+
+#[test]
+fn an_inlet_of_step_03_is_killed_and_started_again() {
+    in_own_network(|| inlet_is_killed(step_03, "03-inlet", |_| vec![]));
+}
+
+#[test]
+fn an_inlet_of_step_04_is_killed_and_started_again() {
+    in_own_network(|| {
+        inlet_is_killed(step_04, "04-inlet", |tunnel| vec![forwarding_address(&tunnel.programs[1])])
+    });
+}
+
+#[test]
+fn the_hub_is_killed_and_started_again_and_the_forwarding_address_stays() {
+    in_own_network(|| {
+        let target = Target::start();
+        let mut tunnel = step_04(&target.address(), 2);
+        let address = forwarding_address(&tunnel.programs[1]);
+        for _ in 0..2 {
+            kill(&mut tunnel, 0, &target);
+            let before = tunnel.programs[1].line_count();
+            tunnel.programs[0] = hub(2);
+            tunnel.programs[1].wait_for_line_after(before, "at the same address", PATIENCE);
+            a_page_comes_again(tunnel.inlet);
+            assert_eq!(target.next_end(), Ok(0));
+        }
+        // A new inlet gets through with it too.
+        let inlet = start("04-inlet", &["127.0.0.1:0", &address], 2);
+        a_page_comes_again(inlet_address(&inlet));
+    });
+}
+
+#[test]
+fn an_outlet_of_step_04_that_is_started_again_is_another_one() {
+    in_own_network(|| {
+        let target = Target::start();
+        let mut tunnel = step_04(&target.address(), 2);
+        let old = forwarding_address(&tunnel.programs[1]);
+        let before = tunnel.programs[2].line_count();
+        kill(&mut tunnel, 1, &target);
+        let (outlet, new) = forwarded_outlet(&target.address(), 2);
+        assert_ne!(old, new);
+        clients_are_told(tunnel.inlet);
+        let (forwarder, _) = old.split_once('.').unwrap();
+        let said = tunnel.programs[2].wait_for_line_after(before, "no secure channel", MOMENT);
+        assert!(said.contains(forwarder), "{said}");
+        let inlet = start("04-inlet", &["127.0.0.1:0", &new], 2);
+        a_page_comes_again(inlet_address(&inlet));
+        // The old address never leads to the new identity.
+        clients_are_told(tunnel.inlet);
+        drop(outlet);
+    });
+}
+
+/// A target that cannot be connected to: the client is reset, and one line says why.
+fn target_is_missing(step: Step, target: &str, reason: &str) {
+    let tunnel = step(target, 2);
+    let begun = Instant::now();
+    assert_eq!(download_within(tunnel.inlet, 1, 1, SHORT_MOMENT), Ended::Reset { after: 0 });
+    assert!(begun.elapsed() < SHORT_MOMENT, "{:?}", begun.elapsed());
+    let complaints: Vec<_> = tunnel.programs.iter().flat_map(Program::stderr).collect();
+    let about = format!("cannot connect to the target {target}: ");
+    let complaints: Vec<_> = complaints.iter().filter(|line| line.contains(&about)).collect();
+    assert_eq!(complaints.len(), 1, "{complaints:?}");
+    assert!(complaints[0].contains(reason), "{complaints:?}");
+    let inlet = tunnel.programs.last().unwrap();
+    inlet.wait_for_line("reset the client 127.0.0.1:");
+}
+
+#[test]
+fn a_target_that_refuses_resets_the_client_and_is_named() {
+    in_own_network(|| {
+        let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        for step in [step_01, step_02, step_03, step_04] {
+            target_is_missing(step, &gone, "refused");
+        }
+    });
+}
+
+#[test]
+fn a_target_whose_name_is_unknown_resets_the_client_and_is_named() {
+    // Without a network nobody is asked for the name, so that the answer is there at once.
+    in_own_network(|| {
+        for step in [step_01, step_02, step_03, step_04] {
+            target_is_missing(step, "no-such-host.invalid:5000", "lookup");
+        }
+    });
+}

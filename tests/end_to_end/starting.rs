@@ -1,0 +1,82 @@
+//! The examples to start with: what they print is what their comments promise.
+
+use crate::support::{
+    client::fetch,
+    deadline::PATIENCE,
+    program::{example, Program},
+};
+
+/// Runs an example that ends by itself; gives what it printed.
+fn printed_by(name: &str) -> Vec<String> {
+    let mut program = Program::start(&mut example(name));
+    let status = program.wait_for_exit(PATIENCE);
+    assert!(status.success(), "{status}: {program}");
+    program.stdout()
+}
+
+#[test]
+fn hello_worker_is_greeted() {
+    assert_eq!(printed_by("hello-worker"), ["Hello, world!"]);
+}
+
+#[test]
+fn routing_hops_shows_how_each_hop_moves_from_one_route_to_the_other() {
+    let printed = printed_by("routing-hops");
+    let (_, sender) = printed[1].split_once("h1: return ").unwrap();
+    assert!(sender.len() == 32 && sender.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let expected = [
+        // There.
+        "h1: onward h2 => h3 => echoer",
+        "h1: return SENDER",
+        "h2: onward h3 => echoer",
+        "h2: return h1 => SENDER",
+        "h3: onward echoer",
+        "h3: return h2 => h1 => SENDER",
+        // And back.
+        "h3: onward h2 => h1 => SENDER",
+        "h3: return echoer",
+        "h2: onward h1 => SENDER",
+        "h2: return h3 => echoer",
+        "h1: onward SENDER",
+        "h1: return h2 => h3 => echoer",
+        "answer: hello (return h1 => h2 => h3 => echoer)",
+    ];
+    let printed: Vec<_> = printed.iter().map(|line| line.replace(sender, "SENDER")).collect();
+    assert_eq!(printed, expected);
+}
+
+#[test]
+fn routing_over_tcp_gets_its_answer_over_two_connections() {
+    let printed = printed_by("routing-over-tcp");
+    assert!(printed[0].starts_with("onward: tcp#127.0.0.1:"), "{printed:?}");
+    assert!(printed[0].ends_with(" => to_last => echoer"), "{printed:?}");
+    assert_eq!(printed[1..], ["answer: hello over two hops"]);
+}
+
+#[test]
+fn secure_channel_over_hops_shows_the_middle_node_no_plaintext() {
+    let printed = printed_by("secure-channel-over-hops");
+    assert!(printed.iter().any(|line| line == "answer: a secret"), "{printed:?}");
+    let seen: Vec<_> = printed.iter().filter_map(|line| bytes_seen(line)).collect();
+    // Three messages of the handshake, then at least the question and its answer.
+    assert!(seen.len() >= 5, "{printed:?}");
+    assert!(seen.iter().all(|bytes| bytes.len() == 24), "{printed:?}");
+    let seen = seen.concat();
+    for secret in [&b"a secret"[..], b"secret", b"echoer"] {
+        assert!(!seen.windows(secret.len()).any(|window| window == secret), "{printed:?}");
+    }
+}
+
+fn bytes_seen(line: &str) -> Option<Vec<u8>> {
+    let bytes = line.strip_prefix("middle node sees: [")?.strip_suffix(']')?;
+    Some(bytes.split(", ").map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect())
+}
+
+#[test]
+fn embed_in_actix_web_answers_with_what_the_remote_worker_says() {
+    let program = Program::start(example("embed-in-actix-web").arg("127.0.0.1:0"));
+    let address = program.wait_for_address("try: curl http://");
+    for _ in 0..3 {
+        assert_eq!(fetch(address, "/hello"), Ok("the remote worker says: hello\n".into()));
+    }
+}
