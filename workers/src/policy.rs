@@ -92,6 +92,11 @@ pub trait TrustPolicy: Send + Sync + 'static {
         false
     }
 
+    /// The one identity that it was pinned to. Said only to explain why nobody else is accepted.
+    fn pin(&self) -> Option<Identifier> {
+        None
+    }
+
     /// Both must trust; the first rejection counts.
     fn and<P: TrustPolicy>(self, other: P) -> AllOf<Self, P>
     where
@@ -238,6 +243,10 @@ impl<P: TrustPolicy> TrustPolicy for PinnedPolicy<P> {
             self.identifier, context.peer
         ))
     }
+
+    fn pin(&self) -> Option<Identifier> {
+        Some(self.identifier)
+    }
 }
 
 impl TrustPolicy for Arc<dyn TrustPolicy> {
@@ -248,6 +257,10 @@ impl TrustPolicy for Arc<dyn TrustPolicy> {
     fn trusts_everyone(&self) -> bool {
         (**self).trusts_everyone()
     }
+
+    fn pin(&self) -> Option<Identifier> {
+        (**self).pin()
+    }
 }
 
 impl TrustPolicy for Box<dyn TrustPolicy> {
@@ -257,6 +270,10 @@ impl TrustPolicy for Box<dyn TrustPolicy> {
 
     fn trusts_everyone(&self) -> bool {
         (**self).trusts_everyone()
+    }
+
+    fn pin(&self) -> Option<Identifier> {
+        (**self).pin()
     }
 }
 

@@ -208,7 +208,15 @@ impl Initiator {
         // The same failure again and again is not worth a warning each time.
         let level = if news { log::Level::Warn } else { log::Level::Debug };
         let route = &self.route;
-        log::log!(level, "no secure channel over {route}: {why}; trying again in {pause:.1?}");
+        let pinned = self.terms.policy.pin().map_or_else(String::new, |pin| {
+            format!(
+                "; the address is pinned to {pin}: if that was started anew with other keys, it has another address"
+            )
+        });
+        log::log!(
+            level,
+            "no secure channel over {route}: {why}{pinned}; trying again in {pause:.1?}"
+        );
         self.attempt_after(pause, failure, context);
     }
 
