@@ -217,8 +217,10 @@ fn target_is_missing(step: Step, target: &str, reason: &str) {
     let begun = Instant::now();
     assert_eq!(download_within(tunnel.inlet, 1, 1, SHORT_MOMENT), Ended::Reset { after: 0 });
     assert!(begun.elapsed() < SHORT_MOMENT, "{:?}", begun.elapsed());
-    let complaints: Vec<_> = tunnel.programs.iter().flat_map(Program::stderr).collect();
     let about = format!("cannot connect to the target {target}: ");
+    // The outlet's node stands before the inlet's; in step 01 they are one.
+    tunnel.programs[tunnel.programs.len().saturating_sub(2)].wait_for_line(&about);
+    let complaints: Vec<_> = tunnel.programs.iter().flat_map(Program::stderr).collect();
     let complaints: Vec<_> = complaints.iter().filter(|line| line.contains(&about)).collect();
     assert_eq!(complaints.len(), 1, "{complaints:?}");
     assert!(complaints[0].contains(reason), "{complaints:?}");
