@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use rmp::decode::{read_array_len, read_int, read_str_len};
 
 use crate::{
     address::Address,
@@ -92,9 +92,6 @@ pub struct Notice {
 /// Bytes of [`Notice::detail`] that are sent.
 const MAX_DETAIL_BYTES: usize = 200;
 
-#[derive(Serialize, Deserialize)]
-struct Wire<'a>(u8, &'a str, &'a str);
-
 impl Notice {
     /// Says that a message could not pass `hop`.
     pub fn new(hop: Address, reason: Reason) -> Self {
@@ -114,7 +111,7 @@ impl Notice {
 
     /// The MessagePack array `[reason, hop, detail]`.
     pub fn encode(&self) -> Payload {
-        let wire = Wire(self.reason.code(), self.hop.as_str(), &self.detail);
+        let wire = (self.reason.code(), self.hop.as_str(), &self.detail);
         // Two texts and a number always have a MessagePack form.
         Payload::from(rmp_serde::to_vec(&wire).unwrap_or_default())
     }
@@ -124,13 +121,16 @@ impl Notice {
         if payload.len() > 3 * MAX_DETAIL_BYTES + crate::limits::MAX_ADDRESS_BYTES {
             return None;
         }
-        let wire: Wire<'_> = rmp_serde::from_slice(payload).ok()?;
-        // One value has one encoding; maps, other widths and what follows the array are none.
-        if rmp_serde::to_vec(&wire).ok()? != payload {
+        let rest = &mut &*payload;
+        if read_array_len(rest).ok()? != 3 {
             return None;
         }
-        let Wire(code, hop, detail) = wire;
-        let hop = Address::parse(hop).ok()?;
+        let code: u8 = read_int(rest).ok()?;
+        let hop = Address::parse(read_text(rest)?).ok()?;
+        let detail = read_text(rest)?;
+        if !rest.is_empty() {
+            return None;
+        }
         // What a peer wrote ends up in logs: control characters are not for them.
         let detail: String = detail.chars().filter(|c| !c.is_control()).collect();
         Some(Self::new(hop, Reason::from_code(code)).with_detail(detail))
@@ -157,6 +157,14 @@ impl fmt::Display for Notice {
         }
         Ok(())
     }
+}
+
+/// The text that `rest` begins with, taken off it.
+fn read_text<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
+    let length = usize::try_from(read_str_len(rest).ok()?).ok()?;
+    let (text, after) = rest.split_at_checked(length)?;
+    *rest = after;
+    std::str::from_utf8(text).ok()
 }
 
 #[cfg(test)]
@@ -189,11 +197,19 @@ mod tests {
 
     #[test]
     fn garbage_is_no_notice() {
-        let mut longer = Notice::new("a".into(), Reason::Unreachable).encode().to_vec();
-        longer.push(0);
-        assert_eq!(Notice::decode(&longer), None);
         for bytes in [&b""[..], &[0x93], &[0x93, 0, 0xa0, 0xa0], &[0x80], &[0xff; 2_000]] {
             assert_eq!(Notice::decode(bytes), None);
         }
+    }
+
+    #[test]
+    fn what_is_no_array_of_texts_or_has_bytes_behind_it_is_no_notice() {
+        let notice = [0x93, 0, 0xa1, b'a', 0xa0];
+        assert!(Notice::decode(&notice).is_some());
+        assert_eq!(Notice::decode(&[&notice[..], &[0]].concat()), None, "a byte follows");
+        let map = [0x83, 0, 0, 1, 0xa1, b'a', 2, 0xa0];
+        assert_eq!(Notice::decode(&map), None, "a map");
+        assert_eq!(Notice::decode(&[0x93, 0, 0xc4, 1, b'a', 0xa0]), None, "bin for str");
+        assert_eq!(Notice::decode(&[0x94, 0, 0xa1, b'a', 0xa0, 0]), None, "a fourth element");
     }
 }

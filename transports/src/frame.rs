@@ -6,7 +6,7 @@
 
 use bytes::{Buf, BytesMut};
 use ockam_runtime::limits::MAX_FRAME_BYTES;
-use serde::{Deserialize, Serialize};
+use rmp::decode::{read_array_len, read_int, read_str_len};
 
 use crate::limits::{MAX_GREETING_BYTES, PROTOCOL_VERSION};
 
@@ -35,9 +35,8 @@ pub enum FrameError {
 }
 
 /// What both ends say first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Greeting {
-    magic: String,
     version: u8,
     max_frame: u32,
 }
@@ -46,13 +45,13 @@ impl Greeting {
     /// The greeting of this library.
     pub fn ours() -> Self {
         let max_frame = u32::try_from(MAX_FRAME_BYTES).unwrap_or(u32::MAX);
-        Self { magic: MAGIC.into(), version: PROTOCOL_VERSION, max_frame }
+        Self { version: PROTOCOL_VERSION, max_frame }
     }
 
     /// The greeting as a frame.
     pub fn encode(&self) -> Vec<u8> {
         // A text and two numbers always have a MessagePack form.
-        let body = rmp_serde::to_vec(self).unwrap_or_default();
+        let body = rmp_serde::to_vec(&(MAGIC, self.version, self.max_frame)).unwrap_or_default();
         let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
         [&length.to_be_bytes()[..], &body].concat()
     }
@@ -67,18 +66,24 @@ impl Greeting {
             Ok(None) => return Ok(None),
             Err(_) => return Err(FrameError::NotANode),
         };
-        let greeting: Self = rmp_serde::from_slice(&body).map_err(|_| FrameError::NotANode)?;
-        // One value has one encoding; maps and what follows the array are none.
-        if greeting.encode()[LENGTH_BYTES..] != body[..] {
-            return Err(FrameError::NotANode);
-        }
-        match greeting {
-            Self { ref magic, .. } if magic != MAGIC => Err(FrameError::NotANode),
+        match Self::read(&body).ok_or(FrameError::NotANode)? {
             Self { version, .. } if version != PROTOCOL_VERSION => {
                 Err(FrameError::Version(version))
             }
             greeting => Ok(Some(greeting)),
         }
+    }
+
+    /// The greeting that fills `body`, of any version that is written as this one.
+    fn read(body: &[u8]) -> Option<Self> {
+        let rest = &mut &*body;
+        let fields = read_array_len(rest).ok()?;
+        let length = usize::try_from(read_str_len(rest).ok()?).ok()?;
+        let (magic, after) = rest.split_at_checked(length)?;
+        *rest = after;
+        let (version, max_frame) = (read_int(rest).ok()?, read_int(rest).ok()?);
+        let whole = fields == 3 && magic == MAGIC.as_bytes() && rest.is_empty();
+        whole.then_some(Self { version, max_frame })
     }
 
     /// The largest frame in bytes that both ends take.
@@ -152,15 +157,19 @@ mod tests {
     }
 
     #[test]
-    fn a_map_and_trailing_bytes_are_no_greeting() {
-        let mut trailing = Greeting::ours().encode();
-        trailing.push(0);
-        trailing[3] += 1;
-        assert_eq!(Greeting::decode(&mut trailing[..].into()), Err(FrameError::NotANode));
-        let mut map = vec![0, 0, 0, 1, 0x83];
-        map.extend(b"\xa5magic\xabockam-actix\xa7version\x01\xa9max_frame\xce\0\x04\0\0");
-        map[3] = u8::try_from(map.len() - LENGTH_BYTES).unwrap();
-        assert_eq!(Greeting::decode(&mut map[..].into()), Err(FrameError::NotANode));
+    fn maps_and_greetings_with_bytes_behind_them_are_none() {
+        let body = Greeting::ours().encode().split_off(LENGTH_BYTES);
+        let framed = |body: &[u8]| {
+            let length = u8::try_from(body.len()).unwrap();
+            BytesMut::from(&[&[0, 0, 0, length][..], body].concat()[..])
+        };
+        assert!(Greeting::decode(&mut framed(&body)).is_ok());
+        let map = [&[0x83, 0xa5][..], b"magic", &body[1..13], &[0xa7], b"version", &[1], &[0xa9]];
+        let map = [&map.concat()[..], b"max_frame", &[1]].concat();
+        for wrong in [map, [&body[..], &[0]].concat(), [&[0x94][..], &body[1..], &[0]].concat()] {
+            let greeting = Greeting::decode(&mut framed(&wrong));
+            assert_eq!(greeting, Err(FrameError::NotANode), "{wrong:x?}");
+        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ mod noise;
 mod payload;
 mod responder;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use self::error::{HandshakeError, HandshakeMessage};
 pub use self::initiator::{AwaitingMessage2, AwaitingReady, Initiator};

@@ -11,6 +11,8 @@ pub mod local_identity;
 pub mod messagepack;
 pub mod policy;
 pub mod portal;
+#[cfg(test)]
+mod protocol_document;
 pub mod record;
 pub mod relay;
 pub mod secret_bytes;

@@ -11,7 +11,10 @@ use proptest::prelude::*;
 use std::sync::LazyLock;
 
 mod forgeries;
+mod independent;
 mod vectors;
+
+pub(crate) use independent::worked_example;
 
 static ALICE: LazyLock<LocalIdentity> =
     LazyLock::new(|| LocalIdentity::dangerous_from_fixed_secrets([1; 32], [2; 32]));

@@ -1,0 +1,135 @@
+//! A peer written from `docs/protocol.md` alone, with another Noise and another MessagePack library, talks to our nodes: `peer.py`.
+//!
+//! It needs Python with three packages: the installed one if it has them, else a virtual environment in the target folder. Without a
+//! network to fetch them from, the tests say that they skip.
+
+// Clippy knows tests by their attribute, and not what helps them.
+#![allow(clippy::unwrap_used)]
+
+mod python;
+
+use std::{future::Future, net::SocketAddr, time::Duration};
+
+use ockam::{
+    route, Context, Echoer, Entity, ForwardingAddress, ForwardingOptions, ForwardingService,
+    NodeBuilder, Route, SecureChannels, TcpTransport, TrustEveryonePolicy, Vault, TCP,
+};
+use python::Peer;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    time::timeout,
+};
+
+/// For everything that a test waits for.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+const SERVICE: &str = "secure_channel_listener_service";
+
+/// Runs a test in a `System` of its own, unless there is no Python to run the peer with.
+fn run<F: Future<Output = ()>>(test: F) {
+    if !python::is_available() {
+        eprintln!("skipped: no Python with noiseprotocol, cryptography and msgpack, and none can be installed");
+        return;
+    }
+    actix_rt::System::new().block_on(async {
+        timeout(DEADLINE, test).await.expect("the test ends in time");
+    });
+}
+
+struct Node {
+    ctx: Context,
+    tcp: TcpTransport,
+    entity: Entity,
+}
+
+impl Node {
+    async fn start() -> Self {
+        let ctx = NodeBuilder::new().arbiters(2).start_with_context().await.unwrap();
+        let tcp = TcpTransport::create(&ctx).await.unwrap();
+        let entity = Entity::create(&ctx, &Vault::create(&ctx).unwrap()).unwrap();
+        Self { ctx, tcp, entity }
+    }
+
+    async fn listen(&self) -> String {
+        self.tcp.listen("127.0.0.1:0").await.unwrap().address().to_string()
+    }
+
+    /// Opens a channel along `route` and has its far end's echoer say something.
+    async fn echo(&mut self, route: impl Into<Route>) {
+        let channel = self.entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
+        channel.established().await.unwrap();
+        let echoer = route![channel, "echoer"];
+        for text in ["hello", "once more"] {
+            let answer: String = self.ctx.ask(echoer.clone(), text.to_owned()).await.unwrap();
+            assert_eq!(answer, text);
+        }
+    }
+}
+
+/// A server that answers each client's whole request, backwards.
+async fn backwards() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    actix_rt::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut request = Vec::new();
+            client.read_to_end(&mut request).await.unwrap();
+            request.reverse();
+            client.write_all(&request).await.unwrap();
+        }
+    });
+    address
+}
+
+#[test]
+fn a_foreign_initiator_reaches_echoer_and_outlet_through_our_listener() {
+    run(async {
+        let mut node = Node::start().await;
+        let identifier = node.entity.identifier();
+        node.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
+        Echoer::start(node.ctx.node(), "echoer").unwrap();
+        node.tcp.create_outlet("outlet", backwards().await.to_string()).await.unwrap();
+        let address = node.listen().await;
+        let mut peer = Peer::start(&["initiator", &address, &identifier.to_string()]);
+        let said = peer.end().await;
+        assert!(said.contains("hello under the next keys (record 655"), "{said}");
+        assert!(said.contains("tunnelled 300000 bytes each way"), "{said}");
+        node.ctx.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn our_channel_is_answered_by_a_foreign_responder_that_asks_for_a_cookie() {
+    run(async {
+        let mut node = Node::start().await;
+        let mut peer = Peer::start(&["responder"]);
+        let line = peer.line().await;
+        let words: Vec<_> = line.split(' ').collect();
+        let ["listening", port, _identifier] = words[..] else { panic!("{line}") };
+        node.echo(route![(TCP, format!("127.0.0.1:{port}")), SERVICE]).await;
+        let said = peer.line().await;
+        assert_eq!(said, format!("channel with {}", node.entity.identifier()));
+        node.ctx.stop().await.unwrap();
+        assert_eq!(peer.end().await, "echoed 'hello'\nechoed 'once more'\n");
+    });
+}
+
+#[test]
+fn a_foreign_node_has_our_hub_forward_to_it_and_its_fingerprint_is_pinned() {
+    run(async {
+        let (hub, mut node) = (Node::start().await, Node::start().await);
+        ForwardingService::start(hub.ctx.node(), ForwardingOptions::new()).unwrap();
+        let address = hub.listen().await;
+        let mut peer = Peer::start(&["private", &address]);
+        let line = peer.line().await;
+        let forwarder: ForwardingAddress =
+            line.strip_prefix("forwarded ").unwrap().parse().unwrap();
+        assert!(forwarder.identifier.is_some());
+        node.echo(route![(TCP, address), forwarder]).await;
+        assert!(peer.line().await.starts_with("channel with "));
+        node.ctx.stop().await.unwrap();
+        hub.ctx.stop().await.unwrap();
+        assert!(peer.end().await.ends_with("echoed 'once more'\n"));
+    });
+}

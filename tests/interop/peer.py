@@ -1,0 +1,402 @@
+#!/usr/bin/env python3
+"""A peer that shares no code with the library: what docs/protocol.md says, in Python.
+
+    pip install noiseprotocol cryptography msgpack
+    peer.py initiator HOST:PORT IDENTIFIER   opens a channel, asks the echoer, crosses a change of keys, opens a stream to "outlet"
+    peer.py responder                        listens, prints its port and its identifier, answers one connection until that ends
+    peer.py private HOST:PORT                has a hub forward to it, prints the forwarding address, then as the responder
+
+Section numbers are those of the document. It says on stdout what it has done, and ends with 1 and a line on stderr when the other
+side does not keep to the document. Whatever it waits for must come within 30 seconds.
+"""
+
+import hashlib
+import os
+import socket
+import sys
+
+import msgpack
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from noise.connection import Keypair, NoiseConnection
+
+DEADLINE = 30
+LISTENER = "secure_channel_listener_service"
+LARGEST_FRAME = 262_144
+READY = b"ockam-actix/1 ready\0"
+MESSAGE, PING, PONG, CLOSE = (bytes([kind]) for kind in range(4))
+KEY_CHANGE = 65_536
+
+
+def check(condition, what):
+    if not condition:
+        raise SystemExit(f"not as the document says: {what}")
+
+
+def raw(key):
+    return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def random_address():
+    return os.urandom(16).hex()
+
+
+def unpack(data):
+    """One MessagePack value and nothing behind it (section 1)."""
+    return msgpack.unpackb(data, strict_map_key=True)
+
+
+# Section 2: greeting and frames.
+
+
+class Connection:
+    def __init__(self, stream):
+        stream.settimeout(DEADLINE)
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.stream, self.arrived = stream, bytearray()
+        self.send_frame(msgpack.packb(["ockam-actix", 1, LARGEST_FRAME]))
+        name, version, largest = unpack(self.receive_frame())
+        check((name, version) == ("ockam-actix", 1), "greeting")
+        self.largest = min(LARGEST_FRAME, largest)
+
+    def send_frame(self, body):
+        self.stream.sendall(len(body).to_bytes(4, "big") + body)
+
+    def receive_frame(self):
+        """The next frame's body, or None when the peer has ended the connection between two frames."""
+        while len(self.arrived) < 4 or len(self.arrived) - 4 < int.from_bytes(self.arrived[:4], "big"):
+            more = self.stream.recv(65_536)
+            if not more:
+                check(not self.arrived, "a connection that ends within a frame")
+                return None
+            self.arrived += more
+        length = int.from_bytes(self.arrived[:4], "big")
+        body = bytes(self.arrived[4 : 4 + length])
+        del self.arrived[: 4 + length]
+        return body
+
+    # Section 3: messages.
+
+    def send(self, onward, back, payload):
+        frame = encode_message(onward, back, payload)
+        check(len(frame) <= self.largest, "a frame of the agreed size")
+        self.send_frame(frame)
+
+    def receive(self):
+        body = self.receive_frame()
+        return None if body is None else decode_message(body)
+
+
+def encode_message(onward, back, payload, hops=32):
+    return msgpack.packb([0, hops, onward, back, payload])
+
+
+def decode_message(body):
+    check(body[0] == 0x95, "a message is an array of five")
+    kind, hops, onward, back, payload = unpack(body)
+    check(0 <= hops <= 32 and isinstance(payload, bytes), "hops and payload")
+    check(len(onward) <= 16 and len(back) <= 16, "routes of at most 16 addresses")
+    if kind == 1:
+        raise SystemExit(f"a notice (reason, hop, detail): {unpack(payload)}")
+    check(kind == 0, "kind 0 or 1")
+    return onward, back, payload
+
+
+# Section 7: identities.
+
+
+class Identity:
+    """An identity of our own, of one key."""
+
+    def __init__(self):
+        self.signer = Ed25519PrivateKey.generate()
+        self.static = X25519PrivateKey.generate()
+        key = raw(self.signer.public_key())
+        self.identifier = identifier_of(key)
+        self.changes = [[key, self.signer.sign(signed_change(self.identifier, 0, bytes(32), key))]]
+
+
+def identifier_of(first_key):
+    return hashlib.sha256(b"ockam-actix/1 identifier\0" + first_key).digest()
+
+
+def signed_change(identifier, number, previous, key):
+    return b"ockam-actix/1 identity change\0" + identifier + number.to_bytes(4, "big") + previous + key
+
+
+def verify_identity(changes):
+    """The identifier and the newest key; raises if a signature is wrong."""
+    check(1 <= len(changes) <= 16, "1 to 16 changes")
+    identifier, previous, newest = identifier_of(changes[0][0]), bytes(32), None
+    for number, (key, own, *by_previous) in enumerate(changes):
+        signed = signed_change(identifier, number, previous, key)
+        Ed25519PublicKey.from_public_bytes(key).verify(own, signed)
+        if number:
+            Ed25519PublicKey.from_public_bytes(newest).verify(*by_previous, signed)
+        previous, newest = hashlib.sha256(signed).digest(), key
+    return identifier, newest
+
+
+# Section 8: secure channels.
+
+
+class Handshake:
+    def __init__(self, identity, role):
+        self.identity, self.role = identity, role
+        self.noise = NoiseConnection.from_name(b"Noise_XX_25519_AESGCM_SHA256")
+        self.noise.set_prologue(b"ockam-actix/1 secure channel\0")
+        static = identity.static.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+        self.noise.set_keypair_from_private_bytes(Keypair.STATIC, static)
+        self.noise.set_as_initiator() if role == "initiator" else self.noise.set_as_responder()
+        self.noise.start_handshake()
+
+    @property
+    def state(self):
+        return self.noise.noise_protocol.handshake_state
+
+    def write(self):
+        signed = self.label(self.role) + self.state.symmetric_state.h + raw(self.identity.static.public_key())
+        return bytes(self.noise.write_message(msgpack.packb([self.identity.changes, self.identity.signer.sign(signed)])))
+
+    def read(self, message):
+        """The peer's identifier, when its payload proves it."""
+        state, hash_before = self.state, self.state.symmetric_state.h
+        changes, signature = unpack(bytes(self.noise.read_message(message)))
+        identifier, key = verify_identity(changes)
+        peer = "responder" if self.role == "initiator" else "initiator"
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, self.label(peer) + hash_before + state.rs.public_bytes)
+        return identifier
+
+    @staticmethod
+    def label(role):
+        return f"ockam-actix/1 channel {role}\0".encode()
+
+
+class Channel:
+    """An established channel over one connection: `route` leads to the peer's end, `own` is ours."""
+
+    def __init__(self, connection, noise, route, own):
+        self.connection, self.noise, self.route, self.own = connection, noise, route, own
+        self.sent = self.received = 0
+
+    def send_plaintext(self, plaintext):
+        record = self.sent.to_bytes(8, "big") + self.noise.encrypt(plaintext)
+        self.sent += 1
+        if self.sent % KEY_CHANGE == 0:
+            self.noise.rekey_outbound_cipher()
+        self.connection.send(self.route, [self.own], record)
+
+    def open(self, record):
+        check(int.from_bytes(record[:8], "big") == self.received, f"counter {self.received}")
+        plaintext = bytes(self.noise.decrypt(record[8:]))
+        self.received += 1
+        if self.received % KEY_CHANGE == 0:
+            self.noise.rekey_inbound_cipher()
+        return plaintext
+
+    def send(self, onward, back, payload):
+        self.send_plaintext(MESSAGE + encode_message(onward, back, payload, hops=31))
+
+    def receive_plaintext(self):
+        """The next plaintext that is no ping; None when the connection or the channel has ended."""
+        while (message := self.connection.receive()) is not None:
+            onward, _, record = message
+            check(onward == [self.own], "records come to the address that we chose")
+            plaintext = self.open(record)
+            if plaintext == PING:
+                self.send_plaintext(PONG)
+            elif plaintext == CLOSE:
+                return None
+            else:
+                return plaintext
+        return None
+
+    def receive(self):
+        while (plaintext := self.receive_plaintext()) is not None:
+            if plaintext != PONG:
+                check(plaintext[:1] == MESSAGE, f"kind {plaintext[0]}")
+                return decode_message(plaintext[1:])
+        return None
+
+
+def open_channel(connection, identity, expected):
+    handshake, own = Handshake(identity, "initiator"), random_address()
+    message1 = bytes(handshake.noise.write_message())
+    check(len(message1) == 32, "message 1 of 32 bytes")
+    cookie = b""
+    for _ in range(3):
+        connection.send([LISTENER], [own], msgpack.packb([1, 1, message1, cookie]))
+        onward, route, payload = connection.receive()
+        kind, body = unpack(payload)
+        if kind == 2:
+            break
+        check(kind == 4, "message 2 or a cookie")
+        cookie = body
+    check(kind == 2 and onward == [own], "message 2")
+    peer = handshake.read(body)
+    check(peer.hex() == expected.removeprefix("I"), "the identity that was expected")
+    connection.send(route, [own], msgpack.packb([3, handshake.write()]))
+    channel = Channel(connection, handshake.noise, route, own)
+    _, _, record = connection.receive()
+    check(channel.open(record) == READY, "ready")
+    return channel
+
+
+# Section 9: portals.
+
+
+def tunnel(channel, request):
+    """Sends a request through a stream to "outlet", half-closes it, and returns all that the target answers."""
+    own, limit, step = random_address(), 65_536, 65_536
+    channel.send(["outlet"], [own], msgpack.packb([0, 1, limit]))
+    onward, route, payload = channel.receive()
+    kind, may_send = unpack(payload)
+    check(onward == [own] and kind == 1, "opened")
+    answer, sent, ended = bytearray(), 0, False
+    while True:
+        while sent < len(request) and sent < may_send:
+            piece = request[sent : min(sent + 30_000, may_send)]
+            channel.send(route, [own], msgpack.packb([3, sent, piece]))
+            sent += len(piece)
+        if sent == len(request) and not ended:
+            channel.send(route, [own], msgpack.packb([5, sent]))
+            ended = True
+        onward, _, payload = channel.receive()
+        check(onward == [own], "the stream's address")
+        kind, number, *more = unpack(payload)
+        if kind == 3:
+            check(number == len(answer), "data at the next offset")
+            answer += more[0]
+            check(len(answer) <= limit, "data below the limit")
+            if len(answer) + step // 2 > limit:
+                limit = len(answer) + step
+                channel.send(route, [own], msgpack.packb([4, limit]))
+        elif kind == 4:
+            may_send = max(may_send, number)
+        elif kind == 5:
+            check(number == len(answer), "the final offset")
+            return bytes(answer)
+        else:
+            raise SystemExit(f"the stream ended with {unpack(payload)}")
+
+
+def initiate(peer, expected):
+    connection = Connection(socket.create_connection(split(peer), DEADLINE))
+    channel = open_channel(connection, Identity(), expected)
+    print("channel established", flush=True)
+    back = echo(channel, "hello from another implementation")
+    # Over the change of keys in both directions: each ping is a record, each pong is one.
+    missing = KEY_CHANGE + 10 - channel.sent
+    while missing > 0:
+        some = min(missing, 256)
+        for _ in range(some):
+            channel.send_plaintext(PING)
+        for _ in range(some):
+            check(channel.receive_plaintext() == PONG, "a pong for a ping")
+        missing -= some
+    echo(channel, "hello under the next keys", back)
+    request = os.urandom(300_000)
+    answer = tunnel(channel, request)
+    check(answer == request[::-1], "the target's answer: the request backwards")
+    print(f"tunnelled {len(request)} bytes each way", flush=True)
+    channel.send_plaintext(CLOSE)
+
+
+def echo(channel, text, onward=("echoer",)):
+    """Has the echoer say something; the route along which it can be asked again."""
+    channel.send(list(onward), ["me"], msgpack.packb(text))
+    onward, back, payload = channel.receive()
+    check(onward == ["me"] and len(back) == 1, f"the echo's routes, not {onward} and {back}")
+    check(unpack(payload) == text, "the echo")
+    print(f"echo: {text} (record {channel.sent - 1})", flush=True)
+    return back
+
+
+# The other end of a channel, and an echoer behind it.
+
+
+def accept_channel(connection, identity):
+    cookie, own = os.urandom(32), random_address()
+    while True:
+        onward, route, payload = connection.receive()
+        check(onward == [LISTENER], f"message 1 at the listener, not at {onward}")
+        kind, version, message1, came = unpack(payload)
+        check((kind, version) == (1, 1), "message 1")
+        if came == cookie:
+            break
+        # As under load: whoever cannot read what we send to it costs us nothing.
+        connection.send(route, [own], msgpack.packb([4, cookie]))
+    handshake = Handshake(identity, "responder")
+    check(bytes(handshake.noise.read_message(message1)) == b"", "an empty payload")
+    connection.send(route, [own], msgpack.packb([2, handshake.write()]))
+    onward, _, payload = connection.receive()
+    kind, message3 = unpack(payload)
+    check(onward == [own] and kind == 3, "message 3")
+    peer = handshake.read(message3)
+    channel = Channel(connection, handshake.noise, route, own)
+    connection.send(route, [own], channel_record(channel, READY))
+    print(f"channel with I{peer.hex()}", flush=True)
+    return channel
+
+
+def channel_record(channel, plaintext):
+    record = channel.sent.to_bytes(8, "big") + channel.noise.encrypt(plaintext)
+    channel.sent += 1
+    return record
+
+
+def serve(connection, identity):
+    channel = accept_channel(connection, identity)
+    while (message := channel.receive()) is not None:
+        onward, back, payload = message
+        check(onward == ["echoer"], f"a message for the echoer, not for {onward}")
+        channel.send(back, ["echoer"], payload)
+        print(f"echoed {unpack(payload)!r}", flush=True)
+
+
+def respond():
+    identity = Identity()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(DEADLINE)
+        print(f"listening {listener.getsockname()[1]} I{identity.identifier.hex()}", flush=True)
+        stream, _ = listener.accept()
+    serve(Connection(stream), identity)
+
+
+# Section 10: forwarders.
+
+
+def forwarded(hub):
+    connection, identity = Connection(socket.create_connection(split(hub), DEADLINE)), Identity()
+    own, salt, destination = random_address(), os.urandom(16), [LISTENER]
+    claim = [identity.identifier, salt]
+    bits = hashlib.sha256(b"ockam-actix/1 forwarder address\0" + identity.identifier + salt).digest()[:16]
+    connection.send(["forwarding_service"], [own], msgpack.packb([0, destination, claim]))
+    kind, nonce = unpack(connection.receive()[2])
+    check(kind == 1, "a challenge")
+    signed = b"ockam-actix/1 forwarder claim\0" + nonce + bits + " => ".join(destination).encode()
+    proof = [2, destination, claim, nonce, identity.signer.sign(signed), msgpack.packb(identity.changes)]
+    connection.send(["forwarding_service"], [own], msgpack.packb(proof))
+    kind, given, lease = unpack(connection.receive()[2])
+    check(kind == 3 and given == bits and lease > 0, "registered at the address that is ours")
+    # Section 11.
+    print(f"forwarded F{bits.hex()}.I{identity.identifier.hex()}", flush=True)
+    serve(connection, identity)
+
+
+def split(peer):
+    host, port = peer.rsplit(":", 1)
+    return host, int(port)
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["initiator", peer, expected]:
+            initiate(peer, expected)
+        case ["responder"]:
+            respond()
+        case ["private", hub]:
+            forwarded(hub)
+        case _:
+            raise SystemExit(__doc__)
