@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use crate::{
     address::{Address, AddressError},
     limits::{MAX_ADDRESS_BYTES, MAX_HOPS, MAX_ROUTE_ADDRESSES},
-    message::{Kind, Message},
+    message::{Envelope, Kind, Message},
     origin::Origin,
     payload::Payload,
     route::Route,
@@ -92,7 +92,7 @@ impl std::io::Write for Sink<'_> {
 /// The whole message as one payload; the header is written into the room before the body.
 pub fn encode(message: Message) -> Payload {
     let header = encode_header(&message);
-    let mut payload = message.payload;
+    let mut payload = message.into_envelope().payload;
     payload.prepend(&header);
     payload
 }
@@ -130,7 +130,9 @@ pub fn decode(encoded: Payload, origin: Origin) -> Result<Message, DecodeError> 
     let range = encoded.len() - length..encoded.len();
     let mut payload = encoded;
     payload.narrow(range);
-    Ok(Message { kind, hops, onward_route, return_route, payload, origin, permit: None })
+    let permit = None;
+    let envelope = Envelope { kind, hops, onward_route, return_route, payload, origin, permit };
+    Ok(Message::from(envelope))
 }
 
 /// Decodes a message from a buffer that it fills.

@@ -42,7 +42,7 @@ pub use budget::{Budget, Permit};
 pub use context::Context;
 pub use error::{Culprit, Error, Result};
 pub use identifier::Identifier;
-pub use message::{Kind, Message};
+pub use message::{Envelope, Kind, Message};
 pub use node::Node;
 pub use notice::{Notice, Reason};
 pub use origin::Origin;

@@ -1,5 +1,7 @@
 //! The one envelope that moves through a node.
 
+use std::ops::{Deref, DerefMut};
+
 use crate::{
     address::Address, budget::Permit, limits::MAX_HOPS, origin::Origin, payload::Payload,
     route::Route,
@@ -20,8 +22,15 @@ pub enum Kind {
 /// A frame exists only inside transports, a typed body only inside a worker. `origin` and
 /// `permit` never travel: the first is stamped where the message enters this node, the second
 /// accounts for its bytes while they are here.
+///
+/// The fields are those of [`Envelope`]. They stand behind one pointer, because a message changes
+/// hands at every hop.
 #[derive(Debug)]
-pub struct Message {
+pub struct Message(Box<Envelope>);
+
+/// The fields of a [`Message`].
+#[derive(Debug)]
+pub struct Envelope {
     /// Data or notice.
     pub kind: Kind,
     /// How many forwards it may still spend.
@@ -41,7 +50,7 @@ pub struct Message {
 impl Message {
     /// A message made on this node.
     pub fn new(onward_route: Route, return_route: Route, payload: Payload) -> Self {
-        Self {
+        Self::from(Envelope {
             kind: Kind::Data,
             hops: MAX_HOPS,
             onward_route,
@@ -49,7 +58,7 @@ impl Message {
             payload,
             origin: Origin::Local,
             permit: None,
-        }
+        })
     }
 
     /// The same message with `permit` accounting for its bytes.
@@ -63,8 +72,37 @@ impl Message {
     ///
     /// The permit stays, so that an answer waits within the budget of the question.
     #[must_use]
-    pub fn into_reply(self, sender: Address, payload: Payload) -> Self {
-        let reply = Self::new(self.return_route, Route::from(sender), payload);
-        Self { permit: self.permit, ..reply }
+    pub fn into_reply(mut self, sender: Address, payload: Payload) -> Self {
+        self.kind = Kind::Data;
+        self.hops = MAX_HOPS;
+        self.onward_route = std::mem::replace(&mut self.return_route, Route::from(sender));
+        self.payload = payload;
+        self.origin = Origin::Local;
+        self
+    }
+
+    /// Its fields, to take them apart.
+    pub fn into_envelope(self) -> Envelope {
+        *self.0
+    }
+}
+
+impl From<Envelope> for Message {
+    fn from(envelope: Envelope) -> Self {
+        Self(Box::new(envelope))
+    }
+}
+
+impl Deref for Message {
+    type Target = Envelope;
+
+    fn deref(&self) -> &Envelope {
+        &self.0
+    }
+}
+
+impl DerefMut for Message {
+    fn deref_mut(&mut self) -> &mut Envelope {
+        &mut self.0
     }
 }

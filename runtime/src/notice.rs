@@ -6,7 +6,7 @@ use rmp::decode::{read_array_len, read_int, read_str_len};
 
 use crate::{
     address::Address,
-    message::{Kind, Message},
+    message::{Envelope, Kind, Message},
     payload::Payload,
     route::Route,
 };
@@ -142,9 +142,10 @@ impl Notice {
         if undelivered.kind == Kind::Notice || undelivered.return_route.is_empty() {
             return None;
         }
-        let mut notice = Message::new(undelivered.return_route, Route::new(), self.encode());
+        let Envelope { return_route, permit, .. } = undelivered.into_envelope();
+        let mut notice = Message::new(return_route, Route::new(), self.encode());
         notice.kind = Kind::Notice;
-        notice.permit = undelivered.permit;
+        notice.permit = permit;
         Some(notice)
     }
 }

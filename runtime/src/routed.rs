@@ -81,23 +81,23 @@ impl<M: Body> Routed<M> {
     /// The body, without its envelope.
     pub fn into_body(self) -> M {
         let Self { body, mut delivery } = self;
-        delivery.armed = false;
+        delivery.message = None;
         body
     }
 
     /// The addresses behind this worker's: where [`Routed::forward`] would send it.
     pub fn onward_route(&self) -> &Route {
-        &self.delivery.message.onward_route
+        &self.delivery.message().onward_route
     }
 
     /// The addresses that lead back to the sender.
     pub fn return_route(&self) -> &Route {
-        &self.delivery.message.return_route
+        &self.delivery.message().return_route
     }
 
     /// Where the message entered this node.
     pub fn origin(&self) -> &Origin {
-        &self.delivery.message.origin
+        &self.delivery.message().origin
     }
 
     /// The identity of the sender, when the message came through a secure channel.
@@ -112,7 +112,7 @@ impl<M: Body> Routed<M> {
 
     /// Whether it is data, or a notice about an earlier message (for raw workers alone).
     pub fn kind(&self) -> Kind {
-        self.delivery.message.kind
+        self.delivery.message().kind
     }
 
     /// Sends `answer` back along the return route.
@@ -191,29 +191,28 @@ pub(crate) fn encode<M: Body>(body: M) -> Result<Payload> {
 #[derive(Debug)]
 struct Delivery {
     entry: Arc<Entry>,
-    message: Message,
-    armed: bool,
+    /// There until one of the methods that consume the delivery takes it.
+    message: Option<Message>,
 }
 
 impl Delivery {
     fn new(entry: &Arc<Entry>, message: Message) -> Self {
-        Self { entry: entry.clone(), message, armed: true }
+        Self { entry: entry.clone(), message: Some(message) }
+    }
+
+    fn message(&self) -> &Message {
+        self.message.as_ref().expect("only consuming methods take the message")
     }
 
     fn into_parts(mut self) -> (Message, Arc<Entry>) {
-        self.armed = false;
-        (self.take_message(), self.entry.clone())
+        let message = self.message.take().expect("only consuming methods take the message");
+        (message, self.entry.clone())
     }
 
-    fn refuse(mut self, reason: Reason, detail: String) -> Box<Undelivered> {
-        self.armed = false;
-        let notice = Notice::new(self.entry.address.clone(), reason).with_detail(detail);
-        Box::new(Undelivered { message: self.take_message(), notice })
-    }
-
-    fn take_message(&mut self) -> Message {
-        let empty = Message::new(Route::new(), Route::new(), Payload::default());
-        std::mem::replace(&mut self.message, empty)
+    fn refuse(self, reason: Reason, detail: String) -> Box<Undelivered> {
+        let (message, entry) = self.into_parts();
+        let notice = Notice::new(entry.address.clone(), reason).with_detail(detail);
+        Box::new(Undelivered { message, notice })
     }
 }
 
@@ -221,15 +220,12 @@ impl Drop for Delivery {
     /// A message that dies in a panic, or in the mailbox of a worker that died, is not lost in
     /// silence.
     fn drop(&mut self) {
-        if !self.armed {
-            return;
-        }
+        let Some(message) = self.message.take() else { return };
         let panicking = std::thread::panicking();
         if panicking {
             self.entry.gone.store(true, Ordering::Release);
         }
         if panicking || self.entry.gone.load(Ordering::Acquire) {
-            let message = self.take_message();
             let notice = Notice::new(self.entry.address.clone(), Reason::WorkerStopped);
             self.entry.node.bounce(Box::new(Undelivered { message, notice }));
         }

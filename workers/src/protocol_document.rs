@@ -168,7 +168,7 @@ fn every_block_is_read_as_what_it_says() {
     assert_eq!(message("message").payload, text("hello"));
     assert_eq!(message("message of two bytes").return_route, route!["a"]);
     let notice = message("notice");
-    assert_eq!((notice.kind, notice.onward_route), (Kind::Notice, route!["me"]));
+    assert_eq!((notice.kind, notice.onward_route.clone()), (Kind::Notice, route!["me"]));
     let unreachable = Notice::new("nobody".into(), Reason::Unreachable);
     assert_eq!(Notice::decode(&notice.payload), Some(unreachable));
     assert_eq!(&Identity::decode(&blocks["identity"]).unwrap(), responder().identity());
@@ -180,7 +180,7 @@ fn every_block_is_read_as_what_it_says() {
     for (name, answer) in answers() {
         assert_eq!(Answer::decode(&blocks[name]), Ok(answer), "{name}");
     }
-    let open = message("open").payload;
+    let open = message("open").into_envelope().payload;
     let expected = Control::Open { limit: Limit::new(262_144) };
     assert_eq!(portal::decode(&open), Ok(Decoded::Control(expected)));
     let data = Decoded::Data { offset: Offset::new(0), range: 16..34 };

@@ -13,7 +13,7 @@ use std::{
 use ockam_runtime::worker::Undelivered;
 use ockam_runtime::{
     codec::{encode_header, routes_fit, Header},
-    Message, Notice, Payload, Permit, Reason,
+    Envelope, Message, Notice, Payload, Permit, Reason,
 };
 use tokio::{net::TcpStream, sync::Notify};
 
@@ -61,7 +61,8 @@ impl WriteQueue {
             let notice = Notice::new(hop, Reason::TooLarge);
             return Err(Box::new(Undelivered { message, notice }));
         }
-        let frame = Frame::new(&header, length, message.payload, message.permit);
+        let Envelope { payload, permit, .. } = message.into_envelope();
+        let frame = Frame::new(&header, length, payload, permit);
         self.shared.frames.borrow_mut().push_back(frame);
         self.shared.added.notify_one();
         Ok(())

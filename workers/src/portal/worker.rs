@@ -20,7 +20,7 @@ use ockam_runtime::{
     node::Busy,
     path::Path,
     worker::{Adopt, Registration},
-    Message, Node, Notice, Payload, Permit, Route, Routed,
+    Envelope, Message, Node, Notice, Payload, Permit, Route, Routed,
 };
 use socket2::SockRef;
 use tokio::net::TcpStream;
@@ -177,28 +177,29 @@ impl StreamWorker {
         }
     }
 
-    fn receive(&mut self, mut message: Message) {
-        // The stream's credit bounds these bytes from here on, so the sender's edge is free again.
-        drop(message.permit.take());
-        let decoded = match decode(&message.payload) {
+    fn receive(&mut self, message: Message) {
+        // The permit is dropped with the envelope: the stream's credit bounds these bytes from
+        // here on, so the sender's edge is free again.
+        let Envelope { mut payload, return_route, .. } = message.into_envelope();
+        let decoded = match decode(&payload) {
             Ok(decoded) => decoded,
             Err(error) => {
-                log::warn!("a portal message from {} is malformed: {error}", message.return_route);
+                log::warn!("a portal message from {return_route} is malformed: {error}");
                 return self.stream.handle_garbage();
             }
         };
         if let Decoded::Control(Control::Opened { .. }) = decoded {
-            self.route = message.return_route;
+            self.route = return_route;
         }
         self.round_trip.received(&decoded, self.begun.elapsed());
         match self.stream.handle_message(decoded) {
             Ok(Some(range)) => {
-                message.payload.narrow(range);
-                self.waiting.push_back(message.payload.compact());
+                payload.narrow(range);
+                self.waiting.push_back(payload.compact());
             }
             Ok(None) => {}
             Err(violation) => {
-                log::warn!("the other end of a stream broke the protocol: {violation}")
+                log::warn!("the other end of a stream broke the protocol: {violation}");
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ockam_runtime::{
     codec,
     origin::{Door, Ingress},
-    Address, Identifier, Message, Origin, Payload, Permit,
+    Address, Envelope, Identifier, Message, Origin, Payload, Permit,
 };
 
 use super::plaintext::Tag;
@@ -68,7 +68,7 @@ impl Inbound {
 
     /// Opens a record in its envelope. Every error is final.
     pub(super) fn open(&mut self, record: Message) -> Result<Opened, BadRecord> {
-        let Message { mut payload, permit, .. } = record;
+        let Envelope { mut payload, permit, .. } = record.into_envelope();
         let plaintext = self.opener.open_in_place_range(&mut payload)?;
         payload.narrow(plaintext);
         let byte = *payload.first().ok_or(BadRecord::Empty)?;

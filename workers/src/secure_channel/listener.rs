@@ -14,7 +14,7 @@ use std::{
 
 use ockam_runtime::{
     worker::{Description, Entry, Sink, Undelivered},
-    Address, Class, Error, Kind, Message, Node, Origin, Payload, Reason, Result, Route,
+    Address, Class, Envelope, Error, Kind, Message, Node, Origin, Payload, Reason, Result, Route,
 };
 use ring::rand::SystemRandom;
 
@@ -122,7 +122,7 @@ impl Sink for Listener {
             !cookie.is_empty() && self.cookies.verify(now, source.as_bytes(), &noise, &cookie);
         match self.admission.admit(&ingress, has_cookie, &self.limits) {
             Verdict::Admitted(place) => {
-                let Message { return_route, origin, permit, .. } = message;
+                let Envelope { return_route, origin, permit, .. } = message.into_envelope();
                 let listener = self.address.clone();
                 self.start(Responding::new(listener, place, noise, permit), origin, return_route);
             }

@@ -4,8 +4,8 @@
 //! payload, the authentication tag into the room behind it, so that bulk data is not copied.
 
 use ockam_runtime::{
-    codec::encode_header, limits::MAX_ROUTE_ADDRESSES, Address, Kind, Message, Node, Payload,
-    Permit, Reason, Route,
+    codec::encode_header, limits::MAX_ROUTE_ADDRESSES, Address, Envelope, Kind, Message, Node,
+    Payload, Permit, Reason, Route,
 };
 
 use super::{limits::Limits, plaintext::Tag};
@@ -49,9 +49,9 @@ impl Outbound {
         {
             return self.refuse(message, Reason::TooLarge);
         }
-        let mut plaintext = message.payload;
+        let Envelope { payload: mut plaintext, permit, .. } = message.into_envelope();
         plaintext.prepend(&header);
-        self.seal(Tag::Message, plaintext, message.permit)
+        self.seal(Tag::Message, plaintext, permit)
     }
 
     /// Sends what the channel itself has to say.
