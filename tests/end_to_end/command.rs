@@ -6,7 +6,7 @@ use crate::support::{
     client::{fetch, upload_until_closed},
     deadline::PATIENCE,
     network::in_own_network,
-    program::{clean, example, ockam, Program},
+    program::{example, ockam, Program},
     target::{Target, PAGE},
 };
 
@@ -72,7 +72,7 @@ fn works_as_printed(way: &[&str]) {
     let line = outlet.wait_for_line("ockam inlet --listen 127.0.0.1:4001");
     let folder = PathBuf::from(env!("CARGO_BIN_EXE_ockam")).parent().unwrap().to_owned();
     let path = env::join_paths([folder, "/usr/bin".into(), "/bin".into()]).unwrap();
-    let mut inlet = Program::start(clean("sh").args(["-c", &line]).env("PATH", path));
+    let mut inlet = Program::start_line(&line, &path);
     let address = inlet.wait_for_address("inlet on ");
     assert_eq!(fetch(address, "/"), Ok(PAGE.into()), "{outlet} {inlet}");
     assert_eq!(upload_until_closed(address, 10_000_000, 1).unwrap(), "took 10000000");

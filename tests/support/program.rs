@@ -6,6 +6,7 @@ use std::{
     fmt,
     io::{BufRead, BufReader, Read},
     net::SocketAddr,
+    os::unix::process::CommandExt,
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex},
@@ -57,6 +58,8 @@ pub(crate) struct Program {
     name: String,
     child: Child,
     output: Arc<Output>,
+    /// Whether it may have children, which end with it.
+    is_group: bool,
 }
 
 /// What a program has written so far.
@@ -89,7 +92,16 @@ impl Program {
         let output = Arc::new(Output::default());
         collect(child.stdout.take().unwrap(), false, output.clone());
         collect(child.stderr.take().unwrap(), true, output.clone());
-        Self { name, child, output }
+        Self { name, child, output, is_group: false }
+    }
+
+    /// Starts a line of the shell.
+    pub(crate) fn start_line(line: &str, path: &OsStr) -> Self {
+        let mut shell = clean("sh");
+        shell.args(["-c", line]).env("PATH", path).process_group(0);
+        let mut program = Self::start(&mut shell);
+        program.is_group = true;
+        program
     }
 
     /// Waits for a line with `text` in it, on either stream, and gives it.
@@ -148,8 +160,7 @@ impl Program {
 
     /// Asks it to end, with SIGTERM.
     pub(crate) fn terminate(&self) {
-        let kill = format!("kill -TERM {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        assert!(send_signal("TERM", &self.child.id().to_string()), "{self}");
     }
 
     /// How many lines it has written.
@@ -200,6 +211,9 @@ impl fmt::Display for Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
+        if self.is_group {
+            send_signal("KILL", &format!("-{}", self.child.id()));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
         // What it wrote last is still in the pipes.
@@ -210,6 +224,12 @@ impl Drop for Program {
         let panicked = self.stderr().iter().any(|line| line.contains("panicked"));
         assert!(!panicked, "{self}");
     }
+}
+
+/// Without unsafe code only a program can send signals other than SIGKILL.
+fn send_signal(signal: &str, to: &str) -> bool {
+    let kill = format!("kill -s {signal} -- {to}");
+    Command::new("sh").args(["-c", &kill]).status().is_ok_and(|status| status.success())
 }
 
 fn collect(stream: impl Read + Send + 'static, is_error: bool, output: Arc<Output>) {
