@@ -1,0 +1,75 @@
+//! The kinds of faults.
+
+use std::{fmt, str::FromStr};
+
+/// What happens to some frames of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Frames are missing.
+    Drop,
+    /// Frames come again, at once or much later.
+    Duplicate,
+    /// A frame changes places with the next.
+    Reorder,
+    /// One bit of a frame is another, length field included.
+    Flip,
+    /// Frames come late, in order.
+    Delay,
+    /// Frames come in small pieces, in order.
+    Slice,
+    /// The connection ends in the middle of a frame.
+    Truncate,
+    /// The connection is reset.
+    Reset,
+    /// Nothing comes any more, and the connection stays.
+    Stall,
+}
+
+impl Fault {
+    /// All kinds.
+    pub const ALL: [Self; 9] = [
+        Self::Drop,
+        Self::Duplicate,
+        Self::Reorder,
+        Self::Flip,
+        Self::Delay,
+        Self::Slice,
+        Self::Truncate,
+        Self::Reset,
+        Self::Stall,
+    ];
+
+    /// Whether all bytes arrive in order all the same, so that nothing may be noticed.
+    pub fn is_harmless(self) -> bool {
+        matches!(self, Self::Delay | Self::Slice)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Drop => "drop",
+            Self::Duplicate => "duplicate",
+            Self::Reorder => "reorder",
+            Self::Flip => "flip",
+            Self::Delay => "delay",
+            Self::Slice => "slice",
+            Self::Truncate => "truncate",
+            Self::Reset => "reset",
+            Self::Stall => "stall",
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Fault {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|fault| fault.name() == text);
+        found.ok_or_else(|| format!("there is no fault {text:?}"))
+    }
+}

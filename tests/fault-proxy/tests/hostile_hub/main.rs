@@ -1,0 +1,152 @@
+//! A hostile hub: streams through a secure channel across a proxy that drops, repeats, reorders, alters, delays and cuts frames.
+//!
+//! ```text
+//! client - inlet node - proxy - outlet node - target
+//! client - inlet node - proxy - hub - outlet node - target
+//! ```
+//!
+//! However it goes, an application gets a prefix of what was sent and then either the whole of it and an end, or a reset. Once the
+//! faults stop, the same inlet works again.
+//!
+//! Each kind of fault runs `OCKAM_FAULTS` times for each of the two ways, 10 by default; `OCKAM_FAULTS_SEED` repeats a run.
+
+// Clippy knows tests by their attribute, and not what helps them.
+#![allow(clippy::unwrap_used)]
+
+mod nodes;
+mod stream;
+
+use std::{
+    env,
+    time::{Duration, Instant},
+};
+
+use fault_proxy::{Fault, Outcome, Proxy};
+use futures::{stream::iter, StreamExt};
+use nodes::{Nodes, Way};
+use stream::{converse, Target};
+
+/// For one run with its recovery: a lost peer is noticed within 8 s, and a frame that never ends is given up after 30 s.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Runs at the same time: in most of theirs they wait. `OCKAM_FAULTS_AT_ONCE` has more of them.
+const AT_ONCE: u64 = 10;
+
+/// A fixed one, so that a failure can be repeated.
+const SEED: u64 = 0x0bad_cafe;
+
+fn number(variable: &str, default: u64) -> u64 {
+    let text = env::var(variable);
+    text.map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{variable}={text}")))
+}
+
+/// What the runs of one fault came to.
+#[derive(Debug, Default)]
+struct Tally {
+    whole: usize,
+    cut: usize,
+    faults: usize,
+}
+
+/// Runs one kind of fault many times on both ways.
+fn suffer(fault: Fault) {
+    let _ = env_logger::Builder::from_env("RUST_LOG").is_test(true).try_init();
+    let (count, seed) = (number("OCKAM_FAULTS", 10), number("OCKAM_FAULTS_SEED", SEED));
+    let at_once = usize::try_from(number("OCKAM_FAULTS_AT_ONCE", AT_ONCE)).unwrap();
+    for way in [Way::Direct, Way::ThroughHub] {
+        let begun = Instant::now();
+        let tally = actix_rt::System::new().block_on(async {
+            let target = Target::start().await;
+            let nodes = Nodes::start(way, &target).await;
+            let mut runs = iter((0..count).map(|run| one(&nodes, &target, fault, seed + run)))
+                .buffer_unordered(at_once);
+            let mut tally = Tally::default();
+            while let Some(run) = runs.next().await {
+                tally.whole += run.whole;
+                tally.cut += run.cut;
+                tally.faults += run.faults;
+            }
+            drop(runs);
+            assert_eq!(target.wrong_seeds(), 0, "{fault}: the first bytes were altered");
+            nodes.stop().await;
+            tally
+        });
+        if fault.is_harmless() {
+            assert_eq!(tally.cut, 0, "{fault}: {tally:?}");
+        }
+        println!(
+            "{fault} {way:?}: {count} runs from seed {seed}, {} faults, {} directions whole and {} cut, 0 violations, {:.1} s",
+            tally.faults, tally.whole, tally.cut, begun.elapsed().as_secs_f32()
+        );
+    }
+}
+
+async fn one(nodes: &Nodes, target: &Target, fault: Fault, seed: u64) -> Tally {
+    let run = async {
+        let proxy = Proxy::start("127.0.0.1:0".parse().unwrap(), nodes.door(), fault, seed);
+        let proxy = proxy.await.unwrap();
+        let entrance = nodes.enter(proxy.address()).await;
+        let mut tally = Tally::default();
+        for direction in converse(entrance.address(), target, seed).await {
+            match direction {
+                Ok(Outcome::Whole) => tally.whole += 1,
+                Ok(Outcome::Cut) => tally.cut += 1,
+                Err(what) => panic!("{fault}, seed {seed}: {what}\n{}", proxy.log()),
+            }
+        }
+        tally.faults = proxy.faults();
+        proxy.calm();
+        entrance.works_again(target, seed).await;
+        entrance.stop();
+        tally
+    };
+    match tokio::time::timeout(DEADLINE, run).await {
+        Ok(tally) => tally,
+        Err(_) => panic!("{fault}, seed {seed}: not over after {DEADLINE:?}"),
+    }
+}
+
+#[test]
+fn dropped_frames() {
+    suffer(Fault::Drop);
+}
+
+#[test]
+fn duplicated_frames() {
+    suffer(Fault::Duplicate);
+}
+
+#[test]
+fn reordered_frames() {
+    suffer(Fault::Reorder);
+}
+
+#[test]
+fn flipped_bits() {
+    suffer(Fault::Flip);
+}
+
+#[test]
+fn delayed_frames() {
+    suffer(Fault::Delay);
+}
+
+#[test]
+fn sliced_frames() {
+    suffer(Fault::Slice);
+}
+
+#[test]
+fn truncated_connections() {
+    suffer(Fault::Truncate);
+}
+
+#[test]
+fn reset_connections() {
+    suffer(Fault::Reset);
+}
+
+#[test]
+fn stalled_connections() {
+    suffer(Fault::Stall);
+}

@@ -1,0 +1,117 @@
+//! The nodes at both ends of the proxy. They live through all runs of a fault; each run has an inlet and a channel of its own.
+
+use std::{net::SocketAddr, time::Duration};
+
+use fault_proxy::Outcome;
+use ockam::{
+    route, Context, Entity, ForwardingOptions, ForwardingService, Inlet, NodeBuilder,
+    RemoteForwarder, SecureChannel, SecureChannels, TcpTransport, TrustEveryonePolicy, Vault, TCP,
+};
+
+use crate::stream::{converse, Target};
+
+const SERVICE: &str = "secure_channel_listener_service";
+
+/// What is between inlet and outlet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Direct,
+    ThroughHub,
+}
+
+pub(crate) struct Nodes {
+    inlet: Node,
+    others: Vec<Node>,
+    forwarder: Option<RemoteForwarder>,
+    door: SocketAddr,
+}
+
+struct Node {
+    ctx: Context,
+    tcp: TcpTransport,
+    entity: Entity,
+}
+
+impl Node {
+    async fn start() -> Self {
+        let ctx = NodeBuilder::new().arbiters(1).start_with_context().await.unwrap();
+        let tcp = TcpTransport::create(&ctx).await.unwrap();
+        let entity = Entity::create(&ctx, &Vault::create(&ctx).unwrap()).unwrap();
+        Self { ctx, tcp, entity }
+    }
+}
+
+impl Nodes {
+    pub(crate) async fn start(way: Way, target: &Target) -> Self {
+        let (inlet, mut outlet) = (Node::start().await, Node::start().await);
+        outlet.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
+        outlet.tcp.create_outlet("outlet", target.address().to_string()).await.unwrap();
+        if way == Way::Direct {
+            let door = outlet.tcp.listen("127.0.0.1:0").await.unwrap().address();
+            return Self { inlet, others: vec![outlet], forwarder: None, door };
+        }
+        let hub = Node::start().await;
+        ForwardingService::start(hub.ctx.node(), ForwardingOptions::new()).unwrap();
+        let door = hub.tcp.listen("127.0.0.1:0").await.unwrap().address();
+        let forwarder = RemoteForwarder::create(&outlet.ctx, (TCP, door.to_string()), SERVICE);
+        let forwarder = Some(forwarder.await.unwrap());
+        Self { inlet, others: vec![outlet, hub], forwarder, door }
+    }
+
+    /// Where the node listens that the proxy leads to.
+    pub(crate) fn door(&self) -> SocketAddr {
+        self.door
+    }
+
+    /// An inlet whose streams pass the proxy in a channel of their own.
+    pub(crate) async fn enter(&self, proxy: SocketAddr) -> Entrance {
+        let proxy = (TCP, proxy.to_string());
+        let route = match &self.forwarder {
+            None => route![proxy, SERVICE],
+            Some(forwarder) => route![proxy, forwarder.remote_address()],
+        };
+        let vault = Vault::create(&self.inlet.ctx).unwrap();
+        let mut entity = Entity::create(&self.inlet.ctx, &vault).unwrap();
+        let channel = entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
+        let way = route![channel.clone(), "outlet"];
+        let inlet = self.inlet.tcp.create_inlet("127.0.0.1:0", way).await.unwrap();
+        Entrance { inlet, channel }
+    }
+
+    pub(crate) async fn stop(self) {
+        for node in [self.inlet].into_iter().chain(self.others) {
+            node.ctx.stop().await.unwrap();
+        }
+    }
+}
+
+/// One run's inlet and channel.
+pub(crate) struct Entrance {
+    inlet: Inlet,
+    channel: SecureChannel,
+}
+
+impl Entrance {
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.inlet.address()
+    }
+
+    /// Waits until a stream passes whole: the channel may still have to find out that it is cut.
+    pub(crate) async fn works_again(&self, target: &Target, seed: u64) {
+        let mut seed = !seed;
+        loop {
+            let directions = converse(self.address(), target, seed).await;
+            let outcomes = directions.map(|direction| direction.unwrap());
+            if outcomes == [Outcome::Whole; 2] {
+                return;
+            }
+            seed = seed.wrapping_sub(1 << 32);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    pub(crate) fn stop(self) {
+        self.inlet.stop().unwrap();
+        self.channel.close();
+    }
+}
