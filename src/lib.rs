@@ -118,6 +118,7 @@ pub use ockam_transports::{ListenOptions, Listener, TCP};
 pub use ockam_workers::{
     echoer::Echoer,
     forwarder::{ForwardingOptions, ForwardingService, RemoteForwarder},
+    identity::Identity,
     portal::{Inlet, Outlet},
     relay::Relay,
     vault_file::Secret,

@@ -5,7 +5,7 @@ mod command;
 use std::process::ExitCode;
 
 use clap::{ArgAction, Parser, Subcommand};
-use command::{demo, hub, inlet, outlet};
+use command::{demo, hub, identity, inlet, outlet};
 
 /// Tunnels any TCP protocol through end-to-end encrypted, mutually authenticated channels.
 #[derive(Parser)]
@@ -25,6 +25,7 @@ enum Command {
     Hub(hub::Arguments),
     Outlet(outlet::Arguments),
     Inlet(inlet::Arguments),
+    Identity(identity::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +36,18 @@ fn main() -> ExitCode {
         Command::Hub(arguments) => ockam::run(|ctx| hub::run(ctx, arguments)),
         Command::Outlet(arguments) => ockam::run(|ctx| outlet::run(ctx, arguments)),
         Command::Inlet(arguments) => ockam::run(|ctx| inlet::run(ctx, arguments)),
+        Command::Identity(arguments) => report(identity::run(&arguments)),
+    }
+}
+
+/// As a node's program ends, for a command without a node.
+fn report(result: ockam::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", error.one_line());
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -623,6 +623,12 @@ impl Node {
         all.entry(dialled.clone()).or_default().clone()
     }
 
+    /// Drops what [`Node::destinations`] keeps for an address that nobody uses again.
+    pub fn forget_destinations(&self, dialled: &Address) {
+        let mut all = self.shared.destinations.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(dialled);
+    }
+
     /// The node's one value of a type, made on first use: what a crate on top keeps for each node.
     pub fn extension<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
         let mut all = self.shared.extensions.lock().unwrap_or_else(PoisonError::into_inner);

@@ -3,7 +3,10 @@
 use std::{
     collections::HashSet,
     fmt,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        Arc, PoisonError, RwLock,
+    },
 };
 
 use crate::{address::Address, identifier::Identifier};
@@ -51,6 +54,8 @@ pub enum Door {
         peer: Identifier,
         /// The address of the encryptor on this node, which leads back to the peer.
         channel: Address,
+        /// For a channel that this node opened: what the peer may reach once it was asked to forward, as any hub's.
+        destinations: Option<Arc<Destinations>>,
     },
 }
 
@@ -100,24 +105,41 @@ impl fmt::Display for Origin {
 /// The workers that the peer of an outgoing connection may deliver to, because a forwarder
 /// there was asked for. It outlives the connection, which may be lost and made again.
 #[derive(Debug, Default)]
-pub struct Destinations(RwLock<HashSet<Address>>);
+pub struct Destinations {
+    workers: RwLock<HashSet<Address>>,
+    used: AtomicBool,
+}
 
 impl Destinations {
     /// Permits one more worker.
     pub fn permit(&self, worker: Address) {
-        let mut workers = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut workers = self.workers.write().unwrap_or_else(PoisonError::into_inner);
         workers.insert(worker);
+        self.used.store(true, Ordering::Release);
     }
 
     /// Takes a permission back.
     pub fn withdraw(&self, worker: &Address) {
-        let mut workers = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut workers = self.workers.write().unwrap_or_else(PoisonError::into_inner);
         workers.remove(worker);
+    }
+
+    /// Whether a forwarder was ever asked for there. That makes the peer a hub, for good.
+    pub fn is_used(&self) -> bool {
+        self.used.load(Ordering::Acquire)
+    }
+
+    /// The permitted workers, sorted.
+    pub fn workers(&self) -> Vec<Address> {
+        let workers = self.workers.read().unwrap_or_else(PoisonError::into_inner);
+        let mut workers: Vec<_> = workers.iter().cloned().collect();
+        workers.sort();
+        workers
     }
 
     /// Whether `worker` is permitted.
     pub fn contains(&self, worker: &Address) -> bool {
-        let workers = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let workers = self.workers.read().unwrap_or_else(PoisonError::into_inner);
         workers.contains(worker)
     }
 }

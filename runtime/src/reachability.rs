@@ -7,6 +7,8 @@
 //! | [`Class::Listener`] | yes | yes | yes | if it is a forwarder's destination |
 //! | [`Class::Service`], [`Class::Forwarder`] | yes | yes | yes | no |
 //! | [`Class::User`] | yes | yes | if exposed, or loopback and no secure channel listener | if it is a forwarder's destination |
+//!
+//! The peer of a secure channel that this node opened and registered a forwarder through is a hub: it reaches what the last column says.
 
 use std::{
     fmt,
@@ -90,7 +92,13 @@ pub fn admit(address: &Address, class: Class, origin: &Origin, guarded: bool) ->
     let Origin::Remote(ingress) = origin else { return Ok(()) };
     match (class, &ingress.door) {
         (Class::Internal, _) => Err(Rule::InternalIsLocal),
-        (Class::Reply, _) | (_, Door::Channel { .. }) => Ok(()),
+        (Class::Reply, _) => Ok(()),
+        // A hub that is reached through a channel is a hub.
+        (_, Door::Channel { destinations: Some(hub), .. }) if hub.is_used() => {
+            let open = matches!(class, Class::Listener | Class::User) && hub.contains(address);
+            open.then_some(()).ok_or(Rule::NotADestination)
+        }
+        (_, Door::Channel { .. }) => Ok(()),
         (Class::Listener | Class::Service | Class::Forwarder, Door::Listener { .. }) => Ok(()),
         (Class::User, Door::Listener { loopback, exposed }) => {
             let open = exposed.contains(address) || (*loopback && !guarded);
@@ -147,7 +155,33 @@ mod tests {
 
     fn channel() -> Origin {
         let peer = Identifier::from_bytes([7; 32]);
-        from(Door::Channel { peer, channel: "channel".into() })
+        from(Door::Channel { peer, channel: "channel".into(), destinations: None })
+    }
+
+    /// A channel that this node opened, to a peer that forwards to `destination`.
+    fn hub_channel(destination: Option<&str>) -> Origin {
+        let destinations = Arc::new(Destinations::default());
+        if let Some(destination) = destination {
+            destinations.permit(destination.into());
+        }
+        let peer = Identifier::from_bytes([7; 32]);
+        let destinations = Some(destinations);
+        from(Door::Channel { peer, channel: "channel".into(), destinations })
+    }
+
+    #[test]
+    fn a_hub_that_is_reached_through_a_channel_has_the_rights_of_a_hub() {
+        use Class::{Forwarder, Internal, Listener, Reply, Service, User};
+        let classes = [Internal, Reply, Listener, Service, Forwarder, User];
+        for class in classes {
+            for destination in ["w", "other"] {
+                let of = |origin| admit(&"w".into(), class, &origin, true);
+                let (channel, plain) = (hub_channel(Some(destination)), outgoing(destination));
+                assert_eq!(of(channel), of(plain), "{class:?} with the destination {destination}");
+            }
+            let asked_for_none = admit(&"w".into(), class, &hub_channel(None), true);
+            assert_eq!(asked_for_none, admit(&"w".into(), class, &channel(), true), "{class:?}");
+        }
     }
 
     #[test]

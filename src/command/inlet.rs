@@ -1,11 +1,9 @@
 //! `ockam inlet`: a TCP server whose clients are tunnelled to an outlet.
 
 use clap::Args;
-use ockam::{
-    route, Context, Entity, Result, Route, SecureChannels, TcpTransport, TrustEveryonePolicy, Vault,
-};
+use ockam::{route, Context, Result, Route, SecureChannels, TcpTransport};
 
-use super::OUTLET;
+use super::{who::Who, OUTLET};
 
 /// Listens for TCP clients and tunnels each of them to an outlet.
 ///
@@ -13,7 +11,8 @@ use super::OUTLET;
 #[derive(Args)]
 #[command(after_help = "Examples:
   ockam inlet --listen 127.0.0.1:4001 --route 'tcp#127.0.0.1:4000 => secure_channel_listener_service'
-  ockam inlet --listen 127.0.0.1:4001 --route 'tcp#hub.example.org:4000 => FORWARDING_ADDRESS'")]
+  ockam inlet --listen 127.0.0.1:4001 --route 'tcp#hub.example.org:4000 => FORWARDING_ADDRESS'
+  ockam inlet --listen 127.0.0.1:4001 --route ROUTE --identity laptop --trust ID")]
 pub(crate) struct Arguments {
     /// Where to listen for TCP clients: host:port.
     #[arg(long, value_name = "ADDR")]
@@ -27,17 +26,20 @@ pub(crate) struct Arguments {
     /// Without encryption: the route leads to the outlet itself.
     #[arg(long)]
     plain: bool,
+
+    #[command(flatten)]
+    who: Who,
 }
 
 /// Starts the inlet.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
+    arguments.who.needs("a channel, without --plain", !arguments.plain)?;
     let tcp = TcpTransport::create(&ctx).await?;
     let route = if arguments.plain {
         arguments.route
     } else {
-        let mut entity = Entity::create(&ctx, &Vault::create(&ctx)?)?;
-        println!("identity {}", entity.identifier());
-        let channel = entity.create_secure_channel(arguments.route, TrustEveryonePolicy)?;
+        let mut entity = arguments.who.entity(&ctx).await?;
+        let channel = entity.create_secure_channel(arguments.route, arguments.who.policy())?;
         route![channel, OUTLET]
     };
     let inlet = tcp.create_inlet(&arguments.listen, route).await?;

@@ -1,12 +1,17 @@
 //! `ockam outlet`: makes a TCP server reachable through secure channels.
 
+use std::{sync::Arc, time::Duration};
+
 use clap::{ArgGroup, Args};
 use ockam::{
-    Context, Entity, ListenOptions, RemoteForwarder, Result, SecureChannels, TcpTransport,
-    TrustEveryonePolicy, Vault, TCP,
+    route, Context, Entity, Identifier, ListenOptions, RemoteForwarder, Result, Route,
+    SecureChannels, TcpTransport, TrustEveryonePolicy, TrustIdentifierPolicy, TrustPolicy, TCP,
 };
 
-use super::{CHANNEL_LISTENER, OUTLET};
+use super::{who::Who, CHANNEL_LISTENER, OUTLET};
+
+/// How long the hub may take to accept a channel before a person is told.
+const HUB_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Makes a TCP server reachable, from a node that listens or through a hub.
 ///
@@ -15,7 +20,8 @@ use super::{CHANNEL_LISTENER, OUTLET};
 #[command(group(ArgGroup::new("way").required(true).args(["listen", "via"])))]
 #[command(after_help = "Examples:
   ockam outlet --to 127.0.0.1:5000 --listen 127.0.0.1:4000
-  ockam outlet --to 127.0.0.1:5000 --via hub.example.org:4000")]
+  ockam outlet --to 127.0.0.1:5000 --via hub.example.org:4000
+  ockam outlet --to 127.0.0.1:5000 --via hub.example.org:4000 --identity web --trust ID,ID")]
 pub(crate) struct Arguments {
     /// The TCP server to connect to: host:port.
     #[arg(long, value_name = "TARGET")]
@@ -29,40 +35,75 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "HUB")]
     via: Option<String>,
 
+    /// Register through a secure channel with the hub, whose identity may be given.
+    #[arg(long, value_name = "ID", requires = "via", num_args = 0..=1, require_equals = true)]
+    hub_channel: Option<Option<Identifier>>,
+
     /// Without encryption: anybody who reaches --listen reaches the target.
     #[arg(long, conflicts_with = "via")]
     plain: bool,
+
+    #[command(flatten)]
+    who: Who,
 }
 
 /// Starts the outlet.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
+    arguments.who.needs("a channel, without --plain", !arguments.plain)?;
     let tcp = TcpTransport::create(&ctx).await?;
-    tcp.create_outlet(OUTLET, &arguments.to).await?;
-    if !arguments.plain {
-        let mut entity = Entity::create(&ctx, &Vault::create(&ctx)?)?;
-        entity.create_secure_channel_listener(CHANNEL_LISTENER, TrustEveryonePolicy)?;
-        println!("identity {}", entity.identifier());
-    }
-    let route = match (&arguments.listen, &arguments.via) {
-        (Some(address), _) if arguments.plain => {
-            let options = ListenOptions::new().expose(OUTLET);
-            let listener = tcp.listen_with(address, options).await?;
-            format!("tcp#{} => {OUTLET}", listener.address())
-        }
-        (Some(address), _) => {
-            let listener = tcp.listen(address).await?;
-            format!("tcp#{} => {CHANNEL_LISTENER}", listener.address())
-        }
-        (None, Some(hub)) => {
-            let hub = (TCP, hub.as_str());
-            let forwarder = RemoteForwarder::create(&ctx, hub, CHANNEL_LISTENER).await?;
-            format!("tcp#{} => {}", hub.1, forwarder.remote_address())
-        }
-        // clap requires one of them.
-        (None, None) => return Err("give --listen or --via".into()),
+    let route = match arguments.plain {
+        true => listen_plain(&tcp, &arguments).await?,
+        false => accept_channels(&ctx, &tcp, &arguments).await?,
     };
     let plain = if arguments.plain { " --plain" } else { "" };
     println!("start an inlet for it with:");
     println!("ockam inlet --listen 127.0.0.1:4001{plain} --route '{route}'");
     Ok(())
+}
+
+/// The way to an outlet that everybody reaches.
+async fn listen_plain(tcp: &TcpTransport, arguments: &Arguments) -> Result<String> {
+    tcp.create_outlet(OUTLET, &arguments.to).await?;
+    let options = ListenOptions::new().expose(OUTLET);
+    // clap requires it with --plain.
+    let address = arguments.listen.as_deref().ok_or("--plain is for --listen")?;
+    let listener = tcp.listen_with(address, options).await?;
+    Ok(format!("tcp#{} => {OUTLET}", listener.address()))
+}
+
+/// The way to an outlet behind a secure channel listener.
+async fn accept_channels(
+    ctx: &Context,
+    tcp: &TcpTransport,
+    arguments: &Arguments,
+) -> Result<String> {
+    let mut entity = arguments.who.entity(ctx).await?;
+    entity.create_secure_channel_listener(CHANNEL_LISTENER, arguments.who.policy())?;
+    if let Some(address) = &arguments.listen {
+        tcp.create_outlet(OUTLET, &arguments.to).await?;
+        let listener = tcp.listen(address).await?;
+        return Ok(format!("tcp#{} => {CHANNEL_LISTENER}", listener.address()));
+    }
+    // clap requires one of them.
+    let hub = arguments.via.as_deref().ok_or("give --listen or --via")?;
+    let way = match arguments.hub_channel {
+        Some(expected) => channel_to(&mut entity, hub, expected).await?,
+        None => route![(TCP, hub)],
+    };
+    let forwarder = RemoteForwarder::create(ctx, way, CHANNEL_LISTENER).await?;
+    // The hub at the end of a channel has no more rights than any only from the registration on.
+    tcp.create_outlet(OUTLET, &arguments.to).await?;
+    Ok(format!("tcp#{hub} => {}", forwarder.remote_address()))
+}
+
+/// A secure channel with the hub itself.
+async fn channel_to(entity: &mut Entity, hub: &str, expected: Option<Identifier>) -> Result<Route> {
+    let policy: Arc<dyn TrustPolicy> = match expected {
+        Some(identifier) => Arc::new(TrustIdentifierPolicy::new(identifier)),
+        None => Arc::new(TrustEveryonePolicy),
+    };
+    let channel = entity.create_secure_channel(route![(TCP, hub), CHANNEL_LISTENER], policy)?;
+    let identifier = channel.established_within(HUB_DEADLINE).await?;
+    println!("hub {identifier}");
+    Ok(route![channel])
 }

@@ -6,7 +6,9 @@ use ockam_runtime::{Address, Error, Identifier, Node, Result, Route};
 
 use crate::{
     forwarding_address::ForwardingAddress,
-    local_identity::LocalIdentity,
+    identity::Identity,
+    known_identities::{KnownIdentities, WithHistory},
+    local_identity::{CurrentIdentity, LocalIdentity},
     policy::TrustPolicy,
     secure_channel::{self, Limits, SecureChannel, Terms},
     vault::{Vault, VaultError},
@@ -33,7 +35,9 @@ use crate::{
 #[derive(Clone)]
 pub struct Entity {
     node: Node,
-    local: LocalIdentity,
+    local: CurrentIdentity,
+    /// Where its secrets are kept; `None` if the program keeps them.
+    vault: Option<Vault>,
     limits: Limits,
 }
 
@@ -55,7 +59,7 @@ impl Entity {
     /// If the name is taken or none, or the vault is full or cannot be written.
     pub fn create_named(ctx: &impl AsRef<Node>, vault: &Vault, name: &str) -> Result<Self> {
         let identifier = vault.create_identity(name)?;
-        Ok(Self::new(ctx, vault.local_identity(&identifier)?))
+        Self::of_vault(ctx, vault, &identifier)
     }
 
     /// The identity that `vault` holds under `name`.
@@ -64,7 +68,12 @@ impl Entity {
     /// If there is none.
     pub fn open(ctx: &impl AsRef<Node>, vault: &Vault, name: &str) -> Result<Self> {
         let identifier = vault.find(name)?;
-        Ok(Self::new(ctx, vault.local_identity(&identifier)?))
+        Self::of_vault(ctx, vault, &identifier)
+    }
+
+    fn of_vault(ctx: &impl AsRef<Node>, vault: &Vault, identifier: &Identifier) -> Result<Self> {
+        let local = vault.local_identity(identifier)?;
+        Ok(Self { vault: Some(vault.clone()), ..Self::new(ctx, local) })
     }
 
     /// The identity that `vault` holds under `name`, made now if there is none: what a program
@@ -81,7 +90,8 @@ impl Entity {
 
     /// An identity whose secrets the program already has.
     pub fn new(ctx: &impl AsRef<Node>, local: LocalIdentity) -> Self {
-        Self { node: ctx.as_ref().clone(), local, limits: Limits::default() }
+        let node = ctx.as_ref().clone();
+        Self { node, local: local.into(), vault: None, limits: Limits::default() }
     }
 
     /// The same with other limits for the channels and listeners that it makes from now on.
@@ -93,16 +103,39 @@ impl Entity {
 
     /// Who it is.
     pub fn identifier(&self) -> Identifier {
-        self.local.identifier()
+        self.local.now().identifier()
     }
 
-    /// The identity with its secrets, as they were when the entity was made.
-    pub fn local_identity(&self) -> &LocalIdentity {
-        &self.local
+    /// The identity with its secrets, as they are now.
+    pub fn local_identity(&self) -> LocalIdentity {
+        self.local.now()
+    }
+
+    /// Replaces the keys of the identity, in its vault and here; who it is stays. Its listeners and channels use the
+    /// new keys in every handshake from now on, and so do the clones of this entity; what is established goes on. Peers
+    /// that have met the new key refuse the old one.
+    ///
+    /// With a vault in a file it waits for the disk.
+    ///
+    /// # Errors
+    /// If the history of the identity is full, the vault cannot be written, or the entity has none.
+    pub fn rotate(&mut self) -> Result<Identity> {
+        let vault = self.vault.as_ref().ok_or_else(|| {
+            Error::Usage(format!(
+                "{} has no vault to keep a new key in: rotate it where its secrets are",
+                self.identifier()
+            ))
+        })?;
+        let identifier = self.identifier();
+        let identity = vault.rotate(&identifier)?;
+        self.local.replace(vault.local_identity(&identifier)?);
+        log::info!("{identifier} has key {} now", identity.key_count());
+        Ok(identity)
     }
 
     fn terms(&self, policy: Arc<dyn TrustPolicy>) -> Terms {
-        Terms { local: self.local.clone(), policy }
+        let known = self.node.extension::<KnownIdentities>();
+        Terms { local: self.local.clone(), policy: Arc::new(WithHistory::new(policy, known)) }
     }
 }
 

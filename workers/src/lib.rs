@@ -7,6 +7,7 @@ pub mod forwarder;
 pub mod forwarding_address;
 pub mod handshake;
 pub mod identity;
+pub mod known_identities;
 pub mod local_identity;
 pub mod messagepack;
 pub mod policy;

@@ -1,7 +1,7 @@
 //! One's own identity with its secrets: what a vault keeps for each name and what a handshake needs.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use ring::rand::SecureRandom;
 use x25519_dalek::StaticSecret;
@@ -95,6 +95,35 @@ impl LocalIdentity {
 impl fmt::Debug for LocalIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "LocalIdentity({}, secrets redacted)", self.identifier())
+    }
+}
+
+/// One's own identity as it is now; clones stand for the same one. What begins takes a snapshot of it.
+#[derive(Clone)]
+pub struct CurrentIdentity(Arc<RwLock<LocalIdentity>>);
+
+impl CurrentIdentity {
+    /// As it is at this moment.
+    #[must_use]
+    pub fn now(&self) -> LocalIdentity {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on it is this one.
+    pub(crate) fn replace(&self, identity: LocalIdentity) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = identity;
+    }
+}
+
+impl From<LocalIdentity> for CurrentIdentity {
+    fn from(identity: LocalIdentity) -> Self {
+        Self(Arc::new(RwLock::new(identity)))
+    }
+}
+
+impl fmt::Debug for CurrentIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.now().fmt(f)
     }
 }
 

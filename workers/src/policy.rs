@@ -17,12 +17,13 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::identity::Identity;
 use ockam_runtime::identifier::Identifier;
 
 #[cfg(test)]
 mod tests;
 
-/// What a policy may base its decision on. More may be added, so build it with [`TrustContext::new`].
+/// What a policy may base its decision on. More may be added, so build it with [`TrustContext::new`] or [`TrustContext::of`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TrustContext {
@@ -30,13 +31,21 @@ pub struct TrustContext {
     pub own: Identifier,
     /// The identity that has proved itself at the other end.
     pub peer: Identifier,
+    /// The same with the history of its keys, verified; `None` where only the identifier is known.
+    pub identity: Option<Identity>,
 }
 
 impl TrustContext {
     /// `own` asks whether to trust `peer`.
     #[must_use]
     pub fn new(own: Identifier, peer: Identifier) -> Self {
-        Self { own, peer }
+        Self { own, peer, identity: None }
+    }
+
+    /// `own` asks whether to trust `identity`, which has proved itself.
+    #[must_use]
+    pub fn of(own: Identifier, identity: Identity) -> Self {
+        Self { own, peer: identity.identifier(), identity: Some(identity) }
     }
 }
 

@@ -35,6 +35,7 @@
 //! | what an established session needs | [`session`], [`liveness`], [`lifeline`], [`event`] |
 //! | what a waiting channel needs | [`queue`], [`pause`] |
 //! | who may begin | [`admission`], [`limits`] |
+//! | the channels that a node has opened | [`opened`] |
 //! | what a program holds | [`handle`] |
 
 mod admission;
@@ -49,6 +50,7 @@ mod lifeline;
 mod limits;
 mod listener;
 mod liveness;
+mod opened;
 mod outbound;
 pub mod packet;
 mod pause;
@@ -59,6 +61,7 @@ mod session;
 pub use handle::SecureChannel;
 pub use limits::Limits;
 pub use listener::ChannelListeners;
+pub use opened::OpenedChannels;
 pub use outbound::CHANNEL_OVERHEAD;
 
 pub(crate) use exchange::Terms;

@@ -14,8 +14,9 @@ use super::{
     FORWARDING_SERVICE,
 };
 use crate::{
-    forwarding_address::ForwardingAddress, local_identity::LocalIdentity,
-    secure_channel::ChannelListeners,
+    forwarding_address::ForwardingAddress,
+    local_identity::LocalIdentity,
+    secure_channel::{ChannelListeners, OpenedChannels},
 };
 
 /// Registers one destination with one hub.
@@ -80,7 +81,8 @@ impl Registrar {
 
     async fn register_claimed(&mut self, identity: &LocalIdentity) -> Result<Granted> {
         let destination = Route::from(self.destination.clone());
-        let derive = || Salt::derive(identity, &self.hub, &destination);
+        let hub = self.node.extension::<OpenedChannels>().lasting_name_of(&self.hub);
+        let derive = || Salt::derive(identity, &hub, &destination);
         let salt = *self.salt.get_or_insert_with(derive);
         let claim = (identity.identifier(), salt);
         let register = Request::Register { destination: destination.clone(), claim: Some(claim) };

@@ -44,7 +44,7 @@ pub(super) fn read_verified(
     let role = if message == HandshakeMessage::Two { Role::Responder } else { Role::Initiator };
     let peer = verify(message, &payload, role, &hash, &noise.peer_static()?)?;
     let (own, id) = (local.identifier(), peer.identifier());
-    match policy.check(&TrustContext::new(own, id)) {
+    match policy.check(&TrustContext::of(own, peer.clone())) {
         Decision::Trusted => Ok(VerifiedPeer { identity: peer }),
         Decision::Rejected(reason) => {
             Err(HandshakeError::Rejected { own, peer: id, reason: reason.into_owned() })

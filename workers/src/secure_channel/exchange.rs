@@ -10,14 +10,14 @@ use crate::{
         Answer, AwaitingMessage2, AwaitingMessage3, AwaitingReady, HandshakeError, Initiator,
         Responder, Session,
     },
-    local_identity::LocalIdentity,
+    local_identity::CurrentIdentity,
     policy::TrustPolicy,
 };
 
 /// Who we are, and whom we trust.
 #[derive(Clone)]
 pub(crate) struct Terms {
-    pub(crate) local: LocalIdentity,
+    pub(crate) local: CurrentIdentity,
     pub(crate) policy: Arc<dyn TrustPolicy>,
 }
 
@@ -97,13 +97,13 @@ impl<E: Into<FailureReason>> From<E> for Failure {
 impl Exchange {
     /// Opens a handshake; returns Noise message 1.
     pub(super) fn initiate(terms: Terms) -> Result<(Self, Vec<u8>), HandshakeError> {
-        let (state, noise) = Initiator::start(&terms.local)?;
+        let (state, noise) = Initiator::start(&terms.local.now())?;
         Ok((Self::Message2(Box::new(state), terms), noise))
     }
 
     /// Takes Noise message 1; returns the answer.
     pub(super) fn respond(terms: Terms, noise: &[u8]) -> Result<(Self, Vec<u8>), HandshakeError> {
-        let (state, noise) = Responder::accept(&terms.local, noise)?;
+        let (state, noise) = Responder::accept(&terms.local.now(), noise)?;
         Ok((Self::Message3(Box::new(state), terms), Packet::Two(&noise).encode()))
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ockam_runtime::{
     codec,
-    origin::{Door, Ingress},
+    origin::{Destinations, Door, Ingress},
     Address, Envelope, Identifier, Message, Origin, Payload, Permit,
 };
 
@@ -60,9 +60,14 @@ pub(super) enum BadRecord {
 }
 
 impl Inbound {
-    /// Opens records of `peer`; answers to what is in them go through `channel`.
-    pub(super) fn new(opener: Opener, peer: Identifier, channel: Address) -> Self {
-        let door = Door::Channel { peer, channel: channel.clone() };
+    /// Opens records of `peer`; answers to what is in them go through `channel`. As a hub the peer reaches `destinations` alone.
+    pub(super) fn new(
+        opener: Opener,
+        peer: Identifier,
+        channel: Address,
+        destinations: Option<Arc<Destinations>>,
+    ) -> Self {
+        let door = Door::Channel { peer, channel: channel.clone(), destinations };
         Self { opener, next: None, ingress: Arc::new(Ingress { via: channel, door }) }
     }
 

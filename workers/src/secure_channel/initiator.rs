@@ -26,6 +26,7 @@ use super::{
     exchange::{FailureReason, Terms},
     handle::{Outcome, SecureChannel},
     limits::Limits,
+    opened::Opened,
     outbound::bounce,
     pause::Pause,
     queue::Queue,
@@ -48,7 +49,9 @@ pub(crate) fn open(
         .on(node.arbiter_for(&path))
         .with_budget(path.budget.clone())
         .with_state(state.subscribe());
+    let opened = Opened::list(node, &address, &route);
     let initiator = Initiator {
+        opened,
         node: node.clone(),
         route: route.clone(),
         address: address.clone(),
@@ -60,6 +63,7 @@ pub(crate) fn open(
         outcome,
         phase: Phase::Pausing { failure: "it was not tried yet".into() },
         session: 0,
+        keys: 0,
         peer: None,
         registration: None,
     };
@@ -70,6 +74,7 @@ pub(crate) fn open(
 /// Seals what goes to the responder, and keeps the channel open.
 pub(super) struct Initiator {
     node: Node,
+    opened: Opened,
     route: Route,
     address: Address,
     terms: Terms,
@@ -82,6 +87,8 @@ pub(super) struct Initiator {
     pause: Pause,
     /// Counts attempts: what belongs to an earlier one comes too late.
     session: u64,
+    /// How many keys our identity had when the attempt began.
+    keys: usize,
     /// Whom the last session was with.
     peer: Option<Identifier>,
     registration: Option<Registration>,

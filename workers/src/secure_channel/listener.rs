@@ -25,18 +25,21 @@ use super::{
     limits::Limits,
     packet::Packet,
 };
-use crate::{cookie::Cookies, local_identity::LocalIdentity};
+use crate::{
+    cookie::Cookies,
+    local_identity::{CurrentIdentity, LocalIdentity},
+};
 
 /// Which identity listens at which address of a node: an extension of the node, see
 /// [`Node::extension`].
 #[derive(Debug, Default)]
-pub struct ChannelListeners(Mutex<HashMap<Address, (LocalIdentity, Admission)>>);
+pub struct ChannelListeners(Mutex<HashMap<Address, (CurrentIdentity, Admission)>>);
 
 impl ChannelListeners {
-    /// The identity that answers at a listener's address; `None` if no listener has it.
+    /// The identity that answers at a listener's address, with the keys that it has now; `None` if no listener has it.
     pub fn identity_of(&self, listener: &Address) -> Option<LocalIdentity> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(listener).map(|(identity, _)| identity.clone())
+        all.get(listener).map(|(identity, _)| identity.now())
     }
 
     /// Handshakes under way at a listener, and its open channels.
@@ -47,10 +50,10 @@ impl ChannelListeners {
 
     /// Says that an identity stands behind a worker that accepts channels in its own way.
     pub fn add(&self, worker: Address, identity: LocalIdentity) {
-        self.insert(worker, identity, Admission::default());
+        self.insert(worker, identity.into(), Admission::default());
     }
 
-    fn insert(&self, address: Address, identity: LocalIdentity, admission: Admission) {
+    fn insert(&self, address: Address, identity: CurrentIdentity, admission: Admission) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert(address, (identity, admission));
     }
@@ -84,7 +87,7 @@ pub(crate) fn listen(node: &Node, address: Address, terms: Terms, limits: Limits
     };
     let registration =
         node.register_sink(Description::new(address.clone(), Class::Listener), listener)?;
-    log::info!("\"{address}\" accepts secure channels as {}", identity.identifier());
+    log::info!("\"{address}\" accepts secure channels as {}", identity.now().identifier());
     node.extension::<ChannelListeners>().insert(address, identity, admission);
     // A task owns the registration, so that it goes with the node's threads.
     let stopped = node.clone();

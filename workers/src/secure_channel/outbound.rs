@@ -141,7 +141,7 @@ mod tests {
 
     fn terms(seed: u8) -> Terms {
         let local = LocalIdentity::dangerous_from_fixed_secrets([seed; 32], [seed + 1; 32]);
-        Terms { local, policy: Arc::new(TrustEveryonePolicy) }
+        Terms { local: local.into(), policy: Arc::new(TrustEveryonePolicy) }
     }
 
     /// Both ends after a handshake.
@@ -183,7 +183,7 @@ mod tests {
                 decryptor: route![Address::random()],
             };
             let peer = client.peer.identifier();
-            let mut inbound = Inbound::new(server.opener, peer, "theirs".into());
+            let mut inbound = Inbound::new(server.opener, peer, "theirs".into(), None);
             for length in [0, 1, 32 * 1024, 60 * 1024] {
                 let message = bulk(length);
                 let place = message.payload.as_ptr();

@@ -3,6 +3,7 @@
 // A test that goes wrong ends with what it found.
 #![allow(clippy::unwrap_used)]
 
+mod channel;
 mod hostile;
 mod registration;
 mod support;

@@ -9,5 +9,6 @@ mod establishing;
 mod load;
 mod loss;
 mod renewal;
+mod rotation;
 mod support;
 mod trust;

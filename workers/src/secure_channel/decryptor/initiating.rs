@@ -3,7 +3,7 @@
 use std::sync::{atomic::AtomicBool, Arc};
 
 use actix::{Context, Recipient};
-use ockam_runtime::{worker::Description, Address, Class, Message, Route};
+use ockam_runtime::{origin::Destinations, worker::Description, Address, Class, Message, Route};
 
 use super::{Decryptor, Open, Role, Start};
 use crate::{
@@ -25,6 +25,8 @@ pub(in crate::secure_channel) struct Initiating {
     /// The channel's address, before the return route of what comes out of it.
     pub(in crate::secure_channel) channel: Address,
     pub(in crate::secure_channel) encryptor: Recipient<Event>,
+    /// What the peer may reach here once it is a hub.
+    pub(in crate::secure_channel) destinations: Arc<Destinations>,
     pub(in crate::secure_channel) heard: Arc<AtomicBool>,
     /// Cut when this actor is gone.
     pub(in crate::secure_channel) _lifeline: Lifeline,
@@ -103,7 +105,12 @@ impl Initiating {
         let established = Established { sealer: session.sealer, peer, peer_route };
         tell(&self.encryptor, start.session, What::Established(Box::new(established)));
         Open {
-            inbound: Inbound::new(session.opener, peer, self.channel.clone()),
+            inbound: Inbound::new(
+                session.opener,
+                peer,
+                self.channel.clone(),
+                Some(self.destinations.clone()),
+            ),
             encryptor: self.encryptor.clone(),
             heard: self.heard.clone(),
             renewal: None,

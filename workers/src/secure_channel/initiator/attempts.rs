@@ -26,6 +26,7 @@ impl Initiator {
     /// Starts a handshake.
     pub(super) fn attempt(&mut self, held: Held, context: &mut Context<Self>) {
         self.session += 1;
+        self.keys = self.own_keys();
         match self.start_decryptor(context) {
             Ok(attempt) => self.phase = Phase::Attempting { attempt, held },
             Err(error) => {
@@ -52,6 +53,7 @@ impl Initiator {
             route: self.route.clone(),
             channel: self.address.clone(),
             encryptor: context.address().recipient(),
+            destinations: self.opened.destinations.clone(),
             heard: heard.clone(),
             _lifeline: decryptor_lifeline,
             gone: Some(own_gone),
@@ -195,7 +197,8 @@ impl Initiator {
                 bounce(&self.node, &self.address, message, Reason::Disconnected, &failure);
             }
         }
-        if why.is_final() {
+        // A key that was replaced while the handshake ran is no reason to give up.
+        if why.is_final() && self.keys == self.own_keys() {
             log::error!("no secure channel {} over {}: {why}", self.address, self.route);
             self.outcome.send_replace(Outcome::Rejected(failure.clone()));
             self.phase = Phase::Rejected { failure };
@@ -218,6 +221,10 @@ impl Initiator {
             "no secure channel over {route}: {why}{pinned}; trying again in {pause:.1?}"
         );
         self.attempt_after(pause, failure, context);
+    }
+
+    fn own_keys(&self) -> usize {
+        self.terms.local.now().identity().key_count()
     }
 
     /// Tells those who watch.

@@ -1,0 +1,115 @@
+//! `ockam identity` as a person uses it: what it prints, and what it says when something is wrong.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+#[cfg(unix)]
+use std::os::unix::fs::PermissionsExt;
+
+/// Runs `ockam identity` with a key file beside the vault.
+fn identity(vault: &Path, arguments: &[&str]) -> Output {
+    let key = vault.with_extension("key");
+    ockam(vault, &[arguments, &["--key-file", key.to_str().unwrap()]].concat()).output().unwrap()
+}
+
+/// `ockam identity`, without a passphrase and without a terminal.
+fn ockam(vault: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ockam"));
+    command.arg("identity").args(arguments).env("OCKAM_VAULT", vault);
+    command.env_remove("OCKAM_PASSPHRASE").stdin(Stdio::null());
+    command
+}
+
+fn out(output: &Output) -> String {
+    assert!(output.status.success(), "{}", error(output));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn error(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// What a failed command says: one line that names these.
+fn expect_error(output: &Output, named: &[&str]) {
+    let text = error(output);
+    assert!(!output.status.success());
+    assert!(text.starts_with("error: ") && text.trim_end().lines().count() == 1, "{text}");
+    for name in named {
+        assert!(text.contains(name), "{text} names {name}");
+    }
+}
+
+#[test]
+fn an_identity_is_created_listed_shown_exported_and_rotated() {
+    let directory = tempfile::tempdir().unwrap();
+    let vault = directory.path().join("new").join("vault");
+    let identifier = out(&identity(&vault, &["create", "web"])).trim().to_owned();
+    assert!(identifier.starts_with('I') && identifier.len() == 65, "{identifier}");
+    #[cfg(unix)]
+    {
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(vault.parent().unwrap()), mode(&vault)), (0o700, 0o600));
+    }
+    assert_eq!(out(&identity(&vault, &["list"])), format!("{identifier}  web\n"));
+    let shown = out(&identity(&vault, &["show", "web"]));
+    let public = out(&identity(&vault, &["export-public", "web"]));
+    assert!(shown.contains(&identifier) && shown.contains("keys        1\n"), "{shown}");
+    assert!(shown.contains(public.trim()), "{shown}");
+    let file = directory.path().join("public");
+    out(&identity(&vault, &["export-public", "web", "--out", file.to_str().unwrap()]));
+    assert_eq!(fs::read_to_string(&file).unwrap(), public);
+    let rotated = out(&identity(&vault, &["rotate", "web"]));
+    assert!(rotated.contains(&identifier) && rotated.contains("key 2"), "{rotated}");
+    let shown = out(&identity(&vault, &["show", "web"]));
+    assert!(shown.contains(&identifier) && shown.contains("keys        2\n"), "{shown}");
+}
+
+#[test]
+fn a_passphrase_opens_the_vault_and_no_other_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let vault = directory.path().join("vault");
+    let with = |passphrase: &str, arguments: &[&str]| {
+        ockam(&vault, arguments).env("OCKAM_PASSPHRASE", passphrase).output().unwrap()
+    };
+    let identifier = out(&with("correct horse", &["create", "web"]));
+    assert_eq!(out(&with("correct horse", &["list"])), format!("{}  web\n", identifier.trim()));
+    let path = vault.to_str().unwrap();
+    let wrong = with("battery staple", &["list"]);
+    expect_error(&wrong, &[path, "passphrase", "backup"]);
+    assert!(!error(&wrong).contains("battery"), "the passphrase is not repeated");
+    expect_error(&with("", &["list"]), &[path, "empty"]);
+    expect_error(
+        &ockam(&vault, &["list"]).output().unwrap(),
+        &[path, "OCKAM_PASSPHRASE", "--key-file"],
+    );
+    expect_error(&identity(&vault, &["list"]), &[path, "passphrase"]);
+}
+
+#[test]
+fn what_is_wrong_is_one_line_that_names_the_file_and_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let vault = directory.path().join("vault");
+    let path = vault.to_str().unwrap();
+    expect_error(&identity(&vault, &["list"]), &[path, "ockam identity create"]);
+    assert!(!vault.exists(), "listing makes no vault");
+    out(&identity(&vault, &["create", "web"]));
+    expect_error(&identity(&vault, &["create", "web"]), &["already", "web"]);
+    expect_error(&identity(&vault, &["show", "wob"]), &[path, "wob", "ockam identity list"]);
+    expect_error(&identity(&vault, &["rotate", "wob"]), &[path, "wob"]);
+    #[cfg(unix)]
+    {
+        fs::set_permissions(&vault, fs::Permissions::from_mode(0o644)).unwrap();
+        expect_error(&identity(&vault, &["list"]), &[path, "chmod 600"]);
+        fs::set_permissions(&vault, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let mut bytes = fs::read(&vault).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&vault, &bytes).unwrap();
+    expect_error(&identity(&vault, &["list"]), &[path, "damaged", "backup"]);
+    fs::write(&vault, b"something else").unwrap();
+    expect_error(&identity(&vault, &["list"]), &[path, "not a vault"]);
+}

@@ -1,0 +1,173 @@
+//! The commands with identities from a vault: a hub that registers known nodes alone, and an outlet that trusts one inlet.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{Shutdown, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A running command; it ends with the test.
+struct Running {
+    child: Child,
+    lines: BufReader<std::process::ChildStdout>,
+}
+
+impl Running {
+    fn start(directory: &Path, arguments: &[&str]) -> Self {
+        let mut command = ockam(directory, arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        Self { child, lines }
+    }
+
+    /// What comes after `start` in the first line that has it.
+    fn line(&mut self, start: &str) -> String {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            assert!(self.lines.read_line(&mut line).unwrap() > 0, "no line begins with {start}");
+            if let Some(rest) = line.trim_end().split_once(start) {
+                return rest.1.to_owned();
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn ockam(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ockam"));
+    command.args(arguments).env("OCKAM_VAULT", directory.join("vault")).stdin(Stdio::null());
+    command.env_remove("OCKAM_PASSPHRASE").env("OCKAM_ARBITERS", "1");
+    command
+}
+
+fn key(directory: &Path) -> PathBuf {
+    directory.join("key")
+}
+
+fn create(directory: &Path, name: &str) -> String {
+    let key = key(directory);
+    let arguments = ["identity", "create", name, "--key-file", key.to_str().unwrap()];
+    let output = ockam(directory, &arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A server that answers each connection's bytes with the same bytes.
+fn echo_server() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let _ = std::io::copy(&mut &stream, &mut &stream);
+            let _ = stream.shutdown(Shutdown::Write);
+        }
+    });
+    address
+}
+
+fn echoed(inlet: &str) -> std::io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(inlet)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    stream.write_all(b"hello")?;
+    stream.shutdown(Shutdown::Write)?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    Ok(answer)
+}
+
+#[test]
+fn an_outlet_with_an_identity_keeps_its_forwarding_address_and_serves_whom_it_trusts() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let [hub_id, web, laptop, other] =
+        ["hub", "web", "laptop", "other"].map(|name| create(directory, name));
+    let key = key(directory);
+    let key = key.to_str().unwrap();
+    let as_whom = |name, trust| ["--identity", name, "--key-file", key, "--trust", trust];
+    let known = format!("{web},{other}");
+    let hub_arguments = ["hub", "127.0.0.1:0", "--require-channel"];
+    let mut hub =
+        Running::start(directory, &[&hub_arguments[..], &as_whom("hub", &known)].concat());
+    let at = hub.line("hub on ");
+    let target = echo_server();
+    let channel = format!("--hub-channel={hub_id}");
+    let outlet = ["outlet", "--to", &target, "--via", &at, &channel];
+    let outlet = [&outlet[..], &as_whom("web", &laptop)].concat();
+    let route_of = |outlet: &mut Running| {
+        let route = outlet.line("--route '");
+        route.trim_end_matches('\'').to_owned()
+    };
+    let mut first = Running::start(directory, &outlet);
+    let route = route_of(&mut first);
+    assert!(route.ends_with(&web), "{route}");
+    drop(first);
+    let mut second = Running::start(directory, &outlet);
+    assert_eq!(route_of(&mut second), route);
+    let inlet = |name| {
+        let inlet = ["inlet", "--listen", "127.0.0.1:0", "--route", &route];
+        let mut inlet = Running::start(directory, &[&inlet[..], &as_whom(name, &web)].concat());
+        let at = inlet.line("inlet on ");
+        (inlet, at)
+    };
+    let (_trusted, at_trusted) = inlet("laptop");
+    let end = Instant::now() + DEADLINE;
+    while echoed(&at_trusted).ok().as_deref() != Some(b"hello") {
+        assert!(Instant::now() < end, "the trusted inlet reaches the target");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let (_stranger, at_stranger) = inlet("other");
+    for _ in 0..3 {
+        let answer = echoed(&at_stranger).unwrap_or_default();
+        assert!(answer.is_empty(), "a stranger gets nothing");
+    }
+}
+
+#[test]
+fn a_hub_that_requires_a_channel_registers_no_stranger() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let trusted = create(directory, "web");
+    let mut hub = Running::start(
+        directory,
+        &["hub", "127.0.0.1:0", "--require-channel", "--trust", &trusted],
+    );
+    let at = hub.line("hub on ");
+    let outlet = ["outlet", "--to", "127.0.0.1:9", "--via", &at];
+    for more in [&[][..], &["--hub-channel"]] {
+        let output = ockam(directory, &[&outlet[..], more].concat()).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && error.contains("error: "), "{error}");
+    }
+}
+
+#[test]
+fn options_that_would_do_nothing_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let id = create(directory, "web");
+    let outlet = ["outlet", "--to", "127.0.0.1:9", "--listen", "127.0.0.1:0"];
+    let with = |more: &[&'static str]| [&outlet[..], more].concat();
+    let hub = vec!["hub", "127.0.0.1:0", "--trust", &id];
+    let cases = [
+        (with(&["--plain", "--identity", "web"]), "--plain"),
+        (with(&["--key-file", "nowhere"]), "--identity NAME"),
+        (with(&["--identity", "web"]), "OCKAM_PASSPHRASE"),
+        (hub, "--require-channel"),
+    ];
+    for (arguments, named) in cases {
+        let output = ockam(directory, &arguments).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && error.contains(named), "{arguments:?}: {error}");
+    }
+}

@@ -1,0 +1,56 @@
+//! What a node knows of the channels that its programs opened.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use ockam_runtime::{origin::Destinations, Address, Node, Route};
+
+/// The route behind each channel that was opened on a node: an extension of the node, see [`Node::extension`].
+#[derive(Debug, Default)]
+pub struct OpenedChannels(Mutex<HashMap<Address, Route>>);
+
+impl OpenedChannels {
+    /// Where the channel with this address leads; `None` if it is none of this node's.
+    pub fn route_of(&self, channel: &Address) -> Option<Route> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(channel).cloned()
+    }
+
+    /// `route` with its first hop, if that is a channel, replaced by where that leads: the same text after a restart, when
+    /// the channel has another address.
+    pub fn lasting_name_of(&self, route: &Route) -> Route {
+        let way = route.first().and_then(|first| self.route_of(first));
+        let rest = |skipped| route.iter().skip(skipped).cloned();
+        match way {
+            Some(way) => way.iter().cloned().chain(rest(1)).collect(),
+            None => rest(0).collect(),
+        }
+    }
+}
+
+/// Keeps one channel listed until it ends.
+pub(super) struct Opened {
+    node: Node,
+    channel: Address,
+    pub(super) destinations: Arc<Destinations>,
+}
+
+impl Opened {
+    pub(super) fn list(node: &Node, channel: &Address, route: &Route) -> Self {
+        let all = node.extension::<OpenedChannels>();
+        let mut all = all.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(channel.clone(), route.clone());
+        let destinations = node.destinations(channel);
+        Self { node: node.clone(), channel: channel.clone(), destinations }
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.node.forget_destinations(&self.channel);
+        let all = self.node.extension::<OpenedChannels>();
+        all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.channel);
+    }
+}
