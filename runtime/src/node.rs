@@ -254,6 +254,8 @@ impl Node {
     }
 
     /// Tells the sender of a message that it could not be delivered; if there is no way back, the log.
+    // It comes as the error that it was.
+    #[allow(clippy::boxed_local)]
     pub fn bounce(&self, undelivered: Box<Undelivered>) {
         let Undelivered { message, notice } = *undelivered;
         let Some(reply) = notice.about(message) else {
