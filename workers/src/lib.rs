@@ -9,6 +9,8 @@ pub mod handshake;
 pub mod identity;
 pub mod local_identity;
 pub mod messagepack;
+#[cfg(test)]
+mod mutated_inputs;
 pub mod policy;
 pub mod portal;
 #[cfg(test)]
