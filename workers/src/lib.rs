@@ -10,6 +10,8 @@ pub mod identity;
 pub mod known_identities;
 pub mod local_identity;
 pub mod messagepack;
+#[cfg(test)]
+mod mutated_inputs;
 pub mod policy;
 pub mod portal;
 #[cfg(test)]

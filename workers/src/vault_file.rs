@@ -27,6 +27,8 @@ mod header;
 mod secret;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::{decode_header, example_header};
 
 pub use self::error::VaultFileError;
 pub use self::secret::{Secret, KEY_FILE_LENGTH};

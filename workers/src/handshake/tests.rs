@@ -14,7 +14,7 @@ mod forgeries;
 mod independent;
 mod vectors;
 
-pub(crate) use independent::worked_example;
+pub(crate) use independent::{verify_payload2, worked_example};
 
 static ALICE: LazyLock<LocalIdentity> =
     LazyLock::new(|| LocalIdentity::dangerous_from_fixed_secrets([1; 32], [2; 32]));

@@ -156,6 +156,14 @@ pub(crate) fn worked_example() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// Whether a payload proves the responder of the worked example in its handshake.
+pub(crate) fn verify_payload2(payload: &[u8]) -> bool {
+    static HASH: LazyLock<[u8; 32]> = LazyLock::new(|| key(&vectors(), "/messages/0/hash"));
+    let message = HandshakeMessage::Two;
+    let public = BOB.static_key().public();
+    super::payload::verify(message, payload, Role::Responder, &HASH, public).is_ok()
+}
+
 /// The keys of the worked example, the initiator's first.
 fn keys() -> [SecretKey; 2] {
     let secret = |local: &LocalIdentity| *local.static_key().secret().expose();
