@@ -112,10 +112,11 @@ pub mod tcp_transport;
 pub use ockam_macros::node;
 pub use ockam_runtime::{
     route, run, Address, Body, Context, Culprit, Error, Identifier, Kind, Message, Node,
-    NodeBuilder, Notice, Origin, Payload, Reason, Result, Route, Routed, Rule,
+    NodeBuilder, Notice, Origin, Payload, Reachability, Reason, Result, Route, Routed, Rule,
 };
 pub use ockam_transports::{ListenOptions, Listener, TCP};
 pub use ockam_workers::{
+    access,
     echoer::Echoer,
     forwarder::{ForwardingOptions, ForwardingService, RemoteForwarder},
     identity::Identity,

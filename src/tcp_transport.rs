@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ockam_runtime::{Address, Context, Error, Node, Result, Route};
+use ockam_runtime::{Address, Context, Error, Node, Origin, Result, Route};
 use ockam_transports::{
     tcp::{dialled::TcpDialer, listener},
     ListenOptions, Listener, TCP,
@@ -83,6 +83,20 @@ impl TcpTransport {
         target: impl Into<String>,
     ) -> Result<Outlet> {
         Outlet::start(&self.node, address, target)
+    }
+
+    /// As [`TcpTransport::create_outlet`], for streams from the origins that `rule` permits: see
+    /// [`access`](ockam_workers::access) for rules by identity and by policy.
+    ///
+    /// # Errors
+    /// As [`TcpTransport::create_outlet`].
+    pub async fn create_outlet_with_access(
+        &self,
+        address: impl Into<Address>,
+        target: impl Into<String>,
+        rule: impl Fn(&Origin) -> bool + Send + Sync + 'static,
+    ) -> Result<Outlet> {
+        Outlet::start_with_access(&self.node, address, target, rule)
     }
 
     /// Starts an inlet: a TCP server on `address` (`host:port`) that tunnels each client along

@@ -1,5 +1,8 @@
 //! `ockam identity` as a person uses it: what it prints, and what it says when something is wrong.
 
+// Clippy knows tests by their attribute, and not what helps them.
+#![allow(clippy::unwrap_used)]
+
 use std::{
     fs,
     path::Path,

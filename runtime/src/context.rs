@@ -20,7 +20,7 @@ use crate::{
     message::{Kind, Message},
     node::Node,
     notice::{Notice, Reason},
-    reachability::Class,
+    reachability::{Class, Reachability},
     route::Route,
     routed::Routed,
     worker::{Description, Entry, Registration, Sink, Undelivered},
@@ -154,6 +154,11 @@ impl Context {
     /// The addresses of all workers on the node, sorted.
     pub fn workers(&self) -> Vec<Address> {
         self.node.workers().into_iter().map(|(address, _)| address).collect()
+    }
+
+    /// Which workers of the node are reached from where: see [`Node::reachability`].
+    pub fn reachability(&self) -> Reachability {
+        self.node.reachability()
     }
 
     /// Stops the node: see [`Node::stop`].

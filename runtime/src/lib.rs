@@ -47,7 +47,7 @@ pub use node::Node;
 pub use notice::{Notice, Reason};
 pub use origin::Origin;
 pub use payload::Payload;
-pub use reachability::{Class, Rule};
+pub use reachability::{Class, Reachability, Rule};
 pub use route::Route;
 pub use routed::Routed;
 pub use run::{run, NodeBuilder};

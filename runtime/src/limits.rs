@@ -39,3 +39,7 @@ pub const ASK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a node that stops lets open streams finish.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a node that has opened its first listener waits before it logs what is reached from
+/// outside: programs start the rest within that time.
+pub const ANNOUNCE_AFTER: Duration = Duration::from_secs(1);

@@ -20,13 +20,17 @@ use crate::{
     address::Address,
     body::Body,
     error::{Error, Result},
-    limits::DRAIN_TIMEOUT,
+    limits::{ANNOUNCE_AFTER, DRAIN_TIMEOUT},
     message::Message,
     notice::{Notice, Reason},
     origin::{Destinations, Origin},
     path::Path,
     payload::Payload,
-    reachability::{admit, Class, Refusals, Rule},
+    reachability::{
+        admit,
+        listing::{Facts, Listed},
+        Class, Listening, Reachability, Refusals, Rule,
+    },
     route::Route,
     routed::{encode, Routed},
     router::{Forward, Router},
@@ -53,6 +57,8 @@ struct Shared {
     extensions: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
     channel_listeners: AtomicUsize,
     refusals: Refusals,
+    listeners: Mutex<Vec<Listening>>,
+    announced: AtomicBool,
     busy: watch::Sender<usize>,
     stopping: watch::Sender<Stage>,
     stop_called: AtomicBool,
@@ -112,6 +118,8 @@ impl Node {
             extensions: Mutex::default(),
             channel_listeners: AtomicUsize::new(0),
             refusals: Refusals::default(),
+            listeners: Mutex::default(),
+            announced: AtomicBool::new(false),
             busy: watch::Sender::new(0),
             stopping: watch::Sender::new(Stage::Running),
             stop_called: AtomicBool::new(false),
@@ -464,6 +472,7 @@ impl Node {
         taken.map_err(|entry| Error::AddressInUse(entry.address.clone()))?;
         if entry.class == Class::Listener {
             self.shared.channel_listeners.fetch_add(1, Ordering::AcqRel);
+            self.announce();
         }
         Ok(Registration::new(entry))
     }
@@ -637,6 +646,50 @@ impl Node {
         let made = all.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(T::default()));
         // Each value stands under its own type.
         made.clone().downcast::<T>().unwrap_or_default()
+    }
+
+    /// Notes that connections of other nodes are accepted.
+    pub fn add_listener(&self, listening: Listening) {
+        let mut listeners = self.shared.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners.push(listening);
+        drop(listeners);
+        self.announce();
+    }
+
+    /// Which workers are reached from where at this moment, with the refusals so far.
+    pub fn reachability(&self) -> Reachability {
+        let destinations = self.shared.destinations.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut destinations: Vec<_> =
+            destinations.iter().map(|(address, all)| (address.clone(), all.clone())).collect();
+        destinations.sort_by(|one, other| one.0.cmp(&other.0));
+        let listeners = self.shared.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.shared.table.entries();
+        let own = entries.iter().filter(|entry| !entry.is_alias);
+        let facts = Facts {
+            guarded: self.is_guarded(),
+            listeners: listeners.clone(),
+            destinations,
+            workers: own
+                .map(|entry| Listed {
+                    address: entry.address.clone(),
+                    class: entry.class,
+                    narrowed: entry.access.is_some(),
+                })
+                .collect(),
+        };
+        Reachability::new(facts, self.refusals())
+    }
+
+    /// Logs what is reached from outside, once, when the program has had the time to start what it starts.
+    fn announce(&self) {
+        if self.shared.announced.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let node = self.clone();
+        self.spawn_on(0, async move {
+            tokio::time::sleep(ANNOUNCE_AFTER).await;
+            log::info!("{}", node.reachability().summary());
+        });
     }
 
     /// Whether the node has a secure channel listener, so that its named workers are reached

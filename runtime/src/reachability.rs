@@ -10,6 +10,10 @@
 //!
 //! The peer of a secure channel that this node opened and registered a forwarder through is a hub: it reaches what the last column says.
 
+pub mod listing;
+
+pub use listing::{Listening, Reach, Reachability, Reachable, Source};
+
 use std::{
     fmt,
     sync::atomic::{AtomicU64, Ordering},

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use clap::{ArgGroup, Args};
 use ockam::{
-    route, Context, Entity, Identifier, ListenOptions, RemoteForwarder, Result, Route,
+    access, route, Context, Entity, Identifier, ListenOptions, RemoteForwarder, Result, Route,
     SecureChannels, TcpTransport, TrustEveryonePolicy, TrustIdentifierPolicy, TrustPolicy, TCP,
 };
 
@@ -80,7 +80,7 @@ async fn accept_channels(
     let mut entity = arguments.who.entity(ctx).await?;
     entity.create_secure_channel_listener(CHANNEL_LISTENER, arguments.who.policy())?;
     if let Some(address) = &arguments.listen {
-        tcp.create_outlet(OUTLET, &arguments.to).await?;
+        create_outlet(tcp, arguments).await?;
         let listener = tcp.listen(address).await?;
         return Ok(format!("tcp#{} => {CHANNEL_LISTENER}", listener.address()));
     }
@@ -92,8 +92,20 @@ async fn accept_channels(
     };
     let forwarder = RemoteForwarder::create(ctx, way, CHANNEL_LISTENER).await?;
     // The hub at the end of a channel has no more rights than any only from the registration on.
-    tcp.create_outlet(OUTLET, &arguments.to).await?;
+    create_outlet(tcp, arguments).await?;
     Ok(format!("tcp#{hub} => {}", forwarder.remote_address()))
+}
+
+/// The outlet, for whoever may have a channel with the listener, and not for the hub that this node has one with.
+async fn create_outlet(tcp: &TcpTransport, arguments: &Arguments) -> Result<()> {
+    match arguments.who.trusted() {
+        [] => tcp.create_outlet(OUTLET, &arguments.to).await?,
+        trusted => {
+            let rule = access::from_identities(trusted.iter().copied());
+            tcp.create_outlet_with_access(OUTLET, &arguments.to, rule).await?
+        }
+    };
+    Ok(())
 }
 
 /// A secure channel with the hub itself.

@@ -1,5 +1,6 @@
 //! Workers that come with the node: portals, identities, secure channels and forwarders.
 
+pub mod access;
 pub mod cookie;
 pub mod echoer;
 pub mod entity;

@@ -94,6 +94,8 @@ impl Dialled {
             .on(arbiter)
             .with_budget(budget.clone())
             .with_state(state.subscribe());
+        // It is a way into this node from now on, and listed as one.
+        drop(node.destinations(&address));
         let own = node.clone();
         node.launch(description, move |_| Self {
             node: own,

@@ -7,7 +7,7 @@
 
 use std::{collections::HashSet, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
-use ockam_runtime::{origin::Door, Address, Error, Node, Result};
+use ockam_runtime::{origin::Door, reachability::Listening, Address, Error, Node, Result};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{net::TcpListener, sync::Semaphore, time::sleep};
 
@@ -71,6 +71,12 @@ pub async fn listen(node: &Node, address: &str, options: ListenOptions) -> Resul
         .local_addr()
         .map_err(|source| Error::transport(format!("cannot listen on {address}"), source))?;
     let exposed = Arc::new(options.exposed);
+    let listening = Listening {
+        bound: bound.to_string(),
+        loopback: bound.ip().is_loopback(),
+        exposed: exposed.clone(),
+    };
+    node.add_listener(listening);
     let listening = accept(node.clone(), socket, bound, exposed);
     node.spawn_on(0, listening);
     log::info!("listening for nodes on {bound}");

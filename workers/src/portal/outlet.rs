@@ -47,7 +47,7 @@ impl Outlet {
         address: impl Into<Address>,
         target: impl Into<String>,
     ) -> Result<Self> {
-        Self::start_with_access(node, address, target, |_| true)
+        Self::start_described(node, Description::new(address, Class::User), target.into())
     }
 
     /// As [`Outlet::start`], for streams from the origins that `rule` permits.
@@ -60,9 +60,13 @@ impl Outlet {
         target: impl Into<String>,
         rule: impl Fn(&Origin) -> bool + Send + Sync + 'static,
     ) -> Result<Self> {
-        let (address, target) = (address.into(), target.into());
+        let description = Description::new(address, Class::User).with_access(rule);
+        Self::start_described(node, description, target.into())
+    }
+
+    fn start_described(node: &Node, description: Description, target: String) -> Result<Self> {
         check_target(&target)?;
-        let description = Description::new(address.clone(), Class::User).with_access(rule);
+        let address = description.address.clone();
         let sink = OutletSink { target: target.clone(), opening: Arc::default() };
         node.register_sink(description, sink)?.detach();
         log::info!("outlet \"{address}\" for the target {target}");

@@ -1,0 +1,296 @@
+//! Which workers of a node can be reached from where, for people.
+//!
+//! It asks [`admit`] about every worker and every way into the node, so it cannot say anything else than what is delivered.
+
+use std::{collections::HashSet, fmt, sync::Arc};
+
+use super::{admit, Class, Refusals, Rule};
+use crate::{
+    address::Address,
+    identifier::Identifier,
+    origin::{Destinations, Door, Ingress, Origin},
+};
+
+/// A TCP listener, or another one for connections of other nodes, as its node knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// What it is bound to, such as `127.0.0.1:4000`.
+    pub bound: String,
+    /// Whether only this machine reaches it.
+    pub loopback: bool,
+    /// The workers that it was explicitly opened for.
+    pub exposed: Arc<HashSet<Address>>,
+}
+
+/// A way into a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The node itself.
+    ThisNode,
+    /// A secure channel, whoever opened it.
+    Channel,
+    /// A listener, by what it is bound to.
+    Listener(String),
+    /// A connection that the node made, by the address that was dialled.
+    Outgoing(Address),
+    /// A channel that the node opened to a hub, by the channel's address.
+    HubChannel(Address),
+}
+
+/// Whether a worker is reached from a [`Source`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// It is.
+    Open,
+    /// It is for those whom the worker's own access rule lets in.
+    Narrowed,
+    /// It is not, by this rule.
+    Refused(Rule),
+}
+
+/// One worker, and what reaches it.
+#[derive(Clone, Debug)]
+pub struct Reachable {
+    /// Its address.
+    pub address: Address,
+    /// What it is to those outside.
+    pub class: Class,
+    /// In the order of [`Reachability::sources`].
+    pub reach: Vec<Reach>,
+}
+
+/// What of a node can be reached from where, at one moment. `Display` draws it as a table, [`Reachability::summary`] in one line.
+///
+/// Left out are addresses of 128 random bits, which only those know who are to answer, and forwarders, which are counted.
+#[derive(Clone, Debug)]
+pub struct Reachability {
+    /// Whether the node has a secure channel listener, so that named workers are not reached through a plain loopback listener.
+    pub guarded: bool,
+    /// All ways into the node.
+    pub sources: Vec<Source>,
+    /// All workers that have names, sorted.
+    pub workers: Vec<Reachable>,
+    /// How many forwarders the node keeps for others.
+    pub forwarders: usize,
+    /// How often each rule has refused.
+    pub refusals: Vec<(Rule, u64)>,
+}
+
+/// A worker as the table of its node has it.
+pub(crate) struct Listed {
+    pub(crate) address: Address,
+    pub(crate) class: Class,
+    pub(crate) narrowed: bool,
+}
+
+/// What a listing is made from.
+pub(crate) struct Facts {
+    pub(crate) guarded: bool,
+    pub(crate) listeners: Vec<Listening>,
+    pub(crate) destinations: Vec<(Address, Arc<Destinations>)>,
+    pub(crate) workers: Vec<Listed>,
+}
+
+impl Reachability {
+    pub(crate) fn new(facts: Facts, refusals: &Refusals) -> Self {
+        let Facts { guarded, listeners, destinations, workers } = facts;
+        let origins = origins(&listeners, destinations);
+        let forwarders = workers.iter().filter(|one| one.class == Class::Forwarder).count();
+        let named = |one: &Listed| match one.class {
+            Class::Internal | Class::Reply | Class::Forwarder => false,
+            Class::Listener | Class::Service | Class::User => true,
+        };
+        let reach =
+            |one: &Listed, origin: &Origin| match admit(&one.address, one.class, origin, guarded) {
+                Err(rule) => Reach::Refused(rule),
+                Ok(()) if one.narrowed && !origin.is_local() => Reach::Narrowed,
+                Ok(()) => Reach::Open,
+            };
+        let mut workers: Vec<_> = workers
+            .into_iter()
+            .filter(named)
+            .map(|one| Reachable {
+                reach: origins.iter().map(|(_, origin)| reach(&one, origin)).collect(),
+                address: one.address,
+                class: one.class,
+            })
+            .collect();
+        workers.sort_by(|one, other| one.address.cmp(&other.address));
+        let sources = origins.into_iter().map(|(source, _)| source).collect();
+        let refusals = Rule::ALL.into_iter().map(|rule| (rule, refusals.by(rule))).collect();
+        Self { guarded, sources, workers, forwarders, refusals }
+    }
+
+    /// Whether the worker at `address` is reached from `source`; `None` if one of them is not listed.
+    pub fn reach(&self, address: &Address, source: &Source) -> Option<Reach> {
+        let worker = self.workers.iter().find(|worker| worker.address == *address)?;
+        let position = self.sources.iter().position(|one| one == source)?;
+        worker.reach.get(position).copied()
+    }
+
+    /// Refusals by all rules together.
+    pub fn refused(&self) -> u64 {
+        self.refusals.iter().map(|(_, count)| count).sum()
+    }
+
+    /// One line: each named worker that is reached from outside, and from where.
+    pub fn summary(&self) -> String {
+        let outside = |worker: &Reachable| {
+            let from = self.sources_of(worker).filter(|(source, _)| **source != Source::ThisNode);
+            let from: Vec<_> = from.map(|(source, reach)| phrase(source, reach)).collect();
+            (!from.is_empty()).then(|| format!("\"{}\" from {}", worker.address, from.join(", ")))
+        };
+        let mut parts: Vec<_> = self.workers.iter().filter_map(outside).collect();
+        if self.forwarders > 0 {
+            parts.push(format!("{} forwarders", self.forwarders));
+        }
+        if parts.is_empty() {
+            parts.push("nothing".into());
+        }
+        format!("reached from outside: {}; {} messages refused", parts.join("; "), self.refused())
+    }
+
+    fn sources_of<'a>(
+        &'a self,
+        worker: &'a Reachable,
+    ) -> impl Iterator<Item = (&'a Source, Reach)> {
+        let reached = self.sources.iter().zip(worker.reach.iter().copied());
+        reached.filter(|(_, reach)| !matches!(reach, Reach::Refused(_)))
+    }
+}
+
+/// Each way in, as the origin of a message that comes by it.
+fn origins(
+    listeners: &[Listening],
+    destinations: Vec<(Address, Arc<Destinations>)>,
+) -> Vec<(Source, Origin)> {
+    let from = |door| Origin::Remote(Arc::new(Ingress { via: Address::random(), door }));
+    // Nobody in particular: whom a worker's own rule lets in is not asked here.
+    let peer = Identifier::from_bytes([0; Identifier::LENGTH]);
+    let through = |channel, destinations| from(Door::Channel { peer, channel, destinations });
+    let mut origins = vec![
+        (Source::ThisNode, Origin::Local),
+        (Source::Channel, through(Address::random(), None)),
+    ];
+    for Listening { bound, loopback, exposed } in listeners {
+        let door = Door::Listener { loopback: *loopback, exposed: exposed.clone() };
+        origins.push((Source::Listener(bound.clone()), from(door)));
+    }
+    for (address, destinations) in destinations {
+        if address.dial_parts().is_some() {
+            let door = Door::Outgoing { dialled: address.clone(), destinations };
+            origins.push((Source::Outgoing(address), from(door)));
+        } else if destinations.is_used() {
+            let origin = through(address.clone(), Some(destinations));
+            origins.push((Source::HubChannel(address), origin));
+        }
+    }
+    origins
+}
+
+fn phrase(source: &Source, reach: Reach) -> String {
+    match reach {
+        Reach::Narrowed => format!("{source} (as its own rule says)"),
+        Reach::Open | Reach::Refused(_) => source.to_string(),
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ThisNode => f.write_str("this node"),
+            Self::Channel => f.write_str("secure channels"),
+            Self::Listener(bound) => write!(f, "the listener on {bound}"),
+            Self::Outgoing(address) => write!(f, "the connection to {address}"),
+            Self::HubChannel(address) => write!(f, "the hub behind channel {address}"),
+        }
+    }
+}
+
+impl fmt::Display for Reachability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.workers.iter().map(|one| one.address.as_str().len()).max().unwrap_or(0);
+        for worker in &self.workers {
+            let from: Vec<_> = self.sources_of(worker).map(|(s, reach)| phrase(s, reach)).collect();
+            writeln!(f, "{:width$}  from {}", worker.address.as_str(), from.join(", "))?;
+        }
+        if self.forwarders > 0 {
+            writeln!(
+                f,
+                "{} forwarders, from this node, secure channels, listeners",
+                self.forwarders
+            )?;
+        }
+        let refused = self.refusals.iter().filter(|(_, count)| *count > 0);
+        let refused: Vec<_> = refused.map(|(rule, count)| format!("{count} by {rule}")).collect();
+        match refused.is_empty() {
+            true => f.write_str("no message was refused"),
+            false => write!(f, "refused: {}", refused.join(", ")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listing() -> Reachability {
+        let worker = |name: &str, class, narrowed| Listed { address: name.into(), class, narrowed };
+        let destinations = Arc::new(Destinations::default());
+        destinations.permit("listener".into());
+        let facts = Facts {
+            guarded: true,
+            listeners: vec![Listening {
+                bound: "127.0.0.1:4000".into(),
+                loopback: true,
+                exposed: Arc::new(HashSet::from(["open".into()])),
+            }],
+            destinations: vec![
+                ("tcp#hub:4000".into(), destinations.clone()),
+                ("channel".into(), destinations),
+                ("idle".into(), Arc::default()),
+            ],
+            workers: vec![
+                worker("outlet", Class::User, true),
+                worker("open", Class::User, false),
+                worker("listener", Class::Listener, false),
+                worker("hidden", Class::Internal, false),
+                worker("F1", Class::Forwarder, false),
+            ],
+        };
+        let refusals = Refusals::default();
+        refusals.count(Rule::NotExposed);
+        Reachability::new(facts, &refusals)
+    }
+
+    #[test]
+    fn each_worker_is_listed_with_what_reaches_it() {
+        let text = listing().to_string();
+        let expected = "\
+listener  from this node, secure channels, the listener on 127.0.0.1:4000, the connection to tcp#hub:4000, the hub behind channel channel
+open      from this node, secure channels, the listener on 127.0.0.1:4000
+outlet    from this node, secure channels (as its own rule says)
+1 forwarders, from this node, secure channels, listeners
+refused: 1 by not-exposed";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn the_summary_is_one_line_about_the_outside() {
+        let summary = listing().summary();
+        assert!(!summary.contains('\n') && !summary.contains("this node"), "{summary}");
+        assert!(summary.contains("\"outlet\" from secure channels (as its own rule says);"));
+        assert!(summary.ends_with("1 forwarders; 1 messages refused"), "{summary}");
+    }
+
+    #[test]
+    fn one_worker_and_one_source_can_be_asked_for() {
+        let listing = listing();
+        let from = |worker: &str, source| listing.reach(&worker.into(), &source);
+        let outside = || Source::Listener("127.0.0.1:4000".into());
+        assert_eq!(from("outlet", outside()), Some(Reach::Refused(Rule::NotExposed)));
+        assert_eq!(from("open", outside()), Some(Reach::Open));
+        assert_eq!(from("outlet", Source::Channel), Some(Reach::Narrowed));
+        assert_eq!(from("hidden", Source::Channel), None);
+    }
+}

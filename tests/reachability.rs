@@ -1,0 +1,258 @@
+//! Who reaches what in the guide's four set-ups: what a node lists is compared with what it delivers, from every side.
+
+// Clippy knows tests by their attribute, and not what helps them.
+#![allow(clippy::unwrap_used)]
+// What sleeps here is no arbiter.
+#![allow(clippy::disallowed_methods)]
+
+use std::{
+    collections::BTreeSet,
+    io::Read,
+    net::{TcpListener, TcpStream},
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        Arc,
+    },
+    time::Duration,
+};
+
+use ockam::{
+    access, route, Address, Entity, Error, ForwardingOptions, ForwardingService, ListenOptions,
+    Message, Node, NodeBuilder, Reason, RemoteForwarder, Route, SecureChannel, SecureChannels,
+    TcpTransport, TrustEveryonePolicy, Vault, TCP,
+};
+use ockam_runtime::{
+    reachability::{Reach, Source},
+    worker::{Description, Entry, Registration, Sink, Undelivered},
+    Class, Context,
+};
+
+const SERVICE: &str = "secure_channel_listener_service";
+
+/// Answers everything with the same, so that whoever asks knows that it was there.
+struct Probe;
+
+impl Sink for Probe {
+    fn deliver(&self, entry: &Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>> {
+        let payload = message.payload.clone();
+        entry.node().route(message.into_reply(entry.address.clone(), payload));
+        Ok(())
+    }
+}
+
+/// A node under test with a worker of each kind, and the sides from which it is tried.
+struct Subject {
+    name: &'static str,
+    node: Node,
+    sides: Vec<(Source, Node, Route)>,
+    target: Target,
+    _probes: Vec<Registration>,
+}
+
+/// A TCP server that counts its connections.
+struct Target {
+    address: String,
+    accepted: Arc<AtomicUsize>,
+}
+
+impl Target {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let count = accepted.clone();
+        std::thread::spawn(move || {
+            for _stream in listener.incoming() {
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        Self { address, accepted }
+    }
+}
+
+async fn node() -> Node {
+    let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
+    TcpTransport::on(&node);
+    node
+}
+
+fn entity(node: &Node) -> Entity {
+    Entity::create(node, &Vault::in_memory()).unwrap()
+}
+
+impl Subject {
+    async fn new(name: &'static str) -> Self {
+        let (node, target) = (node().await, Target::start());
+        let tcp = TcpTransport::on(&node);
+        tcp.create_outlet("outlet", &target.address).await.unwrap();
+        let nobody = access::from_identities([]);
+        tcp.create_outlet_with_access("narrowed", &target.address, nobody).await.unwrap();
+        let probes = [
+            ("internal", Class::Internal),
+            ("service", Class::Service),
+            ("forwarder", Class::Forwarder),
+            ("worker", Class::User),
+            ("exposed", Class::User),
+        ];
+        let register = |(name, class)| node.register_sink(Description::new(name, class), Probe);
+        let _probes = probes.map(|probe| register(probe).unwrap()).into();
+        let sides = vec![(Source::ThisNode, node.clone(), Route::new())];
+        Self { name, node, sides, target, _probes }
+    }
+
+    async fn listen(&mut self, address: &str) -> Address {
+        let options = ListenOptions::new().expose("exposed");
+        let listener = TcpTransport::on(&self.node).listen_with(address, options).await.unwrap();
+        let bound = listener.address();
+        let dialled = Address::from((TCP, format!("127.0.0.1:{}", bound.port())));
+        let source = Source::Listener(bound.to_string());
+        self.sides.push((source, node().await, route![&dialled]));
+        dialled
+    }
+
+    /// From the other end of a channel that was opened here.
+    async fn answered_by(&mut self, peer: &Node, channel: &SecureChannel) {
+        let mut spy = Context::named(peer, "spy").unwrap();
+        let to_spy = route![channel, "spy"];
+        self.node.send_from(&"me".into(), to_spy, String::from("?")).await.unwrap();
+        let heard = spy.receive_within::<String>(Duration::from_secs(20)).await.unwrap();
+        let end = heard.return_route().first().unwrap().clone();
+        self.sides.push((Source::Channel, peer.clone(), end.into()));
+    }
+
+    /// From the other end of the one connection that `peer` has accepted.
+    fn connected_to(&mut self, dialled: &Address, peer: &Node, accepted: Address) {
+        self.sides.push((Source::Outgoing(dialled.clone()), peer.clone(), accepted.into()));
+    }
+
+    async fn compare(&self) {
+        let listing = self.node.reachability();
+        let sources: BTreeSet<String> = listing.sources.iter().map(Source::to_string).collect();
+        let before = self.target.accepted.load(Ordering::SeqCst);
+        let (mut authorised, mut compared) = (before, 0);
+        for (source, from, way) in &self.sides {
+            assert!(sources.contains(&source.to_string()), "{}: {source} is listed", self.name);
+            for (worker, class) in self.node.workers() {
+                if worker.is_random() || worker.dial_parts().is_some() {
+                    continue;
+                }
+                let delivered = delivered(from, way.then(worker.clone())).await;
+                let expected = match listing.reach(&worker, source) {
+                    Some(reach) => reach == Reach::Open,
+                    // Not listed by name: what is internal, and forwarders, which are for all but hubs.
+                    None if class == Class::Forwarder => !matches!(source, Source::Outgoing(_)),
+                    None => *source == Source::ThisNode,
+                };
+                assert_eq!(delivered, expected, "{}: {worker} from {source}", self.name);
+                compared += 1;
+            }
+            for outlet in ["outlet", "narrowed"] {
+                let reached = listing.reach(&outlet.into(), source) == Some(Reach::Open);
+                authorised += usize::from(reached);
+                let connected = self.connect(from, way.then(outlet), authorised).await;
+                assert_eq!(connected, authorised, "{}: {outlet} from {source}", self.name);
+            }
+        }
+        println!("{}: {compared} deliveries as listed, 0 others", self.name);
+    }
+
+    /// Tries to get a stream to the target; the connections that it has had when that is decided.
+    async fn connect(&self, from: &Node, way: Route, expected: usize) -> usize {
+        let inlet = TcpTransport::on(from).create_inlet("127.0.0.1:0", way).await.unwrap();
+        let address = inlet.address();
+        let accepted = self.target.accepted.clone();
+        let tried = move || {
+            let mut client = TcpStream::connect(address).unwrap();
+            client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            // The target says nothing and closes at once; an inlet without a way resets.
+            let _ = client.read(&mut [0; 1]);
+            for _ in 0..2_000 {
+                if accepted.load(Ordering::SeqCst) >= expected {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            accepted.load(Ordering::SeqCst)
+        };
+        actix_rt::task::spawn_blocking(tried).await.unwrap()
+    }
+}
+
+/// Whether a message got to the worker at the end of `way`: it answered, or did not understand.
+async fn delivered(from: &Node, way: Route) -> bool {
+    match from.ask::<_, String>(way.clone(), String::from("hello")).await {
+        Ok(_) => true,
+        Err(Error::Undeliverable(notice)) => notice.reason != Reason::Unreachable,
+        Err(error) => panic!("{way}: {error}"),
+    }
+}
+
+fn accepted(node: &Node) -> Address {
+    let mut random = node.workers().into_iter().filter(|(_, class)| *class == Class::Reply);
+    random.next().expect("a connection was accepted").0
+}
+
+#[test]
+fn what_is_listed_is_what_is_delivered_in_the_guides_four_set_ups() {
+    actix_rt::System::new().block_on(async {
+        let one = Subject::new("01: one node").await;
+        one.compare().await;
+
+        for (name, address) in [
+            ("02: outlet on loopback", "127.0.0.1:0"),
+            ("02: outlet on every interface", "0.0.0.0:0"),
+        ] {
+            let mut outlet = Subject::new(name).await;
+            let at = outlet.listen(address).await;
+            outlet.compare().await;
+            let server = node().await;
+            let listener = TcpTransport::on(&server).listen("127.0.0.1:0").await.unwrap();
+            let dialled = Address::from((TCP, listener.address().to_string()));
+            let mut inlet = Subject::new("02: inlet").await;
+            TcpTransport::on(&inlet.node).connect(listener.address().to_string()).await.unwrap();
+            wait_for_connection(&server).await;
+            inlet.connected_to(&dialled, &server, accepted(&server));
+            inlet.compare().await;
+            drop(at);
+        }
+
+        let mut outlet = Subject::new("03: outlet").await;
+        let at = outlet.listen("127.0.0.1:0").await;
+        entity(&outlet.node).create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
+        let mut inlet = Subject::new("03: inlet").await;
+        let way = route![at, SERVICE];
+        let channel = entity(&inlet.node).create_secure_channel(way, TrustEveryonePolicy).unwrap();
+        channel.established().await.unwrap();
+        inlet.answered_by(&outlet.node, &channel).await;
+        outlet.sides.push((Source::Channel, inlet.node.clone(), route![&channel]));
+        outlet.compare().await;
+        inlet.compare().await;
+
+        let hub = node().await;
+        ForwardingService::start(&hub, ForwardingOptions::new()).unwrap();
+        let listener = TcpTransport::on(&hub).listen("127.0.0.1:0").await.unwrap();
+        let at = Address::from((TCP, listener.address().to_string()));
+        let mut outlet = Subject::new("04: outlet").await;
+        entity(&outlet.node).create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
+        let forwarder = RemoteForwarder::create_on(&outlet.node, &at, SERVICE).await.unwrap();
+        outlet.connected_to(&at, &hub, accepted(&hub));
+        let mut inlet = Subject::new("04: inlet").await;
+        let way = route![&at, forwarder.remote_address()];
+        let channel = entity(&inlet.node).create_secure_channel(way, TrustEveryonePolicy).unwrap();
+        channel.established().await.unwrap();
+        inlet.answered_by(&outlet.node, &channel).await;
+        outlet.sides.push((Source::Channel, inlet.node.clone(), route![&channel]));
+        outlet.compare().await;
+        inlet.compare().await;
+    });
+}
+
+async fn wait_for_connection(node: &Node) {
+    for _ in 0..2_000 {
+        if node.workers().iter().any(|(_, class)| *class == Class::Reply) {
+            return;
+        }
+        actix_rt::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("no connection was accepted");
+}
