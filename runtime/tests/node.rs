@@ -1,5 +1,8 @@
 //! What a node promises to its workers, on one arbiter and on several.
 
+// Clippy knows tests by their attribute, and not what helps them.
+#![allow(clippy::unwrap_used)]
+
 use std::{future::Future, time::Duration};
 
 use actix::{Actor, ActorContext as _, AsyncContext, Context as ActorContext, Handler};

@@ -1,5 +1,8 @@
 //! The virtual link: what passes it, what it loses, and what a cut does.
 
+// Clippy knows tests by their attribute, and not what helps them.
+#![allow(clippy::unwrap_used)]
+
 use std::time::{Duration, Instant};
 
 use actix::{Actor, Context as ActorContext, Handler};
