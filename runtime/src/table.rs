@@ -4,8 +4,8 @@
 //! locks by the address's hash, so that arbiters that route to different workers do not meet.
 //!
 //! A table that all arbiters share, instead of a replica for each: a registration is complete when
-//! the call returns, on every arbiter, so no message can overtake it; an uncontended read lock costs
-//! less than a tenth of what a hop costs, which is measured in `benches/routing.rs`.
+//! the call returns, on every arbiter, so no message can overtake it; finding an entry costs about
+//! a tenth of what a hop costs, as a profile of `benches/routing.rs` shows.
 
 use std::{
     collections::hash_map::Entry as Slot,
