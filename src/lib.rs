@@ -127,3 +127,8 @@ pub use ockam_workers::{
     TrustIdentifierPolicy, TrustMultiIdentifiersPolicy, TrustPolicy, Vault,
 };
 pub use tcp_transport::TcpTransport;
+
+/// Compiles the programs that the readme shows; what it shows in parts is in the examples.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
