@@ -1,0 +1,225 @@
+//! How a node moves a message: the one function that every message passes, and what precedes it.
+
+use std::sync::{Arc, PoisonError};
+
+use super::Node;
+use crate::{
+    address::Address,
+    body::Body,
+    error::{Error, Result},
+    message::Message,
+    notice::{Notice, Reason},
+    origin::Origin,
+    path::Path,
+    reachability::{admit, Class, Rule},
+    route::Route,
+    routed::encode,
+    router::Forward,
+    worker::{Alias, Description, Entry, Undelivered},
+};
+
+impl Node {
+    /// Moves a message to the next address of its onward route; if it cannot be delivered, its
+    /// sender is told. This is the path of everything that comes from outside.
+    pub fn route(&self, message: Message) {
+        if let Err(undelivered) = self.try_route(message) {
+            self.bounce(undelivered);
+        }
+    }
+
+    /// Moves a message to the next address of its onward route.
+    ///
+    /// # Errors
+    /// Gives the message back with the hop that it could not pass and the reason.
+    pub fn try_route(&self, message: Message) -> Result<(), Box<Undelivered>> {
+        self.deliver(message, true)
+    }
+
+    /// As [`Node::try_route`], for a message whose next hop was chosen by this node: the rules of
+    /// reachability do not apply to that hop.
+    ///
+    /// # Errors
+    /// As [`Node::try_route`].
+    pub fn try_route_chosen(&self, message: Message) -> Result<(), Box<Undelivered>> {
+        self.deliver(message, false)
+    }
+
+    fn deliver(&self, mut message: Message, check: bool) -> Result<(), Box<Undelivered>> {
+        let Some(address) = message.onward_route.pop_front() else {
+            let notice = Notice::new("end-of-route".into(), Reason::Unreachable);
+            return Err(Box::new(Undelivered { message, notice }));
+        };
+        let checked = check && !message.origin.is_local();
+        let Some(entry) = self.find_or_dial(&address, checked) else {
+            message.onward_route.push_front(address.clone());
+            return Err(Undelivered::new(message, &address, Reason::Unreachable));
+        };
+        if checked {
+            if let Err(rule) = self.admit(&entry, &message.origin) {
+                self.refuse(rule, &address, &message.origin);
+                message.onward_route.push_front(address.clone());
+                return Err(Undelivered::new(message, &address, Reason::Unreachable));
+            }
+        }
+        self.hand_over(entry, message)
+    }
+
+    /// On the worker's own arbiter that is a call; from elsewhere it goes through the mailbox of
+    /// the router there.
+    pub(crate) fn hand_over(
+        &self,
+        entry: Arc<Entry>,
+        message: Message,
+    ) -> Result<(), Box<Undelivered>> {
+        match entry.arbiter {
+            Some(index) if self.current_arbiter() != Some(index) => {
+                let forward = Forward { entry, message };
+                // The permit in the message bounds what is under way between arbiters.
+                #[allow(clippy::disallowed_methods)]
+                self.shared.arbiters[index].router.do_send(forward);
+                Ok(())
+            }
+            _ => entry.sink.deliver(&entry, message),
+        }
+    }
+
+    /// Prepares a message that leaves the node: names of workers at the front of its return route
+    /// become unguessable addresses that lead to the same workers, so that answers are let in and
+    /// names stay at home. Every egress calls it.
+    pub fn conceal_names(&self, return_route: &mut Route) {
+        let Some(first) = return_route.first() else { return };
+        if first.is_random() {
+            return;
+        }
+        let Some(entry) = self.shared.table.find(first).filter(|e| e.class == Class::User) else {
+            return;
+        };
+        let Some(reply) = self.reply_address(&entry) else { return };
+        return_route.pop_front();
+        self.conceal_names(return_route);
+        return_route.push_front(reply);
+    }
+
+    fn reply_address(&self, entry: &Arc<Entry>) -> Option<Address> {
+        if let Some(made) = entry.reply.get() {
+            return Some(made.address().clone());
+        }
+        let mut description = Description::new(Address::random(), Class::Reply);
+        description.access.clone_from(&entry.access);
+        let alias = Alias(Arc::downgrade(entry));
+        let registration = self.register_entry(description, alias, true).ok()?;
+        Some(entry.reply.get_or_init(|| registration).address().clone())
+    }
+
+    fn find_or_dial(&self, address: &Address, remote: bool) -> Option<Arc<Entry>> {
+        if let Some(entry) = self.shared.table.find(address) {
+            return Some(entry);
+        }
+        address.dial_parts()?;
+        if remote {
+            self.shared.refusals.count(Rule::OnlyLocalRoutesDial);
+            log::warn!(
+                "refused to dial {address} for a message from outside ({})",
+                Rule::OnlyLocalRoutesDial
+            );
+            return None;
+        }
+        self.dial(address).map_err(|error| log::warn!("{}", error.one_line())).ok()?;
+        self.shared.table.find(address)
+    }
+
+    fn dial(&self, address: &Address) -> Result<()> {
+        address.validate()?;
+        let (transport, _) =
+            address.dial_parts().ok_or_else(|| Error::NoWorker(address.clone()))?;
+        let dialers = self.shared.dialers.read().unwrap_or_else(PoisonError::into_inner);
+        let dialer = dialers.get(transport).cloned();
+        drop(dialers);
+        dialer.ok_or_else(|| Error::NoTransport(address.clone()))?.dial(self, address)
+    }
+
+    fn admit(&self, entry: &Entry, origin: &Origin) -> Result<(), Rule> {
+        admit(&entry.address, entry.class, origin, self.is_guarded())?;
+        match &entry.access {
+            Some(rule) if !rule(origin) => Err(Rule::WorkerRefused),
+            _ => Ok(()),
+        }
+    }
+
+    fn refuse(&self, rule: Rule, address: &Address, origin: &Origin) {
+        self.shared.refusals.count(rule);
+        log::warn!("refused a message from {origin} to \"{address}\" ({rule})");
+    }
+
+    /// Tells the sender of a message that it could not be delivered; if there is no way back, the log.
+    // It comes as the error that it was.
+    #[allow(clippy::boxed_local)]
+    pub fn bounce(&self, undelivered: Box<Undelivered>) {
+        let Undelivered { message, notice } = *undelivered;
+        let Some(reply) = notice.about(message) else {
+            log::debug!("dropped a message that nobody waits for: {notice}");
+            return;
+        };
+        if let Err(undelivered) = self.try_route_chosen(reply) {
+            let lost = undelivered.notice;
+            log::debug!("nobody could be told of {notice}, because of {lost}");
+        }
+    }
+
+    /// Sends a message made here.
+    pub(crate) fn send_message(&self, message: Message) -> Result<()> {
+        self.try_route(message).map_err(|undelivered| self.report(undelivered))
+    }
+
+    /// Sends on a message that somebody else made, `chosen` as in [`Node::try_route_chosen`]. Its
+    /// sender is told when it cannot be delivered, on this node too; the caller gets an error.
+    pub(crate) fn forward_message(&self, message: Message, chosen: bool) -> Result<()> {
+        self.deliver(message, !chosen).map_err(|undelivered| {
+            let notice = undelivered.notice.clone();
+            self.bounce(undelivered);
+            Error::Undeliverable(notice)
+        })
+    }
+
+    /// Tells the sender, and makes an error for the caller too.
+    fn report(&self, undelivered: Box<Undelivered>) -> Error {
+        let notice = undelivered.notice.clone();
+        if !undelivered.message.origin.is_local() {
+            self.bounce(undelivered);
+        }
+        Error::Undeliverable(notice)
+    }
+
+    /// Sends `body` along `route` from the address `sender`, and waits for room on the first edge.
+    ///
+    /// # Errors
+    /// If the body is too large or has no MessagePack form, or the first hop does not exist.
+    pub async fn send_from<M: Body>(
+        &self,
+        sender: &Address,
+        route: impl Into<Route>,
+        body: M,
+    ) -> Result<()> {
+        let route = route.into();
+        let payload = encode(body)?;
+        let path = self.path(&route)?;
+        let permit = path.budget.acquire(payload.len()).await.ok_or(Error::Stopped)?;
+        let message = Message::new(route, Route::from(sender.clone()), payload);
+        self.send_message(message.with_permit(permit))
+    }
+
+    /// What a source needs to know about the first hop of `route`; dials it if nobody has yet.
+    ///
+    /// # Errors
+    /// If the route is none, or its first hop does not exist and cannot be dialled.
+    pub fn path(&self, route: &Route) -> Result<Path> {
+        route.validate()?;
+        let first = route.first().ok_or(Error::EmptyRoute)?;
+        if let Some(entry) = self.shared.table.find(first) {
+            return Ok(entry.path());
+        }
+        self.dial(first)?;
+        let entry = self.shared.table.find(first);
+        Ok(entry.ok_or_else(|| Error::NoWorker(first.clone()))?.path())
+    }
+}
