@@ -199,9 +199,10 @@ fn an_outlet_of_step_04_that_is_started_again_is_another_one() {
         let (outlet, new) = forwarded_outlet(&target.address(), 2);
         assert_ne!(old, new);
         clients_are_told(tunnel.inlet);
-        let (forwarder, _) = old.split_once('.').unwrap();
+        let (forwarder, identity) = old.split_once('.').unwrap();
         let said = tunnel.programs[2].wait_for_line_after(before, "no secure channel", MOMENT);
         assert!(said.contains(forwarder), "{said}");
+        assert!(said.contains(&format!("pinned to {identity}")), "{said}");
         let inlet = start("04-inlet", &["127.0.0.1:0", &new], 2);
         a_page_comes_again(inlet_address(&inlet));
         // The old address never leads to the new identity.

@@ -149,6 +149,10 @@ impl TrustPolicy for WithHistory {
     fn trusts_everyone(&self) -> bool {
         self.policy.trusts_everyone()
     }
+
+    fn pin(&self) -> Option<Identifier> {
+        self.policy.pin()
+    }
 }
 
 #[cfg(test)]

@@ -78,6 +78,7 @@ where
     A::Context: actix::dev::ToEnvelope<A, M>,
     M: Message<Result = ()> + Send + 'static,
 {
+    // Control messages, as above.
     #[allow(clippy::disallowed_methods)]
     actor.do_send(message);
 }

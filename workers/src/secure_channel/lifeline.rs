@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 /// Held by an actor in its state: cut when actix drops it, however it ended.
 #[derive(Debug)]
+// Nothing is ever sent: that it is dropped is the message.
 pub(super) struct Lifeline(#[allow(dead_code)] oneshot::Sender<Infallible>);
 
 /// Resolves when the actor that holds the [`Lifeline`] is gone.
