@@ -36,7 +36,7 @@
 //!    [entry](ockam_runtime::worker::Entry), and asks [`reachability`](ockam_runtime::reachability) whether this origin may reach it.
 //! 4. The entry's [sink](ockam_runtime::worker::Sink) takes the message: on the worker's own arbiter that is a call,
 //!    from another one it goes through the [router actor](ockam_runtime::router) there. A worker's sink decodes the body
-//!    and puts a [`Routed`] into the actor's mailbox.
+//!    and puts a [`Routed`] into its inbox, from where the actor's task takes all that waits at once.
 //! 5. The worker replies, forwards, or sends something new: back to 3, until a connection's queue
 //!    turns the message into a frame, which is written together with all that has gathered.
 //!
@@ -61,7 +61,7 @@
 //!
 //! actix isolates no panic: one in a handler ends that actor's task. Each worker owns the
 //! [registration](ockam_runtime::worker::Registration) of its address, so the address ends with it; the sender of the message that it
-//! died of, and of those in its mailbox, gets a [`Notice`]. What hangs on the actor ends as if its
+//! died of, and of those that waited for it, gets a [`Notice`]. What hangs on the actor ends as if its
 //! socket had been lost.
 //!
 //! # Invariants

@@ -9,7 +9,7 @@
 //! | the one envelope, and its bytes on the wire | [`message`], [`payload`], [`codec`] |
 //! | where a message came from, and what it may reach | [`origin`], [`reachability`] |
 //! | how edges stay bounded | [`budget`], [`path`], [`limits`] |
-//! | which worker has which address | [`table`], [`worker`] |
+//! | which worker has which address, and where its messages wait | [`table`], [`worker`], [`inbox`] |
 //! | the function that every message passes | [`node`], [`router`] |
 //! | what workers and programs see | [`routed`], [`body`], [`context`] |
 //! | what goes wrong | [`error`], [`notice`] |
@@ -21,6 +21,7 @@ pub mod codec;
 pub mod context;
 pub mod error;
 pub mod identifier;
+mod inbox;
 pub mod limits;
 pub mod message;
 pub mod node;

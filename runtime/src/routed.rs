@@ -81,23 +81,23 @@ impl<M: Body> Routed<M> {
     /// The body, without its envelope.
     pub fn into_body(self) -> M {
         let Self { body, mut delivery } = self;
-        delivery.message = None;
+        delivery.0 = None;
         body
     }
 
     /// The addresses behind this worker's: where [`Routed::forward`] would send it.
     pub fn onward_route(&self) -> &Route {
-        &self.delivery.message().onward_route
+        &self.delivery.held().message.onward_route
     }
 
     /// The addresses that lead back to the sender.
     pub fn return_route(&self) -> &Route {
-        &self.delivery.message().return_route
+        &self.delivery.held().message.return_route
     }
 
     /// Where the message entered this node.
     pub fn origin(&self) -> &Origin {
-        &self.delivery.message().origin
+        &self.delivery.held().message.origin
     }
 
     /// The identity of the sender, when the message came through a secure channel.
@@ -107,12 +107,12 @@ impl<M: Body> Routed<M> {
 
     /// The address of the worker that got it.
     pub fn address(&self) -> &Address {
-        &self.delivery.entry.address
+        &self.delivery.held().entry.address
     }
 
     /// Whether it is data, or a notice about an earlier message (for raw workers alone).
     pub fn kind(&self) -> Kind {
-        self.delivery.message().kind
+        self.delivery.held().message.kind
     }
 
     /// Sends `answer` back along the return route.
@@ -168,6 +168,15 @@ impl<M: Body> Routed<M> {
     }
 }
 
+impl<M> Routed<M> {
+    /// Tells the sender that the worker ended before it took the message.
+    pub(crate) fn return_to_sender(mut self) {
+        if let Some(held) = self.delivery.0.take() {
+            held.return_to_sender();
+        }
+    }
+}
+
 impl Routed<Payload> {
     /// The message itself, for workers that work on envelopes.
     pub fn into_message(self) -> Message {
@@ -189,24 +198,30 @@ pub(crate) fn encode<M: Body>(body: M) -> Result<Payload> {
 
 /// The envelope at its worker. When a handler panics, it tells the sender.
 #[derive(Debug)]
-struct Delivery {
-    entry: Arc<Entry>,
+struct Delivery(
     /// There until one of the methods that consume the delivery takes it.
-    message: Option<Message>,
+    Option<Held>,
+);
+
+#[derive(Debug)]
+struct Held {
+    message: Message,
+    entry: Arc<Entry>,
 }
 
 impl Delivery {
     fn new(entry: &Arc<Entry>, message: Message) -> Self {
-        Self { entry: entry.clone(), message: Some(message) }
+        Self(Some(Held { message, entry: entry.clone() }))
     }
 
-    fn message(&self) -> &Message {
-        self.message.as_ref().expect("only consuming methods take the message")
+    fn held(&self) -> &Held {
+        self.0.as_ref().expect("only consuming methods take the message")
     }
 
     fn into_parts(mut self) -> (Message, Arc<Entry>) {
-        let message = self.message.take().expect("only consuming methods take the message");
-        (message, self.entry.clone())
+        let Held { message, entry } =
+            self.0.take().expect("only consuming methods take the message");
+        (message, entry)
     }
 
     fn refuse(self, reason: Reason, detail: String) -> Box<Undelivered> {
@@ -216,18 +231,24 @@ impl Delivery {
     }
 }
 
+impl Held {
+    fn return_to_sender(self) {
+        let notice = Notice::new(self.entry.address.clone(), Reason::WorkerStopped);
+        self.entry.node.bounce(Box::new(Undelivered { message: self.message, notice }));
+    }
+}
+
 impl Drop for Delivery {
     /// A message that dies in a panic, or in the mailbox of a worker that died, is not lost in
     /// silence.
     fn drop(&mut self) {
-        let Some(message) = self.message.take() else { return };
+        let Some(held) = self.0.take() else { return };
         let panicking = std::thread::panicking();
         if panicking {
-            self.entry.gone.store(true, Ordering::Release);
+            held.entry.gone.store(true, Ordering::Release);
         }
-        if panicking || self.entry.gone.load(Ordering::Acquire) {
-            let notice = Notice::new(self.entry.address.clone(), Reason::WorkerStopped);
-            self.entry.node.bounce(Box::new(Undelivered { message, notice }));
+        if panicking || held.entry.gone.load(Ordering::Acquire) {
+            held.return_to_sender();
         }
     }
 }

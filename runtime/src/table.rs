@@ -72,14 +72,17 @@ const SHARDS: usize = 64;
 /// A routing table that all arbiters of a node read and change.
 #[derive(Debug)]
 pub struct SharedTable<E> {
-    shards: Vec<RwLock<RoutingTable<E>>>,
-    hasher: ahash::RandomState,
+    shards: Vec<Shard<E>>,
 }
+
+/// Alone in its cache lines, so that arbiters that lock different shards do not meet there either.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Shard<E>(RwLock<RoutingTable<E>>);
 
 impl<E> Default for SharedTable<E> {
     fn default() -> Self {
-        let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
-        Self { shards, hasher: ahash::RandomState::new() }
+        Self { shards: (0..SHARDS).map(|_| Shard(RwLock::default())).collect() }
     }
 }
 
@@ -89,22 +92,22 @@ impl<E> SharedTable<E> {
     /// # Errors
     /// The entry that could not be registered.
     pub fn insert(&self, address: Address, entry: Arc<E>) -> Result<(), Arc<E>> {
-        self.write(&address).insert(address, entry)
+        self.shard(&address).write().insert(address, entry)
     }
 
     /// As [`RoutingTable::find`].
     pub fn find(&self, address: &Address) -> Option<Arc<E>> {
-        self.read(address).find(address)
+        self.shard(address).read().find(address)
     }
 
     /// As [`RoutingTable::remove`].
     pub fn remove(&self, address: &Address, owned: impl Fn(&E) -> bool) -> Option<Arc<E>> {
-        self.write(address).remove(address, owned)
+        self.shard(address).write().remove(address, owned)
     }
 
     /// The number of entries.
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| unpoisoned(shard.read()).len()).sum()
+        self.shards.iter().map(|shard| shard.read().len()).sum()
     }
 
     /// Whether there is no entry.
@@ -114,31 +117,36 @@ impl<E> SharedTable<E> {
 
     /// The number of entries of which `counted` holds.
     pub fn count(&self, counted: impl Fn(&E) -> bool) -> usize {
-        let count = |shard: &RwLock<RoutingTable<E>>| {
-            unpoisoned(shard.read()).entries.values().filter(|entry| counted(entry)).count()
-        };
+        let count =
+            |shard: &Shard<E>| shard.read().entries.values().filter(|entry| counted(entry)).count();
         self.shards.iter().map(count).sum()
     }
 
     /// All entries, in no order.
     pub fn entries(&self) -> Vec<Arc<E>> {
-        let entries = |shard: &RwLock<RoutingTable<E>>| {
-            unpoisoned(shard.read()).entries.values().cloned().collect::<Vec<_>>()
-        };
+        let entries = |shard: &Shard<E>| shard.read().entries.values().cloned().collect::<Vec<_>>();
         self.shards.iter().flat_map(entries).collect()
     }
 
-    fn shard(&self, address: &Address) -> &RwLock<RoutingTable<E>> {
-        let hash = usize::try_from(self.hasher.hash_one(address) >> 32).unwrap_or_default();
-        &self.shards[hash % SHARDS]
+    /// The map behind it hashes again, with a key; here nothing is lost if all fall on one shard
+    /// but that arbiters wait for each other.
+    fn shard(&self, address: &Address) -> &Shard<E> {
+        let mix = |sum: usize, byte: &u8| sum.wrapping_mul(31).wrapping_add(usize::from(*byte));
+        let tail = address.as_str().as_bytes().iter().rev().take(TAIL_BYTES);
+        &self.shards[tail.fold(0, mix) % SHARDS]
+    }
+}
+
+/// Bytes at the end of an address that choose its shard: enough for numbered names and random ones.
+const TAIL_BYTES: usize = 4;
+
+impl<E> Shard<E> {
+    fn read(&self) -> RwLockReadGuard<'_, RoutingTable<E>> {
+        unpoisoned(self.0.read())
     }
 
-    fn read(&self, address: &Address) -> RwLockReadGuard<'_, RoutingTable<E>> {
-        unpoisoned(self.shard(address).read())
-    }
-
-    fn write(&self, address: &Address) -> RwLockWriteGuard<'_, RoutingTable<E>> {
-        unpoisoned(self.shard(address).write())
+    fn write(&self) -> RwLockWriteGuard<'_, RoutingTable<E>> {
+        unpoisoned(self.0.write())
     }
 }
 

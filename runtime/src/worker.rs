@@ -245,7 +245,7 @@ impl Sink for Alias {
 #[rtype(result = "()")]
 pub struct Adopt(pub Registration);
 
-/// The sink of an actor: its mailbox, with the body decoded before.
+/// The sink of an actor that was started elsewhere: its mailbox, with the body decoded before.
 pub(crate) struct Mailbox<A: Actor, M> {
     actor: Addr<A>,
     body: std::marker::PhantomData<fn(M)>,
@@ -267,18 +267,28 @@ where
         if !self.actor.connected() {
             return Err(Undelivered::new(message, &entry.address, Reason::WorkerStopped));
         }
-        if message.kind == Kind::Notice && !M::RAW {
-            if let Some(notice) = Notice::decode(&message.payload) {
-                log::warn!("a message from {} could not be delivered: {notice}", entry.address);
-            }
-            return Ok(());
+        if let Some(routed) = open_for::<M>(entry, message)? {
+            // The permit in the message bounds the mailbox, which its own capacity would not.
+            #[allow(clippy::disallowed_methods)]
+            self.actor.do_send(routed);
         }
-        let routed = Routed::<M>::receive(entry, message)?;
-        // The permit in the message bounds the mailbox, which its own capacity would not.
-        #[allow(clippy::disallowed_methods)]
-        self.actor.do_send(routed);
         Ok(())
     }
+}
+
+/// What the worker at `entry` handles, with the body decoded; `None` for notices to workers that
+/// take none, which are logged.
+pub(crate) fn open_for<M: Body>(
+    entry: &Arc<Entry>,
+    message: Message,
+) -> Result<Option<Routed<M>>, Box<Undelivered>> {
+    if message.kind == Kind::Notice && !M::RAW {
+        if let Some(notice) = Notice::decode(&message.payload) {
+            log::warn!("a message from {} could not be delivered: {notice}", entry.address);
+        }
+        return Ok(None);
+    }
+    Routed::receive(entry, message).map(Some)
 }
 
 /// Lives in a user actor's context: stops the actor on request, unregisters it when it is gone.

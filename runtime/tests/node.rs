@@ -6,10 +6,11 @@
 use std::{future::Future, time::Duration};
 
 use actix::{Actor, ActorContext as _, AsyncContext, Context as ActorContext, Handler};
-use actix::{ResponseFuture, WrapFuture};
+use actix::{ActorFutureExt, ResponseFuture, WrapFuture};
 use ockam_runtime::{
     limits::MAX_PAYLOAD_BYTES, route, Address, Context, Error, NodeBuilder, Payload, Reason, Routed,
 };
+use tokio::sync::oneshot;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -82,6 +83,63 @@ impl Handler<Routed<Payload>> for Hop {
         let forwarded = message.forward();
         context.spawn(async move { drop(forwarded) }.into_actor(self));
     }
+}
+
+/// Waits from its first message on until [`Releaser`] gets one, and then stops or goes on.
+struct Waiter {
+    released: Option<oneshot::Receiver<()>>,
+    stops: bool,
+}
+
+impl Actor for Waiter {
+    type Context = ActorContext<Self>;
+}
+
+impl Handler<Routed<u64>> for Waiter {
+    type Result = ();
+
+    fn handle(&mut self, message: Routed<u64>, context: &mut ActorContext<Self>) {
+        if let Some(released) = self.released.take() {
+            let waiting = released.into_actor(self).map(|_, waiter, context| {
+                if waiter.stops {
+                    context.stop();
+                }
+            });
+            context.wait(waiting);
+        }
+        let number = *message.body();
+        message.reply(number).unwrap();
+    }
+}
+
+/// Releases a [`Waiter`].
+struct Releaser(Option<oneshot::Sender<()>>);
+
+impl Actor for Releaser {
+    type Context = ActorContext<Self>;
+}
+
+impl Handler<Routed<u64>> for Releaser {
+    type Result = ();
+
+    fn handle(&mut self, _: Routed<u64>, _: &mut ActorContext<Self>) {
+        self.0.take().unwrap().send(()).unwrap();
+    }
+}
+
+/// Asks a worker that waits: once before, and then with three questions that wait in its inbox until
+/// it is released. All go through one arbiter, so the release cannot overtake the questions.
+async fn ask_a_waiter(context: &Context, stops: bool) -> Vec<Result<u64, Error>> {
+    let (release, released) = oneshot::channel();
+    let node = context.node();
+    node.start_worker_on(0, "waiter", Waiter { released: Some(released), stops }).unwrap();
+    node.start_worker_on(0, "releaser", Releaser(Some(release))).unwrap();
+    assert_eq!(context.ask::<u64, u64>(route!["waiter"], 0).await.unwrap(), 0);
+    let questions = (1..=3).map(|number| context.ask::<u64, u64>(route!["waiter"], number));
+    let release = context.send(route!["releaser"], 0_u64);
+    let (answers, released) = futures::join!(futures::future::join_all(questions), release);
+    released.unwrap();
+    answers
 }
 
 async fn shout(context: &Context, text: &str) -> Result<String, Error> {
@@ -183,6 +241,24 @@ fn a_worker_that_stops_itself_frees_its_address() {
         while context.workers().contains(&Address::from("shouter")) {
             tokio::task::yield_now().await;
         }
+    });
+}
+
+#[test]
+fn what_waits_for_a_worker_that_stops_itself_comes_back_to_its_senders() {
+    run(|context| async move {
+        for answer in ask_a_waiter(&context, true).await {
+            assert_eq!(reason(answer.unwrap_err()), Reason::WorkerStopped);
+        }
+    });
+}
+
+#[test]
+fn a_handler_that_makes_its_actor_wait_holds_the_messages_behind_it() {
+    run(|context| async move {
+        let answers = ask_a_waiter(&context, false).await;
+        let numbers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+        assert_eq!(numbers, [1, 2, 3]);
     });
 }
 

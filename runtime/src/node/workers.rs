@@ -13,6 +13,7 @@ use crate::{
     address::Address,
     body::Body,
     error::{Error, Result},
+    inbox::Inbox,
     origin::Origin,
     payload::Payload,
     reachability::Class,
@@ -87,11 +88,13 @@ impl Node {
     {
         self.check_free(&description.address)?;
         let (hand_over, registration) = oneshot::channel();
-        let addr = A::start_in_arbiter(&self.shared.arbiters[arbiter].handle, move |context| {
+        let (inbox, intake) = Inbox::<M>::new();
+        A::start_in_arbiter(&self.shared.arbiters[arbiter].handle, move |context| {
+            context.spawn(intake);
             context.spawn(Guard::new(registration));
             actor
         });
-        let registration = self.register_sink(description, Mailbox::<A, M>::new(addr))?;
+        let registration = self.register_sink(description, inbox)?;
         // An actor that has ended meanwhile gives the registration back, which unregisters it.
         drop(hand_over.send(registration));
         Ok(())
@@ -172,7 +175,12 @@ impl Node {
         F: FnOnce(&mut ActorContext<A>) -> A + Send + 'static,
     {
         let arbiter = description.arbiter.unwrap_or_else(|| self.next_arbiter());
-        self.adopt(description.on(arbiter), self.start_on(arbiter, make))
+        let (inbox, intake) = Inbox::new();
+        let actor = self.start_on(arbiter, move |context| {
+            context.spawn(intake);
+            make(context)
+        });
+        self.adopt(description.on(arbiter), inbox, actor)
     }
 
     /// As [`Node::launch`], on this thread, for actors that cannot be sent to another.
@@ -184,14 +192,24 @@ impl Node {
         A: Actor<Context = ActorContext<A>> + Handler<Routed<Payload>> + Handler<Adopt>,
     {
         description.arbiter = self.current_arbiter();
-        self.adopt(description, actor.start())
+        let (inbox, intake) = Inbox::new();
+        let actor = A::create(move |context| {
+            context.spawn(intake);
+            actor
+        });
+        self.adopt(description, inbox, actor)
     }
 
-    fn adopt<A>(&self, description: Description, actor: Addr<A>) -> Result<Addr<A>>
+    fn adopt<A>(
+        &self,
+        description: Description,
+        inbox: Arc<Inbox<Payload>>,
+        actor: Addr<A>,
+    ) -> Result<Addr<A>>
     where
-        A: Actor<Context = ActorContext<A>> + Handler<Routed<Payload>> + Handler<Adopt>,
+        A: Actor<Context = ActorContext<A>> + Handler<Adopt>,
     {
-        let registration = self.register_actor(description, actor.clone())?;
+        let registration = self.register_sink(description, inbox)?;
         // One control message for each actor.
         #[allow(clippy::disallowed_methods)]
         actor.do_send(Adopt(registration));

@@ -1,0 +1,164 @@
+//! The inbox of a worker: messages wait in it until its actor's task takes them.
+//!
+//! It stands beside the actor's mailbox and replaces it for messages that are routed, because
+//!
+//! * what waits when the worker ends goes back to its senders as a notice, while a mailbox drops it;
+//! * the task takes all that waits at once, in one batch, and a message costs no allocation of its own:
+//!   `benches/routing.rs` shows what that is worth.
+//!
+//! The budget of the worker's address bounds it, in bytes: each message brings its permit.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+    },
+    task::{Context as TaskContext, Poll, Waker},
+};
+
+use actix::{
+    dev::MessageResponse, fut::ActorFuture, Actor, AsyncContext, Context as ActorContext, Handler,
+};
+
+use crate::{
+    body::Body,
+    message::Message,
+    notice::Reason,
+    routed::Routed,
+    worker::{open_for, Entry, Sink, Undelivered},
+};
+
+/// Messages that wait for one worker. Its sink is the [`Arc`] of it.
+pub(crate) struct Inbox<M> {
+    queue: Mutex<Queue<M>>,
+    /// Set when the worker ended, before the last look at the queue.
+    closed: AtomicBool,
+}
+
+struct Queue<M> {
+    messages: VecDeque<Routed<M>>,
+    /// The actor's task, and whether it sleeps until a message comes.
+    waker: Option<Waker>,
+    asleep: bool,
+}
+
+impl<M> Inbox<M> {
+    /// An empty inbox, and what the actor takes its messages with.
+    pub(crate) fn new() -> (Arc<Self>, Intake<M>) {
+        let queue = Queue { messages: VecDeque::new(), waker: None, asleep: false };
+        let inbox = Arc::new(Self { queue: Mutex::new(queue), closed: AtomicBool::new(false) });
+        (inbox.clone(), Intake { inbox, batch: VecDeque::new(), waited: false })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue<M>> {
+        // Nothing panics while it is locked.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<M: Body> Sink for Arc<Inbox<M>> {
+    fn deliver(&self, entry: &Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Undelivered::new(message, &entry.address, Reason::WorkerStopped));
+        }
+        let Some(routed) = open_for(entry, message)? else { return Ok(()) };
+        let mut queue = self.lock();
+        if self.closed.load(Ordering::Acquire) {
+            drop(queue);
+            routed.return_to_sender();
+            return Ok(());
+        }
+        queue.messages.push_back(routed);
+        if std::mem::take(&mut queue.asleep) {
+            if let Some(waker) = &queue.waker {
+                waker.wake_by_ref();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The actor's end of an [`Inbox`]. It must be the first future that is spawned in the actor's
+/// context, so that what the others do with the actor's state comes after what the messages did.
+pub(crate) struct Intake<M> {
+    inbox: Arc<Inbox<M>>,
+    batch: VecDeque<Routed<M>>,
+    /// Whether a handler ever made the actor wait: actix then polls the other futures first.
+    waited: bool,
+}
+
+impl<M> Intake<M> {
+    /// Takes all that waits, if what was taken before is used up.
+    fn fill(&mut self) {
+        if self.batch.is_empty() {
+            std::mem::swap(&mut self.batch, &mut self.inbox.lock().messages);
+        }
+    }
+
+    /// Has the task woken by the next message, or at once if that is there already.
+    fn sleep(&mut self, task: &TaskContext<'_>) {
+        if self.batch.capacity() > KEPT_CAPACITY {
+            self.batch = VecDeque::new();
+        }
+        let mut queue = self.inbox.lock();
+        if !queue.messages.is_empty() {
+            // The others on this arbiter come first.
+            task.waker().wake_by_ref();
+            return;
+        }
+        match &queue.waker {
+            Some(waker) if waker.will_wake(task.waker()) => {}
+            _ => queue.waker = Some(task.waker().clone()),
+        }
+        queue.asleep = true;
+    }
+}
+
+/// No message is ever pinned.
+impl<M> Unpin for Intake<M> {}
+
+/// Messages that an idle worker keeps room for.
+const KEPT_CAPACITY: usize = 64;
+
+impl<A, M> ActorFuture<A> for Intake<M>
+where
+    A: Actor<Context = ActorContext<A>> + Handler<Routed<M>>,
+    M: Body,
+{
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        actor: &mut A,
+        context: &mut ActorContext<A>,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<()> {
+        let intake = self.get_mut();
+        intake.fill();
+        let any = !intake.batch.is_empty();
+        while !context.waiting() {
+            let Some(message) = intake.batch.pop_front() else {
+                intake.sleep(task);
+                break;
+            };
+            let response = actor.handle(message, context);
+            MessageResponse::<A, Routed<M>>::handle(response, context, None);
+        }
+        if any && intake.waited {
+            task.waker().wake_by_ref();
+        }
+        // Where it waits now, actix polls this again when the wait is over.
+        intake.waited |= context.waiting();
+        Poll::Pending
+    }
+}
+
+impl<M> Drop for Intake<M> {
+    fn drop(&mut self) {
+        self.inbox.closed.store(true, Ordering::Release);
+        let waiting = std::mem::take(&mut self.inbox.lock().messages);
+        self.batch.drain(..).chain(waiting).for_each(Routed::return_to_sender);
+    }
+}
