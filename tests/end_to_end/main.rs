@@ -9,6 +9,7 @@
 //! | [`command`] | `ockam` and its errors |
 //! | [`hops`] | streams that pass more workers |
 //! | [`outage`] | programs that are killed and started again, targets that are not there |
+//! | [`conformance`] | connections end through a tunnel as they end without |
 //! | [`hostile`] | peers, and a hub, that do what they may not |
 
 // A test that goes wrong ends with what it found.
@@ -18,6 +19,7 @@
 mod support;
 
 mod command;
+mod conformance;
 mod guide;
 mod hops;
 mod hostile;
