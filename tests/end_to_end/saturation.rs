@@ -15,6 +15,7 @@ use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},
+    sync::Barrier,
     time::timeout,
 };
 
@@ -110,9 +111,14 @@ async fn one(
         let count = socket.read_u64().await?;
         io::Result::Ok((socket, count))
     };
+    // Nobody reads before nobody can write.
+    let blocked = Barrier::new(2);
     let both = async {
         let (client, (accepted, other)) = tokio::try_join!(client, accepted)?;
-        tokio::try_join!(converse(client, count, pattern), converse(accepted, other, pattern))
+        tokio::try_join!(
+            converse(client, count, pattern, &blocked),
+            converse(accepted, other, pattern, &blocked)
+        )
     };
     let done = both.await.map_err(|error: io::Error| error.to_string());
     let blocked = done.map_err(|why| format!("run {run} of seed {seed}, {count} bytes: {why}"))?;
@@ -120,7 +126,12 @@ async fn one(
 }
 
 /// Writes until blocked, then reads as well. Gives whether it was blocked.
-async fn converse(mut socket: TcpStream, count: u64, pattern: &Pattern) -> io::Result<bool> {
+async fn converse(
+    mut socket: TcpStream,
+    count: u64,
+    pattern: &Pattern,
+    blocked: &Barrier,
+) -> io::Result<bool> {
     let mut sent = 0;
     let (mut reader, mut writer) = socket.split();
     while sent < count {
@@ -129,6 +140,7 @@ async fn converse(mut socket: TcpStream, count: u64, pattern: &Pattern) -> io::R
         sent += written? as u64;
     }
     let was_blocked = sent < count;
+    blocked.wait().await;
     let writing = async {
         while sent < count {
             let chunk = pattern.at(sent, (count - sent).min(CHUNK_BYTES as u64));
