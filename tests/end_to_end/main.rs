@@ -9,6 +9,9 @@
 //! | [`command`] | `ockam` and its errors |
 //! | [`hops`] | streams that pass more workers |
 //! | [`outage`] | programs that are killed and started again, targets that are not there |
+//! | [`conformance`] | connections end through a tunnel as they end without |
+//! | [`saturation`] | both directions full at the same time |
+//! | [`programs`] | curl, ssh, rsync, redis and others that do not notice |
 //! | [`hostile`] | peers, and a hub, that do what they may not |
 
 // A test that goes wrong ends with what it found.
@@ -18,9 +21,12 @@
 mod support;
 
 mod command;
+mod conformance;
 mod guide;
 mod hops;
 mod hostile;
 mod outage;
+mod programs;
+mod saturation;
 mod starting;
 mod tunnel;

@@ -11,7 +11,9 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use actix::{Actor, AsyncContext, Context, Handler};
 use ockam_runtime::{
+    budget::Budget,
     codec,
+    limits::EDGE_BUDGET_BYTES,
     origin::{Door, Ingress},
     path::PathState,
     worker::{Adopt, Description, Registration, Undelivered},
@@ -26,7 +28,7 @@ use tokio::{
 pub const MEMORY: TransportType = TransportType::new("memory");
 
 /// How a link treats what passes it, in both directions.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct LinkOptions {
     /// From one end to the other.
     pub latency: Duration,
@@ -34,6 +36,15 @@ pub struct LinkOptions {
     pub loss_per_mille: u16,
     /// Which ones.
     pub seed: u64,
+    /// Bytes by permit that may be under way from one end to the other: a link carries at most
+    /// this in each [`latency`](Self::latency).
+    pub capacity: usize,
+}
+
+impl Default for LinkOptions {
+    fn default() -> Self {
+        Self { latency: Duration::ZERO, loss_per_mille: 0, seed: 0, capacity: EDGE_BUDGET_BYTES }
+    }
 }
 
 /// A link that the first node dialled to the second.
@@ -167,9 +178,11 @@ fn egress(
     way: Way,
     state: &watch::Sender<PathState>,
 ) -> Result<()> {
+    let budget = Budget::new(way.dice.options.capacity);
     let describe = |name: &Address| {
         let class = if name.is_random() { Class::Reply } else { Class::Internal };
-        Description::new(name.clone(), class).on(0).with_state(state.subscribe())
+        let description = Description::new(name.clone(), class).on(0);
+        description.with_budget(budget.clone()).with_state(state.subscribe())
     };
     let (own, watched) = (node.clone(), state.subscribe());
     let others: Vec<_> = names.iter().skip(1).map(describe).collect();

@@ -15,6 +15,7 @@ use ockam_runtime::{
     worker::{Adopt, Description, Registration},
     Address, Class, Error, Node, Payload, Result, Route, Routed,
 };
+use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
     time::sleep,
@@ -149,7 +150,7 @@ async fn accept_clients(node: &Node, listener: std::net::TcpListener, accept: &A
 /// Starts the stream of one client.
 fn open(node: &Node, socket: TcpStream, client: SocketAddr, accept: &Accept) -> Result<()> {
     let failed = |source: io::Error| Error::transport("its socket cannot be used", source);
-    prepare(&socket).map_err(failed)?;
+    prepare(&SockRef::from(&socket)).map_err(failed)?;
     // The first hop may be another actor than when the inlet began: a peer that was dialled anew.
     let path = node.path(&accept.route)?;
     let Some(place) = node.extension::<StreamPool>().enter() else {

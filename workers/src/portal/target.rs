@@ -1,10 +1,10 @@
 //! Connecting to an outlet's target, with the reason when it fails.
 
-use std::{io, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use socket2::SockRef;
 use tokio::{
-    net::{lookup_host, TcpStream},
+    net::{lookup_host, TcpSocket, TcpStream},
     time::timeout,
 };
 
@@ -35,12 +35,23 @@ async fn connect(target: &str) -> Result<TcpStream, NoTarget> {
         |error: io::Error| NoTarget { reason: Refusal::NameUnknown, why: error.to_string() };
     let mut last = io::Error::from(io::ErrorKind::NotFound);
     for address in lookup_host(target).await.map_err(unknown)? {
-        match TcpStream::connect(address).await {
-            Ok(socket) => return prepare(&socket).map(|()| socket).map_err(no_target),
+        match connect_to(address).await {
+            Ok(socket) => return Ok(socket),
             Err(error) => last = error,
         }
     }
     Err(no_target(last))
+}
+
+/// The socket is prepared before it connects: when the client leaves meanwhile, the target may
+/// have accepted already, and has to see that reset too.
+async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    prepare(&SockRef::from(&socket))?;
+    socket.connect(address).await
 }
 
 fn no_target(error: io::Error) -> NoTarget {
@@ -58,7 +69,31 @@ fn no_target(error: io::Error) -> NoTarget {
 /// No delay of small writes; and `SO_LINGER` 0, so that however this program ends, be it by
 /// SIGKILL, a stream that is not finished ends with a reset and never with a clean end. A finished
 /// stream takes it back.
-pub(crate) fn prepare(socket: &TcpStream) -> io::Result<()> {
-    socket.set_nodelay(true)?;
-    SockRef::from(socket).set_linger(Some(Duration::ZERO))
+pub(crate) fn prepare(socket: &SockRef<'_>) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    socket.set_linger(Some(Duration::ZERO))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Read, net::TcpListener};
+
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn a_target_that_was_connected_to_in_vain_sees_a_reset_and_no_end() {
+        actix_rt::System::new().block_on(async {
+            let target = TcpListener::bind("127.0.0.1:0").unwrap();
+            let mut connecting = Box::pin(connect_target(target.local_addr().unwrap().to_string()));
+            // The system has connected; nobody has been told.
+            assert!(connecting.as_mut().now_or_never().is_none());
+            let (mut accepted, _) = target.accept().unwrap();
+            drop(connecting);
+            accepted.set_read_timeout(Some(CONNECT_TIMEOUT)).unwrap();
+            let seen = accepted.read(&mut [0]).map_err(|error| error.kind());
+            assert_eq!(seen, Err(io::ErrorKind::ConnectionReset));
+        });
+    }
 }

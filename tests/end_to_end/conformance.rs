@@ -1,0 +1,141 @@
+//! A tunnel ends connections as TCP does: scripts of what client and target do, played over a
+//! direct connection and through each step of the guide, must lead to what TCP allows.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`script`] | what a client and a target do |
+//! | [`orders`] | all orders of FIN and RST |
+//! | [`cases`] | the others: half-close, full windows, unread bytes |
+//! | [`expected`] | what was seen, and what TCP allows |
+//! | [`application`] | one side of a connection |
+//! | [`runner`] | a script over a way |
+//!
+//! Each script runs once; `OCKAM_ORDERS` times if that is set, with other byte counts each time, of
+//! which `OCKAM_ORDERS_SEED` is the seed. Those that move megabytes, and those that cannot share
+//! their way, run a hundredth as often.
+
+mod application;
+mod cases;
+mod expected;
+mod orders;
+mod runner;
+mod script;
+
+use std::{
+    env,
+    net::SocketAddr,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
+};
+
+use futures::{stream::iter, StreamExt, TryStreamExt};
+
+use self::{runner::Runner, script::Script};
+use crate::{
+    support::network::in_own_network,
+    tunnel::{step_01, step_02, step_03, step_04, Step},
+};
+
+/// Scripts at a time.
+const AT_ONCE: usize = 32;
+const LARGE_AT_ONCE: usize = 4;
+
+/// The most bytes of a script that is not large.
+const MAX_BYTES: u64 = 150_000;
+
+/// A fixed one, so that a failure can be repeated.
+const SEED: u64 = 0x5eed;
+
+fn number(variable: &str, default: u64) -> u64 {
+    let text = env::var(variable);
+    text.map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{variable}={text}")))
+}
+
+/// Plays all scripts over a direct connection, or through a step of the guide and once directly.
+fn conforms(step: Option<Step>) {
+    actix_rt::System::new().block_on(async {
+        let runner = Runner::start().await;
+        let direct = runner.address();
+        let count = number("OCKAM_ORDERS", 1);
+        match step {
+            None => play_all("direct", &runner, direct, count).await,
+            Some(step) => {
+                let target = direct.to_string();
+                let start = tokio::task::spawn_blocking(move || step(&target, 2));
+                let mut tunnel = start.await.unwrap();
+                play_all("direct", &runner, direct, 1).await;
+                play_all("through the tunnel", &runner, tunnel.inlet, count).await;
+                for program in &mut tunnel.programs {
+                    assert!(program.is_running(), "{program}");
+                }
+            }
+        }
+    });
+}
+
+async fn play_all(way_name: &str, runner: &Runner, way: SocketAddr, count: u64) {
+    let (begun, seed) = (Instant::now(), number("OCKAM_ORDERS_SEED", SEED));
+    let numbers = AtomicU64::new(1);
+    let play = |run: u64, script: Script| {
+        let number = numbers.fetch_add(1, Ordering::Relaxed);
+        async move {
+            let played = runner.run(way, &script, number).await;
+            played.map(|_| ()).map_err(|why| {
+                format!("{way_name}, run {run} of seed {seed}, \"{}\": {why}", script.name)
+            })
+        }
+    };
+    let each = |count: u64, scripts: fn(u64) -> Vec<Script>, takes: fn(&Script) -> bool| {
+        let runs = (0..count).flat_map(move |run| {
+            let scripts = scripts(bytes_of(seed, run)).into_iter();
+            scripts.filter(takes).map(move |script| (run, script))
+        });
+        iter(runs).map(|(run, script)| play(run, script))
+    };
+    let seldom = count.div_ceil(100);
+    let orders = each(count, orders::scripts, |_| true).buffer_unordered(AT_ONCE);
+    let small = |script: &Script| !script.is_large && !script.is_bare;
+    let small = each(count, cases::scripts, small).buffer_unordered(AT_ONCE / 2);
+    let large = each(seldom, cases::scripts, |script| script.is_large);
+    let bare = each(seldom, cases::scripts, |script| script.is_bare);
+    let rest = small.chain(large.buffer_unordered(LARGE_AT_ONCE)).chain(bare.buffered(1));
+    let played = orders.chain(rest).try_fold(0, |played, ()| async move { Ok(played + 1) });
+    let played: u64 = played.await.unwrap_or_else(|violation: String| panic!("{violation}"));
+    println!(
+        "{way_name}: {} orders of FIN and RST in 3 ways each, {count} times, with the other cases {played} scripts, \
+         seed {seed}, 0 violations, {:.1} s",
+        orders::scripts(0).len() / 3,
+        begun.elapsed().as_secs_f32()
+    );
+}
+
+/// How many bytes a run's scripts send: sometimes within a portal's early credit, sometimes beyond.
+fn bytes_of(seed: u64, run: u64) -> u64 {
+    let mixed = (seed ^ run).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    1 + (mixed >> 32) % MAX_BYTES
+}
+
+#[test]
+fn direct_connections_end_as_the_scripts_say() {
+    in_own_network(|| conforms(None));
+}
+
+#[test]
+fn step_01_ends_connections_as_tcp_does() {
+    in_own_network(|| conforms(Some(step_01)));
+}
+
+#[test]
+fn step_02_ends_connections_as_tcp_does() {
+    in_own_network(|| conforms(Some(step_02)));
+}
+
+#[test]
+fn step_03_ends_connections_as_tcp_does() {
+    in_own_network(|| conforms(Some(step_03)));
+}
+
+#[test]
+fn step_04_ends_connections_as_tcp_does() {
+    in_own_network(|| conforms(Some(step_04)));
+}

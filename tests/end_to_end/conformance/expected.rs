@@ -1,0 +1,55 @@
+//! What one side of a connection has seen, and what TCP lets it see.
+//!
+//! Where the reader follows each step of the writer there is one outcome. Where it reads later,
+//! after more than one thing has happened, TCP promises less, and what is promised is a set:
+//!
+//! * A RST may overtake bytes on their way: RFC 9293, section 3.10.7.4, has the receiver flush
+//!   what it was not yet given. Linux gives a reader what had arrived before the RST and then the
+//!   error, but drops what the sender's socket still held. So before a reset there is any
+//!   prefix of what was sent.
+//! * A RST behind a FIN that the reader has not read: Linux gives such a reader the bytes and the
+//!   end, because the FIN arrived first; RFC 9293 says "connection reset" for CLOSE-WAIT and both
+//!   FIN-WAITs. Which one it is depends on how far the FIN had come, so both may be. An end must be
+//!   the whole even then.
+//!
+//! Never in any set: a byte that was not sent there, an end with less than the whole, an end
+//! without a FIN, a reset without a RST, and nothing at all.
+
+/// What one side has seen of its connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct History {
+    pub(super) sent: u64,
+    /// Bytes that came; each was compared.
+    pub(super) received: u64,
+    pub(super) end: bool,
+    pub(super) reset: bool,
+}
+
+/// What a side may have seen when a script is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// Neither an end nor a reset.
+    Open,
+    /// All that was sent, and the end.
+    End,
+    /// Any prefix of it, and a reset.
+    Reset,
+    /// The one or the other.
+    EndOrReset,
+    /// All that was sent, the end, and after it a reset.
+    EndThenReset,
+}
+
+impl Expected {
+    /// Whether `own` may be, given what the other side has sent.
+    pub(super) fn allows(self, own: &History, other: &History) -> bool {
+        let whole = own.received == other.sent;
+        let prefix = own.received <= other.sent;
+        match (own.end, own.reset) {
+            (false, false) => self == Self::Open && prefix,
+            (true, false) => matches!(self, Self::End | Self::EndOrReset) && whole,
+            (false, true) => matches!(self, Self::Reset | Self::EndOrReset) && prefix,
+            (true, true) => self == Self::EndThenReset && whole,
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! A portal through a secure channel over a long path: two nodes of one process, joined by a link
+//! with 50 ms in each direction.
+//!
+//! The path's clock is the real one, because sockets are at both ends. What is asserted does not
+//! depend on the machine's speed but that it moves 50 MB/s: how far the windows have grown.
+
+// Clippy knows tests by their attribute, and not what helps them.
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/pattern.rs"]
+mod pattern;
+
+use std::{
+    future::Future,
+    io::{self, ErrorKind},
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        Arc,
+    },
+    time::{Duration, Instant},
+};
+
+use actix::{Actor, Handler};
+use ockam::{
+    route, Address, Context, Entity, NodeBuilder, Payload, Route, Routed, SecureChannels,
+    TcpTransport, TrustEveryonePolicy, Vault,
+};
+use ockam_transports::memory::{Link, LinkOptions};
+use ockam_workers::portal::{
+    credit::INITIAL_WINDOW,
+    message::{decode, Control, Decoded},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    time::timeout,
+};
+
+use pattern::Pattern;
+
+const LATENCY: Duration = Duration::from_millis(50);
+
+/// What 100 MB/s have under way on this path.
+const BANDWIDTH_DELAY_PRODUCT: u64 = 10_000_000;
+
+const DEADLINE: Duration = Duration::from_secs(30);
+const CHUNK: u64 = 64 * 1024;
+
+/// More than the largest window.
+const BURST: u64 = 40_000_000;
+
+/// A hop that passes everything on and reads along: how much credit a reader grants beyond what it
+/// has been sent. That is its window or less.
+#[derive(Clone, Default)]
+struct Spy {
+    sent: Arc<AtomicU64>,
+    most_credit: Arc<AtomicU64>,
+}
+
+impl Actor for Spy {
+    type Context = actix::Context<Self>;
+}
+
+impl Handler<Routed<Payload>> for Spy {
+    type Result = ();
+
+    fn handle(&mut self, message: Routed<Payload>, _: &mut actix::Context<Self>) {
+        match decode(message.body()) {
+            Ok(Decoded::Data { offset, range }) => {
+                self.sent.fetch_max(offset.value() + range.len() as u64, Ordering::SeqCst);
+            }
+            Ok(Decoded::Control(Control::Window { limit })) => {
+                let credit = limit.value().saturating_sub(self.sent.load(Ordering::SeqCst));
+                self.most_credit.fetch_max(credit, Ordering::SeqCst);
+            }
+            _ => {}
+        }
+        // What comes after the end of a stream finds nobody; its sender is told.
+        let _ = message.forward();
+    }
+}
+
+/// Two nodes, the link between them, and the two ends of one connection that was tunnelled.
+struct Path {
+    nodes: [Context; 2],
+    link: Link,
+    spy: Spy,
+    client: TcpStream,
+    target: TcpStream,
+}
+
+/// Who reads. The spy has to be on its node, and not on the one where the writer waits for room.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    Client,
+    Target,
+}
+
+impl Path {
+    async fn open(spied_at: Option<Reader>) -> Self {
+        let builder = NodeBuilder::new().arbiters(1);
+        let (here, there) = (
+            builder.clone().start_with_context().await.unwrap(),
+            builder.start_with_context().await.unwrap(),
+        );
+        // No bandwidth of its own: ten times what is to be under way.
+        let capacity = 10 * usize::try_from(BANDWIDTH_DELAY_PRODUCT).unwrap();
+        let options = LinkOptions { latency: LATENCY, capacity, ..LinkOptions::default() };
+        let link = Link::new(here.node(), there.node(), options).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = listener.local_addr().unwrap().to_string();
+        TcpTransport::on(there.node()).create_outlet("outlet", target).await.unwrap();
+        entity(&there).create_secure_channel_listener("listener", TrustEveryonePolicy).unwrap();
+        let to_listener = route![link.address(), "listener"];
+        let channel =
+            entity(&here).create_secure_channel(to_listener, TrustEveryonePolicy).unwrap();
+        channel.established().await.unwrap();
+        let spy = Spy::default();
+        let way = way(&here, &there, &spy, spied_at, Address::from(&channel));
+        let tcp = TcpTransport::on(here.node());
+        let inlet = tcp.create_inlet("127.0.0.1:0", way).await.unwrap().address();
+        let client = TcpStream::connect(inlet).await.unwrap();
+        let (target, _) = timeout(DEADLINE, listener.accept()).await.unwrap().unwrap();
+        Self { nodes: [here, there], link, spy, client, target }
+    }
+
+    async fn close(self) {
+        drop((self.client, self.target));
+        for node in self.nodes {
+            node.node().stop().await;
+        }
+    }
+}
+
+fn entity(ctx: &Context) -> Entity {
+    let vault = Vault::create(ctx).unwrap();
+    Entity::create(ctx, &vault).unwrap()
+}
+
+fn way(
+    here: &Context,
+    there: &Context,
+    spy: &Spy,
+    spied_at: Option<Reader>,
+    channel: Address,
+) -> Route {
+    let (node, way) = match spied_at {
+        None => return route![channel, "outlet"],
+        Some(Reader::Target) => (there, route![channel, "spy", "outlet"]),
+        Some(Reader::Client) => (here, route!["spy", channel, "outlet"]),
+    };
+    node.start_worker("spy", spy.clone()).unwrap();
+    way
+}
+
+/// Writes the pattern until it is told to end; gives how much. It pauses after each [`BURST`] until
+/// all was taken: then what the reader grants is its whole window, but for a step.
+async fn write(
+    socket: &mut TcpStream,
+    pattern: &Pattern,
+    mut taken: watch::Receiver<u64>,
+    is_enough: impl Fn() -> bool,
+) -> io::Result<u64> {
+    let mut sent = 0;
+    while !is_enough() {
+        let burst = sent + BURST;
+        while sent < burst {
+            sent += socket.write(pattern.at(sent, CHUNK.min(burst - sent))).await? as u64;
+        }
+        // An error says that the reader was reset, and so will be the next write.
+        let _ = taken.wait_for(|taken| *taken == sent).await;
+    }
+    socket.shutdown().await?;
+    Ok(sent)
+}
+
+/// Compares with the pattern until the end; gives how much came.
+async fn read(
+    socket: &mut TcpStream,
+    pattern: &Pattern,
+    progress: watch::Sender<u64>,
+) -> io::Result<u64> {
+    let (mut taken, mut chunk) = (0, vec![0; CHUNK as usize]);
+    loop {
+        let read = socket.read(&mut chunk).await?;
+        if read == 0 {
+            return Ok(taken);
+        }
+        assert_eq!(pattern.check(taken, &chunk[..read]), Ok(()));
+        taken += read as u64;
+        progress.send_replace(taken);
+    }
+}
+
+fn run(test: impl Future<Output = ()>) {
+    actix_rt::System::new().block_on(async {
+        timeout(3 * DEADLINE, test).await.expect("the test ends in time");
+    });
+}
+
+/// One direction of a stream fills the path: what may be under way becomes what 100 MB/s need.
+async fn fills(reader: Reader) {
+    let (begun, mut path) = (Instant::now(), Path::open(Some(reader)).await);
+    let pattern = Pattern::new(1);
+    let (from, to) = match reader {
+        Reader::Target => (&mut path.client, &mut path.target),
+        Reader::Client => (&mut path.target, &mut path.client),
+    };
+    let most = path.spy.most_credit.clone();
+    let is_enough =
+        || most.load(Ordering::SeqCst) >= BANDWIDTH_DELAY_PRODUCT || begun.elapsed() > DEADLINE;
+    let (progress, taken) = watch::channel(0);
+    let writing = write(from, &pattern, taken, is_enough);
+    let (sent, taken) = tokio::join!(writing, read(to, &pattern, progress));
+    let (sent, credit) = (sent.unwrap(), most.load(Ordering::SeqCst));
+    println!(
+        "from {INITIAL_WINDOW} to {credit} bytes under way after {sent} bytes and {:?}",
+        begun.elapsed()
+    );
+    assert!(credit >= BANDWIDTH_DELAY_PRODUCT, "only {credit} after {sent} bytes, {DEADLINE:?}");
+    assert_eq!(taken.unwrap(), sent);
+    path.close().await;
+}
+
+#[test]
+fn an_upload_over_a_long_path_is_not_limited_by_its_window() {
+    run(fills(Reader::Target));
+}
+
+#[test]
+fn a_download_over_a_long_path_is_not_limited_by_its_window() {
+    run(fills(Reader::Client));
+}
+
+#[test]
+fn a_long_path_that_is_cut_gives_both_sides_a_reset_and_no_end() {
+    run(async {
+        let mut path = Path::open(None).await;
+        let pattern = Pattern::new(2);
+        let (progress, taken) = watch::channel(0);
+        let (mut arrived, link) = (taken.clone(), path.link.clone());
+        let cutting = async {
+            arrived.wait_for(|taken| *taken > 2_000_000).await.unwrap();
+            link.cut();
+        };
+        let ((), sent, taken) = tokio::join!(
+            cutting,
+            write(&mut path.client, &pattern, taken, || false),
+            read(&mut path.target, &pattern, progress)
+        );
+        let sent = sent.unwrap_err().kind();
+        assert!(matches!(sent, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{sent}");
+        assert_eq!(taken.map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));
+        path.close().await;
+    });
+}
