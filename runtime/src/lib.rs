@@ -9,6 +9,7 @@
 //! | the one envelope, and its bytes on the wire | [`message`], [`payload`], [`codec`] |
 //! | where a message came from, and what it may reach | [`origin`], [`reachability`] |
 //! | how edges stay bounded | [`budget`], [`path`], [`limits`] |
+//! | what a socket has | [`readiness`] |
 //! | which worker has which address, and where its messages wait | [`table`], [`worker`], [`inbox`] |
 //! | the function that every message passes | [`node`], [`router`] |
 //! | what workers and programs see | [`routed`], [`body`], [`context`] |
@@ -30,6 +31,7 @@ pub mod origin;
 pub mod path;
 pub mod payload;
 pub mod reachability;
+pub mod readiness;
 pub mod route;
 pub mod routed;
 pub mod router;

@@ -7,8 +7,8 @@ use std::{io, rc::Rc, sync::Arc};
 
 use bytes::BytesMut;
 use ockam_runtime::{
-    budget::Budget, codec, limits::INGRESS_BUDGET_BYTES, origin::Ingress, Error, Node, Origin,
-    Result,
+    budget::Budget, codec, limits::INGRESS_BUDGET_BYTES, origin::Ingress, readiness, Error, Node,
+    Origin, Result,
 };
 use tokio::{
     net::TcpStream,
@@ -153,13 +153,18 @@ async fn write_all(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
 async fn fill(stream: &TcpStream, arrived: &mut BytesMut, capacity: &mut usize) -> io::Result<()> {
     loop {
         arrived.reserve(room(arrived, *capacity));
+        let room = arrived.capacity() - arrived.len();
         match stream.try_read_buf(arrived) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(read) if read >= *capacity / 2 => {
                 *capacity = (*capacity * 2).min(MAX_READ_BYTES);
+                if read < room {
+                    readiness::drained(stream);
+                }
                 return Ok(());
             }
             Ok(read) => {
+                readiness::drained(stream);
                 if read < *capacity / 16 {
                     *capacity = (*capacity / 2).max(MIN_READ_BYTES);
                 }

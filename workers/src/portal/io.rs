@@ -6,15 +6,16 @@
 
 use std::{
     future::Future,
-    io::{self, IoSlice},
+    io::{self, IoSlice, Read as _},
     pin::Pin,
     rc::Rc,
     task::{Context as Task, Poll},
 };
 
 use actix::{fut::ActorFuture, Context};
-use bytes::Buf;
-use ockam_runtime::{Payload, Permit};
+use bytes::{Buf, BytesMut};
+use ockam_runtime::{readiness, Payload, Permit};
+use socket2::SockRef;
 use tokio::{io::Interest, net::TcpStream};
 
 use super::worker::StreamWorker;
@@ -43,6 +44,8 @@ pub(crate) struct Io {
     path_lost: Option<Boxed<()>>,
     socket_error: Option<Boxed<io::Result<()>>>,
     eof: bool,
+    /// Whether the socket may have bytes that no event has told of yet.
+    unasked: bool,
 }
 
 impl Default for Io {
@@ -54,6 +57,7 @@ impl Default for Io {
             path_lost: None,
             socket_error: None,
             eof: false,
+            unasked: true,
         }
     }
 }
@@ -93,7 +97,7 @@ impl Io {
             return self.poll_error(socket, task);
         }
         self.socket_error = None;
-        while socket.poll_read_ready(task)?.is_ready() {
+        while socket.poll_read_ready(task)?.is_ready() || self.unasked {
             if !self.poll_permit(worker, task) {
                 return Ok(());
             }
@@ -121,11 +125,18 @@ impl Io {
         let Some(mut permit) = self.permit.take() else { return Ok(Read::NotReady) };
         let capacity = self.read_size.min(readable);
         let (mut buffer, start) = StreamWorker::read_buffer(capacity).into_buffer();
-        // The room behind the buffer is for the tag: the read must not fill it.
-        let mut limited = bytes::BufMut::limit(&mut buffer, capacity);
-        match socket.try_read_buf(&mut limited) {
+        let unasked = std::mem::take(&mut self.unasked);
+        let read = match unasked {
+            true => read_unasked(socket, &mut buffer, capacity),
+            // The room behind the buffer is for the tag: the read must not fill it.
+            false => socket.try_read_buf(&mut bytes::BufMut::limit(&mut buffer, capacity)),
+        };
+        match read {
             Ok(0) => Ok(Read::End),
             Ok(read) => {
+                if read < capacity {
+                    readiness::drained(socket);
+                }
                 self.adapt(read);
                 permit.shrink_to(read);
                 let payload = Payload::from_buffer(buffer, start);
@@ -196,6 +207,16 @@ impl Io {
         }
         Ok(())
     }
+}
+
+/// Reads although no event has said that there is something: a client that speaks first has often
+/// done so by the time that it is accepted, and its first bytes then go with `Open`.
+fn read_unasked(socket: &TcpStream, buffer: &mut BytesMut, capacity: usize) -> io::Result<usize> {
+    let start = buffer.len();
+    buffer.resize(start + capacity, 0);
+    let read = (&*SockRef::from(socket)).read(&mut buffer[start..]);
+    buffer.truncate(start + *read.as_ref().unwrap_or(&0));
+    read
 }
 
 enum Read {

@@ -133,6 +133,7 @@ impl StreamWorker {
 
     /// Does what the stream's state asks for.
     pub(crate) fn act(&mut self, context: &mut Context<Self>) {
+        let mut ended_by_peer = false;
         while let Some(action) = self.stream.poll_action() {
             match action {
                 Action::Send(control) => {
@@ -141,12 +142,7 @@ impl StreamWorker {
                     let message = Message::new(self.route.clone(), self.back.clone(), payload);
                     self.node.route(message);
                 }
-                Action::ShutdownWrite => {
-                    if let Some(socket) = &self.socket {
-                        // A socket that was reset meanwhile says so to the next read.
-                        let _ = SockRef::from(&**socket).shutdown(std::net::Shutdown::Write);
-                    }
-                }
+                Action::ShutdownWrite => ended_by_peer = true,
                 Action::ResetSocket => {
                     self.waiting.clear();
                     // Closed with `SO_LINGER` 0, which it has had from the start.
@@ -154,9 +150,14 @@ impl StreamWorker {
                 }
                 Action::Finished(end) => {
                     self.finish(end);
-                    context.stop();
+                    // The socket is closed with this actor, which ends both directions.
+                    return context.stop();
                 }
             }
+        }
+        if let (true, Some(socket)) = (ended_by_peer, &self.socket) {
+            // A socket that was reset meanwhile says so to the next read.
+            let _ = SockRef::from(&**socket).shutdown(std::net::Shutdown::Write);
         }
     }
 

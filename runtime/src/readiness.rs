@@ -1,0 +1,16 @@
+//! What a short read says about a socket.
+
+use std::io;
+
+use tokio::{io::Interest, net::TcpStream};
+
+/// Notes that a read took all that `socket` had, which saves the read that would find nothing; only
+/// for a read that returned fewer bytes than there was room for. The next event wakes its reader
+/// again, and an end or an error that was announced stays announced.
+///
+/// [epoll(7)](https://man7.org/linux/man-pages/man7/epoll.7.html) says why that is enough for a stream.
+pub fn drained(socket: &TcpStream) {
+    let nothing_left = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+    // The outcome is the error that it was given.
+    let _ = socket.try_io(Interest::READABLE, nothing_left);
+}
