@@ -1,7 +1,7 @@
-//! One process of a tunnel: started, listened to, and ended, with whatever it started itself.
+//! One process of a benchmark: started, listened to, and ended, with whatever it started itself.
 
-use crate::tunnel::Scratch;
-use crate::usage;
+use super::scratch::Scratch;
+use super::usage;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
