@@ -22,6 +22,12 @@ const AWAY: [Duration; 4] = [
     Duration::from_millis(2500),
 ];
 
+/// Streams between an outage and the next kill.
+const UNDISTURBED: u64 = 50;
+
+/// How long those may take: they are small, and 10 ms each would be slow.
+const CARRIES_WITHIN: Duration = Duration::from_secs(20);
+
 /// What the kills of one program came to.
 pub(crate) struct Killed {
     /// Which one.
@@ -54,6 +60,7 @@ impl Killer<'_> {
     /// Kills a program, starts it again, and sees that all is as before.
     pub(crate) fn kill(&mut self, program: Program, random: &mut Random) -> Result<(), Violation> {
         self.load.resume();
+        self.carries()?;
         let held = Held::begin(self.traffic)?;
         let away = random.pick(&AWAY);
         let failed = |error| Violation::new(Figure::Kills, error);
@@ -65,12 +72,13 @@ impl Killer<'_> {
         let started = Instant::now();
         self.tunnel.start_one(program).map_err(failed)?;
         let (told, streams) = held.all_reset(killed).map_err(|error| error.during(program))?;
+        let back = await_recovery(self.traffic, started).map_err(|error| error.during(program))?;
+        self.traffic.outages.end();
+        // What the target that was killed saw went with it.
         if program != Program::Target {
             target_was_reset(self.traffic.target, &streams)
                 .map_err(|error| error.during(program))?;
         }
-        let back = await_recovery(self.traffic, started).map_err(|error| error.during(program))?;
-        self.traffic.outages.end();
         self.record(program, told, back);
         eprintln!(
             "killed the {program}, away {away:.1?}: clients reset in {told:.1?}, back in {back:.1?}"
@@ -87,6 +95,20 @@ impl Killer<'_> {
         let peaks = self.tunnel.peaks();
         self.peaks.add(&peaks);
         judge_memory(&peaks)
+    }
+
+    /// Waits until some more streams have gone undisturbed.
+    fn carries(&self) -> Result<(), Violation> {
+        let (begun, before) = (Instant::now(), self.traffic.all_compared());
+        while self.traffic.all_compared() < before + UNDISTURBED {
+            self.traffic.verdict.so_far()?;
+            if begun.elapsed() > CARRIES_WITHIN {
+                let text = format!("{UNDISTURBED} streams take more than {CARRIES_WITHIN:?}");
+                return Err(Violation::new(Figure::Orders, text));
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
     }
 
     fn record(&mut self, program: Program, told: Duration, back: Duration) {

@@ -146,7 +146,8 @@ impl Findings {
     fn each_program(&self) -> String {
         let heading = ["killed", "times", "reset s, max", "back s, median", "back s, max"];
         let mut lines = vec![row(heading)];
-        for killed in &self.killed {
+        let of = |program| self.killed.iter().find(|killed| killed.program == program);
+        for killed in Program::ALL.into_iter().filter_map(of) {
             let mut back = killed.back.clone();
             back.sort();
             let most =
@@ -169,7 +170,7 @@ fn orders(traffic: &Traffic, lines: &mut Vec<Vec<String>>) {
         .zip(&traffic.compared)
         .map(|(order, count)| format!("{order:?} {}", count.load(Relaxed)))
         .collect();
-    let compared: u64 = traffic.compared.iter().map(|count| count.load(Relaxed)).sum();
+    let compared = traffic.all_compared();
     if compared > 0 {
         let what = format!("orders of ends and resets as direct TCP, {compared} streams");
         lines.push(row(["13", &what, &counts.join(", "), "the same", "met"]));
@@ -188,7 +189,9 @@ fn orders(traffic: &Traffic, lines: &mut Vec<Vec<String>>) {
 }
 
 fn megabytes(peaks: &[(Program, u64)]) -> String {
-    let each = peaks.iter().map(|(program, peak)| format!("{program} {:.1}", *peak as f64 / 1e6));
+    let of = |program| peaks.iter().find(|(of, _)| *of == program);
+    let each = Program::OURS.into_iter().filter_map(of);
+    let each = each.map(|(program, peak)| format!("{program} {:.1}", *peak as f64 / 1e6));
     each.collect::<Vec<_>>().join(", ")
 }
 

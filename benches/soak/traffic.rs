@@ -12,10 +12,14 @@ use crate::verdict::{Figure, Verdict, Violation};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// The longest that a client may be left without a byte and without an end.
 pub(crate) const SILENCE: Duration = Duration::from_secs(5);
+
+/// Until a client that was refused comes again.
+const REFUSED_AGAIN: Duration = Duration::from_millis(10);
 
 /// Bytes each way, at most, of streams that are about their ends.
 const SMALL: u64 = 64 << 10;
@@ -57,6 +61,11 @@ impl Traffic {
         }
     }
 
+    /// Streams that went as without the tunnel.
+    pub(crate) fn all_compared(&self) -> u64 {
+        self.compared.iter().map(|count| count.load(Relaxed)).sum()
+    }
+
     /// A request with a number of its own.
     pub(crate) fn request(&self, order: Order, up: u64, down: u64) -> Request {
         let stream = self.streams.fetch_add(1, Relaxed) + 1;
@@ -74,6 +83,7 @@ impl Traffic {
             Ok(seen) => self.check_client(&request, seen, disturbed)?,
             Err(error) if disturbed && error.kind() == ErrorKind::ConnectionRefused => {
                 self.broken.fetch_add(1, Relaxed);
+                thread::sleep(REFUSED_AGAIN);
                 return Ok(());
             }
             Err(error) => {
