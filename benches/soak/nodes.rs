@@ -18,6 +18,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// The system gives no outgoing connection one of these ports, so a program finds its own free when it starts again.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
+/// What a hub says when it does, before the address.
+const LISTENS: &str = "hub on ";
+
 /// What is before the route in the line that an outlet prints.
 const ROUTE: &str = "--route '";
 
@@ -100,7 +103,12 @@ impl Tunnel {
     pub(crate) fn start_one(&mut self, program: Program) -> io::Result<()> {
         let started = Instant::now();
         let process = match program {
-            Program::Hub => self.ockam(program, &["hub", &self.hub.to_string()])?,
+            Program::Hub => {
+                let mut hub = self.ockam(program, &["hub", &self.hub.to_string()])?;
+                // An outlet that is started before its hub listens gives up.
+                await_said(&mut hub, LISTENS, "\n")?;
+                hub
+            }
             Program::Outlet => self.outlet()?,
             Program::Inlet => {
                 let listen = self.inlet.to_string();
@@ -155,7 +163,7 @@ impl Tunnel {
         let mut command =
             self.with_identity(&["outlet", "--to", &to, "--via", &via, "--identity", "web"]);
         let mut process = Process::start(Program::Outlet.name(), &mut command, &self.scratch)?;
-        let route = await_route(&mut process)?;
+        let route = await_said(&mut process, ROUTE, "'")?;
         if !self.route.is_empty() && self.route != route {
             let text = format!("another forwarding address, not {:?} but {route:?}", self.route);
             return Err(io::Error::other(text));
@@ -201,17 +209,18 @@ fn command(arguments: &[&str]) -> Command {
     command
 }
 
-fn await_route(process: &mut Process) -> io::Result<String> {
+/// Waits until a program has said something between two texts, and gives it.
+fn await_said(process: &mut Process, before: &str, behind: &str) -> io::Result<String> {
     let asked = Instant::now();
     loop {
         let log = process.log()?;
-        let line = log.split_once(ROUTE).and_then(|(_, behind)| behind.split_once('\''));
-        if let Some((route, _)) = line {
-            return Ok(route.to_owned());
+        let rest = log.split_once(before).map(|(_, rest)| rest);
+        if let Some((said, _)) = rest.and_then(|rest| rest.split_once(behind)) {
+            return Ok(said.to_owned());
         }
         process.check_alive()?;
         if asked.elapsed() > READY_WITHIN {
-            return Err(process.complaint("has no forwarder in time"));
+            return Err(process.complaint(&format!("does not say {before:?} in time")));
         }
         thread::sleep(LOOK_AGAIN);
     }
