@@ -53,6 +53,8 @@ pub(crate) fn run(
     traffic.opened.fetch_add(STALLED, Relaxed);
     let beside = speed(traffic, live)?;
     resume(traffic, &requests, streams).map_err(failed)?;
+    // Other work on the machine may have come or gone meanwhile: the slower of the two counts.
+    let alone = alone.min(speed(traffic, live)?);
     let stalled = Stalled { offered, kept: beside / alone, peaks: tunnel.peaks(), judged };
     stalled.judge()?;
     Ok(stalled)

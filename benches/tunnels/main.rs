@@ -55,6 +55,8 @@ mod target;
 mod targets;
 mod tunnel;
 
+// It is more than one benchmark's.
+#[allow(dead_code)]
 #[path = "../support/support.rs"]
 mod support;
 
