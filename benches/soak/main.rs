@@ -113,7 +113,7 @@ fn run(options: &Options) -> io::Result<()> {
     let outcome = soak(options, &mut random, &mut tunnel, &traffic, &mut findings, begun);
     let mut text = machine::facts("soak", &[]);
     text += &format!("- Seed: {seed}\n- Duration: {:.0} s\n\n", begun.elapsed().as_secs_f64());
-    text += &findings.show(&traffic);
+    text += &findings.show(&traffic, outcome.as_ref().err());
     if let Err(violation) = &outcome {
         text += &format!("\n**Violation** of {violation}\n");
         eprint!("{}", tunnel.last_words());

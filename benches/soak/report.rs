@@ -8,6 +8,7 @@ use crate::slope::slope;
 use crate::stall::{self, Stalled};
 use crate::support::table::table;
 use crate::traffic::{Traffic, SILENCE};
+use crate::verdict::Violation;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -63,14 +64,19 @@ impl Peaks {
 }
 
 impl Findings {
-    /// The tables.
-    pub(crate) fn show(&self, traffic: &Traffic) -> String {
+    /// The tables; what a violation belongs to is not met.
+    pub(crate) fn show(&self, traffic: &Traffic, violation: Option<&Violation>) -> String {
         let mut lines = vec![row(["figure", "what", "found", "aim", "outcome"])];
         self.churn(&mut lines);
         self.stall(&mut lines);
         orders(traffic, &mut lines);
         self.kills(&mut lines);
         self.memory(&mut lines);
+        let number = violation.map(|violation| violation.figure.number().to_string());
+        for line in lines.iter_mut().filter(|line| line.first() == number.as_ref()) {
+            line.pop();
+            line.push("violated, see below".to_owned());
+        }
         let mut text = table(&lines);
         if !self.killed.is_empty() {
             text += "\n";
@@ -181,11 +187,7 @@ fn orders(traffic: &Traffic, lines: &mut Vec<Vec<String>>) {
         traffic.bytes.load(Relaxed) as f64 / 1e9,
         traffic.broken.load(Relaxed)
     );
-    let (found, outcome) = match traffic.verdict.first() {
-        None => ("0".to_owned(), "met"),
-        Some(_) => ("see the violation".to_owned(), "-"),
-    };
-    lines.push(row(["13", &what, &found, "0", outcome]));
+    lines.push(row(["13", &what, "0", "0", "met"]));
 }
 
 fn megabytes(peaks: &[(Program, u64)]) -> String {

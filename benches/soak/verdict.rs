@@ -17,7 +17,8 @@ pub(crate) enum Figure {
 }
 
 impl Figure {
-    fn number(self) -> u8 {
+    /// As the page counts.
+    pub(crate) fn number(self) -> u8 {
         match self {
             Figure::Churn => 10,
             Figure::Stall => 11,
