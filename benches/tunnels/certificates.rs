@@ -1,6 +1,7 @@
 //! Certificates for the peers that speak TLS: an authority and one certificate for each side, made by `openssl`.
 
-use crate::tunnel::{installed, Scratch};
+use crate::support::installed::installed;
+use crate::support::scratch::Scratch;
 use std::fs;
 use std::io;
 use std::path::PathBuf;

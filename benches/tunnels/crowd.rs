@@ -4,7 +4,7 @@
 //! what was read is only counted, and so a stream costs this program next to nothing.
 
 use crate::client::Direction;
-use crate::role::ready;
+use crate::support::role::ready;
 use crate::target::{ECHO, SINK, SOURCE};
 use std::cell::{Cell, RefCell};
 use std::future::Future;

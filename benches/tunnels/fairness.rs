@@ -6,8 +6,8 @@
 use crate::client::Direction;
 use crate::crowd::Crowd;
 use crate::options::Options;
-use crate::report;
 use crate::scale::start;
+use crate::support::table::table;
 use crate::tunnel::{self, Kind};
 use std::io;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub(crate) fn run(options: &Options) -> io::Result<String> {
     }
     Ok(format!(
         "{STREAMS} busy streams of one tunnel; 1 is the index of equal shares.\n\n{}{notes}",
-        report::table(&lines)
+        table(&lines)
     ))
 }
 

@@ -8,9 +8,10 @@
 //! What makes it fast is to take, and to give, as many records as are there with one call of the system (a tenth less
 //! processor time than one by one), and to keep the buffers of connections that have ended for the next ones.
 
-use crate::process::Process;
-use crate::role::ready;
-use crate::tunnel::{parse, Running, Scratch};
+use crate::support::process::Process;
+use crate::support::role::ready;
+use crate::support::scratch::Scratch;
+use crate::tunnel::{parse, Running};
 use ring::aead::{Aad, LessSafeKey, Nonce, UnboundKey, AES_256_GCM};
 use std::cell::RefCell;
 use std::io::{self, IoSlice};

@@ -3,11 +3,11 @@
 use crate::client;
 use crate::crowd::Crowd;
 use crate::options::Options;
-use crate::report;
 use crate::scale::{enough_files, start};
+use crate::support::table::table;
+use crate::support::usage;
 use crate::target::ECHO;
 use crate::tunnel::{self, Kind, Running};
-use crate::usage;
 use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -43,7 +43,7 @@ pub(crate) fn run(options: &Options) -> io::Result<String> {
     Ok(format!(
         "{} idle connections, each of which has carried one byte; all processes of the tunnel together.\n\n{}{notes}",
         options.streams,
-        report::table(&lines)
+        table(&lines)
     ))
 }
 

@@ -12,13 +12,14 @@
 //! | file | idea |
 //! |---|---|
 //! | [`options`], [`role`] | the command line, and what this program becomes when it starts itself again |
-//! | [`tunnel`], [`process`], [`usage`] | a tunnel under test, the processes it is made of, and what those have used |
+//! | [`tunnel`] | a tunnel under test |
+//! | [`support`] | the processes it is made of, what those have used, and where it all ran |
 //! | [`target`], [`client`], [`pattern`] | the two ends of the traffic, and the bytes that go between them |
 //! | [`floor`] | the upper bound: read, seal or open, write |
 //! | [`socat`], [`ssh`], [`stunnel`], [`haproxy`], [`certificates`] | the peers |
 //! | [`steps`], [`ours`] | our own tunnels: starting them, and being them |
 //! | [`measure`], [`metric`] | one tunnel, one round, and what is measured |
-//! | [`summary`], [`targets`], [`report`], [`machine`] | medians, the bars to clear, the Markdown, and where it ran |
+//! | [`summary`], [`targets`], [`report`] | medians, the bars to clear, and the Markdown |
 //! | [`svg`], [`bars`], [`lines`] | the plots |
 //! | [`scale`], [`idle`], [`stall`], [`fairness`], [`crowd`] | what happens with many streams, or with readers that stop |
 
@@ -35,13 +36,11 @@ mod floor;
 mod haproxy;
 mod idle;
 mod lines;
-mod machine;
 mod measure;
 mod metric;
 mod options;
 mod ours;
 mod pattern;
-mod process;
 mod report;
 mod role;
 mod scale;
@@ -55,13 +54,18 @@ mod svg;
 mod target;
 mod targets;
 mod tunnel;
-mod usage;
+
+// It is more than one benchmark's.
+#[allow(dead_code)]
+#[path = "../support/support.rs"]
+mod support;
 
 use clap::Parser;
 use options::Options;
 use std::io;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+use support::usage;
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -95,7 +99,7 @@ fn run(options: &Options) -> io::Result<()> {
     if asked.is_empty() {
         return compare(options);
     }
-    let mut text = machine::facts();
+    let mut text = report::machine();
     for question in asked {
         text += "\n";
         text += &question(options)?;

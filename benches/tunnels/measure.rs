@@ -3,9 +3,10 @@
 use crate::client::{self, Direction};
 use crate::metric::Metric;
 use crate::options::Options;
-use crate::process::Process;
-use crate::tunnel::{parse, Kind, Running, Scratch};
-use crate::usage;
+use crate::support::process::Process;
+use crate::support::scratch::Scratch;
+use crate::support::usage;
+use crate::tunnel::{parse, Kind, Running};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;

@@ -11,7 +11,7 @@ use ockam::{
     RemoteForwarder, Result, Route, SecureChannels, TcpTransport, TrustEveryonePolicy, Vault, TCP,
 };
 
-use crate::role::ready;
+use crate::support::role::ready;
 
 const ANY_PORT: &str = "127.0.0.1:0";
 const LISTENER: &str = "secure_channel_listener_service";

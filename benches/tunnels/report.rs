@@ -1,15 +1,22 @@
 //! The report: Markdown whose tables are padded, so that it reads as well in a terminal.
 
-use crate::machine;
 use crate::metric::Metric;
 use crate::options::Options;
 use crate::summary::{Results, Row, TOO_BUSY};
+use crate::support::machine::facts;
+use crate::support::table::table;
 use crate::targets::verdicts;
 use crate::tunnel::Sort;
 
+/// Where it ran, and with which programs.
+pub(crate) fn machine() -> String {
+    let programs = [("ssh", "-V"), ("stunnel", "-version"), ("haproxy", "-v"), ("socat", "-V")];
+    facts("tunnels", &programs)
+}
+
 /// The whole report of the comparison.
 pub(crate) fn comparison(results: &Results, options: &Options) -> String {
-    let mut text = machine::facts();
+    let mut text = machine();
     text += &other_work(results);
     text += &format!(
         "\nMedians of {} interleaved rounds; only ratios within one run mean anything.\n\n",
@@ -106,31 +113,4 @@ fn figures(row: &Row, show: impl Fn(Metric) -> Option<String>) -> Vec<String> {
 
 fn dash() -> String {
     "-".to_owned()
-}
-
-/// A Markdown table; the first line is its heading, and all columns but the first lean to the right.
-pub(crate) fn table(lines: &[Vec<String>]) -> String {
-    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        let cells = lines.iter().filter_map(|line| line.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0).max(3)
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut text = String::new();
-    for (number, line) in lines.iter().enumerate() {
-        let cells =
-            line.iter().zip(&widths).enumerate().map(|(column, (cell, width))| match column {
-                0 => format!("| {cell:<width$} "),
-                _ => format!("| {cell:>width$} "),
-            });
-        text += &(cells.collect::<String>() + "|\n");
-        if number == 0 {
-            let rule = widths.iter().enumerate().map(|(column, width)| match column {
-                0 => format!("|{}", "-".repeat(width + 2)),
-                _ => format!("|{}:", "-".repeat(width + 1)),
-            });
-            text += &(rule.collect::<String>() + "|\n");
-        }
-    }
-    text
 }

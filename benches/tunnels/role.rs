@@ -1,12 +1,8 @@
 //! What this program becomes when it starts itself again: the target, one side of the floor, or one of our nodes.
-//!
-//! A role says `ready ADDRESS` in one line on its standard output as soon as it can be used, and ends when its standard
-//! input does. The input is a pipe that only the parent holds, so no role outlives a benchmark that was killed.
 
+use crate::support::role::end_with_the_parent;
 use crate::{crowd, floor, ours, target};
-use std::fmt::Display;
-use std::io::{self, Read, Write};
-use std::process::{self, ExitCode};
+use std::process::ExitCode;
 use std::thread;
 
 /// Plays `role` until the parent goes away; returns only when it failed.
@@ -27,17 +23,4 @@ pub(crate) fn play(role: &str, arguments: &[String]) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Tells the parent that the role can be used, and under which address.
-pub(crate) fn ready(address: impl Display) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "ready {address}")?;
-    out.flush()
-}
-
-fn end_with_the_parent() {
-    let mut nothing = [0; 64];
-    while matches!(io::stdin().read(&mut nothing), Ok(count) if count > 0) {}
-    process::exit(0);
 }

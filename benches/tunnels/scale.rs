@@ -4,10 +4,11 @@ use crate::client::Direction;
 use crate::crowd::Crowd;
 use crate::lines::{self, Panel, Series};
 use crate::options::Options;
-use crate::process::Process;
-use crate::report;
-use crate::tunnel::{self, parse, Kind, Running, Scratch};
-use crate::usage;
+use crate::support::process::Process;
+use crate::support::scratch::Scratch;
+use crate::support::table;
+use crate::support::usage;
+use crate::tunnel::{self, parse, Kind, Running};
 use std::io;
 
 /// Files that a process needs besides those of its streams.
@@ -98,7 +99,7 @@ fn table(steps: &[Step]) -> String {
             peaks.join(", "),
         ]);
     }
-    report::table(&lines)
+    table::table(&lines)
 }
 
 fn plot(grown: &[(&Kind, Vec<Step>)]) -> String {

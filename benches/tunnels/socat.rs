@@ -1,7 +1,9 @@
 //! Peer: two `socat`, which seal nothing and start a process for every connection.
 
-use crate::process::Process;
-use crate::tunnel::{await_listening, free_address, installed, Running, Scratch};
+use crate::support::installed::installed;
+use crate::support::process::Process;
+use crate::support::scratch::Scratch;
+use crate::tunnel::{await_listening, free_address, Running};
 use std::io;
 use std::net::SocketAddr;
 use std::process::Command;

@@ -3,8 +3,10 @@
 //! Keys are generated for each start, the client checks the servers' keys, and neither side reads the user's or the
 //! system's configuration. A server that root starts wants the directory `/run/sshd`; it is made where it is missing.
 
-use crate::process::Process;
-use crate::tunnel::{await_listening, free_address, installed, Running, Scratch};
+use crate::support::installed::installed;
+use crate::support::process::Process;
+use crate::support::scratch::Scratch;
+use crate::tunnel::{await_listening, free_address, Running};
 use std::fmt::Write;
 use std::fs;
 use std::io;

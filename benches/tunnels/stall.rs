@@ -3,12 +3,13 @@
 use crate::client::{self, Direction};
 use crate::measure;
 use crate::options::Options;
-use crate::process::Process;
-use crate::report;
 use crate::summary::median;
+use crate::support::process::Process;
+use crate::support::scratch::Scratch;
+use crate::support::table::table;
+use crate::support::usage;
 use crate::target::{self, HOLD, RELEASE, SOURCE};
-use crate::tunnel::{self, parse, Kind, Running, Scratch};
-use crate::usage;
+use crate::tunnel::{self, parse, Kind, Running};
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
@@ -44,7 +45,7 @@ pub(crate) fn run(options: &Options) -> io::Result<String> {
         }
     }
     let offered = options.offer;
-    Ok(format!("{STALLED} streams whose reader stops while {offered} GiB is offered to each, beside one live stream; memory is the peak of each process.\n\n{}{notes}", report::table(&lines)))
+    Ok(format!("{STALLED} streams whose reader stops while {offered} GiB is offered to each, beside one live stream; memory is the peak of each process.\n\n{}{notes}", table(&lines)))
 }
 
 fn way(kind: &Kind, direction: Direction, options: &Options) -> io::Result<Vec<String>> {

@@ -1,7 +1,8 @@
 //! Starting our own tunnels: the processes of each step, in the order in which they need each other.
 
-use crate::process::Process;
-use crate::tunnel::{parse, Running, Scratch};
+use crate::support::process::Process;
+use crate::support::scratch::Scratch;
+use crate::tunnel::{parse, Running};
 use std::io;
 use std::net::SocketAddr;
 

@@ -1,8 +1,10 @@
 //! Peer: two `stunnel`, TLS 1.3 with certificates on both sides, a thread and a handshake for every connection.
 
 use crate::certificates::Certificates;
-use crate::process::Process;
-use crate::tunnel::{await_listening, free_address, installed, Running, Scratch};
+use crate::support::installed::installed;
+use crate::support::process::Process;
+use crate::support::scratch::Scratch;
+use crate::tunnel::{await_listening, free_address, Running};
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;

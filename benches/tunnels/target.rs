@@ -5,7 +5,7 @@
 //! another thread. So a new connection costs no hand-over between threads, and a thread that is busy blocks nobody.
 
 use crate::pattern::{Pattern, BLOCK};
-use crate::role::ready;
+use crate::support::role::ready;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -2,14 +2,11 @@
 
 use crate::client;
 use crate::options::Options;
-use crate::process::{Process, READY_WITHIN};
+use crate::support::process::{Process, READY_WITHIN};
+use crate::support::scratch::Scratch;
 use crate::{floor, haproxy, socat, ssh, steps, stunnel};
-use std::fs::{self, DirBuilder};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -134,53 +131,4 @@ pub(crate) fn free_address() -> io::Result<SocketAddr> {
 /// Reads an address that a role was ready with.
 pub(crate) fn parse(address: &str) -> io::Result<SocketAddr> {
     address.parse().map_err(|error| io::Error::other(format!("{address:?} is no address: {error}")))
-}
-
-/// Where `program` is installed; `sbin` counts even if the user's path leaves it out.
-pub(crate) fn installed(program: &str) -> io::Result<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let extra = ["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from);
-    let mut places = std::env::split_paths(&path).chain(extra).map(|place| place.join(program));
-    let missing = || io::Error::new(io::ErrorKind::NotFound, format!("{program} is not installed"));
-    places.find(|place| place.is_file()).ok_or_else(missing)
-}
-
-/// A directory that only this user can read, removed with all it holds.
-pub(crate) struct Scratch(PathBuf);
-
-impl Scratch {
-    /// Makes one under the system's directory for temporary files.
-    pub(crate) fn new() -> io::Result<Self> {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let name =
-            format!("tunnels-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Self(path))
-    }
-
-    /// The path of a file in it.
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-
-    /// Writes a file in it and says where.
-    pub(crate) fn write(&self, name: &str, text: &str) -> io::Result<PathBuf> {
-        let path = self.path(name);
-        fs::write(&path, text)?;
-        Ok(path)
-    }
-
-    /// The directory itself.
-    pub(crate) fn directory(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            eprintln!("tunnels: {} stays behind: {error}", self.0.display());
-        }
-    }
 }

@@ -1,27 +1,29 @@
 //! Where and when the figures were taken, and with which programs: as the system tells it.
 
-use crate::tunnel::installed;
+use super::installed::installed;
 use std::fs;
 use std::process::Command;
 
-/// The facts, one Markdown list item each.
-pub(crate) fn facts() -> String {
+/// The facts, one Markdown list item each; `benchmark` is what Cargo calls it, and `programs` are those that it runs, each
+/// with the argument that makes it tell its version.
+pub(crate) fn facts(benchmark: &str, programs: &[(&str, &str)]) -> String {
     let facts = [
-        ("Command", command_line()),
+        ("Command", command_line(benchmark)),
         ("Date", said_by("date", &["-u", "+%Y-%m-%d %H:%M UTC"])),
         ("Processor", format!("{}, {} cores", processor(), cores())),
         ("Memory", memory()),
         ("Kernel", read("/proc/sys/kernel/osrelease")),
-        ("Programs", programs()),
+        ("Programs", versions(programs)),
     ];
-    facts.map(|(name, fact)| format!("- {name}: {fact}\n")).concat()
+    let told = facts.into_iter().filter(|(_, fact)| !fact.is_empty());
+    told.map(|(name, fact)| format!("- {name}: {fact}\n")).collect()
 }
 
 /// The command that repeats this run: the arguments are ours, the way to the program is Cargo's.
-fn command_line() -> String {
+fn command_line(benchmark: &str) -> String {
     let arguments: Vec<String> =
         std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    format!("`cargo bench --bench tunnels -- {}`", arguments.join(" "))
+    format!("`cargo bench --bench {benchmark} -- {}`", arguments.join(" "))
 }
 
 fn processor() -> String {
@@ -45,13 +47,12 @@ fn memory() -> String {
     total.map_or_else(String::new, |kib| format!("{:.0} GiB", kib / 1024.0 / 1024.0))
 }
 
-fn programs() -> String {
-    let versions = [("ssh", "-V"), ("stunnel", "-version"), ("haproxy", "-v"), ("socat", "-V")];
-    let found = versions.map(|(program, argument)| match installed(program) {
+fn versions(programs: &[(&str, &str)]) -> String {
+    let found = programs.iter().map(|(program, argument)| match installed(program) {
         Ok(_) => said_by(program, &[argument]),
         Err(_) => format!("no {program}"),
     });
-    found.join("; ")
+    found.collect::<Vec<_>>().join("; ")
 }
 
 /// The first line with a version in it that a program says about itself, or else its first line.

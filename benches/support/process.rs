@@ -1,7 +1,7 @@
-//! One process of a tunnel: started, listened to, and ended, with whatever it started itself.
+//! One process of a benchmark: started, listened to, and ended, with whatever it started itself.
 
-use crate::tunnel::Scratch;
-use crate::usage;
+use super::scratch::Scratch;
+use super::usage;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
@@ -103,6 +103,19 @@ impl Process {
         }
     }
 
+    /// Ends it, with SIGKILL, and waits until it has ended.
+    pub(crate) fn kill(&mut self) -> io::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// What it has said so far.
+    pub(crate) fn log(&self) -> io::Result<String> {
+        // A line may be written right now, and end within a letter.
+        Ok(String::from_utf8_lossy(&fs::read(&self.log)?).into_owned())
+    }
+
     /// An error about this process with the last lines it wrote.
     pub(crate) fn complaint(&self, what: &str) -> io::Error {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
@@ -114,6 +127,10 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            // Its id may be another process's by now.
+            return;
+        }
         let family = usage::family(self.id());
         // An error means that it has ended already.
         let _ = self.child.kill();
