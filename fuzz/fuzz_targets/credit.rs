@@ -1,35 +1,6 @@
 //! A send window: never more is sent than was granted.
 #![no_main]
 
-use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use ockam_workers::portal::{credit::SendWindow, offset::Limit};
 
-#[derive(Arbitrary, Debug)]
-enum Operation {
-    Send(u64),
-    Raise(u64),
-}
-
-fuzz_target!(|input: (u64, Vec<Operation>)| {
-    let (first, operations) = input;
-    let (mut window, mut highest) = (SendWindow::new(Limit::new(first)), first);
-    for operation in operations {
-        match operation {
-            Operation::Send(bytes) => {
-                let before = window.sent().value();
-                match window.consume(bytes) {
-                    Ok(offset) => assert_eq!(offset.value(), before),
-                    Err(_) => assert_eq!(window.sent().value(), before),
-                }
-            }
-            Operation::Raise(limit) => {
-                if window.raise(Limit::new(limit)).is_ok() {
-                    highest = highest.max(limit);
-                }
-            }
-        }
-        assert!(window.sent().value() <= highest);
-        assert_eq!(window.available(), highest - window.sent().value());
-    }
-});
+fuzz_target!(|input: &[u8]| fuzz_properties::credit::check(input));

@@ -2,13 +2,5 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ockam_runtime::{codec, Origin};
 
-fuzz_target!(|input: &[u8]| {
-    let Ok(message) = codec::decode(input.into(), Origin::Local) else { return };
-    let (onward, back) = (message.onward_route.clone(), message.return_route.clone());
-    let payload = message.payload.to_vec();
-    let again = codec::decode(codec::encode(message), Origin::Local).expect("what was read");
-    assert_eq!((again.onward_route, again.return_route), (onward, back));
-    assert_eq!(again.payload.to_vec(), payload);
-});
+fuzz_target!(|input: &[u8]| fuzz_properties::message::check(input));

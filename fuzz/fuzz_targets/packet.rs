@@ -2,13 +2,5 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ockam_workers::secure_channel::{packet::Packet, plaintext::Tag};
 
-fuzz_target!(|input: &[u8]| {
-    if let Ok(packet) = Packet::decode(input) {
-        assert_eq!(packet.encode(), input);
-    }
-    if let Some(tag) = input.first().and_then(|byte| Tag::from_byte(*byte)) {
-        assert_eq!(tag.byte(), input[0]);
-    }
-});
+fuzz_target!(|input: &[u8]| fuzz_properties::packet::check(input));

@@ -2,12 +2,5 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ockam_workers::portal::message::{decode, Decoded};
 
-fuzz_target!(|input: &[u8]| match decode(input) {
-    Ok(Decoded::Control(control)) => {
-        assert_eq!(decode(&control.encode()), Ok(Decoded::Control(control)));
-    }
-    Ok(Decoded::Data { range, .. }) => assert_eq!(range.end, input.len()),
-    Err(_) => {}
-});
+fuzz_target!(|input: &[u8]| fuzz_properties::portal_message::check(input));

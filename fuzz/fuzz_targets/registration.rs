@@ -2,13 +2,5 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ockam_workers::forwarder::protocol::{Answer, Request};
 
-fuzz_target!(|input: &[u8]| {
-    if let Ok(request) = Request::decode(input) {
-        assert_eq!(request.encode().to_vec(), input);
-    }
-    if let Ok(answer) = Answer::decode(input) {
-        assert_eq!(Answer::decode(&answer.encode()), Ok(answer));
-    }
-});
+fuzz_target!(|input: &[u8]| fuzz_properties::registration::check(input));

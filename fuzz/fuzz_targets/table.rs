@@ -1,43 +1,6 @@
 //! The routing table against a map.
 #![no_main]
 
-use std::{collections::HashMap, sync::Arc};
-
-use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use ockam_runtime::{table::RoutingTable, Address};
 
-#[derive(Arbitrary, Debug)]
-enum Operation {
-    Insert(u8, u16),
-    Find(u8),
-    Remove(u8, u16),
-}
-
-fuzz_target!(|operations: Vec<Operation>| {
-    let (mut table, mut model) = (RoutingTable::default(), HashMap::new());
-    let name = |number: u8| Address::from(format!("w{number}"));
-    for operation in operations {
-        match operation {
-            Operation::Insert(address, entry) => {
-                let inserted = table.insert(name(address), Arc::new(entry)).is_ok();
-                assert_eq!(inserted, !model.contains_key(&address));
-                model.entry(address).or_insert(entry);
-            }
-            Operation::Find(address) => {
-                let found = table.find(&name(address)).map(|entry| *entry);
-                assert_eq!(found, model.get(&address).copied());
-            }
-            // An entry is removed by its owner alone.
-            Operation::Remove(address, entry) => {
-                let owned = model.get(&address) == Some(&entry);
-                let removed = table.remove(&name(address), |found| *found == entry).is_some();
-                assert_eq!(removed, owned);
-                if owned {
-                    model.remove(&address);
-                }
-            }
-        }
-        assert_eq!(table.len(), model.len());
-    }
-});
+fuzz_target!(|input: &[u8]| fuzz_properties::table::check(input));

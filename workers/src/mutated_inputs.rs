@@ -1,4 +1,4 @@
-//! A million mutated inputs for each decoder, a tenth of it where signatures are checked: none may panic, hang, or allocate more than its input accounts for.
+//! A million mutated inputs for each decoder, a tenth of it where signatures are checked unless `OCKAM_INPUTS` says how many: none may panic, hang, or allocate more than its input accounts for.
 //!
 //! The examples of the protocol document are what the mutations begin with. Some decoders have such a test of their own beside them:
 //! [portal messages](crate::portal::message), [registrations](crate::forwarder::protocol), [records](crate::record).
@@ -20,8 +20,10 @@ use crate::vault_file::decode_header;
 
 const INPUTS: u64 = 1_000_000;
 
-/// The same where each input may cost two signatures to check.
-const SIGNED_INPUTS: u64 = 100_000;
+/// The same where each input may cost two signatures to check: `OCKAM_INPUTS`, or a tenth.
+fn signed_inputs() -> u64 {
+    std::env::var("OCKAM_INPUTS").map_or(INPUTS / 10, |inputs| inputs.parse().unwrap())
+}
 
 /// Bytes that a decoder may allocate beside twice its input.
 const ALLOWANCE: u64 = 64 * 1024;
@@ -136,9 +138,9 @@ fn texts_of_addresses_and_routes() {
 fn handshakes_and_identities() {
     suffer("carrier", &named(&["carrier 1"]), |input| Packet::decode(input).is_ok());
     let identity = named(&["identity"]);
-    suffer_some(SIGNED_INPUTS, "identity", &identity, |input| Identity::decode(input).is_ok());
+    suffer_some(signed_inputs(), "identity", &identity, |input| Identity::decode(input).is_ok());
     let payload = named(&["payload 2"]);
-    suffer_some(SIGNED_INPUTS, "handshake payload", &payload, |input| {
+    suffer_some(signed_inputs(), "handshake payload", &payload, |input| {
         let verified = verify_payload2(input);
         assert!(!verified || *input == payload[0], "a forged payload: {input:02x?}");
         verified

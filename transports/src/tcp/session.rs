@@ -21,6 +21,9 @@ use crate::{
     limits::{FRAME_TIMEOUT, GREETING_TIMEOUT, MAX_READ_BYTES, MIN_READ_BYTES},
 };
 
+#[cfg(test)]
+mod tests;
+
 /// A connection after both ends have greeted.
 pub(crate) struct Session {
     stream: Rc<TcpStream>,
@@ -183,7 +186,8 @@ async fn fill(stream: &TcpStream, arrived: &mut BytesMut, capacity: &mut usize) 
     }
 }
 
-/// How much the buffer is to take in addition: the rest of a frame that has begun, and more.
+/// How much the buffer is to take in addition: the rest of a frame that has begun, but no more than has arrived of it, so that
+/// nobody makes it large by announcing a large frame.
 fn room(arrived: &BytesMut, capacity: usize) -> usize {
-    capacity.max(missing(arrived).min(MAX_READ_BYTES))
+    capacity.max(missing(arrived).min(arrived.len()))
 }

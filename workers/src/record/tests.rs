@@ -3,8 +3,8 @@
 use super::*;
 use proptest::prelude::*;
 
-/// Rounds of the corruption loop; the published figure uses a million.
-const CORRUPTED_RECORDS: u64 = 100_000;
+/// Rounds of the corruption loop.
+const CORRUPTED_RECORDS: u64 = 1_000_000;
 
 const KEY: [u8; 32] = [0x42; 32];
 

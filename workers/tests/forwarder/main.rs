@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod channel;
+mod guesses;
 mod hostile;
 mod registration;
 mod support;

@@ -5,6 +5,7 @@
 // Clippy knows tests by their attribute, and not what helps them.
 #![allow(clippy::unwrap_used)]
 
+mod altered;
 mod establishing;
 mod load;
 mod loss;

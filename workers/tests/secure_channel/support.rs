@@ -26,9 +26,14 @@ pub(crate) const SERVICE: &str = "secure_channel_listener_service";
 
 /// Runs a test in a `System` of its own.
 pub(crate) fn run<F: Future<Output = ()>>(test: F) {
+    run_within(3 * DEADLINE, test);
+}
+
+/// As [`run`], with another time for the whole.
+pub(crate) fn run_within<F: Future<Output = ()>>(longest: Duration, test: F) {
     let _ = env_logger::Builder::from_env("RUST_LOG").is_test(true).try_init();
     actix_rt::System::new().block_on(async {
-        tokio::time::timeout(3 * DEADLINE, test).await.expect("the test ends in time");
+        tokio::time::timeout(longest, test).await.expect("the test ends in time");
     });
 }
 

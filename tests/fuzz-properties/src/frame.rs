@@ -1,0 +1,32 @@
+//! Greetings and frames, as they arrive in pieces.
+
+use bytes::BytesMut;
+use ockam_runtime::limits::MAX_FRAME_BYTES;
+use ockam_transports::frame::{missing, next_frame, Greeting};
+
+/// Checks one input: a byte that says how long the pieces are, and what arrives in such pieces.
+pub fn check(input: &[u8]) {
+    let Some((length, bytes)) = input.split_first() else { return };
+    let (mut arrived, mut greeted) = (BytesMut::new(), false);
+    for piece in bytes.chunks(usize::from(*length) + 1) {
+        arrived.extend_from_slice(piece);
+        if !greeted {
+            match Greeting::decode(&mut arrived) {
+                Ok(Some(greeting)) => {
+                    assert!(greeting.agreed_frame() <= MAX_FRAME_BYTES);
+                    greeted = true;
+                }
+                Ok(None) => continue,
+                Err(_) => return,
+            }
+        }
+        loop {
+            match next_frame(&mut arrived, MAX_FRAME_BYTES) {
+                Ok(Some(frame)) => assert!(frame.len() <= MAX_FRAME_BYTES),
+                Ok(None) => break,
+                Err(_) => return,
+            }
+        }
+        assert_eq!(missing(&arrived) == 0, arrived.is_empty());
+    }
+}

@@ -1,0 +1,10 @@
+//! Identities: what is read is written the same.
+
+use ockam_workers::identity::Identity;
+
+/// Checks one input.
+pub fn check(input: &[u8]) {
+    if let Ok(identity) = Identity::decode(input) {
+        assert_eq!(identity.encode(), input);
+    }
+}

@@ -1,0 +1,10 @@
+//! Notices.
+
+use ockam_runtime::Notice;
+
+/// Checks one input.
+pub fn check(input: &[u8]) {
+    if let Some(notice) = Notice::decode(input) {
+        assert_eq!(Notice::decode(&notice.encode()), Some(notice));
+    }
+}

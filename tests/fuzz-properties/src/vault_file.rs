@@ -1,0 +1,41 @@
+//! Vault files from elsewhere: none that was not sealed with the key is opened.
+
+use std::{fs, path::Path, sync::LazyLock};
+
+use ockam_workers::{vault_file::Secret, Vault};
+use ring::digest::{digest, SHA256};
+use tempfile::TempDir;
+
+/// Where the header's checksum begins and ends.
+const CHECKSUM: std::ops::Range<usize> = 54..62;
+
+/// A folder with a key file. A key from a passphrase would cost 64 MiB for each input.
+static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("key"), [7; 32]).expect("a key file");
+    folder
+});
+
+/// Checks one input as a file, and with a checksum that fits.
+pub fn check(input: &[u8]) {
+    let mut repaired = input.to_vec();
+    if repaired.len() >= CHECKSUM.end {
+        let sum = digest(&SHA256, &input[..CHECKSUM.start]);
+        repaired[CHECKSUM].copy_from_slice(&sum.as_ref()[..8]);
+    }
+    for file in [input, &repaired] {
+        // An empty file is a vault that is yet to be made.
+        if !file.is_empty() {
+            is_refused(file);
+        }
+    }
+}
+
+fn is_refused(file: &[u8]) {
+    let folder: &Path = FOLDER.path();
+    // Tests may run on several threads.
+    let path = folder.join(format!("{:?}", std::thread::current().id()));
+    fs::write(&path, file).expect("a file");
+    let opened = Vault::open(&path, &Secret::key_file(folder.join("key")));
+    assert!(opened.is_err(), "a forged vault was opened");
+}

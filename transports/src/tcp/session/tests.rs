@@ -1,0 +1,148 @@
+//! Peers that take their time, on a clock that is moved by hand: each is gone at its deadline, and holds no more than it sent.
+
+use std::future::Future;
+
+use ockam_runtime::{origin::Door, Address, NodeBuilder};
+use tokio::{
+    io::AsyncWriteExt,
+    net::TcpListener,
+    time::{pause, resume, sleep, Duration},
+};
+
+use super::*;
+use crate::frame::LENGTH_BYTES;
+
+/// The two ends of a connection on loopback.
+async fn connected() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let connecting = TcpStream::connect(listener.local_addr().unwrap());
+    let (ours, theirs) = tokio::join!(listener.accept(), connecting);
+    (ours.unwrap().0, theirs.unwrap())
+}
+
+/// Runs a test whose clock jumps to the next thing that anybody waits for.
+fn on_a_paused_clock(test: impl AsyncFnOnce(Node, TcpStream, TcpStream)) {
+    actix_rt::System::new().block_on(async {
+        let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
+        let (ours, theirs) = connected().await;
+        pause();
+        test(node.clone(), ours, theirs).await;
+        resume();
+        node.stop().await;
+    });
+}
+
+/// Sends `bytes` one by one, with `between` after each, and goes on holding the connection.
+async fn trickle(mut peer: TcpStream, bytes: &[u8], between: Duration) -> TcpStream {
+    for byte in bytes {
+        // The connection may have ended meanwhile.
+        let _ = peer.write_all(&[*byte]).await;
+        sleep(between).await;
+    }
+    sleep(Duration::from_secs(3_600)).await;
+    peer
+}
+
+/// How long it is until `ended`, while the peer does as it likes.
+async fn until_ended<T>(ended: impl Future<Output = T>, peer: impl Future) -> (T, Duration) {
+    let begun = Instant::now();
+    tokio::select! {
+        outcome = ended => (outcome, begun.elapsed()),
+        _ = peer => panic!("the connection outlived an hour"),
+    }
+}
+
+async fn serve(node: Node, ours: TcpStream) -> Error {
+    let session = Session::greet(ours, "the peer".into()).await.unwrap();
+    let door = Door::Listener { loopback: true, exposed: Arc::default() };
+    let queue = session.queue();
+    session.run(node, Arc::new(Ingress { via: Address::random(), door }), queue).await
+}
+
+/// Deadlines are kept to the clock's granularity.
+fn assert_about(measured: Duration, expected: Duration) {
+    let difference = measured.abs_diff(expected);
+    assert!(difference <= Duration::from_millis(10), "{measured:?} and not {expected:?}");
+}
+
+#[test]
+fn a_peer_that_connects_and_waits_is_gone_at_the_deadline_for_greetings() {
+    on_a_paused_clock(async |_, ours, theirs| {
+        let greeting = Session::greet(ours, "the peer".into());
+        let peer = trickle(theirs, b"", Duration::ZERO);
+        let (outcome, after) = until_ended(greeting, peer).await;
+        assert!(matches!(outcome.err(), Some(Error::TimedOut { .. })));
+        assert_about(after, GREETING_TIMEOUT);
+    });
+}
+
+#[test]
+fn a_greeting_byte_by_byte_does_not_move_its_deadline() {
+    on_a_paused_clock(async |_, ours, theirs| {
+        let greeting = Session::greet(ours, "the peer".into());
+        let bytes = Greeting::ours().encode();
+        let peer = trickle(theirs, &bytes, Duration::from_secs(1));
+        let (outcome, after) = until_ended(greeting, peer).await;
+        assert!(matches!(outcome.err(), Some(Error::TimedOut { .. })));
+        assert_about(after, GREETING_TIMEOUT);
+    });
+}
+
+#[test]
+fn a_frame_byte_by_byte_does_not_move_its_deadline() {
+    on_a_paused_clock(async |node, ours, mut theirs| {
+        theirs.write_all(&Greeting::ours().encode()).await.unwrap();
+        // One byte of a thousand every few seconds.
+        let frame = [&1_000u32.to_be_bytes()[..], &[0; 1_000]].concat();
+        let peer = trickle(theirs, &frame, Duration::from_secs(4));
+        let (error, after) = until_ended(serve(node, ours), peer).await;
+        assert!(error.one_line().contains("timed out"), "{error}");
+        assert_about(after, FRAME_TIMEOUT);
+    });
+}
+
+#[test]
+fn half_a_length_has_the_deadline_of_a_frame() {
+    on_a_paused_clock(async |node, ours, mut theirs| {
+        theirs.write_all(&Greeting::ours().encode()).await.unwrap();
+        let peer = trickle(theirs, &[0, 0], Duration::from_secs(1));
+        let (error, after) = until_ended(serve(node, ours), peer).await;
+        assert!(error.one_line().contains("timed out"), "{error}");
+        assert_about(after, FRAME_TIMEOUT);
+    });
+}
+
+#[test]
+fn a_length_alone_reserves_nothing() {
+    on_a_paused_clock(async |_, ours, mut theirs| {
+        let length = u32::try_from(MAX_READ_BYTES).unwrap();
+        theirs.write_all(&length.to_be_bytes()).await.unwrap();
+        let (mut arrived, mut capacity) = (BytesMut::new(), MIN_READ_BYTES);
+        fill(&ours, &mut arrived, &mut capacity).await.unwrap();
+        assert_eq!((arrived.len(), missing(&arrived)), (LENGTH_BYTES, MAX_READ_BYTES));
+        // The rest never comes.
+        let waiting = timeout(FRAME_TIMEOUT, fill(&ours, &mut arrived, &mut capacity)).await;
+        assert!(waiting.is_err());
+        assert!(arrived.capacity() <= 2 * MIN_READ_BYTES, "{} bytes", arrived.capacity());
+    });
+}
+
+#[test]
+fn a_large_frame_that_arrives_is_taken_whole() {
+    on_a_paused_clock(async |_, ours, mut theirs| {
+        let length = u32::try_from(MAX_READ_BYTES).unwrap();
+        let frame = [&length.to_be_bytes()[..], &[7; MAX_READ_BYTES]].concat();
+        let (mut arrived, mut capacity) = (BytesMut::new(), MIN_READ_BYTES);
+        let reading = async {
+            while arrived.is_empty() || missing(&arrived) > 0 {
+                fill(&ours, &mut arrived, &mut capacity).await.unwrap();
+                let most = 2 * arrived.len() + 2 * MAX_READ_BYTES;
+                assert!(arrived.capacity() <= most, "{} bytes", arrived.capacity());
+            }
+        };
+        let (sent, ()) = tokio::join!(theirs.write_all(&frame), reading);
+        sent.unwrap();
+        let whole = next_frame(&mut arrived, MAX_READ_BYTES).unwrap().unwrap();
+        assert_eq!(whole, &frame[LENGTH_BYTES..]);
+    });
+}

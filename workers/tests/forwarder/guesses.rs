@@ -1,0 +1,93 @@
+//! Guessed and learned addresses at a hub: they lead to no worker of the private nodes behind it.
+
+use std::sync::{
+    atomic::{AtomicU64, Ordering},
+    Arc,
+};
+
+use ockam_runtime::{reachability::Rule, route, Address, Class, Context, Error, Node, Route};
+use ockam_workers::{
+    echoer::Echoer,
+    forwarder::{ForwardingOptions, RemoteForwarder},
+};
+
+use crate::support::*;
+
+/// Sends a text along each route, a thousand at a time; all must come back as undeliverable.
+async fn all_come_back(node: &Node, routes: impl IntoIterator<Item = Route>) {
+    let mut sender = Context::new(node).unwrap();
+    let routes: Vec<Route> = routes.into_iter().collect();
+    for routes in routes.chunks(1_000) {
+        for route in routes {
+            sender.send(route.clone(), String::from("anybody?")).await.unwrap();
+        }
+        for _ in routes {
+            match in_time("a notice", sender.receive::<String>()).await {
+                Err(Error::Undeliverable(_)) => {}
+                other => panic!("expected a notice, got {other:?}"),
+            }
+        }
+    }
+}
+
+/// A private node with the worker "outlet", which counts what reaches it, and a forwarder to "echoer".
+async fn private(arbiters: usize, at: &Address) -> (Node, Arc<AtomicU64>, RemoteForwarder) {
+    let (private, reached) = (node(arbiters).await, Arc::new(AtomicU64::new(0)));
+    let counting =
+        Counting { node: private.clone(), route: route!["nobody"], passed: reached.clone() };
+    private.start_worker("outlet", counting).unwrap();
+    Echoer::start(&private, "echoer").unwrap();
+    let forwarder = RemoteForwarder::create_on(&private, at, "echoer").await.unwrap();
+    (private, reached, forwarder)
+}
+
+#[test]
+fn the_socket_address_of_a_private_node_is_no_address_at_its_hub() {
+    with_arbiters(|arbiters| async move {
+        let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
+        let (private, reached, _forwarder) = private(arbiters, &at).await;
+        let stranger = node(arbiters).await;
+        let before = hub.worker_count();
+        // One of all ports is that of the private node's connection.
+        let sockets = (1..=65_535).map(|port| format!("127.0.0.1:{port}"));
+        let numbers = (0..1_000).map(|number| number.to_string());
+        let guesses = sockets.chain(numbers).map(|guess| route![&at, guess, "outlet"]);
+        all_come_back(&stranger, guesses).await;
+        assert_eq!(reached.load(Ordering::Relaxed), 0);
+        // None got as far as the private node, and the hub has nothing but the stranger's connection more.
+        assert_eq!(private.refusals().by(Rule::NotADestination), 0);
+        assert_eq!(hub.worker_count(), before + 1);
+    });
+}
+
+#[test]
+fn the_addresses_of_an_answers_way_lead_to_no_other_worker() {
+    with_arbiters(|arbiters| async move {
+        let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
+        let (private, reached, forwarder) = private(arbiters, &at).await;
+        let stranger = node(arbiters).await;
+        let mut sender = Context::new(&stranger).unwrap();
+        let onward = route![&at, forwarder.remote_address()];
+        sender.send(onward.clone(), String::from("hello")).await.unwrap();
+        let answer = in_time("the answer", sender.receive::<String>()).await.unwrap();
+        let learned: Vec<Address> = answer.return_route().iter().cloned().collect();
+        // The stranger's own connection, that of the private node at the hub, and the echoer's second name.
+        assert!(learned.len() >= 3, "{learned:?}");
+        assert!(learned.iter().all(Address::is_random), "a name that can be guessed: {learned:?}");
+        assert!(of_class(&hub, Class::Reply).contains(&learned[1]), "{learned:?}");
+
+        // The echoer is reached by them, as by the forwarder.
+        let again = echo(&stranger, answer.return_route().clone()).await;
+        assert_eq!(again.unwrap(), "hello");
+        // By itself, behind the private node's connection, and behind the forwarder, each leads to the echoer or nowhere.
+        for address in &learned {
+            for before in [route![&at], route![&at, &learned[1]], onward.clone()] {
+                let _ = echo(&stranger, before.then(address).then("outlet")).await;
+            }
+        }
+        let direct = echo(&stranger, route![&at, &learned[1], "outlet"]).await;
+        assert_eq!(undelivered_at(direct), "outlet");
+        assert_eq!(reached.load(Ordering::Relaxed), 0);
+        assert_eq!(private.refusals().by(Rule::NotADestination), 2);
+    });
+}
