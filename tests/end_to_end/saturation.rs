@@ -34,7 +34,7 @@ const BLOCKED: Duration = Duration::from_millis(50);
 /// somebody reads, so that writers are blocked.
 const BYTES: std::ops::Range<u64> = 10_000_000..14_000_000;
 
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 25;
 const SEED: u64 = 0xf111;
 
 fn number(variable: &str, default: u64) -> u64 {
