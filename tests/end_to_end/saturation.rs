@@ -24,17 +24,17 @@ use crate::{
     tunnel::{step_03, step_04, Step},
 };
 
-/// Bytes of each socket buffer of client and target: the system rounds it up to its least.
-const BUFFER: usize = 4 * 1024;
+/// Bytes of each socket buffer of client and target.
+const BUFFER: usize = 16 * 1024;
 
 /// A writer that got nothing away for so long begins to read.
 const BLOCKED: Duration = Duration::from_millis(50);
 
 /// The least and the most that a direction carries: more than all on its way hold together until
 /// somebody reads, so that writers are blocked.
-const BYTES: std::ops::Range<u64> = 2_000_000..8_000_000;
+const BYTES: std::ops::Range<u64> = 10_000_000..14_000_000;
 
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 25;
 const SEED: u64 = 0xf111;
 
 fn number(variable: &str, default: u64) -> u64 {
