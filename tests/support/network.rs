@@ -22,7 +22,7 @@ const FIXED_PORT: &str = "127.0.0.1:4000";
 /// Runs `body` where every port is free. To be called from the test function with a closure,
 /// whose name tells which test to start again.
 pub(crate) fn in_own_network<F: FnOnce()>(body: F) {
-    if env::var_os(MARK).is_some() {
+    if is_own() {
         die_with_whoever_started_us();
         return body();
     }
@@ -30,6 +30,11 @@ pub(crate) fn in_own_network<F: FnOnce()>(body: F) {
         None => start_again(test_name::<F>()),
         Some(missing) => one_at_a_time(missing, body),
     }
+}
+
+/// Whether this runs in a network of its own, whose settings may be changed.
+pub(crate) fn is_own() -> bool {
+    env::var_os(MARK).is_some()
 }
 
 /// `crate::module::test::{{closure}}` is the test `module::test`.
