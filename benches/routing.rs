@@ -1,112 +1,14 @@
 //! How long a routed hop takes: 64-byte messages through workers that forward them, on one arbiter
 //! and on two, for 1 to 16 hops.
 //!
-//! A lap starts and ends at a source, which builds the route anew for each; 64 messages are under
-//! way on each arbiter. Run it with `cargo bench --bench routing`.
+//! Run it with `cargo bench --bench routing`.
 
 #![allow(missing_docs)]
 
-use std::{
-    sync::mpsc::{channel, Sender},
-    time::{Duration, Instant},
-};
+#[path = "support/ring.rs"]
+mod ring;
 
-use actix::{Actor, Context, Handler};
 use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion, Throughput};
-use ockam::{route, Address, Body, Message, Node, NodeBuilder, Payload, Route, Routed};
-
-const UNDER_WAY: u64 = 64;
-
-/// Forwards what it gets.
-struct Hop;
-
-impl Actor for Hop {
-    type Context = Context<Self>;
-}
-
-impl Handler<Routed<Payload>> for Hop {
-    type Result = ();
-
-    fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {
-        message.forward().expect("the next hop exists");
-    }
-}
-
-/// Sends each message on another lap until enough were made.
-struct Source {
-    node: Node,
-    lap: Route,
-    left: u64,
-    finished: u64,
-    done: Sender<()>,
-}
-
-impl Actor for Source {
-    type Context = Context<Self>;
-}
-
-impl Handler<Routed<Payload>> for Source {
-    type Result = ();
-
-    fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {
-        let payload = message.into_message().into_envelope().payload;
-        if self.left > 0 {
-            self.left -= 1;
-            self.node.route(Message::new(self.lap.clone(), route!["source"], payload));
-            return;
-        }
-        self.finished += 1;
-        if self.finished == UNDER_WAY {
-            self.done.send(()).expect("the benchmark waits");
-        }
-    }
-}
-
-/// Hop names for one arbiter's ring.
-fn names(arbiter: usize, hops: usize) -> Vec<Address> {
-    (0..hops).map(|hop| Address::from(format!("hop-{arbiter}-{hop}"))).collect()
-}
-
-/// The time that `laps` laps of `hops` hops take on each of `arbiters` arbiters at once.
-fn time(arbiters: usize, hops: usize, laps: u64) -> Duration {
-    actix_rt::System::new().block_on(async move {
-        let node = NodeBuilder::new().arbiters(arbiters).start().await.expect("starts");
-        let (done, finished) = channel();
-        for arbiter in 0..arbiters {
-            let mut lap = names(arbiter, hops);
-            for name in &lap {
-                start_on(&node, arbiter, name.clone(), Hop);
-            }
-            let source = Address::from(format!("source-{arbiter}"));
-            lap.push(source.clone());
-            let (own, done) = (node.clone(), done.clone());
-            let worker = Source { node: own, lap: Route::from(lap), left: laps, finished: 0, done };
-            start_on(&node, arbiter, source, worker);
-        }
-        let begun = Instant::now();
-        for arbiter in 0..arbiters {
-            for _ in 0..UNDER_WAY {
-                let payload = vec![0_u8; 64].into();
-                let source = Route::from(format!("source-{arbiter}"));
-                node.route(Message::new(source, Route::new(), payload));
-            }
-        }
-        for _ in 0..arbiters {
-            finished.recv_timeout(Duration::from_secs(60)).expect("all laps end in time");
-        }
-        let taken = begun.elapsed();
-        node.stop().await;
-        taken
-    })
-}
-
-fn start_on<A, M>(node: &Node, arbiter: usize, name: Address, worker: A)
-where
-    A: Actor<Context = Context<A>> + Handler<Routed<M>> + Send,
-    M: Body,
-{
-    node.start_worker_on(arbiter, name, worker).expect("the name is free");
-}
 
 fn hops(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("routed hop, 64 bytes");
@@ -117,7 +19,7 @@ fn hops(criterion: &mut Criterion) {
             group.bench_with_input(id, &hops, |bencher, &hops| {
                 // Per arbiter, a lap of `hops` hops and the source: that many deliveries.
                 let deliveries = (hops as u64 + 1) * arbiters as u64;
-                bencher.iter_custom(|count| time(arbiters, hops, count.div_ceil(deliveries)));
+                bencher.iter_custom(|count| ring::time(arbiters, hops, count.div_ceil(deliveries)));
             });
         }
     }

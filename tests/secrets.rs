@@ -3,10 +3,13 @@
 // Clippy knows tests by their attribute, and not what helps them.
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/echo_server.rs"]
+mod echo_server;
+
 use std::{
     fs,
     io::{Read, Write},
-    net::{Shutdown, TcpListener, TcpStream},
+    net::{Shutdown, TcpStream},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -73,18 +76,6 @@ fn forms(secret: &[u8]) -> Vec<String> {
     forms
 }
 
-fn echo_once() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let _ = std::io::copy(&mut &stream, &mut &stream);
-            let _ = stream.shutdown(Shutdown::Write);
-        }
-    });
-    address
-}
-
 #[test]
 fn no_secret_is_in_the_log_at_the_level_of_traces() {
     log::set_logger(&CAPTURE).unwrap();
@@ -109,7 +100,7 @@ fn no_secret_is_in_the_log_at_the_level_of_traces() {
         let mut web = Entity::open(&server, &vault, "web").unwrap();
         let mut laptop = Entity::open(&client, &with_passphrase, "laptop").unwrap();
         let (tcp, client_tcp) = (TcpTransport::on(&server), TcpTransport::on(&client));
-        tcp.create_outlet("outlet", echo_once()).await.unwrap();
+        tcp.create_outlet("outlet", echo_server::start()).await.unwrap();
         let trusted = TrustIdentifierPolicy::new(laptop.identifier());
         web.create_secure_channel_listener(SERVICE, trusted).unwrap();
         let at = tcp.listen("127.0.0.1:0").await.unwrap().address().to_string();

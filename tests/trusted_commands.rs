@@ -5,9 +5,12 @@
 // What sleeps here is no arbiter.
 #![allow(clippy::disallowed_methods)]
 
+#[path = "support/echo_server.rs"]
+mod echo_server;
+
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::{Shutdown, TcpListener, TcpStream},
+    net::{Shutdown, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -68,19 +71,6 @@ fn create(directory: &Path, name: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// A server that answers each connection's bytes with the same bytes.
-fn echo_server() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let _ = std::io::copy(&mut &stream, &mut &stream);
-            let _ = stream.shutdown(Shutdown::Write);
-        }
-    });
-    address
-}
-
 fn echoed(inlet: &str) -> std::io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(inlet)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
@@ -105,7 +95,7 @@ fn an_outlet_with_an_identity_keeps_its_forwarding_address_and_serves_whom_it_tr
     let mut hub =
         Running::start(directory, &[&hub_arguments[..], &as_whom("hub", &known)].concat());
     let at = hub.line("hub on ");
-    let target = echo_server();
+    let target = echo_server::start();
     let channel = format!("--hub-channel={hub_id}");
     let outlet = ["outlet", "--to", &target, "--via", &at, &channel];
     let outlet = [&outlet[..], &as_whom("web", &laptop)].concat();

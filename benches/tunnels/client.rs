@@ -1,6 +1,5 @@
 //! The near end of every tunnel: what a client does, one blocking thread for each stream.
 
-use crate::pattern::BLOCK;
 use crate::target::{self, ECHO, SINK, SOURCE};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -67,24 +66,24 @@ fn upload(stream: &mut TcpStream, count: u64) -> io::Result<()> {
 
 /// Fails unless the target says that it received `count` bytes.
 pub(crate) fn expect_count(stream: &mut TcpStream, count: u64) -> io::Result<()> {
-    let received = target::read_count(stream)?;
-    if received == count {
-        return Ok(());
-    }
-    Err(io::Error::other(format!("{received} of {count} bytes arrived")))
+    all_arrived(target::read_count(stream)?, count)
 }
 
 fn download(stream: &mut TcpStream, count: u64) -> io::Result<()> {
     stream.write_all(&[0])?;
-    let mut block = vec![0; BLOCK];
-    let mut received = 0;
-    while received < count {
-        match stream.read(&mut block)? {
-            0 => return Err(io::Error::other(format!("{received} of {count} bytes arrived"))),
-            some => received += some as u64,
-        }
+    receive_all(stream, count)
+}
+
+/// Fails unless `count` bytes of the pattern come.
+pub(crate) fn receive_all(stream: &mut TcpStream, count: u64) -> io::Result<()> {
+    all_arrived(target::receive_checked(stream, count)?, count)
+}
+
+fn all_arrived(received: u64, count: u64) -> io::Result<()> {
+    match received == count {
+        true => Ok(()),
+        false => Err(io::Error::other(format!("{received} of {count} bytes arrived"))),
     }
-    Ok(())
 }
 
 /// Round trips of one byte over one stream, in microseconds, shortest first.

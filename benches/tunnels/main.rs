@@ -22,6 +22,7 @@
 //! | [`summary`], [`targets`], [`report`] | medians, the bars to clear, and the Markdown |
 //! | [`svg`], [`bars`], [`lines`] | the plots |
 //! | [`scale`], [`idle`], [`stall`], [`fairness`], [`crowd`] | what happens with many streams, or with readers that stop |
+//! | [`routing`], [`entries`], [`ring`] | what happens with many table entries, and with many hops |
 
 // No arbiter runs in the threads that sleep here.
 #![allow(clippy::disallowed_methods)]
@@ -31,6 +32,8 @@ mod bars;
 mod certificates;
 mod client;
 mod crowd;
+#[path = "../support/entries.rs"]
+mod entries;
 mod fairness;
 mod floor;
 mod haproxy;
@@ -42,7 +45,10 @@ mod options;
 mod ours;
 mod pattern;
 mod report;
+#[path = "../support/ring.rs"]
+mod ring;
 mod role;
+mod routing;
 mod scale;
 mod socat;
 mod ssh;

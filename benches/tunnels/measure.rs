@@ -132,7 +132,8 @@ pub(crate) fn carry(
     })
 }
 
-fn processor_time(running: &Running) -> Duration {
+/// What the tunnel has used so far.
+pub(crate) fn processor_time(running: &Running) -> Duration {
     running.processes.iter().map(|process| usage::processor_time(process.id())).sum()
 }
 

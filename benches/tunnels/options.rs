@@ -40,7 +40,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
 
-    /// Throughput and memory with 1, 10, 100, 1,000 and 10,000 streams.
+    /// Throughput, memory and CPU with 1, 10, 100, 1,000 and 10,000 streams; routing with more entries and hops.
     #[arg(long)]
     pub(crate) scale: bool,
 
@@ -48,7 +48,7 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) idle: bool,
 
-    /// Four readers that stop, beside one that goes on.
+    /// Readers that stop, beside others that go on: speed, memory, and whether all bytes arrive in the end.
     #[arg(long)]
     pub(crate) stall: bool,
 
@@ -59,6 +59,14 @@ pub(crate) struct Options {
     /// The most streams of --scale, and the connections of --idle.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(crate) streams: usize,
+
+    /// Readers that stop in --stall.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub(crate) stalled: usize,
+
+    /// Streams that go on beside them in --stall.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) live: u16,
 
     /// GiB offered to each reader that stopped in --stall.
     #[arg(long, value_name = "N", default_value_t = 1)]

@@ -25,15 +25,24 @@ impl Pattern {
         }
     }
 
-    /// Fails where the next block, as it was received, is not the one that was sent.
-    pub(crate) fn check(&mut self, block: &[u8]) -> io::Result<()> {
-        for place in block.chunks(STAMP_EVERY) {
-            let length = place.len().min(8);
-            if place[..length] != self.offset.to_be_bytes()[..length] {
-                return Err(io::Error::other(format!("wrong data at offset {}", self.offset)));
-            }
-            self.offset += place.len() as u64;
+    /// Fails where the next bytes, which may begin and end anywhere, are not the ones that were sent.
+    pub(crate) fn check(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let begin = self.offset;
+        self.offset += bytes.len() as u64;
+        let every = STAMP_EVERY as u64;
+        let mut stamps = (begin / every * every..self.offset).step_by(STAMP_EVERY);
+        match stamps.find(|stamp| !is_stamped(*stamp, begin, bytes)) {
+            None => Ok(()),
+            Some(stamp) => Err(io::Error::other(format!("wrong data at offset {stamp}"))),
         }
-        Ok(())
     }
+}
+
+/// Whether as much of the stamp at this offset as is within `bytes`, which begin at `begin`, is there.
+fn is_stamped(stamp: u64, begin: u64, bytes: &[u8]) -> bool {
+    let written = stamp.to_be_bytes();
+    (stamp..).zip(written).all(|(offset, byte)| {
+        let place = offset.checked_sub(begin).map(|place| place as usize);
+        place.and_then(|place| bytes.get(place)).is_none_or(|found| *found == byte)
+    })
 }

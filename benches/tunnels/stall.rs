@@ -14,8 +14,8 @@ use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
 
-/// Readers that stop.
-const STALLED: usize = 4;
+/// What no node shall have resident in the end, in bytes: 64 MiB.
+const BOUND: u64 = 64 << 20;
 /// Patience of streams that are meant to stand still.
 const STILL: std::time::Duration = std::time::Duration::from_secs(300);
 
@@ -29,13 +29,15 @@ pub(crate) fn run(options: &Options) -> io::Result<String> {
         "keeps",
         "MB before",
         "MB while stalled",
+        "MB in the end",
+        "below 64 MiB each",
         "after resuming",
     ];
     let mut lines = vec![heading.map(str::to_owned).to_vec()];
     let mut notes = String::new();
     for kind in tunnel::chosen(options, ["floor", "step03"])? {
         for direction in [Direction::Up, Direction::Down] {
-            eprintln!("{}: {STALLED} readers that stop, {direction:?}", kind.name);
+            eprintln!("{}: {} readers that stop, {direction:?}", kind.name, options.stalled);
             match way(kind, direction, options) {
                 Ok(line) => lines.push(line),
                 Err(error) => {
@@ -44,8 +46,12 @@ pub(crate) fn run(options: &Options) -> io::Result<String> {
             }
         }
     }
-    let offered = options.offer;
-    Ok(format!("{STALLED} streams whose reader stops while {offered} GiB is offered to each, beside one live stream; memory is the peak of each process.\n\n{}{notes}", table(&lines)))
+    let (stalled, live, offered) = (options.stalled, options.live, options.offer);
+    Ok(format!(
+        "Streams whose reader stops: {stalled}, and {offered} GiB are offered to each; beside them, live streams: {live}. \
+         All bytes of all of them are checked by their offset. Memory is the peak of each process so far.\n\n{}{notes}",
+        table(&lines)
+    ))
 }
 
 fn way(kind: &Kind, direction: Direction, options: &Options) -> io::Result<Vec<String>> {
@@ -54,14 +60,14 @@ fn way(kind: &Kind, direction: Direction, options: &Options) -> io::Result<Vec<S
     let target = parse(&address)?;
     let running = (kind.start)(target)?;
     let alone = live(&running, direction, options)?;
-    let before = peaks(&running);
+    let before = Peaks::of(&running);
     let offered = options.offer << 30;
-    let stalled = (0..STALLED).map(|_| Stalled::start(running.listen, direction, offered));
+    let stalled = (0..options.stalled).map(|_| Stalled::start(running.listen, direction, offered));
     let stalled: Vec<Stalled> = stalled.collect::<io::Result<_>>()?;
-    let beside = live(&running, direction, options);
-    let during = peaks(&running);
+    let beside = live(&running, direction, options).map_err(|error| error.to_string());
+    let during = Peaks::of(&running);
     let resumed = resume(target, stalled, offered);
-    let beside = beside.map_err(|error| error.to_string());
+    let after = Peaks::of(&running);
     Ok(vec![
         kind.name.to_owned(),
         format!("{direction:?}").to_lowercase(),
@@ -69,25 +75,42 @@ fn way(kind: &Kind, direction: Direction, options: &Options) -> io::Result<Vec<S
         beside.as_ref().map_or_else(String::clone, |rate| format!("{rate:.2}")),
         beside
             .map_or_else(|_| "nothing".to_owned(), |rate| format!("{:.0} %", rate / alone * 100.0)),
-        before,
-        during,
+        before.text(),
+        during.text(),
+        after.text(),
+        if after.all_below(BOUND) { "yes" } else { "no" }.to_owned(),
         resumed.map_or_else(|error| error.to_string(), |()| "all bytes, in order".to_owned()),
     ])
 }
 
-/// The median rate of one live stream.
+/// The median rate of all live streams together.
 fn live(running: &Running, direction: Direction, options: &Options) -> io::Result<f64> {
-    let rate =
-        |_| Ok(measure::carry(running, direction, 1, options.bytes())?.gigabytes_per_second());
+    let rate = |_| {
+        let run = measure::carry(running, direction, options.live.into(), options.bytes())?;
+        Ok(run.gigabytes_per_second())
+    };
     let rates: Vec<f64> = (0..options.rounds()).map(rate).collect::<io::Result<_>>()?;
     median(rates).ok_or_else(|| io::Error::other("no rounds"))
 }
 
-fn peaks(running: &Running) -> String {
-    let peak = |process: &Process| {
-        format!("{} {:.1}", process.title(), usage::peak_memory(process.id()) as f64 / 1e6)
-    };
-    running.processes.iter().map(peak).collect::<Vec<_>>().join(", ")
+/// The most memory that each process has had resident so far, in bytes.
+struct Peaks(Vec<(&'static str, u64)>);
+
+impl Peaks {
+    fn of(running: &Running) -> Self {
+        let peak = |process: &Process| (process.title(), usage::peak_memory(process.id()));
+        Self(running.processes.iter().map(peak).collect())
+    }
+
+    fn text(&self) -> String {
+        let one = |(title, bytes): &(&str, u64)| format!("{title} {:.1}", *bytes as f64 / 1e6);
+        self.0.iter().map(one).collect::<Vec<_>>().join(", ")
+    }
+
+    fn all_below(&self, bound: u64) -> bool {
+        // A process that has ended has no memory to tell of.
+        self.0.iter().all(|(_, bytes)| (1..bound).contains(bytes))
+    }
 }
 
 /// A stream whose sender writes all that it can, and whose reader does not read.
@@ -120,7 +143,7 @@ impl Stalled {
     /// Reads all that was held back, and checks it; of an upload the target does so and tells.
     fn resume(mut self, offered: u64) -> io::Result<()> {
         let Some(sender) = self.sender else {
-            return target::receive_checked(&mut self.stream, offered);
+            return client::receive_all(&mut self.stream, offered);
         };
         sender.join().expect("sending does not panic")?;
         client::expect_count(&mut self.stream, offered)

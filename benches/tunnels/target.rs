@@ -14,11 +14,12 @@ use std::thread;
 
 /// Sends everything back.
 pub(crate) const ECHO: u8 = b'e';
-/// Reads as many bytes as the 8 that follow say, or to the end of the stream, and answers with how many there were.
+/// Reads as many bytes as the 8 that follow say, or to the end of the stream, checks them, and answers with how many
+/// there were.
 pub(crate) const SINK: u8 = b'u';
 /// Waits for a byte and sends as many as the 8 that came first say; then waits for the client to close.
 pub(crate) const SOURCE: u8 = b'd';
-/// As [`SINK`], but reads nothing before [`RELEASE`], and checks what it reads.
+/// As [`SINK`], but reads nothing before [`RELEASE`].
 pub(crate) const HOLD: u8 = b'h';
 /// Lets all that hold go on.
 pub(crate) const RELEASE: u8 = b'r';
@@ -67,7 +68,7 @@ fn answer(mut stream: TcpStream, gate: &Gate) -> io::Result<()> {
         SOURCE => source(stream, count),
         HOLD => {
             gate.wait();
-            checked_sink(stream, count)
+            sink(stream, count)
         }
         _ => Ok(()),
     }
@@ -91,20 +92,8 @@ fn echo(mut stream: TcpStream) -> io::Result<()> {
 }
 
 fn sink(mut stream: TcpStream, count: u64) -> io::Result<()> {
-    let mut block = vec![0; BLOCK];
-    let mut received = 0;
-    while received < count {
-        match stream.read(&mut block)? {
-            0 => break,
-            some => received += some as u64,
-        }
-    }
+    let received = receive_checked(&mut stream, count)?;
     report(stream, received)
-}
-
-fn checked_sink(mut stream: TcpStream, count: u64) -> io::Result<()> {
-    receive_checked(&mut stream, count)?;
-    report(stream, count)
 }
 
 /// Answers with what was received, and keeps the connection until the client closes it: its tunnel shall not end before
@@ -139,18 +128,22 @@ pub(crate) fn send(stream: &mut TcpStream, count: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads `count` bytes and fails where they are not those of the pattern.
-pub(crate) fn receive_checked(stream: &mut TcpStream, count: u64) -> io::Result<()> {
+/// Reads `count` bytes, or to the end of the stream, and says how many there were; fails where they are not those of the
+/// pattern.
+pub(crate) fn receive_checked(stream: &mut TcpStream, count: u64) -> io::Result<u64> {
     let mut pattern = Pattern::default();
     let mut block = vec![0; BLOCK];
-    let mut left = count;
-    while left > 0 {
-        let part = &mut block[..left.min(BLOCK as u64) as usize];
-        stream.read_exact(part)?;
-        pattern.check(part)?;
-        left -= part.len() as u64;
+    let mut received = 0;
+    while received < count {
+        match stream.read(&mut block)? {
+            0 => break,
+            some => {
+                pattern.check(&block[..some])?;
+                received += some as u64;
+            }
+        }
     }
-    Ok(())
+    Ok(received)
 }
 
 /// Those who hold wait here until somebody opens it for all of them.

@@ -6,13 +6,16 @@
 // Clippy knows tests by their attribute, and not what helps them.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../support/node.rs"]
+mod node;
 mod python;
 
 use std::{future::Future, net::SocketAddr, time::Duration};
 
+use node::Node;
 use ockam::{
-    route, Context, Echoer, Entity, ForwardingAddress, ForwardingOptions, ForwardingService,
-    NodeBuilder, Route, SecureChannels, TcpTransport, TrustEveryonePolicy, Vault, TCP,
+    route, Echoer, ForwardingAddress, ForwardingOptions, ForwardingService, Route, SecureChannels,
+    TrustEveryonePolicy, TCP,
 };
 use python::Peer;
 use tokio::{
@@ -37,33 +40,14 @@ fn run<F: Future<Output = ()>>(test: F) {
     });
 }
 
-struct Node {
-    ctx: Context,
-    tcp: TcpTransport,
-    entity: Entity,
-}
-
-impl Node {
-    async fn start() -> Self {
-        let ctx = NodeBuilder::new().arbiters(2).start_with_context().await.unwrap();
-        let tcp = TcpTransport::create(&ctx).await.unwrap();
-        let entity = Entity::create(&ctx, &Vault::create(&ctx).unwrap()).unwrap();
-        Self { ctx, tcp, entity }
-    }
-
-    async fn listen(&self) -> String {
-        self.tcp.listen("127.0.0.1:0").await.unwrap().address().to_string()
-    }
-
-    /// Opens a channel along `route` and has its far end's echoer say something.
-    async fn echo(&mut self, route: impl Into<Route>) {
-        let channel = self.entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
-        channel.established().await.unwrap();
-        let echoer = route![channel, "echoer"];
-        for text in ["hello", "once more"] {
-            let answer: String = self.ctx.ask(echoer.clone(), text.to_owned()).await.unwrap();
-            assert_eq!(answer, text);
-        }
+/// Opens a channel along `route` and has its far end's echoer say something.
+async fn echo(node: &mut Node, route: impl Into<Route>) {
+    let channel = node.entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
+    channel.established().await.unwrap();
+    let echoer = route![channel, "echoer"];
+    for text in ["hello", "once more"] {
+        let answer: String = node.ctx.ask(echoer.clone(), text.to_owned()).await.unwrap();
+        assert_eq!(answer, text);
     }
 }
 
@@ -85,12 +69,12 @@ async fn backwards() -> SocketAddr {
 #[test]
 fn a_foreign_initiator_reaches_echoer_and_outlet_through_our_listener() {
     run(async {
-        let mut node = Node::start().await;
+        let mut node = Node::start(2).await;
         let identifier = node.entity.identifier();
         node.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
         Echoer::start(node.ctx.node(), "echoer").unwrap();
         node.tcp.create_outlet("outlet", backwards().await.to_string()).await.unwrap();
-        let address = node.listen().await;
+        let address = node.listen().await.to_string();
         let mut peer = Peer::start(&["initiator", &address, &identifier.to_string()]);
         let said = peer.end().await;
         assert!(said.contains("hello under the next keys (record 655"), "{said}");
@@ -102,12 +86,12 @@ fn a_foreign_initiator_reaches_echoer_and_outlet_through_our_listener() {
 #[test]
 fn our_channel_is_answered_by_a_foreign_responder_that_asks_for_a_cookie() {
     run(async {
-        let mut node = Node::start().await;
+        let mut node = Node::start(2).await;
         let mut peer = Peer::start(&["responder"]);
         let line = peer.line().await;
         let words: Vec<_> = line.split(' ').collect();
         let ["listening", port, _identifier] = words[..] else { panic!("{line}") };
-        node.echo(route![(TCP, format!("127.0.0.1:{port}")), SERVICE]).await;
+        echo(&mut node, route![(TCP, format!("127.0.0.1:{port}")), SERVICE]).await;
         let said = peer.line().await;
         assert_eq!(said, format!("channel with {}", node.entity.identifier()));
         node.ctx.stop().await.unwrap();
@@ -118,15 +102,15 @@ fn our_channel_is_answered_by_a_foreign_responder_that_asks_for_a_cookie() {
 #[test]
 fn a_foreign_node_has_our_hub_forward_to_it_and_its_fingerprint_is_pinned() {
     run(async {
-        let (hub, mut node) = (Node::start().await, Node::start().await);
+        let (hub, mut node) = (Node::start(2).await, Node::start(2).await);
         ForwardingService::start(hub.ctx.node(), ForwardingOptions::new()).unwrap();
-        let address = hub.listen().await;
+        let address = hub.listen().await.to_string();
         let mut peer = Peer::start(&["private", &address]);
         let line = peer.line().await;
         let forwarder: ForwardingAddress =
             line.strip_prefix("forwarded ").unwrap().parse().unwrap();
         assert!(forwarder.identifier.is_some());
-        node.echo(route![(TCP, address), forwarder]).await;
+        echo(&mut node, route![(TCP, address), forwarder]).await;
         assert!(peer.line().await.starts_with("channel with "));
         node.ctx.stop().await.unwrap();
         hub.ctx.stop().await.unwrap();

@@ -8,6 +8,8 @@
 //! | [`client`] | TCP clients in front of it |
 //! | [`pattern`] | bytes that show where they belong |
 //! | [`deadline`] | waiting, never for ever |
+//!
+//! `echo_server.rs` and `node.rs` are beside it for tests that need no more than one of them.
 
 pub(crate) mod client;
 pub(crate) mod deadline;

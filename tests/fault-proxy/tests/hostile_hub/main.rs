@@ -13,6 +13,8 @@
 // Clippy knows tests by their attribute, and not what helps them.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../../support/node.rs"]
+mod node;
 mod nodes;
 mod stream;
 

@@ -4,10 +4,11 @@ use std::{net::SocketAddr, time::Duration};
 
 use fault_proxy::Outcome;
 use ockam::{
-    route, Context, Entity, ForwardingOptions, ForwardingService, Inlet, NodeBuilder,
-    RemoteForwarder, SecureChannel, SecureChannels, TcpTransport, TrustEveryonePolicy, Vault, TCP,
+    route, Entity, ForwardingOptions, ForwardingService, Inlet, RemoteForwarder, SecureChannel,
+    SecureChannels, TrustEveryonePolicy, Vault, TCP,
 };
 
+use crate::node::Node;
 use crate::stream::{converse, Target};
 
 const SERVICE: &str = "secure_channel_listener_service";
@@ -26,33 +27,18 @@ pub(crate) struct Nodes {
     door: SocketAddr,
 }
 
-struct Node {
-    ctx: Context,
-    tcp: TcpTransport,
-    entity: Entity,
-}
-
-impl Node {
-    async fn start() -> Self {
-        let ctx = NodeBuilder::new().arbiters(1).start_with_context().await.unwrap();
-        let tcp = TcpTransport::create(&ctx).await.unwrap();
-        let entity = Entity::create(&ctx, &Vault::create(&ctx).unwrap()).unwrap();
-        Self { ctx, tcp, entity }
-    }
-}
-
 impl Nodes {
     pub(crate) async fn start(way: Way, target: &Target) -> Self {
-        let (inlet, mut outlet) = (Node::start().await, Node::start().await);
+        let (inlet, mut outlet) = (Node::start(1).await, Node::start(1).await);
         outlet.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
         outlet.tcp.create_outlet("outlet", target.address().to_string()).await.unwrap();
         if way == Way::Direct {
-            let door = outlet.tcp.listen("127.0.0.1:0").await.unwrap().address();
+            let door = outlet.listen().await;
             return Self { inlet, others: vec![outlet], forwarder: None, door };
         }
-        let hub = Node::start().await;
+        let hub = Node::start(1).await;
         ForwardingService::start(hub.ctx.node(), ForwardingOptions::new()).unwrap();
-        let door = hub.tcp.listen("127.0.0.1:0").await.unwrap().address();
+        let door = hub.listen().await;
         let forwarder = RemoteForwarder::create(&outlet.ctx, (TCP, door.to_string()), SERVICE);
         let forwarder = Some(forwarder.await.unwrap());
         Self { inlet, others: vec![outlet, hub], forwarder, door }

@@ -1,0 +1,43 @@
+//! What the pure parts cost, without sockets, actors or clocks: each message that a node moves passes some of them.
+//!
+//! | file | what is measured |
+//! |---|---|
+//! | [`message`] | messages to bytes and back, and frames out of what has arrived |
+//! | [`channel`] | handshakes, records and cookies |
+//! | [`portal`] | the messages of streams, and a chunk's way through the states of both ends |
+//! | [`table`] | finding an entry of the routing table |
+//!
+//! Run it with `cargo bench --bench pure`, or a part of it with `cargo bench --bench pure -- records`.
+
+#![allow(missing_docs)]
+
+mod channel;
+#[path = "../support/entries.rs"]
+mod entries;
+mod message;
+mod portal;
+mod table;
+
+use std::time::Duration;
+
+use criterion::{criterion_group, criterion_main, BatchSize, Criterion};
+
+/// Inputs that are made before they are timed: few enough to stay in the caches, enough to make the clock's own time small.
+const BATCH: BatchSize = BatchSize::NumIterations(32);
+
+/// Short, so that all of them together take less than a minute.
+fn configuration() -> Criterion {
+    Criterion::default()
+        .without_plots()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(500))
+}
+
+criterion_group! {
+    name = benches;
+    config = configuration();
+    targets = message::codec, message::frames, channel::records, channel::handshakes,
+        channel::cookies, portal::messages, portal::chunks, table::finds
+}
+criterion_main!(benches);

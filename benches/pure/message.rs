@@ -1,0 +1,66 @@
+//! Messages to bytes and back, and frames out of what has arrived.
+
+use bytes::BytesMut;
+use criterion::{BenchmarkId, Criterion, Throughput};
+use ockam::{Address, Message, Origin, Payload, Route};
+use ockam_runtime::{codec, limits::MAX_FRAME_BYTES};
+use ockam_transports::frame::next_frame;
+
+use crate::BATCH;
+
+/// Bytes of the payloads: a keystroke, and what a portal reads at once while the socket is slow.
+const PAYLOADS: [usize; 2] = [64, 32 * 1024];
+/// Addresses on each of the two routes; 16 is the most.
+const ADDRESSES: [usize; 3] = [1, 3, 16];
+/// Frames that arrive together.
+const FRAMES: usize = 32;
+
+/// Encoding into the room before the payload, and decoding, which leaves the payload in place.
+pub(crate) fn codec(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("message");
+    group.throughput(Throughput::Elements(1));
+    for bytes in PAYLOADS {
+        for addresses in ADDRESSES {
+            let parameter = format!("{bytes} bytes, routes of {addresses}");
+            let route = route(addresses);
+            let plain = Payload::from(vec![7; bytes]);
+            group.bench_function(BenchmarkId::new("encode", &parameter), |bencher| {
+                let message = || Message::new(route.clone(), route.clone(), plain.clone());
+                bencher.iter_batched(message, codec::encode, BATCH);
+            });
+            let encoded = codec::encode(Message::new(route.clone(), route.clone(), plain.clone()));
+            group.bench_function(BenchmarkId::new("decode", &parameter), |bencher| {
+                let decode = |encoded| codec::decode(encoded, Origin::Local).expect("a message");
+                bencher.iter_batched(|| encoded.clone(), decode, BATCH);
+            });
+        }
+    }
+    group.finish();
+}
+
+/// A route over connections, whose addresses are 32 random letters long.
+fn route(addresses: usize) -> Route {
+    (0..addresses).map(|number| Address::from(format!("{number:032x}"))).collect()
+}
+
+/// Taking whole frames off what has arrived, all of them at once.
+pub(crate) fn frames(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("frame");
+    group.throughput(Throughput::Elements(FRAMES as u64));
+    for bytes in PAYLOADS {
+        let length = u32::try_from(bytes).expect("it is small").to_be_bytes();
+        let frame = [&length[..], &vec![7; bytes]].concat();
+        let arrived = frame.repeat(FRAMES);
+        group.bench_function(BenchmarkId::new("split", format!("{bytes} bytes")), |bencher| {
+            bencher.iter_batched(|| BytesMut::from(&arrived[..]), split, BATCH);
+        });
+    }
+    group.finish();
+}
+
+fn split(mut arrived: BytesMut) -> Vec<BytesMut> {
+    let next = || next_frame(&mut arrived, MAX_FRAME_BYTES).expect("no frame is too large");
+    let frames: Vec<_> = std::iter::from_fn(next).collect();
+    assert_eq!(frames.len(), FRAMES);
+    frames
+}

@@ -1,0 +1,110 @@
+//! Growth inside a node: table entries to find one among, and hops that a message passes. In this process, without sockets.
+
+use crate::entries::{Asked, Filled, NUMBERS};
+use crate::lines::{Axis, Panel, Series};
+use crate::ring;
+use crate::summary::median;
+use crate::support::table::table;
+use std::time::Instant;
+
+/// Hops to compare: addresses on the route, of which a message may name 16.
+const HOPS: [usize; 5] = [1, 2, 4, 8, 16];
+/// Deliveries that are timed at once: tenths of a second.
+const DELIVERIES: usize = 1_000_000;
+/// Entries that are looked for at once: tenths of a second, too.
+const FINDS: u64 = 2_000_000;
+/// Each figure is the median of so many.
+const ROUNDS: usize = 5;
+
+/// What was measured, ready to be shown.
+pub(crate) struct Routing {
+    /// Nanoseconds to find an entry, by entries: a few busy ones, and each in turn.
+    finds: [Vec<(usize, f64)>; 2],
+    /// Nanoseconds of each hop, by hops.
+    hops: Vec<(usize, f64)>,
+}
+
+impl Routing {
+    /// Measures both.
+    pub(crate) fn measure() -> Self {
+        eprintln!("routing: entries and hops");
+        let finds = [Asked::Busy, Asked::All].map(|asked| {
+            let nanoseconds = |entries: usize| {
+                let filled = Filled::new(entries, asked);
+                // The first ones fill the caches.
+                filled.find(FINDS / 4);
+                medians(|| {
+                    let begun = Instant::now();
+                    filled.find(FINDS);
+                    begun.elapsed().as_secs_f64() * 1e9 / FINDS as f64
+                })
+            };
+            NUMBERS.map(|entries| (entries, nanoseconds(entries))).to_vec()
+        });
+        let nanoseconds = |hops: usize| {
+            let laps = DELIVERIES / hops;
+            // A lap ends at its source, which is a hop, too.
+            medians(|| {
+                ring::time(1, hops - 1, laps as u64).as_secs_f64() * 1e9 / (laps * hops) as f64
+            })
+        };
+        Self { finds, hops: HOPS.map(|hops| (hops, nanoseconds(hops))).to_vec() }
+    }
+
+    /// As tables.
+    pub(crate) fn text(&self) -> String {
+        let mut finds =
+            vec![["entries", "64 busy ones, ns", "each in turn, ns"].map(str::to_owned).to_vec()];
+        let [busy, all] = &self.finds;
+        for ((entries, busy), (_, all)) in busy.iter().zip(all) {
+            finds.push(vec![entries.to_string(), format!("{busy:.0}"), format!("{all:.0}")]);
+        }
+        let heading = ["hops", "ns for each hop", "hops a second", "messages a second"];
+        let mut hops = vec![heading.map(str::to_owned).to_vec()];
+        for (number, nanoseconds) in &self.hops {
+            let rate = 1e9 / nanoseconds;
+            hops.push(vec![
+                number.to_string(),
+                format!("{nanoseconds:.0}"),
+                format!("{rate:.0}"),
+                format!("{:.0}", rate / *number as f64),
+            ]);
+        }
+        format!(
+            "Finding an entry of the routing table, medians of {ROUNDS}:\n\n{}\n\
+             64-byte messages over so many local hops of one arbiter, 64 under way, medians of {ROUNDS}:\n\n{}",
+            table(&finds),
+            table(&hops)
+        )
+    }
+
+    /// As plots.
+    pub(crate) fn panels(&self) -> [Panel; 2] {
+        let [busy, all] = self.finds.clone();
+        let millions = |(hops, nanoseconds): &(usize, f64)| (*hops, 1e3 / nanoseconds);
+        [
+            Panel {
+                title: "Finding a routing entry, ns".to_owned(),
+                axis: Axis { name: "entries in the table", step: 10 },
+                at_least: 0.0,
+                series: vec![
+                    Series { name: "64 busy entries".to_owned(), points: busy },
+                    Series { name: "each in turn".to_owned(), points: all },
+                ],
+            },
+            Panel {
+                title: "Routed hops a second, millions".to_owned(),
+                axis: Axis { name: "local hops of a message", step: 2 },
+                at_least: 0.0,
+                series: vec![Series {
+                    name: "one arbiter".to_owned(),
+                    points: self.hops.iter().map(millions).collect(),
+                }],
+            },
+        ]
+    }
+}
+
+fn medians(mut measured: impl FnMut() -> f64) -> f64 {
+    median((0..ROUNDS).map(|_| measured())).expect("there are rounds")
+}
