@@ -118,6 +118,11 @@ impl Stream {
         self.receive_window.set_cap(cap);
     }
 
+    /// Whether the peer has ended its direction, or the stream is over.
+    pub fn is_ended_by_peer(&self) -> bool {
+        self.receive != ReceiveHalf::Open
+    }
+
     /// How the stream ended, once it did; [`Action::Finished`](crate::portal::action::Action::Finished) may still wait to be polled.
     pub const fn end(&self) -> Option<End> {
         self.end

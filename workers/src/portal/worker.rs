@@ -27,6 +27,7 @@ use tokio::net::TcpStream;
 
 use super::{
     action::{Action, End},
+    credit::EARLY_CREDIT,
     io::Io,
     message::{data_header, decode, Control, Decoded},
     pool::Place,
@@ -55,6 +56,8 @@ pub(crate) struct StreamWorker {
     round_trip: RoundTrip,
     registration: Option<Registration>,
     place: Place,
+    /// At the outlet: whether `Opened` waits for the target's answer, to go with it.
+    pub(crate) expects_answer: bool,
     _busy: Busy,
 }
 
@@ -93,6 +96,7 @@ impl StreamWorker {
             begun: Instant::now(),
             registration: None,
             place: start.place,
+            expects_answer: false,
             _busy: busy,
         }
     }
@@ -133,6 +137,9 @@ impl StreamWorker {
 
     /// Does what the stream's state asks for.
     pub(crate) fn act(&mut self, context: &mut Context<Self>) {
+        if self.expects_answer && self.stream.end().is_none() {
+            return;
+        }
         let mut ended_by_peer = false;
         while let Some(action) = self.stream.poll_action() {
             match action {
@@ -224,12 +231,20 @@ impl StreamWorker {
             match connected {
                 Ok(socket) => {
                     actor.socket = Some(Rc::new(socket));
+                    actor.expects_answer = actor.client_asked();
                     actor.stream.connected();
                 }
                 Err(refusal) => actor.refuse(refusal.reason, &refusal.why),
             }
             actor.act(context);
         }));
+    }
+
+    /// Whether the client sent something short, and no end, before the target was there: an answer
+    /// is likely then. Nothing waits for `Opened`, since the client may send more without it.
+    fn client_asked(&self) -> bool {
+        let sent: usize = self.waiting.iter().map(Bytes::len).sum();
+        sent > 0 && sent as u64 <= EARLY_CREDIT / 2 && !self.stream.is_ended_by_peer()
     }
 
     fn refuse(&mut self, reason: Refusal, why: &str) {
@@ -261,6 +276,7 @@ impl Handler<Routed<Payload>> for StreamWorker {
 
     fn handle(&mut self, message: Routed<Payload>, context: &mut Context<Self>) {
         let message = message.into_message();
+        self.expects_answer = false;
         match message.kind {
             Kind::Data => self.receive(message),
             Kind::Notice => self.undeliverable(&message),
