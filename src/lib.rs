@@ -62,7 +62,10 @@
 //! actix isolates no panic: one in a handler ends that actor's task. Each worker owns the
 //! [registration](ockam_runtime::worker::Registration) of its address, so the address ends with it; the sender of the message that it
 //! died of, and of those that waited for it, gets a [`Notice`]. What hangs on the actor ends as if its
-//! socket had been lost.
+//! socket had been lost. What others count on is started again, a few times, as
+//! [`supervision`](ockam_runtime::supervision) lists: TCP listeners, inlets, the forwarding service, remote
+//! forwarders, and channels that this node opened. What users write for other tasks than their worker's, a rule
+//! or a decoder, is contained: its panic refuses the one message.
 //!
 //! # Invariants
 //!

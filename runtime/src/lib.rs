@@ -21,6 +21,8 @@ pub mod budget;
 pub mod codec;
 pub mod context;
 pub mod error;
+#[cfg(feature = "faults")]
+pub mod faults;
 pub mod identifier;
 mod inbox;
 pub mod limits;
@@ -36,6 +38,7 @@ pub mod route;
 pub mod routed;
 pub mod router;
 pub mod run;
+pub mod supervision;
 pub mod table;
 pub mod worker;
 

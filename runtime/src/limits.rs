@@ -43,3 +43,13 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a node that has opened its first listener waits before it logs what is reached from
 /// outside: programs start the rest within that time.
 pub const ANNOUNCE_AFTER: Duration = Duration::from_secs(1);
+
+/// Restarts of one actor that panics again and again, each within [`STEADY_AFTER`] of the last, before it stays down:
+/// a bug that comes back at once must not keep a core busy for ever.
+pub const MAX_RESTARTS: u32 = 5;
+
+/// How long an actor must have lived for its panic not to count with those before.
+pub const STEADY_AFTER: Duration = Duration::from_secs(60);
+
+/// The pause before the first restart; it doubles each time. Clients hardly notice it.
+pub const FIRST_RESTART_PAUSE: Duration = Duration::from_millis(50);

@@ -160,6 +160,8 @@ impl Node {
         A: Actor<Context = ActorContext<A>>,
         F: FnOnce(&mut ActorContext<A>) -> A + Send + 'static,
     {
+        #[cfg(feature = "faults")]
+        let make = crate::faults::with_fuse(self, make);
         if self.current_arbiter() == Some(arbiter) {
             return A::create(make);
         }

@@ -39,6 +39,12 @@ impl Path {
         move |origin| link.as_ref().is_none_or(|link| origin.came_through(link))
     }
 
+    /// Whether the loss of the first hop is told at all: of a connection or a channel, but not of
+    /// a worker of this node.
+    pub fn is_watched(&self) -> bool {
+        self.state.is_some()
+    }
+
     /// What is known of the first hop at this moment.
     pub fn state(&self) -> PathState {
         let local = PathState { epoch: 0, up: true, failure: None };

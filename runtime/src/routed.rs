@@ -1,6 +1,9 @@
 //! What a worker's handler gets: a body with the envelope that brought it.
 
-use std::sync::{atomic::Ordering, Arc};
+use std::{
+    panic::{catch_unwind, AssertUnwindSafe},
+    sync::{atomic::Ordering, Arc},
+};
 
 use crate::{
     address::Address,
@@ -64,13 +67,16 @@ impl<M: Body> Routed<M> {
                 Err(_) => Err(delivery.refuse(Reason::BodyNotUnderstood, String::new())),
             };
         }
-        match M::decode(std::mem::take(&mut message.payload)) {
-            Ok(body) => Ok(Self { body, delivery: Delivery::new(entry, message) }),
-            Err(error) => {
-                let delivery = Delivery::new(entry, message);
-                Err(delivery.refuse(Reason::BodyNotUnderstood, error.to_string()))
-            }
-        }
+        let payload = std::mem::take(&mut message.payload);
+        // Users write decoders, and this is not the task of their worker.
+        let decoded = catch_unwind(AssertUnwindSafe(|| M::decode(payload)));
+        let delivery = Delivery::new(entry, message);
+        let why = match decoded {
+            Ok(Ok(body)) => return Ok(Self { body, delivery }),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "its decoder panicked".into(),
+        };
+        Err(delivery.refuse(Reason::BodyNotUnderstood, why))
     }
 
     /// The body.

@@ -5,7 +5,8 @@
 //! * Started by the node, one for each arbiter; stops with its arbiter.
 //! * Between workers of one arbiter the router is a function call (`Node::route`) instead of a
 //!   mailbox: a hop then costs one mailbox instead of two, and wakes one task instead of two.
-//! * A panic cannot come from a worker, whose handler runs in a task of its own.
+//! * A panic cannot come from a worker, whose handler runs in a task of its own. One in a sink ends at
+//!   [`Entry::take`], so the router goes on: without it the arbiter would be cut off from the others.
 
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ impl Handler<Forward> for Router {
     type Result = ();
 
     fn handle(&mut self, Forward { entry, message }: Forward, _: &mut Context<Self>) {
-        if let Err(undelivered) = entry.sink.deliver(&entry, message) {
+        if let Err(undelivered) = entry.take(message) {
             entry.node().bounce(undelivered);
         }
     }

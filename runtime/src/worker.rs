@@ -11,6 +11,7 @@
 use std::{
     fmt,
     future::Future,
+    panic::{catch_unwind, AssertUnwindSafe},
     pin::Pin,
     sync::{
         atomic::{AtomicBool, Ordering},
@@ -101,6 +102,16 @@ impl Entry {
     /// The node that the entry belongs to.
     pub fn node(&self) -> &Node {
         &self.node
+    }
+
+    /// Has the sink take a message. A panic in there ends here: it is that worker's fault, and not
+    /// that of the connection, the router or the worker that delivers.
+    pub(crate) fn take(self: &Arc<Self>, message: Message) -> Result<(), Box<Undelivered>> {
+        let taking = AssertUnwindSafe(|| self.sink.deliver(self, message));
+        catch_unwind(taking).unwrap_or_else(|_| {
+            log::error!("a message was lost: \"{}\" panicked when it took it", self.address);
+            Ok(())
+        })
     }
 
     /// Completes, with a value or an error, when the worker is asked to stop.

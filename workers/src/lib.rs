@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod cookie;
+mod current;
 pub mod echoer;
 pub mod entity;
 pub mod forwarder;

@@ -3,7 +3,8 @@
 //! * Owns: the route.
 //! * Inbox: raw messages, notices included.
 //! * Started by [`Relay::start`]; stops with `Node::stop_worker`, or with its node.
-//! * A panic would end it and free its address; there is nothing in it that could.
+//! * A panic would end it and free its address, for its user to start another; there is nothing in it that could.
+//!   Streams through it notice as they notice the loss of what lies behind it: by their own questions.
 
 use actix::{Actor, Context, Handler};
 use ockam_runtime::{

@@ -1,6 +1,9 @@
 //! How a node moves a message: the one function that every message passes, and what precedes it.
 
-use std::sync::{Arc, PoisonError};
+use std::{
+    panic::{catch_unwind, AssertUnwindSafe},
+    sync::{Arc, PoisonError},
+};
 
 use super::Node;
 use crate::{
@@ -15,7 +18,7 @@ use crate::{
     route::Route,
     routed::encode,
     router::Forward,
-    worker::{Alias, Description, Entry, Undelivered},
+    worker::{AccessRule, Alias, Description, Entry, Undelivered},
 };
 
 impl Node {
@@ -79,7 +82,7 @@ impl Node {
                 self.shared.arbiters[index].router.do_send(forward);
                 Ok(())
             }
-            _ => entry.sink.deliver(&entry, message),
+            _ => entry.take(message),
         }
     }
 
@@ -141,7 +144,7 @@ impl Node {
     fn admit(&self, entry: &Entry, origin: &Origin) -> Result<(), Rule> {
         admit(&entry.address, entry.class, origin, self.is_guarded())?;
         match &entry.access {
-            Some(rule) if !rule(origin) => Err(Rule::WorkerRefused),
+            Some(rule) if !permits(rule, entry, origin) => Err(Rule::WorkerRefused),
             _ => Ok(()),
         }
     }
@@ -222,4 +225,13 @@ impl Node {
         let entry = self.shared.table.find(first);
         Ok(entry.ok_or_else(|| Error::NoWorker(first.clone()))?.path())
     }
+}
+
+/// Asks a worker's own rule. One that panics permits nothing, and ends neither the connection that
+/// the message came through nor the router.
+fn permits(rule: &AccessRule, entry: &Entry, origin: &Origin) -> bool {
+    catch_unwind(AssertUnwindSafe(|| rule(origin))).unwrap_or_else(|_| {
+        log::error!("the access rule of \"{}\" panicked, so it permits nothing", entry.address);
+        false
+    })
 }

@@ -89,7 +89,7 @@ impl Node {
         self.check_free(&description.address)?;
         let (hand_over, registration) = oneshot::channel();
         let (inbox, intake) = Inbox::<M>::new();
-        A::start_in_arbiter(&self.shared.arbiters[arbiter].handle, move |context| {
+        self.start_on(arbiter, move |context| {
             context.spawn(intake);
             context.spawn(Guard::new(registration));
             actor
@@ -193,10 +193,13 @@ impl Node {
     {
         description.arbiter = self.current_arbiter();
         let (inbox, intake) = Inbox::new();
-        let actor = A::create(move |context| {
+        let make = move |context: &mut ActorContext<A>| {
             context.spawn(intake);
             actor
-        });
+        };
+        #[cfg(feature = "faults")]
+        let make = crate::faults::with_fuse(self, make);
+        let actor = A::create(make);
         self.adopt(description, inbox, actor)
     }
 

@@ -4,7 +4,7 @@
 //! * Inbox: messages to the peer, which it queues for the socket.
 //! * Started by the [`listener`](super::listener) after the greeting, on an arbiter of its own
 //!   turn; stops with the socket. Its address is unregistered then, and its paths end.
-//! * A panic would end it like a lost socket.
+//! * A panic ends it like a lost socket: the peer connects again.
 
 use std::sync::Arc;
 

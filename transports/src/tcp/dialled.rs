@@ -8,7 +8,7 @@
 //! * Started by the [`TcpDialer`] for the first route that needs it, on an arbiter that follows from
 //!   its address. It connects again, with back-off, as long as a source watches its path; without
 //!   one it stops at the time of the next attempt.
-//! * A panic would unregister it; the next message dials anew.
+//! * A panic unregisters it and ends its paths; the next message, or path, dials anew.
 
 use std::{
     collections::VecDeque,

@@ -3,11 +3,17 @@
 //! * Owns: the listening socket.
 //! * Inbox: none; it accepts until the node begins to stop.
 //! * Started by [`listen`], on the first arbiter; accepted connections go to the arbiters in turn.
-//! * A panic would close the socket.
+//! * A panic ends accepting for a moment: it is [`Supervised`], the socket stays open, and peers wait in its
+//!   queue. Connections go on.
 
-use std::{collections::HashSet, fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet, fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration,
+};
 
-use ockam_runtime::{origin::Door, reachability::Listening, Address, Error, Node, Result};
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, WrapFuture};
+use ockam_runtime::{
+    origin::Door, reachability::Listening, supervision::Supervised, Address, Error, Node, Result,
+};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{net::TcpListener, sync::Semaphore, time::sleep};
 
@@ -77,8 +83,16 @@ pub async fn listen(node: &Node, address: &str, options: ListenOptions) -> Resul
         exposed: exposed.clone(),
     };
     node.add_listener(listening);
-    let listening = accept(node.clone(), socket, bound, exposed);
-    node.spawn_on(0, listening);
+    let acceptor = Plan {
+        node: node.clone(),
+        socket,
+        bound,
+        exposed,
+        places: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+    };
+    Supervised::start(node, format!("the listener on {bound}"), move |supervised| {
+        acceptor.start(supervised)
+    })?;
     log::info!("listening for nodes on {bound}");
     Ok(Listener { address: bound })
 }
@@ -109,17 +123,61 @@ fn bind_one(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
+/// What every acceptor of one listener begins with.
+struct Plan {
+    node: Node,
+    socket: std::net::TcpListener,
+    bound: SocketAddr,
+    exposed: Arc<HashSet<Address>>,
+    /// Of all connections, also those that an acceptor before has made.
+    places: Arc<Semaphore>,
+}
+
+impl Plan {
+    fn start(&self, supervised: Supervised) -> Result<()> {
+        let failed = |source| Error::transport("cannot use the listening socket", source);
+        let socket = self.socket.try_clone().map_err(failed)?;
+        let (node, exposed, places) =
+            (self.node.clone(), self.exposed.clone(), self.places.clone());
+        let accepting = accept(node, socket, self.bound, exposed, places);
+        let accepting: Accepting = Box::pin(accepting);
+        let acceptor = Acceptor { accepting: Some(accepting), supervised };
+        self.node.start_on(0, move |_| acceptor);
+        Ok(())
+    }
+}
+
+type Accepting = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+struct Acceptor {
+    /// What runs from the actor's start on.
+    accepting: Option<Accepting>,
+    supervised: Supervised,
+}
+
+impl Actor for Acceptor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Context<Self>) {
+        let Some(accepting) = self.accepting.take() else { return };
+        context.spawn(accepting.into_actor(self).map(|(), acceptor, context| {
+            acceptor.supervised.end();
+            context.stop();
+        }));
+    }
+}
+
 async fn accept(
     node: Node,
     socket: std::net::TcpListener,
     bound: SocketAddr,
     exposed: Arc<HashSet<Address>>,
+    places: Arc<Semaphore>,
 ) {
     let listener = match TcpListener::from_std(socket) {
         Ok(listener) => listener,
         Err(error) => return log::error!("cannot accept on {bound}: {error}"),
     };
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,

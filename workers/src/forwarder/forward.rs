@@ -9,7 +9,8 @@
 //! * Started by the forwarding service, on the arbiter of the connection that it forwards to.
 //! * Ends with that connection, with its lease, or when the ledger drops its entry because the
 //!   node released it or registered again.
-//! * A panic would free addresses and place, as every end does.
+//! * A panic frees addresses and place, as every end does. The node learns of it when it renews next, and
+//!   registers again.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

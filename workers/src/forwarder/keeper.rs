@@ -7,12 +7,21 @@
 //! * Inbox: [`Stop`].
 //! * Started by [`RemoteForwarder::create`](super::RemoteForwarder::create) once the first registration
 //!   has succeeded, on the arbiter of the connection to the hub; stops on [`Stop`] or with its node.
-//! * A panic would end it: the hub may no longer reach the destination, and the lease runs out.
+//! * A panic ends it for a moment: it is [`Supervised`], and the next one begins with registering again, which
+//!   replaces the forwarder that there is. The hub may reach the destination all the time.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        Arc,
+    },
+    time::Duration,
+};
 
-use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, WrapFuture};
-use ockam_runtime::{path::Path, Address, Error, Message, Result, Route};
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, WrapFuture};
+use ockam_runtime::{
+    path::Path, supervision::Supervised, Address, Error, Message, Node, Result, Route,
+};
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::{sync::watch, time::sleep};
 
@@ -23,6 +32,7 @@ use super::{
     remote::{Forwarded, RegistrationState},
     FORWARDING_SERVICE,
 };
+use crate::current::Current;
 
 /// Tells a keeper to give its forwarder up.
 #[derive(actix::Message)]
@@ -31,24 +41,28 @@ pub(super) struct Stop;
 
 pub(super) struct Keeper {
     release: Release,
-    /// Taken when the forwarder is given up.
-    forwarded: Option<Forwarded>,
     /// What runs from the start on.
     keeping: Option<Keeping>,
+    /// Taken when the forwarder is given up. It holds the right of the hub too.
+    supervised: Option<Supervised>,
 }
 
 /// What a keeper's one task works with.
+#[derive(Clone)]
 struct Keeping {
     registrar: Registrar,
     path: Path,
     epoch: u64,
     granted: Granted,
     state: Arc<watch::Sender<RegistrationState>>,
+    /// Whether the hub forwards at the start.
+    registered: bool,
 }
 
 /// What is needed to tell the hub that the forwarder is no longer wanted.
+#[derive(Clone)]
 struct Release {
-    node: ockam_runtime::Node,
+    node: Node,
     hub: Route,
     state: Arc<watch::Sender<RegistrationState>>,
 }
@@ -61,7 +75,7 @@ impl Keeper {
     pub(super) async fn launch(
         mut registrar: Registrar,
         forwarded: Forwarded,
-    ) -> Result<(Addr<Self>, watch::Receiver<RegistrationState>)> {
+    ) -> Result<(Current<Self>, watch::Receiver<RegistrationState>)> {
         let node = registrar.node().clone();
         let hub = registrar.hub().clone();
         let mut path = node.path(&hub)?;
@@ -81,11 +95,39 @@ impl Keeper {
         let (state, watched) = watch::channel(first);
         let state = Arc::new(state);
         let release = Release { node: node.clone(), hub, state: state.clone() };
-        let arbiter = node.arbiter_for(&path);
-        let keeping = Keeping { registrar, path, epoch, granted, state };
-        let keeper = Self { release, forwarded: Some(forwarded), keeping: Some(keeping) };
-        Ok((node.start_on(arbiter, move |_| keeper), watched))
+        let keeping = Keeping { registrar, path, epoch, granted, state, registered: true };
+        let current = Current::none();
+        supervise(&node, release, keeping, forwarded, current.clone())?;
+        Ok((current, watched))
     }
+}
+
+/// Starts a keeper, and another one after a panic, until the program gives the forwarder up.
+fn supervise(
+    node: &Node,
+    release: Release,
+    keeping: Keeping,
+    forwarded: Forwarded,
+    current: Current<Keeper>,
+) -> Result<()> {
+    let arbiter = node.arbiter_for(&keeping.path);
+    let what = format!("the remote forwarder at {}", release.hub);
+    let (own, begun) = (node.clone(), AtomicBool::new(false));
+    Supervised::start(node, what, move |mut supervised| {
+        // The right of the hub lives as long as this closure.
+        let _right = &forwarded;
+        if current.is_ended() {
+            supervised.end();
+            release.send();
+            return Ok(());
+        }
+        let mut keeping = keeping.clone();
+        keeping.registered = !begun.swap(true, Ordering::AcqRel);
+        let (release, supervised) = (release.clone(), Some(supervised));
+        let keeper = Keeper { release, keeping: Some(keeping), supervised };
+        current.set(own.start_on(arbiter, move |_| keeper));
+        Ok(())
+    })
 }
 
 impl Actor for Keeper {
@@ -102,7 +144,9 @@ impl Handler<Stop> for Keeper {
     type Result = ();
 
     fn handle(&mut self, _: Stop, context: &mut Context<Self>) {
-        self.forwarded = None;
+        if let Some(mut supervised) = self.supervised.take() {
+            supervised.end();
+        }
         // The task goes with the context.
         context.stop();
         self.release.send();
@@ -129,7 +173,10 @@ impl Release {
 impl Keeping {
     async fn keep(mut self) {
         loop {
-            let reason = self.while_registered().await;
+            let reason = match std::mem::replace(&mut self.registered, true) {
+                true => self.while_registered().await,
+                false => "its keeper panicked".into(),
+            };
             self.state.send_modify(|state| state.registered = false);
             let hub = self.registrar.hub().clone();
             log::warn!("the hub {hub} no longer forwards here: {reason}; registering again");

@@ -20,6 +20,7 @@ use crate::{
 };
 
 /// Registers one destination with one hub.
+#[derive(Clone)]
 pub(super) struct Registrar {
     node: Node,
     hub: Route,

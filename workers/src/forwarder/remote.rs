@@ -6,7 +6,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use actix::Addr;
 use ockam_runtime::{origin::Destinations, Address, Context, Error, Node, Result, Route};
 use tokio::sync::watch;
 
@@ -15,7 +14,7 @@ use super::{
     keeper::{Keeper, Stop},
     registrar::Registrar,
 };
-use crate::forwarding_address::ForwardingAddress;
+use crate::{current::Current, forwarding_address::ForwardingAddress};
 
 /// Has a hub forward to a worker of this node, for as long as the node runs.
 ///
@@ -39,7 +38,7 @@ pub struct RemoteForwarder {
     hub: Route,
     destination: Address,
     state: watch::Receiver<RegistrationState>,
-    keeper: Addr<Keeper>,
+    keeper: Current<Keeper>,
 }
 
 /// How a [`RemoteForwarder`] stands with its hub.
@@ -114,8 +113,10 @@ impl RemoteForwarder {
     /// Gives the forwarder up: the hub is told, and may no longer reach the destination when this
     /// returns.
     pub async fn stop(&self) {
-        // An error says that it has stopped already.
-        let _ = self.keeper.send(Stop).await;
+        if let Some(keeper) = self.keeper.end() {
+            // An error says that it has stopped already.
+            let _ = keeper.send(Stop).await;
+        }
     }
 }
 

@@ -5,7 +5,8 @@
 //! * Inbox: [`Request`]s as raw payloads, from whoever the node's reachability and the
 //!   [`ForwardingOptions`] let pass.
 //! * Started by [`ForwardingService::start`]; stops with its node.
-//! * A panic would free its address. Its forwarders would live to the end of their leases.
+//! * A panic frees its address for a moment: it is [`Supervised`]. The next one has the same ledger and
+//!   the same secret, so its forwarders live on and challenges under way stay good.
 //!
 //! # Why a forwarder can do no harm to its hub
 //!
@@ -23,6 +24,7 @@ use std::{
 use actix::{Actor, Context, Handler};
 use ockam_runtime::{
     message::Kind,
+    supervision::Supervised,
     worker::{Adopt, Description, Registration},
     Address, Class, Error, Identifier, Node, Origin, Payload, Result, Route, Routed,
 };
@@ -57,10 +59,11 @@ pub struct ForwardingService {
     node: Node,
     lease: Duration,
     started: Instant,
-    challenges: Challenges,
+    challenges: Arc<Challenges>,
     ledger: SharedLedger,
     refusals: Arc<RegistrationRefusals>,
     registration: Option<Registration>,
+    _supervised: Supervised,
 }
 
 impl ForwardingService {
@@ -72,18 +75,24 @@ impl ForwardingService {
         let randomness =
             || Error::transport("the system gave no randomness", std::io::ErrorKind::Other.into());
         let ledger = Ledger::new(options.max_forwarders, options.max_per_connection);
-        let service = Self {
-            node: node.clone(),
-            lease: options.lease,
-            started: Instant::now(),
-            challenges: Challenges::new().ok_or_else(randomness)?,
-            ledger: SharedLedger::new(ledger.into()),
-            refusals: node.extension(),
-            registration: None,
-        };
-        let mut description = Description::new(FORWARDING_SERVICE, Class::Service);
-        description.access = options.permit;
-        node.launch(description, move |_| service)?;
+        let ledger = SharedLedger::new(ledger.into());
+        let challenges = Arc::new(Challenges::new().ok_or_else(randomness)?);
+        let (node, started) = (node.clone(), Instant::now());
+        Supervised::start(&node.clone(), "the forwarding service", move |supervised| {
+            let service = Self {
+                node: node.clone(),
+                lease: options.lease,
+                started,
+                challenges: challenges.clone(),
+                ledger: ledger.clone(),
+                refusals: node.extension(),
+                registration: None,
+                _supervised: supervised,
+            };
+            let mut description = Description::new(FORWARDING_SERVICE, Class::Service);
+            description.access.clone_from(&options.permit);
+            node.launch(description, move |_| service).map(drop)
+        })?;
         log::info!("forwarding for other nodes as \"{FORWARDING_SERVICE}\"");
         Ok(())
     }

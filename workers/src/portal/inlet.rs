@@ -5,13 +5,15 @@
 //! * Started by [`Inlet::start`], on the arbiter of its route's first hop, so that clients of a channel
 //!   begin where the channel lives; where the first hop is a worker of this node, clients go to the
 //!   arbiters in turn.
-//! * A panic would close the listening socket; streams go on.
+//! * A panic ends accepting for a moment: it is [`Supervised`], the socket stays open, and clients wait in
+//!   its queue. Streams go on.
 
 use std::{io, net::SocketAddr, time::Duration};
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use ockam_runtime::{
     path::Path,
+    supervision::Supervised,
     worker::{Adopt, Description, Registration},
     Address, Class, Error, Node, Payload, Result, Route, Routed,
 };
@@ -52,15 +54,20 @@ impl Inlet {
         let address = listener.local_addr().map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let worker = Address::random();
-        let description = Description::new(worker.clone(), Class::Internal);
-        let own = node.clone();
         let arbiter = path.arbiter.unwrap_or(0);
         log::info!("inlet on {address} for clients of {route}");
-        node.launch(description.on(arbiter), move |_| InletWorker {
-            node: own,
-            listener: Some(listener),
-            accept: Accept { address, route, _path: path },
-            registration: None,
+        let (own, name) = (node.clone(), worker.clone());
+        let accept = Accept { address, route, _path: path };
+        Supervised::start(node, format!("the inlet on {address}"), move |supervised| {
+            let inlet = InletWorker {
+                node: own.clone(),
+                listener: Some(listener.try_clone().map_err(failed)?),
+                accept: accept.clone(),
+                registration: None,
+                supervised,
+            };
+            let description = Description::new(name.clone(), Class::Internal);
+            own.launch(description.on(arbiter), move |_| inlet).map(drop)
         })?;
         Ok(Self { node: node.clone(), worker, address })
     }
@@ -84,6 +91,7 @@ struct InletWorker {
     listener: Option<std::net::TcpListener>,
     accept: Accept,
     registration: Option<Registration>,
+    supervised: Supervised,
 }
 
 /// What starting a stream for a client needs.
@@ -114,7 +122,10 @@ impl Handler<Adopt> for InletWorker {
                 _ = gone => {}
             }
         };
-        context.spawn(accepting.into_actor(self).map(|(), _, context| context.stop()));
+        context.spawn(accepting.into_actor(self).map(|(), inlet, context| {
+            inlet.supervised.end();
+            context.stop();
+        }));
     }
 }
 

@@ -5,6 +5,7 @@
 //!   are taken on the arbiter where they came in, so the stream lives there, and what follows an
 //!   `Open` cannot overtake it.
 //! * Started by [`Outlet::start`]; its name is freed by [`Outlet::stop`] or with the node.
+//! * It runs in the task of whoever delivers, so a panic ends at the node's hand-over: one message is lost.
 
 use std::{
     collections::HashMap,

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! What happens goes in through `handle_message`, `socket_read`, `socket_eof`, `socket_wrote`, `socket_reset`, `path_lost`, `connected`,
-//! `refuse` and `stop`; after each, [`Stream::poll_action`] is called until it has nothing more. The caller keeps the bytes that wait for
+//! `handle_silence`, `refuse` and `stop`; after each, [`Stream::poll_action`] is called until it has nothing more. The caller keeps the bytes that wait for
 //! the socket, in order, and writes them when the socket is there.
 //!
 //! The application sees an exact prefix of what was sent and then either a clean end or a reset:
@@ -261,6 +261,20 @@ impl Stream {
         if !self.fins_crossed() {
             self.cut(End::Here(ResetReason::PathLost), None);
         }
+    }
+
+    /// Nothing has come from the peer for long: it is told again how far it may go. Limits are absolute, so that changes nothing
+    /// there; if nobody is there any more, it is undeliverable, and the caller hears of that.
+    pub fn handle_silence(&mut self) {
+        let opened = matches!(self.opening, Opening::AwaitingOpened | Opening::Established);
+        if opened && self.end.is_none() && !self.fins_crossed() {
+            self.window_due.get_or_insert(self.receive_window.granted());
+        }
+    }
+
+    /// Whether the outlet has opened the stream, as far as this end knows.
+    pub fn is_established(&self) -> bool {
+        self.opening == Opening::Established
     }
 
     /// This end resets the stream, in both directions, and tells the peer why.

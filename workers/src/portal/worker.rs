@@ -7,8 +7,10 @@
 //!   edge's budget and the path's loss, in [`Io`], which runs inside the actor's own task.
 //! * Started by an [`inlet`](super::inlet) for a client and by an [`outlet`](super::outlet) for an `Open`, on the arbiter
 //!   of the stream's path; stops when the stream is finished.
-//! * A panic drops the socket with `SO_LINGER` 0, so that the application sees a reset, and
-//!   unregisters the address, so that the other end gets a notice and resets too.
+//! * A panic drops the socket with `SO_LINGER` 0, so that the application sees a reset, and tells the
+//!   other end on the way out. It is not started again: nobody could go on where it ended.
+//! * A stream whose path tells of no loss (a relay, or a node between that only forwards) repeats its limit
+//!   when nothing has come for [`SILENCE`](super::pool::SILENCE): if nobody is there, the notice that comes back resets it.
 
 use std::{collections::VecDeque, net::SocketAddr, rc::Rc, time::Instant};
 
@@ -58,6 +60,8 @@ pub(crate) struct StreamWorker {
     place: Place,
     /// At the outlet: whether `Opened` waits for the target's answer, to go with it.
     pub(crate) expects_answer: bool,
+    /// Whether anything came since it was last looked.
+    heard: bool,
     _busy: Busy,
 }
 
@@ -97,6 +101,7 @@ impl StreamWorker {
             registration: None,
             place: start.place,
             expects_answer: false,
+            heard: false,
             _busy: busy,
         }
     }
@@ -143,12 +148,7 @@ impl StreamWorker {
         let mut ended_by_peer = false;
         while let Some(action) = self.stream.poll_action() {
             match action {
-                Action::Send(control) => {
-                    self.round_trip.sent(&control, self.begun.elapsed());
-                    let payload = Payload::from(&control.encode()[..]);
-                    let message = Message::new(self.route.clone(), self.back.clone(), payload);
-                    self.node.route(message);
-                }
+                Action::Send(control) => self.send(&control),
                 Action::ShutdownWrite => ended_by_peer = true,
                 Action::ResetSocket => {
                     self.waiting.clear();
@@ -166,6 +166,32 @@ impl StreamWorker {
             // A socket that was reset meanwhile says so to the next read.
             let _ = SockRef::from(&**socket).shutdown(std::net::Shutdown::Write);
         }
+    }
+
+    fn send(&mut self, control: &Control<'_>) {
+        self.round_trip.sent(control, self.begun.elapsed());
+        let payload = Payload::from(&control.encode()[..]);
+        self.node.route(Message::new(self.route.clone(), self.back.clone(), payload));
+    }
+
+    /// Looks now and then whether anything came, for as long as nobody else would tell of a loss.
+    fn listen(&mut self, context: &mut Context<Self>) {
+        context.run_later(self.place.silence(), |actor, context| {
+            if actor.is_watched() {
+                return;
+            }
+            if !std::mem::take(&mut actor.heard) {
+                actor.stream.handle_silence();
+                actor.act(context);
+            }
+            actor.listen(context);
+        });
+    }
+
+    /// Whether the loss of all that is between the ends is told by the path: the other end lives
+    /// right behind the connection or the channel.
+    fn is_watched(&self) -> bool {
+        self.path.is_watched() && self.route.len() <= 2 && self.stream.is_established()
     }
 
     fn finish(&mut self, end: End) {
@@ -259,12 +285,26 @@ impl Actor for StreamWorker {
     type Context = Context<Self>;
 }
 
+impl Drop for StreamWorker {
+    /// It ends before its stream does: that was a panic, or a node that has waited long enough.
+    fn drop(&mut self) {
+        let begun = self.registration.is_some();
+        if begun && self.stream.end().is_none() && !self.node.is_stopping() {
+            self.stream.stop(ResetReason::Stopped);
+            if let Some(Action::Send(reset)) = self.stream.poll_action() {
+                self.send(&reset);
+            }
+        }
+    }
+}
+
 impl Handler<Adopt> for StreamWorker {
     type Result = ();
 
     fn handle(&mut self, Adopt(registration): Adopt, context: &mut Context<Self>) {
         self.back = Route::from(registration.address().clone());
         self.registration = Some(registration);
+        self.listen(context);
         self.act(context);
         self.connect(context);
         context.spawn(Io::default());
@@ -277,6 +317,7 @@ impl Handler<Routed<Payload>> for StreamWorker {
     fn handle(&mut self, message: Routed<Payload>, context: &mut Context<Self>) {
         let message = message.into_message();
         self.expects_answer = false;
+        self.heard = true;
         match message.kind {
             Kind::Data => self.receive(message),
             Kind::Notice => self.undeliverable(&message),

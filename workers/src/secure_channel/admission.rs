@@ -67,6 +67,11 @@ impl Admission {
         Verdict::Admitted(Place { admission, ingress, established: false })
     }
 
+    /// Whether both count the same.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Handshakes under way, and open channels.
     pub(super) fn counts(&self) -> (usize, usize) {
         let counts = self.lock();

@@ -2,7 +2,6 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use actix::Addr;
 use ockam_runtime::{Address, Error, Identifier, Result, Route};
 use tokio::sync::watch;
 
@@ -10,6 +9,7 @@ use super::{
     event::order,
     initiator::{Close, Initiator},
 };
+use crate::current::Current;
 
 /// What has become of a channel, for those who ask.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ pub struct SecureChannel {
     pub(super) address: Address,
     pub(super) route: Route,
     pub(super) outcome: watch::Receiver<Outcome>,
-    pub(super) actor: Addr<Initiator>,
+    pub(super) actor: Current<Initiator>,
 }
 
 impl SecureChannel {
@@ -94,7 +94,9 @@ impl SecureChannel {
 
     /// Ends the channel: the peer is told, and the address is free.
     pub fn close(&self) {
-        order(&self.actor, Close);
+        if let Some(actor) = self.actor.end() {
+            order(&actor, Close);
+        }
     }
 }
 

@@ -7,15 +7,17 @@
 //! * Inbox: messages for the peer; from the decryptor [`Event`]s; from the program [`Close`].
 //! * Started by [`open`] on the arbiter of the connection that the route begins with. It starts a
 //!   [`Decryptor`](super::decryptor) for each attempt and stops when it is closed, or with the node.
-//! * A panic unregisters the channel, ends its paths and cuts the decryptor's lifeline. Messages to it are undeliverable then.
+//! * A panic unregisters the channel for a moment, ends its paths and cuts the decryptor's lifeline. It is [`Supervised`]: the
+//!   next one has the same address and establishes the channel again. Messages between are undeliverable.
 
 mod attempts;
 
 use std::sync::Arc;
 
-use actix::{Actor, ActorContext, Context, Handler, SpawnHandle};
+use actix::{Actor, ActorContext, Addr, Context, Handler, SpawnHandle};
 use ockam_runtime::{
     path::{Path, PathState},
+    supervision::Supervised,
     worker::{Adopt, Description, Registration},
     Address, Class, Identifier, Message, Node, Payload, Reason, Result, Route, Routed,
 };
@@ -32,6 +34,7 @@ use super::{
     queue::Queue,
     session::{self, End, OpenEnd, Partner},
 };
+use crate::current::Current;
 
 /// Opens a channel along `route` and keeps it open; returns at once.
 pub(crate) fn open(
@@ -40,41 +43,79 @@ pub(crate) fn open(
     terms: Terms,
     limits: Limits,
 ) -> Result<SecureChannel> {
-    let path = node.path(&route)?;
     let address = Address::random();
-    let state = watch::Sender::new(PathState::default());
-    let outcome = watch::Sender::new(Outcome::Pending(None));
-    let asked = outcome.subscribe();
-    let description = Description::new(address.clone(), Class::Internal)
-        .on(node.arbiter_for(&path))
-        .with_budget(path.budget.clone())
-        .with_state(state.subscribe());
-    let opened = Opened::list(node, &address, &route);
-    let initiator = Initiator {
-        opened,
-        node: node.clone(),
-        route: route.clone(),
+    let outcome = Arc::new(watch::Sender::new(Outcome::Pending(None)));
+    let opened = Arc::new(Opened::list(node, &address, &route));
+    let actor = Current::none();
+    let channel = SecureChannel {
         address: address.clone(),
-        terms,
-        pause: Pause::new(&limits),
-        limits: Arc::new(limits),
-        path,
-        state,
-        outcome,
-        phase: Phase::Pausing { failure: "it was not tried yet".into() },
-        session: 0,
-        keys: 0,
-        peer: None,
-        registration: None,
+        route: route.clone(),
+        outcome: outcome.subscribe(),
+        actor: actor.clone(),
     };
-    let actor = node.launch(description, move |_| initiator)?;
-    Ok(SecureChannel { address, route, outcome: asked, actor })
+    let what = format!("the secure channel {address} over {route}");
+    let plan = Plan { node: node.clone(), opened, route, address, terms, limits: limits.into() };
+    Supervised::start(node, what, move |mut supervised| {
+        if actor.is_ended() {
+            supervised.end();
+            outcome.send_replace(Outcome::Closed);
+            return Ok(());
+        }
+        outcome.send_replace(Outcome::Pending(None));
+        actor.set(plan.launch(outcome.clone(), supervised)?);
+        Ok(())
+    })?;
+    Ok(channel)
+}
+
+/// What every actor of one channel begins with.
+struct Plan {
+    node: Node,
+    opened: Arc<Opened>,
+    route: Route,
+    address: Address,
+    terms: Terms,
+    limits: Arc<Limits>,
+}
+
+impl Plan {
+    fn launch(
+        &self,
+        outcome: Arc<watch::Sender<Outcome>>,
+        supervised: Supervised,
+    ) -> Result<Addr<Initiator>> {
+        let path = self.node.path(&self.route)?;
+        let state = watch::Sender::new(PathState::default());
+        let description = Description::new(self.address.clone(), Class::Internal)
+            .on(self.node.arbiter_for(&path))
+            .with_budget(path.budget.clone())
+            .with_state(state.subscribe());
+        let initiator = Initiator {
+            opened: self.opened.clone(),
+            node: self.node.clone(),
+            route: self.route.clone(),
+            address: self.address.clone(),
+            terms: self.terms.clone(),
+            pause: Pause::new(&self.limits),
+            limits: self.limits.clone(),
+            path,
+            state,
+            outcome,
+            phase: Phase::Pausing { failure: "it was not tried yet".into() },
+            session: 0,
+            keys: 0,
+            peer: None,
+            registration: None,
+            supervised,
+        };
+        self.node.launch(description, move |_| initiator)
+    }
 }
 
 /// Seals what goes to the responder, and keeps the channel open.
 pub(super) struct Initiator {
     node: Node,
-    opened: Opened,
+    opened: Arc<Opened>,
     route: Route,
     address: Address,
     terms: Terms,
@@ -82,7 +123,7 @@ pub(super) struct Initiator {
     /// The first hop of the route. Watching it keeps a connection being made again.
     path: Path,
     state: watch::Sender<PathState>,
-    outcome: watch::Sender<Outcome>,
+    outcome: Arc<watch::Sender<Outcome>>,
     phase: Phase,
     pause: Pause,
     /// Counts attempts: what belongs to an earlier one comes too late.
@@ -92,6 +133,7 @@ pub(super) struct Initiator {
     /// Whom the last session was with.
     peer: Option<Identifier>,
     registration: Option<Registration>,
+    supervised: Supervised,
 }
 
 enum Phase {
@@ -174,6 +216,19 @@ impl End for Initiator {
 
 impl Actor for Initiator {
     type Context = Context<Self>;
+}
+
+impl Drop for Initiator {
+    /// After a panic nobody is told any more that the channel is established.
+    fn drop(&mut self) {
+        self.outcome.send_if_modified(|outcome| {
+            let established = matches!(outcome, Outcome::Established(_));
+            if established {
+                *outcome = Outcome::Pending(Some("its actor stopped".into()));
+            }
+            established
+        });
+    }
 }
 
 impl Handler<Adopt> for Initiator {

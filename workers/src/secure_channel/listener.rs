@@ -3,8 +3,9 @@
 //! * Owns: its address, its cookies, the counts of its handshakes and channels.
 //! * Inbox: message 1 of a handshake. It is no actor but a sink that any arbiter calls: it decides on the spot and starts a
 //!   [`Decryptor`] on the arbiter of the connection that the message came through, so that a channel lives beside its connection.
-//! * Started by [`listen`]; it stays until the node stops.
-//! * It takes no lock for longer than a count and handles no data, so that a panic cannot spread from one peer to another.
+//! * Started by [`listen`]; it stays until `Node::stop_worker` or the end of the node, and is listed in [`ChannelListeners`] as long.
+//! * It takes no lock for longer than a count and handles no data, so that a panic cannot spread from one peer to another: it
+//!   ends where the node hands the message over.
 
 use std::{
     collections::HashMap,
@@ -53,6 +54,14 @@ impl ChannelListeners {
         self.insert(worker, identity.into(), Admission::default());
     }
 
+    /// Takes a listener out, unless another one has its address by now.
+    fn remove(&self, address: &Address, admission: &Admission) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.get(address).is_some_and(|(_, listed)| listed.is(admission)) {
+            all.remove(address);
+        }
+    }
+
     fn insert(&self, address: Address, identity: CurrentIdentity, admission: Admission) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert(address, (identity, admission));
@@ -88,11 +97,16 @@ pub(crate) fn listen(node: &Node, address: Address, terms: Terms, limits: Limits
     let registration =
         node.register_sink(Description::new(address.clone(), Class::Listener), listener)?;
     log::info!("\"{address}\" accepts secure channels as {}", identity.now().identifier());
-    node.extension::<ChannelListeners>().insert(address, identity, admission);
+    let all = node.extension::<ChannelListeners>();
+    all.insert(address.clone(), identity, admission.clone());
     // A task owns the registration, so that it goes with the node's threads.
-    let stopped = node.clone();
+    let (own, gone) = (node.clone(), registration.entry().stop_signal());
     node.spawn_on(0, async move {
-        stopped.stopped().await;
+        tokio::select! {
+            () = own.stopped() => {}
+            _ = gone => {}
+        }
+        all.remove(&address, &admission);
         drop(registration);
     });
     Ok(())

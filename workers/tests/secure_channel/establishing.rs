@@ -153,6 +153,29 @@ fn the_identity_behind_a_listener_is_known() {
 }
 
 #[test]
+fn a_listener_that_was_stopped_is_forgotten_and_another_one_takes_its_place() {
+    run(async {
+        let mut server = Peer::start(2).await;
+        let listeners = server.node.extension::<ChannelListeners>();
+        let known = || listeners.identity_of(&SERVICE.into()).is_some();
+        for _ in 0..3 {
+            server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
+            assert!(known());
+            server.node.stop_worker(SERVICE).unwrap();
+            until("the listener is forgotten", || !known()).await;
+        }
+        // At once: the word about the old one comes late, and means the old one.
+        server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
+        server.node.stop_worker(SERVICE).unwrap();
+        server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
+        let (done, passed) = tokio::sync::oneshot::channel();
+        server.node.spawn_on(0, async move { done.send(()).unwrap() });
+        passed.await.unwrap();
+        assert!(known() && server.node.is_registered(&SERVICE.into()));
+    });
+}
+
+#[test]
 fn a_route_whose_first_hop_does_not_exist_is_the_callers_error() {
     run(async {
         let mut client = Peer::start(1).await;

@@ -268,6 +268,7 @@ impl Initiator {
         }
         self.down(&failure, 1);
         self.outcome.send_replace(Outcome::Closed);
+        self.supervised.end();
         context.stop();
     }
 }

@@ -331,3 +331,55 @@ fn ten_thousand_idle_streams_take_little() {
     println!("{} bytes", size_of::<Stream>());
     assert!(size_of::<Stream>() <= 256, "{} bytes", size_of::<Stream>());
 }
+
+#[test]
+fn a_silent_peer_is_told_its_limit_again_and_nothing_changes_there() {
+    let mut pair = Pair::open([vec![1; 10], vec![2; 10]], CAPS);
+    for at in [INLET, OUTLET] {
+        let readable = pair.sides[1 - at].stream.as_ref().map(Stream::readable);
+        for _ in 0..3 {
+            pair.with_stream(at, Stream::handle_silence);
+            assert!(pair.carry(1 - at), "something was said");
+        }
+        assert_eq!(pair.sides[1 - at].stream.as_ref().map(Stream::readable), readable);
+        assert_eq!(pair.sides[1 - at].end, None);
+    }
+}
+
+#[test]
+fn a_half_closed_stream_asks_too_and_one_whose_fins_have_crossed_does_not() {
+    for closing in [INLET, OUTLET] {
+        let mut pair = Pair::open([vec![], vec![1]], CAPS);
+        assert!(pair.read(OUTLET, 1) && pair.carry(INLET));
+        if closing == INLET {
+            pair.eof(INLET);
+            assert!(pair.carry(OUTLET));
+        } else {
+            pair.eof(OUTLET);
+            assert!(pair.carry(INLET));
+        }
+        for at in [INLET, OUTLET] {
+            pair.with_stream(at, Stream::handle_silence);
+            assert!(pair.carry(1 - at), "{at} asks");
+        }
+        pair.eof(1 - closing);
+        assert!(pair.carry(closing));
+        // The client has not taken its byte: its end waits for nothing else.
+        pair.with_stream(INLET, Stream::handle_silence);
+        assert!(!pair.carry(OUTLET), "nobody is asked when all was said");
+        assert_eq!(pair.sides[INLET].end, None);
+    }
+}
+
+#[test]
+fn an_inlet_asks_for_an_answer_that_does_not_come_and_an_outlet_answers_first() {
+    let mut pair = Pair::new([vec![], vec![]], CAPS);
+    assert!(pair.carry(OUTLET));
+    pair.with_stream(OUTLET, Stream::handle_silence);
+    assert!(!pair.carry(INLET), "Opened comes first");
+    pair.with_stream(INLET, Stream::handle_silence);
+    assert!(pair.carry(OUTLET));
+    pair.connect();
+    assert!(pair.carry(INLET));
+    assert_eq!([pair.sides[INLET].end, pair.sides[OUTLET].end], [None, None]);
+}

@@ -1,0 +1,79 @@
+//! Panics on purpose, for tests alone: compiled with the feature `faults`.
+//!
+//! Every actor that a node starts carries a fuse: a future of its own that panics in the actor's
+//! task when a test lights it, as a handler with a bug would.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Mutex, PoisonError},
+    task::{Context as TaskContext, Poll},
+};
+
+use actix::{fut::ActorFuture, Actor, AsyncContext, Context as ActorContext};
+use tokio::sync::oneshot;
+
+use crate::node::Node;
+
+/// Makes every actor of `node` whose type has the name `kind` panic; gives how many those are.
+pub fn panic_in(node: &Node, kind: &str) -> usize {
+    let fuses = node.extension::<Fuses>();
+    let mut all = fuses.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let lit: Vec<_> = all.extract_if(.., |fuse| fuse.kind == kind).collect();
+    drop(all);
+    lit.into_iter().filter_map(|fuse| fuse.light.send(()).ok()).count()
+}
+
+/// The fuses of a node's actors, as its extension; those of actors that ended are swept out as others start.
+#[derive(Default)]
+struct Fuses(Mutex<Vec<Lighter>>);
+
+struct Lighter {
+    kind: &'static str,
+    light: oneshot::Sender<()>,
+}
+
+struct Fuse {
+    kind: &'static str,
+    lit: oneshot::Receiver<()>,
+}
+
+/// An actor made by `make`, with a fuse behind all that `make` has put into its context.
+pub(crate) fn with_fuse<A, F>(node: &Node, make: F) -> impl FnOnce(&mut ActorContext<A>) -> A
+where
+    A: Actor<Context = ActorContext<A>>,
+    F: FnOnce(&mut ActorContext<A>) -> A,
+{
+    let name = std::any::type_name::<A>();
+    let kind = name.rsplit_once("::").map_or(name, |(_, kind)| kind);
+    let (light, lit) = oneshot::channel();
+    let fuses = node.extension::<Fuses>();
+    let mut all = fuses.0.lock().unwrap_or_else(PoisonError::into_inner);
+    // Now and then, so that ten thousand actors start as quickly as one.
+    if all.len() == all.capacity() {
+        all.retain(|fuse| !fuse.light.is_closed());
+    }
+    all.push(Lighter { kind, light });
+    drop(all);
+    move |context| {
+        let actor = make(context);
+        context.spawn(Fuse { kind, lit });
+        actor
+    }
+}
+
+impl<A: Actor> ActorFuture<A> for Fuse {
+    type Output = ();
+
+    fn poll(
+        mut self: Pin<&mut Self>,
+        _: &mut A,
+        _: &mut A::Context,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<()> {
+        let kind = self.kind;
+        Pin::new(&mut self.lit).poll(task).map(|lit| {
+            assert!(lit.is_err(), "a fault was injected into {kind}");
+        })
+    }
+}

@@ -1,0 +1,20 @@
+//! A panic in each kind of actor: the node lives, whoever depends on the actor is told or finds another
+//! one in its place, and no address is left.
+//!
+//! | kind of actor | file |
+//! |---|---|
+//! | TCP listener, accepted and dialled connections | `connections` |
+//! | inlet, streams at both ends, outlet | `portals` |
+//! | initiator, encryptor, decryptors of both ends, channel listener | `channels` |
+//! | forwarding service, forwarder, remote forwarder | `forwarders` |
+//! | users' workers, echoer, relay, router | `workers` |
+
+// Clippy knows tests by their attribute, and not what helps them.
+#![allow(clippy::unwrap_used)]
+
+mod channels;
+mod connections;
+mod forwarders;
+mod nodes;
+mod portals;
+mod workers;

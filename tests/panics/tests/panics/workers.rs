@@ -1,0 +1,141 @@
+//! Users' workers, relays, and the routers that messages pass.
+
+use std::sync::Arc;
+
+use actix::{Actor, Context, Handler};
+use ockam::{route, Error, Message, Reason, Relay, Result, Routed};
+use ockam_runtime::{
+    worker::{Description, Entry, Sink, Undelivered},
+    Class,
+};
+use serde::{de, Deserialize, Deserializer, Serialize};
+
+use crate::nodes::{run, stop, until, Peer};
+
+fn reason<T: std::fmt::Debug>(result: Result<T>) -> Reason {
+    match result {
+        Err(Error::Undeliverable(notice)) => notice.reason,
+        other => panic!("expected a notice, got {other:?}"),
+    }
+}
+
+/// A text whose decoder has a bug.
+#[derive(Serialize)]
+struct Fragile(String);
+
+impl<'de> Deserialize<'de> for Fragile {
+    fn deserialize<D: Deserializer<'de>>(decoder: D) -> std::result::Result<Self, D::Error> {
+        let text = String::deserialize(decoder)?;
+        assert!(text != "break", "a decoder with a bug");
+        text.parse().map(Fragile).map_err(de::Error::custom)
+    }
+}
+
+/// Answers with what it got.
+struct Careless;
+
+impl Actor for Careless {
+    type Context = Context<Self>;
+}
+
+impl Handler<Routed<Fragile>> for Careless {
+    type Result = ();
+
+    fn handle(&mut self, message: Routed<Fragile>, _: &mut Context<Self>) {
+        let text = message.body().0.clone();
+        message.reply(text).unwrap();
+    }
+}
+
+/// Takes every message with a panic.
+struct Broken;
+
+impl Sink for Broken {
+    fn deliver(&self, _: &Arc<Entry>, _: Message) -> Result<(), Box<Undelivered>> {
+        panic!("a sink with a bug")
+    }
+}
+
+#[test]
+fn a_panic_in_a_users_worker_frees_its_address_for_another() {
+    run(|arbiters| async move {
+        let peer = Peer::start(arbiters).await;
+        let before = peer.workers();
+        peer.node.start_worker("careless", Careless).unwrap();
+        peer.panic_in("Careless");
+        peer.is_as_before(&before).await;
+        peer.lives().await;
+        peer.node.start_worker("careless", Careless).unwrap();
+        let answer: String =
+            peer.node.ask(route!["careless"], String::from("hello")).await.unwrap();
+        assert_eq!(answer, "hello");
+        stop([peer]).await;
+    });
+}
+
+#[test]
+fn a_panic_in_an_echoer_or_a_relay_is_told_to_who_sends_next() {
+    run(|arbiters| async move {
+        let peer = Peer::start(arbiters).await;
+        Relay::start(&peer.node, "relay", route![]).unwrap_err();
+        Relay::start(&peer.node, "relay", route!["echoer"]).unwrap();
+        for (kind, name) in [("Relay", "relay"), ("Echoer", "echoer")] {
+            peer.panic_in(kind);
+            until("its address is free", || !peer.node.is_registered(&name.into())).await;
+            let asked = peer.node.ask::<_, String>(route![name], String::from("hello")).await;
+            assert!(matches!(asked, Err(Error::NoWorker(_))), "{asked:?}");
+        }
+        ockam::Echoer::start(&peer.node, "echoer").unwrap();
+        peer.lives().await;
+        stop([peer]).await;
+    });
+}
+
+#[test]
+fn a_decoder_that_panics_is_told_to_its_sender_and_ends_neither_router_nor_connection() {
+    run(|arbiters| async move {
+        let (here, there) = (Peer::start(arbiters).await, Peer::start(arbiters).await);
+        let address = there.listen().await;
+        for arbiter in 0..arbiters {
+            there.node.start_worker_on(arbiter, format!("careless{arbiter}"), Careless).unwrap();
+        }
+        assert_eq!(here.echo(route![address.clone()]).await.unwrap(), "hello");
+        let path = here.path(&address);
+        for arbiter in 0..arbiters {
+            let to = route![address.clone(), format!("careless{arbiter}")];
+            let broken = here.node.ask::<_, String>(to.clone(), String::from("break")).await;
+            assert_eq!(reason(broken), Reason::BodyNotUnderstood);
+            let answer: String = here.node.ask(to, String::from("whole")).await.unwrap();
+            assert_eq!(answer, "whole");
+        }
+        assert_eq!(path.state().epoch, 0, "the connection went on");
+        there.lives().await;
+        stop([here, there]).await;
+    });
+}
+
+#[test]
+fn a_sink_that_panics_ends_neither_the_router_nor_who_sends_to_it() {
+    run(|arbiters| async move {
+        let (here, there) = (Peer::start(arbiters).await, Peer::start(arbiters).await);
+        let address = there.listen().await;
+        let broken: Vec<_> = (0..arbiters)
+            .map(|arbiter| {
+                let name = format!("broken{arbiter}");
+                let description = Description::new(name, Class::User).on(arbiter);
+                there.node.register_sink(description, Broken).unwrap()
+            })
+            .collect();
+        let path = here.path(&address);
+        for registration in &broken {
+            let to = route![address.clone(), registration.address().clone()];
+            here.ctx.send(to, String::from("hello")).await.unwrap();
+            assert_eq!(here.echo(route![address.clone()]).await.unwrap(), "hello");
+        }
+        assert_eq!(path.state().epoch, 0, "the connection went on");
+        there.node.start_worker_on(arbiters - 1, "careless", Careless).unwrap();
+        let answer: String = there.node.ask(route!["careless"], String::from("x")).await.unwrap();
+        assert_eq!(answer, "x");
+        stop([here, there]).await;
+    });
+}

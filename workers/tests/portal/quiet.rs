@@ -1,0 +1,167 @@
+//! Streams on which nobody speaks, behind hops whose loss nobody tells of.
+
+use std::{
+    io::ErrorKind,
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        Arc,
+    },
+    time::Duration,
+};
+
+use actix::{Actor, Context as ActorContext, Handler};
+use ockam_runtime::{route, Context, Payload, Route, Routed};
+use ockam_transports::memory::{Link, LinkOptions};
+use ockam_workers::{
+    portal::{
+        message::{decode, Control, Decoded},
+        pool::StreamPool,
+    },
+    relay::Relay,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::support::{connect, in_time, inlet, node, outlet, run, DEADLINE};
+
+/// Instead of the seconds after which a stream asks.
+const SILENCE: Duration = Duration::from_millis(20);
+
+/// Three nodes in a row.
+struct Row {
+    nodes: [Context; 3],
+    links: [Link; 2],
+}
+
+impl Row {
+    async fn start() -> Self {
+        let nodes = [node().await, node().await, node().await];
+        for ctx in &nodes {
+            ctx.node().extension::<StreamPool>().set_silence(SILENCE);
+        }
+        let link = |one: usize, other: usize| {
+            Link::new(nodes[one].node(), nodes[other].node(), LinkOptions::default()).unwrap()
+        };
+        let links = [link(0, 1), link(1, 2)];
+        Self { nodes, links }
+    }
+
+    async fn stop(self) {
+        for ctx in self.nodes {
+            ctx.node().stop().await;
+        }
+    }
+}
+
+/// A byte in each direction.
+async fn speak([client, target]: &mut [TcpStream; 2]) {
+    client.write_all(&[7]).await.unwrap();
+    assert_eq!(in_time("a byte", target.read_u8()).await.unwrap(), 7);
+    target.write_all(&[8]).await.unwrap();
+    assert_eq!(in_time("a byte", client.read_u8()).await.unwrap(), 8);
+}
+
+async fn is_reset(mut socket: TcpStream) {
+    let seen = in_time("a reset", socket.read_u8()).await;
+    assert_eq!(seen.map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));
+}
+
+#[test]
+fn an_idle_stream_behind_a_relay_of_its_own_node_is_reset_when_the_far_node_is_lost() {
+    run(async {
+        let row = Row::start().await;
+        let target = outlet(row.nodes[1].node()).await;
+        Relay::start(row.nodes[0].node(), "relay", route![row.links[0].address()]).unwrap();
+        let inlet = inlet(row.nodes[0].node(), route!["relay", "outlet"]);
+        let mut stream = connect(inlet, &target).await;
+        speak(&mut stream).await;
+        row.links[0].cut();
+        for socket in stream {
+            is_reset(socket).await;
+        }
+        row.stop().await;
+    });
+}
+
+#[test]
+fn an_idle_stream_over_a_node_between_is_reset_when_the_far_node_is_lost() {
+    run(async {
+        let row = Row::start().await;
+        let target = outlet(row.nodes[2].node()).await;
+        Relay::start(row.nodes[1].node(), "relay", route![row.links[1].address()]).unwrap();
+        let way = route![row.links[0].address(), "relay", "outlet"];
+        let inlet = inlet(row.nodes[0].node(), way);
+        let mut stream = connect(inlet, &target).await;
+        speak(&mut stream).await;
+        row.links[1].cut();
+        for socket in stream {
+            is_reset(socket).await;
+        }
+        row.stop().await;
+    });
+}
+
+#[test]
+fn a_target_behind_a_node_between_is_reset_when_the_clients_node_is_lost() {
+    run(async {
+        let row = Row::start().await;
+        let target = outlet(row.nodes[2].node()).await;
+        Relay::start(row.nodes[1].node(), "relay", route![row.links[1].address()]).unwrap();
+        let way = route![row.links[0].address(), "relay", "outlet"];
+        let inlet = inlet(row.nodes[0].node(), way);
+        let mut stream = connect(inlet, &target).await;
+        speak(&mut stream).await;
+        row.links[0].cut();
+        for socket in stream {
+            is_reset(socket).await;
+        }
+        row.stop().await;
+    });
+}
+
+/// Passes everything on and counts repeated limits.
+struct Spy(Arc<AtomicUsize>);
+
+impl Actor for Spy {
+    type Context = ActorContext<Self>;
+}
+
+impl Handler<Routed<Payload>> for Spy {
+    type Result = ();
+
+    fn handle(&mut self, message: Routed<Payload>, _: &mut ActorContext<Self>) {
+        if let Ok(Decoded::Control(Control::Window { .. })) = decode(message.body()) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+        // What comes after the end of a stream finds nobody; its sender is told.
+        let _ = message.forward();
+    }
+}
+
+/// Opens a stream over a spy at the far end of `way` and gives what the spy counts with.
+async fn spied(row: &Row, way: Route) -> ([TcpStream; 2], Arc<AtomicUsize>) {
+    let target = outlet(row.nodes[1].node()).await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    row.nodes[1].start_worker("spy", Spy(asked.clone())).unwrap();
+    let inlet = inlet(row.nodes[0].node(), way);
+    (connect(inlet, &target).await, asked)
+}
+
+#[test]
+fn an_idle_stream_whose_peer_is_there_goes_on_however_often_it_asks() {
+    run(async {
+        let row = Row::start().await;
+        let way = route![row.links[0].address(), "spy", "outlet"];
+        let (mut stream, asked) = spied(&row, way).await;
+        speak(&mut stream).await;
+        let begun = std::time::Instant::now();
+        while asked.load(Ordering::SeqCst) < 10 {
+            assert!(begun.elapsed() < DEADLINE, "only {asked:?} limits were repeated");
+            tokio::time::sleep(SILENCE).await;
+        }
+        speak(&mut stream).await;
+        row.stop().await;
+    });
+}
