@@ -43,3 +43,10 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a node that has opened its first listener waits before it logs what is reached from
 /// outside: programs start the rest within that time.
 pub const ANNOUNCE_AFTER: Duration = Duration::from_secs(1);
+
+/// Buckets for the rates of strangers by source address, for each thing that has a rate: 64 KiB.
+/// An address shares its bucket with one in so many others.
+pub const RATED_SOURCES: usize = 4_096;
+
+/// How often the same rule's refusals of strangers are logged; those between are counted.
+pub const COMPLAINT_INTERVAL: Duration = Duration::from_secs(1);

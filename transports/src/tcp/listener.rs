@@ -5,14 +5,22 @@
 //! * Started by [`listen`], on the first arbiter; accepted connections go to the arbiters in turn.
 //! * A panic would close the socket.
 
-use std::{collections::HashSet, fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    fmt,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use ockam_runtime::{origin::Door, reachability::Listening, Address, Error, Node, Result};
+use ockam_runtime::{
+    complaints::Complaints, origin::Door, reachability::Listening, source::SourceAddress, Address,
+    Error, Node, Result,
+};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::{net::TcpListener, sync::Semaphore, time::sleep};
+use tokio::{net::TcpListener, time::sleep};
 
-use super::{accepted, resolve};
-use crate::limits::MAX_CONNECTIONS;
+use super::{accepted, places::Places, resolve};
 
 /// How a listener is opened.
 ///
@@ -119,7 +127,8 @@ async fn accept(
         Ok(listener) => listener,
         Err(error) => return log::error!("cannot accept on {bound}: {error}"),
     };
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let (places, since) = (Places::default(), Instant::now());
+    let complaints = node.extension::<Complaints>();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -134,9 +143,14 @@ async fn accept(
                 continue;
             }
         };
-        let Ok(place) = places.clone().try_acquire_owned() else {
-            log::warn!("refused {peer}: {MAX_CONNECTIONS} connections are open on {bound}");
-            continue;
+        let source = SourceAddress::of(peer.ip());
+        let place = match places.take(source, since.elapsed()) {
+            Ok(place) => place,
+            Err(refusal) => {
+                complaints
+                    .warn(refusal.rule(), format_args!("refused {peer} on {bound}: {refusal}"));
+                continue;
+            }
         };
         let door = Door::Listener { loopback: bound.ip().is_loopback(), exposed: exposed.clone() };
         let stream = match stream.into_std() {
@@ -149,7 +163,7 @@ async fn accept(
         let serving = node.clone();
         node.spawn_on(node.next_arbiter(), async move {
             match tokio::net::TcpStream::from_std(stream) {
-                Ok(stream) => accepted::serve(serving, stream, peer.to_string(), door, place).await,
+                Ok(stream) => accepted::serve(serving, stream, peer, door, place).await,
                 Err(error) => log::warn!("lost the connection with {peer}: {error}"),
             }
         });

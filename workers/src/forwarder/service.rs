@@ -22,6 +22,7 @@ use std::{
 
 use actix::{Actor, Context, Handler};
 use ockam_runtime::{
+    complaints::Complaints,
     message::Kind,
     worker::{Adopt, Description, Registration},
     Address, Class, Error, Identifier, Node, Origin, Payload, Result, Route, Routed,
@@ -31,7 +32,7 @@ use tokio::{sync::watch, time::Instant};
 use super::{
     claim::{self, Bits, Challenges, Salt},
     forward::{Forwarder, Lease, Life, Place, SharedLedger},
-    ledger::{Ledger, Registrant},
+    ledger::{Caps, Ledger, Registrant},
     limits::MAX_FORWARDING_ADDRESSES,
     options::ForwardingOptions,
     protocol::{Answer, Request},
@@ -60,6 +61,7 @@ pub struct ForwardingService {
     challenges: Challenges,
     ledger: SharedLedger,
     refusals: Arc<RegistrationRefusals>,
+    complaints: Arc<Complaints>,
     registration: Option<Registration>,
 }
 
@@ -71,7 +73,11 @@ impl ForwardingService {
     pub fn start(node: &Node, options: ForwardingOptions) -> Result<()> {
         let randomness =
             || Error::transport("the system gave no randomness", std::io::ErrorKind::Other.into());
-        let ledger = Ledger::new(options.max_forwarders, options.max_per_connection);
+        let ledger = Ledger::new(Caps {
+            all: options.max_forwarders,
+            per_connection: options.max_per_connection,
+            per_source: options.max_per_source,
+        });
         let service = Self {
             node: node.clone(),
             lease: options.lease,
@@ -79,6 +85,7 @@ impl ForwardingService {
             challenges: Challenges::new().ok_or_else(randomness)?,
             ledger: SharedLedger::new(ledger.into()),
             refusals: node.extension(),
+            complaints: node.extension(),
             registration: None,
         };
         let mut description = Description::new(FORWARDING_SERVICE, Class::Service);
@@ -91,8 +98,9 @@ impl ForwardingService {
     fn answer(&self, message: &Routed<Payload>) -> Option<Answer> {
         self.decide(message).unwrap_or_else(|refusal| {
             self.refusals.count(refusal);
-            let (origin, rule) = (message.origin(), refusal.rule());
-            log::warn!("refused a request for a forwarder from {origin}: {refusal} ({rule})");
+            let origin = message.origin();
+            let what = format_args!("refused a request for a forwarder from {origin}: {refusal}");
+            self.complaints.warn(refusal.rule(), what);
             Some(Answer::refused(refusal))
         })
     }
@@ -100,7 +108,7 @@ impl ForwardingService {
     fn decide(&self, message: &Routed<Payload>) -> Result<Option<Answer>, Refusal> {
         let registrant = Registrant::of(message)?;
         // Before anything is looked at, as looking may cost signatures.
-        self.ledger().spend(&registrant.source, self.started.elapsed())?;
+        self.ledger().spend(&registrant, self.started.elapsed())?;
         match Request::decode(message.body()).map_err(|_| Refusal::Malformed)? {
             Request::Register { destination, claim: None } => {
                 self.open(registrant, &destination, Bits::random(), None)
@@ -208,12 +216,12 @@ impl Registrant {
         // The last address is that of the request's own mailbox.
         let steps = back.len().checked_sub(1).ok_or(Refusal::Route)?;
         let way: Route = back.iter().take(steps).cloned().collect();
-        let source = match message.origin() {
+        let connection = match message.origin() {
             Origin::Local => Address::from("this node"),
             Origin::Remote(ingress) if way.first() == Some(&ingress.via) => ingress.via.clone(),
             Origin::Remote(_) => return Err(Refusal::Route),
         };
-        Ok(Self { source, way })
+        Ok(Self { connection, source: message.origin().source(), way })
     }
 }
 
