@@ -120,7 +120,8 @@ async fn paced(
     }
 }
 
-/// A connection for each handshake, closed as soon as it is answered: places are given back at once, work is not.
+/// A connection for each handshake, closed as soon as it is answered. Its place stays taken until the deadline of a handshake, so
+/// the listener is soon half full and answers with cookies, which are not followed.
 async fn connection_each(victim: SocketAddr) -> io::Result<()> {
     ready(victim)?;
     let mut ticks = interval(TICK);
