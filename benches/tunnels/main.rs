@@ -23,11 +23,13 @@
 //! | [`svg`], [`bars`], [`lines`] | the plots |
 //! | [`scale`], [`idle`], [`stall`], [`fairness`], [`crowd`] | what happens with many streams, or with readers that stop |
 //! | [`routing`], [`entries`], [`ring`] | what happens with many table entries, and with many hops |
+//! | [`flood`], [`attack`] | what strangers can take from honest clients |
 
 // No arbiter runs in the threads that sleep here.
 #![allow(clippy::disallowed_methods)]
 #![forbid(unsafe_code)]
 
+mod attack;
 mod bars;
 mod certificates;
 mod client;
@@ -35,6 +37,7 @@ mod crowd;
 #[path = "../support/entries.rs"]
 mod entries;
 mod fairness;
+mod flood;
 mod floor;
 mod haproxy;
 mod idle;
@@ -94,11 +97,12 @@ fn run(options: &Options) -> io::Result<()> {
     if let Err(error) = rlimit::increase_nofile_limit(65_536) {
         eprintln!("tunnels: the limit of open files stays as it is: {error}");
     }
-    let questions: [(bool, Question); 4] = [
+    let questions: [(bool, Question); 5] = [
         (options.scale, scale::run),
         (options.idle, idle::run),
         (options.stall, stall::run),
         (options.fairness, fairness::run),
+        (options.flood, flood::run),
     ];
     let asked: Vec<Question> =
         questions.iter().filter(|(wanted, _)| *wanted).map(|(_, question)| *question).collect();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// Measures TCP tunnels side by side: ours, ssh, stunnel, haproxy and socat where they are installed, and a floor.
 ///
-/// Without one of --scale, --idle, --stall and --fairness it compares speed, round trip, connections, CPU and memory.
+/// Without one of --scale, --idle, --stall, --fairness and --flood it compares speed, round trip, connections, CPU and memory.
 #[derive(Debug, Parser)]
 #[command(name = "tunnels", version)]
 pub(crate) struct Options {
@@ -55,6 +55,10 @@ pub(crate) struct Options {
     /// How evenly 50 streams share one tunnel.
     #[arg(long)]
     pub(crate) fairness: bool,
+
+    /// Floods of handshakes, and 2,000 slow clients, beside honest ones.
+    #[arg(long)]
+    pub(crate) flood: bool,
 
     /// The most streams of --scale, and the connections of --idle.
     #[arg(long, value_name = "N", default_value_t = 10_000)]

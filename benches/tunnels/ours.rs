@@ -5,12 +5,14 @@
 //! forwarder) and then runs until its parent ends it.
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use ockam::{
     route, run, Context, Entity, ForwardingOptions, ForwardingService, ListenOptions,
     RemoteForwarder, Result, Route, SecureChannels, TcpTransport, TrustEveryonePolicy, Vault, TCP,
 };
 
+use crate::summary::median;
 use crate::support::role::ready;
 
 const ANY_PORT: &str = "127.0.0.1:0";
@@ -28,6 +30,7 @@ pub(crate) fn play(role: &str, arguments: &[&str]) -> ExitCode {
             ("02-inlet", [outlet]) => inlet(&ctx, route![(TCP, outlet), "outlet"]).await,
             ("03-outlet", [target]) => secure_outlet(&ctx, target).await,
             ("03-inlet", [outlet]) => secure_inlet(&ctx, route![(TCP, outlet), LISTENER]).await,
+            ("03-channels", [outlet, count]) => channels(&ctx, outlet, count).await,
             ("hub", []) => hub(&ctx).await,
             ("04-outlet", [target, hub]) => forwarded_outlet(&ctx, target, hub).await,
             ("04-inlet", [hub, forwarder]) => {
@@ -79,6 +82,23 @@ async fn secure_inlet(ctx: &Context, way: Route) -> Result<()> {
     let channel = entity.create_secure_channel(way, TrustEveryonePolicy)?;
     channel.established().await?;
     inlet(ctx, route![channel, "outlet"]).await
+}
+
+/// Step 03: channels to a node, one after the other. Ready with the median time that each took, in microseconds.
+async fn channels(ctx: &Context, outlet: &str, count: &str) -> Result<()> {
+    let _tcp = TcpTransport::create(ctx).await?;
+    let mut entity = Entity::create(ctx, &Vault::create(ctx)?)?;
+    let mut taken = Vec::new();
+    for _ in 0..count.parse::<usize>().unwrap_or(1) {
+        let begun = Instant::now();
+        let way = route![(TCP, outlet), LISTENER];
+        let channel = entity.create_secure_channel(way, TrustEveryonePolicy)?;
+        channel.established().await?;
+        taken.push(begun.elapsed().as_secs_f64() * 1e6);
+        channel.close();
+    }
+    let median = median(taken).unwrap_or(f64::INFINITY);
+    Ok(ready(median)?)
 }
 
 async fn guarded_outlet(ctx: &Context, target: &str) -> Result<TcpTransport> {

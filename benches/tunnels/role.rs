@@ -1,7 +1,7 @@
 //! What this program becomes when it starts itself again: the target, one side of the floor, or one of our nodes.
 
 use crate::support::role::end_with_the_parent;
-use crate::{crowd, floor, ours, target};
+use crate::{attack, crowd, floor, ours, target};
 use std::process::ExitCode;
 use std::thread;
 
@@ -11,6 +11,8 @@ pub(crate) fn play(role: &str, arguments: &[String]) -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match (role, arguments.as_slice()) {
         ("target", []) => target::run(),
+        ("attack", [kind, victim]) => attack::run(kind, victim),
+        ("dummy", []) => attack::run_dummy(),
         ("crowd-target", []) => crowd::run_target(),
         ("floor-entry", [exit]) => floor::run_entry(exit),
         ("floor-exit", [target]) => floor::run_exit(target),

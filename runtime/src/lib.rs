@@ -10,6 +10,7 @@
 //! | where a message came from, and what it may reach | [`origin`], [`reachability`] |
 //! | how edges stay bounded | [`budget`], [`path`], [`limits`] |
 //! | what a socket has | [`readiness`] |
+//! | what strangers may have | [`source`], [`rate`], [`complaints`] |
 //! | which worker has which address, and where its messages wait | [`table`], [`worker`], [`inbox`] |
 //! | the function that every message passes | [`node`], [`router`] |
 //! | what workers and programs see | [`routed`], [`body`], [`context`] |
@@ -19,6 +20,7 @@ pub mod address;
 pub mod body;
 pub mod budget;
 pub mod codec;
+pub mod complaints;
 pub mod context;
 pub mod error;
 #[cfg(feature = "faults")]
@@ -32,12 +34,14 @@ pub mod notice;
 pub mod origin;
 pub mod path;
 pub mod payload;
+pub mod rate;
 pub mod reachability;
 pub mod readiness;
 pub mod route;
 pub mod routed;
 pub mod router;
 pub mod run;
+pub mod source;
 pub mod supervision;
 pub mod table;
 pub mod worker;

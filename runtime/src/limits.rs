@@ -53,3 +53,10 @@ pub const STEADY_AFTER: Duration = Duration::from_secs(60);
 
 /// The pause before the first restart; it doubles each time. Clients hardly notice it.
 pub const FIRST_RESTART_PAUSE: Duration = Duration::from_millis(50);
+
+/// Buckets for the rates of strangers by source address, for each thing that has a rate: 64 KiB.
+/// An address shares its bucket with one in so many others.
+pub const RATED_SOURCES: usize = 4_096;
+
+/// How often the same rule's refusals of strangers are logged; those between are counted.
+pub const COMPLAINT_INTERVAL: Duration = Duration::from_secs(1);

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use crate::{address::Address, identifier::Identifier};
+use crate::{address::Address, identifier::Identifier, source::SourceAddress};
 
 /// Who a message came from, stamped by the ingress that let it in.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +28,9 @@ pub struct Ingress {
     pub via: Address,
     /// What kind of door it is.
     pub door: Door,
+    /// Whom what comes in is counted against: the remote end of the accepted connection, which a
+    /// channel over it keeps. A peer that this node chose to dial has none.
+    pub source: Option<SourceAddress>,
 }
 
 /// The kinds of ingress, from the least to the most trusted.
@@ -67,6 +70,14 @@ impl Origin {
                 Door::Channel { peer, .. } => Some(*peer),
                 Door::Listener { .. } | Door::Outgoing { .. } => None,
             },
+            Self::Local => None,
+        }
+    }
+
+    /// The source address that caps and rates count this against, where a listener accepted it.
+    pub fn source(&self) -> Option<SourceAddress> {
+        match self {
+            Self::Remote(ingress) => ingress.source,
             Self::Local => None,
         }
     }

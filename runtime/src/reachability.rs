@@ -143,7 +143,7 @@ mod tests {
     use std::{collections::HashSet, sync::Arc};
 
     fn from(door: Door) -> Origin {
-        Origin::Remote(Arc::new(Ingress { via: Address::random(), door }))
+        Origin::Remote(Arc::new(Ingress { via: Address::random(), door, source: None }))
     }
 
     fn listener(loopback: bool, exposed: &[&str]) -> Origin {

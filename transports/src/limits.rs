@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ockam_runtime::rate::Rate;
+
 /// The version of the frames and messages that this library speaks.
 pub const PROTOCOL_VERSION: u8 = 1;
 
@@ -44,3 +46,11 @@ pub const MAX_WRITE_SLICES: usize = 64;
 
 /// Connections that one listener serves at a time.
 pub const MAX_CONNECTIONS: usize = 16_384;
+
+/// Connections that one listener serves at a time of one source address: a quarter of all, so that
+/// three others are needed to keep everybody out; more than the nodes of a site behind one address.
+pub const MAX_CONNECTIONS_PER_SOURCE: usize = MAX_CONNECTIONS / 4;
+
+/// Connections that one listener accepts of one source address: all that it may have at once, as
+/// after a restart of this node, and then so many a second, which cost some hundredths of a core.
+pub const CONNECTION_RATE: Rate = Rate { burst: 4_096, per_second: 500 };

@@ -151,7 +151,7 @@ fn ingress(
 ) -> mpsc::UnboundedSender<Frame> {
     // What waits in it holds its bytes of the sender's edge.
     let (to, mut frames) = mpsc::unbounded_channel::<Frame>();
-    let ingress = Arc::new(Ingress { via: via.clone(), door });
+    let ingress = Arc::new(Ingress { via: via.clone(), door, source: None });
     let (own, state) = (node.clone(), state.subscribe());
     node.spawn_on(0, async move {
         while let Some(frame) = frames.recv().await {

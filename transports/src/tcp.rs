@@ -11,6 +11,7 @@
 pub mod accepted;
 pub mod dialled;
 pub mod listener;
+mod places;
 pub mod queue;
 pub mod session;
 

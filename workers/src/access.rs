@@ -79,7 +79,7 @@ mod tests {
     const BOB: Identifier = Identifier::from_bytes([2; 32]);
 
     fn from(door: Door) -> Origin {
-        Origin::Remote(Arc::new(Ingress { via: Address::random(), door }))
+        Origin::Remote(Arc::new(Ingress { via: Address::random(), door, source: None }))
     }
 
     fn channel(peer: Identifier) -> Origin {

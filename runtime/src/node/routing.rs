@@ -9,6 +9,7 @@ use super::Node;
 use crate::{
     address::Address,
     body::Body,
+    complaints::Complaints,
     error::{Error, Result},
     message::Message,
     notice::{Notice, Reason},
@@ -120,11 +121,10 @@ impl Node {
         }
         address.dial_parts()?;
         if remote {
-            self.shared.refusals.count(Rule::OnlyLocalRoutesDial);
-            log::warn!(
-                "refused to dial {address} for a message from outside ({})",
-                Rule::OnlyLocalRoutesDial
-            );
+            let rule = Rule::OnlyLocalRoutesDial;
+            self.shared.refusals.count(rule);
+            let what = format_args!("refused to dial {address} for a message from outside");
+            self.extension::<Complaints>().warn(rule.name(), what);
             return None;
         }
         self.dial(address).map_err(|error| log::warn!("{}", error.one_line())).ok()?;
@@ -151,7 +151,8 @@ impl Node {
 
     fn refuse(&self, rule: Rule, address: &Address, origin: &Origin) {
         self.shared.refusals.count(rule);
-        log::warn!("refused a message from {origin} to \"{address}\" ({rule})");
+        let what = format_args!("refused a message from {origin} to \"{address}\"");
+        self.extension::<Complaints>().warn(rule.name(), what);
     }
 
     /// Tells the sender of a message that it could not be delivered; if there is no way back, the log.

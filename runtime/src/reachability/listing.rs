@@ -164,7 +164,8 @@ fn origins(
     listeners: &[Listening],
     destinations: Vec<(Address, Arc<Destinations>)>,
 ) -> Vec<(Source, Origin)> {
-    let from = |door| Origin::Remote(Arc::new(Ingress { via: Address::random(), door }));
+    let from =
+        |door| Origin::Remote(Arc::new(Ingress { via: Address::random(), door, source: None }));
     // Nobody in particular: whom a worker's own rule lets in is not asked here.
     let peer = Identifier::from_bytes([0; Identifier::LENGTH]);
     let through = |channel, destinations| from(Door::Channel { peer, channel, destinations });

@@ -6,30 +6,34 @@
 //!   turn; stops with the socket. Its address is unregistered then, and its paths end.
 //! * A panic ends it like a lost socket: the peer connects again.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use ockam_runtime::{
+    complaints::Complaints,
     origin::{Door, Ingress},
     path::PathState,
+    source::SourceAddress,
     worker::{Adopt, Description, Registration},
     Address, Class, Culprit, Node, Payload, Routed,
 };
 use tokio::{net::TcpStream, sync::watch};
 
-use super::{queue::WriteQueue, session::Session};
+use super::{places::Place, queue::WriteQueue, session::Session};
 
 pub(crate) struct Accepted {
     node: Node,
     via: Address,
     queue: WriteQueue,
+    /// The remote end, for caps and rates.
+    source: SourceAddress,
     /// What runs from the actor's start on.
     session: Option<(Session, Door)>,
     /// Dropped with the actor: the paths through this connection end.
     _state: watch::Sender<PathState>,
     registration: Option<Registration>,
     /// Counts this connection against its listener's limit.
-    _place: tokio::sync::OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// Greets the peer of an accepted socket and serves it until it is gone. Runs on the arbiter
@@ -37,13 +41,16 @@ pub(crate) struct Accepted {
 pub(crate) async fn serve(
     node: Node,
     stream: TcpStream,
-    peer: String,
+    peer: SocketAddr,
     door: Door,
-    place: tokio::sync::OwnedSemaphorePermit,
+    place: Place,
 ) {
-    let session = match Session::greet(stream, peer).await {
+    let session = match Session::greet(stream, peer.to_string()).await {
         Ok(session) => session,
-        Err(error) => return log::warn!("{}", error.one_line()),
+        Err(error) => {
+            let complaints = node.extension::<Complaints>();
+            return complaints.warn("no-greeting", format_args!("{}", error.one_line()));
+        }
     };
     let state = watch::Sender::new(PathState { epoch: 0, up: true, failure: None });
     let via = Address::random();
@@ -52,6 +59,7 @@ pub(crate) async fn serve(
         node: node.clone(),
         via,
         queue: session.queue(),
+        source: SourceAddress::of(peer.ip()),
         session: Some((session, door)),
         _state: state,
         registration: None,
@@ -72,15 +80,19 @@ impl Handler<Adopt> for Accepted {
     fn handle(&mut self, Adopt(registration): Adopt, context: &mut Context<Self>) {
         self.registration = Some(registration);
         let Some((session, door)) = self.session.take() else { return };
-        let ingress = Arc::new(Ingress { via: self.via.clone(), door });
+        let ingress = Arc::new(Ingress { via: self.via.clone(), door, source: Some(self.source) });
         let running = session.run(self.node.clone(), ingress, self.queue.clone());
-        context.spawn(running.into_actor(self).map(|error, _, context| {
+        context.spawn(running.into_actor(self).map(|error, actor, context| {
             // Peers come and go; one that breaks the protocol is news.
-            let level = match error.culprit() {
-                Culprit::Peer => log::Level::Warn,
-                Culprit::Caller | Culprit::Transport | Culprit::Bug => log::Level::Debug,
-            };
-            log::log!(level, "{}", error.one_line());
+            match error.culprit() {
+                Culprit::Peer => {
+                    let complaints = actor.node.extension::<Complaints>();
+                    complaints.warn("protocol-broken", format_args!("{}", error.one_line()));
+                }
+                Culprit::Caller | Culprit::Transport | Culprit::Bug => {
+                    log::debug!("{}", error.one_line());
+                }
+            }
             context.stop();
         }));
     }

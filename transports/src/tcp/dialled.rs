@@ -148,7 +148,7 @@ impl Dialled {
             dialled: self.address.clone(),
             destinations: self.node.destinations(&self.address),
         };
-        let ingress = Arc::new(Ingress { via, door });
+        let ingress = Arc::new(Ingress { via, door, source: None });
         let running = session.run(self.node.clone(), ingress, queue);
         context.spawn(running.into_actor(self).map(|error, actor, context| {
             actor.failed(&error, context);

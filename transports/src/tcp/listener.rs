@@ -7,18 +7,24 @@
 //!   queue. Connections go on.
 
 use std::{
-    collections::HashSet, fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration,
+    collections::HashSet,
+    fmt,
+    future::Future,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, WrapFuture};
 use ockam_runtime::{
-    origin::Door, reachability::Listening, supervision::Supervised, Address, Error, Node, Result,
+    complaints::Complaints, origin::Door, reachability::Listening, source::SourceAddress,
+    supervision::Supervised, Address, Error, Node, Result,
 };
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::{net::TcpListener, sync::Semaphore, time::sleep};
+use tokio::{net::TcpListener, time::sleep};
 
-use super::{accepted, resolve};
-use crate::limits::MAX_CONNECTIONS;
+use super::{accepted, places::Places, resolve};
 
 /// How a listener is opened.
 ///
@@ -85,10 +91,11 @@ pub async fn listen(node: &Node, address: &str, options: ListenOptions) -> Resul
     node.add_listener(listening);
     let acceptor = Plan {
         node: node.clone(),
-        socket,
+        socket: socket.into(),
         bound,
         exposed,
-        places: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+        places: Places::default(),
+        opened: Instant::now(),
     };
     Supervised::start(node, format!("the listener on {bound}"), move |supervised| {
         acceptor.start(supervised)
@@ -124,22 +131,22 @@ fn bind_one(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
 }
 
 /// What every acceptor of one listener begins with.
+#[derive(Clone)]
 struct Plan {
     node: Node,
-    socket: std::net::TcpListener,
+    socket: Arc<std::net::TcpListener>,
     bound: SocketAddr,
     exposed: Arc<HashSet<Address>>,
-    /// Of all connections, also those that an acceptor before has made.
-    places: Arc<Semaphore>,
+    /// Of all connections since `opened`, also those that an acceptor before has made.
+    places: Places,
+    opened: Instant,
 }
 
 impl Plan {
     fn start(&self, supervised: Supervised) -> Result<()> {
         let failed = |source| Error::transport("cannot use the listening socket", source);
         let socket = self.socket.try_clone().map_err(failed)?;
-        let (node, exposed, places) =
-            (self.node.clone(), self.exposed.clone(), self.places.clone());
-        let accepting = accept(node, socket, self.bound, exposed, places);
+        let accepting = accept(self.clone(), socket);
         let accepting: Accepting = Box::pin(accepting);
         let acceptor = Acceptor { accepting: Some(accepting), supervised };
         self.node.start_on(0, move |_| acceptor);
@@ -167,17 +174,13 @@ impl Actor for Acceptor {
     }
 }
 
-async fn accept(
-    node: Node,
-    socket: std::net::TcpListener,
-    bound: SocketAddr,
-    exposed: Arc<HashSet<Address>>,
-    places: Arc<Semaphore>,
-) {
+async fn accept(plan: Plan, socket: std::net::TcpListener) {
+    let Plan { node, bound, exposed, places, opened, .. } = plan;
     let listener = match TcpListener::from_std(socket) {
         Ok(listener) => listener,
         Err(error) => return log::error!("cannot accept on {bound}: {error}"),
     };
+    let complaints = node.extension::<Complaints>();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -192,9 +195,14 @@ async fn accept(
                 continue;
             }
         };
-        let Ok(place) = places.clone().try_acquire_owned() else {
-            log::warn!("refused {peer}: {MAX_CONNECTIONS} connections are open on {bound}");
-            continue;
+        let source = SourceAddress::of(peer.ip());
+        let place = match places.take(source, opened.elapsed()) {
+            Ok(place) => place,
+            Err(refusal) => {
+                complaints
+                    .warn(refusal.rule(), format_args!("refused {peer} on {bound}: {refusal}"));
+                continue;
+            }
         };
         let door = Door::Listener { loopback: bound.ip().is_loopback(), exposed: exposed.clone() };
         let stream = match stream.into_std() {
@@ -207,7 +215,7 @@ async fn accept(
         let serving = node.clone();
         node.spawn_on(node.next_arbiter(), async move {
             match tokio::net::TcpStream::from_std(stream) {
-                Ok(stream) => accepted::serve(serving, stream, peer.to_string(), door, place).await,
+                Ok(stream) => accepted::serve(serving, stream, peer, door, place).await,
                 Err(error) => log::warn!("lost the connection with {peer}: {error}"),
             }
         });

@@ -5,28 +5,47 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use ockam_runtime::{Address, Route};
+use ockam_runtime::{
+    rate::{SourceRates, TokenBucket},
+    source::SourceAddress,
+    Address, Route,
+};
 
 use super::claim::Bits;
-use super::limits::{REQUESTS_PER_SECOND, REQUEST_BURST, SOURCES_BEFORE_SWEEP};
+use super::limits::{CONNECTIONS_BEFORE_SWEEP, CONNECTION_REQUESTS, SOURCE_REQUESTS};
 use super::refusal::Refusal;
 use crate::identity::Identity;
 
-/// The forwarders of one hub and the connections that have them.
+/// The forwarders of one hub, and the connections and source addresses that have them.
 pub(super) struct Ledger<H> {
-    max_forwarders: usize,
-    max_per_connection: usize,
+    caps: Caps,
     holdings: HashMap<Bits, Holding<H>>,
-    sources: HashMap<Address, Source>,
+    connections: HashMap<Address, Connection>,
+    /// Forwarders by source address; one without any does not stand here.
+    by_source: HashMap<SourceAddress, usize>,
+    rates: SourceRates,
     sweep_at: usize,
     generation: u64,
+}
+
+/// How many forwarders there may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caps {
+    /// In all.
+    pub(super) all: usize,
+    /// Of one connection.
+    pub(super) per_connection: usize,
+    /// Of the connections from one source address.
+    pub(super) per_source: usize,
 }
 
 /// Who registers: the connection, and the way over it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Registrant {
     /// The connection's address on this hub.
-    pub(super) source: Address,
+    pub(super) connection: Address,
+    /// The connection's remote end, where a listener accepted it.
+    pub(super) source: Option<SourceAddress>,
     /// The addresses that lead to the node, without the destination on it.
     pub(super) way: Route,
 }
@@ -39,11 +58,10 @@ struct Holding<H> {
     handle: H,
 }
 
-struct Source {
+#[derive(Default)]
+struct Connection {
     forwarders: usize,
-    tokens: u32,
-    /// When the last token was added.
-    counted: Duration,
+    requests: TokenBucket,
 }
 
 /// An entry of the ledger; a later one at the same address has another number.
@@ -60,14 +78,15 @@ pub(super) struct Entered {
 }
 
 impl<H> Ledger<H> {
-    /// An empty ledger with caps in all and for each connection.
-    pub(super) fn new(max_forwarders: usize, max_per_connection: usize) -> Self {
+    /// An empty ledger.
+    pub(super) fn new(caps: Caps) -> Self {
         Self {
-            max_forwarders,
-            max_per_connection,
+            caps,
             holdings: HashMap::new(),
-            sources: HashMap::new(),
-            sweep_at: SOURCES_BEFORE_SWEEP,
+            connections: HashMap::new(),
+            by_source: HashMap::new(),
+            rates: SourceRates::new(),
+            sweep_at: CONNECTIONS_BEFORE_SWEEP,
             generation: 0,
         }
     }
@@ -77,17 +96,23 @@ impl<H> Ledger<H> {
         self.holdings.len()
     }
 
-    /// Takes one of the connection's tokens.
+    /// Takes one of the connection's tokens, and one of its source's.
     ///
     /// # Errors
-    /// [`Refusal::TooOften`] if it has none.
-    pub(super) fn spend(&mut self, source: &Address, now: Duration) -> Result<(), Refusal> {
+    /// [`Refusal::TooOften`] or [`Refusal::SourceTooOften`] if there is none.
+    pub(super) fn spend(&mut self, asking: &Registrant, now: Duration) -> Result<(), Refusal> {
         self.sweep(now);
-        let new = || Source { forwarders: 0, tokens: REQUEST_BURST, counted: now };
-        let source = self.sources.entry(source.clone()).or_insert_with(new);
-        source.refill(now);
-        source.tokens = source.tokens.checked_sub(1).ok_or(Refusal::TooOften)?;
-        Ok(())
+        let connection = self.connections.entry(asking.connection.clone()).or_default();
+        // What a connection is refused costs its source nothing: a flood there takes little from others.
+        if !connection.requests.take(CONNECTION_REQUESTS, now) {
+            return Err(Refusal::TooOften);
+        }
+        match asking.source {
+            Some(source) if !self.rates.take(source, SOURCE_REQUESTS, now) => {
+                Err(Refusal::SourceTooOften)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Enters a forwarder. One that stands at the same address gives way, since its claim was
@@ -107,22 +132,42 @@ impl<H> Ledger<H> {
         if let Some(replaced) = replaced {
             check_successor(replaced.identity.as_ref(), identity.as_ref())?;
         }
-        let own = replaced.is_some_and(|replaced| replaced.registrant.source == registrant.source);
-        let of_source = self.sources.get(&registrant.source).map_or(0, |source| source.forwarders);
-        if of_source - usize::from(own) >= self.max_per_connection {
-            return Err(Refusal::ConnectionFull);
-        }
-        if self.holdings.len() - usize::from(replaced.is_some()) >= self.max_forwarders {
-            return Err(Refusal::HubFull);
-        }
         let replaces = replaced.is_some();
+        self.check_caps(&registrant, replaced.map(|replaced| &replaced.registrant))?;
         self.remove(&bits);
         self.generation += 1;
         let generation = self.generation;
-        let source = self.sources.entry(registrant.source.clone()).or_insert_with(Source::full);
-        source.forwarders += 1;
+        self.connections.entry(registrant.connection.clone()).or_default().forwarders += 1;
+        if let Some(source) = registrant.source {
+            *self.by_source.entry(source).or_default() += 1;
+        }
         self.holdings.insert(bits, Holding { registrant, identity, generation, handle });
         Ok(Entered { generation: Generation(generation), replaces })
+    }
+
+    /// Whether there is room for a forwarder of `registrant`, after the one of `replaced` has gone.
+    fn check_caps(
+        &self,
+        registrant: &Registrant,
+        replaced: Option<&Registrant>,
+    ) -> Result<(), Refusal> {
+        let own = replaced.is_some_and(|replaced| replaced.connection == registrant.connection);
+        let connection = self.connections.get(&registrant.connection);
+        let of_connection = connection.map_or(0, |connection| connection.forwarders);
+        if of_connection - usize::from(own) >= self.caps.per_connection {
+            return Err(Refusal::ConnectionFull);
+        }
+        if let Some(source) = registrant.source {
+            let own = replaced.is_some_and(|replaced| replaced.source == Some(source));
+            let of_source = self.by_source.get(&source).copied().unwrap_or(0);
+            if of_source - usize::from(own) >= self.caps.per_source {
+                return Err(Refusal::SourceFull);
+            }
+        }
+        if self.holdings.len() - usize::from(replaced.is_some()) >= self.caps.all {
+            return Err(Refusal::HubFull);
+        }
+        Ok(())
     }
 
     /// What keeps a forwarder of this registrant alive.
@@ -152,42 +197,27 @@ impl<H> Ledger<H> {
     }
 
     fn remove(&mut self, bits: &Bits) {
-        let Some(removed) = self.holdings.remove(bits) else { return };
-        if let Some(source) = self.sources.get_mut(&removed.registrant.source) {
-            source.forwarders -= 1;
+        let Some(Holding { registrant, .. }) = self.holdings.remove(bits) else { return };
+        if let Some(connection) = self.connections.get_mut(&registrant.connection) {
+            connection.forwarders -= 1;
+        }
+        let Some(source) = registrant.source else { return };
+        if let Some(count) = self.by_source.get_mut(&source) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_source.remove(&source);
+            }
         }
     }
 
     /// Forgets connections that have no forwarder and have not asked for long, now and then.
     fn sweep(&mut self, now: Duration) {
-        if self.sources.len() < self.sweep_at {
+        if self.connections.len() < self.sweep_at {
             return;
         }
-        self.sources.retain(|_, source| {
-            source.refill(now);
-            source.forwarders > 0 || source.tokens < REQUEST_BURST
-        });
-        self.sweep_at = (self.sources.len() * 2).max(SOURCES_BEFORE_SWEEP);
-    }
-}
-
-impl Source {
-    fn full() -> Self {
-        Self { forwarders: 0, tokens: REQUEST_BURST, counted: Duration::ZERO }
-    }
-
-    /// Adds the tokens that have become due.
-    fn refill(&mut self, now: Duration) {
-        let pause = Duration::from_secs(1) / REQUESTS_PER_SECOND;
-        let due = now.saturating_sub(self.counted).as_micros() / pause.as_micros();
-        let due = u32::try_from(due).unwrap_or(u32::MAX);
-        if due >= REQUEST_BURST - self.tokens {
-            self.tokens = REQUEST_BURST;
-            self.counted = now;
-        } else {
-            self.tokens += due;
-            self.counted += pause * due;
-        }
+        self.connections
+            .retain(|_, connection| connection.forwarders > 0 || !connection.requests.is_full(now));
+        self.sweep_at = (self.connections.len() * 2).max(CONNECTIONS_BEFORE_SWEEP);
     }
 }
 
@@ -209,8 +239,19 @@ mod tests {
 
     const NOW: Duration = Duration::ZERO;
 
-    fn registrant(source: &str) -> Registrant {
-        Registrant { source: source.into(), way: route![source] }
+    fn registrant(connection: &str) -> Registrant {
+        Registrant { connection: connection.into(), source: None, way: route![connection] }
+    }
+
+    /// One over an accepted connection.
+    fn accepted(connection: &str, source: u8) -> Registrant {
+        let address = std::net::Ipv4Addr::new(192, 0, 2, source);
+        let source = Some(SourceAddress::of(address.into()));
+        Registrant { source, ..registrant(connection) }
+    }
+
+    fn ledger(all: usize, per_connection: usize) -> Ledger<()> {
+        Ledger::new(Caps { all, per_connection, per_source: all })
     }
 
     fn bits(number: u8) -> Bits {
@@ -219,7 +260,7 @@ mod tests {
 
     #[test]
     fn caps_hold_for_each_connection_and_in_all() {
-        let mut ledger = Ledger::new(3, 2);
+        let mut ledger = ledger(3, 2);
         ledger.enter(bits(1), registrant("a"), None, ()).unwrap();
         let second = ledger.enter(bits(2), registrant("a"), None, ()).unwrap();
         let third = ledger.enter(bits(3), registrant("a"), None, ());
@@ -233,7 +274,7 @@ mod tests {
 
     #[test]
     fn the_same_identity_replaces_its_forwarder_even_at_the_caps() {
-        let mut ledger = Ledger::new(1, 1);
+        let mut ledger = ledger(1, 1);
         let rng = SystemRandom::new();
         let old = LocalIdentity::generate(&rng).unwrap();
         let new = old.rotated(&rng).unwrap().unwrap();
@@ -251,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_random_address_is_never_replaced() {
-        let mut ledger = Ledger::new(2, 2);
+        let mut ledger = ledger(2, 2);
         let identity = LocalIdentity::generate(&SystemRandom::new()).unwrap();
         ledger.enter(bits(1), registrant("a"), None, ()).unwrap();
         let taken = ledger.enter(bits(1), registrant("b"), Some(identity.identity().clone()), ());
@@ -260,9 +301,9 @@ mod tests {
 
     #[test]
     fn only_its_registrant_renews_or_releases_a_forwarder() {
-        let mut ledger = Ledger::new(2, 2);
+        let mut ledger = ledger(2, 2);
         ledger.enter(bits(1), registrant("a"), None, ()).unwrap();
-        let other_way = Registrant { source: "a".into(), way: route!["a", "b"] };
+        let other_way = Registrant { way: route!["a", "b"], ..registrant("a") };
         for other in [registrant("b"), other_way] {
             assert_eq!(ledger.held(&bits(1), &other), Err(Refusal::NoForwarder));
             assert_eq!(ledger.release(&bits(1), &other), Err(Refusal::NoForwarder));
@@ -273,27 +314,63 @@ mod tests {
 
     #[test]
     fn a_connection_that_asks_too_often_waits_and_others_do_not() {
-        let mut ledger = Ledger::<()>::new(1, 1);
-        let (a, b) = ("a".into(), "b".into());
-        for _ in 0..REQUEST_BURST {
+        let mut ledger = ledger(1, 1);
+        let (a, b) = (registrant("a"), registrant("b"));
+        for _ in 0..CONNECTION_REQUESTS.burst {
             ledger.spend(&a, NOW).unwrap();
         }
         assert_eq!(ledger.spend(&a, NOW), Err(Refusal::TooOften));
         assert_eq!(ledger.spend(&b, NOW), Ok(()));
         let later = NOW + Duration::from_secs(1);
         let passed = (0..100).filter(|_| ledger.spend(&a, later).is_ok()).count();
-        assert_eq!(passed, REQUESTS_PER_SECOND as usize);
+        assert_eq!(passed, CONNECTION_REQUESTS.per_second as usize);
+    }
+
+    #[test]
+    fn many_connections_of_one_source_ask_no_more_often_than_a_source_may() {
+        let mut ledger = ledger(1, 1);
+        let connections = SOURCE_REQUESTS.burst + 100;
+        let ask = |ledger: &mut Ledger<()>, number: u32, now| {
+            ledger.spend(&accepted(&number.to_string(), 1), now)
+        };
+        let passed = (0..connections).filter(|number| ask(&mut ledger, *number, NOW).is_ok());
+        assert_eq!(passed.count(), SOURCE_REQUESTS.burst as usize);
+        assert_eq!(ask(&mut ledger, connections, NOW), Err(Refusal::SourceTooOften));
+        // Whether two sources share a bucket is chance, but not of three others all.
+        assert!((2..5).any(|source| ledger.spend(&accepted("other", source), NOW).is_ok()));
+        let later = NOW + Duration::from_secs(1);
+        let passed = (0..connections).filter(|number| ask(&mut ledger, *number, later).is_ok());
+        assert_eq!(passed.count(), SOURCE_REQUESTS.per_second as usize);
+    }
+
+    #[test]
+    fn many_connections_of_one_source_have_no_more_forwarders_than_a_source_may() {
+        let mut ledger = Ledger::new(Caps { all: 10, per_connection: 2, per_source: 3 });
+        for number in 1..4 {
+            let connection = accepted(&number.to_string(), 1);
+            ledger.enter(bits(number), connection, None, ()).unwrap();
+        }
+        let fourth = ledger.enter(bits(4), accepted("4", 1), None, ());
+        assert_eq!(fourth, Err(Refusal::SourceFull));
+        ledger.enter(bits(4), accepted("5", 2), None, ()).unwrap();
+        ledger.release(&bits(1), &accepted("1", 1)).unwrap();
+        ledger.enter(bits(5), accepted("6", 1), None, ()).unwrap();
+        for number in 2..6 {
+            let holder = ledger.holdings[&bits(number)].registrant.clone();
+            ledger.release(&bits(number), &holder).unwrap();
+        }
+        assert!(ledger.by_source.is_empty());
     }
 
     #[test]
     fn connections_that_are_quiet_and_have_no_forwarder_are_forgotten() {
-        let mut ledger = Ledger::new(1, 1);
+        let mut ledger = ledger(1, 1);
         ledger.enter(bits(1), registrant("holder"), None, ()).unwrap();
-        for number in 0..10 * SOURCES_BEFORE_SWEEP {
+        for number in 0..10 * CONNECTIONS_BEFORE_SWEEP {
             let now = Duration::from_secs(number as u64);
-            ledger.spend(&format!("{number}").into(), now).unwrap();
+            ledger.spend(&registrant(&number.to_string()), now).unwrap();
         }
-        assert!(ledger.sources.len() <= SOURCES_BEFORE_SWEEP);
+        assert!(ledger.connections.len() <= CONNECTIONS_BEFORE_SWEEP);
         assert_eq!(ledger.held(&bits(1), &registrant("holder")), Ok(&()));
     }
 }

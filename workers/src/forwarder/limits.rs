@@ -2,21 +2,29 @@
 
 use std::time::Duration;
 
+use ockam_runtime::rate::Rate;
+
 /// Forwarders that a hub keeps in all, unless it is told otherwise: some 10 MiB.
 pub const MAX_FORWARDERS: usize = 10_000;
 
 /// Forwarders that one connection may have: more than the services of a node, few beside the total.
 pub const MAX_FORWARDERS_PER_CONNECTION: usize = 64;
 
-/// Requests that one connection may make at once: all of its forwarders again, two requests each,
-/// with room for what went wrong.
-pub const REQUEST_BURST: u32 = 160;
+/// Forwarders that the connections of one source address may have together, unless the hub is told
+/// otherwise: a quarter of all, so that three others are needed to keep everybody out.
+pub const MAX_FORWARDERS_PER_SOURCE: usize = MAX_FORWARDERS / 4;
 
-/// Requests a second that one connection may make after that; each may cost a few signatures.
-pub const REQUESTS_PER_SECOND: u32 = 10;
+/// Requests of one connection: all of its forwarders again, two requests each, with room for what
+/// went wrong; and then so many a second. Each may cost a few signatures.
+pub const CONNECTION_REQUESTS: Rate = Rate { burst: 160, per_second: 10 };
+
+/// Requests of all connections of one source address: all of its forwarders again, two requests
+/// each, which cost about a second; and then so many a second, which cost some hundredths of a core.
+/// Each forwarder renews three times in a lease, so those of a whole site do.
+pub const SOURCE_REQUESTS: Rate = Rate { burst: 5_120, per_second: 200 };
 
 /// Connections remembered for their requests before those that have been quiet are forgotten.
-pub const SOURCES_BEFORE_SWEEP: usize = 1_024;
+pub const CONNECTIONS_BEFORE_SWEEP: usize = 1_024;
 
 /// How long a forwarder lives without being renewed. The end of its connection ends it at once; the
 /// lease is for nodes behind further hubs, whose end no connection here tells.

@@ -4,7 +4,10 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use ockam_runtime::{worker::AccessRule, Origin};
 
-use super::limits::{LEASE, MAX_FORWARDERS, MAX_FORWARDERS_PER_CONNECTION, MAX_LEASE_SECONDS};
+use super::limits::{
+    LEASE, MAX_FORWARDERS, MAX_FORWARDERS_PER_CONNECTION, MAX_FORWARDERS_PER_SOURCE,
+    MAX_LEASE_SECONDS,
+};
 
 /// The caps of a hub, and who may register.
 ///
@@ -14,6 +17,7 @@ use super::limits::{LEASE, MAX_FORWARDERS, MAX_FORWARDERS_PER_CONNECTION, MAX_LE
 /// let options = ForwardingOptions::new()
 ///     .max_forwarders(1_000)
 ///     .max_per_connection(8)
+///     .max_per_source(250)
 ///     .lease(Duration::from_secs(30))
 ///     .permit(|origin| origin.peer().is_some());
 /// # let _ = options;
@@ -22,17 +26,19 @@ use super::limits::{LEASE, MAX_FORWARDERS, MAX_FORWARDERS_PER_CONNECTION, MAX_LE
 pub struct ForwardingOptions {
     pub(super) max_forwarders: usize,
     pub(super) max_per_connection: usize,
+    pub(super) max_per_source: usize,
     pub(super) lease: Duration,
     pub(super) permit: Option<AccessRule>,
 }
 
 impl ForwardingOptions {
-    /// 10,000 forwarders, 64 for each connection, leases of a minute, for everybody who reaches the
+    /// 10,000 forwarders, 64 for each connection and 2,500 for each source address, leases of a minute, for everybody who reaches the
     /// node.
     pub fn new() -> Self {
         Self {
             max_forwarders: MAX_FORWARDERS,
             max_per_connection: MAX_FORWARDERS_PER_CONNECTION,
+            max_per_source: MAX_FORWARDERS_PER_SOURCE,
             lease: LEASE,
             permit: None,
         }
@@ -49,6 +55,14 @@ impl ForwardingOptions {
     #[must_use]
     pub fn max_per_connection(mut self, count: usize) -> Self {
         self.max_per_connection = count;
+        self
+    }
+
+    /// Forwarders of all connections from one IPv4 address or IPv6 /64. A hub behind a proxy sees
+    /// everybody come from there.
+    #[must_use]
+    pub fn max_per_source(mut self, count: usize) -> Self {
+        self.max_per_source = count;
         self
     }
 
@@ -80,6 +94,7 @@ impl fmt::Debug for ForwardingOptions {
         f.debug_struct("ForwardingOptions")
             .field("max_forwarders", &self.max_forwarders)
             .field("max_per_connection", &self.max_per_connection)
+            .field("max_per_source", &self.max_per_source)
             .field("lease", &self.lease)
             .field("permit", &self.permit.as_ref().map(|_| "a rule"))
             .finish()

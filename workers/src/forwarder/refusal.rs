@@ -29,6 +29,12 @@ pub enum Refusal {
     /// There is no such forwarder of this connection.
     #[error("there is no such forwarder of this connection")]
     NoForwarder,
+    /// The source address, which many connections may share, has as many forwarders as one may have.
+    #[error("this network address has as many forwarders as one may have")]
+    SourceFull,
+    /// The connections of the source address asked too often together.
+    #[error("this network address has asked too often, try again later")]
+    SourceTooOften,
     /// A reason that this version does not know.
     #[error("reason {0}")]
     Unknown(u32),
@@ -36,7 +42,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// All that this version knows, in the order of their codes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Malformed,
         Self::Route,
         Self::TooOften,
@@ -45,6 +51,8 @@ impl Refusal {
         Self::ProofWrong,
         Self::KeyReplaced,
         Self::NoForwarder,
+        Self::SourceFull,
+        Self::SourceTooOften,
     ];
 
     /// Its number on the wire.
@@ -58,6 +66,8 @@ impl Refusal {
             Self::ProofWrong => 5,
             Self::KeyReplaced => 6,
             Self::NoForwarder => 7,
+            Self::SourceFull => 8,
+            Self::SourceTooOften => 9,
             Self::Unknown(code) => code,
         }
     }
@@ -77,6 +87,8 @@ impl Refusal {
             Self::ProofWrong => "registration-proof-wrong",
             Self::KeyReplaced => "registration-key-replaced",
             Self::NoForwarder => "registration-no-forwarder",
+            Self::SourceFull => "registration-source-full",
+            Self::SourceTooOften => "registration-source-too-often",
             Self::Unknown(_) => "registration-unknown",
         }
     }

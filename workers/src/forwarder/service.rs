@@ -23,6 +23,7 @@ use std::{
 
 use actix::{Actor, Context, Handler};
 use ockam_runtime::{
+    complaints::Complaints,
     message::Kind,
     supervision::Supervised,
     worker::{Adopt, Description, Registration},
@@ -33,7 +34,7 @@ use tokio::{sync::watch, time::Instant};
 use super::{
     claim::{self, Bits, Challenges, Salt},
     forward::{Forwarder, Lease, Life, Place, SharedLedger},
-    ledger::{Ledger, Registrant},
+    ledger::{Caps, Ledger, Registrant},
     limits::MAX_FORWARDING_ADDRESSES,
     options::ForwardingOptions,
     protocol::{Answer, Request},
@@ -62,6 +63,7 @@ pub struct ForwardingService {
     challenges: Arc<Challenges>,
     ledger: SharedLedger,
     refusals: Arc<RegistrationRefusals>,
+    complaints: Arc<Complaints>,
     registration: Option<Registration>,
     _supervised: Supervised,
 }
@@ -74,7 +76,11 @@ impl ForwardingService {
     pub fn start(node: &Node, options: ForwardingOptions) -> Result<()> {
         let randomness =
             || Error::transport("the system gave no randomness", std::io::ErrorKind::Other.into());
-        let ledger = Ledger::new(options.max_forwarders, options.max_per_connection);
+        let ledger = Ledger::new(Caps {
+            all: options.max_forwarders,
+            per_connection: options.max_per_connection,
+            per_source: options.max_per_source,
+        });
         let ledger = SharedLedger::new(ledger.into());
         let challenges = Arc::new(Challenges::new().ok_or_else(randomness)?);
         let (node, started) = (node.clone(), Instant::now());
@@ -86,6 +92,7 @@ impl ForwardingService {
                 challenges: challenges.clone(),
                 ledger: ledger.clone(),
                 refusals: node.extension(),
+                complaints: node.extension(),
                 registration: None,
                 _supervised: supervised,
             };
@@ -100,8 +107,9 @@ impl ForwardingService {
     fn answer(&self, message: &Routed<Payload>) -> Option<Answer> {
         self.decide(message).unwrap_or_else(|refusal| {
             self.refusals.count(refusal);
-            let (origin, rule) = (message.origin(), refusal.rule());
-            log::warn!("refused a request for a forwarder from {origin}: {refusal} ({rule})");
+            let origin = message.origin();
+            let what = format_args!("refused a request for a forwarder from {origin}: {refusal}");
+            self.complaints.warn(refusal.rule(), what);
             Some(Answer::refused(refusal))
         })
     }
@@ -109,7 +117,7 @@ impl ForwardingService {
     fn decide(&self, message: &Routed<Payload>) -> Result<Option<Answer>, Refusal> {
         let registrant = Registrant::of(message)?;
         // Before anything is looked at, as looking may cost signatures.
-        self.ledger().spend(&registrant.source, self.started.elapsed())?;
+        self.ledger().spend(&registrant, self.started.elapsed())?;
         match Request::decode(message.body()).map_err(|_| Refusal::Malformed)? {
             Request::Register { destination, claim: None } => {
                 self.open(registrant, &destination, Bits::random(), None)
@@ -217,12 +225,12 @@ impl Registrant {
         // The last address is that of the request's own mailbox.
         let steps = back.len().checked_sub(1).ok_or(Refusal::Route)?;
         let way: Route = back.iter().take(steps).cloned().collect();
-        let source = match message.origin() {
+        let connection = match message.origin() {
             Origin::Local => Address::from("this node"),
             Origin::Remote(ingress) if way.first() == Some(&ingress.via) => ingress.via.clone(),
             Origin::Remote(_) => return Err(Refusal::Route),
         };
-        Ok(Self { source, way })
+        Ok(Self { connection, source: message.origin().source(), way })
     }
 }
 

@@ -1,12 +1,13 @@
-//! How many strangers a listener lets in at a time.
+//! How many strangers a listener lets in at a time, and how often.
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use ockam_runtime::Address;
+use ockam_runtime::{rate::SourceRates, source::SourceAddress, Address};
 
 use super::limits::{Limits, COMPLAINT_INTERVAL};
 
@@ -14,15 +15,29 @@ use super::limits::{Limits, COMPLAINT_INTERVAL};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Admission(Arc<Mutex<Counts>>);
 
+/// What is remembered is bounded by the handshakes that are under way.
 #[derive(Debug, Default)]
 struct Counts {
     handshakes: usize,
     channels: usize,
     /// Handshakes by the connection that they came in through.
     by_ingress: HashMap<Address, usize>,
+    /// Handshakes by the remote end of accepted connections.
+    by_source: HashMap<SourceAddress, usize>,
+    rates: SourceRates,
     /// When a failed handshake was last logged, and how many were not since.
     complained: Option<Instant>,
     silent: u64,
+}
+
+/// Where a handshake came in.
+#[derive(Clone, Debug)]
+pub(super) struct Asker {
+    /// The address of the connection on this node.
+    pub(super) ingress: Address,
+    /// Its remote end, where a listener of this node accepted it. The hub at a connection that this
+    /// node made has none: all that come through it would share its rate.
+    pub(super) source: Option<SourceAddress>,
 }
 
 /// Whether a handshake may begin.
@@ -32,39 +47,69 @@ pub(super) enum Verdict {
     Admitted(Place),
     /// It may, once the initiator has shown a cookie.
     CookieFirst,
-    /// It may not, for this reason.
-    Full(&'static str),
+    /// It may not.
+    Refused(Refusal),
+}
+
+/// Why a handshake may not begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("too many handshakes are under way here")]
+    Full,
+    #[error("too many handshakes are under way through this connection")]
+    ConnectionFull,
+    #[error("too many handshakes are under way from this network address")]
+    SourceFull,
+    #[error("this network address has begun too many handshakes, try again later")]
+    TooOften,
+    #[error("too many channels are open here")]
+    ChannelsFull,
+}
+
+impl Refusal {
+    /// The name of the rule under which it is counted and logged.
+    pub(super) fn rule(self) -> &'static str {
+        match self {
+            Self::Full => "handshakes-full",
+            Self::ConnectionFull => "handshakes-connection-full",
+            Self::SourceFull => "handshakes-source-full",
+            Self::TooOften => "handshakes-source-too-often",
+            Self::ChannelsFull => "channels-full",
+        }
+    }
 }
 
 /// Counts one handshake, then one channel, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     admission: Admission,
-    ingress: Address,
+    asker: Asker,
     established: bool,
 }
 
 impl Admission {
-    /// Decides about a handshake that came in through `ingress`, with a good cookie or without.
-    pub(super) fn admit(&self, ingress: &Address, has_cookie: bool, limits: &Limits) -> Verdict {
-        let half = limits.handshakes / 2;
+    /// Decides about a handshake, with a good cookie or without. `now` is since any fixed moment.
+    pub(super) fn admit(
+        &self,
+        asker: &Asker,
+        has_cookie: bool,
+        now: Duration,
+        limits: &Limits,
+    ) -> Verdict {
         let mut counts = self.lock();
-        if counts.handshakes >= limits.handshakes {
-            return Verdict::Full("too many handshakes are under way here");
+        if let Err(refusal) = counts.check(asker, limits) {
+            return Verdict::Refused(refusal);
         }
-        if counts.by_ingress.get(ingress).is_some_and(|count| *count >= half.max(1)) {
-            return Verdict::Full("too many handshakes are under way through this connection");
-        }
-        if counts.channels + counts.handshakes >= limits.channels {
-            return Verdict::Full("too many channels are open here");
-        }
-        if counts.handshakes >= half && !has_cookie {
+        if counts.handshakes >= limits.handshakes / 2 && !has_cookie {
             return Verdict::CookieFirst;
         }
-        counts.handshakes += 1;
-        *counts.by_ingress.entry(ingress.clone()).or_default() += 1;
-        let (admission, ingress) = (self.clone(), ingress.clone());
-        Verdict::Admitted(Place { admission, ingress, established: false })
+        let rate = limits.handshake_rate;
+        if asker.source.is_some_and(|source| !counts.rates.take(source, rate, now)) {
+            return Verdict::Refused(Refusal::TooOften);
+        }
+        counts.begin_handshake(asker);
+        let (admission, asker) = (self.clone(), asker.clone());
+        Verdict::Admitted(Place { admission, asker, established: false })
     }
 
     /// Whether both count the same.
@@ -85,13 +130,46 @@ impl Admission {
 }
 
 impl Counts {
-    fn end_handshake(&mut self, ingress: &Address) {
+    /// Whether all caps leave room for one more.
+    fn check(&self, asker: &Asker, limits: &Limits) -> Result<(), Refusal> {
+        let of_connection = self.by_ingress.get(&asker.ingress).copied().unwrap_or(0);
+        let of_source = asker.source.and_then(|source| self.by_source.get(&source).copied());
+        if self.handshakes >= limits.handshakes {
+            Err(Refusal::Full)
+        } else if of_connection >= (limits.handshakes / 2).max(1) {
+            Err(Refusal::ConnectionFull)
+        } else if of_source.unwrap_or(0) >= (limits.handshakes * 3 / 4).max(1) {
+            Err(Refusal::SourceFull)
+        } else if self.channels + self.handshakes >= limits.channels {
+            Err(Refusal::ChannelsFull)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn begin_handshake(&mut self, asker: &Asker) {
+        self.handshakes += 1;
+        *self.by_ingress.entry(asker.ingress.clone()).or_default() += 1;
+        if let Some(source) = asker.source {
+            *self.by_source.entry(source).or_default() += 1;
+        }
+    }
+
+    fn end_handshake(&mut self, asker: &Asker) {
         self.handshakes -= 1;
-        if let Some(count) = self.by_ingress.get_mut(ingress) {
-            *count -= 1;
-            if *count == 0 {
-                self.by_ingress.remove(ingress);
-            }
+        one_less(&mut self.by_ingress, &asker.ingress);
+        if let Some(source) = &asker.source {
+            one_less(&mut self.by_source, source);
+        }
+    }
+}
+
+/// Counts down; what has come to nothing is forgotten.
+fn one_less<K: Eq + Hash>(counts: &mut HashMap<K, usize>, of: &K) {
+    if let Some(count) = counts.get_mut(of) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(of);
         }
     }
 }
@@ -110,11 +188,16 @@ impl Place {
         Some(std::mem::take(&mut counts.silent))
     }
 
+    /// Whom the channel is counted against.
+    pub(super) fn source(&self) -> Option<SourceAddress> {
+        self.asker.source
+    }
+
     /// The handshake has become a channel.
     pub(super) fn establish(&mut self) {
         if !std::mem::replace(&mut self.established, true) {
             let mut counts = self.admission.lock();
-            counts.end_handshake(&self.ingress);
+            counts.end_handshake(&self.asker);
             counts.channels += 1;
         }
     }
@@ -125,7 +208,7 @@ impl Drop for Place {
         let mut counts = self.admission.lock();
         match self.established {
             true => counts.channels -= 1,
-            false => counts.end_handshake(&self.ingress),
+            false => counts.end_handshake(&self.asker),
         }
     }
 }
@@ -134,8 +217,22 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
+    const NOW: Duration = Duration::ZERO;
+
     fn limits(handshakes: usize, channels: usize) -> Limits {
         Limits { handshakes, channels, ..Limits::default() }
+    }
+
+    /// One that came through a connection that this node made.
+    fn through(ingress: &str) -> Asker {
+        Asker { ingress: ingress.into(), source: None }
+    }
+
+    /// One that came through an accepted connection.
+    fn accepted(ingress: usize, source: u8) -> Asker {
+        let address = std::net::Ipv4Addr::new(192, 0, 2, source);
+        let source = Some(SourceAddress::of(address.into()));
+        Asker { ingress: ingress.to_string().into(), source }
     }
 
     fn place(verdict: Verdict) -> Place {
@@ -145,15 +242,22 @@ mod tests {
         }
     }
 
+    fn refusal(verdict: Verdict) -> Refusal {
+        match verdict {
+            Verdict::Refused(refusal) => refusal,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn from_half_full_on_a_cookie_is_asked_for_and_at_the_cap_nobody_gets_in() {
         let (admission, limits) = (Admission::default(), limits(4, 100));
-        let admit = |name: &str, cookie| admission.admit(&name.into(), cookie, &limits);
+        let admit = |name: &str, cookie| admission.admit(&through(name), cookie, NOW, &limits);
         let mut places: Vec<_> = (0..2).map(|_| place(admit("a", false))).collect();
         assert!(matches!(admit("b", false), Verdict::CookieFirst));
-        assert!(matches!(admit("a", true), Verdict::Full(why) if why.contains("this connection")));
+        assert_eq!(refusal(admit("a", true)), Refusal::ConnectionFull);
         places.extend((0..2).map(|_| place(admit("b", true))));
-        assert!(matches!(admit("c", true), Verdict::Full(_)));
+        assert_eq!(refusal(admit("c", true)), Refusal::Full);
         assert_eq!(admission.counts(), (4, 0));
         drop(places);
         assert_eq!(admission.counts(), (0, 0));
@@ -161,9 +265,48 @@ mod tests {
     }
 
     #[test]
+    fn a_source_with_many_connections_leaves_a_quarter_to_others() {
+        let (admission, limits) = (Admission::default(), limits(16, 100));
+        let admit =
+            |ingress, source| admission.admit(&accepted(ingress, source), true, NOW, &limits);
+        let places: Vec<_> = (0..12).map(|ingress| place(admit(ingress, 1))).collect();
+        assert_eq!(refusal(admit(12, 1)), Refusal::SourceFull);
+        let other = place(admit(13, 2));
+        drop((places, other));
+        assert!(admission.lock().by_source.is_empty());
+    }
+
+    #[test]
+    fn a_source_that_begins_too_often_waits_and_others_do_not() {
+        let mut limits = limits(16, 100);
+        limits.handshake_rate = ockam_runtime::rate::Rate { burst: 20, per_second: 10 };
+        let admission = Admission::default();
+        let admit =
+            |ingress, source, now| admission.admit(&accepted(ingress, source), false, now, &limits);
+        // Each over a connection of its own, and over as soon as it has begun.
+        (0..20).for_each(|ingress| drop(place(admit(ingress, 1, NOW))));
+        assert_eq!(refusal(admit(20, 1, NOW)), Refusal::TooOften);
+        // Whether two sources share a bucket is chance, but not of three others all.
+        assert!((2..5).any(|source| matches!(admit(21, source, NOW), Verdict::Admitted(_))));
+        let later = NOW + Duration::from_secs(1);
+        let passed =
+            (0..20).filter(|ingress| matches!(admit(*ingress, 1, later), Verdict::Admitted(_)));
+        assert_eq!(passed.count(), 10);
+    }
+
+    #[test]
+    fn those_that_a_hub_forwards_have_no_rate_that_they_would_share() {
+        let mut limits = limits(16, 100);
+        limits.handshake_rate = ockam_runtime::rate::Rate { burst: 1, per_second: 1 };
+        let admission = Admission::default();
+        let admit = || admission.admit(&through("hub"), false, NOW, &limits);
+        (0..100).for_each(|_| drop(place(admit())));
+    }
+
+    #[test]
     fn failures_are_logged_once_in_an_interval_and_counted_between() {
         let (admission, limits) = (Admission::default(), limits(4, 100));
-        let place = place(admission.admit(&"a".into(), false, &limits));
+        let place = place(admission.admit(&through("a"), false, NOW, &limits));
         let start = Instant::now();
         assert_eq!(place.complain(start), Some(0));
         assert_eq!([place.complain(start), place.complain(start)], [None, None]);
@@ -173,11 +316,12 @@ mod tests {
     #[test]
     fn an_established_channel_gives_its_handshake_back() {
         let (admission, limits) = (Admission::default(), limits(4, 1));
-        let mut first = place(admission.admit(&"a".into(), false, &limits));
+        let admit = || admission.admit(&through("a"), false, NOW, &limits);
+        let mut first = place(admit());
         first.establish();
         first.establish();
         assert_eq!(admission.counts(), (0, 1));
-        assert!(matches!(admission.admit(&"a".into(), false, &limits), Verdict::Full(_)));
+        assert_eq!(refusal(admit()), Refusal::ChannelsFull);
         drop(first);
         assert_eq!(admission.counts(), (0, 0));
     }

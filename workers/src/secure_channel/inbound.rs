@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ockam_runtime::{
     codec,
     origin::{Destinations, Door, Ingress},
+    source::SourceAddress,
     Address, Envelope, Identifier, Message, Origin, Payload, Permit,
 };
 
@@ -60,15 +61,17 @@ pub(super) enum BadRecord {
 }
 
 impl Inbound {
-    /// Opens records of `peer`; answers to what is in them go through `channel`. As a hub the peer reaches `destinations` alone.
+    /// Opens records of `peer`; answers to what is in them go through `channel`. As a hub the peer reaches `destinations` alone;
+    /// what a stranger is counted against, `source`, is that of the connection below.
     pub(super) fn new(
         opener: Opener,
         peer: Identifier,
         channel: Address,
         destinations: Option<Arc<Destinations>>,
+        source: Option<SourceAddress>,
     ) -> Self {
         let door = Door::Channel { peer, channel: channel.clone(), destinations };
-        Self { opener, next: None, ingress: Arc::new(Ingress { via: channel, door }) }
+        Self { opener, next: None, ingress: Arc::new(Ingress { via: channel, door, source }) }
     }
 
     /// Opens a record in its envelope. Every error is final.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ockam_runtime::rate::Rate;
+
 /// What a program may lower or raise for its channels; [`Limits::default`] suits all but tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -10,8 +12,13 @@ pub struct Limits {
     /// in; a stranger who never goes on holds a place no longer.
     pub handshake_deadline: Duration,
     /// Handshakes under way at one listener. Each keeps about 4 KiB, so together 1 MiB. From half
-    /// of it on initiators must show a cookie first, and one connection gets no more than half.
+    /// of it on initiators must show a cookie first. One connection gets no more than half, and the
+    /// connections of one source address no more than three quarters together.
     pub handshakes: usize,
+    /// Handshakes that one listener begins for one source address: those of a large site at once, as
+    /// after a restart of this node, which cost about a second; then so many a second, which
+    /// cost some hundredths of a core.
+    pub handshake_rate: Rate,
     /// Channels open at one listener. Each keeps two actors and two addresses, about 4 KiB.
     pub channels: usize,
     /// Bytes of messages that wait for a handshake at the initiator: as much as an edge.
@@ -39,6 +46,7 @@ impl Default for Limits {
         Self {
             handshake_deadline: Duration::from_secs(10),
             handshakes: 256,
+            handshake_rate: Rate { burst: 4_096, per_second: 200 },
             channels: 10_000,
             waiting_bytes: 1024 * 1024,
             first_pause: Duration::from_millis(100),

@@ -14,13 +14,14 @@ use std::{
 };
 
 use ockam_runtime::{
+    complaints::Complaints,
     worker::{Description, Entry, Sink, Undelivered},
     Address, Class, Envelope, Error, Kind, Message, Node, Origin, Payload, Reason, Result, Route,
 };
 use ring::rand::SystemRandom;
 
 use super::{
-    admission::{Admission, Verdict},
+    admission::{Admission, Asker, Verdict},
     decryptor::{Decryptor, Responding, Start},
     exchange::Terms,
     limits::Limits,
@@ -74,6 +75,7 @@ struct Listener {
     terms: Terms,
     limits: Arc<Limits>,
     admission: Admission,
+    complaints: Arc<Complaints>,
     cookies: Cookies,
     /// Cookies count seconds from here.
     since: Instant,
@@ -91,6 +93,7 @@ pub(crate) fn listen(node: &Node, address: Address, terms: Terms, limits: Limits
         terms,
         limits: Arc::new(limits),
         admission: admission.clone(),
+        complaints: node.extension(),
         cookies,
         since: Instant::now(),
     };
@@ -134,10 +137,12 @@ impl Sink for Listener {
             Err(error) => return refuse(message, Reason::BodyNotUnderstood, error.to_string()),
         };
         let source = message.return_route.to_string();
-        let now = self.since.elapsed().as_secs();
+        let asker = Asker { ingress, source: message.origin.source() };
+        let elapsed = self.since.elapsed();
+        let now = elapsed.as_secs();
         let has_cookie =
             !cookie.is_empty() && self.cookies.verify(now, source.as_bytes(), &noise, &cookie);
-        match self.admission.admit(&ingress, has_cookie, &self.limits) {
+        match self.admission.admit(&asker, has_cookie, elapsed, &self.limits) {
             Verdict::Admitted(place) => {
                 let Envelope { return_route, origin, permit, .. } = message.into_envelope();
                 let listener = self.address.clone();
@@ -147,7 +152,12 @@ impl Sink for Listener {
                 let cookie = self.cookies.issue(now, source.as_bytes(), &noise);
                 self.ask_for(&cookie, message);
             }
-            Verdict::Full(why) => return refuse(message, Reason::Overloaded, why.into()),
+            Verdict::Refused(refusal) => {
+                let (way, listener) = (&message.return_route, &self.address);
+                let what = format_args!("no handshake at \"{listener}\" for {way}: {refusal}");
+                self.complaints.warn(refusal.rule(), what);
+                return refuse(message, Reason::Overloaded, refusal.to_string());
+            }
         }
         Ok(())
     }

@@ -183,7 +183,7 @@ mod tests {
                 decryptor: route![Address::random()],
             };
             let peer = client.peer.identifier();
-            let mut inbound = Inbound::new(server.opener, peer, "theirs".into(), None);
+            let mut inbound = Inbound::new(server.opener, peer, "theirs".into(), None, None);
             for length in [0, 1, 32 * 1024, 60 * 1024] {
                 let message = bulk(length);
                 let place = message.payload.as_ptr();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ockam_runtime::{route, Address, Class, Error, Node, Route};
+use ockam_runtime::{complaints::Complaints, route, Address, Class, Error, Node, Route};
 use ockam_workers::{
     echoer::Echoer,
     forwarder::{
@@ -177,5 +177,32 @@ fn a_connection_that_asks_without_end_is_refused_and_others_are_served() {
         assert!(refused > 100, "{refused} of 400");
         assert_eq!(hub.extension::<RegistrationRefusals>().by(Refusal::TooOften), refused);
         RemoteForwarder::create_on(&honest, &at, "echoer").await.unwrap();
+    });
+}
+
+#[test]
+fn a_stranger_with_many_connections_gets_the_forwarders_of_one_source_and_others_are_served() {
+    with_arbiters(|arbiters| async move {
+        let options = ForwardingOptions::new().max_per_source(3);
+        let (hub, at) = hub(arbiters, options).await;
+        let mut strangers = Vec::new();
+        for _ in 0..3 {
+            let stranger = Raw { node: node(arbiters).await, hub: route![&at] };
+            stranger.register("nobody").await.unwrap();
+            strangers.push(stranger);
+        }
+        let late = Raw { node: node(arbiters).await, hub: route![&at] };
+        let refused = late.register("nobody").await;
+        assert_eq!(refused, Err(Refusal::SourceFull));
+        assert_eq!(hub.extension::<RegistrationRefusals>().by(Refusal::SourceFull), 1);
+        assert_eq!(hub.extension::<Complaints>().by("registration-source-full"), 1);
+        // What the hub itself registers comes from no source.
+        let own = Raw { node: hub.clone(), hub: Route::new() };
+        Echoer::start(&hub, "echoer").unwrap();
+        own.register("echoer").await.unwrap();
+        // The end of a connection gives its place back.
+        strangers.pop().unwrap().node.stop().await;
+        until("its forwarder is gone", || of_class(&hub, Class::Forwarder).len() == 3).await;
+        late.register("nobody").await.unwrap();
     });
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ockam_runtime::{route, Address, Message, Payload};
+use ockam_runtime::{complaints::Complaints, route, Address, Context, Message, Payload};
 use ockam_workers::{
     secure_channel::{packet::Packet, ChannelListeners},
     SecureChannels, TrustEveryonePolicy,
@@ -106,6 +106,63 @@ fn a_flood_fills_its_own_half_and_an_honest_client_passes_with_a_cookie() {
         assert_eq!(channel.established_within(DEADLINE).await.unwrap(), server.identifier());
         assert_eq!(listeners.load_of(&SERVICE.into()), Some((8, 1)));
     });
+}
+
+#[test]
+fn a_stranger_with_many_connections_begins_the_handshakes_of_one_source() {
+    run(async {
+        let mut limits = quick();
+        limits.handshakes = 16;
+        limits.handshake_deadline = Duration::from_secs(20);
+        let mut server = Peer::with_limits(2, limits).await;
+        server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
+        let port = server.listen(0).await;
+        let load = || server.node.extension::<ChannelListeners>().load_of(&SERVICE.into());
+        let complaints = server.node.extension::<Complaints>();
+        let (first, third) = (Attacker::start(port).await, Attacker::start(port).await);
+        let mut second = Attacker::start(port).await;
+        first.send(20, &[]);
+        until("half is full", || load() == Some((8, 0))).await;
+        second.send(1, &[]);
+        let cookie = second.cookie().await;
+        second.send(20, &cookie);
+        until("three quarters are full", || load() == Some((12, 0))).await;
+        third.send(20, &cookie);
+        until("the others were refused", || complaints.by("handshakes-source-full") == 36).await;
+        assert_eq!(load(), Some((12, 0)));
+    });
+}
+
+/// A connection of its own, through which handshakes are begun and never go on.
+struct Attacker {
+    peer: Peer,
+    mute: Context,
+    port: u16,
+}
+
+impl Attacker {
+    async fn start(port: u16) -> Self {
+        let peer = Peer::start(1).await;
+        let mute = Context::new(&peer.node).unwrap();
+        Self { peer, mute, port }
+    }
+
+    fn send(&self, count: usize, cookie: &[u8]) {
+        for _ in 0..count {
+            let payload = Payload::from(Packet::One { noise: &[9; 32], cookie }.encode());
+            let back = route![self.mute.address()];
+            let message = Message::new(route![tcp(self.port), SERVICE], back, payload);
+            self.peer.node.try_route(message).unwrap();
+        }
+    }
+
+    async fn cookie(&mut self) -> Vec<u8> {
+        let answer = self.mute.receive_within::<Payload>(DEADLINE).await.unwrap();
+        match Packet::decode(answer.body()).unwrap() {
+            Packet::Cookie(cookie) => cookie.to_vec(),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[test]

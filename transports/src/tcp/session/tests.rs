@@ -56,7 +56,7 @@ async fn serve(node: Node, ours: TcpStream) -> Error {
     let session = Session::greet(ours, "the peer".into()).await.unwrap();
     let door = Door::Listener { loopback: true, exposed: Arc::default() };
     let queue = session.queue();
-    session.run(node, Arc::new(Ingress { via: Address::random(), door }), queue).await
+    session.run(node, Arc::new(Ingress { via: Address::random(), door, source: None }), queue).await
 }
 
 /// Deadlines are kept to the clock's granularity.

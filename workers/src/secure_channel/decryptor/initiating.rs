@@ -110,6 +110,7 @@ impl Initiating {
                 peer,
                 self.channel.clone(),
                 Some(self.destinations.clone()),
+                None,
             ),
             encryptor: self.encryptor.clone(),
             heard: self.heard.clone(),

@@ -94,7 +94,7 @@ impl Responding {
         self.lifeline = Some(own_lifeline);
         Decryptor::live_with(encryptor_gone, context);
         log::info!("{peer} has opened the secure channel {channel} to \"{}\"", self.listener);
-        let inbound = Inbound::new(session.opener, peer, channel, None);
+        let inbound = Inbound::new(session.opener, peer, channel, None, self.place.source());
         Ok(Open { inbound, encryptor: encryptor.recipient(), heard, renewal: None })
     }
 

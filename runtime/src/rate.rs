@@ -1,0 +1,135 @@
+//! How often a stranger may ask for something: token buckets, without a clock of their own.
+//!
+//! Times are since any fixed moment.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
+
+use crate::{limits::RATED_SOURCES, source::SourceAddress};
+
+/// So many at once, and so many a second after that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Tokens of a full bucket.
+    pub burst: u32,
+    /// Tokens that are added in a second, at least 1.
+    pub per_second: u32,
+}
+
+impl Rate {
+    /// Between two tokens.
+    fn pause(self) -> Duration {
+        Duration::from_secs(1) / self.per_second.max(1)
+    }
+}
+
+/// A bucket of tokens: the moment at which it is full again says how many it has now, which is
+/// the "generic cell rate algorithm" of ATM (ITU-T I.371).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TokenBucket {
+    full_at: Duration,
+}
+
+impl TokenBucket {
+    /// Takes a token; false if there is none.
+    #[must_use]
+    pub fn take(&mut self, rate: Rate, now: Duration) -> bool {
+        let full_at = self.full_at.max(now) + rate.pause();
+        let taken = full_at - now <= rate.pause() * rate.burst;
+        if taken {
+            self.full_at = full_at;
+        }
+        taken
+    }
+
+    /// Whether no token is missing: a new bucket would be the same.
+    pub fn is_full(&self, now: Duration) -> bool {
+        self.full_at <= now
+    }
+}
+
+/// A bucket for each source address, in bounded memory: [`RATED_SOURCES`] buckets in all, and a keyed
+/// hash says whose is which.
+///
+/// Two sources may share a bucket. An attacker cannot know who shares one with whom; with thousands
+/// of addresses it could empty all of them, but no table could keep it from that.
+#[derive(Debug)]
+pub struct SourceRates {
+    hasher: RandomState,
+    buckets: Box<[TokenBucket]>,
+}
+
+impl SourceRates {
+    /// Full buckets.
+    pub fn new() -> Self {
+        let buckets = vec![TokenBucket::default(); RATED_SOURCES].into_boxed_slice();
+        Self { hasher: RandomState::new(), buckets }
+    }
+
+    /// Takes one of the source's tokens; false if it has none.
+    #[must_use]
+    pub fn take(&mut self, source: SourceAddress, rate: Rate, now: Duration) -> bool {
+        let hash = self.hasher.hash_one(source);
+        let place = usize::try_from(hash % RATED_SOURCES as u64).unwrap_or(0);
+        self.buckets[place].take(rate, now)
+    }
+}
+
+impl Default for SourceRates {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: Rate = Rate { burst: 5, per_second: 10 };
+    const START: Duration = Duration::from_secs(100);
+
+    fn taken(bucket: &mut TokenBucket, now: Duration) -> usize {
+        (0..100).filter(|_| bucket.take(RATE, now)).count()
+    }
+
+    #[test]
+    fn a_full_bucket_gives_its_burst_and_then_its_rate() {
+        let mut bucket = TokenBucket::default();
+        assert_eq!(taken(&mut bucket, START), 5);
+        assert_eq!(taken(&mut bucket, START + Duration::from_millis(99)), 0);
+        assert_eq!(taken(&mut bucket, START + Duration::from_millis(100)), 1);
+        assert_eq!(taken(&mut bucket, START + Duration::from_millis(350)), 2);
+        // However long it was left alone, it holds no more than its burst.
+        assert_eq!(taken(&mut bucket, START + Duration::from_secs(1_000)), 5);
+    }
+
+    #[test]
+    fn asking_an_empty_bucket_again_and_again_does_not_keep_it_empty() {
+        let mut bucket = TokenBucket::default();
+        let passed = (0..10_000).filter(|ms| bucket.take(RATE, START + Duration::from_millis(*ms)));
+        // The burst, and 10 a second for 10 seconds, the first of them after 0.1 s.
+        assert_eq!(passed.count(), 5 + 99);
+    }
+
+    #[test]
+    fn a_bucket_is_full_once_all_its_tokens_are_back() {
+        let mut bucket = TokenBucket::default();
+        assert!(bucket.is_full(START));
+        assert!(bucket.take(RATE, START) && bucket.take(RATE, START));
+        assert!(!bucket.is_full(START + Duration::from_millis(199)));
+        assert!(bucket.is_full(START + Duration::from_millis(200)));
+    }
+
+    #[test]
+    fn a_source_that_has_spent_its_tokens_leaves_others_theirs_and_the_table_does_not_grow() {
+        let mut rates = SourceRates::new();
+        let source = |number: u32| SourceAddress::of(std::net::Ipv4Addr::from(number).into());
+        assert_eq!((0..100).filter(|_| rates.take(source(1), RATE, START)).count(), 5);
+        // One in 4,096 shares the bucket that is empty.
+        let others = (2..1_002).filter(|number| rates.take(source(*number), RATE, START)).count();
+        assert!(others > 900, "{others} of 1,000");
+        assert_eq!(rates.buckets.len(), RATED_SOURCES);
+    }
+}
