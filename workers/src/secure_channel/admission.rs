@@ -100,7 +100,7 @@ impl Admission {
         if let Err(refusal) = counts.check(asker, limits) {
             return Verdict::Refused(refusal);
         }
-        if counts.handshakes >= limits.handshakes / 2 && !has_cookie {
+        if counts.is_half_full(asker, limits) && !has_cookie {
             return Verdict::CookieFirst;
         }
         let rate = limits.handshake_rate;
@@ -145,6 +145,13 @@ impl Counts {
         } else {
             Ok(())
         }
+    }
+
+    /// Whether half of the places are taken, of all or of those that one connection may take: who
+    /// comes through a hub shares these with all others that do.
+    fn is_half_full(&self, asker: &Asker, limits: &Limits) -> bool {
+        let of_connection = self.by_ingress.get(&asker.ingress).copied().unwrap_or(0);
+        self.handshakes >= limits.handshakes / 2 || of_connection >= (limits.handshakes / 4).max(1)
     }
 
     fn begin_handshake(&mut self, asker: &Asker) {
@@ -253,7 +260,7 @@ mod tests {
     fn from_half_full_on_a_cookie_is_asked_for_and_at_the_cap_nobody_gets_in() {
         let (admission, limits) = (Admission::default(), limits(4, 100));
         let admit = |name: &str, cookie| admission.admit(&through(name), cookie, NOW, &limits);
-        let mut places: Vec<_> = (0..2).map(|_| place(admit("a", false))).collect();
+        let mut places: Vec<_> = (0..2).map(|_| place(admit("a", true))).collect();
         assert!(matches!(admit("b", false), Verdict::CookieFirst));
         assert_eq!(refusal(admit("a", true)), Refusal::ConnectionFull);
         places.extend((0..2).map(|_| place(admit("b", true))));
@@ -262,6 +269,18 @@ mod tests {
         drop(places);
         assert_eq!(admission.counts(), (0, 0));
         assert!(admission.lock().by_ingress.is_empty());
+    }
+
+    #[test]
+    fn strangers_behind_a_hub_that_show_no_cookie_leave_half_of_its_places_to_those_who_do() {
+        let (admission, limits) = (Admission::default(), limits(16, 100));
+        let admit = |cookie| admission.admit(&through("hub"), cookie, NOW, &limits);
+        let strangers: Vec<_> = (0..4).map(|_| place(admit(false))).collect();
+        assert!(matches!(admit(false), Verdict::CookieFirst));
+        let honest: Vec<_> = (0..4).map(|_| place(admit(true))).collect();
+        assert_eq!(refusal(admit(true)), Refusal::ConnectionFull);
+        drop((strangers, honest));
+        assert_eq!(admission.counts(), (0, 0));
     }
 
     #[test]

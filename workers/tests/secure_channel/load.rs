@@ -89,17 +89,14 @@ fn a_flood_fills_its_own_half_and_an_honest_client_passes_with_a_cookie() {
         limits.handshake_deadline = Duration::from_secs(20);
         let mut server = Peer::with_limits(2, limits).await;
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
-        let (attacker, mut client) = (Peer::start(1).await, Peer::start(1).await);
+        let mut client = Peer::start(1).await;
         let port = server.listen(0).await;
         let listeners = server.node.extension::<ChannelListeners>();
-        let mute = ockam_runtime::Context::new(&attacker.node).unwrap();
-        let message1 = || {
-            let payload = Payload::from(Packet::One { noise: &[9; 32], cookie: &[] }.encode());
-            Message::new(route![tcp(port), SERVICE], route![mute.address()], payload)
-        };
-        for _ in 0..500 {
-            attacker.node.try_route(message1()).unwrap();
-        }
+        let (first, second) = (Attacker::start(port).await, Attacker::start(port).await);
+        // Without a cookie, one connection gets half of its own half.
+        first.send(250, &[]);
+        until("a quarter is full", || listeners.load_of(&SERVICE.into()) == Some((4, 0))).await;
+        second.send(250, &[]);
         until("half is full", || listeners.load_of(&SERVICE.into()) == Some((8, 0))).await;
         // Above half, a cookie is needed; the client shows it without anybody's doing.
         let channel = client.entity.create_secure_channel(to(port), TrustEveryonePolicy).unwrap();
@@ -119,9 +116,12 @@ fn a_stranger_with_many_connections_begins_the_handshakes_of_one_source() {
         let port = server.listen(0).await;
         let load = || server.node.extension::<ChannelListeners>().load_of(&SERVICE.into());
         let complaints = server.node.extension::<Complaints>();
-        let (first, third) = (Attacker::start(port).await, Attacker::start(port).await);
-        let mut second = Attacker::start(port).await;
+        let third = Attacker::start(port).await;
+        let (mut first, mut second) = (Attacker::start(port).await, Attacker::start(port).await);
         first.send(20, &[]);
+        until("a quarter is full", || load() == Some((4, 0))).await;
+        let cookie = first.cookie().await;
+        first.send(4, &cookie);
         until("half is full", || load() == Some((8, 0))).await;
         second.send(1, &[]);
         let cookie = second.cookie().await;

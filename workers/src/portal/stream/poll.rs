@@ -32,6 +32,8 @@ impl Stream {
         }
         if self.end.is_none() && self.opening == Opening::OpenedDue {
             self.opening = Opening::Established;
+            // It says all that a window which became due meanwhile would say.
+            self.window_due = None;
             return Some(Control::Opened { limit: self.receive_window.grant() });
         }
         if let Some(limit) = self.window_due.take() {
