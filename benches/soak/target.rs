@@ -26,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Role `target`: serves at `address` until the parent goes away.
 pub(crate) fn run(address: &str) -> io::Result<()> {
     let listener = TcpListener::bind(address)?;
+    // Accepted sockets inherit it: no moment is left in which a kill looks like an end.
+    SockRef::from(&listener).set_linger(Some(Duration::ZERO))?;
     ready(listener.local_addr()?)?;
     let ledger = Arc::new(Ledger::default());
     for stream in listener.incoming() {

@@ -1,14 +1,14 @@
-//! Refusing strangers without letting them fill the log: every refusal is counted, one a second of
-//! each rule is logged.
+//! Refusing strangers without letting them fill the log: every refusal is counted; of each rule a few
+//! are logged at once, and one a second after that.
 
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Mutex, PoisonError},
-    time::Instant,
+    sync::{LazyLock, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
-use crate::limits::COMPLAINT_INTERVAL;
+use crate::{limits::COMPLAINT_RATE, rate::TokenBucket};
 
 /// How often each rule has refused, by the rule's name. It is one of a node's extensions:
 /// `node.extension::<Complaints>()`.
@@ -18,15 +18,16 @@ pub struct Complaints(Mutex<HashMap<&'static str, Tally>>);
 #[derive(Debug, Default)]
 struct Tally {
     count: u64,
-    logged: Option<Instant>,
+    lines: TokenBucket,
     /// Not logged since.
     silent: u64,
 }
 
 impl Complaints {
-    /// Counts a refusal by `rule` and logs it as a warning, unless one was logged just now.
+    /// Counts a refusal by `rule` and logs it as a warning, unless many were of late.
     pub fn warn(&self, rule: &'static str, what: fmt::Arguments<'_>) {
-        match self.count(rule, Instant::now()) {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        match self.count(rule, START.elapsed()) {
             Some(0) => log::warn!("{what} ({rule})"),
             Some(silent) => log::warn!("{what} ({rule}, {silent} more before)"),
             None => {}
@@ -40,16 +41,14 @@ impl Complaints {
     }
 
     /// Counts a refusal; whether it may be logged, and how many were not since the last that was.
-    fn count(&self, rule: &'static str, now: Instant) -> Option<u64> {
+    fn count(&self, rule: &'static str, now: Duration) -> Option<u64> {
         let mut tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let tally = tallies.entry(rule).or_default();
         tally.count += 1;
-        let recent = |last: Instant| now.saturating_duration_since(last) < COMPLAINT_INTERVAL;
-        if tally.logged.is_some_and(recent) {
+        if !tally.lines.take(COMPLAINT_RATE, now) {
             tally.silent += 1;
             return None;
         }
-        tally.logged = Some(now);
         Some(std::mem::take(&mut tally.silent))
     }
 }
@@ -59,12 +58,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_are_all_counted_and_logged_once_in_an_interval_for_each_rule() {
-        let (complaints, start) = (Complaints::default(), Instant::now());
-        let at = |rule, intervals| complaints.count(rule, start + COMPLAINT_INTERVAL * intervals);
-        assert_eq!([at("a", 0), at("a", 0), at("a", 0)], [Some(0), None, None]);
-        assert_eq!(at("b", 0), Some(0));
+    fn refusals_are_all_counted_and_after_a_few_one_a_second_of_each_rule_is_logged() {
+        let (complaints, few) = (Complaints::default(), u64::from(COMPLAINT_RATE.burst));
+        let at = |rule, seconds| complaints.count(rule, Duration::from_secs(seconds));
+        assert!((0..few).all(|_| at("a", 0) == Some(0)));
+        assert_eq!([at("a", 0), at("a", 0), at("b", 0)], [None, None, Some(0)]);
         assert_eq!([at("a", 1), at("a", 1), at("a", 2)], [Some(2), None, Some(1)]);
-        assert_eq!([complaints.by("a"), complaints.by("b"), complaints.by("c")], [6, 1, 0]);
+        assert_eq!([complaints.by("a"), complaints.by("b"), complaints.by("c")], [few + 5, 1, 0]);
     }
 }

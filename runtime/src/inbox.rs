@@ -19,7 +19,8 @@ use std::{
 };
 
 use actix::{
-    dev::MessageResponse, fut::ActorFuture, Actor, AsyncContext, Context as ActorContext, Handler,
+    dev::MessageResponse, fut::ActorFuture, Actor, ActorContext as _, AsyncContext,
+    Context as ActorContext, Handler,
 };
 
 use crate::{
@@ -33,7 +34,7 @@ use crate::{
 /// Messages that wait for one worker. Its sink is the [`Arc`] of it.
 pub(crate) struct Inbox<M> {
     queue: Mutex<Queue<M>>,
-    /// Set when the worker ended, before the last look at the queue.
+    /// Set when the worker ended, before the last look at the queue, or when it is to end.
     closed: AtomicBool,
 }
 
@@ -50,6 +51,14 @@ impl<M> Inbox<M> {
         let queue = Queue { messages: VecDeque::new(), waker: None, asleep: false };
         let inbox = Arc::new(Self { queue: Mutex::new(queue), closed: AtomicBool::new(false) });
         (inbox.clone(), Intake { inbox, batch: VecDeque::new(), waited: false })
+    }
+
+    /// Ends the worker: it could not be registered.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        if let Some(waker) = &self.lock().waker {
+            waker.wake_by_ref();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue<M>> {
@@ -136,6 +145,10 @@ where
         task: &mut TaskContext<'_>,
     ) -> Poll<()> {
         let intake = self.get_mut();
+        if intake.inbox.closed.load(Ordering::Acquire) {
+            context.stop();
+            return Poll::Ready(());
+        }
         intake.fill();
         let any = !intake.batch.is_empty();
         while !context.waiting() {

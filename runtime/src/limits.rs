@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use crate::rate::Rate;
+
 /// Bytes of one address. Room for `tcp#` and the longest DNS name with a port.
 pub const MAX_ADDRESS_BYTES: usize = 272;
 
@@ -59,4 +61,4 @@ pub const FIRST_RESTART_PAUSE: Duration = Duration::from_millis(50);
 pub const RATED_SOURCES: usize = 4_096;
 
 /// How often the same rule's refusals of strangers are logged; those between are counted.
-pub const COMPLAINT_INTERVAL: Duration = Duration::from_secs(1);
+pub const COMPLAINT_RATE: Rate = Rate { burst: 16, per_second: 1 };

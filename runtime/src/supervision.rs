@@ -1,19 +1,17 @@
 //! Supervision: what is started again when a panic has ended it, and how often.
 //!
 //! actix isolates no panic and starts nothing again: a panic drops the actor, and its `Supervisor` with
-//! it. So an actor that others count on holds a [`Supervised`], which starts it anew when it is dropped
+//! it. So an actor that others count on holds a [`Supervised`], which starts it anew when a panic drops it
 //! before the actor has said that it ends. (`Actor::stopped` is no place to say so: actix calls it after a panic too.) What depends on a socket or a session needs none of this: it
 //! ends as if that had been lost, and whoever needs it makes another one.
 //!
 //! | started again | not started again |
 //! |---|---|
-//! | TCP listener, inlet, forwarding service, remote forwarder, secure channel (initiator) | connections, streams, encryptors, decryptors, forwarders, users' workers, relays, echoers |
+//! | TCP listener, inlet, forwarding service, remote forwarder, secure channel (initiator) | accepted connections, streams, responders' encryptors, decryptors, forwarders, users' workers, relays, echoers; dialled connections are made by the next message or path |
 
 use std::{
-    sync::{
-        atomic::{AtomicBool, Ordering},
-        Arc,
-    },
+    sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -24,7 +22,7 @@ use crate::{
 };
 
 /// Kept by an actor as the last field of its state, behind what another one like it has to find
-/// free: starts it anew if it is dropped before [`Supervised::end`] was called.
+/// free: starts it anew if a panic drops it before [`Supervised::end`] was called.
 pub struct Supervised {
     life: Arc<Life>,
     restarts: Restarts,
@@ -37,8 +35,6 @@ struct Life {
     node: Node,
     /// For the log.
     what: String,
-    /// Whether the first start has succeeded.
-    begun: AtomicBool,
     start: Box<dyn Fn(Supervised) -> Result<()> + Send + Sync>,
 }
 
@@ -52,15 +48,8 @@ impl Supervised {
         what: impl Into<String>,
         start: impl Fn(Self) -> Result<()> + Send + Sync + 'static,
     ) -> Result<()> {
-        let life = Arc::new(Life {
-            node: node.clone(),
-            what: what.into(),
-            begun: AtomicBool::new(false),
-            start: Box::new(start),
-        });
-        (life.start)(Self::new(&life, Restarts::default()))?;
-        life.begun.store(true, Ordering::Release);
-        Ok(())
+        let life = Arc::new(Life { node: node.clone(), what: what.into(), start: Box::new(start) });
+        (life.start)(Self::new(&life, Restarts::default()))
     }
 
     fn new(life: &Arc<Life>, restarts: Restarts) -> Self {
@@ -74,30 +63,36 @@ impl Supervised {
 }
 
 impl Drop for Supervised {
+    /// Only in the unwinding of a panic is it started again: whatever else drops it, such as the end
+    /// of the actix System, ends it.
     fn drop(&mut self) {
-        let Life { node, what, begun, .. } = &*self.life;
-        if self.ended || node.is_stopping() || !begun.load(Ordering::Acquire) {
+        if !self.ended && thread::panicking() && !self.life.node.is_stopping() {
+            start_again(&self.life, self.restarts, self.since.elapsed(), "panicked");
+        }
+    }
+}
+
+/// Starts something again that has `lived` so long, after a pause.
+fn start_again(life: &Arc<Life>, mut restarts: Restarts, lived: Duration, why: &str) {
+    let what = &life.what;
+    let Some(pause) = restarts.pause_after(lived) else {
+        log::error!(
+            "{what} {why} {MAX_RESTARTS} times more and stays down: a bug, please report it"
+        );
+        return;
+    };
+    log::error!("{what} {why}: a bug, please report it; it is started again in {pause:?}");
+    let life = life.clone();
+    life.node.clone().spawn_on(0, async move {
+        tokio::time::sleep(pause).await;
+        if life.node.is_stopping() {
             return;
         }
-        let mut restarts = self.restarts;
-        let Some(pause) = restarts.pause_after(self.since.elapsed()) else {
-            log::error!(
-                "{what} panicked {MAX_RESTARTS} times more and stays down: a bug, please report it"
-            );
-            return;
-        };
-        log::error!("{what} panicked: a bug, please report it; it is started again in {pause:?}");
-        let life = self.life.clone();
-        node.spawn_on(0, async move {
-            tokio::time::sleep(pause).await;
-            if life.node.is_stopping() {
-                return;
-            }
-            if let Err(error) = (life.start)(Self::new(&life, restarts)) {
-                log::error!("{} could not be started again: {}", life.what, error.one_line());
-            }
-        });
-    }
+        if let Err(error) = (life.start)(Supervised::new(&life, restarts)) {
+            let why = format!("could not be started again ({})", error.one_line());
+            start_again(&life, restarts, Duration::ZERO, &why);
+        }
+    });
 }
 
 /// How often something was started again of late.

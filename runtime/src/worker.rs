@@ -238,7 +238,7 @@ impl Drop for Registration {
     }
 }
 
-/// The sink of a reply address: what comes to it goes to the worker that it stands for.
+/// The sink of one more address of a worker: what comes to it goes to the worker.
 pub(crate) struct Alias(pub(crate) Weak<Entry>);
 
 impl Sink for Alias {

@@ -8,7 +8,10 @@ use std::{future::Future, time::Duration};
 use actix::{Actor, ActorContext as _, AsyncContext, Context as ActorContext, Handler};
 use actix::{ActorFutureExt, ResponseFuture, WrapFuture};
 use ockam_runtime::{
-    limits::MAX_PAYLOAD_BYTES, route, Address, Context, Error, NodeBuilder, Payload, Reason, Routed,
+    limits::MAX_PAYLOAD_BYTES,
+    route,
+    worker::{Adopt, Description},
+    Address, Class, Context, Error, NodeBuilder, Payload, Reason, Routed,
 };
 use tokio::sync::oneshot;
 
@@ -169,6 +172,43 @@ fn an_actor_that_already_runs_gets_an_address() {
         // It runs in the System's own arbiter, which is none of the node's.
         context.register("shouter", Shouter.start()).unwrap();
         assert_eq!(shout(&context, "hello").await.unwrap(), "HELLO");
+    });
+}
+
+/// An internal actor that tells when it is gone.
+struct Told(Option<oneshot::Sender<()>>);
+
+impl Actor for Told {
+    type Context = ActorContext<Self>;
+}
+
+impl Handler<Adopt> for Told {
+    type Result = ();
+
+    fn handle(&mut self, _: Adopt, _: &mut ActorContext<Self>) {}
+}
+
+impl Handler<Routed<Payload>> for Told {
+    type Result = ();
+
+    fn handle(&mut self, _: Routed<Payload>, _: &mut ActorContext<Self>) {}
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        drop(self.0.take());
+    }
+}
+
+#[test]
+fn an_actor_that_cannot_be_registered_ends() {
+    run(|context| async move {
+        context.start_worker("taken", Hop).unwrap();
+        let (alive, gone) = oneshot::channel();
+        let description = Description::new("taken", Class::Internal);
+        let launched = context.node().launch(description, move |_| Told(Some(alive)));
+        assert!(matches!(launched, Err(Error::AddressInUse(_))));
+        gone.await.unwrap_err();
     });
 }
 

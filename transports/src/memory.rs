@@ -9,7 +9,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use actix::{Actor, AsyncContext, Context, Handler};
+use actix::{Actor, Context, Handler};
 use ockam_runtime::{
     budget::Budget,
     codec,
@@ -212,14 +212,14 @@ impl Actor for Egress {
 impl Handler<Adopt> for Egress {
     type Result = ();
 
-    fn handle(&mut self, Adopt(registration): Adopt, context: &mut Context<Self>) {
-        self.registrations.push(registration);
+    fn handle(&mut self, Adopt(registration): Adopt, _: &mut Context<Self>) {
         for description in std::mem::take(&mut self.others) {
-            match self.node.register_actor(description, context.address()) {
+            match self.node.register_again(description, &registration) {
                 Ok(registration) => self.registrations.push(registration),
                 Err(error) => log::debug!("an end of a link was not registered: {error}"),
             }
         }
+        self.registrations.push(registration);
     }
 }
 

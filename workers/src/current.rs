@@ -19,8 +19,16 @@ impl<A: Actor> Current<A> {
     }
 
     /// From now on it is this one.
-    pub(crate) fn set(&self, actor: Addr<A>) {
-        self.lock().actor = Some(actor);
+    ///
+    /// # Errors
+    /// Gives it back to be stopped, if the program has ended it meanwhile.
+    pub(crate) fn set(&self, actor: Addr<A>) -> Result<(), Addr<A>> {
+        let mut state = self.lock();
+        if state.ended {
+            return Err(actor);
+        }
+        state.actor = Some(actor);
+        Ok(())
     }
 
     /// The program wants no more of it: there will be no other. Gives the one that there is, or was.

@@ -18,7 +18,7 @@ use crate::{
     payload::Payload,
     reachability::Class,
     routed::Routed,
-    worker::{Adopt, Description, Entry, Guard, Mailbox, Registration, Sink},
+    worker::{Adopt, Alias, Description, Entry, Guard, Mailbox, Registration, Sink},
 };
 
 impl Node {
@@ -212,26 +212,25 @@ impl Node {
     where
         A: Actor<Context = ActorContext<A>> + Handler<Adopt>,
     {
-        let registration = self.register_sink(description, inbox)?;
+        let registration =
+            self.register_sink(description, inbox.clone()).inspect_err(|_| inbox.close())?;
         // One control message for each actor.
         #[allow(clippy::disallowed_methods)]
         actor.do_send(Adopt(registration));
         Ok(actor)
     }
 
-    /// Gives an internal actor one more address; it owns the registration that is returned.
+    /// Gives a worker one more address, and owns it: what comes to either waits in the one inbox, in
+    /// the order in which it came.
     ///
     /// # Errors
     /// As [`Node::register_sink`].
-    pub fn register_actor<A>(
+    pub fn register_again(
         &self,
         description: Description,
-        actor: Addr<A>,
-    ) -> Result<Registration>
-    where
-        A: Actor<Context = ActorContext<A>> + Handler<Routed<Payload>>,
-    {
-        self.register_sink(description, Mailbox::<A, Payload>::new(actor))
+        worker: &Registration,
+    ) -> Result<Registration> {
+        self.register_sink(description, Alias(Arc::downgrade(worker.entry())))
     }
 
     /// Whether a worker has the address.

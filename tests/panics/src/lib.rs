@@ -1,3 +1,1 @@
-//! Makes actors panic: see the tests, one for each kind of actor in the supervision tree of `ockam`.
-
-pub use ockam_runtime::faults::panic_in;
+//! A panic in each kind of actor: see the tests, one for each kind in the supervision tree of `ockam`.

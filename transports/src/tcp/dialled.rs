@@ -130,7 +130,8 @@ impl Dialled {
             .with_budget(self.budget.clone())
             .with_state(self.state.subscribe());
         description.arbiter = self.node.current_arbiter();
-        let registered = self.node.register_actor(description, context.address());
+        let Some(own) = &self.registration else { return context.stop() };
+        let registered = self.node.register_again(description, own);
         let Ok(registration) = registered else { return context.stop() };
         let queue = session.queue();
         let connected = Phase::Connected { queue: queue.clone(), _via: registration };

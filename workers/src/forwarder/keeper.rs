@@ -125,7 +125,11 @@ fn supervise(
         keeping.registered = !begun.swap(true, Ordering::AcqRel);
         let (release, supervised) = (release.clone(), Some(supervised));
         let keeper = Keeper { release, keeping: Some(keeping), supervised };
-        current.set(own.start_on(arbiter, move |_| keeper));
+        if let Err(ended) = current.set(own.start_on(arbiter, move |_| keeper)) {
+            // One control message for each actor.
+            #[allow(clippy::disallowed_methods)]
+            ended.do_send(Stop);
+        }
         Ok(())
     })
 }

@@ -116,9 +116,13 @@ impl ForwardingService {
 
     fn decide(&self, message: &Routed<Payload>) -> Result<Option<Answer>, Refusal> {
         let registrant = Registrant::of(message)?;
-        // Before anything is looked at, as looking may cost signatures.
-        self.ledger().spend(&registrant, self.started.elapsed())?;
-        match Request::decode(message.body()).map_err(|_| Refusal::Malformed)? {
+        let request = Request::decode(message.body());
+        // Before more is done, as that may cost signatures. Who keeps or gives up what it holds pays
+        // nothing, so that nobody else can make it lose that.
+        if !self.concerns_own(&request, &registrant) {
+            self.ledger().spend(&registrant, self.started.elapsed())?;
+        }
+        match request.map_err(|_| Refusal::Malformed)? {
             Request::Register { destination, claim: None } => {
                 self.open(registrant, &destination, Bits::random(), None)
             }
@@ -141,6 +145,11 @@ impl ForwardingService {
             }
         }
         .map(Some)
+    }
+
+    fn concerns_own<E>(&self, request: &Result<Request, E>, registrant: &Registrant) -> bool {
+        let (Ok(Request::Renew(bits)) | Ok(Request::Release(bits))) = request else { return false };
+        self.ledger().held(bits, registrant).is_ok()
     }
 
     /// The identity of a proof, which is looked at only if this hub asked for the proof.

@@ -53,6 +53,8 @@ impl Inlet {
         let failed = |source| Error::transport("cannot use the inlet's listening socket", source);
         let address = listener.local_addr().map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
+        // Each accepted socket inherits it, so that there is no moment at which SIGKILL looks like an end.
+        SockRef::from(&listener).set_linger(Some(Duration::ZERO)).map_err(failed)?;
         let worker = Address::random();
         let arbiter = path.arbiter.unwrap_or(0);
         log::info!("inlet on {address} for clients of {route}");

@@ -24,6 +24,8 @@ struct Counts {
     by_ingress: HashMap<Address, usize>,
     /// Handshakes by the remote end of accepted connections.
     by_source: HashMap<SourceAddress, usize>,
+    /// Open channels by the remote end, or where that is unknown by the connection.
+    channels_by: HashMap<Holder, usize>,
     rates: SourceRates,
     /// When a failed handshake was last logged, and how many were not since.
     complained: Option<Instant>,
@@ -38,6 +40,22 @@ pub(super) struct Asker {
     /// Its remote end, where a listener of this node accepted it. The hub at a connection that this
     /// node made has none: all that come through it would share its rate.
     pub(super) source: Option<SourceAddress>,
+}
+
+/// Whom an open channel counts for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Holder {
+    Source(SourceAddress),
+    Ingress(Address),
+}
+
+impl Asker {
+    fn holder(&self) -> Holder {
+        match self.source {
+            Some(source) => Holder::Source(source),
+            None => Holder::Ingress(self.ingress.clone()),
+        }
+    }
 }
 
 /// Whether a handshake may begin.
@@ -64,6 +82,8 @@ pub(super) enum Refusal {
     TooOften,
     #[error("too many channels are open here")]
     ChannelsFull,
+    #[error("too many channels are open from this network address, or through this connection")]
+    ChannelsSourceFull,
 }
 
 impl Refusal {
@@ -75,6 +95,7 @@ impl Refusal {
             Self::SourceFull => "handshakes-source-full",
             Self::TooOften => "handshakes-source-too-often",
             Self::ChannelsFull => "channels-full",
+            Self::ChannelsSourceFull => "channels-source-full",
         }
     }
 }
@@ -142,6 +163,10 @@ impl Counts {
             Err(Refusal::SourceFull)
         } else if self.channels + self.handshakes >= limits.channels {
             Err(Refusal::ChannelsFull)
+        } else if self.channels_by.get(&asker.holder()).copied().unwrap_or(0)
+            >= (limits.channels / 2).max(1)
+        {
+            Err(Refusal::ChannelsSourceFull)
         } else {
             Ok(())
         }
@@ -206,6 +231,7 @@ impl Place {
             let mut counts = self.admission.lock();
             counts.end_handshake(&self.asker);
             counts.channels += 1;
+            *counts.channels_by.entry(self.asker.holder()).or_default() += 1;
         }
     }
 }
@@ -214,7 +240,10 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut counts = self.admission.lock();
         match self.established {
-            true => counts.channels -= 1,
+            true => {
+                counts.channels -= 1;
+                one_less(&mut counts.channels_by, &self.asker.holder());
+            }
             false => counts.end_handshake(&self.asker),
         }
     }
@@ -330,6 +359,24 @@ mod tests {
         assert_eq!(place.complain(start), Some(0));
         assert_eq!([place.complain(start), place.complain(start)], [None, None]);
         assert_eq!(place.complain(start + COMPLAINT_INTERVAL), Some(2));
+    }
+
+    #[test]
+    fn one_source_opens_at_most_half_of_the_channels_and_gives_them_back() {
+        let (admission, limits) = (Admission::default(), limits(100, 6));
+        let admit =
+            |ingress, source| admission.admit(&accepted(ingress, source), true, NOW, &limits);
+        let open = |ingress| {
+            let mut place = place(admit(ingress, 1));
+            place.establish();
+            place
+        };
+        let places: Vec<_> = (0..3).map(open).collect();
+        assert_eq!(refusal(admit(4, 1)), Refusal::ChannelsSourceFull);
+        drop(place(admit(5, 2)));
+        drop(places);
+        assert!(admission.lock().channels_by.is_empty());
+        drop(place(admit(4, 1)));
     }
 
     #[test]

@@ -14,7 +14,10 @@ mod attempts;
 
 use std::sync::Arc;
 
-use actix::{Actor, ActorContext, Addr, Context, Handler, SpawnHandle};
+use actix::{
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, SpawnHandle,
+    WrapFuture,
+};
 use ockam_runtime::{
     path::{Path, PathState},
     supervision::Supervised,
@@ -24,7 +27,7 @@ use ockam_runtime::{
 use tokio::sync::watch;
 
 use super::{
-    event::{Ending, Event, What},
+    event::{order, Ending, Event, What},
     exchange::{FailureReason, Terms},
     handle::{Outcome, SecureChannel},
     limits::Limits,
@@ -62,7 +65,9 @@ pub(crate) fn open(
             return Ok(());
         }
         outcome.send_replace(Outcome::Pending(None));
-        actor.set(plan.launch(outcome.clone(), supervised)?);
+        if let Err(ended) = actor.set(plan.launch(outcome.clone(), supervised)?) {
+            order(&ended, Close);
+        }
         Ok(())
     })?;
     Ok(channel)
@@ -266,6 +271,8 @@ impl Handler<Close> for Initiator {
     type Result = ();
 
     fn handle(&mut self, _: Close, context: &mut Context<Self>) {
-        self.close(context);
+        // What was sent before waits in the inbox, whose turn comes before that of this future.
+        let after = std::future::ready(()).into_actor(self);
+        context.spawn(after.map(|(), actor, context| actor.close(context)));
     }
 }

@@ -108,7 +108,7 @@ impl Peer {
 
     /// Makes the only actor of a kind panic.
     pub(crate) fn panic_in(&self, kind: &str) {
-        assert_eq!(panics::panic_in(&self.node, kind), 1, "{kind}");
+        assert_eq!(ockam_runtime::faults::panic_in(&self.node, kind), 1, "{kind}");
     }
 }
 
