@@ -80,8 +80,8 @@
 //!    sinks never pause because credit bounds what they can be sent.
 //! 6. Nothing is lost in silence: an undeliverable message yields one notice, a cut stream a reset.
 //! 7. States are named for what they await and are consumed by their transition.
-//! 8. Limits stand in one file for each crate, with unit and reason: of the [runtime](ockam_runtime::limits) and the
-//!    [transports](ockam_transports::limits).
+//! 8. Limits stand in one file of their crate or module, with unit and reason, such as those of the
+//!    [runtime](ockam_runtime::limits) and the [transports](ockam_transports::limits).
 //!
 //! # Words
 //!

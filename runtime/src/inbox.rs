@@ -6,7 +6,8 @@
 //! * the task takes all that waits at once, in one batch, and a message costs no allocation of its own:
 //!   `benches/routing.rs` shows what that is worth.
 //!
-//! The budget of the worker's address bounds it, in bytes: each message brings its permit.
+//! Each message brings its permit, and that bounds the inbox in bytes: what sources of this node sent
+//! has one of the first hop's budget, what came from outside one of its connection's ingress budget.
 
 use std::{
     collections::VecDeque,

@@ -23,7 +23,8 @@ pub const MAX_FRAME_BYTES: usize = 256 * 1024;
 /// a channel in a channel: their records are Noise messages, which have at most 65,535 bytes.
 pub const MAX_PAYLOAD_BYTES: usize = 62 * 1024;
 
-/// Bytes that may wait at one worker, or in one connection's write queue, by permit.
+/// Bytes from the sources of this node that may wait at one worker, or in one connection's write
+/// queue, by permit. What came from outside has a permit of its connection, see below.
 pub const EDGE_BUDGET_BYTES: usize = 1024 * 1024;
 
 /// Bytes that one connection may have in a node by permit before its socket is no longer read.

@@ -2,9 +2,9 @@
 //!
 //! # Who keeps what alive
 //!
-//! The table holds an [`Entry`], the entry holds the sink, and a mailbox sink holds a strong `Addr`: a
-//! registered worker lives until it stops itself, [`Node::stop_worker`] is called, or the node
-//! stops. The worker's side holds a [`Registration`], which takes the entry out of the table
+//! A worker that the node started lives because the future that empties its inbox never completes; of
+//! an actor that was started elsewhere, the sink in the table's [`Entry`] holds a strong `Addr`. Either lives
+//! until it stops itself, [`Node::stop_worker`] is called, or the node stops. The worker's side holds a [`Registration`], which takes the entry out of the table
 //! when it is dropped. actix drops an actor whose handler panicked, and the registration with it,
 //! so a panic leaves no address behind.
 

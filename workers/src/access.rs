@@ -10,7 +10,7 @@
 //! # let _ = rule;
 //! ```
 //!
-//! Messages of the node itself pass every rule. A refusal is counted and logged as `worker-refused`, and to the sender looks as if there
+//! Messages of the node itself pass every rule. A refusal is counted, and mostly logged, as `worker-refused`, and to the sender looks as if there
 //! were no such worker.
 
 use std::collections::HashSet;

@@ -1,7 +1,7 @@
 //! What runs on a connected socket: greeting, then one task that reads and one that writes.
 //!
 //! Both tasks and everything that they feed on this arbiter run on one thread, so a message goes
-//! from the socket to its worker's mailbox without a lock.
+//! from the socket to its worker's inbox without leaving it; no other thread wants the locks on the way.
 
 use std::{future::poll_fn, io, rc::Rc, sync::Arc, task::Poll};
 

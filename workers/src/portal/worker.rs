@@ -3,7 +3,7 @@
 //! * Owns: the application's socket, the bytes that wait for it, the [`Stream`]'s state, and a random
 //!   address that only the other end of the stream may send to.
 //! * States: those of [`Stream`].
-//! * Inboxes: portal messages and notices from the other end, in the mailbox; the socket, the first
+//! * Inboxes: portal messages and notices from the other end, in the inbox; the socket, the first
 //!   edge's budget and the path's loss, in [`Io`], which runs inside the actor's own task.
 //! * Started by an [`inlet`](super::inlet) for a client and by an [`outlet`](super::outlet) for an `Open`, on the arbiter
 //!   of the stream's path; stops when the stream is finished.
