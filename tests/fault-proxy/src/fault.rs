@@ -9,6 +9,8 @@ pub enum Fault {
     Drop,
     /// Frames come again, at once or much later.
     Duplicate,
+    /// A frame that nobody sent comes in between: the front of one, where its address is, with the end of an earlier one.
+    Inject,
     /// A frame changes places with the next.
     Reorder,
     /// One bit of a frame is another, length field included.
@@ -27,9 +29,10 @@ pub enum Fault {
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Drop,
         Self::Duplicate,
+        Self::Inject,
         Self::Reorder,
         Self::Flip,
         Self::Delay,
@@ -48,6 +51,7 @@ impl Fault {
         match self {
             Self::Drop => "drop",
             Self::Duplicate => "duplicate",
+            Self::Inject => "inject",
             Self::Reorder => "reorder",
             Self::Flip => "flip",
             Self::Delay => "delay",

@@ -5,7 +5,7 @@ use std::{env::args, error::Error};
 use fault_proxy::Proxy;
 
 const USAGE: &str =
-    "LISTEN UPSTREAM drop|duplicate|reorder|flip|delay|slice|truncate|reset|stall [SEED]";
+    "LISTEN UPSTREAM drop|duplicate|inject|reorder|flip|delay|slice|truncate|reset|stall [SEED]";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {

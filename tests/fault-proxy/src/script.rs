@@ -10,6 +10,9 @@ const FIRST_FAULT: usize = 24;
 /// Frames between two faults.
 const GAP: usize = 40;
 
+/// Bytes of the length field in front of a frame.
+const LENGTH: usize = 4;
+
 /// Frames that are kept to be sent again.
 const REMEMBERED: usize = 16;
 
@@ -82,6 +85,16 @@ impl Script {
                     }
                 };
                 operations.extend([Operation::Send(frame), Operation::Send(again)]);
+            }
+            Fault::Inject => {
+                let mut forged = frame.clone();
+                let earlier = self.past.get(self.random.below(self.past.len())).unwrap_or(&frame);
+                // The lengths of both stay as they are: only bodies are joined.
+                let most = forged.len().min(earlier.len()) - LENGTH;
+                let end = self.random.below(most + 1);
+                let (kept, from) = (forged.len() - end, earlier.len() - end);
+                forged[kept..].copy_from_slice(&earlier[from..]);
+                operations.extend([Operation::Send(forged), Operation::Send(frame)]);
             }
             Fault::Reorder => {
                 // Whoever waits already goes first.
@@ -162,7 +175,9 @@ mod tests {
             match fault {
                 Fault::Delay | Fault::Slice => assert_eq!(bytes, whole, "{fault}"),
                 Fault::Drop => assert_eq!(bytes.len(), whole.len() - 8 * faults),
-                Fault::Duplicate => assert_eq!(bytes.len(), whole.len() + 8 * faults),
+                Fault::Duplicate | Fault::Inject => {
+                    assert_eq!(bytes.len(), whole.len() + 8 * faults);
+                }
                 Fault::Flip => {
                     let flipped = bytes.iter().zip(&whole).filter(|(a, b)| a != b);
                     assert_eq!(flipped.count(), faults);

@@ -156,11 +156,15 @@ impl Attacker {
         }
     }
 
+    /// The cookie that it is asked for; what begins a handshake may come before.
     async fn cookie(&mut self) -> Vec<u8> {
-        let answer = self.mute.receive_within::<Payload>(DEADLINE).await.unwrap();
-        match Packet::decode(answer.body()).unwrap() {
-            Packet::Cookie(cookie) => cookie.to_vec(),
-            other => panic!("{other:?}"),
+        loop {
+            let answer = self.mute.receive_within::<Payload>(DEADLINE).await.unwrap();
+            match Packet::decode(answer.body()).unwrap() {
+                Packet::Cookie(cookie) => return cookie.to_vec(),
+                Packet::Two(_) => {}
+                other => panic!("{other:?}"),
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A hostile hub: streams through a secure channel across a proxy that drops, repeats, reorders, alters, delays and cuts frames.
+//! A hostile hub: streams through a secure channel across a proxy that drops, repeats, injects, reorders, alters, delays and cuts frames.
 //!
 //! ```text
 //! client - inlet node - proxy - outlet node - target
@@ -116,6 +116,11 @@ fn dropped_frames() {
 #[test]
 fn duplicated_frames() {
     suffer(Fault::Duplicate);
+}
+
+#[test]
+fn injected_frames() {
+    suffer(Fault::Inject);
 }
 
 #[test]
