@@ -21,6 +21,11 @@ pub(crate) struct RoundTrip {
 }
 
 impl RoundTrip {
+    /// For a stream whose peer may send so many bytes before any announcement: they answer none.
+    pub(crate) fn after_early(bytes: u64) -> Self {
+        Self { announced: bytes, ..Self::default() }
+    }
+
     pub(crate) fn estimate(&self) -> Duration {
         self.least.unwrap_or(ASSUMED)
     }
@@ -56,6 +61,16 @@ mod tests {
 
     const fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn bytes_that_were_sent_early_answer_nothing() {
+        let mut trip = RoundTrip::after_early(100);
+        trip.sent(&Control::Opened { limit: Limit::new(1_000) }, ms(0));
+        trip.received(&Decoded::Data { offset: Offset::new(0), range: 0..100 }, ms(1));
+        assert_eq!(trip.estimate(), ASSUMED);
+        trip.received(&Decoded::Data { offset: Offset::new(100), range: 0..1 }, ms(90));
+        assert_eq!(trip.estimate(), ms(90));
     }
 
     #[test]

@@ -93,7 +93,10 @@ impl StreamWorker {
             waiting: VecDeque::new(),
             epoch: start.path.state().epoch,
             path: start.path,
-            round_trip: RoundTrip::default(),
+            round_trip: match start.side {
+                Side::Inlet { .. } => RoundTrip::default(),
+                Side::Outlet { .. } => RoundTrip::after_early(EARLY_CREDIT),
+            },
             route: start.route,
             back: Route::new(),
             side: start.side,
