@@ -19,6 +19,7 @@
 pub mod address;
 pub mod body;
 pub mod budget;
+pub mod buffers;
 pub mod codec;
 pub mod complaints;
 pub mod context;

@@ -11,7 +11,10 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 
-use crate::limits::{HEADROOM_BYTES, TAILROOM_BYTES};
+use crate::{
+    buffers,
+    limits::{HEADROOM_BYTES, TAILROOM_BYTES},
+};
 
 /// Bytes that one message owns, with room in front where its maker left some.
 ///
@@ -31,7 +34,7 @@ pub struct Payload {
 impl Payload {
     /// An empty payload with `headroom` bytes of room before it and `capacity` behind.
     pub fn with_headroom(headroom: usize, capacity: usize) -> Self {
-        let mut buffer = BytesMut::with_capacity(headroom.saturating_add(capacity));
+        let mut buffer = buffers::take(headroom.saturating_add(capacity));
         buffer.resize(headroom, 0);
         Self { buffer, start: headroom }
     }

@@ -7,8 +7,8 @@ use std::{future::poll_fn, io, rc::Rc, sync::Arc, task::Poll};
 
 use bytes::BytesMut;
 use ockam_runtime::{
-    budget::Budget, codec, limits::INGRESS_BUDGET_BYTES, origin::Ingress, readiness, Error, Node,
-    Origin, Result,
+    budget::Budget, buffers, codec, limits::INGRESS_BUDGET_BYTES, origin::Ingress, readiness,
+    Error, Node, Origin, Result,
 };
 use tokio::{
     net::TcpStream,
@@ -169,7 +169,7 @@ async fn write_all(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
 /// Reads what the socket has, at least one byte. The buffer grows with what the peer sends.
 async fn fill(stream: &TcpStream, arrived: &mut BytesMut, capacity: &mut usize) -> io::Result<()> {
     loop {
-        arrived.reserve(room(arrived, *capacity));
+        make_room(arrived, room(arrived, *capacity));
         let room = arrived.capacity() - arrived.len();
         match stream.try_read_buf(arrived) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -197,6 +197,15 @@ async fn fill(stream: &TcpStream, arrived: &mut BytesMut, capacity: &mut usize) 
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
+    }
+}
+
+/// Moves what has arrived to another buffer if parts of this one are still on their way.
+fn make_room(arrived: &mut BytesMut, room: usize) {
+    if !arrived.try_reclaim(room) {
+        let mut next = buffers::take(arrived.len() + room);
+        next.extend_from_slice(arrived);
+        *arrived = next;
     }
 }
 
