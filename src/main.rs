@@ -28,6 +28,10 @@ enum Command {
     Identity(identity::Arguments),
 }
 
+/// The system's allocator keeps what a crowd of clients needed, even when all have left.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let Arguments { verbose, command } = Arguments::parse();
     log_from(verbose, matches!(command, Command::Demo(_)));

@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 const TIMES: usize = 2;
 /// How long a tunnel may take to let go of connections that were closed.
 const LETS_GO_WITHIN: Duration = Duration::from_secs(10);
+/// How long it may take to give their memory back to the system.
+const GIVES_BACK_WITHIN: Duration = Duration::from_secs(20);
 
 /// Measures the chosen tunnels, the floor and step 03 unless told otherwise.
 pub(crate) fn run(options: &Options) -> io::Result<String> {
@@ -26,6 +28,7 @@ pub(crate) fn run(options: &Options) -> io::Result<String> {
         "MB with all open",
         "bytes each",
         "MB after",
+        "seconds after",
         "files before",
         "files after",
     ];
@@ -65,7 +68,7 @@ fn open_and_close_once(
     let open = memory(running);
     drop(crowd);
     let files_after = settled_files(running, files_before)?;
-    let after = memory(running);
+    let (after, seconds) = settled_memory(running, before);
     let each = open.saturating_sub(before) / streams as u64;
     let megabytes = |bytes: u64| format!("{:.1}", bytes as f64 / 1e6);
     Ok(vec![
@@ -75,6 +78,7 @@ fn open_and_close_once(
         megabytes(open),
         each.to_string(),
         megabytes(after),
+        format!("{:.0}", seconds.as_secs_f64()),
         files_before.to_string(),
         files_after.to_string(),
     ])
@@ -95,6 +99,17 @@ fn settled_files(running: &Running, wanted: usize) -> io::Result<usize> {
         }
     }
     Ok(last)
+}
+
+/// Resident memory once it is no more than a tenth above `wanted`, or has had time to become that; and how long this took.
+fn settled_memory(running: &Running, wanted: u64) -> (u64, Duration) {
+    let asked = Instant::now();
+    let mut now = memory(running);
+    while now > wanted + wanted / 10 && asked.elapsed() < GIVES_BACK_WITHIN {
+        thread::sleep(Duration::from_millis(250));
+        now = memory(running);
+    }
+    (now, asked.elapsed())
 }
 
 fn files(running: &Running) -> io::Result<usize> {

@@ -76,6 +76,10 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use support::usage;
 
+/// The program `ockam`'s: our nodes, which run in copies of this program, have what its users have.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let options = Options::parse();
     if let Some(role) = &options.role {
