@@ -14,14 +14,14 @@ const DELIVERIES: usize = 1_000_000;
 /// Entries that are looked for at once: tenths of a second, too.
 const FINDS: u64 = 2_000_000;
 /// Each figure is the median of so many.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 9;
 
 /// What was measured, ready to be shown.
 pub(crate) struct Routing {
     /// Nanoseconds to find an entry, by entries: a few busy ones, and each in turn.
     finds: [Vec<(usize, f64)>; 2],
-    /// Nanoseconds of each hop, by hops.
-    hops: Vec<(usize, f64)>,
+    /// Nanoseconds of each hop, by hops: with one arbiter, and with two, which share the hops.
+    hops: [Vec<(usize, f64)>; 2],
 }
 
 impl Routing {
@@ -41,14 +41,13 @@ impl Routing {
             };
             NUMBERS.map(|entries| (entries, nanoseconds(entries))).to_vec()
         });
-        let nanoseconds = |hops: usize| {
-            let laps = DELIVERIES / hops;
-            // A lap ends at its source, which is a hop, too.
-            medians(|| {
-                ring::time(1, hops - 1, laps as u64).as_secs_f64() * 1e9 / (laps * hops) as f64
-            })
-        };
-        Self { finds, hops: HOPS.map(|hops| (hops, nanoseconds(hops))).to_vec() }
+        let mut hops = [Vec::new(), Vec::new()];
+        for number in HOPS {
+            let [one, two] = hop_nanoseconds(number);
+            hops[0].push((number, one));
+            hops[1].push((number, two));
+        }
+        Self { finds, hops }
     }
 
     /// As tables.
@@ -59,20 +58,30 @@ impl Routing {
         for ((entries, busy), (_, all)) in busy.iter().zip(all) {
             finds.push(vec![entries.to_string(), format!("{busy:.0}"), format!("{all:.0}")]);
         }
-        let heading = ["hops", "ns for each hop", "hops a second", "messages a second"];
+        let heading = [
+            "hops",
+            "one arbiter, ns for each hop",
+            "two arbiters, ns",
+            "messages a second with one",
+            "with two",
+            "two to one",
+        ];
         let mut hops = vec![heading.map(str::to_owned).to_vec()];
-        for (number, nanoseconds) in &self.hops {
-            let rate = 1e9 / nanoseconds;
+        let [one, two] = &self.hops;
+        for ((number, one), (_, two)) in one.iter().zip(two) {
+            let rate = |nanoseconds: &f64| format!("{:.0}", 1e9 / nanoseconds / *number as f64);
             hops.push(vec![
                 number.to_string(),
-                format!("{nanoseconds:.0}"),
-                format!("{rate:.0}"),
-                format!("{:.0}", rate / *number as f64),
+                format!("{one:.0}"),
+                format!("{two:.0}"),
+                rate(one),
+                rate(two),
+                format!("{:.2}", one / two),
             ]);
         }
         format!(
             "Finding an entry of the routing table, medians of {ROUNDS}:\n\n{}\n\
-             64-byte messages over so many local hops of one arbiter, 64 under way, medians of {ROUNDS}:\n\n{}",
+             64-byte messages over so many local hops, 64 under way on each arbiter, medians of {ROUNDS} with one and two arbiters in turn:\n\n{}",
             table(&finds),
             table(&hops)
         )
@@ -96,13 +105,29 @@ impl Routing {
                 title: "Routed hops a second, millions".to_owned(),
                 axis: Axis { name: "local hops of a message", step: 2 },
                 at_least: 0.0,
-                series: vec![Series {
-                    name: "one arbiter".to_owned(),
-                    points: self.hops.iter().map(millions).collect(),
-                }],
+                series: ["one arbiter", "two arbiters"]
+                    .into_iter()
+                    .zip(&self.hops)
+                    .map(|(name, hops)| Series {
+                        name: name.to_owned(),
+                        points: hops.iter().map(millions).collect(),
+                    })
+                    .collect(),
             },
         ]
     }
+}
+
+/// With one arbiter and with two, in turn, so that a slow minute of the machine falls on both.
+fn hop_nanoseconds(hops: usize) -> [f64; 2] {
+    let laps = DELIVERIES / hops;
+    // A lap ends at its source, which is a hop, too.
+    let once = |arbiters: usize| {
+        let taken = ring::time(arbiters, hops - 1, laps as u64).as_secs_f64();
+        taken * 1e9 / (laps * hops * arbiters) as f64
+    };
+    let (one, two): (Vec<_>, Vec<_>) = (0..ROUNDS).map(|_| (once(1), once(2))).unzip();
+    [one, two].map(|rounds| median(rounds).expect("there are rounds"))
 }
 
 fn medians(mut measured: impl FnMut() -> f64) -> f64 {

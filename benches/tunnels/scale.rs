@@ -7,6 +7,7 @@ use crate::lines::{self, Axis, Panel, Series};
 use crate::measure::processor_time;
 use crate::options::Options;
 use crate::routing::Routing;
+use crate::summary::median;
 use crate::support::process::Process;
 use crate::support::scratch::Scratch;
 use crate::support::table;
@@ -28,40 +29,87 @@ struct Step {
     peaks: Vec<(&'static str, f64)>,
 }
 
+/// What one tunnel did with each number of streams.
+struct Growth<'a> {
+    kind: &'a Kind,
+    steps: Vec<Step>,
+    notes: String,
+}
+
 /// Measures the chosen tunnels, the floor and step 03 unless told otherwise; the plot goes to `--svg`.
 pub(crate) fn run(options: &Options) -> io::Result<String> {
+    let growths = grow(tunnel::chosen(options, ["floor", "step03"])?, options);
     let mut text = format!(
-        "Growth: {} MB in all over so many streams, each tunnel started afresh.\n",
-        options.bytes() / 1_000_000
+        "Growth: {} MB in all over so many streams, each tunnel started afresh; medians of {} interleaved rounds.\n",
+        options.bytes() / 1_000_000,
+        options.rounds()
     );
-    let mut grown: Vec<(&Kind, Vec<Step>)> = Vec::new();
-    for kind in tunnel::chosen(options, ["floor", "step03"])? {
-        let (steps, notes) = grow(kind, options);
-        text += &format!("\n{}:\n\n{}{notes}", kind.name, table(&steps));
-        grown.push((kind, steps));
+    for growth in &growths {
+        text += &format!("\n{}:\n\n{}{}", growth.kind.name, table(&growth.steps), growth.notes);
     }
     let routing = Routing::measure();
     text += &format!("\n{}", routing.text());
-    let mut panels = plot(&grown);
+    let mut panels = plot(&growths);
     panels.extend(routing.panels());
     options.save_svg(&lines::draw(&panels))?;
     Ok(text)
 }
 
-/// The numbers of streams that could be measured, and a note on each that could not.
-fn grow(kind: &Kind, options: &Options) -> (Vec<Step>, String) {
+/// Each number of streams in turn, and for each of them the tunnels in turn and repeatedly.
+fn grow<'a>(kinds: Vec<&'a Kind>, options: &Options) -> Vec<Growth<'a>> {
+    let growth = |kind| Growth { kind, steps: Vec::new(), notes: String::new() };
+    let mut growths: Vec<_> = kinds.into_iter().map(growth).collect();
     let numbers = std::iter::successors(Some(1), |streams| Some(streams * 10))
         .take_while(|streams| *streams <= options.streams);
-    let mut steps = Vec::new();
-    let mut notes = String::new();
     for streams in numbers {
-        eprintln!("{}: {streams} streams", kind.name);
-        match enough_files(kind, streams).and_then(|()| step(kind, streams, options.bytes())) {
-            Ok(step) => steps.push(step),
-            Err(error) => notes += &format!("\n{streams} streams are left out: {error}\n"),
+        let mut rounds: Vec<Vec<Step>> = growths.iter().map(|_| Vec::new()).collect();
+        for round in 1..=options.rounds() {
+            for (growth, rounds) in growths.iter_mut().zip(&mut rounds) {
+                eprintln!(
+                    "round {round} of {}: {}, {streams} streams",
+                    options.rounds(),
+                    growth.kind.name
+                );
+                let measured = enough_files(growth.kind, streams)
+                    .and_then(|()| step(growth.kind, streams, options.bytes()));
+                match measured {
+                    Ok(step) => rounds.push(step),
+                    Err(error) => growth.leave_out(streams, &error),
+                }
+            }
+        }
+        for (growth, rounds) in growths.iter_mut().zip(&rounds) {
+            growth.steps.extend(Step::median(rounds));
         }
     }
-    (steps, notes)
+    growths
+}
+
+impl Growth<'_> {
+    fn leave_out(&mut self, streams: usize, error: &io::Error) {
+        let note = format!("\n{streams} streams are left out: {error}\n");
+        if !self.notes.contains(&note) {
+            self.notes += &note;
+        }
+    }
+}
+
+impl Step {
+    /// The median of each figure; `None` without any round.
+    fn median(rounds: &[Self]) -> Option<Self> {
+        let of = |value: &dyn Fn(&Self) -> f64| median(rounds.iter().map(value));
+        let first = rounds.first()?;
+        let peaks = first.peaks.iter().enumerate();
+        let peaks =
+            peaks.map(|(index, (title, _))| Some((*title, of(&|step| step.peaks[index].1)?)));
+        Some(Self {
+            streams: first.streams,
+            up: of(&|step| step.up)?,
+            down: of(&|step| step.down)?,
+            processor: of(&|step| step.processor)?,
+            peaks: peaks.collect::<Option<_>>()?,
+        })
+    }
 }
 
 /// Fails when the limit of open files, which our children inherit, does not allow so many streams.
@@ -119,16 +167,16 @@ fn table(steps: &[Step]) -> String {
     table::table(&lines)
 }
 
-fn plot(grown: &[(&Kind, Vec<Step>)]) -> Vec<Panel> {
+fn plot(growths: &[Growth<'_>]) -> Vec<Panel> {
     let panel = |title: &str, at_least: f64, value: fn(&Step) -> f64| {
-        let series = grown.iter().map(|(kind, steps)| Series {
-            name: kind.name.to_owned(),
-            points: steps.iter().map(|step| (step.streams, value(step))).collect(),
+        let series = growths.iter().map(|growth| Series {
+            name: growth.kind.name.to_owned(),
+            points: growth.steps.iter().map(|step| (step.streams, value(step))).collect(),
         });
         let axis = Axis { name: "streams at once", step: 10 };
         Panel { title: title.to_owned(), axis, at_least, series: series.collect() }
     };
-    let steps = grown.iter().flat_map(|(_, steps)| steps);
+    let steps = growths.iter().flat_map(|growth| &growth.steps);
     let fastest = steps.map(|step| step.up.max(step.down)).fold(0.0, f64::max);
     vec![
         panel("Upload of all streams, GB/s", fastest, |step| step.up),

@@ -67,7 +67,7 @@ impl<E> RoutingTable<E> {
 }
 
 /// Locks that the table is spread over; more than any machine's arbiters.
-const SHARDS: usize = 64;
+const SHARDS: usize = 256;
 
 /// A routing table that all arbiters of a node read and change.
 #[derive(Debug)]
@@ -128,17 +128,28 @@ impl<E> SharedTable<E> {
         self.shards.iter().flat_map(entries).collect()
     }
 
-    /// The map behind it hashes again, with a key; here nothing is lost if all fall on one shard
-    /// but that arbiters wait for each other.
     fn shard(&self, address: &Address) -> &Shard<E> {
-        let mix = |sum: usize, byte: &u8| sum.wrapping_mul(31).wrapping_add(usize::from(*byte));
-        let tail = address.as_str().as_bytes().iter().rev().take(TAIL_BYTES);
-        &self.shards[tail.fold(0, mix) % SHARDS]
+        &self.shards[shard_of(address)]
     }
 }
 
-/// Bytes at the end of an address that choose its shard: enough for numbered names and random ones.
-const TAIL_BYTES: usize = 4;
+/// The shard of an address, by its end, in which numbered names and random ones differ.
+///
+/// The map behind it hashes again, with a key; here nothing is lost if all fall on one shard but
+/// that arbiters wait for each other.
+fn shard_of(address: &Address) -> usize {
+    let bytes = address.as_str().as_bytes();
+    let tail = match bytes.last_chunk() {
+        Some(tail) => u64::from_be_bytes(*tail),
+        None => bytes.iter().fold(0, |tail, byte| tail << 8 | u64::from(*byte)),
+    };
+    // The upper bits of the product depend on all of the address's.
+    (tail.wrapping_mul(GOLDEN_RATIO) >> (u64::BITS - SHARDS.ilog2())) as usize
+}
+
+/// 2^64 divided by the golden ratio, whose multiples are spread evenly: Knuth, The Art of Computer
+/// Programming, volume 3, section 6.4.
+const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl<E> Shard<E> {
     fn read(&self) -> RwLockReadGuard<'_, RoutingTable<E>> {
@@ -168,6 +179,18 @@ mod tests {
         assert_eq!(table.find(&"a".into()), Some(Arc::new(1)));
         assert_eq!(table.remove(&"a".into(), |entry| *entry == 1), Some(Arc::new(1)));
         assert!(table.is_empty());
+    }
+
+    #[test]
+    fn numbered_and_random_names_spread_over_the_shards() {
+        let numbered = (0..64).map(|n| Address::from(format!("worker-{}-{}", n / 16, n % 16)));
+        let random = (0..64).map(|_| Address::random());
+        let short = (0..64_u8).map(|n| Address::from(char::from(b'0' + n).to_string()));
+        for addresses in [numbered.collect::<Vec<_>>(), random.collect(), short.collect()] {
+            let used: std::collections::HashSet<_> = addresses.iter().map(shard_of).collect();
+            // 57 are expected by chance; fewer than 40 of random ones are, in one of 10^9 runs.
+            assert!(used.len() >= 40, "{} of {}", used.len(), addresses.len());
+        }
     }
 
     #[test]
