@@ -1,5 +1,5 @@
-//! Refusing strangers without letting them fill the log: every refusal is counted; of each rule a few
-//! are logged at once, and one a second after that.
+//! Warnings that others cause, as often as they like, without letting them fill the log: each is counted; of
+//! each rule a few are logged at once, and one a second after that.
 
 use std::{
     collections::HashMap,

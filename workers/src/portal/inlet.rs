@@ -12,6 +12,7 @@ use std::{io, net::SocketAddr, time::Duration};
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use ockam_runtime::{
+    complaints::Complaints,
     path::Path,
     supervision::Supervised,
     worker::{Adopt, Description, Registration},
@@ -148,7 +149,8 @@ async fn accept_clients(node: &Node, listener: std::net::TcpListener, accept: &A
         match listener.accept().await {
             Ok((socket, client)) => {
                 if let Err(error) = open(node, socket, client, accept) {
-                    log::warn!("reset the client {client}: {}", error.one_line());
+                    let what = format_args!("reset the client {client}: {}", error.one_line());
+                    node.extension::<Complaints>().warn("client-reset", what);
                 }
             }
             Err(error) => {

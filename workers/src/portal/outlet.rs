@@ -13,6 +13,7 @@ use std::{
 };
 
 use ockam_runtime::{
+    complaints::Complaints,
     message::Kind,
     node::Node,
     worker::{Description, Entry, Sink, Undelivered},
@@ -170,7 +171,9 @@ impl OutletSink {
             return Err(Undelivered::new(message, &entry.address, reason));
         };
         let Some(place) = node.extension::<StreamPool>().enter() else {
-            log::warn!("refused a stream to {}: too many are open on this node", self.target);
+            let what =
+                format_args!("refused a stream to {}: too many are open on this node", self.target);
+            node.extension::<Complaints>().warn("too-many-streams", what);
             refuse(entry, message, Refusal::Busy);
             return Ok(());
         };

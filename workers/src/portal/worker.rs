@@ -12,11 +12,12 @@
 //! * A stream whose path tells of no loss (a relay, or a node between that only forwards) repeats its limit
 //!   when nothing has come for [`SILENCE`](super::pool::SILENCE): if nobody is there, the notice that comes back resets it.
 
-use std::{collections::VecDeque, net::SocketAddr, rc::Rc, time::Instant};
+use std::{collections::VecDeque, fmt, net::SocketAddr, rc::Rc, time::Instant};
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use bytes::Bytes;
 use ockam_runtime::{
+    complaints::Complaints,
     limits::{HEADROOM_BYTES, TAILROOM_BYTES},
     message::Kind,
     node::Busy,
@@ -203,7 +204,14 @@ impl StreamWorker {
         }
         match (&self.side, end) {
             (Side::Inlet { client }, End::Refused(reason)) => {
-                log::warn!("reset the client {client}: {} (through {})", reason.text(), self.route);
+                self.warn(
+                    "client-reset",
+                    format_args!(
+                        "reset the client {client}: {} (through {})",
+                        reason.text(),
+                        self.route
+                    ),
+                );
             }
             (Side::Inlet { client }, end) => {
                 log::debug!("the stream of client {client} ended: {end:?}")
@@ -221,7 +229,9 @@ impl StreamWorker {
         let decoded = match decode(&payload) {
             Ok(decoded) => decoded,
             Err(error) => {
-                log::warn!("a portal message from {return_route} is malformed: {error}");
+                let what =
+                    format_args!("a portal message from {return_route} is malformed: {error}");
+                self.warn("portal-protocol", what);
                 return self.stream.handle_garbage();
             }
         };
@@ -236,7 +246,9 @@ impl StreamWorker {
             }
             Ok(None) => {}
             Err(violation) => {
-                log::warn!("the other end of a stream broke the protocol: {violation}");
+                let what =
+                    format_args!("the other end of a stream broke the protocol: {violation}");
+                self.warn("portal-protocol", what);
             }
         }
     }
@@ -245,7 +257,10 @@ impl StreamWorker {
         let Some(notice) = Notice::decode(&message.payload) else { return };
         match &self.side {
             Side::Inlet { client } if self.stream.end().is_none() => {
-                log::warn!("reset the client {client}: nothing passes {notice}");
+                self.warn(
+                    "client-reset",
+                    format_args!("reset the client {client}: nothing passes {notice}"),
+                );
             }
             _ => log::debug!("a stream's message was not delivered: {notice}"),
         }
@@ -276,9 +291,16 @@ impl StreamWorker {
         sent > 0 && sent as u64 <= EARLY_CREDIT / 2 && !self.stream.is_ended_by_peer()
     }
 
+    /// Clients and peers cause as many of these as they like.
+    fn warn(&self, rule: &'static str, what: fmt::Arguments<'_>) {
+        self.node.extension::<Complaints>().warn(rule, what);
+    }
+
     fn refuse(&mut self, reason: Refusal, why: &str) {
         if let Side::Outlet { target, .. } = &self.side {
-            log::warn!("cannot connect to the target {target}: {why}; the client is reset");
+            let what =
+                format_args!("cannot connect to the target {target}: {why}; the client is reset");
+            self.warn("target-unreachable", what);
         }
         self.stream.refuse(reason);
     }

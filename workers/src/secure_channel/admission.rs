@@ -4,12 +4,12 @@ use std::{
     collections::HashMap,
     hash::Hash,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use ockam_runtime::{rate::SourceRates, source::SourceAddress, Address};
 
-use super::limits::{Limits, COMPLAINT_INTERVAL};
+use super::limits::Limits;
 
 /// Counts handshakes and channels against a listener's limits. Clones share the counts.
 #[derive(Clone, Debug, Default)]
@@ -27,9 +27,6 @@ struct Counts {
     /// Open channels by the remote end, or where that is unknown by the connection.
     channels_by: HashMap<Holder, usize>,
     rates: SourceRates,
-    /// When a failed handshake was last logged, and how many were not since.
-    complained: Option<Instant>,
-    silent: u64,
 }
 
 /// Where a handshake came in.
@@ -207,19 +204,6 @@ fn one_less<K: Eq + Hash>(counts: &mut HashMap<K, usize>, of: &K) {
 }
 
 impl Place {
-    /// Whether this failure may be logged, and how many were not since the last one: strangers
-    /// cause as many as they like, and must not fill a disk with them.
-    pub(super) fn complain(&self, now: Instant) -> Option<u64> {
-        let mut counts = self.admission.lock();
-        let recent = |last: Instant| now.saturating_duration_since(last) < COMPLAINT_INTERVAL;
-        if counts.complained.is_some_and(recent) {
-            counts.silent += 1;
-            return None;
-        }
-        counts.complained = Some(now);
-        Some(std::mem::take(&mut counts.silent))
-    }
-
     /// Whom the channel is counted against.
     pub(super) fn source(&self) -> Option<SourceAddress> {
         self.asker.source
@@ -349,16 +333,6 @@ mod tests {
         let admission = Admission::default();
         let admit = || admission.admit(&through("hub"), false, NOW, &limits);
         (0..100).for_each(|_| drop(place(admit())));
-    }
-
-    #[test]
-    fn failures_are_logged_once_in_an_interval_and_counted_between() {
-        let (admission, limits) = (Admission::default(), limits(4, 100));
-        let place = place(admission.admit(&through("a"), false, NOW, &limits));
-        let start = Instant::now();
-        assert_eq!(place.complain(start), Some(0));
-        assert_eq!([place.complain(start), place.complain(start)], [None, None]);
-        assert_eq!(place.complain(start + COMPLAINT_INTERVAL), Some(2));
     }
 
     #[test]

@@ -178,7 +178,9 @@ impl Decryptor {
             Role::Initiator(initiating) => {
                 tell(&initiating.encryptor, self.start.session, What::Failed(why));
             }
-            Role::Responder(responding) => responding.log(&why, self.peer_route.as_ref()),
+            Role::Responder(responding) => {
+                responding.log(&self.start.node, &why, self.peer_route.as_ref());
+            }
         }
         self.phase = Phase::Closed;
         context.stop();

@@ -70,9 +70,6 @@ pub(super) const STEADY_AFTER: Duration = Duration::from_secs(5);
 /// Times that the initiator sends message 1 again because a cookie was asked for, in one attempt.
 pub(super) const MAX_COOKIES: u8 = 2;
 
-/// How often a listener logs a failed handshake; it counts those between.
-pub(super) const COMPLAINT_INTERVAL: Duration = Duration::from_secs(1);
-
 /// How long the last record of a node that stops may take to leave.
 pub(super) const FAREWELL: Duration = Duration::from_millis(200);
 

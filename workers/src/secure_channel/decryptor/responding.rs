@@ -1,13 +1,11 @@
 //! The decryptor of the end that a channel is opened to, until it is open.
 
-use std::{
-    sync::{atomic::AtomicBool, Arc},
-    time::Instant,
-};
+use std::sync::{atomic::AtomicBool, Arc};
 
 use actix::{AsyncContext, Context};
 use ockam_runtime::{
-    path::PathState, worker::Description, Address, Class, Error, Origin, Permit, Route,
+    complaints::Complaints, path::PathState, worker::Description, Address, Class, Error, Node,
+    Origin, Permit, Route,
 };
 use tokio::sync::watch;
 
@@ -98,16 +96,11 @@ impl Responding {
         Ok(Open { inbound, encryptor: encryptor.recipient(), heard, renewal: None })
     }
 
-    pub(super) fn log(&self, why: &FailureReason, peer_route: Option<&Route>) {
-        let Some(silent) = self.place.complain(Instant::now()) else { return };
+    pub(super) fn log(&self, node: &Node, why: &FailureReason, peer_route: Option<&Route>) {
         let way = peer_route.map(Route::to_string).unwrap_or_default();
-        let level = if why.is_final() { log::Level::Error } else { log::Level::Warn };
-        let more = if silent > 0 { format!(" ({silent} more before)") } else { String::new() };
-        log::log!(
-            level,
-            "no secure channel at \"{}\" for the peer at {way}: {why}{more}",
-            self.listener
-        );
+        let what =
+            format_args!("no secure channel at \"{}\" for the peer at {way}: {why}", self.listener);
+        node.extension::<Complaints>().warn("handshake-failed", what);
     }
 }
 
