@@ -1,6 +1,9 @@
 //! The actor behind a handle: another one after each restart.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use actix::{Actor, Addr};
 
@@ -46,6 +49,12 @@ impl<A: Actor> Current<A> {
     fn lock(&self) -> MutexGuard<'_, State<A>> {
         // Nothing panics while it is locked.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<A: Actor> fmt::Debug for Current<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Current").field("ended", &self.is_ended()).finish_non_exhaustive()
     }
 }
 

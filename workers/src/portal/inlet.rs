@@ -30,12 +30,14 @@ use super::{
     target::prepare,
     worker::{Side, Start, StreamWorker},
 };
+use crate::current::Current;
 
 /// A running inlet. Dropping this does not stop it; [`Inlet::stop`] does.
 #[derive(Clone, Debug)]
 pub struct Inlet {
     node: Node,
     worker: Address,
+    actor: Current<InletWorker>,
     address: SocketAddr,
 }
 
@@ -59,9 +61,14 @@ impl Inlet {
         let worker = Address::random();
         let arbiter = path.arbiter.unwrap_or(0);
         log::info!("inlet on {address} for clients of {route}");
-        let (own, name) = (node.clone(), worker.clone());
+        let (own, name, actor) = (node.clone(), worker.clone(), Current::none());
         let accept = Accept { address, route, _path: path };
-        Supervised::start(node, format!("the inlet on {address}"), move |supervised| {
+        let current = actor.clone();
+        Supervised::start(node, format!("the inlet on {address}"), move |mut supervised| {
+            if current.is_ended() {
+                supervised.end();
+                return Ok(());
+            }
             let inlet = InletWorker {
                 node: own.clone(),
                 listener: Some(listener.try_clone().map_err(failed)?),
@@ -70,9 +77,13 @@ impl Inlet {
                 supervised,
             };
             let description = Description::new(name.clone(), Class::Internal);
-            own.launch(description.on(arbiter), move |_| inlet).map(drop)
+            let inlet = own.launch(description.on(arbiter), move |_| inlet)?;
+            match current.set(inlet) {
+                Ok(()) => Ok(()),
+                Err(_ended) => own.stop_worker(name.clone()),
+            }
         })?;
-        Ok(Self { node: node.clone(), worker, address })
+        Ok(Self { node: node.clone(), worker, actor, address })
     }
 
     /// The address that clients connect to, with the port that the system chose for port 0.
@@ -85,7 +96,11 @@ impl Inlet {
     /// # Errors
     /// If it was stopped before.
     pub fn stop(&self) -> Result<()> {
-        self.node.stop_worker(self.worker.clone())
+        let stopped = || Error::NoWorker(self.worker.clone());
+        self.actor.end().ok_or_else(stopped)?;
+        // In the pause before it is started again, there is none to stop.
+        let _ = self.node.stop_worker(self.worker.clone());
+        Ok(())
     }
 }
 

@@ -1,21 +1,24 @@
 //! The inlet, the two ends of a stream, and the outlet.
 
-use std::{io::ErrorKind, net::SocketAddr};
+use std::{
+    io::ErrorKind,
+    time::{Duration, Instant},
+};
 
-use ockam::{route, Address};
+use ockam::{route, Address, Inlet};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
 
-use crate::nodes::{in_time, run, stop, Peer};
+use crate::nodes::{in_time, run, stop, until, Peer, DEADLINE};
 
 /// Two nodes, an inlet on the first and an outlet on the second.
 struct Portal {
     here: Peer,
     there: Peer,
     address: Address,
-    inlet: SocketAddr,
+    inlet: Inlet,
     target: TcpListener,
 }
 
@@ -30,7 +33,7 @@ impl Portal {
         there.tcp.create_outlet("outlet", to).await.unwrap();
         let address = there.listen().await;
         let way = route![address.clone(), "outlet"];
-        let inlet = here.tcp.create_inlet("127.0.0.1:0", way).await.unwrap().address();
+        let inlet = here.tcp.create_inlet("127.0.0.1:0", way).await.unwrap();
         assert_eq!(here.echo(route![address.clone()]).await.unwrap(), "hello");
         Self { here, there, address, inlet, target }
     }
@@ -38,7 +41,7 @@ impl Portal {
     /// A connection on which both have spoken, so that both ends know each other.
     async fn stream(&self) -> Stream {
         let connecting = async {
-            let client = TcpStream::connect(self.inlet).await.unwrap();
+            let client = TcpStream::connect(self.inlet.address()).await.unwrap();
             let (target, _) = self.target.accept().await.unwrap();
             [client, target]
         };
@@ -90,6 +93,24 @@ fn a_panic_in_an_inlet_leaves_its_streams_and_clients_are_served_again() {
         speak(&mut open).await;
         drop(another);
         portal.is_as_before(&before).await;
+        portal.stop().await;
+    });
+}
+
+#[test]
+fn an_inlet_that_is_stopped_before_it_is_started_again_after_a_panic_stays_down() {
+    run(|arbiters| async move {
+        let portal = Portal::start(arbiters).await;
+        let before = portal.here.workers().len();
+        portal.here.panic_in("InletWorker");
+        until("the inlet is gone", || portal.here.workers().len() < before).await;
+        portal.inlet.stop().unwrap();
+        portal.inlet.stop().unwrap_err();
+        let end = Instant::now() + DEADLINE;
+        while TcpStream::connect(portal.inlet.address()).await.is_ok() {
+            assert!(Instant::now() < end, "the inlet still accepts clients");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
         portal.stop().await;
     });
 }
