@@ -91,19 +91,7 @@ impl Payload {
         bytes::Buf::advance(&mut bytes, self.start);
         bytes
     }
-
-    /// The bytes in a buffer of just their size, so that a small payload does not keep a large
-    /// read buffer alive.
-    pub fn compact(self) -> Bytes {
-        if self.buffer.len() >= SHARED_BUFFER_BYTES {
-            return self.into_bytes();
-        }
-        Bytes::copy_from_slice(&self)
-    }
 }
-
-/// From this size on, keeping a slice of a read buffer costs less than copying it.
-const SHARED_BUFFER_BYTES: usize = 16 * 1024;
 
 impl Deref for Payload {
     type Target = [u8];

@@ -41,6 +41,10 @@ pub const MIN_READ_BYTES: usize = 8 * 1024;
 /// few system calls.
 pub const MAX_READ_BYTES: usize = 256 * 1024;
 
+/// From this size on, a frame is passed on as a part of the buffer that it was read into. A permit then
+/// stands for at most twenty times the bytes that it counts.
+pub const SHARED_FRAME_BYTES: usize = 16 * 1024;
+
 /// Frames that one vectored write takes; the kernel's own limit is 1,024 slices.
 pub const MAX_WRITE_SLICES: usize = 64;
 

@@ -35,6 +35,7 @@ mod round_trip;
 pub mod stream;
 mod target;
 pub mod violation;
+mod waiting;
 mod worker;
 
 pub use inlet::Inlet;

@@ -18,7 +18,7 @@ use tokio::{
 use super::{configure, queue::WriteQueue};
 use crate::{
     frame::{missing, next_frame, FrameError, Greeting},
-    limits::{FRAME_TIMEOUT, GREETING_TIMEOUT, MAX_READ_BYTES, MIN_READ_BYTES},
+    limits::{FRAME_TIMEOUT, GREETING_TIMEOUT, MAX_READ_BYTES, MIN_READ_BYTES, SHARED_FRAME_BYTES},
 };
 
 #[cfg(test)]
@@ -106,10 +106,11 @@ impl Session {
             // While the node is full of this connection's messages, its socket is not read.
             let permit = budget.acquire(frame.len()).await.ok_or(Error::Stopped)?;
             let origin = Origin::Remote(ingress.clone());
-            let mut message = codec::decode_frame(frame, origin).map_err(|error| Error::Peer {
-                who: self.peer.clone(),
-                what: format!("sent a message that breaks the protocol: {error}"),
-            })?;
+            let mut message =
+                codec::decode_frame(apart(frame), origin).map_err(|error| Error::Peer {
+                    who: self.peer.clone(),
+                    what: format!("sent a message that breaks the protocol: {error}"),
+                })?;
             message.return_route.push_front(ingress.via.clone());
             node.route(message.with_permit(permit));
             routed += 1;
@@ -119,6 +120,15 @@ impl Session {
 
     fn next_frame(&mut self) -> Result<Option<BytesMut>> {
         next_frame(&mut self.arrived, self.max_frame).map_err(|error| broke(&self.peer, error))
+    }
+}
+
+/// A frame that a slow worker may keep without keeping much more than its permit counts: a small
+/// one is copied out of the buffer that was read with it.
+fn apart(frame: BytesMut) -> BytesMut {
+    match frame.len() < SHARED_FRAME_BYTES {
+        true => BytesMut::from(&frame[..]),
+        false => frame,
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::{
     future::Future,
-    io::{self, IoSlice, Read as _},
+    io::{self, Read as _},
     pin::Pin,
     rc::Rc,
     task::{Context as Task, Poll},
@@ -14,7 +14,7 @@ use std::{
 };
 
 use actix::{fut::ActorFuture, Context};
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use ockam_runtime::{readiness, Payload, Permit};
 use socket2::SockRef;
 use tokio::{io::Interest, net::TcpStream, time::sleep};
@@ -35,9 +35,6 @@ const ANSWER_TIME: Duration = Duration::from_millis(5);
 /// A payload this much smaller than its buffer is copied, so that small messages do not keep
 /// large buffers.
 const SMALL_PAYLOAD: usize = 2 * 1024;
-
-/// Chunks that one write takes.
-const MAX_SLICES: usize = 16;
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
 
@@ -80,14 +77,9 @@ impl ActorFuture<StreamWorker> for Io {
     ) -> Poll<()> {
         let io = self.get_mut();
         io.poll_path(worker, task);
-        if let Some(socket) = worker.socket.clone() {
-            if worker.expects_answer && io.poll_answer(&socket, task) {
-                worker.expects_answer = false;
-                worker.act(context);
-            }
-            if io.turn(&socket, worker, task).is_err() {
-                worker.stream.socket_reset();
-            }
+        match worker.socket.clone() {
+            Some(socket) => io.poll_socket(&socket, worker, context, task),
+            None => worker.waiting.settle(),
         }
         worker.act(context);
         Poll::Pending
@@ -95,6 +87,22 @@ impl ActorFuture<StreamWorker> for Io {
 }
 
 impl Io {
+    fn poll_socket(
+        &mut self,
+        socket: &Rc<TcpStream>,
+        worker: &mut StreamWorker,
+        context: &mut Context<StreamWorker>,
+        task: &mut Task<'_>,
+    ) {
+        if worker.expects_answer && self.poll_answer(socket, task) {
+            worker.expects_answer = false;
+            worker.act(context);
+        }
+        if self.turn(socket, worker, task).is_err() {
+            worker.stream.socket_reset();
+        }
+    }
+
     /// Whether the target has answered, or had time enough to.
     fn poll_answer(&mut self, socket: &TcpStream, task: &mut Task<'_>) -> bool {
         let time = self.answer_time.get_or_insert_with(|| Box::pin(sleep(ANSWER_TIME)));
@@ -250,33 +258,18 @@ enum Read {
 /// Writes what waits for the socket until that takes no more.
 fn write(socket: &TcpStream, worker: &mut StreamWorker, task: &mut Task<'_>) -> io::Result<()> {
     while !worker.waiting.is_empty() && socket.poll_write_ready(task)?.is_ready() {
-        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-        let count = worker.waiting.len().min(MAX_SLICES);
-        for (slice, chunk) in slices.iter_mut().zip(&worker.waiting) {
-            *slice = IoSlice::new(chunk);
-        }
+        let (slices, count) = worker.waiting.slices();
         match socket.try_write_vectored(&slices[..count]) {
             Ok(written) => {
-                advance(worker, written);
+                worker.waiting.advance(written);
                 worker.socket_wrote(written);
             }
             Err(error) if is_transient(&error) => {}
             Err(error) => return Err(error),
         }
     }
+    worker.waiting.settle();
     Ok(())
-}
-
-fn advance(worker: &mut StreamWorker, mut written: usize) {
-    while let Some(chunk) = worker.waiting.front_mut() {
-        let own = written.min(chunk.len());
-        chunk.advance(own);
-        written -= own;
-        if !chunk.is_empty() {
-            break;
-        }
-        worker.waiting.pop_front();
-    }
 }
 
 fn is_transient(error: &io::Error) -> bool {

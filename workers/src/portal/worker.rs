@@ -12,10 +12,9 @@
 //! * A stream whose path tells of no loss (a relay, or a node between that only forwards) repeats its limit
 //!   when nothing has come for [`SILENCE`](super::pool::SILENCE): if nobody is there, the notice that comes back resets it.
 
-use std::{collections::VecDeque, fmt, net::SocketAddr, rc::Rc, time::Instant};
+use std::{fmt, net::SocketAddr, rc::Rc, time::Instant};
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
-use bytes::Bytes;
 use ockam_runtime::{
     complaints::Complaints,
     limits::{HEADROOM_BYTES, TAILROOM_BYTES},
@@ -38,6 +37,7 @@ use super::{
     round_trip::RoundTrip,
     stream::Stream,
     target::connect_target,
+    waiting::Waiting,
 };
 
 /// The actor of one end of a stream.
@@ -46,7 +46,7 @@ pub(crate) struct StreamWorker {
     pub(crate) stream: Stream,
     pub(crate) socket: Option<Rc<TcpStream>>,
     /// Received bytes in order, which the socket has not taken.
-    pub(crate) waiting: VecDeque<Bytes>,
+    pub(crate) waiting: Waiting,
     pub(crate) path: Path,
     /// The path's epoch when the stream began; it ends with it.
     pub(crate) epoch: u64,
@@ -91,7 +91,7 @@ impl StreamWorker {
             node: start.node,
             stream: start.stream,
             socket: socket.map(Rc::new),
-            waiting: VecDeque::new(),
+            waiting: Waiting::default(),
             epoch: start.path.state().epoch,
             path: start.path,
             round_trip: match start.side {
@@ -242,7 +242,7 @@ impl StreamWorker {
         match self.stream.handle_message(decoded) {
             Ok(Some(range)) => {
                 payload.narrow(range);
-                self.waiting.push_back(payload.compact());
+                self.waiting.push(payload.into_bytes());
             }
             Ok(None) => {}
             Err(violation) => {
@@ -287,7 +287,7 @@ impl StreamWorker {
     /// Whether the client sent something short, and no end, before the target was there: an answer
     /// is likely then. Nothing waits for `Opened`, since the client may send more without it.
     fn client_asked(&self) -> bool {
-        let sent: usize = self.waiting.iter().map(Bytes::len).sum();
+        let sent = self.waiting.bytes();
         sent > 0 && sent as u64 <= EARLY_CREDIT / 2 && !self.stream.is_ended_by_peer()
     }
 

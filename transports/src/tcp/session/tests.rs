@@ -43,6 +43,24 @@ async fn trickle(mut peer: TcpStream, bytes: &[u8], between: Duration) -> TcpStr
     peer
 }
 
+#[test]
+fn a_small_frame_keeps_nothing_of_what_was_read_with_it() {
+    let read = |length: usize| {
+        let mut arrived = BytesMut::with_capacity(MAX_READ_BYTES);
+        arrived.extend_from_slice(&u32::try_from(length).unwrap().to_be_bytes());
+        arrived.resize(MAX_READ_BYTES, 7);
+        let frame = apart(next_frame(&mut arrived, MAX_READ_BYTES).unwrap().unwrap());
+        assert_eq!(frame, vec![7; length]);
+        arrived.clear();
+        // Whether all can be read into again while the frame is kept.
+        let free = arrived.try_reclaim(MAX_READ_BYTES);
+        drop(frame);
+        free
+    };
+    assert!(read(1) && read(SHARED_FRAME_BYTES - 1));
+    assert!(!read(SHARED_FRAME_BYTES));
+}
+
 /// How long it is until `ended`, while the peer does as it likes.
 async fn until_ended<T>(ended: impl Future<Output = T>, peer: impl Future) -> (T, Duration) {
     let begun = Instant::now();

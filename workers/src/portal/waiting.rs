@@ -1,0 +1,127 @@
+//! What has come for a socket and was not yet taken by it.
+//!
+//! A chunk comes as a part of a buffer that the connection read at once, with chunks for others before
+//! and behind it. Most are written in the same turn, and copying them would be in vain. One that has
+//! to wait is copied: else a reader that stopped would keep five times its window in memory.
+
+use std::{collections::VecDeque, io::IoSlice};
+
+use bytes::{Buf, Bytes};
+
+/// Chunks that one write takes.
+const MAX_SLICES: usize = 16;
+
+/// Chunks in the order of the stream.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    chunks: VecDeque<Bytes>,
+    /// How many of the last are still parts of read buffers.
+    shared: usize,
+}
+
+impl Waiting {
+    /// Adds a chunk that may be a part of a read buffer.
+    pub(crate) fn push(&mut self, chunk: Bytes) {
+        self.chunks.push_back(chunk);
+        self.shared += 1;
+    }
+
+    /// The socket takes no more for now: what is left gets memory of its own.
+    pub(crate) fn settle(&mut self) {
+        let settled = self.chunks.len().saturating_sub(self.shared);
+        for chunk in self.chunks.range_mut(settled..) {
+            *chunk = Bytes::copy_from_slice(chunk);
+        }
+        self.shared = 0;
+    }
+
+    /// The bytes for one vectored write, and how many slices there are.
+    pub(crate) fn slices(&self) -> ([IoSlice<'_>; MAX_SLICES], usize) {
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        for (slice, chunk) in slices.iter_mut().zip(&self.chunks) {
+            *slice = IoSlice::new(chunk);
+        }
+        (slices, self.chunks.len().min(MAX_SLICES))
+    }
+
+    /// Takes off what the socket took.
+    pub(crate) fn advance(&mut self, mut written: usize) {
+        while let Some(chunk) = self.chunks.front_mut() {
+            let own = written.min(chunk.len());
+            chunk.advance(own);
+            written -= own;
+            if !chunk.is_empty() {
+                break;
+            }
+            self.chunks.pop_front();
+        }
+    }
+
+    /// The bytes of all chunks.
+    pub(crate) fn bytes(&self) -> usize {
+        self.chunks.iter().map(Bytes::len).sum()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+
+    use super::*;
+
+    /// What the socket would take, all of it.
+    fn text(waiting: &Waiting) -> Vec<u8> {
+        let (slices, count) = waiting.slices();
+        slices[..count].iter().flat_map(|slice| slice.to_vec()).collect()
+    }
+
+    #[test]
+    fn bytes_leave_in_order_however_much_a_write_takes() {
+        let mut waiting = Waiting::default();
+        for chunk in ["one", "two", "three"] {
+            waiting.push(Bytes::from(chunk));
+        }
+        assert_eq!((text(&waiting), waiting.bytes()), (b"onetwothree".to_vec(), 11));
+        waiting.advance(4);
+        assert_eq!(text(&waiting), b"wothree");
+        waiting.settle();
+        waiting.push(Bytes::from("four"));
+        waiting.advance(7);
+        assert_eq!(text(&waiting), b"four");
+        waiting.advance(4);
+        assert!(waiting.is_empty() && waiting.bytes() == 0);
+        waiting.settle();
+    }
+
+    #[test]
+    fn more_chunks_than_one_write_takes_leave_with_the_next() {
+        let mut waiting = Waiting::default();
+        (0..20_u8).for_each(|byte| waiting.push(Bytes::from(vec![byte])));
+        assert_eq!(text(&waiting), (0..16).collect::<Vec<_>>());
+        waiting.advance(16);
+        assert_eq!(text(&waiting), (16..20).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_has_to_wait_keeps_no_read_buffer() {
+        let mut read = BytesMut::with_capacity(1_000);
+        read.extend_from_slice(&[7; 600]);
+        let mut waiting = Waiting::default();
+        waiting.push(read.split_to(100).freeze());
+        waiting.push(read.split_to(100).freeze());
+        waiting.advance(150);
+        read.clear();
+        assert!(!read.try_reclaim(1_000), "a chunk is a part of it");
+        waiting.settle();
+        assert!(read.try_reclaim(1_000), "nothing but the copy is left");
+        assert_eq!(text(&waiting), [7; 50]);
+    }
+}
