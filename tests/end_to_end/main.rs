@@ -10,6 +10,7 @@
 //! | [`hops`] | streams that pass more workers |
 //! | [`outage`] | programs that are killed and started again, targets that are not there |
 //! | [`conformance`] | connections end through a tunnel as they end without |
+//! | [`farewell`] | what is sent before a reset arrives |
 //! | [`saturation`] | both directions full at the same time |
 //! | [`programs`] | curl, ssh, rsync, redis and others that do not notice |
 //! | [`hostile`] | peers, and a hub, that do what they may not |
@@ -22,6 +23,7 @@ mod support;
 
 mod command;
 mod conformance;
+mod farewell;
 mod guide;
 mod hops;
 mod hostile;

@@ -57,7 +57,7 @@ impl Inlet {
         let address = listener.local_addr().map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         // Each accepted socket inherits it, so that there is no moment at which SIGKILL looks like an end.
-        SockRef::from(&listener).set_linger(Some(Duration::ZERO)).map_err(failed)?;
+        prepare(&SockRef::from(&listener)).map_err(failed)?;
         let worker = Address::random();
         let arbiter = path.arbiter.unwrap_or(0);
         log::info!("inlet on {address} for clients of {route}");
@@ -180,7 +180,6 @@ async fn accept_clients(node: &Node, listener: std::net::TcpListener, accept: &A
 /// Starts the stream of one client.
 fn open(node: &Node, socket: TcpStream, client: SocketAddr, accept: &Accept) -> Result<()> {
     let failed = |source: io::Error| Error::transport("its socket cannot be used", source);
-    prepare(&SockRef::from(&socket)).map_err(failed)?;
     // The first hop may be another actor than when the inlet began: a peer that was dialled anew.
     let path = node.path(&accept.route)?;
     let Some(place) = node.extension::<StreamPool>().enter() else {

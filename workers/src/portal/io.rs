@@ -94,7 +94,10 @@ impl Io {
         context: &mut Context<StreamWorker>,
         task: &mut Task<'_>,
     ) {
-        if worker.expects_answer && self.poll_answer(socket, task) {
+        if !worker.was_reset {
+            worker.was_reset = write(socket, worker, task).is_err();
+        }
+        if worker.expects_answer && (worker.was_reset || self.poll_answer(socket, task)) {
             worker.expects_answer = false;
             worker.act(context);
         }
@@ -114,24 +117,33 @@ impl Io {
         false
     }
 
-    /// Writes what waits, then reads one chunk if credit and the first edge allow.
+    /// Reads one chunk if credit and the first edge allow.
+    ///
+    /// An application that reset its connection may have sent something before, which is still there: it
+    /// goes ahead of the reset, as far as the credit goes.
     fn turn(
         &mut self,
         socket: &Rc<TcpStream>,
         worker: &mut StreamWorker,
         task: &mut Task<'_>,
     ) -> io::Result<()> {
-        write(socket, worker, task)?;
         let readable = worker.stream.readable();
         if self.eof || readable == 0 {
-            return self.poll_error(socket, task);
+            return match worker.was_reset {
+                true => Err(io::ErrorKind::ConnectionReset.into()),
+                false => self.poll_error(socket, task),
+            };
         }
+        self.unasked |= worker.was_reset;
         self.socket_error = None;
         while socket.poll_read_ready(task)?.is_ready() || self.unasked {
             if !self.poll_permit(worker, task) {
                 return Ok(());
             }
             match self.read(socket, readable)? {
+                Read::End | Read::NotReady if worker.was_reset => {
+                    return Err(io::ErrorKind::ConnectionReset.into());
+                }
                 Read::NotReady => {}
                 Read::End => {
                     self.eof = true;

@@ -12,7 +12,7 @@
 //! * A stream whose path tells of no loss (a relay, or a node between that only forwards) repeats its limit
 //!   when nothing has come for [`SILENCE`](super::pool::SILENCE): if nobody is there, the notice that comes back resets it.
 
-use std::{fmt, net::SocketAddr, rc::Rc, time::Instant};
+use std::{fmt, io::Write as _, net::SocketAddr, rc::Rc, time::Instant};
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use ockam_runtime::{
@@ -36,7 +36,7 @@ use super::{
     reason::{Refusal, ResetReason},
     round_trip::RoundTrip,
     stream::Stream,
-    target::connect_target,
+    target::{connect_target, Connected},
     waiting::Waiting,
 };
 
@@ -59,6 +59,8 @@ pub(crate) struct StreamWorker {
     round_trip: RoundTrip,
     registration: Option<Registration>,
     place: Place,
+    /// Whether the socket's error was taken: what can still be read is the last, and no end follows.
+    pub(crate) was_reset: bool,
     /// At the outlet: whether `Opened` waits for the target's answer, to go with it.
     pub(crate) expects_answer: bool,
     /// Whether anything came since it was last looked.
@@ -104,6 +106,7 @@ impl StreamWorker {
             begun: Instant::now(),
             registration: None,
             place: start.place,
+            was_reset: false,
             expects_answer: false,
             heard: false,
             _busy: busy,
@@ -155,7 +158,7 @@ impl StreamWorker {
                 Action::Send(control) => self.send(&control),
                 Action::ShutdownWrite => ended_by_peer = true,
                 Action::ResetSocket => {
-                    self.waiting.clear();
+                    self.write_last();
                     // Closed with `SO_LINGER` 0, which it has had from the start.
                     self.socket = None;
                 }
@@ -170,6 +173,20 @@ impl StreamWorker {
             // A socket that was reset meanwhile says so to the next read.
             let _ = SockRef::from(&**socket).shutdown(std::net::Shutdown::Write);
         }
+    }
+
+    /// What came before a reset is still read by the application, as it would be without a tunnel: as much as
+    /// its socket takes at once.
+    fn write_last(&mut self) {
+        if let Some(socket) = &self.socket {
+            let mut socket = &*SockRef::from(&**socket);
+            while !self.waiting.is_empty() {
+                let (slices, count) = self.waiting.slices();
+                let Ok(written) = socket.write_vectored(&slices[..count]) else { break };
+                self.waiting.advance(written);
+            }
+        }
+        self.waiting.clear();
     }
 
     fn send(&mut self, control: &Control<'_>) {
@@ -255,8 +272,11 @@ impl StreamWorker {
 
     fn undeliverable(&mut self, message: &Message) {
         let Some(notice) = Notice::decode(&message.payload) else { return };
+        // Where both directions had ended, nothing is lost.
+        let had_ended = self.stream.end().is_some();
+        self.stream.path_lost();
         match &self.side {
-            Side::Inlet { client } if self.stream.end().is_none() => {
+            Side::Inlet { client } if !had_ended && self.stream.end().is_some() => {
                 self.warn(
                     "client-reset",
                     format_args!("reset the client {client}: nothing passes {notice}"),
@@ -264,7 +284,6 @@ impl StreamWorker {
             }
             _ => log::debug!("a stream's message was not delivered: {notice}"),
         }
-        self.stream.path_lost();
     }
 
     /// The outlet's side connects to its target first.
@@ -273,8 +292,9 @@ impl StreamWorker {
         let connecting = connect_target(target.clone()).into_actor(self);
         context.spawn(connecting.map(|connected, actor, context| {
             match connected {
-                Ok(socket) => {
+                Ok(Connected { socket, was_reset }) => {
                     actor.socket = Some(Rc::new(socket));
+                    actor.was_reset = was_reset;
                     actor.expects_answer = actor.client_asked();
                     actor.stream.connected();
                 }

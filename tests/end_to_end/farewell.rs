@@ -1,0 +1,98 @@
+//! What is sent just before a reset arrives before it, as it does without a tunnel.
+//!
+//! A web server that refuses a large request answers and closes without having read it: its system then
+//! resets the connection behind the answer, and the client is to see both.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    time::Duration,
+};
+
+use socket2::SockRef;
+use tokio::{io::Interest, time::timeout};
+
+use crate::{
+    support::{deadline::PATIENCE, network::in_own_network},
+    tunnel::{step_01, step_02, step_03, step_04},
+};
+
+/// How often each order is tried through each tunnel: whether bytes or reset come first was a matter of luck.
+const TIMES: usize = 20;
+
+const ANSWER: &[u8] = b"HTTP/1.1 413 Content Too Large\r\n\r\n";
+
+/// Both ends of one connection through the tunnel.
+fn connection(entry: SocketAddr, target: &TcpListener) -> [TcpStream; 2] {
+    let client = TcpStream::connect_timeout(&entry, PATIENCE).unwrap();
+    let (target, _) = target.accept().unwrap();
+    for socket in [&client, &target] {
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_write_timeout(Some(PATIENCE)).unwrap();
+    }
+    [client, target]
+}
+
+fn closes_with_a_reset(socket: TcpStream) {
+    SockRef::from(&socket).set_linger(Some(Duration::ZERO)).unwrap();
+}
+
+/// Reads only when the reset is there: all bytes that came before it, and the error behind them.
+fn read_after_reset(mut socket: TcpStream) -> Vec<u8> {
+    socket.set_nonblocking(true).unwrap();
+    actix_rt::System::new().block_on(async {
+        let watched = tokio::net::TcpStream::from_std(socket.try_clone().unwrap()).unwrap();
+        timeout(PATIENCE, watched.ready(Interest::ERROR)).await.expect("a reset").unwrap();
+    });
+    socket.set_nonblocking(false).unwrap();
+    let mut all = Vec::new();
+    let error = socket.read_to_end(&mut all).expect_err("a reset is no end");
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    all
+}
+
+/// The target answers, and closes although it has not read what the client sent.
+fn answer_before_a_reset(entry: SocketAddr, target: &TcpListener) {
+    let [mut client, mut server] = connection(entry, target);
+    client.write_all(&[7; 5_000]).unwrap();
+    server.read_exact(&mut [0]).unwrap();
+    server.write_all(ANSWER).unwrap();
+    drop(server);
+    assert_eq!(read_after_reset(client), ANSWER);
+}
+
+/// The target greets and resets, before anybody else has said anything.
+fn greeting_before_a_reset(entry: SocketAddr, target: &TcpListener) {
+    let [client, mut server] = connection(entry, target);
+    server.write_all(ANSWER).unwrap();
+    closes_with_a_reset(server);
+    assert_eq!(read_after_reset(client), ANSWER);
+}
+
+/// The client sends something and resets.
+fn request_before_a_reset(entry: SocketAddr, target: &TcpListener) {
+    let [mut client, server] = connection(entry, target);
+    client.write_all(ANSWER).unwrap();
+    closes_with_a_reset(client);
+    assert_eq!(read_after_reset(server), ANSWER);
+}
+
+#[test]
+fn bytes_before_a_reset_arrive_directly_and_through_each_step() {
+    in_own_network(|| {
+        let target = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = target.local_addr().unwrap();
+        let all = |entry| {
+            for _ in 0..TIMES {
+                answer_before_a_reset(entry, &target);
+                greeting_before_a_reset(entry, &target);
+                request_before_a_reset(entry, &target);
+            }
+        };
+        all(address);
+        for step in [step_01, step_02, step_03, step_04] {
+            let tunnel = step(&address.to_string(), 2);
+            all(tunnel.inlet);
+        }
+    });
+}
