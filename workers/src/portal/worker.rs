@@ -59,6 +59,8 @@ pub(crate) struct StreamWorker {
     round_trip: RoundTrip,
     registration: Option<Registration>,
     place: Place,
+    /// At the outlet: whether the target has not answered yet.
+    is_connecting: bool,
     /// Whether the socket's error was taken: what can still be read is the last, and no end follows.
     pub(crate) was_reset: bool,
     /// At the outlet: whether `Opened` waits for the target's answer, to go with it.
@@ -106,6 +108,7 @@ impl StreamWorker {
             begun: Instant::now(),
             registration: None,
             place: start.place,
+            is_connecting: false,
             was_reset: false,
             expects_answer: false,
             heard: false,
@@ -157,6 +160,7 @@ impl StreamWorker {
             match action {
                 Action::Send(control) => self.send(&control),
                 Action::ShutdownWrite => ended_by_peer = true,
+                Action::ResetSocket if self.has_last_words() => {}
                 Action::ResetSocket => {
                     self.write_last();
                     // Closed with `SO_LINGER` 0, which it has had from the start.
@@ -164,6 +168,11 @@ impl StreamWorker {
                 }
                 Action::Finished(end) => {
                     self.finish(end);
+                    if self.has_last_words() {
+                        // For the rest of its life, nobody else knows of it.
+                        self.registration = None;
+                        return;
+                    }
                     // The socket is closed with this actor, which ends both directions.
                     return context.stop();
                 }
@@ -173,6 +182,11 @@ impl StreamWorker {
             // A socket that was reset meanwhile says so to the next read.
             let _ = SockRef::from(&**socket).shutdown(std::net::Shutdown::Write);
         }
+    }
+
+    /// Whether bytes came before a reset and the target is not there yet: they are written when it is.
+    fn has_last_words(&self) -> bool {
+        self.is_connecting && !self.waiting.is_empty()
     }
 
     /// What came before a reset is still read by the application, as it would be without a tunnel: as much as
@@ -290,8 +304,16 @@ impl StreamWorker {
     fn connect(&mut self, context: &mut Context<Self>) {
         let Side::Outlet { target, .. } = &self.side else { return };
         let connecting = connect_target(target.clone()).into_actor(self);
+        self.is_connecting = true;
         context.spawn(connecting.map(|connected, actor, context| {
+            actor.is_connecting = false;
             match connected {
+                Ok(Connected { socket, .. }) if actor.stream.end().is_some() => {
+                    actor.socket = Some(Rc::new(socket));
+                    actor.write_last();
+                    return context.stop();
+                }
+                Err(_) if actor.stream.end().is_some() => return context.stop(),
                 Ok(Connected { socket, was_reset }) => {
                     actor.socket = Some(Rc::new(socket));
                     actor.was_reset = was_reset;
