@@ -14,6 +14,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
         Arc, Mutex, PoisonError, RwLock,
     },
+    time::Duration,
 };
 
 use actix::{Actor, Addr, Context as ActorContext};
@@ -84,6 +85,9 @@ pub trait Dialer: Send + Sync {
     /// If the address is none that the transport can dial.
     fn dial(&self, node: &Node, address: &Address) -> Result<()>;
 }
+
+/// What ends by itself within this time is not worth a line in the log.
+const SHORT_DRAIN: Duration = Duration::from_millis(100);
 
 thread_local! {
     /// Which node's arbiter this thread is, and which of them.
@@ -284,6 +288,13 @@ impl Node {
         *self.shared.stopping.borrow() == Stage::Stopped
     }
 
+    async fn drained_within(&self, limit: Duration) -> bool {
+        let mut busy = self.shared.busy.subscribe();
+        let drained = busy.wait_for(|count| *count == 0);
+        let in_time = tokio::time::timeout(limit, drained).await.is_ok();
+        in_time
+    }
+
     /// Stops accepting, lets what is open finish for a few seconds, and ends all workers and
     /// arbiters. The actix `System` goes on.
     pub async fn stop(&self) {
@@ -291,10 +302,11 @@ impl Node {
             return self.stopped().await;
         }
         self.shared.stopping.send_replace(Stage::Draining);
-        let mut busy = self.shared.busy.subscribe();
-        let drained = busy.wait_for(|count| *count == 0);
-        if tokio::time::timeout(DRAIN_TIMEOUT, drained).await.is_err() {
-            log::info!("{} streams were still open and are reset", *self.shared.busy.borrow());
+        if !self.drained_within(SHORT_DRAIN).await {
+            log::info!("stopping: what is still open has {DRAIN_TIMEOUT:?} to end");
+            if !self.drained_within(DRAIN_TIMEOUT).await {
+                log::info!("{} streams were still open and are reset", *self.shared.busy.borrow());
+            }
         }
         self.shared.stopping.send_replace(Stage::Stopped);
         for entry in self.shared.table.entries() {

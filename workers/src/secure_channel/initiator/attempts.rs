@@ -154,10 +154,10 @@ impl Initiator {
         self.down(&failure, 1);
         let pause = jitter(self.pause.after_loss());
         log::warn!(
-            "secure channel {} over {} was lost: {failure}; it is established again {}",
+            "secure channel {} over {} was lost: {failure}; it is to be established again {}",
             self.address,
             self.route,
-            if pause.is_zero() { "now".into() } else { format!("in {pause:.1?}") },
+            if pause.is_zero() { "at once".into() } else { format!("in {pause:.1?}") },
         );
         if self.node.is_stopping() {
             return context.stop();
