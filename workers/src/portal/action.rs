@@ -10,7 +10,8 @@ pub enum Action {
     Send(Control<'static>),
     /// All bytes were written: shut down the write half of the socket, so that the application sees the end.
     ShutdownWrite,
-    /// Drop what waits for the socket, give up a connect in progress, and close the socket with a reset (`SO_LINGER` 0).
+    /// Hand what waits to the socket as far as it takes it at once (a connect in progress goes on for that, and is given up if nothing waits),
+    /// then close it with a reset (`SO_LINGER` 0).
     ResetSocket,
     /// Nothing follows: close what is left of the socket, if it was not reset, and drop the stream.
     Finished(End),

@@ -180,6 +180,8 @@ async fn accept_clients(node: &Node, listener: std::net::TcpListener, accept: &A
 /// Starts the stream of one client.
 fn open(node: &Node, socket: TcpStream, client: SocketAddr, accept: &Accept) -> Result<()> {
     let failed = |source: io::Error| Error::transport("its socket cannot be used", source);
+    // Clients that came between `listen` and `prepare` have inherited nothing, and this matters.
+    SockRef::from(&socket).set_linger(Some(Duration::ZERO)).map_err(failed)?;
     // The first hop may be another actor than when the inlet began: a peer that was dialled anew.
     let path = node.path(&accept.route)?;
     let Some(place) = node.extension::<StreamPool>().enter() else {
