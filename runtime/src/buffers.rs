@@ -4,7 +4,7 @@
 //! giving back to the system, and the next one then costs a page fault for every 4 KiB: with a hundred
 //! busy streams that was a quarter of a node's time. So every thread remembers the last ones that it
 //! lent and lends them again when nobody holds a part of them, the latest first: the
-//! processor's cache still has it.
+//! processor's cache still has it. That is at most 3 MB for each thread.
 
 use std::cell::RefCell;
 

@@ -1,4 +1,4 @@
-//! What is sent just before a reset arrives before it, as it does without a tunnel.
+//! What is sent just before a reset arrives before it, as it does without a tunnel, as far as the credit goes.
 //!
 //! A web server that refuses a large request answers and closes without having read it: its system then
 //! resets the connection behind the answer, and the client is to see both.
