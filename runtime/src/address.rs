@@ -78,7 +78,7 @@ impl Address {
 
     /// Whether it has the form of an address that [`Address::random`] made.
     pub fn is_random(&self) -> bool {
-        self.0.len() == 32 && self.0.bytes().all(|byte| byte.is_ascii_hexdigit())
+        self.0.len() == 32 && all(&self.0, |byte| byte.is_ascii_hexdigit())
     }
 
     /// Checks a text and makes it an address.
@@ -118,6 +118,10 @@ fn check(text: &str) -> Result<(), AddressError> {
         let length = text.len();
         return Err(AddressError::TooLong { start, length });
     }
+    // Nearly every address is like this, and each message brings several.
+    if all(text, |byte| byte.is_ascii_graphic() && byte != b'>') {
+        return Ok(());
+    }
     if let Some(character) = text.chars().find(|c| c.is_whitespace() || c.is_control()) {
         let text = text.to_owned();
         return Err(AddressError::Character { text, character });
@@ -126,6 +130,11 @@ fn check(text: &str) -> Result<(), AddressError> {
         return Err(AddressError::Arrow(text.to_owned()));
     }
     Ok(())
+}
+
+/// Whether all bytes are `expected`. It looks at all of them, so that the processor can at several at once.
+fn all(text: &str, expected: impl Fn(u8) -> bool) -> bool {
+    text.bytes().fold(true, |so_far, byte| so_far & expected(byte))
 }
 
 /// Lower-case hexadecimal digits of `bytes`.

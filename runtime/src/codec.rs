@@ -5,7 +5,11 @@
 //! the payload where it is.
 
 use bytes::BytesMut;
-use rmp::{decode as read, encode as write, Marker};
+use rmp::{
+    decode as read,
+    encode::{self as write, ValueWriteError},
+    Marker,
+};
 use smallvec::SmallVec;
 
 use crate::{
@@ -18,7 +22,10 @@ use crate::{
 };
 
 /// The encoded fields before the payload's bytes.
-pub type Header = SmallVec<[u8; 256]>;
+pub type Header = SmallVec<[u8; HEADER_BYTES]>;
+
+/// Bytes of a header that need no allocation: enough for the routes of a stream through a hub.
+const HEADER_BYTES: usize = 256;
 
 /// Why bytes from a peer are no message. None of them says more than the peer already knew.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,44 +56,49 @@ pub fn routes_fit(message: &Message) -> bool {
 }
 
 /// Encodes everything before the payload's bytes.
-///
-/// # Panics
-/// Never: writing to a vector in memory does not fail.
 pub fn encode_header(message: &Message) -> Header {
-    let mut header = Header::new();
+    let mut header = zeros(most_header_bytes(message));
+    let mut room = &mut header[..];
+    write_header(&mut room, message).expect("there is room for the longest form of each field");
+    let left = room.len();
+    header.truncate(header.len() - left);
+    header
+}
+
+fn zeros(length: usize) -> Header {
+    match [0; HEADER_BYTES] {
+        on_the_stack if length <= HEADER_BYTES => Header::from_buf_and_len(on_the_stack, length),
+        _ => Header::from_vec(vec![0; length]),
+    }
+}
+
+/// The longest form of a MessagePack length: its marker and 32 bits.
+const LENGTH_BYTES: usize = 5;
+
+/// The array's marker, the kind and the hop counter; the two routes; the payload's length.
+fn most_header_bytes(message: &Message) -> usize {
+    let route = |route: &Route| {
+        LENGTH_BYTES + route.iter().map(|a| LENGTH_BYTES + a.as_str().len()).sum::<usize>()
+    };
+    3 + route(&message.onward_route) + route(&message.return_route) + LENGTH_BYTES
+}
+
+fn write_header(room: &mut &mut [u8], message: &Message) -> Result<(), ValueWriteError> {
+    write::write_array_len(room, 5)?;
     let kind = match message.kind {
         Kind::Data => 0,
         Kind::Notice => 1,
     };
-    // 0x95: an array of five. `kind` and `hops` are below 128, so each is its own encoding.
-    header.extend_from_slice(&[0x95, kind, message.hops.min(MAX_HOPS)]);
-    encode_route(&mut header, &message.onward_route);
-    encode_route(&mut header, &message.return_route);
-    let length = u32::try_from(message.payload.len()).unwrap_or(u32::MAX);
-    write::write_bin_len(&mut Sink(&mut header), length).expect("memory can be written");
-    header
-}
-
-fn encode_route(header: &mut Header, route: &Route) {
-    let count = u32::try_from(route.len()).unwrap_or(u32::MAX);
-    write::write_array_len(&mut Sink(header), count).expect("memory can be written");
-    for address in route.iter() {
-        write::write_str(&mut Sink(header), address.as_str()).expect("memory can be written");
+    write::write_uint(room, kind)?;
+    write::write_uint(room, message.hops.min(MAX_HOPS).into())?;
+    for route in [&message.onward_route, &message.return_route] {
+        write::write_array_len(room, u32::try_from(route.len()).unwrap_or(u32::MAX))?;
+        for address in route.iter() {
+            write::write_str(room, address.as_str())?;
+        }
     }
-}
-
-/// Lets `rmp` write into a small vector.
-struct Sink<'a>(&'a mut Header);
-
-impl std::io::Write for Sink<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
+    write::write_bin_len(room, u32::try_from(message.payload.len()).unwrap_or(u32::MAX))?;
+    Ok(())
 }
 
 /// The whole message as one payload; the header is written into the room before the body.
@@ -152,7 +164,11 @@ fn decode_route(rest: &mut &[u8], field: &'static str) -> Result<Route, DecodeEr
     if usize::try_from(count).map_or(true, |count| count > MAX_ROUTE_ADDRESSES) {
         return Err(DecodeError::RouteTooLong(count));
     }
-    (0..count).map(|_| decode_address(rest, field)).collect()
+    let mut addresses = SmallVec::new();
+    for _ in 0..count {
+        addresses.push(decode_address(rest, field)?);
+    }
+    Ok(Route::from_first_to_last(addresses))
 }
 
 fn decode_address(rest: &mut &[u8], field: &'static str) -> Result<Address, DecodeError> {

@@ -73,6 +73,11 @@ impl Route {
         Ok(self.iter().try_for_each(Address::validate)?)
     }
 
+    pub(crate) fn from_first_to_last(mut addresses: SmallVec<[Address; 3]>) -> Self {
+        addresses.reverse();
+        Self { reversed: addresses }
+    }
+
     /// The number of addresses.
     pub fn len(&self) -> usize {
         self.reversed.len()
@@ -161,9 +166,7 @@ impl From<Vec<Address>> for Route {
 
 impl FromIterator<Address> for Route {
     fn from_iter<I: IntoIterator<Item = Address>>(addresses: I) -> Self {
-        let mut reversed: SmallVec<[Address; 3]> = addresses.into_iter().collect();
-        reversed.reverse();
-        Self { reversed }
+        Self::from_first_to_last(addresses.into_iter().collect())
     }
 }
 
