@@ -4,16 +4,20 @@
 //! resets the connection behind the answer, and the client is to see both.
 
 use std::{
+    fs,
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     time::Duration,
 };
 
-use socket2::SockRef;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::{io::Interest, time::timeout};
 
 use crate::{
-    support::{deadline::PATIENCE, network::in_own_network},
+    support::{
+        deadline::{poll, PATIENCE},
+        network::in_own_network,
+    },
     tunnel::{step_01, step_02, step_03, step_04},
 };
 
@@ -21,6 +25,16 @@ use crate::{
 const TIMES: usize = 20;
 
 const ANSWER: &[u8] = b"HTTP/1.1 413 Content Too Large\r\n\r\n";
+
+/// A target of which nobody waits longer than [`PATIENCE`] for a connection: the system bounds `accept` as reads.
+fn target(queue: i32) -> (TcpListener, SocketAddr) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.listen(queue).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket.into(), address)
+}
 
 /// Both ends of one connection through the tunnel.
 fn connection(entry: SocketAddr, target: &TcpListener) -> [TcpStream; 2] {
@@ -80,8 +94,7 @@ fn request_before_a_reset(entry: SocketAddr, target: &TcpListener) {
 #[test]
 fn bytes_before_a_reset_arrive_directly_and_through_each_step() {
     in_own_network(|| {
-        let target = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = target.local_addr().unwrap();
+        let (target, address) = target(128);
         let all = |entry| {
             for _ in 0..TIMES {
                 answer_before_a_reset(entry, &target);
@@ -94,5 +107,33 @@ fn bytes_before_a_reset_arrive_directly_and_through_each_step() {
             let tunnel = step(&address.to_string(), 2);
             all(tunnel.inlet);
         }
+    });
+}
+
+/// Whether somebody has asked for a connection with `target` and has no answer: state 2 in the system's
+/// [table](https://docs.kernel.org/networking/proc_net_tcp.html).
+fn is_connecting(target: SocketAddr) -> bool {
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let port = format!(":{:04X}", target.port());
+    let mut connections = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    connections.any(|fields| fields[2].ends_with(&port) && fields[3] == "02")
+}
+
+/// The target's queue is full until the client has gone.
+#[test]
+fn a_request_before_a_reset_waits_for_a_slow_target() {
+    in_own_network(|| {
+        let (target, address) = target(0);
+        let _first = TcpStream::connect(address).unwrap();
+        let tunnel = step_02(&address.to_string(), 1);
+        let mut client = TcpStream::connect_timeout(&tunnel.inlet, PATIENCE).unwrap();
+        client.write_all(ANSWER).unwrap();
+        closes_with_a_reset(client);
+        poll("the outlet to connect", PATIENCE, || {
+            is_connecting(address).then_some(()).ok_or("not yet")
+        });
+        target.accept().unwrap();
+        let (server, _) = target.accept().unwrap();
+        assert_eq!(read_after_reset(server), ANSWER);
     });
 }

@@ -19,10 +19,12 @@
 //!
 //! * [`inlet`]: accepts clients and starts a stream for each.
 //! * [`outlet`]: starts the other end of a stream for each `Open`.
-//! * `worker`: the actor of one end; `io`: its socket; `target`: the outlet's way to its target.
+//! * `worker`: the actor of one end; `io`: its socket; `target`: the outlet's way to its target; `answer_time`: how long
+//!   its answer is waited for.
 //! * [`pool`]: what all streams of a node may hold.
 
 pub mod action;
+mod answer_time;
 pub mod credit;
 pub mod inlet;
 mod io;

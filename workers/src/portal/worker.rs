@@ -36,7 +36,7 @@ use super::{
     reason::{Refusal, ResetReason},
     round_trip::RoundTrip,
     stream::Stream,
-    target::{connect_target, Connected},
+    target::{connect_target, keep_alive, Connected},
     waiting::Waiting,
 };
 
@@ -192,15 +192,23 @@ impl StreamWorker {
     /// What came before a reset is still read by the application, as it would be without a tunnel: as much as
     /// its socket takes at once.
     fn write_last(&mut self) {
-        if let Some(socket) = &self.socket {
-            let mut socket = &*SockRef::from(&**socket);
-            while !self.waiting.is_empty() {
-                let (slices, count) = self.waiting.slices();
-                let Ok(written) = socket.write_vectored(&slices[..count]) else { break };
-                self.waiting.advance(written);
-            }
-        }
+        self.write_unasked();
         self.waiting.clear();
+    }
+
+    /// Writes what the socket takes at once, although no event has said yet that it takes any. What it refuses is
+    /// left, and so is its error, which [`Io`] meets.
+    fn write_unasked(&mut self) -> usize {
+        let Some(socket) = &self.socket else { return 0 };
+        let mut socket = &*SockRef::from(&**socket);
+        let mut all = 0;
+        while !self.waiting.is_empty() {
+            let (slices, count) = self.waiting.slices();
+            let Ok(written) = socket.write_vectored(&slices[..count]) else { break };
+            self.waiting.advance(written);
+            all += written;
+        }
+        all
     }
 
     fn send(&mut self, control: &Control<'_>) {
@@ -212,6 +220,7 @@ impl StreamWorker {
     /// Looks now and then whether anything came, for as long as nobody else would tell of a loss.
     fn listen(&mut self, context: &mut Context<Self>) {
         context.run_later(self.place.silence(), |actor, context| {
+            actor.keep_alive();
             if actor.is_watched() {
                 return;
             }
@@ -221,6 +230,13 @@ impl StreamWorker {
             }
             actor.listen(context);
         });
+    }
+
+    fn keep_alive(&mut self) {
+        let Some(socket) = &self.socket else { return };
+        if let Err(error) = keep_alive(&SockRef::from(&**socket)) {
+            log::debug!("an application's socket takes no keep-alive: {error}");
+        }
     }
 
     /// Whether the loss of all that is between the ends is told by the path: the other end lives
@@ -319,6 +335,10 @@ impl StreamWorker {
                     actor.was_reset = was_reset;
                     actor.expects_answer = actor.client_asked();
                     actor.stream.connected();
+                    let written = actor.write_unasked();
+                    if written > 0 {
+                        actor.socket_wrote(written);
+                    }
                 }
                 Err(refusal) => actor.refuse(refusal.reason, &refusal.why),
             }

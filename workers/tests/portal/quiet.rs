@@ -165,3 +165,48 @@ fn an_idle_stream_whose_peer_is_there_goes_on_however_often_it_asks() {
         row.stop().await;
     });
 }
+
+/// Whether the system asks now and then if the other end of each connection with `port` is there, at both ends: its
+/// [table](https://docs.kernel.org/networking/proc_net_tcp.html) has 2 for that timer.
+fn is_kept_alive(port: u16, end: End) -> bool {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let port = format!(":{port:04X}");
+    let is_ours = |fields: &Vec<&str>| {
+        let address = match end {
+            End::Local => fields[1],
+            End::Remote => fields[2],
+        };
+        address.ends_with(&port) && fields[3] == "01"
+    };
+    let mut timers = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    timers.find(is_ours).is_some_and(|fields| fields[5].starts_with("02"))
+}
+
+/// Where a connection has the port.
+#[derive(Clone, Copy)]
+enum End {
+    Local,
+    Remote,
+}
+
+#[test]
+fn applications_are_kept_alive_once_their_stream_has_lasted() {
+    run(async {
+        let row = Row::start().await;
+        let target = outlet(row.nodes[1].node()).await;
+        let inlet = inlet(row.nodes[0].node(), route![row.links[0].address(), "outlet"]);
+        let mut stream = connect(inlet, &target).await;
+        speak(&mut stream).await;
+        for (port, end) in
+            [(inlet.port(), End::Local), (stream[1].local_addr().unwrap().port(), End::Remote)]
+        {
+            in_time("keep-alive", async {
+                while !is_kept_alive(port, end) {
+                    tokio::time::sleep(SILENCE).await;
+                }
+            })
+            .await;
+        }
+        row.stop().await;
+    });
+}

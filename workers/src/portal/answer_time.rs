@@ -1,0 +1,60 @@
+//! How long `Opened` waits for a target's answer: one timer for all streams of an arbiter.
+//!
+//! A timer that ends before all others makes its thread wake itself, so that it sleeps less long: a system call and an
+//! empty turn for each stream that has its own. A stream that joins the timer which runs already costs neither, and waits
+//! less long.
+
+use std::{cell::RefCell, future::Future, pin::Pin, time::Duration};
+
+use futures::{
+    future::{Shared, WeakShared},
+    FutureExt,
+};
+use tokio::time::sleep;
+
+/// For a target to answer what its client asked at once, at most; half of it in the mean. `Opened` then
+/// goes with the answer, which spares a message, its system calls and a wake-up at each end; later it goes alone.
+const MOST: Duration = Duration::from_millis(10);
+
+type Sleep = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Ready when the time is over.
+pub(crate) type AnswerTime = Shared<Sleep>;
+
+thread_local! {
+    /// Weak, since a timer must not outlive the arbiter that it belongs to.
+    static RUNNING: RefCell<Option<WeakShared<Sleep>>> = const { RefCell::new(None) };
+}
+
+/// Joins the timer that runs on this arbiter, or starts one.
+pub(crate) fn answer_time() -> AnswerTime {
+    RUNNING.with_borrow_mut(|running| {
+        let joined = running.as_ref().and_then(WeakShared::upgrade);
+        if let Some(timer) = joined.filter(|timer| timer.peek().is_none()) {
+            return timer;
+        }
+        let timer = (Box::pin(sleep(MOST)) as Sleep).shared();
+        // It runs to its end, so that it can be joined when those who began it have their answers.
+        actix::spawn(timer.clone());
+        *running = timer.downgrade();
+        timer
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timer_is_joined_until_it_ends_and_as_long_as_its_arbiter_lives() {
+        for _system in 0..2 {
+            actix_rt::System::new().block_on(async {
+                let first = answer_time();
+                drop(first.clone());
+                assert!(first.ptr_eq(&answer_time()));
+                first.clone().await;
+                assert!(!first.ptr_eq(&answer_time()));
+            });
+        }
+    }
+}
