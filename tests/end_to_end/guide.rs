@@ -31,6 +31,9 @@ fn through(step: Step, arbiters: usize, check: fn(SocketAddr, &Target)) {
     check(tunnel.inlet, &target);
     for program in &mut tunnel.programs {
         assert!(program.is_running(), "{program}");
+        let said = program.stderr();
+        let warnings: Vec<_> = said.iter().filter(|line| line.contains("WARN")).collect();
+        assert!(warnings.is_empty(), "all went well, but {program} warns: {warnings:?}");
     }
 }
 

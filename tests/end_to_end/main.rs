@@ -11,6 +11,7 @@
 //! | [`outage`] | programs that are killed and started again, targets that are not there |
 //! | [`conformance`] | connections end through a tunnel as they end without |
 //! | [`farewell`] | what is sent before a reset arrives |
+//! | [`memory`] | what readers that stop cost |
 //! | [`saturation`] | both directions full at the same time |
 //! | [`programs`] | curl, ssh, rsync, redis and others that do not notice |
 //! | [`hostile`] | peers, and a hub, that do what they may not |
@@ -27,6 +28,7 @@ mod farewell;
 mod guide;
 mod hops;
 mod hostile;
+mod memory;
 mod outage;
 mod programs;
 mod saturation;

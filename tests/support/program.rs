@@ -3,11 +3,11 @@
 use std::{
     env,
     ffi::OsStr,
-    fmt,
+    fmt, fs,
     io::{BufRead, BufReader, Read},
     net::SocketAddr,
     os::unix::process::CommandExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex},
     thread,
@@ -163,6 +163,13 @@ impl Program {
         assert!(send_signal("TERM", &self.child.id().to_string()), "{self}");
     }
 
+    /// The most memory that it had resident so far, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = status(self.child.id());
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        1024 * peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+    }
+
     /// How many lines it has written.
     pub(crate) fn line_count(&self) -> usize {
         self.output.written.lock().unwrap().lines.len()
@@ -227,6 +234,23 @@ impl Drop for Program {
 }
 
 /// Without unsafe code only a program can send signals other than SIGKILL.
+/// What the system says of a process of this one's namespace. `/proc` may be that of a namespace
+/// around it, and list it under another number.
+fn status(id: u32) -> String {
+    let namespace = |process: &Path| fs::read_link(process.join("ns/pid"));
+    let own = namespace(Path::new("/proc/self")).unwrap();
+    let is_sought = |status: &String| {
+        let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+        ids.and_then(|ids| ids.split_whitespace().last()) == Some(id.to_string().as_str())
+    };
+    let processes = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
+    processes
+        .filter(|process| namespace(process).is_ok_and(|namespace| namespace == own))
+        .filter_map(|process| fs::read_to_string(process.join("status")).ok())
+        .find(is_sought)
+        .unwrap_or_else(|| panic!("no process {id}"))
+}
+
 fn send_signal(signal: &str, to: &str) -> bool {
     let kill = format!("kill -s {signal} -- {to}");
     Command::new("sh").args(["-c", &kill]).status().is_ok_and(|status| status.success())

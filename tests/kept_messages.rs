@@ -1,0 +1,86 @@
+//! What a worker keeps of what a peer sent costs about its size: a small message does not keep what was read with it.
+//! A peer could otherwise make a node hold a thousand times what its budgets count.
+//!
+//! The only test of its process, whose memory it measures.
+
+// Clippy knows tests by their attribute, and not what helps them.
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    fs,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use ockam::{
+    route, Address, ListenOptions, Message, Node, NodeBuilder, Payload, Result, TcpTransport, TCP,
+};
+use ockam_runtime::{
+    worker::{Description, Entry, Sink, Undelivered},
+    Class,
+};
+use tokio::{sync::watch, time::timeout};
+
+/// How many small messages are kept, and what comes between them, in bytes: together 120 MB.
+const KEPT: usize = 2_000;
+const BETWEEN: usize = 60_000;
+
+/// By how much the process may grow. It grows by 2 MB, and by 134 MB where messages keep their neighbours.
+const MOST_GROWTH: u64 = 30_000_000;
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Keeps what is small and forgets the rest.
+struct Keeper {
+    kept: Mutex<Vec<Payload>>,
+    count: watch::Sender<usize>,
+}
+
+impl Sink for Keeper {
+    fn deliver(&self, _: &Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>> {
+        let payload = message.into_envelope().payload;
+        if payload.len() < BETWEEN {
+            self.kept.lock().unwrap().push(payload);
+            self.count.send_modify(|count| *count += 1);
+        }
+        Ok(())
+    }
+}
+
+async fn node() -> Node {
+    let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
+    TcpTransport::on(&node);
+    node
+}
+
+fn resident_bytes() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    1024 * resident.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+}
+
+#[test]
+fn small_messages_do_not_keep_what_was_read_with_them() {
+    actix_rt::System::new().block_on(async {
+        let (count, mut counted) = watch::channel(0);
+        let keeper = Keeper { kept: Mutex::default(), count };
+        let (receiver, sender) = (node().await, node().await);
+        let description = Description::new("keeper", Class::User);
+        let _registered = receiver.register_sink(description, keeper).unwrap();
+        let options = ListenOptions::new().expose("keeper");
+        let listener = TcpTransport::on(&receiver).listen_with("127.0.0.1:0", options).await;
+        let address = listener.unwrap().address().to_string();
+        let way = route![(TCP, address), "keeper"];
+        let before = resident_bytes();
+        for number in 0..KEPT {
+            for body in [number.to_string(), "x".repeat(BETWEEN)] {
+                sender.send_from(&Address::from("me"), way.clone(), body).await.unwrap();
+            }
+        }
+        let all = timeout(DEADLINE, counted.wait_for(|count| *count == KEPT)).await;
+        all.unwrap_or_else(|_| panic!("waited {DEADLINE:?} for {KEPT} messages")).unwrap();
+        let growth = resident_bytes().saturating_sub(before);
+        println!("{growth} bytes more for {KEPT} small messages");
+        assert!(growth <= MOST_GROWTH, "{growth} bytes more, at most {MOST_GROWTH} allowed");
+    });
+}
