@@ -12,7 +12,7 @@ use std::{
 
 use ockam_runtime::worker::Undelivered;
 use ockam_runtime::{
-    codec::{encode_header, routes_fit, Header},
+    codec::{encode_header, routes_fit},
     Envelope, Message, Notice, Payload, Permit, Reason,
 };
 use tokio::{net::TcpStream, sync::Notify};
@@ -35,7 +35,7 @@ struct Shared {
 /// A frame as at most two slices: what precedes the payload if there was no room for it, and
 /// the payload with its permit.
 struct Frame {
-    front: Header,
+    front: Vec<u8>,
     payload: Payload,
     written: usize,
     _permit: Option<Permit>,
@@ -115,13 +115,14 @@ impl WriteQueue {
 }
 
 impl Frame {
-    fn new(header: &Header, length: usize, mut payload: Payload, permit: Option<Permit>) -> Self {
+    fn new(header: &[u8], length: usize, mut payload: Payload, permit: Option<Permit>) -> Self {
         let length = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
-        let mut front = Header::from_slice(&length);
-        front.extend_from_slice(header);
+        let mut front = Vec::new();
         if payload.headroom() >= header.len() + LENGTH_BYTES {
-            payload.prepend(&front);
-            front.clear();
+            payload.prepend(header);
+            payload.prepend(&length);
+        } else {
+            front = [&length, header].concat();
         }
         Self { front, payload, written: 0, _permit: permit }
     }

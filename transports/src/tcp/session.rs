@@ -67,14 +67,17 @@ impl Session {
         let budget = Budget::new(INGRESS_BUDGET_BYTES);
         let mut capacity = MIN_READ_BYTES;
         let mut deadline = None;
+        let mut left = Left::Nothing;
         loop {
             match self.route_arrived(&node, &ingress, &budget).await {
                 Ok(0) => {}
                 Ok(_) => deadline = None,
                 Err(error) => return error,
             }
-            // What was routed is worked off before more is read: it is still in the cache then.
-            turn_of_others().await;
+            if left == Left::Perhaps {
+                // What was routed is worked off before more is read: it is still in the cache then.
+                turn_of_others().await;
+            }
             let unfinished = missing(&self.arrived) > 0;
             let reading = fill(&self.stream, &mut self.arrived, &mut capacity);
             let read = if unfinished {
@@ -85,12 +88,13 @@ impl Session {
             } else {
                 reading.await
             };
-            if let Err(error) = read {
-                return Error::transport(
-                    format!("the connection with {} was lost", self.peer),
-                    error,
-                );
-            }
+            left = match read {
+                Ok(left) => left,
+                Err(error) => {
+                    let what = format!("the connection with {} was lost", self.peer);
+                    return Error::transport(what, error);
+                }
+            };
         }
     }
 
@@ -176,26 +180,35 @@ async fn write_all(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// What a read has left in the socket.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Nothing,
+    Perhaps,
+}
+
 /// Reads what the socket has, at least one byte. The buffer grows with what the peer sends.
-async fn fill(stream: &TcpStream, arrived: &mut BytesMut, capacity: &mut usize) -> io::Result<()> {
+async fn fill(
+    stream: &TcpStream,
+    arrived: &mut BytesMut,
+    capacity: &mut usize,
+) -> io::Result<Left> {
     loop {
         make_room(arrived, room(arrived, *capacity));
         let room = arrived.capacity() - arrived.len();
         match stream.try_read_buf(arrived) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(read) if read >= *capacity / 2 => {
-                *capacity = (*capacity * 2).min(MAX_READ_BYTES);
-                if read < room {
-                    readiness::drained(stream);
-                }
-                return Ok(());
-            }
             Ok(read) => {
-                readiness::drained(stream);
-                if read < *capacity / 16 {
+                if read >= *capacity / 2 {
+                    *capacity = (*capacity * 2).min(MAX_READ_BYTES);
+                } else if read < *capacity / 16 {
                     *capacity = (*capacity / 2).max(MIN_READ_BYTES);
                 }
-                return Ok(());
+                if read == room {
+                    return Ok(Left::Perhaps);
+                }
+                readiness::drained(stream);
+                return Ok(Left::Nothing);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if arrived.is_empty() && arrived.capacity() > MIN_READ_BYTES {
