@@ -24,7 +24,7 @@ use crate::{
 /// The encoded fields before the payload's bytes.
 pub type Header = SmallVec<[u8; HEADER_BYTES]>;
 
-/// Bytes of a header that need no allocation: enough for the routes of a stream through a hub.
+/// Bytes of a header that need no allocation: enough for six random addresses in its routes.
 const HEADER_BYTES: usize = 256;
 
 /// Why bytes from a peer are no message. None of them says more than the peer already knew.
@@ -66,9 +66,10 @@ pub fn encode_header(message: &Message) -> Header {
 }
 
 fn zeros(length: usize) -> Header {
-    match [0; HEADER_BYTES] {
-        on_the_stack if length <= HEADER_BYTES => Header::from_buf_and_len(on_the_stack, length),
-        _ => Header::from_vec(vec![0; length]),
+    if length <= HEADER_BYTES {
+        Header::from_buf_and_len([0; HEADER_BYTES], length)
+    } else {
+        Header::from_vec(vec![0; length])
     }
 }
 

@@ -233,7 +233,6 @@ impl Drop for Program {
     }
 }
 
-/// Without unsafe code only a program can send signals other than SIGKILL.
 /// What the system says of a process of this one's namespace. `/proc` may be that of a namespace
 /// around it, and list it under another number.
 fn status(id: u32) -> String {
@@ -251,6 +250,7 @@ fn status(id: u32) -> String {
         .unwrap_or_else(|| panic!("no process {id}"))
 }
 
+/// Without unsafe code only a program can send signals other than SIGKILL.
 fn send_signal(signal: &str, to: &str) -> bool {
     let kill = format!("kill -s {signal} -- {to}");
     Command::new("sh").args(["-c", &kill]).status().is_ok_and(|status| status.success())

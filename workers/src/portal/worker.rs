@@ -232,7 +232,8 @@ impl StreamWorker {
         });
     }
 
-    fn keep_alive(&mut self) {
+    /// For a stream that has lasted; doing it again changes nothing.
+    fn keep_alive(&self) {
         let Some(socket) = &self.socket else { return };
         if let Err(error) = keep_alive(&SockRef::from(&**socket)) {
             log::debug!("an application's socket takes no keep-alive: {error}");
