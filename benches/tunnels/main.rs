@@ -4,8 +4,8 @@
 //! client (this process) --> entry --[sealed]--> exit --> target (a child of this process)
 //! ```
 //!
-//! Every tunnel is started afresh in every round, one after the other, so that a slow minute of the machine falls on all of
-//! them; only ratios within one run mean anything. Three rules keep the comparison fair: the same [`client`] and [`target`]
+//! Every tunnel is started afresh in every round, and then they are measured in turn, a fraction of a second each, so that a slow
+//! moment of the machine falls on all of them; only ratios within one run mean anything. Three rules keep the comparison fair: the same [`client`] and [`target`]
 //! drive every tunnel, processor time and memory are those of the tunnel's own processes ([`usage`]), and nothing counts as
 //! ready before a byte has made the whole way there and back ([`tunnel::Running`]).
 //!
@@ -18,7 +18,7 @@
 //! | [`floor`] | the upper bound: read, seal or open, write |
 //! | [`socat`], [`ssh`], [`stunnel`], [`haproxy`], [`certificates`] | the peers |
 //! | [`steps`], [`ours`] | our own tunnels: starting them, and being them |
-//! | [`measure`], [`metric`] | one tunnel, one round, and what is measured |
+//! | [`measure`], [`metric`] | one round, and what is measured |
 //! | [`summary`], [`targets`], [`report`] | medians, the bars to clear, and the Markdown |
 //! | [`svg`], [`bars`], [`lines`] | the plots |
 //! | [`scale`], [`idle`], [`stall`], [`fairness`], [`crowd`] | what happens with many streams, or with readers that stop |
@@ -130,13 +130,18 @@ fn compare(options: &Options) -> io::Result<()> {
     let kinds = tunnel::chosen(options, tunnel::ALL.iter().map(|kind| kind.name))?;
     let mut results = summary::Results::of(&kinds);
     for round in 1..=options.rounds() {
+        eprintln!("round {round} of {}", options.rounds());
+        let mut contestants = Vec::new();
         for kind in results.still_running() {
-            eprintln!("round {round} of {}: {}", options.rounds(), kind.name);
-            results.note_others(other_work(options.wait_quiet()));
-            match measure::tunnel(kind, options) {
-                Ok(sample) => results.add(kind, sample),
+            match measure::Contestant::start(kind) {
+                Ok(contestant) => contestants.push(contestant),
                 Err(error) => results.give_up(kind, error.to_string()),
             }
+        }
+        results.note_others(other_work(options.wait_quiet()));
+        measure::round(&mut contestants, options);
+        for contestant in contestants {
+            results.add(contestant.kind, contestant.finish());
         }
     }
     let text = report::comparison(&results, options);

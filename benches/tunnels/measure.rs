@@ -1,4 +1,4 @@
-//! One tunnel, one round: it is started, measured and ended.
+//! One round: every tunnel is started, and all are measured in turn, one figure after the other.
 
 use crate::client::{self, Direction};
 use crate::metric::Metric;
@@ -16,6 +16,18 @@ use std::time::{Duration, Instant};
 /// Threads that open connections at the same time.
 const CONNECTING_THREADS: u32 = 2;
 
+/// Turns into which a round divides the round trips and the connections of a tunnel. On a shared machine these take half as long again in one
+/// second as in the next, so tunnels that are compared have to be measured within the same seconds.
+const TURNS: u32 = 10;
+
+/// The throughput measurements.
+const CARRYING: [(Metric, Direction, usize); 4] = [
+    (Metric::Up1, Direction::Up, 1),
+    (Metric::Down1, Direction::Down, 1),
+    (Metric::Up8, Direction::Up, 8),
+    (Metric::Down8, Direction::Down, 8),
+];
+
 /// What one round found out about one tunnel. A figure that is missing could not be measured.
 #[derive(Debug, Default)]
 pub(crate) struct Sample {
@@ -27,58 +39,98 @@ pub(crate) struct Sample {
     pub(crate) half_closes: bool,
 }
 
-/// Starts the target and the tunnel to it, and measures everything.
-pub(crate) fn tunnel(kind: &Kind, options: &Options) -> io::Result<Sample> {
-    let scratch = Scratch::new()?;
-    let (_target, address) = Process::role("target", "target", &[], &scratch)?;
-    let running = (kind.start)(parse(&address)?)?;
-    let mut sample =
-        Sample { half_closes: client::half_closes(running.listen).is_ok(), ..Sample::default() };
-    sample.latency(&running, options);
-    sample.throughput(&running, options);
-    Ok(sample)
+/// A tunnel that was started for a round, and what is known of it so far.
+pub(crate) struct Contestant {
+    /// Which tunnel.
+    pub(crate) kind: &'static Kind,
+    running: Running,
+    half_closes: bool,
+    trips: Vec<f64>,
+    connections: Vec<f64>,
+    throughput: BTreeMap<Metric, f64>,
+    carried: u64,
+    used: Duration,
+    peaks: BTreeMap<&'static str, u64>,
+    _target: Process,
+    _scratch: Scratch,
 }
 
-impl Sample {
-    fn latency(&mut self, running: &Running, options: &Options) {
-        if let Some(trips) = told(client::round_trips(running.listen, options.round_trips())) {
-            self.values.insert(Metric::RoundTrip50, trips[trips.len() / 2]);
-            self.values.insert(Metric::RoundTrip99, trips[trips.len() * 99 / 100]);
-        }
-        if let Some(rate) = told(connection_rate(running.listen, options.connecting())) {
-            self.values.insert(Metric::Connections, rate);
+/// Measures all of them in turn; nothing else of theirs runs meanwhile.
+pub(crate) fn round(contestants: &mut [Contestant], options: &Options) {
+    for _ in 0..TURNS {
+        for contestant in &mut *contestants {
+            contestant.latency(options);
         }
     }
-
-    fn throughput(&mut self, running: &Running, options: &Options) {
-        let mut carried = 0;
-        let mut used = Duration::ZERO;
-        for (metric, direction, streams) in [
-            (Metric::Up1, Direction::Up, 1),
-            (Metric::Down1, Direction::Down, 1),
-            (Metric::Up8, Direction::Up, 8),
-            (Metric::Down8, Direction::Down, 8),
-        ] {
-            let Some(run) = told(carry(running, direction, streams, options.bytes())) else {
-                continue;
-            };
-            self.values.insert(metric, run.gigabytes_per_second());
-            carried += run.bytes;
-            used += run.processor;
-            for (title, peak) in run.peaks {
-                let most = self.peaks.entry(title).or_default();
-                *most = peak.max(*most);
-            }
-        }
-        if carried > 0 && !running.processes.is_empty() {
-            self.values.insert(Metric::Processor, used.as_secs_f64() / (carried as f64 / 1e9));
+    for (metric, direction, streams) in CARRYING {
+        for contestant in &mut *contestants {
+            contestant.throughput(metric, direction, streams, options.bytes());
         }
     }
 }
 
-/// The value, or what went wrong told to the user.
-fn told<T>(outcome: io::Result<T>) -> Option<T> {
-    outcome.inspect_err(|error| eprintln!("  failed: {error}")).ok()
+impl Contestant {
+    /// Starts the target and the tunnel to it.
+    pub(crate) fn start(kind: &'static Kind) -> io::Result<Self> {
+        let scratch = Scratch::new()?;
+        let (target, address) = Process::role("target", "target", &[], &scratch)?;
+        let running = (kind.start)(parse(&address)?)?;
+        Ok(Self {
+            kind,
+            half_closes: client::half_closes(running.listen).is_ok(),
+            running,
+            trips: Vec::new(),
+            connections: Vec::new(),
+            throughput: BTreeMap::new(),
+            carried: 0,
+            used: Duration::ZERO,
+            peaks: BTreeMap::new(),
+            _target: target,
+            _scratch: scratch,
+        })
+    }
+
+    fn latency(&mut self, options: &Options) {
+        let address = self.running.listen;
+        let trips = self.told(client::round_trips(address, options.round_trips() / TURNS as usize));
+        self.trips.extend(trips.into_iter().flatten());
+        let rate = self.told(connection_rate(address, options.connecting() / TURNS));
+        self.connections.extend(rate);
+    }
+
+    fn throughput(&mut self, metric: Metric, direction: Direction, streams: usize, bytes: u64) {
+        let Some(run) = self.told(carry(&self.running, direction, streams, bytes)) else { return };
+        self.throughput.insert(metric, run.gigabytes_per_second());
+        self.carried += run.bytes;
+        self.used += run.processor;
+        for (title, peak) in run.peaks {
+            let most = self.peaks.entry(title).or_default();
+            *most = peak.max(*most);
+        }
+    }
+
+    /// The value, or what went wrong told to the user.
+    fn told<T>(&self, outcome: io::Result<T>) -> Option<T> {
+        outcome.inspect_err(|error| eprintln!("  {} failed: {error}", self.kind.name)).ok()
+    }
+
+    /// What the round has found out; the tunnel ends.
+    pub(crate) fn finish(mut self) -> Sample {
+        let mut values = self.throughput;
+        self.trips.sort_by(f64::total_cmp);
+        for (metric, percent) in [(Metric::RoundTrip50, 50), (Metric::RoundTrip99, 99)] {
+            let trip = self.trips.get(self.trips.len() * percent / 100);
+            values.extend(trip.map(|trip| (metric, *trip)));
+        }
+        // The turns are of the same length, so this is the rate over all of them.
+        let rate = self.connections.iter().sum::<f64>() / self.connections.len() as f64;
+        values.extend((!self.connections.is_empty()).then_some((Metric::Connections, rate)));
+        if self.carried > 0 && !self.running.processes.is_empty() {
+            let each = self.used.as_secs_f64() / (self.carried as f64 / 1e9);
+            values.insert(Metric::Processor, each);
+        }
+        Sample { values, peaks: self.peaks, half_closes: self.half_closes }
+    }
 }
 
 /// One throughput measurement.

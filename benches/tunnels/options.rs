@@ -24,7 +24,7 @@ pub(crate) struct Options {
     #[arg(long)]
     quick: bool,
 
-    /// Before each tunnel, wait up to so many seconds until other work leaves the machine alone.
+    /// Before each round, wait up to so many seconds until other work leaves the machine alone.
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     wait_quiet: u64,
 
@@ -114,7 +114,7 @@ impl Options {
         Duration::from_millis(if self.quick { 300 } else { 1_000 })
     }
 
-    /// How long to wait for a quiet machine before each tunnel.
+    /// How long to wait for a quiet machine before each round.
     pub(crate) fn wait_quiet(&self) -> Duration {
         Duration::from_secs(self.wait_quiet)
     }

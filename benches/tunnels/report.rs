@@ -47,7 +47,7 @@ fn other_work(results: &Results) -> String {
         if usually > TOO_BUSY { "; **too busy: run it again on a quiet machine**" } else { "" };
     let percent = |part: f64| format!("{:.0} %", part * 100.0);
     format!(
-        "- Other work before a measurement: {} of the machine, at most {}{verdict}\n",
+        "- Other work before a round: {} of the machine, at most {}{verdict}\n",
         percent(usually),
         percent(most)
     )

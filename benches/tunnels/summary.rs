@@ -13,7 +13,7 @@ pub(crate) const TOO_BUSY: f64 = 0.1;
 pub(crate) struct Results {
     /// In the order of the report.
     pub(crate) rows: Vec<Row>,
-    /// What part of the machine other work took before each measurement of a tunnel.
+    /// What part of the machine other work took before each round.
     others: Vec<f64>,
 }
 
@@ -33,7 +33,7 @@ impl Results {
         Self { rows: kinds.iter().map(row).collect(), others: Vec::new() }
     }
 
-    /// Notes how busy other work kept the machine just before a tunnel was measured.
+    /// Notes how busy other work kept the machine just before a round.
     pub(crate) fn note_others(&mut self, busy: f64) {
         self.others.push(busy);
     }
@@ -58,7 +58,7 @@ impl Results {
 
     /// Leaves a tunnel out from now on: it could not be started.
     pub(crate) fn give_up(&mut self, kind: &Kind, reason: String) {
-        eprintln!("  left out: {reason}");
+        eprintln!("  {} is left out: {reason}", kind.name);
         if let Some(row) = self.row_mut(kind) {
             row.given_up = Some(reason);
         }
