@@ -1,10 +1,13 @@
 //! Addresses: the names of workers on a node, and of peers that a transport can dial.
 
-use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
+use std::{borrow::Borrow, cell::RefCell, fmt, str::FromStr, sync::Arc};
 
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::limits::MAX_ADDRESS_BYTES;
+
+/// Random addresses for which a thread asks the system at once.
+const ADDRESSES_AT_ONCE: usize = 32;
 
 /// The name of a transport, for the first half of an address such as `tcp#127.0.0.1:4000`.
 ///
@@ -71,9 +74,7 @@ impl Address {
     /// # Panics
     /// If the operating system has no randomness to give, as nothing can be kept secret then.
     pub fn random() -> Self {
-        let mut bits = [0_u8; 16];
-        SystemRandom::new().fill(&mut bits).expect("the operating system provides randomness");
-        Self(hex(&bits).into())
+        Self(hex(&random_bits()).into())
     }
 
     /// Whether it has the form of an address that [`Address::random`] made.
@@ -135,6 +136,29 @@ fn check(text: &str) -> Result<(), AddressError> {
 /// Whether all bytes are `expected`. It looks at all of them, so that the processor can at several at once.
 fn all(text: &str, expected: impl Fn(u8) -> bool) -> bool {
     text.bytes().fold(true, |so_far, byte| so_far & expected(byte))
+}
+
+/// The random bits of one address.
+///
+/// A thread asks the system for those of [`ADDRESSES_AT_ONCE`] addresses: each time, it would be a system call for every stream.
+/// What was given out is not kept.
+///
+/// # Panics
+/// As [`Address::random`].
+fn random_bits() -> [u8; 16] {
+    thread_local! {
+        static POOL: RefCell<([[u8; 16]; ADDRESSES_AT_ONCE], usize)> =
+            const { RefCell::new(([[0; 16]; ADDRESSES_AT_ONCE], 0)) };
+    }
+    POOL.with_borrow_mut(|(pool, left)| {
+        if *left == 0 {
+            let filled = SystemRandom::new().fill(pool.as_flattened_mut());
+            filled.expect("the operating system provides randomness");
+            *left = ADDRESSES_AT_ONCE;
+        }
+        *left -= 1;
+        std::mem::take(&mut pool[*left])
+    })
 }
 
 /// Lower-case hexadecimal digits of `bytes`.
@@ -234,11 +258,20 @@ mod tests {
     }
 
     #[test]
-    fn random_addresses_have_128_bits_and_differ() {
-        let (one, two) = (Address::random(), Address::random());
-        assert_ne!(one, two);
-        assert_eq!(one.as_str().len(), 32);
-        assert!(one.as_str().bytes().all(|b| b.is_ascii_hexdigit()));
+    fn random_addresses_have_128_bits_and_differ_on_all_threads() {
+        const EACH: usize = 10 * ADDRESSES_AT_ONCE + 1;
+        let make = || (0..EACH).map(|_| Address::random()).collect::<Vec<_>>();
+        let threads = [(); 4].map(|()| std::thread::spawn(make));
+        let made: Vec<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        assert!(made.iter().all(Address::is_random));
+        let distinct: std::collections::HashSet<_> = made.iter().collect();
+        assert_eq!(distinct.len(), 4 * EACH);
+        // Of so many, one digit lacks a value once in 10^34 runs.
+        for digit in 0..32 {
+            let value = |address: &Address| address.as_str().as_bytes()[digit];
+            let kinds: std::collections::HashSet<_> = made.iter().map(value).collect();
+            assert_eq!(kinds.len(), 16, "digit {digit}");
+        }
     }
 
     #[test]

@@ -259,7 +259,11 @@ impl Node {
 
     /// Marks something that a stopping node lets finish, until the guard is dropped.
     pub fn busy(&self) -> Busy {
-        self.shared.busy.send_modify(|count| *count += 1);
+        // Who waits, waits for none.
+        self.shared.busy.send_if_modified(|count| {
+            *count += 1;
+            false
+        });
         Busy { node: self.clone() }
     }
 
@@ -343,6 +347,9 @@ pub struct Busy {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.node.shared.busy.send_modify(|count| *count = count.saturating_sub(1));
+        self.node.shared.busy.send_if_modified(|count| {
+            *count = count.saturating_sub(1);
+            *count == 0
+        });
     }
 }
