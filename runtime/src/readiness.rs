@@ -1,6 +1,6 @@
-//! What a short read says about a socket.
+//! Reads and writes of sockets with as little of the system's time as will do.
 
-use std::io;
+use std::io::{self, IoSlice};
 
 use tokio::{io::Interest, net::TcpStream};
 
@@ -13,4 +13,16 @@ pub fn drained(socket: &TcpStream) {
     let nothing_left = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
     // The outcome is the error that it was given.
     let _ = socket.try_io(Interest::READABLE, nothing_left);
+}
+
+/// Writes what `socket` takes of `slices`, in one system call; a single slice, as of most small messages, with the one
+/// that has no vector to copy first.
+///
+/// # Errors
+/// As [`TcpStream::try_write_vectored`].
+pub fn try_write(socket: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    match slices {
+        [only] => socket.try_write(only),
+        _ => socket.try_write_vectored(slices),
+    }
 }

@@ -1,21 +1,25 @@
-//! The write queue of one connection, and the task that writes it.
+//! The write queue of one connection, and how it is written.
 //!
 //! Messages are turned into frames when they enter the queue and written many at a time: whatever
 //! has gathered by the time that the socket takes more goes into one vectored write.
+//!
+//! Nobody is woken for what enters the queue: only the handlers of the connection's actor add to it, and actix polls what that actor spawned
+//! behind the handlers, in the same turn of its task.
 
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
     io::{self, IoSlice},
     rc::Rc,
+    task::{ready, Context, Poll},
 };
 
 use ockam_runtime::worker::Undelivered;
 use ockam_runtime::{
     codec::{encode_header, routes_fit},
-    Envelope, Message, Notice, Payload, Permit, Reason,
+    readiness, Envelope, Message, Notice, Payload, Permit, Reason,
 };
-use tokio::{net::TcpStream, sync::Notify};
+use tokio::net::TcpStream;
 
 use crate::{frame::LENGTH_BYTES, limits::MAX_WRITE_SLICES};
 
@@ -28,7 +32,6 @@ pub(crate) struct WriteQueue {
 #[derive(Default)]
 struct Shared {
     frames: RefCell<VecDeque<Frame>>,
-    added: Notify,
     limit: Cell<usize>,
 }
 
@@ -64,27 +67,23 @@ impl WriteQueue {
         let Envelope { payload, permit, .. } = message.into_envelope();
         let frame = Frame::new(&header, length, payload, permit);
         self.shared.frames.borrow_mut().push_back(frame);
-        self.shared.added.notify_one();
         Ok(())
     }
 
-    /// Writes frames as they come, until the socket fails.
-    pub(crate) async fn write_to(&self, stream: &TcpStream) -> io::Error {
-        loop {
-            while self.shared.frames.borrow().is_empty() {
-                self.shared.added.notified().await;
+    /// Writes what waits for as long as the socket takes it; ready when the socket fails.
+    pub(crate) fn poll_write(&self, stream: &TcpStream, task: &mut Context<'_>) -> Poll<io::Error> {
+        while !self.shared.frames.borrow().is_empty() {
+            if let Err(error) = ready!(stream.poll_write_ready(task)) {
+                return Poll::Ready(error);
             }
             match self.write_once(stream) {
                 Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if let Err(error) = stream.writable().await {
-                        return error;
-                    }
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return error,
+                Err(error) => return Poll::Ready(error),
             }
         }
+        Poll::Pending
     }
 
     fn write_once(&self, stream: &TcpStream) -> io::Result<()> {
@@ -102,7 +101,7 @@ impl WriteQueue {
                 break;
             }
         }
-        let mut written = stream.try_write_vectored(&slices[..count])?;
+        let mut written = readiness::try_write(stream, &slices[..count])?;
         while let Some(frame) = frames.front_mut() {
             written = frame.advance(written);
             if !frame.is_written() {

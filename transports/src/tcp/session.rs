@@ -1,9 +1,16 @@
-//! What runs on a connected socket: greeting, then one task that reads and one that writes.
+//! What runs on a connected socket: greeting, then one future that writes and reads.
 //!
-//! Both tasks and everything that they feed on this arbiter run on one thread, so a message goes
+//! It and everything that it feeds on this arbiter run on one thread, so a message goes
 //! from the socket to its worker's inbox without leaving it; no other thread wants the locks on the way.
 
-use std::{future::poll_fn, io, rc::Rc, sync::Arc, task::Poll};
+use std::{
+    future::{poll_fn, Future},
+    io,
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    task::Poll,
+};
 
 use bytes::BytesMut;
 use ockam_runtime::{
@@ -55,12 +62,15 @@ impl Session {
     /// Reads and writes until the connection ends; says why.
     pub(crate) async fn run(self, node: Node, ingress: Arc<Ingress>, queue: WriteQueue) -> Error {
         let (stream, peer) = (self.stream.clone(), self.peer.clone());
-        tokio::select! {
-            error = queue.write_to(&stream) => {
-                Error::transport(format!("the connection with {peer} was lost"), error)
+        let mut reading = pin!(self.read(node, ingress));
+        poll_fn(|task| match queue.poll_write(&stream, task) {
+            Poll::Ready(error) => {
+                let what = format!("the connection with {peer} was lost");
+                Poll::Ready(Error::transport(what, error))
             }
-            error = self.read(node, ingress) => error,
-        }
+            Poll::Pending => reading.as_mut().poll(task),
+        })
+        .await
     }
 
     async fn read(mut self, node: Node, ingress: Arc<Ingress>) -> Error {
