@@ -58,6 +58,21 @@ struct Spy {
     most_credit: Arc<AtomicU64>,
 }
 
+impl Spy {
+    fn note(&self, message: Decoded<'_>) {
+        match message {
+            Decoded::Data { offset, range } => {
+                self.sent.fetch_max(offset.value() + range.len() as u64, Ordering::SeqCst);
+            }
+            Decoded::Control(Control::Window { limit }) => {
+                let credit = limit.value().saturating_sub(self.sent.load(Ordering::SeqCst));
+                self.most_credit.fetch_max(credit, Ordering::SeqCst);
+            }
+            Decoded::Control(_) => {}
+        }
+    }
+}
+
 impl Actor for Spy {
     type Context = actix::Context<Self>;
 }
@@ -66,15 +81,10 @@ impl Handler<Routed<Payload>> for Spy {
     type Result = ();
 
     fn handle(&mut self, message: Routed<Payload>, _: &mut actix::Context<Self>) {
-        match decode(message.body()) {
-            Ok(Decoded::Data { offset, range }) => {
-                self.sent.fetch_max(offset.value() + range.len() as u64, Ordering::SeqCst);
-            }
-            Ok(Decoded::Control(Control::Window { limit })) => {
-                let credit = limit.value().saturating_sub(self.sent.load(Ordering::SeqCst));
-                self.most_credit.fetch_max(credit, Ordering::SeqCst);
-            }
-            _ => {}
+        let mut rest: &[u8] = message.body();
+        while let Ok((first, length)) = decode(rest) {
+            self.note(first);
+            rest = &rest[length..];
         }
         // What comes after the end of a stream finds nobody; its sender is told.
         let _ = message.forward();

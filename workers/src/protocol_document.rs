@@ -89,12 +89,17 @@ fn connections() -> Made {
 fn portals() -> Made {
     let request = b"GET / HTTP/1.0\r\n\r\n";
     let limit = Limit::new(262_144);
-    let open = Payload::from(Control::Open { limit }.encode());
-    let header = portal::data_header(Offset::new(0), 18);
+    let open = Control::Open { limit }.encode();
+    let data = [&portal::data_header(Offset::new(0), 18)[..], request].concat();
+    let both = [&open[..], &data].concat();
+    let first = |payload: Vec<u8>| {
+        codec::encode(Message::new(route!["outlet"], route!["s1"], payload.into())).to_vec()
+    };
     let busy = Control::Refused { reason: StreamRefusal::from_code(6), text: "no" };
     vec![
-        ("open", codec::encode(Message::new(route!["outlet"], route!["s1"], open)).to_vec()),
-        ("data", [&header[..], request].concat()),
+        ("open", first(open)),
+        ("open and data", first(both)),
+        ("data", data),
         ("fin", Control::Fin { offset: Offset::new(18) }.encode()),
         ("opened", Control::Opened { limit }.encode()),
         ("refused busy", busy.encode()),
@@ -182,11 +187,14 @@ fn every_block_is_read_as_what_it_says() {
     }
     let open = message("open").into_envelope().payload;
     let expected = Control::Open { limit: Limit::new(262_144) };
-    assert_eq!(portal::decode(&open), Ok(Decoded::Control(expected)));
+    assert_eq!(portal::decode(&open), Ok((Decoded::Control(expected), open.len())));
+    let both = message("open and data").into_envelope().payload;
+    assert_eq!(both[..], [&open[..], &blocks["data"]].concat());
+    assert_eq!(portal::decode(&both), Ok((Decoded::Control(expected), open.len())));
     let data = Decoded::Data { offset: Offset::new(0), range: 16..34 };
-    assert_eq!(portal::decode(&blocks["data"]), Ok(data));
+    assert_eq!(portal::decode(&blocks["data"]), Ok((data, blocks["data"].len())));
     for name in ["fin", "opened", "refused busy", "window", "fin 200", "reset"] {
-        let Ok(Decoded::Control(control)) = portal::decode(&blocks[name]) else {
+        let Ok((Decoded::Control(control), _)) = portal::decode(&blocks[name]) else {
             panic!("{name} is no control message");
         };
         assert_eq!(control.encode(), blocks[name]);

@@ -4,11 +4,14 @@ use ockam_workers::portal::message::{decode, Decoded};
 
 /// Checks one input.
 pub fn check(input: &[u8]) {
-    match decode(input) {
-        Ok(Decoded::Control(control)) => {
-            assert_eq!(decode(&control.encode()), Ok(Decoded::Control(control)));
+    let Ok((message, length)) = decode(input) else { return };
+    assert!(length <= input.len());
+    match message {
+        Decoded::Control(control) => {
+            let encoded = control.encode();
+            assert!(encoded.len() <= length, "the shortest form");
+            assert_eq!(decode(&encoded), Ok((message, encoded.len())));
         }
-        Ok(Decoded::Data { range, .. }) => assert_eq!(range.end, input.len()),
-        Err(_) => {}
+        Decoded::Data { range, .. } => assert!(!range.is_empty() && range.end == length),
     }
 }

@@ -55,7 +55,7 @@ fn check_one(input: (Option<u64>, Vec<Event>)) {
 fn apply(stream: &mut Stream, event: Event) {
     match event {
         Event::Message(bytes) => match decode(&bytes) {
-            Ok(message) => {
+            Ok((message, _)) => {
                 if let Ok(Some(range)) = stream.handle_message(message) {
                     assert!(range.end <= bytes.len());
                 }

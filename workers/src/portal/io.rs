@@ -13,10 +13,14 @@ use std::{
 };
 
 use actix::{fut::ActorFuture, Context};
-use bytes::BytesMut;
 use ockam_runtime::{readiness, Payload, Permit};
 use socket2::SockRef;
-use tokio::{io::Interest, net::TcpStream, task::yield_now};
+use tokio::{
+    io::Interest,
+    net::TcpStream,
+    task::{yield_now, JoinHandle},
+    time::{sleep, Sleep},
+};
 
 use super::{
     answer_time::{answer_time, AnswerTime},
@@ -51,11 +55,12 @@ pub(crate) struct Io {
     permit: Option<Permit>,
     waiting_permit: Option<Boxed<Option<Permit>>>,
     path_lost: Option<Boxed<()>>,
+    silence: Silence,
     answer_time: Option<AnswerTime>,
     socket_error: Option<Boxed<io::Result<()>>>,
     eof: bool,
     /// Until the other end is told of `eof`.
-    end_gives_way: Option<Boxed<()>>,
+    end_gives_way: Option<JoinHandle<()>>,
     /// Whether the socket may have bytes that no event has told of yet.
     unasked: bool,
 }
@@ -67,6 +72,7 @@ impl Default for Io {
             permit: None,
             waiting_permit: None,
             path_lost: None,
+            silence: Silence::Begins,
             answer_time: None,
             socket_error: None,
             eof: false,
@@ -87,11 +93,13 @@ impl ActorFuture<StreamWorker> for Io {
     ) -> Poll<()> {
         let io = self.get_mut();
         io.poll_path(worker, task);
+        io.poll_silence(worker, task);
         match worker.socket.clone() {
             Some(socket) => io.poll_socket(&socket, worker, context, task),
             None => worker.waiting.settle(),
         }
         worker.act(context);
+        worker.flush();
         Poll::Pending
     }
 }
@@ -158,7 +166,7 @@ impl Io {
                 Read::NotReady => {}
                 Read::End => {
                     self.eof = true;
-                    self.end_gives_way = Some(Box::pin(give_way()));
+                    self.end_gives_way = Some(actix::spawn(give_way()));
                     self.poll_end(worker, task);
                     return self.poll_error(socket, task);
                 }
@@ -180,7 +188,7 @@ impl Io {
 
     /// Tells of the application's end when its turn has come.
     fn poll_end(&mut self, worker: &mut StreamWorker, task: &mut Task<'_>) {
-        if self.end_gives_way.as_mut().is_some_and(|way| way.as_mut().poll(task).is_ready()) {
+        if self.end_gives_way.as_mut().is_some_and(|way| Pin::new(way).poll(task).is_ready()) {
             self.end_gives_way = None;
             worker.stream.socket_eof();
         }
@@ -188,25 +196,21 @@ impl Io {
 
     fn read(&mut self, socket: &TcpStream, readable: usize) -> io::Result<Read> {
         let Some(mut permit) = self.permit.take() else { return Ok(Read::NotReady) };
-        let capacity = self.read_size.min(readable);
-        let (mut buffer, start) = StreamWorker::read_buffer(capacity).into_buffer();
         let unasked = std::mem::take(&mut self.unasked);
+        let most = if unasked { MIN_READ } else { self.read_size };
+        let capacity = most.min(readable);
         let read = match unasked {
-            true => read_unasked(socket, &mut buffer, capacity),
-            // The room behind the buffer is for the tag: the read must not fill it.
-            false => socket.try_read_buf(&mut bytes::BufMut::limit(&mut buffer, capacity)),
+            true => read_unasked(socket, capacity),
+            false => read_ready(socket, capacity),
         };
         match read {
-            Ok(0) => Ok(Read::End),
-            Ok(read) => {
-                if read < capacity {
+            Ok(payload) if payload.is_empty() => Ok(Read::End),
+            Ok(payload) => {
+                if payload.len() < capacity {
                     readiness::drained(socket);
                 }
-                self.adapt(read);
-                permit.shrink_to(read);
-                let payload = Payload::from_buffer(buffer, start);
-                let small = read <= SMALL_PAYLOAD && capacity > 2 * SMALL_PAYLOAD;
-                let payload = if small { Payload::from(&payload[..]) } else { payload };
+                self.adapt(payload.len());
+                permit.shrink_to(payload.len());
                 Ok(Read::Chunk(payload, permit))
             }
             Err(error) if is_transient(&error) => {
@@ -250,6 +254,9 @@ impl Io {
     }
 
     fn poll_path(&mut self, worker: &mut StreamWorker, task: &mut Task<'_>) {
+        if !worker.path.has_news() && self.path_lost.is_some() {
+            return;
+        }
         let lost = self.path_lost.get_or_insert_with(|| {
             let (mut path, epoch) = (worker.path.clone(), worker.epoch);
             Box::pin(async move { path.lost(epoch).await })
@@ -258,6 +265,27 @@ impl Io {
             self.path_lost = Some(Box::pin(std::future::pending()));
             worker.stream.path_lost();
         }
+    }
+
+    fn poll_silence(&mut self, worker: &mut StreamWorker, task: &mut Task<'_>) {
+        if let Silence::Lasts(timer) = &self.silence {
+            // It was polled, and nobody else's task waits for it.
+            if !timer.is_elapsed() {
+                return;
+            }
+        }
+        let again = match &self.silence {
+            Silence::Begins => Some(worker.silence()),
+            Silence::Lasts(_) => worker.look(),
+            Silence::IsNothing => None,
+        };
+        self.silence = again.map_or(Silence::IsNothing, |time| {
+            let mut timer = Box::pin(sleep(time));
+            if timer.as_mut().poll(task).is_ready() {
+                task.waker().wake_by_ref();
+            }
+            Silence::Lasts(timer)
+        });
     }
 
     /// While the socket is not read, a reset must still be seen.
@@ -274,6 +302,16 @@ impl Io {
     }
 }
 
+/// Whether the stream is looked at after a while.
+enum Silence {
+    /// It has just begun.
+    Begins,
+    /// When the timer ends.
+    Lasts(Pin<Box<Sleep>>),
+    /// Others tell if its peer is lost.
+    IsNothing,
+}
+
 async fn give_way() {
     for _ in 0..END_GIVES_WAY {
         yield_now().await;
@@ -281,13 +319,21 @@ async fn give_way() {
 }
 
 /// Reads although no event has said that there is something: a client that speaks first has often
-/// done so by the time that it is accepted, and its first bytes then go with `Open`.
-fn read_unasked(socket: &TcpStream, buffer: &mut BytesMut, capacity: usize) -> io::Result<usize> {
-    let start = buffer.len();
-    buffer.resize(start + capacity, 0);
-    let read = (&*SockRef::from(socket)).read(&mut buffer[start..]);
-    buffer.truncate(start + *read.as_ref().unwrap_or(&0));
-    read
+/// done so by the time that it is accepted, and its first bytes then go with `Open`. At most [`MIN_READ`].
+fn read_unasked(socket: &TcpStream, capacity: usize) -> io::Result<Payload> {
+    let mut bytes = [0; MIN_READ];
+    let read = (&*SockRef::from(socket)).read(&mut bytes[..capacity.min(MIN_READ)])?;
+    Ok(Payload::from(&bytes[..read]))
+}
+
+/// Reads into a buffer with the room that the headers need.
+fn read_ready(socket: &TcpStream, capacity: usize) -> io::Result<Payload> {
+    let (mut buffer, start) = StreamWorker::read_buffer(capacity).into_buffer();
+    // The room behind the buffer is for the tag: the read must not fill it.
+    let read = socket.try_read_buf(&mut bytes::BufMut::limit(&mut buffer, capacity))?;
+    let payload = Payload::from_buffer(buffer, start);
+    let small = read <= SMALL_PAYLOAD && capacity > 2 * SMALL_PAYLOAD;
+    Ok(if small { Payload::from(&payload[..]) } else { payload })
 }
 
 enum Read {
@@ -300,7 +346,7 @@ enum Read {
 fn write(socket: &TcpStream, worker: &mut StreamWorker, task: &mut Task<'_>) -> io::Result<()> {
     while !worker.waiting.is_empty() && socket.poll_write_ready(task)?.is_ready() {
         let (slices, count) = worker.waiting.slices();
-        match socket.try_write_vectored(&slices[..count]) {
+        match readiness::try_write(socket, &slices[..count]) {
             Ok(written) => {
                 worker.waiting.advance(written);
                 worker.socket_wrote(written);

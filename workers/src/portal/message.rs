@@ -12,7 +12,8 @@
 //!
 //! Integers are read in every width MessagePack has and written in the shortest, except in [`data_header`], whose size is fixed
 //! so that bytes can be read from a socket straight behind the room kept for it. Decoding allocates nothing and copies nothing: a
-//! `Data`'s bytes are given as a range of the input. An input is one message and nothing else.
+//! `Data`'s bytes are given as a range of the input. A payload is 1 to [`MAX_MESSAGES`] messages, one after the other: what an end has to say at the
+//! same time is sealed, sent and received once.
 
 use std::convert::Infallible;
 use std::ops::Range;
@@ -28,6 +29,8 @@ use crate::portal::reason::{Refusal, ResetReason};
 pub const VERSION: u64 = 1;
 /// The most bytes one `Data` may carry: two full socket reads, and small beside the first window.
 pub const MAX_DATA: usize = 128 * 1024;
+/// The most messages in one payload: more than an end ever has to say at the same time, and few for one turn.
+pub const MAX_MESSAGES: usize = 8;
 /// The most bytes of text in `Refused`: one line of a log.
 pub const MAX_TEXT: usize = 200;
 /// The size of what [`data_header`] writes before the bytes.
@@ -106,7 +109,7 @@ impl Control<'_> {
     }
 }
 
-/// What [`decode`] found.
+/// A message that [`decode`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decoded<'a> {
     /// Anything but stream bytes.
@@ -155,9 +158,9 @@ pub enum DecodeError {
         /// What came, or was announced.
         came: usize,
     },
-    /// Bytes behind the message.
-    #[error("{0} bytes follow the message")]
-    Trailing(usize),
+    /// A payload of too many messages.
+    #[error("more than {MAX_MESSAGES} messages came at once")]
+    TooMany,
 }
 
 /// What stands before `len` bytes at `offset` to make a `Data` message of them: array of 3, kind 3, 64-bit offset, 32-bit length.
@@ -169,8 +172,8 @@ pub const fn data_header(offset: Offset, len: u32) -> [u8; DATA_HEADER] {
     [0x93, DATA, 0xcf, a, b, c, d, e, f, g, h, 0xc6, i, j, k, l]
 }
 
-/// Reads one message, which is the whole of `input`.
-pub fn decode(input: &[u8]) -> Result<Decoded<'_>, DecodeError> {
+/// Reads the message that `input` begins with, and tells its length in bytes; behind it begins the next one, or nothing.
+pub fn decode(input: &[u8]) -> Result<(Decoded<'_>, usize), DecodeError> {
     let mut rest = input;
     let came = read_array_len(&mut rest).map_err(|_| DecodeError::Malformed("the array"))?;
     let kind: u8 = integer(&mut rest, "the kind")?;
@@ -222,10 +225,7 @@ pub fn decode(input: &[u8]) -> Result<Decoded<'_>, DecodeError> {
         }
         other => return Err(DecodeError::UnknownKind(other)),
     };
-    match rest.len() {
-        0 => Ok(decoded),
-        more => Err(DecodeError::Trailing(more)),
-    }
+    Ok((decoded, position(input, rest)))
 }
 
 /// Where `rest`, the unread end of `input`, begins.

@@ -100,7 +100,7 @@ fn check_target(target: &str) -> Result<()> {
 }
 
 /// The streams that their inlets still address through the outlet, by the way back to them.
-type Opening = Arc<Mutex<HashMap<Route, Address>>>;
+type Opening = Arc<Mutex<HashMap<Route, Address, ahash::RandomState>>>;
 
 struct OutletSink {
     target: String,
@@ -132,8 +132,10 @@ impl Sink for OutletSink {
             return self.pass_on(entry.node(), stream, message);
         }
         match decode(&message.payload) {
-            Ok(Decoded::Control(Control::Open { limit })) => self.open(entry, limit, message),
-            Ok(Decoded::Control(Control::Reset { .. })) => Ok(()),
+            Ok((Decoded::Control(Control::Open { limit }), length)) => {
+                self.open(entry, limit, length, message)
+            }
+            Ok((Decoded::Control(Control::Reset { .. }), _)) => Ok(()),
             Err(DecodeError::UnsupportedVersion(_)) => {
                 refuse(entry, message, Refusal::UnsupportedVersion);
                 Ok(())
@@ -158,11 +160,13 @@ impl OutletSink {
         node.try_route(message)
     }
 
+    /// Starts the stream of a message that begins with `length` bytes of `Open`; the stream gets the rest.
     fn open(
         &self,
         entry: &Arc<Entry>,
         limit: Limit,
-        message: Message,
+        length: usize,
+        mut message: Message,
     ) -> Result<(), Box<Undelivered>> {
         let node = entry.node();
         let inlet = message.return_route.clone();
@@ -184,7 +188,7 @@ impl OutletSink {
         let address = Address::random();
         let description =
             Description::new(address.clone(), Class::Reply).with_access(path.answers());
-        let listed = self.list(inlet.clone(), address);
+        let listed = self.list(inlet.clone(), address.clone());
         let side = Side::Outlet { target: self.target.clone(), _listed: Some(listed) };
         let arbiter = node.arbiter_for(&path);
         let start = Start { node: node.clone(), stream, path, route: inlet, side, place };
@@ -193,7 +197,14 @@ impl OutletSink {
         } else {
             node.launch(description.on(arbiter), move |_| StreamWorker::new(start, None)).map(drop)
         };
-        launched.map_err(|_| Undelivered::new(message, &entry.address, Reason::Unreachable))
+        if launched.is_err() {
+            return Err(Undelivered::new(message, &entry.address, Reason::Unreachable));
+        }
+        message.payload.narrow(length..usize::MAX);
+        match message.payload.is_empty() {
+            true => Ok(()),
+            false => self.pass_on(entry.node(), address, message),
+        }
     }
 
     fn list(&self, inlet: Route, stream: Address) -> Listed {

@@ -60,8 +60,8 @@ async fn connect(target: &str) -> Result<Connected, NoTarget> {
 /// The socket is prepared before it connects: when the client leaves meanwhile, the target may
 /// have accepted already, and has to see that reset too.
 async fn connect_to(address: SocketAddr) -> io::Result<Connected> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
+    let kind = Type::STREAM.nonblocking();
+    let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
     prepare(&SockRef::from(&socket))?;
     match socket.connect(&address.into()) {
         Err(error) if !is_under_way(&error) => return Err(error),

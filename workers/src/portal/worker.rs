@@ -12,9 +12,16 @@
 //! * A stream whose path tells of no loss (a relay, or a node between that only forwards) repeats its limit
 //!   when nothing has come for [`SILENCE`](super::pool::SILENCE): if nobody is there, the notice that comes back resets it.
 
-use std::{fmt, io::Write as _, net::SocketAddr, rc::Rc, time::Instant};
+use std::{
+    fmt,
+    io::Write as _,
+    net::SocketAddr,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
+use bytes::{Buf, Bytes};
 use ockam_runtime::{
     complaints::Complaints,
     limits::{HEADROOM_BYTES, TAILROOM_BYTES},
@@ -31,7 +38,7 @@ use super::{
     action::{Action, End},
     credit::EARLY_CREDIT,
     io::Io,
-    message::{data_header, decode, Control, Decoded},
+    message::{data_header, decode, Control, DecodeError, Decoded, MAX_MESSAGES},
     pool::Place,
     reason::{Refusal, ResetReason},
     round_trip::RoundTrip,
@@ -54,6 +61,8 @@ pub(crate) struct StreamWorker {
     route: Route,
     /// Our own address, as a return route.
     back: Route,
+    /// Messages that go with the next bytes from the socket, or else at the end of this turn.
+    unsent: Vec<u8>,
     side: Side,
     begun: Instant,
     round_trip: RoundTrip,
@@ -104,6 +113,7 @@ impl StreamWorker {
             },
             route: start.route,
             back: Route::new(),
+            unsent: Vec::new(),
             side: start.side,
             begun: Instant::now(),
             registration: None,
@@ -131,8 +141,19 @@ impl StreamWorker {
             return self.stream.stop(ResetReason::Stopped);
         };
         payload.prepend(&data_header(offset, u32::try_from(length).unwrap_or(u32::MAX)));
+        payload.prepend(&self.unsent);
+        self.unsent.clear();
         let message = Message::new(self.route.clone(), self.back.clone(), payload);
         self.node.route(message.with_permit(permit));
+    }
+
+    /// Sends what found no bytes to go with.
+    pub(crate) fn flush(&mut self) {
+        if !self.unsent.is_empty() {
+            let payload = Payload::from(&self.unsent[..]);
+            self.unsent.clear();
+            self.node.route(Message::new(self.route.clone(), self.back.clone(), payload));
+        }
     }
 
     /// An empty payload for a read of up to `capacity` bytes, with the room that the headers need.
@@ -150,7 +171,8 @@ impl StreamWorker {
         }
     }
 
-    /// Does what the stream's state asks for.
+    /// Does what the stream's state asks for. What it says to the other end is sent with the next bytes or by [`flush`](Self::flush),
+    /// which [`Io`] calls at the end of its turn.
     pub(crate) fn act(&mut self, context: &mut Context<Self>) {
         if self.expects_answer && self.stream.end().is_none() {
             return;
@@ -158,7 +180,7 @@ impl StreamWorker {
         let mut ended_by_peer = false;
         while let Some(action) = self.stream.poll_action() {
             match action {
-                Action::Send(control) => self.send(&control),
+                Action::Send(control) => self.say(&control),
                 Action::ShutdownWrite => ended_by_peer = true,
                 Action::ResetSocket if self.has_last_words() => {}
                 Action::ResetSocket => {
@@ -167,6 +189,7 @@ impl StreamWorker {
                     self.socket = None;
                 }
                 Action::Finished(end) => {
+                    self.flush();
                     self.finish(end);
                     if self.has_last_words() {
                         // For the rest of its life, nobody else knows of it.
@@ -211,25 +234,26 @@ impl StreamWorker {
         all
     }
 
-    fn send(&mut self, control: &Control<'_>) {
+    fn say(&mut self, control: &Control<'_>) {
         self.round_trip.sent(control, self.begun.elapsed());
-        let payload = Payload::from(&control.encode()[..]);
-        self.node.route(Message::new(self.route.clone(), self.back.clone(), payload));
+        self.unsent.extend_from_slice(&control.encode());
     }
 
-    /// Looks now and then whether anything came, for as long as nobody else would tell of a loss.
-    fn listen(&mut self, context: &mut Context<Self>) {
-        context.run_later(self.place.silence(), |actor, context| {
-            actor.keep_alive();
-            if actor.is_watched() {
-                return;
-            }
-            if !std::mem::take(&mut actor.heard) {
-                actor.stream.handle_silence();
-                actor.act(context);
-            }
-            actor.listen(context);
-        });
+    /// The stream has lasted. Tells when to look again, for as long as nobody else would tell of a loss.
+    pub(crate) fn look(&mut self) -> Option<Duration> {
+        self.keep_alive();
+        if self.is_watched() {
+            return None;
+        }
+        if !std::mem::take(&mut self.heard) {
+            self.stream.handle_silence();
+        }
+        Some(self.silence())
+    }
+
+    /// How long it may be silent before it is looked at.
+    pub(crate) fn silence(&self) -> Duration {
+        self.place.silence()
     }
 
     /// For a stream that has lasted; doing it again changes nothing.
@@ -273,24 +297,33 @@ impl StreamWorker {
     fn receive(&mut self, message: Message) {
         // The permit is dropped with the envelope: the stream's credit bounds these bytes from
         // here on, so the sender's edge is free again.
-        let Envelope { mut payload, return_route, .. } = message.into_envelope();
-        let decoded = match decode(&payload) {
-            Ok(decoded) => decoded,
-            Err(error) => {
-                let what =
-                    format_args!("a portal message from {return_route} is malformed: {error}");
-                self.warn("portal-protocol", what);
-                return self.stream.handle_garbage();
+        let Envelope { payload, return_route, .. } = message.into_envelope();
+        let mut rest = payload.into_bytes();
+        for _ in 0..MAX_MESSAGES {
+            if let Err(error) = self.receive_first(&mut rest, &return_route) {
+                return self.malformed(&return_route, &error);
             }
-        };
+            if rest.is_empty() {
+                return;
+            }
+        }
+        self.malformed(&return_route, &DecodeError::TooMany);
+    }
+
+    /// Takes the first message off `rest`.
+    fn receive_first(&mut self, rest: &mut Bytes, return_route: &Route) -> Result<(), DecodeError> {
+        let (decoded, length) = decode(rest)?;
         if let Decoded::Control(Control::Opened { .. }) = decoded {
-            self.route = return_route;
+            self.route = return_route.clone();
         }
         self.round_trip.received(&decoded, self.begun.elapsed());
-        match self.stream.handle_message(decoded) {
+        let data = self.stream.handle_message(decoded);
+        let mut message = rest.split_to(length);
+        match data {
             Ok(Some(range)) => {
-                payload.narrow(range);
-                self.waiting.push(payload.into_bytes());
+                message.truncate(range.end);
+                message.advance(range.start);
+                self.waiting.push(message);
             }
             Ok(None) => {}
             Err(violation) => {
@@ -299,6 +332,13 @@ impl StreamWorker {
                 self.warn("portal-protocol", what);
             }
         }
+        Ok(())
+    }
+
+    fn malformed(&mut self, return_route: &Route, error: &DecodeError) {
+        let what = format_args!("a portal message from {return_route} is malformed: {error}");
+        self.warn("portal-protocol", what);
+        self.stream.handle_garbage();
     }
 
     fn undeliverable(&mut self, message: &Message) {
@@ -344,6 +384,7 @@ impl StreamWorker {
                 Err(refusal) => actor.refuse(refusal.reason, &refusal.why),
             }
             actor.act(context);
+            actor.flush();
         }));
     }
 
@@ -380,7 +421,8 @@ impl Drop for StreamWorker {
         if begun && self.stream.end().is_none() && !self.node.is_stopping() {
             self.stream.stop(ResetReason::Stopped);
             if let Some(Action::Send(reset)) = self.stream.poll_action() {
-                self.send(&reset);
+                self.say(&reset);
+                self.flush();
             }
         }
     }
@@ -392,7 +434,6 @@ impl Handler<Adopt> for StreamWorker {
     fn handle(&mut self, Adopt(registration): Adopt, context: &mut Context<Self>) {
         self.back = Route::from(registration.address().clone());
         self.registration = Some(registration);
-        self.listen(context);
         self.act(context);
         self.connect(context);
         context.spawn(Io::default());

@@ -6,3 +6,4 @@
 mod quiet;
 mod stalled;
 mod support;
+mod together;

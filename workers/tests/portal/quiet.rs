@@ -132,8 +132,11 @@ impl Handler<Routed<Payload>> for Spy {
     type Result = ();
 
     fn handle(&mut self, message: Routed<Payload>, _: &mut ActorContext<Self>) {
-        if let Ok(Decoded::Control(Control::Window { .. })) = decode(message.body()) {
-            self.0.fetch_add(1, Ordering::SeqCst);
+        let mut rest: &[u8] = message.body();
+        while let Ok((first, length)) = decode(rest) {
+            let asks = matches!(first, Decoded::Control(Control::Window { .. }));
+            self.0.fetch_add(asks.into(), Ordering::SeqCst);
+            rest = &rest[length..];
         }
         // What comes after the end of a stream finds nobody; its sender is told.
         let _ = message.forward();

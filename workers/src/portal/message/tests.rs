@@ -26,18 +26,25 @@ fn data(offset: u64, bytes: &[u8]) -> Vec<u8> {
     message
 }
 
+/// The message that is the whole of `input`.
+fn only(input: &[u8]) -> Result<Decoded<'_>, DecodeError> {
+    let (message, length) = decode(input)?;
+    assert_eq!(length, input.len(), "it is read to the end");
+    Ok(message)
+}
+
 proptest! {
     #[test]
     fn a_control_message_comes_back_as_it_was(parts in control()) {
         let message = build(&parts);
         let encoded = message.encode();
-        prop_assert_eq!(decode(&encoded), Ok(Decoded::Control(message)));
+        prop_assert_eq!(only(&encoded), Ok(Decoded::Control(message)));
     }
 
     #[test]
     fn data_comes_back_as_offset_and_range(offset: u64, bytes in prop::collection::vec(any::<u8>(), 1..2000)) {
         let message = data(offset, &bytes);
-        let Ok(Decoded::Data { offset: came, range }) = decode(&message) else {
+        let Ok(Decoded::Data { offset: came, range }) = only(&message) else {
             panic!("no data in {:?}", decode(&message));
         };
         prop_assert_eq!(came.value(), offset);
@@ -45,13 +52,27 @@ proptest! {
     }
 
     #[test]
-    fn every_true_prefix_and_every_extension_is_refused(parts in control(), more in 1..9usize) {
-        let mut encoded = build(&parts).encode();
-        for cut in 0..encoded.len() {
+    fn every_true_prefix_is_refused_and_what_follows_is_left(parts in control(), more in prop::collection::vec(any::<u8>(), 1..9)) {
+        let message = build(&parts);
+        let mut encoded = message.encode();
+        let length = encoded.len();
+        for cut in 0..length {
             prop_assert!(decode(&encoded[..cut]).is_err());
         }
-        encoded.extend(std::iter::repeat_n(0, more));
-        prop_assert_eq!(decode(&encoded), Err(DecodeError::Trailing(more)));
+        encoded.extend(more);
+        prop_assert_eq!(decode(&encoded), Ok((Decoded::Control(message), length)));
+    }
+
+    #[test]
+    fn messages_one_after_the_other_are_read_in_turn(first in control(), bytes in prop::collection::vec(any::<u8>(), 1..200), last in control()) {
+        let (first, last) = (build(&first), build(&last));
+        let payload = [first.encode(), data(7, &bytes), last.encode()].concat();
+        let (found, at) = decode(&payload).unwrap();
+        prop_assert_eq!(found, Decoded::Control(first));
+        let (found, length) = decode(&payload[at..]).unwrap();
+        let range = DATA_HEADER..DATA_HEADER + bytes.len();
+        prop_assert_eq!(found, Decoded::Data { offset: Offset::new(7), range });
+        prop_assert_eq!(only(&payload[at + length..]), Ok(Decoded::Control(last)));
     }
 }
 
@@ -91,7 +112,7 @@ fn integers_of_every_width_are_read_and_negative_ones_are_not() {
     }
     // Wide array, kind and length are MessagePack as well.
     let wide = [0xdd, 0, 0, 0, 3, 0xcd, 0, 3, 5, 0xc5, 0, 1, 9];
-    assert_eq!(decode(&wide), Ok(Decoded::Data { offset: Offset::new(5), range: 12..13 }));
+    assert_eq!(only(&wide), Ok(Decoded::Data { offset: Offset::new(5), range: 12..13 }));
 }
 
 #[test]
@@ -124,7 +145,7 @@ fn what_is_no_message_is_refused_by_name() {
 fn a_long_text_is_cut_between_characters_and_one_from_outside_is_refused() {
     let text = "é".repeat(150) + "x";
     let encoded = Control::Refused { reason: Refusal::Busy, text: &text }.encode();
-    let Ok(Decoded::Control(Control::Refused { text: came, .. })) = decode(&encoded) else {
+    let Ok(Decoded::Control(Control::Refused { text: came, .. })) = only(&encoded) else {
         panic!("not read back");
     };
     assert_eq!(came, "é".repeat(100));
@@ -175,11 +196,13 @@ fn a_million_mutated_inputs_never_panic_and_never_allocate() {
                 }
             }
             match decode(&input) {
-                Ok(Decoded::Data { range, .. }) => {
-                    assert!(!range.is_empty() && range.end == input.len());
+                Ok((message, length)) => {
+                    assert!(length <= input.len());
+                    if let Decoded::Data { range, .. } = message {
+                        assert!(!range.is_empty() && range.end == length);
+                    }
                     read += 1;
                 }
-                Ok(Decoded::Control(_)) => read += 1,
                 Err(_) => refused += 1,
             }
         }

@@ -127,7 +127,7 @@ impl Pair {
             return false;
         };
         let side = &mut self.sides[to];
-        match (&mut side.stream, decode(&message).unwrap()) {
+        match (&mut side.stream, decode(&message).unwrap().0) {
             (Some(stream), decoded) => {
                 if let Some(range) = stream.handle_message(decoded).unwrap() {
                     assert_eq!(side.seen, Seen::Nothing, "bytes after the end");

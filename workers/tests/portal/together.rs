@@ -1,0 +1,145 @@
+//! What an end of a stream has to say at the same time is one message, and is taken as one.
+
+use std::{
+    io::Write as _,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
+
+use actix::{Actor, Context as ActorContext, Handler};
+use ockam_runtime::{route, Context, Payload, Routed};
+use ockam_workers::portal::{
+    message::{data_header, decode, Control, Decoded, MAX_MESSAGES},
+    offset::{Limit, Offset},
+    reason::ResetReason,
+    Inlet,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+use crate::support::{in_time, node, outlet, run, DEADLINE};
+
+/// What a payload holds: the names of its messages.
+fn names(mut payload: &[u8]) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    while !payload.is_empty() {
+        let (message, length) = decode(payload).unwrap();
+        names.push(match message {
+            Decoded::Control(control) => control.name(),
+            Decoded::Data { .. } => "Data",
+        });
+        payload = &payload[length..];
+    }
+    names
+}
+
+/// Passes everything on and notes what it was.
+#[derive(Clone, Default)]
+struct Spy(Arc<Mutex<Vec<Vec<&'static str>>>>);
+
+impl Actor for Spy {
+    type Context = ActorContext<Self>;
+}
+
+impl Handler<Routed<Payload>> for Spy {
+    type Result = ();
+
+    fn handle(&mut self, message: Routed<Payload>, _: &mut ActorContext<Self>) {
+        self.0.lock().unwrap().push(names(message.body()));
+        // What comes after the end of a stream finds nobody; its sender is told.
+        let _ = message.forward();
+    }
+}
+
+/// A client that has asked before anybody accepts it gets an answer; these messages carried both.
+async fn messages_of_a_short_exchange() -> Vec<Vec<&'static str>> {
+    let ctx = node().await;
+    let target = outlet(ctx.node()).await;
+    let spy = Spy::default();
+    ctx.start_worker("spy", spy.clone()).unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    client.write_all(b"?").unwrap();
+    Inlet::start(ctx.node(), listener, route!["spy", "outlet"]).unwrap();
+    answer(&target).await;
+    client.set_nonblocking(true).unwrap();
+    let mut client = tokio::net::TcpStream::from_std(client).unwrap();
+    assert_eq!(in_time("the answer", client.read_u8()).await.unwrap(), b'!');
+    drop(client);
+    ctx.node().stop().await;
+    let messages = spy.0.lock().unwrap();
+    messages.clone()
+}
+
+/// Takes one client, which asks, and answers.
+async fn answer(target: &TcpListener) {
+    let (mut socket, _) = in_time("a connection to the target", target.accept()).await.unwrap();
+    assert_eq!(in_time("the question", socket.read_u8()).await.unwrap(), b'?');
+    socket.write_all(b"!").await.unwrap();
+}
+
+#[test]
+fn a_short_question_goes_with_open_and_a_quick_answer_with_opened() {
+    run(async {
+        let begun = Instant::now();
+        loop {
+            let messages = messages_of_a_short_exchange().await;
+            assert_eq!(messages[0], ["Open", "Data"]);
+            if messages[1] == ["Opened", "Data"] {
+                return;
+            }
+            // On a busy machine the target may take longer than an answer is waited for.
+            assert_eq!(messages[1], ["Opened"]);
+            assert!(begun.elapsed() < DEADLINE, "no answer went with Opened");
+        }
+    });
+}
+
+/// Sends all these messages to the outlet at once.
+async fn send(ctx: &Context, messages: &[Vec<u8>]) {
+    ctx.send("outlet", Payload::from(&messages.concat()[..])).await.unwrap();
+}
+
+#[test]
+fn an_outlet_takes_a_whole_exchange_at_once() {
+    run(async {
+        let mut ctx = node().await;
+        let target = outlet(ctx.node()).await;
+        let open = Control::Open { limit: Limit::new(100) }.encode();
+        let data = |offset, text: &[u8]| {
+            [&data_header(Offset::new(offset), text.len() as u32)[..], text].concat()
+        };
+        let fin = Control::Fin { offset: Offset::new(11) }.encode();
+        send(&ctx, &[open, data(0, b"all "), data(4, b"at once"), fin]).await;
+        let (mut socket, _) = in_time("a connection to the target", target.accept()).await.unwrap();
+        let mut came = String::new();
+        in_time("the end", socket.read_to_string(&mut came)).await.unwrap();
+        assert_eq!(came, "all at once");
+        let answer = in_time("Opened", ctx.receive::<Payload>()).await.unwrap();
+        assert_eq!(names(answer.body())[0], "Opened");
+        drop(socket);
+        ctx.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn more_messages_at_once_than_an_end_has_to_say_reset_the_stream() {
+    run(async {
+        let mut ctx = node().await;
+        let _target = outlet(ctx.node()).await;
+        let open = Control::Open { limit: Limit::new(100) }.encode();
+        let window = Control::Window { limit: Limit::new(100) }.encode();
+        send(&ctx, &[vec![open], vec![window; MAX_MESSAGES + 1]].concat()).await;
+        // It may have been opened before.
+        let mut came = Vec::new();
+        while !names(&came).contains(&"Reset") {
+            let answer = in_time("Reset", ctx.receive::<Payload>()).await.unwrap();
+            came.extend_from_slice(answer.body());
+        }
+        let reset = Control::Reset { reason: ResetReason::ProtocolViolation };
+        assert!(came.ends_with(&reset.encode()), "{:?}: {came:?}", names(&came));
+        ctx.stop().await.unwrap();
+    });
+}
