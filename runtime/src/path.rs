@@ -84,7 +84,10 @@ impl Path {
     pub fn has_news(&mut self) -> bool {
         let Some(state) = &mut self.state else { return false };
         let news = state.has_changed().unwrap_or(true);
-        state.mark_unchanged();
+        // Otherwise a change in between, from another thread, would be none.
+        if news {
+            state.mark_unchanged();
+        }
         news
     }
 

@@ -3,11 +3,14 @@
 //! actix polls it whenever the actor's task wakes: when the socket is ready, when a message came,
 //! when the first edge has room again, and when the path was lost. So there is one task and one
 //! wake-up for each turn, and nothing is shared between tasks.
+//!
+//! What hardly ever has news, the path and the timer of silence, is polled once, to wake the task, and then only when it
+//! has. tokio's budget is not asked for that: the poll that it cuts short would have been the last.
 
 use std::{
-    future::Future,
+    future::{poll_fn, Future},
     io::{self, Read as _},
-    pin::Pin,
+    pin::{pin, Pin},
     rc::Rc,
     task::{Context as Task, Poll},
 };
@@ -18,7 +21,7 @@ use socket2::SockRef;
 use tokio::{
     io::Interest,
     net::TcpStream,
-    task::{yield_now, JoinHandle},
+    task::{unconstrained, yield_now, JoinHandle},
     time::{sleep, Sleep},
 };
 
@@ -259,7 +262,7 @@ impl Io {
         }
         let lost = self.path_lost.get_or_insert_with(|| {
             let (mut path, epoch) = (worker.path.clone(), worker.epoch);
-            Box::pin(async move { path.lost(epoch).await })
+            Box::pin(unconstrained(async move { path.lost(epoch).await }))
         });
         if lost.as_mut().poll(task).is_ready() {
             self.path_lost = Some(Box::pin(std::future::pending()));
@@ -269,7 +272,6 @@ impl Io {
 
     fn poll_silence(&mut self, worker: &mut StreamWorker, task: &mut Task<'_>) {
         if let Silence::Lasts(timer) = &self.silence {
-            // It was polled, and nobody else's task waits for it.
             if !timer.is_elapsed() {
                 return;
             }
@@ -281,7 +283,8 @@ impl Io {
         };
         self.silence = again.map_or(Silence::IsNothing, |time| {
             let mut timer = Box::pin(sleep(time));
-            if timer.as_mut().poll(task).is_ready() {
+            let polled = pin!(unconstrained(poll_fn(|task| timer.as_mut().poll(task)))).poll(task);
+            if polled.is_ready() {
                 task.waker().wake_by_ref();
             }
             Silence::Lasts(timer)
