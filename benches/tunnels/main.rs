@@ -131,6 +131,7 @@ fn compare(options: &Options) -> io::Result<()> {
     let mut results = summary::Results::of(&kinds);
     for round in 1..=options.rounds() {
         eprintln!("round {round} of {}", options.rounds());
+        results.note_others(other_work(options.wait_quiet()));
         let mut contestants = Vec::new();
         for kind in results.still_running() {
             match measure::Contestant::start(kind) {
@@ -138,7 +139,6 @@ fn compare(options: &Options) -> io::Result<()> {
                 Err(error) => results.give_up(kind, error.to_string()),
             }
         }
-        results.note_others(other_work(options.wait_quiet()));
         measure::round(&mut contestants, options);
         for contestant in contestants {
             results.add(contestant.kind, contestant.finish());

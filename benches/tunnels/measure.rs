@@ -45,8 +45,10 @@ pub(crate) struct Contestant {
     pub(crate) kind: &'static Kind,
     running: Running,
     half_closes: bool,
-    trips: Vec<f64>,
-    connections: Vec<f64>,
+    /// Round trips; none once one has failed, as for the rates.
+    trips: Option<Vec<f64>>,
+    /// Connections a second, of each turn.
+    rates: Option<Vec<f64>>,
     throughput: BTreeMap<Metric, f64>,
     carried: u64,
     used: Duration,
@@ -79,8 +81,8 @@ impl Contestant {
             kind,
             half_closes: client::half_closes(running.listen).is_ok(),
             running,
-            trips: Vec::new(),
-            connections: Vec::new(),
+            trips: Some(Vec::new()),
+            rates: Some(Vec::new()),
             throughput: BTreeMap::new(),
             carried: 0,
             used: Duration::ZERO,
@@ -92,10 +94,20 @@ impl Contestant {
 
     fn latency(&mut self, options: &Options) {
         let address = self.running.listen;
-        let trips = self.told(client::round_trips(address, options.round_trips() / TURNS as usize));
-        self.trips.extend(trips.into_iter().flatten());
-        let rate = self.told(connection_rate(address, options.connecting() / TURNS));
-        self.connections.extend(rate);
+        if let Some(mut trips) = self.trips.take() {
+            let each = options.round_trips() / TURNS as usize;
+            self.trips = self.told(client::round_trips(address, each)).map(|more| {
+                trips.extend(more);
+                trips
+            });
+        }
+        if let Some(mut rates) = self.rates.take() {
+            let during = options.connecting() / TURNS;
+            self.rates = self.told(connection_rate(address, during)).map(|rate| {
+                rates.push(rate);
+                rates
+            });
+        }
     }
 
     fn throughput(&mut self, metric: Metric, direction: Direction, streams: usize, bytes: u64) {
@@ -115,16 +127,18 @@ impl Contestant {
     }
 
     /// What the round has found out; the tunnel ends.
-    pub(crate) fn finish(mut self) -> Sample {
+    pub(crate) fn finish(self) -> Sample {
         let mut values = self.throughput;
-        self.trips.sort_by(f64::total_cmp);
-        for (metric, percent) in [(Metric::RoundTrip50, 50), (Metric::RoundTrip99, 99)] {
-            let trip = self.trips.get(self.trips.len() * percent / 100);
-            values.extend(trip.map(|trip| (metric, *trip)));
+        if let Some(mut trips) = self.trips {
+            trips.sort_by(f64::total_cmp);
+            values.insert(Metric::RoundTrip50, trips[trips.len() / 2]);
+            values.insert(Metric::RoundTrip99, trips[trips.len() * 99 / 100]);
         }
-        // The turns are of the same length, so this is the rate over all of them.
-        let rate = self.connections.iter().sum::<f64>() / self.connections.len() as f64;
-        values.extend((!self.connections.is_empty()).then_some((Metric::Connections, rate)));
+        if let Some(rates) = self.rates {
+            // The turns are of the same length, so this is the rate over all of them.
+            let rate = rates.iter().sum::<f64>() / rates.len() as f64;
+            values.insert(Metric::Connections, rate);
+        }
         if self.carried > 0 && !self.running.processes.is_empty() {
             let each = self.used.as_secs_f64() / (self.carried as f64 / 1e9);
             values.insert(Metric::Processor, each);

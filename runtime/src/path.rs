@@ -78,19 +78,6 @@ impl Path {
         }
     }
 
-    /// Whether [`state`](Self::state) may have changed since the last time that this was asked, or the first hop is gone.
-    ///
-    /// While it has not, nothing that waits for a change of it needs to be polled.
-    pub fn has_news(&mut self) -> bool {
-        let Some(state) = &mut self.state else { return false };
-        let news = state.has_changed().unwrap_or(true);
-        // Otherwise a change in between, from another thread, would be none.
-        if news {
-            state.mark_unchanged();
-        }
-        news
-    }
-
     /// Waits until `condition` holds, or the first hop is gone for good.
     async fn wait(&mut self, mut condition: impl FnMut(&PathState) -> bool) {
         match &mut self.state {

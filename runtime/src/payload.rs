@@ -150,8 +150,9 @@ impl From<Vec<u8>> for Payload {
 }
 
 impl From<&[u8]> for Payload {
+    /// Copies the bytes, with room before and behind them for all that is added on their way out.
     fn from(bytes: &[u8]) -> Self {
-        let mut payload = Self::with_headroom(HEADROOM_BYTES, bytes.len());
+        let mut payload = Self::with_headroom(HEADROOM_BYTES, bytes.len() + TAILROOM_BYTES);
         payload.extend_from_slice(bytes);
         payload
     }

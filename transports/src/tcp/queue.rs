@@ -3,8 +3,8 @@
 //! Messages are turned into frames when they enter the queue and written many at a time: whatever
 //! has gathered by the time that the socket takes more goes into one vectored write.
 //!
-//! Nobody is woken for what enters the queue: only the handlers of the connection's actor add to it, and actix polls what that actor spawned
-//! behind the handlers, in the same turn of its task.
+//! Nobody is woken for what enters the queue: only the connection's own actor adds to it, in its handlers and before it spawns what
+//! writes, and actix polls what an actor spawned behind its handlers, in the same turn of its task.
 
 use std::{
     cell::{Cell, RefCell},

@@ -3,14 +3,11 @@
 //! actix polls it whenever the actor's task wakes: when the socket is ready, when a message came,
 //! when the first edge has room again, and when the path was lost. So there is one task and one
 //! wake-up for each turn, and nothing is shared between tasks.
-//!
-//! What hardly ever has news, the path and the timer of silence, is polled once, to wake the task, and then only when it
-//! has. tokio's budget is not asked for that: the poll that it cuts short would have been the last.
 
 use std::{
-    future::{poll_fn, Future},
+    future::Future,
     io::{self, Read as _},
-    pin::{pin, Pin},
+    pin::Pin,
     rc::Rc,
     task::{Context as Task, Poll},
 };
@@ -257,12 +254,9 @@ impl Io {
     }
 
     fn poll_path(&mut self, worker: &mut StreamWorker, task: &mut Task<'_>) {
-        if !worker.path.has_news() && self.path_lost.is_some() {
-            return;
-        }
         let lost = self.path_lost.get_or_insert_with(|| {
             let (mut path, epoch) = (worker.path.clone(), worker.epoch);
-            Box::pin(unconstrained(async move { path.lost(epoch).await }))
+            Box::pin(async move { path.lost(epoch).await })
         });
         if lost.as_mut().poll(task).is_ready() {
             self.path_lost = Some(Box::pin(std::future::pending()));
@@ -270,6 +264,7 @@ impl Io {
         }
     }
 
+    /// Looks at a stream that has lasted. Its timer is polled once, to wake this task, and then only asked.
     fn poll_silence(&mut self, worker: &mut StreamWorker, task: &mut Task<'_>) {
         if let Silence::Lasts(timer) = &self.silence {
             if !timer.is_elapsed() {
@@ -283,8 +278,8 @@ impl Io {
         };
         self.silence = again.map_or(Silence::IsNothing, |time| {
             let mut timer = Box::pin(sleep(time));
-            let polled = pin!(unconstrained(poll_fn(|task| timer.as_mut().poll(task)))).poll(task);
-            if polled.is_ready() {
+            // Without tokio's budget: a poll that this cuts short would be the last.
+            if Pin::new(&mut unconstrained(timer.as_mut())).poll(task).is_ready() {
                 task.waker().wake_by_ref();
             }
             Silence::Lasts(timer)
@@ -322,10 +317,10 @@ async fn give_way() {
 }
 
 /// Reads although no event has said that there is something: a client that speaks first has often
-/// done so by the time that it is accepted, and its first bytes then go with `Open`. At most [`MIN_READ`].
+/// done so by the time that it is accepted, and its first bytes then go with `Open`. `capacity` is at most [`MIN_READ`].
 fn read_unasked(socket: &TcpStream, capacity: usize) -> io::Result<Payload> {
     let mut bytes = [0; MIN_READ];
-    let read = (&*SockRef::from(socket)).read(&mut bytes[..capacity.min(MIN_READ)])?;
+    let read = (&*SockRef::from(socket)).read(&mut bytes[..capacity])?;
     Ok(Payload::from(&bytes[..read]))
 }
 

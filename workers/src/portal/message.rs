@@ -12,8 +12,8 @@
 //!
 //! Integers are read in every width MessagePack has and written in the shortest, except in [`data_header`], whose size is fixed
 //! so that bytes can be read from a socket straight behind the room kept for it. Decoding allocates nothing and copies nothing: a
-//! `Data`'s bytes are given as a range of the input. A payload is 1 to [`MAX_MESSAGES`] messages, one after the other: what an end has to say at the
-//! same time is sealed, sent and received once.
+//! `Data`'s bytes are given as a range of the input. A payload is 1 to [`MAX_MESSAGES`] messages, one after the other, not counting `Open`: what an
+//! end has to say at the same time is sealed, sent and received once.
 
 use std::convert::Infallible;
 use std::ops::Range;
@@ -29,7 +29,7 @@ use crate::portal::reason::{Refusal, ResetReason};
 pub const VERSION: u64 = 1;
 /// The most bytes one `Data` may carry: two full socket reads, and small beside the first window.
 pub const MAX_DATA: usize = 128 * 1024;
-/// The most messages in one payload: more than an end ever has to say at the same time, and few for one turn.
+/// The most messages in one payload, behind its `Open` if it has that: more than an end ever has to say at the same time, and few for one turn.
 pub const MAX_MESSAGES: usize = 8;
 /// The most bytes of text in `Refused`: one line of a log.
 pub const MAX_TEXT: usize = 200;

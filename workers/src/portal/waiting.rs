@@ -11,6 +11,9 @@ use bytes::{Buf, Bytes};
 /// Chunks that one write takes.
 const MAX_SLICES: usize = 16;
 
+/// Chunks that wait are joined up to this size.
+const JOINED_BYTES: usize = 1024;
+
 /// Chunks in the order of the stream.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
@@ -27,12 +30,21 @@ impl Waiting {
     }
 
     /// The socket takes no more for now: what is left gets memory of its own.
+    ///
+    /// Small chunks are joined, so that a peer that sends single bytes has them cost little more than that.
     pub(crate) fn settle(&mut self) {
-        let settled = self.chunks.len().saturating_sub(self.shared);
-        for chunk in self.chunks.range_mut(settled..) {
-            *chunk = Bytes::copy_from_slice(chunk);
+        let settled = self.chunks.len().saturating_sub(std::mem::take(&mut self.shared));
+        if settled == self.chunks.len() {
+            return;
         }
-        self.shared = 0;
+        for chunk in self.chunks.split_off(settled) {
+            match self.chunks.back_mut() {
+                Some(last) if last.len() + chunk.len() <= JOINED_BYTES => {
+                    *last = Bytes::from([&last[..], &chunk].concat());
+                }
+                _ => self.chunks.push_back(Bytes::copy_from_slice(&chunk)),
+            }
+        }
     }
 
     /// The bytes for one vectored write, and how many slices there are.
@@ -108,6 +120,18 @@ mod tests {
         assert_eq!(text(&waiting), (0..16).collect::<Vec<_>>());
         waiting.advance(16);
         assert_eq!(text(&waiting), (16..20).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn single_bytes_that_have_to_wait_are_joined() {
+        let mut waiting = Waiting::default();
+        let sent: Vec<u8> = (0..5_000_u32).map(|byte| byte as u8).collect();
+        for bytes in sent.chunks(8) {
+            bytes.iter().for_each(|byte| waiting.push(Bytes::copy_from_slice(&[*byte])));
+            waiting.settle();
+        }
+        assert_eq!(waiting.chunks.len(), 5);
+        assert_eq!(text(&waiting), sent);
     }
 
     #[test]

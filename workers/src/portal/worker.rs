@@ -171,8 +171,8 @@ impl StreamWorker {
         }
     }
 
-    /// Does what the stream's state asks for. What it says to the other end is sent with the next bytes or by [`flush`](Self::flush),
-    /// which [`Io`] calls at the end of its turn.
+    /// Does what the stream's state asks for. What it says to the other end goes with the next bytes, or at the end of the turn:
+    /// [`Io`], which every turn ends with, calls [`flush`](Self::flush).
     pub(crate) fn act(&mut self, context: &mut Context<Self>) {
         if self.expects_answer && self.stream.end().is_none() {
             return;
@@ -384,7 +384,6 @@ impl StreamWorker {
                 Err(refusal) => actor.refuse(refusal.reason, &refusal.why),
             }
             actor.act(context);
-            actor.flush();
         }));
     }
 

@@ -124,22 +124,32 @@ fn an_outlet_takes_a_whole_exchange_at_once() {
     });
 }
 
+/// What the outlet answers to an Open with so many more messages behind it, up to the end of the stream.
+async fn answer_to(windows: usize, fin: &[u8]) -> Vec<u8> {
+    let mut ctx = node().await;
+    let target = outlet(ctx.node()).await;
+    let open = Control::Open { limit: Limit::new(100) }.encode();
+    let window = Control::Window { limit: Limit::new(100) }.encode();
+    send(&ctx, &[vec![open], vec![window; windows], vec![fin.to_vec()]].concat()).await;
+    // Its end is the stream's, where that was not reset.
+    drop(in_time("a connection to the target", target.accept()).await.unwrap());
+    let mut came = Vec::new();
+    while !names(&came).iter().any(|name| ["Fin", "Reset"].contains(name)) {
+        let answer = in_time("an end", ctx.receive::<Payload>()).await.unwrap();
+        came.extend_from_slice(answer.body());
+    }
+    ctx.stop().await.unwrap();
+    came
+}
+
 #[test]
 fn more_messages_at_once_than_an_end_has_to_say_reset_the_stream() {
     run(async {
-        let mut ctx = node().await;
-        let _target = outlet(ctx.node()).await;
-        let open = Control::Open { limit: Limit::new(100) }.encode();
-        let window = Control::Window { limit: Limit::new(100) }.encode();
-        send(&ctx, &[vec![open], vec![window; MAX_MESSAGES + 1]].concat()).await;
-        // It may have been opened before.
-        let mut came = Vec::new();
-        while !names(&came).contains(&"Reset") {
-            let answer = in_time("Reset", ctx.receive::<Payload>()).await.unwrap();
-            came.extend_from_slice(answer.body());
-        }
-        let reset = Control::Reset { reason: ResetReason::ProtocolViolation };
-        assert!(came.ends_with(&reset.encode()), "{:?}: {came:?}", names(&came));
-        ctx.stop().await.unwrap();
+        let fin = Control::Fin { offset: Offset::new(0) }.encode();
+        let most = answer_to(MAX_MESSAGES - 1, &fin).await;
+        assert_eq!(names(&most), ["Opened", "Fin"]);
+        let reset = Control::Reset { reason: ResetReason::ProtocolViolation }.encode();
+        let more = answer_to(MAX_MESSAGES, &fin).await;
+        assert!(more.ends_with(&reset), "{:?}", names(&more));
     });
 }
