@@ -44,15 +44,15 @@ pub(crate) struct Contestant {
     /// Which tunnel.
     pub(crate) kind: &'static Kind,
     running: Running,
-    half_closes: bool,
+    /// What is settled already.
+    sample: Sample,
     /// Round trips; none once one has failed, as for the rates.
     trips: Option<Vec<f64>>,
     /// Connections a second, of each turn.
     rates: Option<Vec<f64>>,
-    throughput: BTreeMap<Metric, f64>,
+    /// Bytes of all throughput measurements, and the processor time that they took.
     carried: u64,
     used: Duration,
-    peaks: BTreeMap<&'static str, u64>,
     _target: Process,
     _scratch: Scratch,
 }
@@ -77,16 +77,15 @@ impl Contestant {
         let scratch = Scratch::new()?;
         let (target, address) = Process::role("target", "target", &[], &scratch)?;
         let running = (kind.start)(parse(&address)?)?;
+        let half_closes = client::half_closes(running.listen).is_ok();
         Ok(Self {
             kind,
-            half_closes: client::half_closes(running.listen).is_ok(),
             running,
+            sample: Sample { half_closes, ..Sample::default() },
             trips: Some(Vec::new()),
             rates: Some(Vec::new()),
-            throughput: BTreeMap::new(),
             carried: 0,
             used: Duration::ZERO,
-            peaks: BTreeMap::new(),
             _target: target,
             _scratch: scratch,
         })
@@ -112,11 +111,11 @@ impl Contestant {
 
     fn throughput(&mut self, metric: Metric, direction: Direction, streams: usize, bytes: u64) {
         let Some(run) = self.told(carry(&self.running, direction, streams, bytes)) else { return };
-        self.throughput.insert(metric, run.gigabytes_per_second());
+        self.sample.values.insert(metric, run.gigabytes_per_second());
         self.carried += run.bytes;
         self.used += run.processor;
         for (title, peak) in run.peaks {
-            let most = self.peaks.entry(title).or_default();
+            let most = self.sample.peaks.entry(title).or_default();
             *most = peak.max(*most);
         }
     }
@@ -128,22 +127,22 @@ impl Contestant {
 
     /// What the round has found out; the tunnel ends.
     pub(crate) fn finish(self) -> Sample {
-        let mut values = self.throughput;
+        let mut sample = self.sample;
         if let Some(mut trips) = self.trips {
             trips.sort_by(f64::total_cmp);
-            values.insert(Metric::RoundTrip50, trips[trips.len() / 2]);
-            values.insert(Metric::RoundTrip99, trips[trips.len() * 99 / 100]);
+            sample.values.insert(Metric::RoundTrip50, trips[trips.len() / 2]);
+            sample.values.insert(Metric::RoundTrip99, trips[trips.len() * 99 / 100]);
         }
         if let Some(rates) = self.rates {
             // The turns are of the same length, so this is the rate over all of them.
             let rate = rates.iter().sum::<f64>() / rates.len() as f64;
-            values.insert(Metric::Connections, rate);
+            sample.values.insert(Metric::Connections, rate);
         }
         if self.carried > 0 && !self.running.processes.is_empty() {
             let each = self.used.as_secs_f64() / (self.carried as f64 / 1e9);
-            values.insert(Metric::Processor, each);
+            sample.values.insert(Metric::Processor, each);
         }
-        Sample { values, peaks: self.peaks, half_closes: self.half_closes }
+        sample
     }
 }
 

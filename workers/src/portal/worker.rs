@@ -317,13 +317,13 @@ impl StreamWorker {
             self.route = return_route.clone();
         }
         self.round_trip.received(&decoded, self.begun.elapsed());
-        let data = self.stream.handle_message(decoded);
-        let mut message = rest.split_to(length);
-        match data {
+        match self.stream.handle_message(decoded) {
             Ok(Some(range)) => {
-                message.truncate(range.end);
-                message.advance(range.start);
-                self.waiting.push(message);
+                let mut data = rest.split_to(length);
+                data.truncate(range.end);
+                data.advance(range.start);
+                self.waiting.push(data);
+                return Ok(());
             }
             Ok(None) => {}
             Err(violation) => {
@@ -332,6 +332,7 @@ impl StreamWorker {
                 self.warn("portal-protocol", what);
             }
         }
+        rest.advance(length);
         Ok(())
     }
 
