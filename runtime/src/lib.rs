@@ -17,6 +17,7 @@
 //! | what goes wrong | [`error`], [`notice`] |
 
 pub mod address;
+pub mod addresses;
 pub mod body;
 pub mod budget;
 pub mod buffers;

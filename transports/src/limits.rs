@@ -34,6 +34,10 @@ pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 /// Questions without an answer until the connection counts as lost.
 pub const KEEPALIVE_PROBES: u32 = 3;
 
+/// How long a peer may acknowledge nothing, or read nothing while more waits for it than the system takes: as long as keep-alive gives it. A node
+/// that stops reading for longer would hold up the nodes that send to it, and all that passes them.
+pub const PROGRESS_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Bytes of an idle connection's read buffer.
 pub const MIN_READ_BYTES: usize = 8 * 1024;
 

@@ -17,11 +17,11 @@ pub mod session;
 
 use std::{net::SocketAddr, time::Duration};
 
-use ockam_runtime::{Error, Result, TransportType};
+use ockam_runtime::{addresses::first_to_answer, Error, Result, TransportType};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{lookup_host, TcpStream};
 
-use crate::limits::{KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES};
+use crate::limits::{KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, PROGRESS_TIMEOUT};
 
 pub use listener::{ListenOptions, Listener};
 
@@ -70,15 +70,9 @@ pub fn check_peer(peer: &str) -> Result<()> {
 /// If the name is unknown, or none of its addresses answers within `limit`.
 pub async fn connect(peer: &str, limit: Duration) -> Result<TcpStream> {
     let connecting = async {
-        let mut last = None;
-        for address in resolve(peer).await? {
-            match TcpStream::connect(address).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = Some(error),
-            }
-        }
-        let source = last.unwrap_or_else(|| std::io::ErrorKind::NotFound.into());
-        Err(Error::transport(format!("cannot connect to {peer}"), source))
+        let addresses = resolve(peer).await?;
+        let connected = first_to_answer(addresses, limit, TcpStream::connect).await;
+        connected.map_err(|source| Error::transport(format!("cannot connect to {peer}"), source))
     };
     tokio::time::timeout(limit, connecting).await.unwrap_or_else(|_| {
         let waited_for = format!("a TCP connection to {peer}");
@@ -86,14 +80,19 @@ pub async fn connect(peer: &str, limit: Duration) -> Result<TcpStream> {
     })
 }
 
-/// Sets what every connection between nodes has: no delay of small frames, and keep-alive.
+/// Sets what every connection between nodes has: no delay of small frames, and an end when the peer is gone. Keep-alive tells of that while
+/// nothing is under way; bytes that nobody acknowledges would be sent again and again for a quarter of an hour.
 fn configure(stream: &TcpStream) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE_IDLE)
         .with_interval(KEEPALIVE_INTERVAL)
         .with_retries(KEEPALIVE_PROBES);
-    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+    let socket = SockRef::from(stream);
+    socket.set_tcp_keepalive(&keepalive)?;
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    socket.set_tcp_user_timeout(Some(PROGRESS_TIMEOUT))?;
+    Ok(())
 }
 
 #[cfg(test)]

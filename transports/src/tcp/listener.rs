@@ -189,7 +189,10 @@ async fn accept(plan: Plan, socket: std::net::TcpListener) {
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                log::warn!("cannot accept a connection on {bound}: {error}");
+                complaints.warn(
+                    "accept-failed",
+                    format_args!("cannot accept a connection on {bound}: {error}"),
+                );
                 // Out of descriptors, most likely: connections that end will free some.
                 sleep(Duration::from_millis(50)).await;
                 continue;

@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
+use ockam_runtime::addresses::first_to_answer;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::{
     net::{lookup_host, TcpStream},
@@ -47,14 +48,8 @@ pub(crate) async fn connect_target(target: String) -> Result<Connected, NoTarget
 async fn connect(target: &str) -> Result<Connected, NoTarget> {
     let unknown =
         |error: io::Error| NoTarget { reason: Refusal::NameUnknown, why: error.to_string() };
-    let mut last = io::Error::from(io::ErrorKind::NotFound);
-    for address in lookup_host(target).await.map_err(unknown)? {
-        match connect_to(address).await {
-            Ok(connected) => return Ok(connected),
-            Err(error) => last = error,
-        }
-    }
-    Err(no_target(last))
+    let addresses = lookup_host(target).await.map_err(unknown)?;
+    first_to_answer(addresses, CONNECT_TIMEOUT, connect_to).await.map_err(no_target)
 }
 
 /// The socket is prepared before it connects: when the client leaves meanwhile, the target may
