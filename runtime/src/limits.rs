@@ -30,6 +30,9 @@ pub const EDGE_BUDGET_BYTES: usize = 1024 * 1024;
 /// Bytes that one connection may have in a node by permit before its socket is no longer read.
 pub const INGRESS_BUDGET_BYTES: usize = 1024 * 1024;
 
+/// What a message counts of a budget beside its payload: about what its envelope, its routes and the room around the payload take.
+pub const MESSAGE_OVERHEAD_BYTES: usize = 512;
+
 /// Room that an ingress of raw data leaves before its payload, so that the portal's header, the
 /// routes and a secure channel's counter are written in place.
 pub const HEADROOM_BYTES: usize = 320;

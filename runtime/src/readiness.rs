@@ -6,7 +6,8 @@ use tokio::{io::Interest, net::TcpStream};
 
 /// Notes that a read took all that `socket` had, which saves the read that would find nothing; only
 /// for a read that returned fewer bytes than there was room for. The next event wakes its reader
-/// again, and an end or an error that was announced stays announced.
+/// again, and an end or an error that was announced stays announced. Not for a socket whose peer may send urgent bytes: a read
+/// ends in front of those, and no event tells of what is behind.
 ///
 /// [epoll(7)](https://man7.org/linux/man-pages/man7/epoll.7.html) says why that is enough for a stream.
 pub fn drained(socket: &TcpStream) {

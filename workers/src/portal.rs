@@ -36,6 +36,7 @@ pub mod reason;
 mod round_trip;
 pub mod stream;
 mod target;
+mod unsent;
 pub mod violation;
 mod waiting;
 mod worker;

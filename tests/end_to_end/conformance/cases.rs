@@ -26,7 +26,8 @@ fn ends(bytes: u64) -> Vec<Script> {
             .then(Client, Close)
             .then(Target, ReadToEnd)
             .then(Target, Close)
-            .expects(Open, End),
+            .expects(Open, End)
+            .exact(),
         Script::new("a request that ends with FIN, then the answer")
             .then(Client, SendTo(bytes))
             .then(Client, Finish)
@@ -34,14 +35,16 @@ fn ends(bytes: u64) -> Vec<Script> {
             .then(Target, SendTo(1_000_000))
             .meanwhile(Client, ReadToEnd)
             .meanwhile(Target, Close)
-            .expects(End, End),
+            .expects(End, End)
+            .exact(),
         Script::new("a request, then an answer that ends with close")
             .then(Client, SendTo(bytes))
             .then(Target, ReadTo(bytes))
             .then(Target, SendTo(1_000_000))
             .meanwhile(Target, Close)
             .meanwhile(Client, ReadToEnd)
-            .expects(End, Open),
+            .expects(End, Open)
+            .exact(),
         Script::new("a reset by the reader in the middle of a stream")
             .meanwhile(Client, SendTo(LARGE))
             .meanwhile(Target, ReadTo(1_000_000))
@@ -77,7 +80,8 @@ fn unread(bytes: u64) -> Vec<Script> {
             .then(Target, ReadToEnd)
             .then(Target, SendTo(bytes))
             .then(Target, SeeReset)
-            .expects(Open, EndThenReset),
+            .expects(Open, EndThenReset)
+            .exact(),
     ]
 }
 
@@ -90,7 +94,8 @@ fn full() -> Vec<Script> {
             .then(Target, ReadToEnd)
             .then(Target, Close)
             .then(Client, ReadToEnd)
-            .expects(End, End),
+            .expects(End, End)
+            .exact(),
         Script::new("FIN while both windows are full")
             .meanwhile(Client, Fill)
             .meanwhile(Target, Fill)
@@ -98,7 +103,8 @@ fn full() -> Vec<Script> {
             .then(Target, Finish)
             .then(Client, ReadToEnd)
             .then(Target, ReadToEnd)
-            .expects(End, End),
+            .expects(End, End)
+            .exact(),
         Script::new("40 MB and FIN to a reader that begins when the window is full")
             .then(Client, Fill)
             .then(Client, SendTo(LARGE))
@@ -106,7 +112,8 @@ fn full() -> Vec<Script> {
             .meanwhile(Target, ReadToEnd)
             .then(Target, Close)
             .then(Client, ReadToEnd)
-            .expects(End, End),
+            .expects(End, End)
+            .exact(),
         Script::new("FIN and RST while the window is full")
             .then(Client, Fill)
             .then(Client, Finish)
@@ -143,28 +150,33 @@ fn bare(bytes: u64) -> Vec<Script> {
             .then(Target, ReadTo(bytes))
             .then(Client, Close)
             .then(Target, ReadToEnd)
-            .expects(Open, End),
+            .expects(Open, End)
+            .exact(),
         Script::new("the target speaks, and the client never does")
             .bare()
             .then(Target, SendTo(bytes))
             .then(Target, Close)
             .then(Client, ReadToEnd)
-            .expects(End, Open),
+            .expects(End, Open)
+            .exact(),
         Script::new("the client connects and closes")
             .bare()
             .then(Client, Close)
             .then(Target, ReadToEnd)
-            .expects(Open, End),
+            .expects(Open, End)
+            .exact(),
         Script::new("the target accepts and closes")
             .bare()
             .then(Target, Close)
             .then(Client, ReadToEnd)
             .then(Client, Close)
-            .expects(End, Open),
+            .expects(End, Open)
+            .exact(),
         Script::new("the target accepts and resets")
             .bare()
             .then(Target, Step::Reset)
             .then(Client, ReadToEnd)
-            .expects(Reset, Open),
+            .expects(Reset, Open)
+            .exact(),
     ]
 }

@@ -12,6 +12,9 @@
 //!   FIN-WAITs. Which one it is depends on how far the FIN had come, so both may be. An end must be
 //!   the whole even then.
 //!
+//! What is promised is one thing, what a direct connection does another: with few bytes, Linux on one host has but one outcome for
+//! each script, FIN and then RST too, and [`Outcome`]s are compared with that.
+//!
 //! Never in any set: a byte that was not sent there, an end with less than the whole, an end
 //! without a FIN, a reset without a RST, and nothing at all.
 
@@ -23,6 +26,33 @@ pub(super) struct History {
     pub(super) received: u64,
     pub(super) end: bool,
     pub(super) reset: bool,
+}
+
+/// How much came of what the other side has sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Came {
+    Nothing,
+    Part,
+    All,
+}
+
+/// What one side has seen without the numbers, so that it can be compared between runs and ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Outcome {
+    pub(super) came: Came,
+    pub(super) end: bool,
+    pub(super) reset: bool,
+}
+
+impl History {
+    pub(super) fn outcome(&self, other: &History) -> Outcome {
+        let came = match self.received {
+            all if all == other.sent => Came::All,
+            0 => Came::Nothing,
+            _ => Came::Part,
+        };
+        Outcome { came, end: self.end, reset: self.reset }
+    }
 }
 
 /// What a side may have seen when a script is over.

@@ -7,6 +7,7 @@ use super::{
         Side::{self, Client, Target},
         Step,
     },
+    EXACT_BYTES,
 };
 
 /// What ends a direction, or the connection.
@@ -82,7 +83,7 @@ fn observed(order: &Order, chunk: u64) -> Script {
         script = script.then(other, seen.0);
         expected[other as usize] = seen.1;
     }
-    script.expects(expected[Client as usize], expected[Target as usize])
+    script.expects(expected[Client as usize], expected[Target as usize]).exact()
 }
 
 /// Both sides have sent `bytes` bytes, the events follow each other, and only then somebody reads.
@@ -109,7 +110,11 @@ fn at_once(order: &Order, bytes: u64) -> Script {
             script = script.then(reader, Step::ReadToEnd);
         }
     }
-    script.expects(expected[Client as usize], expected[Target as usize])
+    script = script.expects(expected[Client as usize], expected[Target as usize]);
+    match bytes <= EXACT_BYTES {
+        true => script.exact(),
+        false => script,
+    }
 }
 
 const fn step(event: Event) -> Step {

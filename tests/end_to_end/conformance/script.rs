@@ -64,6 +64,8 @@ pub(super) struct Script {
     pub(super) is_bare: bool,
     /// Whether it moves so much that it runs less often.
     pub(super) is_large: bool,
+    /// Whether a direct connection has but one outcome, which a tunnel then has too.
+    pub(super) is_exact: bool,
 }
 
 impl Script {
@@ -74,6 +76,7 @@ impl Script {
             expected: [Expected::Open; 2],
             is_bare: false,
             is_large: false,
+            is_exact: false,
         }
     }
 
@@ -101,6 +104,11 @@ impl Script {
 
     pub(super) fn large(mut self) -> Self {
         self.is_large = true;
+        self
+    }
+
+    pub(super) fn exact(mut self) -> Self {
+        self.is_exact = true;
         self
     }
 

@@ -19,7 +19,7 @@ use std::{
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use ockam_runtime::{
-    limits::EDGE_BUDGET_BYTES,
+    limits::{EDGE_BUDGET_BYTES, MESSAGE_OVERHEAD_BYTES},
     node::Dialer,
     origin::{Door, Ingress},
     path::PathState,
@@ -61,8 +61,11 @@ pub(crate) struct Dialled {
     registration: Option<Registration>,
 }
 
+/// Bytes that wait for a peer until it is connected: what sources of this node may have under way, and as much from elsewhere.
+const WAITING_BYTES: usize = 2 * EDGE_BUDGET_BYTES;
+
 enum Phase {
-    /// Waiting for the peer: messages queue up to the budget's bytes.
+    /// Waiting for the peer: messages queue up to [`WAITING_BYTES`].
     Connecting {
         waiting: VecDeque<Message>,
         bytes: usize,
@@ -228,8 +231,8 @@ impl Handler<Routed<Payload>> for Dialled {
                 }
             }
             Phase::Connecting { waiting, bytes } => {
-                *bytes += message.payload.len();
-                if *bytes <= EDGE_BUDGET_BYTES {
+                *bytes += message.payload.len() + MESSAGE_OVERHEAD_BYTES;
+                if *bytes <= WAITING_BYTES {
                     return waiting.push_back(message);
                 }
                 let hop = self.address.clone();

@@ -125,6 +125,11 @@ impl ReceiveWindow {
         self.granted
     }
 
+    /// Bytes that may come to wait for the socket: a window, or what is left of a larger one that was granted before.
+    pub fn promised(&self) -> u64 {
+        self.granted.room_from(self.delivered).max(self.window)
+    }
+
     /// The present size of the window in bytes.
     pub const fn window(&self) -> u64 {
         self.window

@@ -169,7 +169,10 @@ async fn accept_clients(node: &Node, listener: std::net::TcpListener, accept: &A
                 }
             }
             Err(error) => {
-                log::warn!("the inlet on {} cannot accept a client: {error}", accept.address);
+                node.extension::<Complaints>().warn(
+                    "accept-failed",
+                    format_args!("the inlet on {} cannot accept a client: {error}", accept.address),
+                );
                 // Out of descriptors, most likely: streams that end will free some.
                 sleep(Duration::from_millis(50)).await;
             }
@@ -188,7 +191,7 @@ fn open(node: &Node, socket: TcpStream, client: SocketAddr, accept: &Accept) -> 
         return Err(Error::Usage("too many streams are open on this node".into()));
     };
     let description = Description::new(Address::random(), Class::Reply).with_access(path.answers());
-    let stream = Stream::inlet(place.receive_cap());
+    let stream = Stream::inlet(place.first_window());
     let route = accept.route.clone();
     let side = Side::Inlet { client };
     let arbiter = path.arbiter.unwrap_or_else(|| node.next_arbiter());

@@ -12,7 +12,7 @@ use std::{
     task::{Context as Task, Poll},
 };
 
-use actix::{fut::ActorFuture, Context};
+use actix::{fut::ActorFuture, ActorContext, Context};
 use ockam_runtime::{readiness, Payload, Permit};
 use socket2::SockRef;
 use tokio::{
@@ -29,6 +29,10 @@ use super::{
 
 /// Bytes of a stream's first read; it doubles while reads fill it.
 const MIN_READ: usize = 4 * 1024;
+
+/// Bytes of a read that most likely finds nothing, after one that found less than it had room for. It cannot be left out: a read
+/// ends before an urgent byte, and no event tells of what is behind.
+const LAST_READ: usize = 256;
 
 /// Bytes of the largest read: what is sealed and written at once. With its headers it fits the
 /// record of a secure channel, which is a Noise message of at most 65,535 bytes.
@@ -54,15 +58,20 @@ pub(crate) struct Io {
     read_size: usize,
     permit: Option<Permit>,
     waiting_permit: Option<Boxed<Option<Permit>>>,
+    waiting_urgent: Option<Boxed<Option<Permit>>>,
     path_lost: Option<Boxed<()>>,
     silence: Silence,
     answer_time: Option<AnswerTime>,
     socket_error: Option<Boxed<io::Result<()>>>,
     eof: bool,
+    /// Of an application that has reset its connection, which a write was told: whether it had ended its direction before.
+    ended_first: bool,
     /// Until the other end is told of `eof`.
     end_gives_way: Option<JoinHandle<()>>,
     /// Whether the socket may have bytes that no event has told of yet.
     unasked: bool,
+    /// Whether the last read found less than it had room for, so that most likely nothing is left.
+    was_short: bool,
 }
 
 impl Default for Io {
@@ -71,13 +80,16 @@ impl Default for Io {
             read_size: MIN_READ,
             permit: None,
             waiting_permit: None,
+            waiting_urgent: None,
             path_lost: None,
             silence: Silence::Begins,
             answer_time: None,
             socket_error: None,
             eof: false,
+            ended_first: false,
             end_gives_way: None,
             unasked: true,
+            was_short: false,
         }
     }
 }
@@ -95,11 +107,14 @@ impl ActorFuture<StreamWorker> for Io {
         io.poll_path(worker, task);
         io.poll_silence(worker, task);
         match worker.socket.clone() {
-            Some(socket) => io.poll_socket(&socket, worker, context, task),
+            Some(socket) => io.poll_socket(&socket, worker, task),
             None => worker.waiting.settle(),
         }
-        worker.act(context);
-        worker.flush();
+        worker.act();
+        io.poll_flush(worker, task);
+        if worker.is_over() {
+            context.stop();
+        }
         Poll::Pending
     }
 }
@@ -109,17 +124,24 @@ impl Io {
         &mut self,
         socket: &Rc<TcpStream>,
         worker: &mut StreamWorker,
-        context: &mut Context<StreamWorker>,
         task: &mut Task<'_>,
     ) {
         if !worker.was_reset {
-            worker.was_reset = write(socket, worker, task).is_err();
+            if let Err(error) = write(socket, worker, task) {
+                worker.was_reset = true;
+                // The system says so, once, where a FIN came before the RST.
+                self.ended_first = error.kind() == io::ErrorKind::BrokenPipe;
+            }
         }
         if worker.expects_answer && (worker.was_reset || self.poll_answer(socket, task)) {
             worker.expects_answer = false;
-            worker.act(context);
+            worker.act();
         }
         if self.turn(socket, worker, task).is_err() {
+            if self.eof {
+                // It came before the reset, and no more giving way.
+                worker.stream.socket_eof();
+            }
             worker.stream.socket_reset();
         }
     }
@@ -161,6 +183,7 @@ impl Io {
             }
             match self.read(socket, readable)? {
                 Read::End | Read::NotReady if worker.was_reset => {
+                    self.eof = self.ended_first;
                     return Err(io::ErrorKind::ConnectionReset.into());
                 }
                 Read::NotReady => {}
@@ -197,19 +220,28 @@ impl Io {
     fn read(&mut self, socket: &TcpStream, readable: usize) -> io::Result<Read> {
         let Some(mut permit) = self.permit.take() else { return Ok(Read::NotReady) };
         let unasked = std::mem::take(&mut self.unasked);
-        let most = if unasked { MIN_READ } else { self.read_size };
+        let was_short = std::mem::take(&mut self.was_short);
+        let most = match (unasked, was_short) {
+            (true, _) => MIN_READ,
+            (false, true) => LAST_READ,
+            (false, false) => self.read_size,
+        };
         let capacity = most.min(readable);
-        let read = match unasked {
-            true => read_unasked(socket, capacity),
-            false => read_ready(socket, capacity),
+        let read = match (unasked, was_short) {
+            (true, _) => read_small::<MIN_READ>(socket, capacity),
+            (false, true) => {
+                let read = || read_small::<LAST_READ>(socket, capacity);
+                socket.try_io(Interest::READABLE, read)
+            }
+            (false, false) => read_ready(socket, capacity),
         };
         match read {
             Ok(payload) if payload.is_empty() => Ok(Read::End),
             Ok(payload) => {
-                if payload.len() < capacity {
-                    readiness::drained(socket);
+                self.was_short = payload.len() < capacity;
+                if !was_short {
+                    self.adapt(payload.len());
                 }
-                self.adapt(payload.len());
                 permit.shrink_to(payload.len());
                 Ok(Read::Chunk(payload, permit))
             }
@@ -247,9 +279,38 @@ impl Io {
             Poll::Ready(permit) => {
                 self.waiting_permit = None;
                 self.permit = permit;
+                if self.permit.is_none() {
+                    worker.lose_path();
+                }
                 self.permit.is_some()
             }
             Poll::Pending => false,
+        }
+    }
+
+    /// Sends what found no bytes to go with, if the first edge has room for it. It does not wait behind data: that of the
+    /// other direction may be what waits for it.
+    fn poll_flush(&mut self, worker: &mut StreamWorker, task: &mut Task<'_>) {
+        if !worker.has_unsent() {
+            return;
+        }
+        if self.waiting_urgent.is_none() {
+            if let Some(permit) = worker.path.budget.try_acquire_urgent() {
+                return worker.flush(permit);
+            }
+        }
+        let budget = worker.path.budget.clone();
+        let acquire = || -> Boxed<_> { Box::pin(async move { budget.acquire_urgent().await }) };
+        let waiting = self.waiting_urgent.get_or_insert_with(acquire);
+        if let Poll::Ready(permit) = waiting.as_mut().poll(task) {
+            self.waiting_urgent = None;
+            match permit {
+                Some(permit) => worker.flush(permit),
+                None => {
+                    worker.lose_path();
+                    worker.act();
+                }
+            }
         }
     }
 
@@ -260,7 +321,7 @@ impl Io {
         });
         if lost.as_mut().poll(task).is_ready() {
             self.path_lost = Some(Box::pin(std::future::pending()));
-            worker.stream.path_lost();
+            worker.lose_path();
         }
     }
 
@@ -316,11 +377,14 @@ async fn give_way() {
     }
 }
 
-/// Reads although no event has said that there is something: a client that speaks first has often
-/// done so by the time that it is accepted, and its first bytes then go with `Open`. `capacity` is at most [`MIN_READ`].
-fn read_unasked(socket: &TcpStream, capacity: usize) -> io::Result<Payload> {
-    let mut bytes = [0; MIN_READ];
-    let read = (&*SockRef::from(socket)).read(&mut bytes[..capacity])?;
+/// Reads up to `capacity` bytes, which is at most `N`, without a buffer of its own:
+///
+/// * although no event has said that there is something. A client that speaks first has often done so by the time
+///   that it is accepted, and its first bytes then go with `Open`;
+/// * although it is likely that nothing is left.
+fn read_small<const N: usize>(socket: &TcpStream, capacity: usize) -> io::Result<Payload> {
+    let mut bytes = [0; N];
+    let read = (&*SockRef::from(socket)).read(&mut bytes[..capacity.min(N)])?;
     Ok(Payload::from(&bytes[..read]))
 }
 

@@ -96,15 +96,22 @@ impl Control<'_> {
 
     /// The message as MessagePack.
     pub fn encode(&self) -> Vec<u8> {
+        let mut out = ByteBuf::new();
+        self.encode_to(&mut out);
+        out.into_vec()
+    }
+
+    /// Adds the message as MessagePack to `out`.
+    pub fn encode_to(&self, out: &mut ByteBuf) {
         match *self {
-            Self::Open { limit } => array(&[OPEN.into(), VERSION, limit.value()], None),
-            Self::Opened { limit } => array(&[OPENED.into(), limit.value()], None),
+            Self::Open { limit } => array(out, &[OPEN.into(), VERSION, limit.value()], None),
+            Self::Opened { limit } => array(out, &[OPENED.into(), limit.value()], None),
             Self::Refused { reason, text } => {
-                array(&[REFUSED.into(), reason.code().into()], Some(shortened(text)))
+                array(out, &[REFUSED.into(), reason.code().into()], Some(shortened(text)));
             }
-            Self::Window { limit } => array(&[WINDOW.into(), limit.value()], None),
-            Self::Fin { offset } => array(&[FIN.into(), offset.value()], None),
-            Self::Reset { reason } => array(&[RESET.into(), reason.code().into()], None),
+            Self::Window { limit } => array(out, &[WINDOW.into(), limit.value()], None),
+            Self::Fin { offset } => array(out, &[FIN.into(), offset.value()], None),
+            Self::Reset { reason } => array(out, &[RESET.into(), reason.code().into()], None),
         }
     }
 }
@@ -276,17 +283,16 @@ fn shortened(text: &str) -> &str {
     &text[..end]
 }
 
-fn array(integers: &[u64], text: Option<&str>) -> Vec<u8> {
-    let mut out = ByteBuf::with_capacity(32);
+fn array(out: &mut ByteBuf, integers: &[u64], text: Option<&str>) {
+    out.as_mut_vec().reserve(32);
     let len = integers.len().saturating_add(usize::from(text.is_some()));
-    written(write_array_len(&mut out, u32::try_from(len).unwrap_or(u32::MAX)));
+    written(write_array_len(out, u32::try_from(len).unwrap_or(u32::MAX)));
     for integer in integers {
-        written(write_uint(&mut out, *integer));
+        written(write_uint(out, *integer));
     }
     if let Some(text) = text {
-        written(write_str(&mut out, text));
+        written(write_str(out, text));
     }
-    out.into_vec()
 }
 
 /// Writing to memory cannot fail, and the type of the error says so.

@@ -181,7 +181,7 @@ impl OutletSink {
             refuse(entry, message, Refusal::Busy);
             return Ok(());
         };
-        let Ok(stream) = Stream::outlet(limit, place.receive_cap()) else {
+        let Ok(stream) = Stream::outlet(limit, place.first_window()) else {
             let reason = Reason::BodyNotUnderstood;
             return Err(Undelivered::new(message, &entry.address, reason));
         };

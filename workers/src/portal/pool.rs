@@ -1,8 +1,16 @@
 //! The node's budget for bytes that wait for the sockets of portals.
 //!
-//! Each stream may hold one receive window. As more streams are open, each may let its window grow
-//! less far, so that all of them together stay within [`NODE_WINDOW_BYTES`] for up to a few hundred
-//! stalled streams; beyond that each still has the least window that TCP-like speed needs.
+//! What a stream lets its peer send may all come and wait, so that much is promised until the socket has taken it: no grant can be
+//! taken back. The pool counts what all streams of a node have promised:
+//!
+//! * Each has [`MIN_WINDOW`], whatever the others hold, and begins with up to [`INITIAL_WINDOW`] while half of [`NODE_WINDOW_BYTES`] is
+//!   free: streams that stay idle leave the other half to those that need it.
+//! * A window that grows takes at most half of what is free, so that something is left for the next. As more streams have grown, each may
+//!   grow less far, and those that hold more shrink as their readers go on.
+//! * Where nothing is free, it may still grow by [`MIN_WINDOW`]: so it is counted among those that have grown, and they make room for it.
+//!
+//! So stalled readers cost what all may hold and a little for each, however far their windows had grown before: 500 of them, or
+//! fewer, stay within 64 MiB.
 
 use std::{
     sync::{
@@ -12,11 +20,14 @@ use std::{
     time::Duration,
 };
 
-use crate::portal::credit::{MAX_WINDOW, MIN_WINDOW};
+use crate::portal::credit::{INITIAL_WINDOW, MAX_WINDOW, MIN_WINDOW};
 
-/// Bytes that all streams of a node may hold together: half of what a node with stalled readers
-/// may take in all.
+/// Bytes that all streams of a node may hold together, beyond the least window of each: half of what a node with
+/// stalled readers may take in all.
 pub const NODE_WINDOW_BYTES: u64 = 32 * 1024 * 1024;
+
+/// A stream begins with such a part of what is free of the first half of [`NODE_WINDOW_BYTES`], so that the next ones have some.
+const FIRST_WINDOWS: u64 = 32;
 
 /// Streams that a node has open at a time.
 pub const MAX_STREAMS: u64 = 32_768;
@@ -29,13 +40,18 @@ pub const SILENCE: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub struct StreamPool {
     open: AtomicU64,
+    /// Bytes that all of them have promised to hold.
+    promised: AtomicU64,
+    /// How many have promised more than they began with.
+    grown: AtomicU64,
     silence_ms: AtomicU64,
 }
 
 impl Default for StreamPool {
     fn default() -> Self {
         let silence_ms = u64::try_from(SILENCE.as_millis()).unwrap_or(u64::MAX).into();
-        Self { open: AtomicU64::new(0), silence_ms }
+        let [open, promised, grown] = [0; 3].map(AtomicU64::new);
+        Self { open, promised, grown, silence_ms }
     }
 }
 
@@ -43,13 +59,18 @@ impl Default for StreamPool {
 #[derive(Debug)]
 pub struct Place {
     pool: Arc<StreamPool>,
+    first: u64,
+    promised: u64,
 }
 
 impl StreamPool {
     /// Takes a place; `None` at [`MAX_STREAMS`].
     pub fn enter(self: Arc<Self>) -> Option<Place> {
-        let place = Place { pool: self };
-        let before = place.pool.open.fetch_add(1, Ordering::Relaxed);
+        let before = self.open.fetch_add(1, Ordering::Relaxed);
+        let spare = self.free().saturating_sub(NODE_WINDOW_BYTES / 2);
+        let first = (spare / FIRST_WINDOWS).clamp(MIN_WINDOW, INITIAL_WINDOW);
+        self.promised.fetch_add(first, Ordering::Relaxed);
+        let place = Place { pool: self, first, promised: first };
         (before < MAX_STREAMS).then_some(place)
     }
 
@@ -57,6 +78,10 @@ impl StreamPool {
     pub fn set_silence(&self, silence: Duration) {
         let ms = u64::try_from(silence.as_millis()).unwrap_or(u64::MAX);
         self.silence_ms.store(ms, Ordering::Relaxed);
+    }
+
+    fn free(&self) -> u64 {
+        NODE_WINDOW_BYTES.saturating_sub(self.promised.load(Ordering::Relaxed))
     }
 
     /// How many streams are open.
@@ -71,14 +96,38 @@ impl Place {
         Duration::from_millis(self.pool.silence_ms.load(Ordering::Relaxed))
     }
 
-    /// How far, in bytes, the window of one stream may grow at this moment.
+    /// The window in bytes that the stream begins with.
+    pub const fn first_window(&self) -> u64 {
+        self.first
+    }
+
+    /// How far, in bytes, the window of the stream may grow at this moment.
     pub fn receive_cap(&self) -> u64 {
-        (NODE_WINDOW_BYTES / self.pool.open().max(1)).clamp(MIN_WINDOW, MAX_WINDOW)
+        let others = self.pool.grown.load(Ordering::Relaxed) - u64::from(self.has_grown());
+        let share = NODE_WINDOW_BYTES / (others + 1);
+        let most = (self.promised + self.pool.free() / 2).max(self.first + MIN_WINDOW);
+        most.min(share).clamp(MIN_WINDOW, MAX_WINDOW)
+    }
+
+    /// Notes how many bytes the stream's peer may send, or has sent, that the socket has not taken.
+    pub fn promise(&mut self, bytes: u64) {
+        let (had_grown, before) = (self.has_grown(), self.promised);
+        self.promised = bytes;
+        // Both wrap around where they get smaller.
+        self.pool.promised.fetch_add(self.promised.wrapping_sub(before), Ordering::Relaxed);
+        let grown = u64::from(self.has_grown()).wrapping_sub(had_grown.into());
+        self.pool.grown.fetch_add(grown, Ordering::Relaxed);
+    }
+
+    const fn has_grown(&self) -> bool {
+        self.promised > self.first
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
+        self.promise(self.first);
+        self.pool.promised.fetch_sub(self.first, Ordering::Relaxed);
         self.pool.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -87,14 +136,63 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
+    const MIB: u64 = 1024 * 1024;
+
+    /// A stream whose reader takes everything, until its window grows no more.
+    fn grow(place: &mut Place) -> u64 {
+        let mut window = place.first_window();
+        loop {
+            let next = (2 * window).min(place.receive_cap());
+            if next <= window {
+                return window;
+            }
+            window = next;
+            place.promise(window);
+        }
+    }
+
+    fn places(pool: &Arc<StreamPool>, count: usize) -> Vec<Place> {
+        (0..count).map(|_| pool.clone().enter().unwrap()).collect()
+    }
+
     #[test]
-    fn windows_shrink_as_streams_open_and_places_come_back() {
+    fn a_stream_among_idle_ones_grows_as_far_as_one_alone() {
         let pool = Arc::new(StreamPool::default());
-        let first = pool.clone().enter().unwrap();
-        assert_eq!(first.receive_cap(), MAX_WINDOW);
-        let others: Vec<_> = (0..127).map(|_| pool.clone().enter().unwrap()).collect();
-        assert_eq!(first.receive_cap(), NODE_WINDOW_BYTES / 128);
-        drop(others);
-        assert_eq!(pool.open(), 1);
+        let idle = places(&pool, 100);
+        assert_eq!(idle[0].first_window(), INITIAL_WINDOW);
+        assert_eq!(idle[99].first_window(), MIN_WINDOW);
+        assert!(grow(&mut pool.clone().enter().unwrap()) > MAX_WINDOW - MIB);
+        assert_eq!(grow(&mut Arc::new(StreamPool::default()).enter().unwrap()), MAX_WINDOW);
+    }
+
+    #[test]
+    fn however_far_streams_grow_before_they_stall_all_of_them_hold_little_more_than_the_node_may() {
+        for count in [2, 30, 200] {
+            let pool = Arc::new(StreamPool::default());
+            let mut all = places(&pool, count);
+            let held: u64 = all.iter_mut().map(grow).sum();
+            assert_eq!(held, pool.promised.load(Ordering::Relaxed));
+            assert!(held <= NODE_WINDOW_BYTES + count as u64 * MIN_WINDOW, "{count}: {held}");
+            println!("{count}: {held}");
+        }
+    }
+
+    #[test]
+    fn who_holds_much_makes_room_for_who_needs_it() {
+        let pool = Arc::new(StreamPool::default());
+        let mut all = places(&pool, 4);
+        let mut windows = [0; 4];
+        // Readers that go on: a window follows its cap down as well.
+        for _ in 0..30 {
+            for (place, window) in all.iter_mut().zip(&mut windows) {
+                *window = (*window * 2).clamp(MIN_WINDOW, place.receive_cap());
+                place.promise(*window);
+            }
+        }
+        let least = windows.into_iter().min().unwrap();
+        assert!(least >= NODE_WINDOW_BYTES / 4 - MIB, "{windows:?}");
+        drop(all);
+        let counts = [&pool.open, &pool.promised, &pool.grown];
+        assert_eq!(counts.map(|count| count.load(Ordering::Relaxed)), [0; 3]);
     }
 }

@@ -42,7 +42,10 @@ impl RoundTrip {
 
     pub(crate) fn received(&mut self, decoded: &Decoded<'_>, now: Duration) {
         let answers = |&(limit, _): &(u64, Duration)| match decoded {
-            Decoded::Data { offset, range } => offset.value() + range.len() as u64 > limit,
+            // Not checked yet: where a peer's bytes overflow, they break the protocol and answer nothing.
+            Decoded::Data { offset, range } => {
+                offset.forward(range.len() as u64).is_some_and(|end| end.value() > limit)
+            }
             Decoded::Control(Control::Opened { .. }) => true,
             Decoded::Control(_) => false,
         };
@@ -84,5 +87,13 @@ mod tests {
         assert_eq!(trip.estimate(), ms(30), "these were sent under the old limit");
         trip.received(&Decoded::Data { offset: Offset::new(100), range: 0..50 }, ms(50));
         assert_eq!(trip.estimate(), ms(10));
+    }
+
+    #[test]
+    fn bytes_beyond_all_numbers_answer_nothing() {
+        let mut trip = RoundTrip::default();
+        trip.sent(&Control::Open { limit: Limit::new(100) }, ms(0));
+        trip.received(&Decoded::Data { offset: Offset::new(u64::MAX), range: 0..1 }, ms(1));
+        assert_eq!(trip.estimate(), ASSUMED);
     }
 }

@@ -118,6 +118,11 @@ impl Stream {
         self.receive_window.set_cap(cap);
     }
 
+    /// Bytes that may come to wait for the socket, see [`ReceiveWindow::promised`].
+    pub fn promised(&self) -> u64 {
+        self.receive_window.promised()
+    }
+
     /// Whether the peer has ended its direction, or the stream is over.
     pub fn is_ended_by_peer(&self) -> bool {
         self.receive != ReceiveHalf::Open
@@ -251,9 +256,15 @@ impl Stream {
         Ok(())
     }
 
-    /// Reading or writing the socket failed: the application, or its host, reset the connection.
+    /// Reading or writing the socket failed: the application, or its host, reset the connection. If it had ended its direction
+    /// before, the peer is still told of that first, because over one connection the FIN would have come before the RST.
     pub fn socket_reset(&mut self) {
+        let is_known = matches!(self.opening, Opening::AwaitingOpened | Opening::Established);
+        let has_ended = self.send == SendHalf::FinDue && is_known;
         self.stop(ResetReason::ByApplication);
+        if has_ended && self.send == SendHalf::Reset {
+            self.send = SendHalf::FinDue;
+        }
     }
 
     /// Nothing reaches the peer any more, nor comes from it.
@@ -270,6 +281,11 @@ impl Stream {
         if opened && self.end.is_none() && !self.fins_crossed() {
             self.window_due.get_or_insert(self.receive_window.granted());
         }
+    }
+
+    /// Whether all has come that the peer's application sent, and its end.
+    pub const fn has_all(&self) -> bool {
+        self.receive_window.is_ended()
     }
 
     /// Whether the outlet has opened the stream, as far as this end knows.

@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use bytes::{Buf, Bytes};
 use ockam_runtime::{
     complaints::Complaints,
@@ -44,6 +44,7 @@ use super::{
     round_trip::RoundTrip,
     stream::Stream,
     target::{connect_target, keep_alive, Connected},
+    unsent::Unsent,
     waiting::Waiting,
 };
 
@@ -62,7 +63,7 @@ pub(crate) struct StreamWorker {
     /// Our own address, as a return route.
     back: Route,
     /// Messages that go with the next bytes from the socket, or else at the end of this turn.
-    unsent: Vec<u8>,
+    unsent: Unsent,
     side: Side,
     begun: Instant,
     round_trip: RoundTrip,
@@ -70,6 +71,8 @@ pub(crate) struct StreamWorker {
     place: Place,
     /// At the outlet: whether the target has not answered yet.
     is_connecting: bool,
+    /// Whether the stream has ended; this actor may still have to write or to say its last.
+    is_finished: bool,
     /// Whether the socket's error was taken: what can still be read is the last, and no end follows.
     pub(crate) was_reset: bool,
     /// At the outlet: whether `Opened` waits for the target's answer, to go with it.
@@ -113,12 +116,13 @@ impl StreamWorker {
             },
             route: start.route,
             back: Route::new(),
-            unsent: Vec::new(),
+            unsent: Unsent::default(),
             side: start.side,
             begun: Instant::now(),
             registration: None,
             place: start.place,
             is_connecting: false,
+            is_finished: false,
             was_reset: false,
             expects_answer: false,
             heard: false,
@@ -133,7 +137,7 @@ impl StreamWorker {
         worker
     }
 
-    /// Sends bytes that were read from the socket.
+    /// Sends bytes that were read from the socket, and ahead of them what was to be said.
     pub(crate) fn send_data(&mut self, mut payload: Payload, permit: Permit) {
         let length = payload.len();
         let Ok(offset) = self.stream.socket_read(length) else {
@@ -141,19 +145,32 @@ impl StreamWorker {
             return self.stream.stop(ResetReason::Stopped);
         };
         payload.prepend(&data_header(offset, u32::try_from(length).unwrap_or(u32::MAX)));
-        payload.prepend(&self.unsent);
-        self.unsent.clear();
+        payload.prepend(&self.unsent.take());
         let message = Message::new(self.route.clone(), self.back.clone(), payload);
         self.node.route(message.with_permit(permit));
     }
 
+    /// Whether there is something to say that found no bytes to go with.
+    pub(crate) fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
     /// Sends what found no bytes to go with.
-    pub(crate) fn flush(&mut self) {
-        if !self.unsent.is_empty() {
-            let payload = Payload::from(&self.unsent[..]);
-            self.unsent.clear();
-            self.node.route(Message::new(self.route.clone(), self.back.clone(), payload));
-        }
+    pub(crate) fn flush(&mut self, permit: Permit) {
+        let payload = Payload::from(&self.unsent.take()[..]);
+        let message = Message::new(self.route.clone(), self.back.clone(), payload);
+        self.node.route(message.with_permit(permit));
+    }
+
+    /// Nothing passes to the other end any more.
+    pub(crate) fn lose_path(&mut self) {
+        self.unsent = Unsent::default();
+        self.stream.path_lost();
+    }
+
+    /// Whether the stream has ended and nothing is left to be done for it.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_finished && self.unsent.is_empty() && !self.has_last_words()
     }
 
     /// An empty payload for a read of up to `capacity` bytes, with the room that the headers need.
@@ -169,18 +186,19 @@ impl StreamWorker {
             log::error!("a bug in a portal, please report it: {misuse}");
             self.stream.stop(ResetReason::Stopped);
         }
+        self.place.promise(self.stream.promised());
     }
 
     /// Does what the stream's state asks for. What it says to the other end goes with the next bytes, or at the end of the turn:
-    /// [`Io`], which every turn ends with, calls [`flush`](Self::flush).
-    pub(crate) fn act(&mut self, context: &mut Context<Self>) {
+    /// [`Io`], which every turn ends with, sends it then, and stops the actor when it [`is_over`](Self::is_over).
+    pub(crate) fn act(&mut self) {
         if self.expects_answer && self.stream.end().is_none() {
             return;
         }
         let mut ended_by_peer = false;
         while let Some(action) = self.stream.poll_action() {
             match action {
-                Action::Send(control) => self.say(&control),
+                Action::Send(control) => self.say(control),
                 Action::ShutdownWrite => ended_by_peer = true,
                 Action::ResetSocket if self.has_last_words() => {}
                 Action::ResetSocket => {
@@ -188,35 +206,34 @@ impl StreamWorker {
                     // Closed with `SO_LINGER` 0, which it has had from the start.
                     self.socket = None;
                 }
-                Action::Finished(end) => {
-                    self.flush();
-                    self.finish(end);
-                    if self.has_last_words() {
-                        // For the rest of its life, nobody else knows of it.
-                        self.registration = None;
-                        return;
-                    }
-                    // The socket is closed with this actor, which ends both directions.
-                    return context.stop();
-                }
+                Action::Finished(end) => self.finish(end),
             }
         }
-        if let (true, Some(socket)) = (ended_by_peer, &self.socket) {
+        if ended_by_peer {
+            self.shut_down();
+        }
+    }
+
+    /// Whether something came before a reset and the target is not there yet: it is written when it is.
+    fn has_last_words(&self) -> bool {
+        self.is_connecting && (!self.waiting.is_empty() || self.stream.has_all())
+    }
+
+    /// What came before a reset is still seen by the application, as it would be without a tunnel: as many bytes as
+    /// its socket takes at once, and the end behind the last.
+    fn write_last(&mut self) {
+        self.write_unasked();
+        if self.waiting.is_empty() && self.stream.has_all() {
+            self.shut_down();
+        }
+        self.waiting.clear();
+    }
+
+    fn shut_down(&self) {
+        if let Some(socket) = &self.socket {
             // A socket that was reset meanwhile says so to the next read.
             let _ = SockRef::from(&**socket).shutdown(std::net::Shutdown::Write);
         }
-    }
-
-    /// Whether bytes came before a reset and the target is not there yet: they are written when it is.
-    fn has_last_words(&self) -> bool {
-        self.is_connecting && !self.waiting.is_empty()
-    }
-
-    /// What came before a reset is still read by the application, as it would be without a tunnel: as much as
-    /// its socket takes at once.
-    fn write_last(&mut self) {
-        self.write_unasked();
-        self.waiting.clear();
     }
 
     /// Writes what the socket takes at once, although no event has said yet that it takes any. What it refuses is
@@ -234,9 +251,9 @@ impl StreamWorker {
         all
     }
 
-    fn say(&mut self, control: &Control<'_>) {
-        self.round_trip.sent(control, self.begun.elapsed());
-        self.unsent.extend_from_slice(&control.encode());
+    fn say(&mut self, control: Control<'static>) {
+        self.round_trip.sent(&control, self.begun.elapsed());
+        self.unsent.push(control);
     }
 
     /// The stream has lasted. Tells when to look again, for as long as nobody else would tell of a loss.
@@ -271,8 +288,19 @@ impl StreamWorker {
     }
 
     fn finish(&mut self, end: End) {
+        self.is_finished = true;
         if let (End::Clean, Some(socket)) = (end, &self.socket) {
             let _ = SockRef::from(&**socket).set_linger(None);
+        }
+        // Closed, which ends both directions.
+        self.socket = None;
+        if let End::ByPeer(_) = end {
+            // Nobody waits for what was to be said.
+            self.unsent = Unsent::default();
+        }
+        if self.has_last_words() {
+            // For the rest of its life, nobody else knows of it.
+            self.registration = None;
         }
         match (&self.side, end) {
             (Side::Inlet { client }, End::Refused(reason)) => {
@@ -346,7 +374,7 @@ impl StreamWorker {
         let Some(notice) = Notice::decode(&message.payload) else { return };
         // Where both directions had ended, nothing is lost.
         let had_ended = self.stream.end().is_some();
-        self.stream.path_lost();
+        self.lose_path();
         match &self.side {
             Side::Inlet { client } if !had_ended && self.stream.end().is_some() => {
                 self.warn(
@@ -363,15 +391,16 @@ impl StreamWorker {
         let Side::Outlet { target, .. } = &self.side else { return };
         let connecting = connect_target(target.clone()).into_actor(self);
         self.is_connecting = true;
-        context.spawn(connecting.map(|connected, actor, context| {
+        // `Io` runs next, in the same turn of this actor's task.
+        context.spawn(connecting.map(|connected, actor, _| {
             actor.is_connecting = false;
             match connected {
                 Ok(Connected { socket, .. }) if actor.stream.end().is_some() => {
                     actor.socket = Some(Rc::new(socket));
                     actor.write_last();
-                    return context.stop();
+                    actor.socket = None;
                 }
-                Err(_) if actor.stream.end().is_some() => return context.stop(),
+                Err(_) if actor.stream.end().is_some() => {}
                 Ok(Connected { socket, was_reset }) => {
                     actor.socket = Some(Rc::new(socket));
                     actor.was_reset = was_reset;
@@ -384,7 +413,7 @@ impl StreamWorker {
                 }
                 Err(refusal) => actor.refuse(refusal.reason, &refusal.why),
             }
-            actor.act(context);
+            actor.act();
         }));
     }
 
@@ -415,14 +444,15 @@ impl Actor for StreamWorker {
 }
 
 impl Drop for StreamWorker {
-    /// It ends before its stream does: that was a panic, or a node that has waited long enough.
+    /// It ends before its stream does, in a node that goes on: that was a panic.
     fn drop(&mut self) {
         let begun = self.registration.is_some();
         if begun && self.stream.end().is_none() && !self.node.is_stopping() {
             self.stream.stop(ResetReason::Stopped);
-            if let Some(Action::Send(reset)) = self.stream.poll_action() {
-                self.say(&reset);
-                self.flush();
+            let permit = self.path.budget.try_acquire_urgent();
+            if let (Some(Action::Send(reset)), Some(permit)) = (self.stream.poll_action(), permit) {
+                self.say(reset);
+                self.flush(permit);
             }
         }
     }
@@ -434,7 +464,7 @@ impl Handler<Adopt> for StreamWorker {
     fn handle(&mut self, Adopt(registration): Adopt, context: &mut Context<Self>) {
         self.back = Route::from(registration.address().clone());
         self.registration = Some(registration);
-        self.act(context);
+        self.act();
         self.connect(context);
         context.spawn(Io::default());
     }
@@ -443,7 +473,7 @@ impl Handler<Adopt> for StreamWorker {
 impl Handler<Routed<Payload>> for StreamWorker {
     type Result = ();
 
-    fn handle(&mut self, message: Routed<Payload>, context: &mut Context<Self>) {
+    fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {
         let message = message.into_message();
         self.expects_answer = false;
         self.heard = true;
@@ -452,6 +482,6 @@ impl Handler<Routed<Payload>> for StreamWorker {
             Kind::Notice => self.undeliverable(&message),
         }
         // `Io` runs next, in the same turn of this actor's task, and writes what waits.
-        self.act(context);
+        self.act();
     }
 }

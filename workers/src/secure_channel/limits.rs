@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ockam_runtime::rate::Rate;
+use ockam_runtime::{limits::EDGE_BUDGET_BYTES, rate::Rate};
 
 /// What a program may lower or raise for its channels; [`Limits::default`] suits all but tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Limits {
     pub handshake_rate: Rate,
     /// Channels open at one listener. Each keeps two actors and two addresses, about 4 KiB.
     pub channels: usize,
-    /// Bytes of messages that wait for a handshake at the initiator: as much as an edge.
+    /// Bytes of messages that wait for a handshake at the initiator: what sources of this node may have under way, and as much from elsewhere.
     pub waiting_bytes: usize,
     /// The first pause between attempts; it doubles each time.
     pub first_pause: Duration,
@@ -48,7 +48,7 @@ impl Default for Limits {
             handshakes: 256,
             handshake_rate: Rate { burst: 4_096, per_second: 200 },
             channels: 10_000,
-            waiting_bytes: 1024 * 1024,
+            waiting_bytes: 2 * EDGE_BUDGET_BYTES,
             first_pause: Duration::from_millis(100),
             longest_pause: Duration::from_secs(2),
             ping_after: Duration::from_secs(2),
@@ -59,9 +59,6 @@ impl Default for Limits {
         }
     }
 }
-
-/// Bytes that count for each waiting message on top of its payload: its routes.
-pub(super) const WAITING_OVERHEAD: usize = 256;
 
 /// How long a channel must have lived for its loss to be followed by an attempt at once. One that
 /// is lost again and again sooner is a fault, and gets the pauses of failed attempts.

@@ -2,9 +2,7 @@
 
 use std::collections::VecDeque;
 
-use ockam_runtime::Message;
-
-use super::limits::WAITING_OVERHEAD;
+use ockam_runtime::{limits::MESSAGE_OVERHEAD_BYTES, Message};
 
 /// Messages in the order in which they came.
 #[derive(Debug, Default)]
@@ -16,7 +14,7 @@ pub(super) struct Queue {
 impl Queue {
     /// Adds a message, unless more than `limit` bytes would wait; then it comes back.
     pub(super) fn push(&mut self, message: Message, limit: usize) -> Result<(), Box<Message>> {
-        let bytes = self.bytes + message.payload.len() + WAITING_OVERHEAD;
+        let bytes = self.bytes + message.payload.len() + MESSAGE_OVERHEAD_BYTES;
         if bytes > limit {
             return Err(Box::new(message));
         }
@@ -45,7 +43,7 @@ mod tests {
         let message =
             |byte| Message::new(route!["a"], Route::new(), Payload::from(vec![byte; 100]));
         let mut queue = Queue::default();
-        let limit = 2 * (100 + WAITING_OVERHEAD);
+        let limit = 2 * (100 + MESSAGE_OVERHEAD_BYTES);
         queue.push(message(1), limit).unwrap();
         queue.push(message(2), limit).unwrap();
         assert_eq!(queue.push(message(3), limit).unwrap_err().payload[0], 3);

@@ -7,3 +7,5 @@ mod quiet;
 mod stalled;
 mod support;
 mod together;
+mod unread;
+mod urgent;

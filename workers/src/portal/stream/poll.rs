@@ -24,7 +24,7 @@ impl Stream {
         Some(Action::Finished(end))
     }
 
-    /// The next message: the greeting first, the end last.
+    /// The next message: the greeting first, the end last, a reset behind it.
     fn poll_message(&mut self) -> Option<Control<'static>> {
         if self.end.is_none() && self.opening == Opening::OpenDue {
             self.opening = Opening::AwaitingOpened;

@@ -202,11 +202,16 @@ fn a_reset_overtakes_bytes_and_a_fin_that_wait_for_a_slow_socket() {
 }
 
 #[test]
-fn a_fin_that_was_not_yet_sent_is_dropped_by_a_reset() {
+fn a_fin_that_was_not_yet_sent_is_sent_before_the_applications_reset_and_dropped_by_any_other() {
     let mut stream = open_outlet();
     stream.socket_eof();
     stream.socket_reset();
-    assert_eq!(actions(&mut stream), reset_here(ResetReason::ByApplication));
+    let [reset, close, finished] = reset_here(ResetReason::ByApplication);
+    assert_eq!(actions(&mut stream), [Action::Send(fin(0)), reset, close, finished]);
+    let mut stream = open_outlet();
+    stream.socket_eof();
+    stream.stop(ResetReason::Stopped);
+    assert_eq!(actions(&mut stream), reset_here(ResetReason::Stopped));
 }
 
 #[test]

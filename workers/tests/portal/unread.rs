@@ -1,0 +1,66 @@
+//! A peer that opens streams and takes nothing of what it is told costs no more than its edge.
+
+use std::sync::{Arc, Mutex};
+
+use ockam_runtime::{
+    limits::{EDGE_BUDGET_BYTES, MESSAGE_OVERHEAD_BYTES},
+    route,
+    worker::{Description, Entry, Sink, Undelivered},
+    Address, Class, Message, Payload, Route,
+};
+use ockam_workers::portal::{
+    message::Control, offset::Limit, pool::StreamPool, reason::ResetReason,
+};
+use tokio::{io::AsyncReadExt, net::TcpListener, task::yield_now};
+
+use crate::support::{in_time, node, outlet, run};
+
+/// The first hop of the way back, with a peer behind it that does not read: what comes stays.
+#[derive(Clone, Default)]
+struct Stuck(Arc<Mutex<Vec<Message>>>);
+
+impl Sink for Stuck {
+    fn deliver(&self, _: &Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>> {
+        self.0.lock().unwrap().push(message);
+        Ok(())
+    }
+}
+
+fn message(control: Control<'_>, back: &Route) -> Message {
+    Message::new(route!["outlet"], back.clone(), Payload::from(&control.encode()[..]))
+}
+
+/// Accepts a stream's connection, and waits for its end.
+async fn accept_and_end(target: &TcpListener, reset: impl FnOnce()) {
+    let (mut socket, _) = in_time("a connection to the target", target.accept()).await.unwrap();
+    reset();
+    let end = in_time("the end of the connection", socket.read(&mut [0])).await;
+    assert!(end.is_err(), "it was reset");
+}
+
+#[test]
+fn streams_that_are_opened_and_reset_leave_no_more_than_the_edge_holds() {
+    const MOST: usize = EDGE_BUDGET_BYTES / 4 / MESSAGE_OVERHEAD_BYTES;
+    run(async {
+        let ctx = node().await;
+        let target = outlet(ctx.node()).await;
+        let stuck = Stuck::default();
+        let description = Description::new("stuck", Class::User);
+        ctx.node().register_sink(description, stuck.clone()).unwrap().detach();
+        for _ in 0..MOST + 100 {
+            let back = route!["stuck", Address::random()];
+            let open = Control::Open { limit: Limit::new(1) };
+            ctx.node().route(message(open, &back));
+            let reset = Control::Reset { reason: ResetReason::ByApplication };
+            accept_and_end(&target, || ctx.node().route(message(reset, &back))).await;
+        }
+        assert_eq!(stuck.0.lock().unwrap().len(), MOST);
+        in_time("the last stream's end", async {
+            while ctx.node().extension::<StreamPool>().open() > 0 {
+                yield_now().await;
+            }
+        })
+        .await;
+        ctx.stop().await.unwrap();
+    });
+}
