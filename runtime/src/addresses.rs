@@ -1,10 +1,10 @@
 //! Connecting to a name that has several network addresses.
 
-use std::{future::Future, io, net::SocketAddr, time::Duration};
+use std::{future::Future, io, net::SocketAddr};
 
 use tokio::time::{timeout, Instant};
 
-/// Connects to the first of `addresses` that answers, within `limit` in all.
+/// Connects to the first of `addresses` that answers before `end`.
 ///
 /// They are tried in turn, each for an equal share of the time that is left: one that says nothing, such as
 /// an IPv6 address on a network without IPv6, leaves time for the next.
@@ -13,14 +13,13 @@ use tokio::time::{timeout, Instant};
 /// That of the last address; [`io::ErrorKind::TimedOut`] if it said nothing, [`io::ErrorKind::NotFound`] if there is none.
 pub async fn first_to_answer<T, C>(
     addresses: impl IntoIterator<Item = SocketAddr>,
-    limit: Duration,
+    end: Instant,
     mut connect: impl FnMut(SocketAddr) -> C,
 ) -> io::Result<T>
 where
     C: Future<Output = io::Result<T>>,
 {
     let addresses: Vec<_> = addresses.into_iter().collect();
-    let end = Instant::now() + limit;
     let mut last = io::ErrorKind::NotFound.into();
     for (left, address) in (1..=addresses.len() as u32).rev().zip(addresses) {
         let share = end.saturating_duration_since(Instant::now()) / left;
@@ -35,6 +34,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const LIMIT: Duration = Duration::from_millis(40);
@@ -50,7 +51,8 @@ mod tests {
 
     fn tried(ports: &[u16]) -> io::Result<u16> {
         let addresses: Vec<_> = ports.iter().map(|&port| ([127, 0, 0, 1], port).into()).collect();
-        actix_rt::System::new().block_on(first_to_answer(addresses, LIMIT, connect))
+        actix_rt::System::new()
+            .block_on(async { first_to_answer(addresses, Instant::now() + LIMIT, connect).await })
     }
 
     #[test]

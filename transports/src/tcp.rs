@@ -15,11 +15,14 @@ mod places;
 pub mod queue;
 pub mod session;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
 use ockam_runtime::{addresses::first_to_answer, Error, Result, TransportType};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{lookup_host, TcpStream};
+use tokio::{
+    net::{lookup_host, TcpStream},
+    time::{timeout_at, Instant},
+};
 
 use crate::limits::{KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, PROGRESS_TIMEOUT};
 
@@ -69,14 +72,16 @@ pub fn check_peer(peer: &str) -> Result<()> {
 /// # Errors
 /// If the name is unknown, or none of its addresses answers within `limit`.
 pub async fn connect(peer: &str, limit: Duration) -> Result<TcpStream> {
-    let connecting = async {
-        let addresses = resolve(peer).await?;
-        let connected = first_to_answer(addresses, limit, TcpStream::connect).await;
-        connected.map_err(|source| Error::transport(format!("cannot connect to {peer}"), source))
-    };
-    tokio::time::timeout(limit, connecting).await.unwrap_or_else(|_| {
+    let end = Instant::now() + limit;
+    let timed_out = || {
         let waited_for = format!("a TCP connection to {peer}");
-        Err(Error::TimedOut { waited_for, seconds: limit.as_secs() })
+        Error::TimedOut { waited_for, seconds: limit.as_secs() }
+    };
+    let addresses = timeout_at(end, resolve(peer)).await.map_err(|_| timed_out())??;
+    let connected = first_to_answer(addresses, end, TcpStream::connect).await;
+    connected.map_err(|source| match source.kind() {
+        ErrorKind::TimedOut => timed_out(),
+        _ => Error::transport(format!("cannot connect to {peer}"), source),
     })
 }
 
@@ -98,6 +103,19 @@ fn configure(stream: &TcpStream) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_connection_ends_when_its_peer_acknowledges_nothing() {
+        actix_rt::System::new().block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            configure(&stream).unwrap();
+            let socket = SockRef::from(&stream);
+            assert!(socket.keepalive().unwrap());
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(PROGRESS_TIMEOUT));
+        });
+    }
 
     #[test]
     fn peers_are_host_and_port() {

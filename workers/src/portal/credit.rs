@@ -125,9 +125,13 @@ impl ReceiveWindow {
         self.granted
     }
 
-    /// Bytes that may come to wait for the socket: a window, or what is left of a larger one that was granted before.
+    /// Bytes that may come to wait for the socket: a window, or what is left of a larger one that was granted before; after the end,
+    /// what waits.
     pub fn promised(&self) -> u64 {
-        self.granted.room_from(self.delivered).max(self.window)
+        match self.fin {
+            true => self.buffered(),
+            false => self.granted.room_from(self.delivered).max(self.window),
+        }
     }
 
     /// The present size of the window in bytes.

@@ -64,8 +64,6 @@ pub(crate) struct Io {
     answer_time: Option<AnswerTime>,
     socket_error: Option<Boxed<io::Result<()>>>,
     eof: bool,
-    /// Of an application that has reset its connection, which a write was told: whether it had ended its direction before.
-    ended_first: bool,
     /// Until the other end is told of `eof`.
     end_gives_way: Option<JoinHandle<()>>,
     /// Whether the socket may have bytes that no event has told of yet.
@@ -86,7 +84,6 @@ impl Default for Io {
             answer_time: None,
             socket_error: None,
             eof: false,
-            ended_first: false,
             end_gives_way: None,
             unasked: true,
             was_short: false,
@@ -111,6 +108,9 @@ impl ActorFuture<StreamWorker> for Io {
             None => worker.waiting.settle(),
         }
         worker.act();
+        if worker.socket.is_none() {
+            io.release();
+        }
         io.poll_flush(worker, task);
         if worker.is_over() {
             context.stop();
@@ -120,6 +120,13 @@ impl ActorFuture<StreamWorker> for Io {
 }
 
 impl Io {
+    /// The socket is closed when nobody has it any more, and what was for its next read is for others.
+    fn release(&mut self) {
+        self.socket_error = None;
+        self.permit = None;
+        self.waiting_permit = None;
+    }
+
     fn poll_socket(
         &mut self,
         socket: &Rc<TcpStream>,
@@ -128,9 +135,7 @@ impl Io {
     ) {
         if !worker.was_reset {
             if let Err(error) = write(socket, worker, task) {
-                worker.was_reset = true;
-                // The system says so, once, where a FIN came before the RST.
-                self.ended_first = error.kind() == io::ErrorKind::BrokenPipe;
+                worker.note_reset(&error);
             }
         }
         if worker.expects_answer && (worker.was_reset || self.poll_answer(socket, task)) {
@@ -168,6 +173,7 @@ impl Io {
         task: &mut Task<'_>,
     ) -> io::Result<()> {
         self.poll_end(worker, task);
+        self.was_short = false;
         let (mut chunks, mut readable) = (0, worker.stream.readable());
         if self.eof || readable == 0 {
             return match worker.was_reset {
@@ -183,7 +189,7 @@ impl Io {
             }
             match self.read(socket, readable)? {
                 Read::End | Read::NotReady if worker.was_reset => {
-                    self.eof = self.ended_first;
+                    self.eof = worker.ended_first;
                     return Err(io::ErrorKind::ConnectionReset.into());
                 }
                 Read::NotReady => {}
@@ -238,7 +244,7 @@ impl Io {
         match read {
             Ok(payload) if payload.is_empty() => Ok(Read::End),
             Ok(payload) => {
-                self.was_short = payload.len() < capacity;
+                self.was_short = !unasked && payload.len() < capacity;
                 if !was_short {
                     self.adapt(payload.len());
                 }
@@ -266,13 +272,14 @@ impl Io {
         if self.permit.is_some() {
             return true;
         }
+        let size = if self.was_short { LAST_READ } else { self.read_size };
         if self.waiting_permit.is_none() {
-            self.permit = worker.path.budget.try_acquire(self.read_size);
+            self.permit = worker.path.budget.try_acquire(size);
             if self.permit.is_some() {
                 return true;
             }
         }
-        let (budget, size) = (worker.path.budget.clone(), self.read_size);
+        let budget = worker.path.budget.clone();
         let acquire = || -> Boxed<_> { Box::pin(async move { budget.acquire(size).await }) };
         let waiting = self.waiting_permit.get_or_insert_with(acquire);
         match waiting.as_mut().poll(task) {
@@ -292,11 +299,13 @@ impl Io {
     /// other direction may be what waits for it.
     fn poll_flush(&mut self, worker: &mut StreamWorker, task: &mut Task<'_>) {
         if !worker.has_unsent() {
+            // It went with bytes meanwhile: what was waited for is for others.
+            self.waiting_urgent = None;
             return;
         }
         if self.waiting_urgent.is_none() {
             if let Some(permit) = worker.path.budget.try_acquire_urgent() {
-                return worker.flush(permit);
+                return worker.flush(Some(permit));
             }
         }
         let budget = worker.path.budget.clone();
@@ -305,7 +314,7 @@ impl Io {
         if let Poll::Ready(permit) = waiting.as_mut().poll(task) {
             self.waiting_urgent = None;
             match permit {
-                Some(permit) => worker.flush(permit),
+                Some(permit) => worker.flush(Some(permit)),
                 None => {
                     worker.lose_path();
                     worker.act();
@@ -421,6 +430,6 @@ fn write(socket: &TcpStream, worker: &mut StreamWorker, task: &mut Task<'_>) -> 
     Ok(())
 }
 
-fn is_transient(error: &io::Error) -> bool {
+pub(crate) fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

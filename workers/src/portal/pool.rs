@@ -5,12 +5,13 @@
 //!
 //! * Each has [`MIN_WINDOW`], whatever the others hold, and begins with up to [`INITIAL_WINDOW`] while half of [`NODE_WINDOW_BYTES`] is
 //!   free: streams that stay idle leave the other half to those that need it.
-//! * A window that grows takes at most half of what is free, so that something is left for the next. As more streams have grown, each may
-//!   grow less far, and those that hold more shrink as their readers go on.
-//! * Where nothing is free, it may still grow by [`MIN_WINDOW`]: so it is counted among those that have grown, and they make room for it.
+//! * A window that grows takes at most half of what is free of seven eighths, so that something is left for the next. As more streams have
+//!   grown, each may grow less far, and those that hold more shrink as their readers go on.
+//! * The last eighth is for windows that have not grown yet, up to [`INITIAL_WINDOW`] or a little more: so they are counted among those that
+//!   have, and these make room for them.
 //!
-//! So stalled readers cost what all may hold and a little for each, however far their windows had grown before: 500 of them, or
-//! fewer, stay within 64 MiB.
+//! So stalled readers cost at most [`NODE_WINDOW_BYTES`] and [`MIN_WINDOW`] each, however far their windows had grown before: 500 of them
+//! stay within 64 MiB. What that costs: streams that have grown and are idle hold what they were granted until they end.
 
 use std::{
     sync::{
@@ -25,6 +26,9 @@ use crate::portal::credit::{INITIAL_WINDOW, MAX_WINDOW, MIN_WINDOW};
 /// Bytes that all streams of a node may hold together, beyond the least window of each: half of what a node with
 /// stalled readers may take in all.
 pub const NODE_WINDOW_BYTES: u64 = 32 * 1024 * 1024;
+
+/// How much of [`NODE_WINDOW_BYTES`] may be taken by windows that grow far; the rest is for those that have not.
+const GROWTH_BYTES: u64 = NODE_WINDOW_BYTES / 8 * 7;
 
 /// A stream begins with such a part of what is free of the first half of [`NODE_WINDOW_BYTES`], so that the next ones have some.
 const FIRST_WINDOWS: u64 = 32;
@@ -67,7 +71,7 @@ impl StreamPool {
     /// Takes a place; `None` at [`MAX_STREAMS`].
     pub fn enter(self: Arc<Self>) -> Option<Place> {
         let before = self.open.fetch_add(1, Ordering::Relaxed);
-        let spare = self.free().saturating_sub(NODE_WINDOW_BYTES / 2);
+        let spare = self.free(NODE_WINDOW_BYTES / 2);
         let first = (spare / FIRST_WINDOWS).clamp(MIN_WINDOW, INITIAL_WINDOW);
         self.promised.fetch_add(first, Ordering::Relaxed);
         let place = Place { pool: self, first, promised: first };
@@ -80,8 +84,9 @@ impl StreamPool {
         self.silence_ms.store(ms, Ordering::Relaxed);
     }
 
-    fn free(&self) -> u64 {
-        NODE_WINDOW_BYTES.saturating_sub(self.promised.load(Ordering::Relaxed))
+    /// What is free of the first `bytes` of the budget.
+    fn free(&self, bytes: u64) -> u64 {
+        bytes.saturating_sub(self.promised.load(Ordering::Relaxed))
     }
 
     /// How many streams are open.
@@ -104,8 +109,10 @@ impl Place {
     /// How far, in bytes, the window of the stream may grow at this moment.
     pub fn receive_cap(&self) -> u64 {
         let others = self.pool.grown.load(Ordering::Relaxed) - u64::from(self.has_grown());
-        let share = NODE_WINDOW_BYTES / (others + 1);
-        let most = (self.promised + self.pool.free() / 2).max(self.first + MIN_WINDOW);
+        let share = GROWTH_BYTES / (others + 1);
+        let least = INITIAL_WINDOW.max(self.first + MIN_WINDOW);
+        let least = least.min(self.promised + self.pool.free(NODE_WINDOW_BYTES));
+        let most = least.max(self.promised + self.pool.free(GROWTH_BYTES) / 2);
         most.min(share).clamp(MIN_WINDOW, MAX_WINDOW)
     }
 
@@ -156,12 +163,12 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_among_idle_ones_grows_as_far_as_one_alone() {
+    fn a_stream_among_idle_ones_finds_room_to_grow() {
         let pool = Arc::new(StreamPool::default());
         let idle = places(&pool, 100);
         assert_eq!(idle[0].first_window(), INITIAL_WINDOW);
         assert_eq!(idle[99].first_window(), MIN_WINDOW);
-        assert!(grow(&mut pool.clone().enter().unwrap()) > MAX_WINDOW - MIB);
+        assert!(grow(&mut pool.clone().enter().unwrap()) > 8 * MIB);
         assert_eq!(grow(&mut Arc::new(StreamPool::default()).enter().unwrap()), MAX_WINDOW);
     }
 
@@ -173,7 +180,20 @@ mod tests {
             let held: u64 = all.iter_mut().map(grow).sum();
             assert_eq!(held, pool.promised.load(Ordering::Relaxed));
             assert!(held <= NODE_WINDOW_BYTES + count as u64 * MIN_WINDOW, "{count}: {held}");
-            println!("{count}: {held}");
+        }
+    }
+
+    #[test]
+    fn streams_that_come_when_others_have_grown_and_stalled_find_what_was_left_for_them() {
+        let pool = Arc::new(StreamPool::default());
+        let mut all = Vec::new();
+        for count in 1..=500 {
+            let mut place = pool.clone().enter().unwrap();
+            let window = grow(&mut place);
+            assert!(count > 10 || window >= INITIAL_WINDOW, "{count}: {window}");
+            all.push(place);
+            let held = pool.promised.load(Ordering::Relaxed);
+            assert!(held <= NODE_WINDOW_BYTES + count * MIN_WINDOW, "{count}: {held}");
         }
     }
 
@@ -190,7 +210,7 @@ mod tests {
             }
         }
         let least = windows.into_iter().min().unwrap();
-        assert!(least >= NODE_WINDOW_BYTES / 4 - MIB, "{windows:?}");
+        assert!(least >= GROWTH_BYTES / 4 - MIB, "{windows:?}");
         drop(all);
         let counts = [&pool.open, &pool.promised, &pool.grown];
         assert_eq!(counts.map(|count| count.load(Ordering::Relaxed)), [0; 3]);

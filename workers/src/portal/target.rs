@@ -6,7 +6,7 @@ use ockam_runtime::addresses::first_to_answer;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::{
     net::{lookup_host, TcpStream},
-    time::timeout,
+    time::{timeout_at, Instant},
 };
 
 use crate::portal::reason::Refusal;
@@ -33,23 +33,19 @@ pub(crate) struct NoTarget {
 pub(crate) struct Connected {
     pub(crate) socket: TcpStream,
     /// It accepted and reset the connection at once; what it sent before can still be read.
-    pub(crate) was_reset: bool,
+    pub(crate) reset: Option<io::Error>,
 }
 
 /// Connects to `target` (`host:port`), trying its addresses in turn.
 pub(crate) async fn connect_target(target: String) -> Result<Connected, NoTarget> {
-    let connecting = timeout(CONNECT_TIMEOUT, connect(&target)).await;
-    connecting.unwrap_or_else(|_| {
-        let why = format!("no answer within {} s", CONNECT_TIMEOUT.as_secs());
-        Err(NoTarget { reason: Refusal::TimedOut, why })
-    })
-}
-
-async fn connect(target: &str) -> Result<Connected, NoTarget> {
+    let end = Instant::now() + CONNECT_TIMEOUT;
     let unknown =
         |error: io::Error| NoTarget { reason: Refusal::NameUnknown, why: error.to_string() };
-    let addresses = lookup_host(target).await.map_err(unknown)?;
-    first_to_answer(addresses, CONNECT_TIMEOUT, connect_to).await.map_err(no_target)
+    let Ok(found) = timeout_at(end, lookup_host(target)).await else {
+        return Err(no_target(io::ErrorKind::TimedOut.into()));
+    };
+    let addresses = found.map_err(unknown)?;
+    first_to_answer(addresses, end, connect_to).await.map_err(no_target)
 }
 
 /// The socket is prepared before it connects: when the client leaves meanwhile, the target may
@@ -65,13 +61,18 @@ async fn connect_to(address: SocketAddr) -> io::Result<Connected> {
     let socket = TcpStream::from_std(socket.into())?;
     if socket.peer_addr().is_ok() {
         // A target on this host has accepted by now.
-        return Ok(Connected { socket, was_reset: false });
+        return Ok(Connected { socket, reset: None });
     }
     socket.writable().await?;
     match SockRef::from(&socket).take_error()? {
-        Some(error) if error.kind() != io::ErrorKind::ConnectionReset => Err(error),
-        reset => Ok(Connected { socket, was_reset: reset.is_some() }),
+        Some(error) if !is_reset(&error) => Err(error),
+        reset => Ok(Connected { socket, reset }),
     }
+}
+
+/// Whether the error is that of a RST, or of one behind a FIN.
+fn is_reset(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }
 
 fn is_under_way(error: &io::Error) -> bool {
@@ -81,7 +82,10 @@ fn is_under_way(error: &io::Error) -> bool {
 fn no_target(error: io::Error) -> NoTarget {
     let reason = match error.kind() {
         io::ErrorKind::ConnectionRefused => Refusal::TargetRefused,
-        io::ErrorKind::TimedOut => Refusal::TimedOut,
+        io::ErrorKind::TimedOut => {
+            let why = format!("no answer within {} s", CONNECT_TIMEOUT.as_secs());
+            return NoTarget { reason: Refusal::TimedOut, why };
+        }
         io::ErrorKind::NotFound => Refusal::NameUnknown,
         _ => Refusal::Unreachable,
     };
@@ -172,7 +176,8 @@ mod tests {
             drop(accepted);
             let connected =
                 connecting.await.unwrap_or_else(|no_target| panic!("{}", no_target.why));
-            assert!(connected.was_reset);
+            let reset = connected.reset.map(|error| error.kind());
+            assert_eq!(reset, Some(io::ErrorKind::ConnectionReset));
             let mut answer = [0; 8];
             assert_eq!(connected.socket.try_read(&mut answer).unwrap(), 4);
         });

@@ -14,7 +14,7 @@
 
 use std::{
     fmt,
-    io::Write as _,
+    io::{self, Write as _},
     net::SocketAddr,
     rc::Rc,
     time::{Duration, Instant},
@@ -37,7 +37,7 @@ use tokio::net::TcpStream;
 use super::{
     action::{Action, End},
     credit::EARLY_CREDIT,
-    io::Io,
+    io::{is_transient, Io},
     message::{data_header, decode, Control, DecodeError, Decoded, MAX_MESSAGES},
     pool::Place,
     reason::{Refusal, ResetReason},
@@ -75,6 +75,8 @@ pub(crate) struct StreamWorker {
     is_finished: bool,
     /// Whether the socket's error was taken: what can still be read is the last, and no end follows.
     pub(crate) was_reset: bool,
+    /// Whether it had ended its direction before that.
+    pub(crate) ended_first: bool,
     /// At the outlet: whether `Opened` waits for the target's answer, to go with it.
     pub(crate) expects_answer: bool,
     /// Whether anything came since it was last looked.
@@ -124,6 +126,7 @@ impl StreamWorker {
             is_connecting: false,
             is_finished: false,
             was_reset: false,
+            ended_first: false,
             expects_answer: false,
             heard: false,
             _busy: busy,
@@ -156,10 +159,21 @@ impl StreamWorker {
     }
 
     /// Sends what found no bytes to go with.
-    pub(crate) fn flush(&mut self, permit: Permit) {
+    pub(crate) fn flush(&mut self, permit: Option<Permit>) {
         let payload = Payload::from(&self.unsent.take()[..]);
-        let message = Message::new(self.route.clone(), self.back.clone(), payload);
-        self.node.route(message.with_permit(permit));
+        let mut message = Message::new(self.route.clone(), self.back.clone(), payload);
+        message.permit = permit;
+        self.node.route(message);
+    }
+
+    /// A write failed, or connecting did: the application has reset its connection. The first error tells, on Linux, whether a FIN came before
+    /// the RST; those after it do not.
+    pub(crate) fn note_reset(&mut self, error: &io::Error) {
+        if !self.was_reset {
+            self.was_reset = true;
+            self.ended_first =
+                cfg!(target_os = "linux") && error.kind() == io::ErrorKind::BrokenPipe;
+        }
     }
 
     /// Nothing passes to the other end any more.
@@ -210,6 +224,7 @@ impl StreamWorker {
             }
         }
         if ended_by_peer {
+            self.place.promise(self.stream.promised());
             self.shut_down();
         }
     }
@@ -236,17 +251,25 @@ impl StreamWorker {
         }
     }
 
-    /// Writes what the socket takes at once, although no event has said yet that it takes any. What it refuses is
-    /// left, and so is its error, which [`Io`] meets.
+    /// Writes what the socket takes at once, although no event has said yet that it takes any. What it refuses is left.
     fn write_unasked(&mut self) -> usize {
-        let Some(socket) = &self.socket else { return 0 };
-        let mut socket = &*SockRef::from(&**socket);
+        let Some(socket) = self.socket.clone() else { return 0 };
+        let mut socket = &*SockRef::from(&*socket);
         let mut all = 0;
         while !self.waiting.is_empty() {
             let (slices, count) = self.waiting.slices();
-            let Ok(written) = socket.write_vectored(&slices[..count]) else { break };
-            self.waiting.advance(written);
-            all += written;
+            match socket.write_vectored(&slices[..count]) {
+                Ok(written) => {
+                    self.waiting.advance(written);
+                    all += written;
+                }
+                Err(error) => {
+                    if !is_transient(&error) {
+                        self.note_reset(&error);
+                    }
+                    break;
+                }
+            }
         }
         all
     }
@@ -401,9 +424,11 @@ impl StreamWorker {
                     actor.socket = None;
                 }
                 Err(_) if actor.stream.end().is_some() => {}
-                Ok(Connected { socket, was_reset }) => {
+                Ok(Connected { socket, reset }) => {
                     actor.socket = Some(Rc::new(socket));
-                    actor.was_reset = was_reset;
+                    if let Some(error) = reset {
+                        actor.note_reset(&error);
+                    }
                     actor.expects_answer = actor.client_asked();
                     actor.stream.connected();
                     let written = actor.write_unasked();
@@ -449,10 +474,10 @@ impl Drop for StreamWorker {
         let begun = self.registration.is_some();
         if begun && self.stream.end().is_none() && !self.node.is_stopping() {
             self.stream.stop(ResetReason::Stopped);
-            let permit = self.path.budget.try_acquire_urgent();
-            if let (Some(Action::Send(reset)), Some(permit)) = (self.stream.poll_action(), permit) {
+            if let Some(Action::Send(reset)) = self.stream.poll_action() {
                 self.say(reset);
-                self.flush(permit);
+                // Nobody is there to wait for a permit.
+                self.flush(self.path.budget.try_acquire_urgent());
             }
         }
     }

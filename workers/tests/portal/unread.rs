@@ -1,4 +1,4 @@
-//! A peer that opens streams and takes nothing of what it is told costs no more than its edge.
+//! A peer that takes nothing of what it is told costs no more than its edge, and what waits for that edge takes nothing from others.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,12 +6,16 @@ use ockam_runtime::{
     limits::{EDGE_BUDGET_BYTES, MESSAGE_OVERHEAD_BYTES},
     route,
     worker::{Description, Entry, Sink, Undelivered},
-    Address, Class, Message, Payload, Route,
+    Address, Budget, Class, Message, Payload, Route,
 };
 use ockam_workers::portal::{
     message::Control, offset::Limit, pool::StreamPool, reason::ResetReason,
 };
-use tokio::{io::AsyncReadExt, net::TcpListener, task::yield_now};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    task::yield_now,
+};
 
 use crate::support::{in_time, node, outlet, run};
 
@@ -61,6 +65,35 @@ fn streams_that_are_opened_and_reset_leave_no_more_than_the_edge_holds() {
             }
         })
         .await;
+        ctx.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn what_went_with_bytes_waits_for_nothing_any_more() {
+    run(async {
+        let ctx = node().await;
+        let target = outlet(ctx.node()).await;
+        let (stuck, budget) = (Stuck::default(), Budget::new(EDGE_BUDGET_BYTES));
+        let description = Description::new("stuck", Class::User).with_budget(budget.clone());
+        ctx.node().register_sink(description, stuck.clone()).unwrap().detach();
+        let all: Vec<_> = std::iter::from_fn(|| budget.try_acquire_urgent()).collect();
+        ctx.node().route(message(Control::Open { limit: Limit::new(1) }, &route!["stuck", "s1"]));
+        let (mut socket, _) = in_time("the target", target.accept()).await.unwrap();
+        // Opened has no permit to go alone, and goes with this.
+        socket.write_all(b"!").await.unwrap();
+        in_time("Opened with a byte", async {
+            while stuck.0.lock().unwrap().is_empty() {
+                yield_now().await;
+            }
+        })
+        .await;
+        let count = all.len();
+        drop(all);
+        let mut again = Vec::new();
+        while again.len() < count {
+            again.push(in_time("a permit of each", budget.acquire_urgent()).await.unwrap());
+        }
         ctx.stop().await.unwrap();
     });
 }
