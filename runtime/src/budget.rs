@@ -66,13 +66,13 @@ impl Budget {
 
     /// As [`acquire`](Self::acquire), for a message of some bytes that is urgent.
     pub async fn acquire_urgent(&self) -> Option<Permit> {
-        let permit = self.control.clone().acquire_many_owned(URGENT).await;
+        let permit = self.control.clone().acquire_many_owned(urgent()).await;
         permit.ok().map(|bytes| Permit { bytes })
     }
 
     /// As [`try_acquire`](Self::try_acquire), for a message of some bytes that is urgent.
     pub fn try_acquire_urgent(&self) -> Option<Permit> {
-        let permit = self.control.clone().try_acquire_many_owned(URGENT);
+        let permit = self.control.clone().try_acquire_many_owned(urgent());
         permit.ok().map(|bytes| Permit { bytes })
     }
 
@@ -98,8 +98,9 @@ impl Budget {
 }
 
 /// What an urgent message counts.
-#[allow(clippy::cast_possible_truncation)]
-const URGENT: u32 = MESSAGE_OVERHEAD_BYTES as u32;
+fn urgent() -> u32 {
+    u32::try_from(cost(0)).unwrap_or(u32::MAX)
+}
 
 /// What a message of `bytes` counts.
 fn cost(bytes: usize) -> usize {

@@ -12,9 +12,10 @@
 //! * A stream whose path tells of no loss (a relay, or a node between that only forwards) repeats its limit
 //!   when nothing has come for [`SILENCE`](super::pool::SILENCE): if nobody is there, the notice that comes back resets it.
 
+mod socket;
+
 use std::{
     fmt,
-    io::{self, Write as _},
     net::SocketAddr,
     rc::Rc,
     time::{Duration, Instant},
@@ -37,13 +38,13 @@ use tokio::net::TcpStream;
 use super::{
     action::{Action, End},
     credit::EARLY_CREDIT,
-    io::{is_transient, Io},
+    io::Io,
     message::{data_header, decode, Control, DecodeError, Decoded, MAX_MESSAGES},
     pool::Place,
     reason::{Refusal, ResetReason},
     round_trip::RoundTrip,
     stream::Stream,
-    target::{connect_target, keep_alive, Connected},
+    target::{connect_target, Connected},
     unsent::Unsent,
     waiting::Waiting,
 };
@@ -166,16 +167,6 @@ impl StreamWorker {
         self.node.route(message);
     }
 
-    /// A write failed, or connecting did: the application has reset its connection. The first error tells, on Linux, whether a FIN came before
-    /// the RST; those after it do not.
-    pub(crate) fn note_reset(&mut self, error: &io::Error) {
-        if !self.was_reset {
-            self.was_reset = true;
-            self.ended_first =
-                cfg!(target_os = "linux") && error.kind() == io::ErrorKind::BrokenPipe;
-        }
-    }
-
     /// Nothing passes to the other end any more.
     pub(crate) fn lose_path(&mut self) {
         self.unsent = Unsent::default();
@@ -229,51 +220,6 @@ impl StreamWorker {
         }
     }
 
-    /// Whether something came before a reset and the target is not there yet: it is written when it is.
-    fn has_last_words(&self) -> bool {
-        self.is_connecting && (!self.waiting.is_empty() || self.stream.has_all())
-    }
-
-    /// What came before a reset is still seen by the application, as it would be without a tunnel: as many bytes as
-    /// its socket takes at once, and the end behind the last.
-    fn write_last(&mut self) {
-        self.write_unasked();
-        if self.waiting.is_empty() && self.stream.has_all() {
-            self.shut_down();
-        }
-        self.waiting.clear();
-    }
-
-    fn shut_down(&self) {
-        if let Some(socket) = &self.socket {
-            // A socket that was reset meanwhile says so to the next read.
-            let _ = SockRef::from(&**socket).shutdown(std::net::Shutdown::Write);
-        }
-    }
-
-    /// Writes what the socket takes at once, although no event has said yet that it takes any. What it refuses is left.
-    fn write_unasked(&mut self) -> usize {
-        let Some(socket) = self.socket.clone() else { return 0 };
-        let mut socket = &*SockRef::from(&*socket);
-        let mut all = 0;
-        while !self.waiting.is_empty() {
-            let (slices, count) = self.waiting.slices();
-            match socket.write_vectored(&slices[..count]) {
-                Ok(written) => {
-                    self.waiting.advance(written);
-                    all += written;
-                }
-                Err(error) => {
-                    if !is_transient(&error) {
-                        self.note_reset(&error);
-                    }
-                    break;
-                }
-            }
-        }
-        all
-    }
-
     fn say(&mut self, control: Control<'static>) {
         self.round_trip.sent(&control, self.begun.elapsed());
         self.unsent.push(control);
@@ -294,14 +240,6 @@ impl StreamWorker {
     /// How long it may be silent before it is looked at.
     pub(crate) fn silence(&self) -> Duration {
         self.place.silence()
-    }
-
-    /// For a stream that has lasted; doing it again changes nothing.
-    fn keep_alive(&self) {
-        let Some(socket) = &self.socket else { return };
-        if let Err(error) = keep_alive(&SockRef::from(&**socket)) {
-            log::debug!("an application's socket takes no keep-alive: {error}");
-        }
     }
 
     /// Whether the loss of all that is between the ends is told by the path: the other end lives
