@@ -19,7 +19,7 @@ use crate::limits::MESSAGE_OVERHEAD_BYTES;
 #[derive(Clone, Debug)]
 pub struct Budget {
     data: Arc<Semaphore>,
-    control: Arc<Semaphore>,
+    urgent: Arc<Semaphore>,
     total: usize,
 }
 
@@ -44,7 +44,7 @@ impl Budget {
         let urgent = (total / 4).max(MESSAGE_OVERHEAD_BYTES);
         Self {
             data: Arc::new(Semaphore::new(total)),
-            control: Arc::new(Semaphore::new(urgent)),
+            urgent: Arc::new(Semaphore::new(urgent)),
             total,
         }
     }
@@ -66,20 +66,20 @@ impl Budget {
 
     /// As [`acquire`](Self::acquire), for a message of some bytes that is urgent.
     pub async fn acquire_urgent(&self) -> Option<Permit> {
-        let permit = self.control.clone().acquire_many_owned(urgent()).await;
+        let permit = self.urgent.clone().acquire_many_owned(urgent()).await;
         permit.ok().map(|bytes| Permit { bytes })
     }
 
     /// As [`try_acquire`](Self::try_acquire), for a message of some bytes that is urgent.
     pub fn try_acquire_urgent(&self) -> Option<Permit> {
-        let permit = self.control.clone().try_acquire_many_owned(urgent());
+        let permit = self.urgent.clone().try_acquire_many_owned(urgent());
         permit.ok().map(|bytes| Permit { bytes })
     }
 
     /// Ends every wait, now and later.
     pub fn close(&self) {
         self.data.close();
-        self.control.close();
+        self.urgent.close();
     }
 
     /// Bytes that are free for data.

@@ -9,7 +9,7 @@
 //! | the one envelope, and its bytes on the wire | [`message`], [`payload`], [`codec`] |
 //! | where a message came from, and what it may reach | [`origin`], [`reachability`] |
 //! | how edges stay bounded | [`budget`], [`path`], [`limits`] |
-//! | what a socket has, and what it is read into | [`readiness`], [`buffers`] |
+//! | connecting, what a socket has, and what it is read into | [`addresses`], [`readiness`], [`buffers`] |
 //! | what strangers may have | [`source`], [`rate`], [`complaints`] |
 //! | which worker has which address, and where its messages wait | [`table`], [`worker`], [`inbox`] |
 //! | the function that every message passes | [`node`], [`router`] |

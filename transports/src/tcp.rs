@@ -106,7 +106,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_connection_ends_when_its_peer_acknowledges_nothing() {
+    fn the_system_is_told_to_ask_silent_peers_and_to_give_up_those_that_acknowledge_nothing() {
         actix_rt::System::new().block_on(async {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();

@@ -102,7 +102,7 @@ impl Control<'_> {
     }
 
     /// Adds the message as MessagePack to `out`.
-    pub fn encode_to(&self, out: &mut ByteBuf) {
+    pub(crate) fn encode_to(&self, out: &mut ByteBuf) {
         match *self {
             Self::Open { limit } => array(out, &[OPEN.into(), VERSION, limit.value()], None),
             Self::Opened { limit } => array(out, &[OPENED.into(), limit.value()], None),

@@ -63,7 +63,7 @@ pub(crate) struct StreamWorker {
     route: Route,
     /// Our own address, as a return route.
     back: Route,
-    /// Messages that go with the next bytes from the socket, or else at the end of this turn.
+    /// Messages that go with the next bytes from the socket, or else alone when this turn ends and the first edge has room.
     unsent: Unsent,
     side: Side,
     begun: Instant,
@@ -72,11 +72,9 @@ pub(crate) struct StreamWorker {
     place: Place,
     /// At the outlet: whether the target has not answered yet.
     is_connecting: bool,
-    /// Whether the stream has ended; this actor may still have to write or to say its last.
-    is_finished: bool,
-    /// Whether the socket's error was taken: what can still be read is the last, and no end follows.
+    /// Whether the socket's error was taken: what can still be read is the last.
     pub(crate) was_reset: bool,
-    /// Whether it had ended its direction before that.
+    /// Whether the application had ended its direction before that; otherwise the end that a read finds now is none.
     pub(crate) ended_first: bool,
     /// At the outlet: whether `Opened` waits for the target's answer, to go with it.
     pub(crate) expects_answer: bool,
@@ -125,7 +123,6 @@ impl StreamWorker {
             registration: None,
             place: start.place,
             is_connecting: false,
-            is_finished: false,
             was_reset: false,
             ended_first: false,
             expects_answer: false,
@@ -175,7 +172,7 @@ impl StreamWorker {
 
     /// Whether the stream has ended and nothing is left to be done for it.
     pub(crate) fn is_over(&self) -> bool {
-        self.is_finished && self.unsent.is_empty() && !self.has_last_words()
+        self.stream.end().is_some() && self.unsent.is_empty() && !self.has_last_words()
     }
 
     /// An empty payload for a read of up to `capacity` bytes, with the room that the headers need.
@@ -249,7 +246,6 @@ impl StreamWorker {
     }
 
     fn finish(&mut self, end: End) {
-        self.is_finished = true;
         if let (End::Clean, Some(socket)) = (end, &self.socket) {
             let _ = SockRef::from(&**socket).set_linger(None);
         }
