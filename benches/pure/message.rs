@@ -28,11 +28,28 @@ pub(crate) fn codec(criterion: &mut Criterion) {
                 let message = || Message::new(route.clone(), route.clone(), plain.clone());
                 bencher.iter_batched(message, codec::encode, BATCH);
             });
+            group.bench_function(
+                BenchmarkId::new("encode the same header", &parameter),
+                |bencher| {
+                    let message = Message::new(route.clone(), route.clone(), plain.clone());
+                    let mut encoder = codec::Encoder::default();
+                    bencher.iter(|| encoder.encode_header(&message));
+                },
+            );
             let encoded = codec::encode(Message::new(route.clone(), route.clone(), plain.clone()));
             group.bench_function(BenchmarkId::new("decode", &parameter), |bencher| {
                 let decode = |encoded| codec::decode(encoded, Origin::Local).expect("a message");
                 bencher.iter_batched(|| encoded.clone(), decode, BATCH);
             });
+            group.bench_function(
+                BenchmarkId::new("decode the same header", &parameter),
+                |bencher| {
+                    let mut decoder = codec::Decoder::default();
+                    let decode =
+                        |encoded| decoder.decode(encoded, Origin::Local).expect("a message");
+                    bencher.iter_batched(|| encoded.clone(), decode, BATCH);
+                },
+            );
         }
     }
     group.finish();

@@ -4,7 +4,8 @@
 //! as `bin` and last, so that a message is a header followed by its payload and both ends leave
 //! the payload where it is.
 
-use bytes::BytesMut;
+mod repeated;
+
 use rmp::{
     decode as read,
     encode::{self as write, ValueWriteError},
@@ -20,6 +21,8 @@ use crate::{
     payload::Payload,
     route::Route,
 };
+
+pub use repeated::{Decoder, Encoder};
 
 /// The encoded fields before the payload's bytes.
 pub type Header = SmallVec<[u8; HEADER_BYTES]>;
@@ -57,12 +60,29 @@ pub fn routes_fit(message: &Message) -> bool {
 
 /// Encodes everything before the payload's bytes.
 pub fn encode_header(message: &Message) -> Header {
-    let mut header = zeros(most_header_bytes(message));
+    let mut header = encode_fields(message);
+    append_length(&mut header, message.payload.len());
+    header
+}
+
+/// Encodes everything before the payload.
+fn encode_fields(message: &Message) -> Header {
+    let mut header = zeros(most_field_bytes(message));
     let mut room = &mut header[..];
-    write_header(&mut room, message).expect("there is room for the longest form of each field");
+    write_fields(&mut room, message).expect("there is room for the longest form of each field");
     let left = room.len();
     header.truncate(header.len() - left);
     header
+}
+
+/// Encodes the length of the payload.
+fn append_length(header: &mut Header, length: usize) {
+    let mut longest = [0; LENGTH_BYTES];
+    let mut room = &mut longest[..];
+    write::write_bin_len(&mut room, u32::try_from(length).unwrap_or(u32::MAX))
+        .expect("there is room for the longest form");
+    let left = room.len();
+    header.extend_from_slice(&longest[..LENGTH_BYTES - left]);
 }
 
 fn zeros(length: usize) -> Header {
@@ -76,15 +96,15 @@ fn zeros(length: usize) -> Header {
 /// The longest form of a MessagePack length: its marker and 32 bits.
 const LENGTH_BYTES: usize = 5;
 
-/// The array's marker, the kind and the hop counter; the two routes; the payload's length.
-fn most_header_bytes(message: &Message) -> usize {
+/// The array's marker, the kind and the hop counter; the two routes.
+fn most_field_bytes(message: &Message) -> usize {
     let route = |route: &Route| {
         LENGTH_BYTES + route.iter().map(|a| LENGTH_BYTES + a.as_str().len()).sum::<usize>()
     };
-    3 + route(&message.onward_route) + route(&message.return_route) + LENGTH_BYTES
+    3 + route(&message.onward_route) + route(&message.return_route)
 }
 
-fn write_header(room: &mut &mut [u8], message: &Message) -> Result<(), ValueWriteError> {
+fn write_fields(room: &mut &mut [u8], message: &Message) -> Result<(), ValueWriteError> {
     write::write_array_len(room, 5)?;
     let kind = match message.kind {
         Kind::Data => 0,
@@ -98,7 +118,6 @@ fn write_header(room: &mut &mut [u8], message: &Message) -> Result<(), ValueWrit
             write::write_str(room, address.as_str())?;
         }
     }
-    write::write_bin_len(room, u32::try_from(message.payload.len()).unwrap_or(u32::MAX))?;
     Ok(())
 }
 
@@ -116,8 +135,34 @@ pub fn encode(message: Message) -> Payload {
 /// [`DecodeError`] for anything that the protocol does not allow; nothing is allocated for a
 /// field before its size was checked.
 pub fn decode(encoded: Payload, origin: Origin) -> Result<Message, DecodeError> {
-    let mut fields: &[u8] = &encoded;
-    let rest = &mut fields;
+    let mut rest: &[u8] = &encoded;
+    let fields = decode_fields(&mut rest)?;
+    let length = decode_length(rest)?;
+    Ok(fields.with(encoded, length, origin))
+}
+
+/// What stands before the payload.
+#[derive(Clone, Debug)]
+struct Fields {
+    kind: Kind,
+    hops: u8,
+    onward_route: Route,
+    return_route: Route,
+}
+
+impl Fields {
+    /// The message that ends with `length` bytes of payload.
+    fn with(self, encoded: Payload, length: usize, origin: Origin) -> Message {
+        let Self { kind, hops, onward_route, return_route } = self;
+        let range = encoded.len() - length..encoded.len();
+        let mut payload = encoded;
+        payload.narrow(range);
+        let permit = None;
+        Message::from(Envelope { kind, hops, onward_route, return_route, payload, origin, permit })
+    }
+}
+
+fn decode_fields(rest: &mut &[u8]) -> Result<Fields, DecodeError> {
     if marker(rest, "array")? != Marker::FixArray(5) {
         return Err(DecodeError::Malformed("array"));
     }
@@ -132,7 +177,12 @@ pub fn decode(encoded: Payload, origin: Origin) -> Result<Message, DecodeError> 
     };
     let onward_route = decode_route(rest, "onward route")?;
     let return_route = decode_route(rest, "return route")?;
-    let length = read::read_bin_len(rest).map_err(|_| DecodeError::Malformed("payload"))?;
+    Ok(Fields { kind, hops, onward_route, return_route })
+}
+
+/// The bytes of the payload, which are all that follow.
+fn decode_length(mut rest: &[u8]) -> Result<usize, DecodeError> {
+    let length = read::read_bin_len(&mut rest).map_err(|_| DecodeError::Malformed("payload"))?;
     let (length, available) = (usize::try_from(length).unwrap_or(usize::MAX), rest.len());
     if length > available {
         return Err(DecodeError::Truncated("payload"));
@@ -140,20 +190,7 @@ pub fn decode(encoded: Payload, origin: Origin) -> Result<Message, DecodeError> 
     if length < available {
         return Err(DecodeError::Trailing(available - length));
     }
-    let range = encoded.len() - length..encoded.len();
-    let mut payload = encoded;
-    payload.narrow(range);
-    let permit = None;
-    let envelope = Envelope { kind, hops, onward_route, return_route, payload, origin, permit };
-    Ok(Message::from(envelope))
-}
-
-/// Decodes a message from a buffer that it fills.
-///
-/// # Errors
-/// As [`decode`].
-pub fn decode_frame(frame: BytesMut, origin: Origin) -> Result<Message, DecodeError> {
-    decode(Payload::from(frame), origin)
+    Ok(length)
 }
 
 fn marker(rest: &mut &[u8], field: &'static str) -> Result<Marker, DecodeError> {

@@ -167,7 +167,7 @@ fn every_block_is_read_as_what_it_says() {
         let mut arrived = BytesMut::from(&blocks[name][..]);
         let body = next_frame(&mut arrived, 1024).unwrap().unwrap();
         assert!(arrived.is_empty());
-        codec::decode_frame(body, Origin::Local).unwrap();
+        codec::decode(body.into(), Origin::Local).unwrap();
     }
     let message = |name: &str| codec::decode(blocks[name][..].into(), Origin::Local).unwrap();
     assert_eq!(message("message").payload, text("hello"));

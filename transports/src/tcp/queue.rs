@@ -16,7 +16,7 @@ use std::{
 
 use ockam_runtime::worker::Undelivered;
 use ockam_runtime::{
-    codec::{encode_header, routes_fit},
+    codec::{routes_fit, Encoder},
     readiness, Envelope, Message, Notice, Payload, Permit, Reason,
 };
 use tokio::net::TcpStream;
@@ -32,6 +32,7 @@ pub(crate) struct WriteQueue {
 #[derive(Default)]
 struct Shared {
     frames: RefCell<VecDeque<Frame>>,
+    encoder: RefCell<Encoder>,
     limit: Cell<usize>,
 }
 
@@ -57,7 +58,7 @@ impl WriteQueue {
     /// # Errors
     /// Gives it back if it, or one of its routes, is larger than the peer takes.
     pub(crate) fn push(&self, message: Message) -> Result<(), Box<Undelivered>> {
-        let header = encode_header(&message);
+        let header = self.shared.encoder.borrow_mut().encode_header(&message);
         let length = header.len() + message.payload.len();
         if length > self.shared.limit.get() || !routes_fit(&message) {
             let hop = message.onward_route.first().cloned().unwrap_or_else(|| "?".into());

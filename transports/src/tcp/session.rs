@@ -14,8 +14,8 @@ use std::{
 
 use bytes::BytesMut;
 use ockam_runtime::{
-    budget::Budget, buffers, codec, limits::INGRESS_BUDGET_BYTES, origin::Ingress, readiness,
-    Error, Node, Origin, Result,
+    budget::Budget, buffers, codec::Decoder, limits::INGRESS_BUDGET_BYTES, origin::Ingress,
+    readiness, Error, Node, Origin, Result,
 };
 use tokio::{
     net::TcpStream,
@@ -36,6 +36,7 @@ pub(crate) struct Session {
     stream: Rc<TcpStream>,
     arrived: BytesMut,
     max_frame: usize,
+    decoder: Decoder,
     /// The peer as a person would name it.
     peer: String,
 }
@@ -51,7 +52,8 @@ impl Session {
             let waited_for = format!("the greeting of {peer}");
             Err(Error::TimedOut { waited_for, seconds: GREETING_TIMEOUT.as_secs() })
         })?;
-        Ok(Self { stream: Rc::new(stream), arrived, max_frame, peer })
+        let decoder = Decoder::default();
+        Ok(Self { stream: Rc::new(stream), arrived, max_frame, decoder, peer })
     }
 
     /// The queue for messages to the peer.
@@ -121,7 +123,7 @@ impl Session {
             let permit = budget.acquire(frame.len()).await.ok_or(Error::Stopped)?;
             let origin = Origin::Remote(ingress.clone());
             let mut message =
-                codec::decode_frame(apart(frame), origin).map_err(|error| Error::Peer {
+                self.decoder.decode(apart(frame).into(), origin).map_err(|error| Error::Peer {
                     who: self.peer.clone(),
                     what: format!("sent a message that breaks the protocol: {error}"),
                 })?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ockam_runtime::{
-    codec,
+    codec::{self, Decoder},
     origin::{Destinations, Door, Ingress},
     source::SourceAddress,
     Address, Envelope, Identifier, Message, Origin, Payload, Permit,
@@ -17,6 +17,7 @@ pub(super) struct Inbound {
     opener: Opener,
     /// The keys that the peer will switch to.
     next: Option<Opener>,
+    decoder: Decoder,
     ingress: Arc<Ingress>,
 }
 
@@ -71,7 +72,13 @@ impl Inbound {
         source: Option<SourceAddress>,
     ) -> Self {
         let door = Door::Channel { peer, channel: channel.clone(), destinations };
-        Self { opener, next: None, ingress: Arc::new(Ingress { via: channel, door, source }) }
+        let decoder = Decoder::default();
+        Self {
+            opener,
+            next: None,
+            decoder,
+            ingress: Arc::new(Ingress { via: channel, door, source }),
+        }
     }
 
     /// Opens a record in its envelope. Every error is final.
@@ -98,8 +105,8 @@ impl Inbound {
         Ok(opened)
     }
 
-    fn message(&self, plain: Payload, permit: Option<Permit>) -> Result<Message, BadRecord> {
-        let mut message = codec::decode(plain, Origin::Remote(self.ingress.clone()))?;
+    fn message(&mut self, plain: Payload, permit: Option<Permit>) -> Result<Message, BadRecord> {
+        let mut message = self.decoder.decode(plain, Origin::Remote(self.ingress.clone()))?;
         message.return_route.push_front(self.ingress.via.clone());
         message.permit = permit;
         Ok(message)

@@ -4,7 +4,7 @@ use std::sync::{atomic::AtomicBool, Arc};
 
 use actix::{AsyncContext, Context};
 use ockam_runtime::{
-    complaints::Complaints, path::PathState, worker::Description, Address, Class, Error, Node,
+    codec::Encoder, complaints::Complaints, path::PathState, worker::Description, Address, Class, Error, Node,
     Origin, Permit, Route,
 };
 use tokio::sync::watch;
@@ -73,6 +73,7 @@ impl Responding {
                 node: start.node.clone(),
                 channel: channel.clone(),
                 sealer: session.sealer,
+                encoder: Encoder::default(),
                 peer_route,
                 decryptor: Route::from(start.address.clone()),
             },

@@ -1,0 +1,182 @@
+//! Headers that are the same as the one before, as most are: those of a channel's records on its
+//! connection, those of a stream's messages in its channel. Such a header is neither put together nor taken
+//! apart again; it is found by its bytes or its fields, so nothing depends on what came before.
+
+use smallvec::SmallVec;
+
+use super::{
+    append_length, decode_fields, decode_length, encode_fields, DecodeError, Fields, Header,
+    HEADER_BYTES,
+};
+use crate::{message::Message, origin::Origin, payload::Payload};
+
+/// Encodes as [`encode_header`](super::encode_header) does, and repeats the last header where it is the same.
+///
+/// ```
+/// use ockam_runtime::{codec, route, Message, Payload};
+/// let mut encoder = codec::Encoder::default();
+/// let message = Message::new(route!["outlet"], route!["stream"], Payload::from(vec![7]));
+/// for _ in 0..2 {
+///     assert_eq!(encoder.encode_header(&message), codec::encode_header(&message));
+/// }
+/// ```
+#[derive(Debug, Default)]
+pub struct Encoder {
+    last: Option<Known>,
+}
+
+/// Decodes as [`decode`](super::decode) does, and repeats the fields of the last header where the bytes are the same.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    last: Option<Known>,
+}
+
+/// Fields, and what they are encoded as.
+#[derive(Debug)]
+struct Known {
+    bytes: SmallVec<[u8; HEADER_BYTES]>,
+    fields: Fields,
+}
+
+impl Encoder {
+    /// Encodes everything before the payload's bytes.
+    pub fn encode_header(&mut self, message: &Message) -> Header {
+        let mut header = match &self.last {
+            Some(last) if last.fields.are_of(message) => Header::from_slice(&last.bytes),
+            _ => {
+                let bytes = encode_fields(message);
+                self.last = Known::of(&bytes, || Fields::of(message));
+                bytes
+            }
+        };
+        append_length(&mut header, message.payload.len());
+        header
+    }
+}
+
+impl Decoder {
+    /// Decodes a message that fills `encoded`; the payload stays in place.
+    ///
+    /// # Errors
+    /// As [`decode`](super::decode).
+    pub fn decode(&mut self, encoded: Payload, origin: Origin) -> Result<Message, DecodeError> {
+        let last = self.last.as_ref();
+        let repeated = last.and_then(|last| Some((last, encoded.strip_prefix(&last.bytes[..])?)));
+        let (fields, rest) = match repeated {
+            Some((last, rest)) => (last.fields.clone(), rest),
+            None => {
+                let mut rest: &[u8] = &encoded;
+                let fields = decode_fields(&mut rest)?;
+                let bytes = &encoded[..encoded.len() - rest.len()];
+                self.last = Known::of(bytes, || fields.clone());
+                (fields, rest)
+            }
+        };
+        let length = decode_length(rest)?;
+        Ok(fields.with(encoded, length, origin))
+    }
+}
+
+impl Known {
+    /// Nothing that needs an allocation is remembered.
+    fn of(bytes: &[u8], fields: impl FnOnce() -> Fields) -> Option<Self> {
+        let short = bytes.len() <= HEADER_BYTES;
+        short.then(|| Self { bytes: SmallVec::from_slice(bytes), fields: fields() })
+    }
+}
+
+impl Fields {
+    fn of(message: &Message) -> Self {
+        Self {
+            kind: message.kind,
+            hops: message.hops,
+            onward_route: message.onward_route.clone(),
+            return_route: message.return_route.clone(),
+        }
+    }
+
+    fn are_of(&self, message: &Message) -> bool {
+        self.kind == message.kind
+            && self.hops == message.hops
+            && self.onward_route == message.onward_route
+            && self.return_route == message.return_route
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        codec::{decode, encode, encode_header},
+        message::Kind,
+        route::Route,
+        Address,
+    };
+
+    /// Messages of which many follow one with the same header.
+    fn messages() -> impl Strategy<Value = Vec<Message>> {
+        let route = || prop::collection::vec("[ab]{1,2}", 0..3);
+        let header = (any::<bool>(), 30_u8..=32, route(), route());
+        let message = (header, prop::collection::vec(0_usize..300, 1..4));
+        prop::collection::vec(message, 1..6).prop_map(|all| {
+            let mut messages = Vec::new();
+            for ((is_notice, hops, onward, back), lengths) in all {
+                for length in lengths {
+                    let of = |names: &[String]| -> Route {
+                        names.iter().map(|name| Address::from(name.as_str())).collect()
+                    };
+                    let payload = Payload::from(vec![7; length]);
+                    let mut message = Message::new(of(&onward), of(&back), payload);
+                    message.hops = hops;
+                    message.kind = if is_notice { Kind::Notice } else { Kind::Data };
+                    messages.push(message);
+                }
+            }
+            messages
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn an_encoder_writes_what_is_written_without_memory(messages in messages()) {
+            let mut encoder = Encoder::default();
+            for message in &messages {
+                prop_assert_eq!(encoder.encode_header(message), encode_header(message));
+            }
+        }
+
+        #[test]
+        fn a_decoder_reads_what_is_read_without_memory(
+            messages in messages(),
+            cuts: Vec<(prop::sample::Index, prop::sample::Index, u8)>,
+        ) {
+            let mut decoder = Decoder::default();
+            let mut all: Vec<Vec<u8>> =
+                messages.into_iter().map(|message| encode(message).to_vec()).collect();
+            for (which, at, byte) in cuts {
+                let which = which.index(all.len());
+                let mut broken = all[which].clone();
+                let at = at.index(broken.len());
+                broken[at] = byte;
+                let cut = all[which][..=at].to_vec();
+                all.splice(which..which, [broken, cut]);
+            }
+            for bytes in all {
+                let expected = decode(bytes[..].into(), Origin::Local);
+                let decoded = decoder.decode(bytes[..].into(), Origin::Local);
+                prop_assert_eq!(format!("{expected:?}"), format!("{decoded:?}"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_header_of_any_length_is_kept_in_few_bytes() {
+        let long: Route = (0..16).map(|_| Address::random()).collect();
+        let message = Message::new(long.clone(), long, Payload::default());
+        let mut encoder = Encoder::default();
+        assert_eq!(encoder.encode_header(&message), encode_header(&message));
+        assert!(encoder.last.is_none());
+    }
+}
