@@ -36,7 +36,8 @@
 //!    [entry](ockam_runtime::worker::Entry), and asks [`reachability`](ockam_runtime::reachability) whether this origin may reach it.
 //! 4. The entry's [sink](ockam_runtime::worker::Sink) takes the message: on the worker's own arbiter that is a call,
 //!    from another one it goes through the [router actor](ockam_runtime::router) there. A worker's sink decodes the body
-//!    and puts a [`Routed`] into its inbox, from where the actor's task takes all that waits at once.
+//!    and puts a [`Routed`] into its inbox, from where the actor's task takes all that waits at once. A
+//!    [front](ockam_runtime::worker::Front) may stand before the inbox: an established channel seals a message there and then.
 //! 5. The worker replies, forwards, or sends something new: back to 3, until a connection's queue
 //!    turns the message into a frame, which is written together with all that has gathered.
 //!

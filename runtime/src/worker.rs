@@ -46,6 +46,27 @@ pub trait Sink: Send + Sync {
     fn deliver(&self, entry: &Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>>;
 }
 
+/// Stands before a worker's inbox and takes what need not wait for the worker's turn, in the task of whoever delivers,
+/// on the arbiter of the worker's entry.
+///
+/// What it routes may come back to it before it returns.
+pub trait Front: Send + Sync {
+    /// Takes the message, or gives back one that is for the worker.
+    fn take(&self, message: Message) -> Option<Message>;
+}
+
+/// A front, and the sink behind it.
+pub(crate) struct Fronted<S>(pub(crate) Arc<dyn Front>, pub(crate) S);
+
+impl<S: Sink> Sink for Fronted<S> {
+    fn deliver(&self, entry: &Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>> {
+        match self.0.take(message) {
+            Some(message) => self.1.deliver(entry, message),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A message that could not be delivered.
 #[derive(Debug)]
 pub struct Undelivered {
@@ -155,6 +176,8 @@ pub struct Description {
     pub state: Option<watch::Receiver<PathState>>,
     /// The worker's own access rule.
     pub access: Option<AccessRule>,
+    /// What stands before its inbox.
+    pub front: Option<Arc<dyn Front>>,
 }
 
 impl Description {
@@ -167,6 +190,7 @@ impl Description {
             budget: Budget::new(EDGE_BUDGET_BYTES),
             state: None,
             access: None,
+            front: None,
         }
     }
 
@@ -188,6 +212,13 @@ impl Description {
     #[must_use]
     pub fn with_state(mut self, state: watch::Receiver<PathState>) -> Self {
         self.state = Some(state);
+        self
+    }
+
+    /// The same with something before its inbox.
+    #[must_use]
+    pub fn behind(mut self, front: Arc<dyn Front>) -> Self {
+        self.front = Some(front);
         self
     }
 

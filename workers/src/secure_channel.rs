@@ -9,7 +9,8 @@
 //!
 //! A route that begins with a channel's address leads through it: the [encryptor](initiator) seals the message with what is left of its routes
 //! and sends the record along the route to the peer's [decryptor], which opens it, puts the channel before its return
-//! route and routes it on. What is between them sees records.
+//! route and routes it on. What is between them sees records. While a session is open, a message does not wait for the encryptor's turn:
+//! whoever delivers it [seals](sealing) it.
 //!
 //! # Supervision
 //!
@@ -31,6 +32,7 @@
 //! | bytes before there are keys, and in a record | [`packet`], [`plaintext`] |
 //! | one end of a handshake | [`exchange`] |
 //! | sealing and opening messages in place | [`outbound`], [`inbound`] |
+//! | sealing as soon as a message is there | [`sealing`] |
 //! | the actors | [`initiator`], [`decryptor`], [`encryptor`], [`listener`] |
 //! | what an established session needs | [`session`], [`liveness`], [`lifeline`], [`event`] |
 //! | what a waiting channel needs | [`queue`], [`pause`] |
@@ -56,6 +58,7 @@ pub mod packet;
 mod pause;
 pub mod plaintext;
 mod queue;
+mod sealing;
 mod session;
 
 pub use handle::SecureChannel;

@@ -18,7 +18,7 @@ use crate::{
     payload::Payload,
     reachability::Class,
     routed::Routed,
-    worker::{Adopt, Alias, Description, Entry, Guard, Mailbox, Registration, Sink},
+    worker::{Adopt, Alias, Description, Entry, Fronted, Guard, Mailbox, Registration, Sink},
 };
 
 impl Node {
@@ -146,7 +146,10 @@ impl Node {
             arbiter: description.arbiter,
             budget: description.budget,
             node: self.clone(),
-            sink: Box::new(sink),
+            sink: match description.front {
+                Some(front) => Box::new(Fronted(front, sink)),
+                None => Box::new(sink),
+            },
             access: description.access,
             state: description.state,
             gone: AtomicBool::new(false),

@@ -1,9 +1,9 @@
 //! The encryptor of the end that a channel was opened to.
 //!
-//! * Owns: a random address, which stands before the return route of everything that comes out of the channel, and the
-//!   sealing keys of the one session that there is.
+//! * Owns: a random address, which stands before the return route of everything that comes out of the channel, and with
+//!   [`Sealing`](super::sealing::Sealing) the sealing keys of the one session that there is.
 //! * State: established; there is none without a verified peer.
-//! * Inbox: messages for the peer; from the decryptor [`Event`]s.
+//! * Inbox: messages for the peer that `Sealing` has not taken before it; from the decryptor [`Event`]s.
 //! * Started by the decryptor at the end of the handshake, on the same arbiter. It ends with the session: its address is
 //!   unregistered and the streams that watch it are told.
 //! * A panic unregisters it, and cuts its lifeline: the decryptor ends too.

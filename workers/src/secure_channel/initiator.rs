@@ -1,10 +1,10 @@
 //! The encryptor of the end that opens a channel, and what keeps the channel alive.
 //!
-//! * Owns: the channel's address, which goes into routes and stays the same for its whole life; the messages that wait; the
-//!   sealing keys of the session that there is.
+//! * Owns: the channel's address, which goes into routes and stays the same for its whole life; the messages that wait; with
+//!   [`Sealing`] the sealing keys of the session that there is.
 //! * States: attempting (the first time, and at once after a loss: messages wait; later: they come back at once, so that no client
 //!   hangs on a peer that is down), established, pausing before the next attempt, rejected for good.
-//! * Inbox: messages for the peer; from the decryptor [`Event`]s; from the program [`Close`].
+//! * Inbox: messages for the peer while there is no session (else [`Sealing`] takes them before it); from the decryptor [`Event`]s; from the program [`Close`].
 //! * Started by [`open`] on the arbiter of the connection that the route begins with. It starts a
 //!   [`Decryptor`](super::decryptor) for each attempt and stops when it is closed, or with the node.
 //! * A panic unregisters the channel for a moment, ends its paths and cuts the decryptor's lifeline. It is [`Supervised`]: the
@@ -35,6 +35,7 @@ use super::{
     outbound::bounce,
     pause::Pause,
     queue::Queue,
+    sealing::Sealing,
     session::{self, End, OpenEnd, Partner},
 };
 use crate::current::Current;
@@ -91,10 +92,12 @@ impl Plan {
     ) -> Result<Addr<Initiator>> {
         let path = self.node.path(&self.route)?;
         let state = watch::Sender::new(PathState::default());
+        let sealing = Arc::new(Sealing::default());
         let description = Description::new(self.address.clone(), Class::Internal)
             .on(self.node.arbiter_for(&path))
             .with_budget(path.budget.clone())
-            .with_state(state.subscribe());
+            .with_state(state.subscribe())
+            .behind(sealing.clone());
         let initiator = Initiator {
             opened: self.opened.clone(),
             node: self.node.clone(),
@@ -104,6 +107,7 @@ impl Plan {
             pause: Pause::new(&self.limits),
             limits: self.limits.clone(),
             path,
+            sealing,
             state,
             outcome,
             phase: Phase::Pausing { failure: "it was not tried yet".into() },
@@ -127,6 +131,7 @@ pub(super) struct Initiator {
     limits: Arc<Limits>,
     /// The first hop of the route. Watching it keeps a connection being made again.
     path: Path,
+    sealing: Arc<Sealing>,
     state: watch::Sender<PathState>,
     outcome: Arc<watch::Sender<Outcome>>,
     phase: Phase,

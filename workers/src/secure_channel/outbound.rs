@@ -4,8 +4,8 @@
 //! payload, the authentication tag into the room behind it, so that bulk data is not copied.
 
 use ockam_runtime::{
-    codec::Encoder, limits::MAX_ROUTE_ADDRESSES, Address, Envelope, Kind, Message, Node,
-    Payload, Permit, Reason, Route,
+    codec::Encoder, limits::MAX_ROUTE_ADDRESSES, Address, Envelope, Kind, Message, Node, Payload,
+    Permit, Reason, Route,
 };
 
 use super::{limits::Limits, plaintext::Tag};
@@ -33,6 +33,9 @@ pub(super) enum NotSent {
     /// The first hop did not take the record.
     #[error("a record could not be sent: {0}")]
     Undelivered(String),
+    /// Sealing has failed before.
+    #[error("its keys are lost")]
+    NoKeys,
 }
 
 impl Outbound {
@@ -108,7 +111,7 @@ pub(super) fn bounce(node: &Node, channel: &Address, message: Message, why: Reas
 pub const CHANNEL_OVERHEAD: usize = 1 + OVERHEAD;
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::{Arc, Mutex};
 
     use ockam_runtime::{
@@ -131,7 +134,9 @@ mod tests {
 
     /// Keeps what it gets.
     #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<Message>>>);
+    pub(in crate::secure_channel) struct Kept(
+        pub(in crate::secure_channel) Arc<Mutex<Vec<Message>>>,
+    );
 
     impl Sink for Kept {
         fn deliver(&self, _: &Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>> {
@@ -146,7 +151,7 @@ mod tests {
     }
 
     /// Both ends after a handshake.
-    fn sessions() -> (Session, Session) {
+    pub(in crate::secure_channel) fn sessions() -> (Session, Session) {
         let (initiator, noise) = Exchange::initiate(terms(1)).unwrap();
         let (responder, mut answer) = Exchange::respond(terms(3), &noise).unwrap();
         let Ok(Step::Send(mut message3, initiator)) = initiator.handle(&mut answer) else {

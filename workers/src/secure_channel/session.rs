@@ -19,7 +19,7 @@ use std::{
 use actix::{
     fut::wrap_future, Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, SpawnHandle,
 };
-use ockam_runtime::{node::Busy, path::Path, Budget, Message};
+use ockam_runtime::{node::Busy, path::Path, Address, Budget, Message, Permit};
 
 use super::{
     decryptor::Decryptor,
@@ -29,13 +29,15 @@ use super::{
     liveness::{Liveness, Verdict},
     outbound::{NotSent, Outbound},
     plaintext::Tag,
+    sealing::{Sealing, SealingHalf},
 };
 
 /// One end of an established session.
 pub(super) struct OpenEnd {
     pub(super) session: u64,
     pub(super) since: Instant,
-    outbound: Outbound,
+    channel: Address,
+    sealing: Arc<Sealing>,
     limits: Arc<Limits>,
     liveness: Liveness,
     heard: Arc<AtomicBool>,
@@ -60,6 +62,8 @@ pub(super) struct Beginning {
     /// Whether this end asks for new keys when they are due.
     pub(super) renews: bool,
     pub(super) outbound: Outbound,
+    /// Where the keys are put for messages that arrive.
+    pub(super) sealing: Arc<Sealing>,
     pub(super) partner: Partner,
     /// The first hop of the route to the peer.
     pub(super) path: Path,
@@ -109,10 +113,20 @@ pub(super) trait End: Actor<Context = Context<Self>> + Handler<Event> {
 impl OpenEnd {
     /// Begins to watch over a session.
     pub(super) fn begin<E: End>(beginning: Beginning, context: &mut Context<E>) -> Self {
-        let Beginning { session, renews, outbound, partner, mut path, epoch, limits, busy } =
-            beginning;
+        let Beginning {
+            session,
+            renews,
+            outbound,
+            sealing,
+            partner,
+            mut path,
+            epoch,
+            limits,
+            busy,
+        } = beginning;
         let now = Instant::now();
         let (node, budget) = (outbound.node.clone(), path.budget.clone());
+        let channel = outbound.channel.clone();
         let lost = async move {
             path.lost(epoch).await;
             let failure = path.state().failure;
@@ -127,10 +141,18 @@ impl OpenEnd {
             }),
         ];
         context.run_later(Duration::ZERO, move |actor, context| tick(actor, session, context));
+        sealing.open(SealingHalf {
+            session,
+            outbound,
+            encryptor: context.address().recipient(),
+            renewal: renews.then(|| limits.clone()),
+            was_due: false,
+        });
         Self {
             session,
             since: now,
-            outbound,
+            channel,
+            sealing,
             limits,
             liveness: Liveness::new(now),
             heard: partner.heard,
@@ -144,12 +166,13 @@ impl OpenEnd {
     }
 
     /// Seals and sends a message that arrived at the channel's address.
-    pub(super) fn send(&mut self, message: Message) -> Result<(), Ending> {
-        self.outbound.send(message)?;
-        if self.renewal.is_some() && self.outbound.is_due(&self.limits) {
-            self.renew();
-        }
-        Ok(())
+    pub(super) fn send(&self, message: Message) -> Result<(), Ending> {
+        Ok(self.sealing.send(self.session, message)?)
+    }
+
+    /// Seals and sends what the channel itself has to say.
+    fn control(&self, tag: Tag, body: &[u8], permit: Option<Permit>) -> Result<(), NotSent> {
+        self.sealing.control(self.session, tag, body, permit)
     }
 
     /// Asks for new keys, unless that is under way.
@@ -162,14 +185,11 @@ impl OpenEnd {
 
     fn handle(&mut self, what: What) -> Result<(), Ending> {
         match what {
-            What::Control { tag, body, permit } => self.outbound.control(tag, &body, permit)?,
+            What::Control { tag, body, permit } => self.control(tag, &body, permit)?,
             What::NewKeys { sealer, announce } => {
-                if announce {
-                    self.outbound.control(Tag::Switch, &[], None)?;
-                }
-                self.outbound.sealer = *sealer;
+                self.sealing.renew(self.session, *sealer, announce)?;
                 if self.renewal.is_some() {
-                    log::debug!("secure channel {}: new keys", self.outbound.channel);
+                    log::debug!("secure channel {}: new keys", self.channel);
                     self.renewal = Some(Renewal { keys_since: Instant::now(), under_way: false });
                 }
             }
@@ -192,7 +212,7 @@ impl OpenEnd {
         match self.liveness.handle_tick(now, heard, in_use, &self.limits) {
             Verdict::Fine(again) => Ok(again),
             Verdict::Ask(again) => {
-                self.outbound.control(Tag::Ping, &[], None)?;
+                self.control(Tag::Ping, &[], None)?;
                 Ok(again)
             }
             Verdict::Lost(silence) => {
@@ -205,11 +225,17 @@ impl OpenEnd {
     pub(super) fn end<E: End>(mut self, ending: &Ending, context: &mut Context<E>) {
         if ending.tell_peer {
             // Nobody is left to care if that fails.
-            let _ = self.outbound.control(Tag::Close, &[], None);
+            let _ = self.control(Tag::Close, &[], None);
         }
         for task in self.watching.drain(..) {
             context.cancel_future(task);
         }
+    }
+}
+
+impl Drop for OpenEnd {
+    fn drop(&mut self) {
+        self.sealing.close(self.session);
     }
 }
 
@@ -255,7 +281,7 @@ fn drain<E: End>(actor: &mut E, since: Instant, context: &mut Context<E>) {
     let Some(end) = actor.open_end() else { return actor.retire(context) };
     let permit = end.budget.try_acquire(1);
     // Nobody is left to care if that fails.
-    let _ = end.outbound.control(Tag::Close, &[], permit);
+    let _ = end.control(Tag::Close, &[], permit);
     let budget = end.budget.clone();
     let written = async move {
         // All of the budget is free when everything before has been written.

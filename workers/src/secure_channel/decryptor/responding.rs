@@ -4,8 +4,8 @@ use std::sync::{atomic::AtomicBool, Arc};
 
 use actix::{AsyncContext, Context};
 use ockam_runtime::{
-    codec::Encoder, complaints::Complaints, path::PathState, worker::Description, Address, Class, Error, Node,
-    Origin, Permit, Route,
+    codec::Encoder, complaints::Complaints, path::PathState, worker::Description, Address, Class,
+    Error, Node, Origin, Permit, Route,
 };
 use tokio::sync::watch;
 
@@ -19,6 +19,7 @@ use crate::{
         inbound::Inbound,
         lifeline::{lifeline, Lifeline},
         outbound::Outbound,
+        sealing::Sealing,
         session::{Beginning, Partner},
     },
 };
@@ -63,9 +64,11 @@ impl Responding {
         let (own_lifeline, gone) = lifeline();
         let (encryptor_lifeline, encryptor_gone) = lifeline();
         let state = watch::Sender::new(PathState { epoch: 0, up: true, failure: None });
+        let sealing = Arc::new(Sealing::default());
         let description = Description::new(channel.clone(), Class::Reply)
             .with_budget(path.budget.clone())
-            .with_state(state.subscribe());
+            .with_state(state.subscribe())
+            .behind(sealing.clone());
         let beginning = Beginning {
             session: start.session,
             renews: false,
@@ -77,6 +80,7 @@ impl Responding {
                 peer_route,
                 decryptor: Route::from(start.address.clone()),
             },
+            sealing,
             partner: Partner {
                 decryptor: context.address(),
                 heard: heard.clone(),

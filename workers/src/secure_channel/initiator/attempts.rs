@@ -107,6 +107,7 @@ impl Initiator {
             session: self.session,
             renews: true,
             outbound,
+            sealing: self.sealing.clone(),
             partner: attempt.partner,
             path: self.path.clone(),
             epoch: attempt.epoch,

@@ -1,0 +1,299 @@
+//! The sealing half of a session, before the encryptor's inbox.
+//!
+//! A message that arrives at an established channel becomes a record in the task of whoever delivers it: a turn of the
+//! encryptor's own costs more than to seal a small message, and whoever waits for the record waits for that turn too.
+//! All else is the encryptor's: messages while there is no session, and whatever a session needs besides.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use actix::Recipient;
+use ockam_runtime::{worker::Front, Message, Permit};
+
+use super::{
+    event::{tell, Ending, Event, What},
+    limits::Limits,
+    outbound::{NotSent, Outbound},
+    plaintext::Tag,
+};
+use crate::record::Sealer;
+
+/// Seals while a session is open. All who use it are on one arbiter, so nobody waits for the lock.
+#[derive(Debug, Default)]
+pub(super) struct Sealing(Mutex<Option<SealingHalf>>);
+
+/// What seals in one session.
+#[derive(Debug)]
+pub(super) struct SealingHalf {
+    pub(super) session: u64,
+    pub(super) outbound: Outbound,
+    pub(super) encryptor: Recipient<Event>,
+    /// Where this end asks for new keys: when.
+    pub(super) renewal: Option<Arc<Limits>>,
+    /// Whether the encryptor was told that they are due.
+    pub(super) was_due: bool,
+}
+
+impl Sealing {
+    /// Begins to seal.
+    pub(super) fn open(&self, half: SealingHalf) {
+        *self.lock() = Some(half);
+    }
+
+    /// Seals nothing more in this session.
+    pub(super) fn close(&self, session: u64) {
+        self.lock().take_if(|half| half.session == session);
+    }
+
+    /// Seals and sends a message that arrived at the channel's address.
+    pub(super) fn send(&self, session: u64, message: Message) -> Result<(), NotSent> {
+        self.with(session, |half| half.send(message))
+    }
+
+    /// Seals and sends what the channel itself has to say.
+    pub(super) fn control(
+        &self,
+        session: u64,
+        tag: Tag,
+        body: &[u8],
+        permit: Option<Permit>,
+    ) -> Result<(), NotSent> {
+        self.with(session, |half| half.outbound.control(tag, body, permit))
+    }
+
+    /// Seals with other keys from now on; `announce` says whether the peer is told in the last record with the old ones.
+    pub(super) fn renew(
+        &self,
+        session: u64,
+        sealer: Sealer,
+        announce: bool,
+    ) -> Result<(), NotSent> {
+        self.with(session, |half| {
+            if announce {
+                half.outbound.control(Tag::Switch, &[], None)?;
+            }
+            half.outbound.sealer = sealer;
+            half.was_due = false;
+            Ok(())
+        })
+    }
+
+    fn with(
+        &self,
+        session: u64,
+        act: impl FnOnce(&mut SealingHalf) -> Result<(), NotSent>,
+    ) -> Result<(), NotSent> {
+        let mut half = self.lock();
+        act(half.as_mut().filter(|half| half.session == session).ok_or(NotSent::NoKeys)?)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<SealingHalf>> {
+        self.0.lock().unwrap_or_else(|poisoned| {
+            self.0.clear_poison();
+            let mut half = PoisonError::into_inner(poisoned);
+            // Whether the last record has left is not known, and the peer takes none behind a missing one.
+            *half = None;
+            half
+        })
+    }
+}
+
+impl SealingHalf {
+    fn send(&mut self, message: Message) -> Result<(), NotSent> {
+        self.outbound.send(message)?;
+        let due = self.renewal.as_ref().is_some_and(|limits| self.outbound.is_due(limits));
+        if due && !std::mem::replace(&mut self.was_due, true) {
+            tell(&self.encryptor, self.session, What::Due);
+        }
+        Ok(())
+    }
+}
+
+impl Front for Sealing {
+    fn take(&self, message: Message) -> Option<Message> {
+        // A notice about the message that is being sealed may come back to here, and waits its turn.
+        let Ok(mut slot) = self.0.try_lock() else { return Some(message) };
+        let Some(half) = slot.as_mut() else { return Some(message) };
+        if let Err(error) = half.send(message) {
+            tell(&half.encryptor, half.session, What::Over(Ending::from(error)));
+            // What comes before the encryptor has heard of it waits in its inbox.
+            *slot = None;
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{catch_unwind, AssertUnwindSafe};
+
+    use actix::{Actor, Addr, Context, Handler, MessageResult};
+    use ockam_runtime::{
+        codec::Encoder, route, worker::Description, Address, Class, Node, NodeBuilder, Payload,
+        Route,
+    };
+
+    use super::*;
+    use crate::secure_channel::outbound::tests::{sessions, Kept};
+
+    /// An encryptor that only remembers what it is told.
+    #[derive(Default)]
+    struct Told(Vec<What>);
+
+    /// Asks for what came before this.
+    #[derive(actix::Message)]
+    #[rtype(result = "Vec<What>")]
+    struct Ask;
+
+    impl Actor for Told {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<Event> for Told {
+        type Result = ();
+
+        fn handle(&mut self, event: Event, _: &mut Context<Self>) {
+            self.0.push(event.what);
+        }
+    }
+
+    impl Handler<Ask> for Told {
+        type Result = MessageResult<Ask>;
+
+        fn handle(&mut self, _: Ask, _: &mut Context<Self>) -> Self::Result {
+            MessageResult(std::mem::take(&mut self.0))
+        }
+    }
+
+    /// A channel whose records arrive at "connection", and messages for its encryptor in an inbox.
+    struct Channel {
+        node: Node,
+        sealing: Arc<Sealing>,
+        records: Kept,
+        inbox: Kept,
+        encryptor: Addr<Told>,
+        _registered: [ockam_runtime::worker::Registration; 2],
+    }
+
+    impl Channel {
+        async fn open(peer_route: Route, renewal: Option<Limits>) -> Self {
+            let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
+            let sealing = Arc::new(Sealing::default());
+            let (records, inbox) = (Kept::default(), Kept::default());
+            let encryptor = Told::default().start();
+            let channel = Description::new("channel", Class::Reply).behind(sealing.clone());
+            let connection = Description::new("connection", Class::Reply);
+            let registered = [
+                node.register_sink(channel, inbox.clone()).unwrap(),
+                node.register_sink(connection, records.clone()).unwrap(),
+            ];
+            let outbound = Outbound {
+                node: node.clone(),
+                channel: "channel".into(),
+                sealer: sessions().0.sealer,
+                encoder: Encoder::default(),
+                peer_route,
+                decryptor: route![Address::random()],
+            };
+            sealing.open(SealingHalf {
+                session: 1,
+                outbound,
+                encryptor: encryptor.clone().recipient(),
+                renewal: renewal.map(Arc::new),
+                was_due: false,
+            });
+            Self { node, sealing, records, inbox, encryptor, _registered: registered }
+        }
+
+        fn send(&self) {
+            let message = Message::new(route!["channel", "peer"], route!["a"], vec![7].into());
+            self.node.route(message);
+        }
+
+        /// How many records have left, and how many messages wait for the encryptor.
+        fn counts(&self) -> (usize, usize) {
+            (self.records.0.lock().unwrap().len(), self.inbox.0.lock().unwrap().len())
+        }
+
+        /// What the encryptor was told since it was last asked.
+        async fn told(&self) -> Vec<What> {
+            self.encryptor.send(Ask).await.unwrap()
+        }
+    }
+
+    /// Runs `test` with a channel over `peer_route`.
+    fn on_a_channel(peer_route: Route, renewal: Option<Limits>, test: impl AsyncFnOnce(&Channel)) {
+        actix_rt::System::new().block_on(async {
+            let channel = Channel::open(peer_route, renewal).await;
+            test(&channel).await;
+            channel.node.stop().await;
+        });
+    }
+
+    #[test]
+    fn a_message_is_a_record_at_once_and_waits_when_the_session_is_over() {
+        on_a_channel(route!["connection", "theirs"], None, async |channel| {
+            channel.send();
+            assert_eq!(channel.counts(), (1, 0));
+            channel.sealing.close(0);
+            channel.send();
+            assert_eq!(channel.counts(), (2, 0), "another session's end is none of this one's");
+            channel.sealing.close(1);
+            channel.send();
+            assert_eq!(channel.counts(), (2, 1));
+        });
+    }
+
+    #[test]
+    fn a_record_that_cannot_leave_is_the_last_and_the_encryptor_is_told_once() {
+        on_a_channel(route!["nobody"], None, async |channel| {
+            channel.send();
+            channel.send();
+            assert_eq!(channel.counts(), (0, 1));
+            let told = channel.told().await;
+            assert!(matches!(told[..], [What::Over(_)]), "{told:?}");
+        });
+    }
+
+    #[test]
+    fn new_keys_are_asked_for_once_until_they_come() {
+        let limits = Limits { session_records: 3, ..Limits::default() };
+        on_a_channel(route!["connection"], Some(limits), async |channel| {
+            for expected in [0, 0, 1, 0, 0] {
+                channel.send();
+                assert_eq!(channel.told().await.len(), expected);
+            }
+            channel.sealing.renew(1, sessions().0.sealer, true).unwrap();
+            for expected in [0, 0, 1] {
+                channel.send();
+                assert_eq!(channel.told().await.len(), expected);
+            }
+            // The record that announces the new keys too.
+            assert_eq!(channel.counts(), (9, 0));
+        });
+    }
+
+    #[test]
+    fn what_comes_back_while_it_is_sealed_waits_its_turn() {
+        on_a_channel(route!["connection"], None, async |channel| {
+            let back = route!["channel", "sender"];
+            let mut spent = Message::new(route!["channel", "peer"], back, Payload::default());
+            spent.hops = 0;
+            channel.node.route(spent);
+            // The notice about it.
+            assert_eq!(channel.counts(), (0, 1));
+        });
+    }
+
+    #[test]
+    fn nothing_is_sealed_after_a_panic() {
+        on_a_channel(route!["connection"], None, async |channel| {
+            let panics = AssertUnwindSafe(|| {
+                let _ = channel.sealing.with(1, |_| panic!("a bug, made for this test"));
+            });
+            catch_unwind(panics).expect_err("it panics");
+            channel.send();
+            assert_eq!(channel.counts(), (0, 1));
+            assert_eq!(channel.sealing.control(1, Tag::Ping, &[], None), Err(NotSent::NoKeys));
+        });
+    }
+}
