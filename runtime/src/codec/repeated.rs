@@ -1,6 +1,6 @@
 //! Headers that are the same as the one before, as most are: those of a channel's records on its
-//! connection, those of a stream's messages in its channel. Such a header is neither put together nor taken
-//! apart again; it is found by its bytes or its fields, so nothing depends on what came before.
+//! connection, those of a stream's bulk data in its channel. Such a header is neither put together nor taken
+//! apart again; it is found by its fields or its bytes, so nothing depends on what came before.
 
 use smallvec::SmallVec;
 
@@ -28,13 +28,15 @@ pub struct Encoder {
 /// Decodes as [`decode`](super::decode) does, and repeats the fields of the last header where the bytes are the same.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    last: Option<Known>,
+    last: SmallVec<[u8; HEADER_BYTES]>,
+    /// The fields of the last header, once it has come twice: one that comes once costs little more than without memory.
+    fields: Option<Fields>,
 }
 
 /// Fields, and what they are encoded as.
 #[derive(Debug)]
 struct Known {
-    bytes: SmallVec<[u8; HEADER_BYTES]>,
+    bytes: Header,
     fields: Fields,
 }
 
@@ -45,7 +47,8 @@ impl Encoder {
             Some(last) if last.fields.are_of(message) => Header::from_slice(&last.bytes),
             _ => {
                 let bytes = encode_fields(message);
-                self.last = Known::of(&bytes, || Fields::of(message));
+                // Nothing that needs an allocation is remembered.
+                self.last = (!bytes.spilled()).then(|| Known::of(&bytes, message));
                 bytes
             }
         };
@@ -60,28 +63,35 @@ impl Decoder {
     /// # Errors
     /// As [`decode`](super::decode).
     pub fn decode(&mut self, encoded: Payload, origin: Origin) -> Result<Message, DecodeError> {
-        let last = self.last.as_ref();
-        let repeated = last.and_then(|last| Some((last, encoded.strip_prefix(&last.bytes[..])?)));
-        let (fields, rest) = match repeated {
-            Some((last, rest)) => (last.fields.clone(), rest),
-            None => {
+        let after = encoded.strip_prefix(&self.last[..]).filter(|_| !self.last.is_empty());
+        let (fields, rest) = match (after, &self.fields) {
+            (Some(rest), Some(fields)) => (fields.clone(), rest),
+            (again, _) => {
                 let mut rest: &[u8] = &encoded;
                 let fields = decode_fields(&mut rest)?;
-                let bytes = &encoded[..encoded.len() - rest.len()];
-                self.last = Known::of(bytes, || fields.clone());
+                self.fields = again.map(|_| fields.clone());
+                if again.is_none() {
+                    self.remember(&encoded[..encoded.len() - rest.len()]);
+                }
                 (fields, rest)
             }
         };
         let length = decode_length(rest)?;
         Ok(fields.with(encoded, length, origin))
     }
+
+    /// Nothing that needs an allocation is remembered.
+    fn remember(&mut self, header: &[u8]) {
+        self.last.clear();
+        if header.len() <= HEADER_BYTES {
+            self.last.extend_from_slice(header);
+        }
+    }
 }
 
 impl Known {
-    /// Nothing that needs an allocation is remembered.
-    fn of(bytes: &[u8], fields: impl FnOnce() -> Fields) -> Option<Self> {
-        let short = bytes.len() <= HEADER_BYTES;
-        short.then(|| Self { bytes: SmallVec::from_slice(bytes), fields: fields() })
+    fn of(bytes: &Header, message: &Message) -> Self {
+        Self { bytes: Header::from_slice(bytes), fields: Fields::of(message) }
     }
 }
 
@@ -172,11 +182,17 @@ mod tests {
     }
 
     #[test]
-    fn a_header_of_any_length_is_kept_in_few_bytes() {
+    fn a_header_that_needs_an_allocation_is_not_kept() {
         let long: Route = (0..16).map(|_| Address::random()).collect();
         let message = Message::new(long.clone(), long, Payload::default());
         let mut encoder = Encoder::default();
         assert_eq!(encoder.encode_header(&message), encode_header(&message));
         assert!(encoder.last.is_none());
+        let mut decoder = Decoder::default();
+        let encoded = encode(message);
+        for _ in 0..3 {
+            decoder.decode(encoded.clone(), Origin::Local).unwrap();
+            assert!(decoder.last.is_empty() && decoder.fields.is_none());
+        }
     }
 }

@@ -4,8 +4,8 @@
 //! payload, the authentication tag into the room behind it, so that bulk data is not copied.
 
 use ockam_runtime::{
-    codec::Encoder, limits::MAX_ROUTE_ADDRESSES, Address, Envelope, Kind, Message, Node, Payload,
-    Permit, Reason, Route,
+    codec::encode_header, limits::MAX_ROUTE_ADDRESSES, Address, Envelope, Kind, Message, Node,
+    Payload, Permit, Reason, Route,
 };
 
 use super::{limits::Limits, plaintext::Tag};
@@ -18,7 +18,6 @@ pub(super) struct Outbound {
     /// The address that messages for the peer arrive at.
     pub(super) channel: Address,
     pub(super) sealer: Sealer,
-    pub(super) encoder: Encoder,
     pub(super) peer_route: Route,
     /// What the peer's answers, and notices about our records, come back to.
     pub(super) decryptor: Route,
@@ -48,7 +47,7 @@ impl Outbound {
         message.hops = hops;
         self.node.conceal_names(&mut message.return_route);
         let routes = message.onward_route.len().max(message.return_route.len());
-        let header = self.encoder.encode_header(&message);
+        let header = encode_header(&message);
         if 1 + header.len() + message.payload.len() > MAX_PLAINTEXT || routes > MAX_ROUTE_ADDRESSES
         {
             return self.refuse(message, Reason::TooLarge);
@@ -185,7 +184,6 @@ pub(super) mod tests {
                 node: node.clone(),
                 channel: "channel".into(),
                 sealer: client.sealer,
-                encoder: Encoder::default(),
                 peer_route: route!["connection", Address::random()],
                 decryptor: route![Address::random()],
             };
@@ -224,7 +222,6 @@ pub(super) mod tests {
                 node: node.clone(),
                 channel: "channel".into(),
                 sealer: sessions().0.sealer,
-                encoder: Encoder::default(),
                 peer_route: route!["connection"],
                 decryptor: route![Address::random()],
             };

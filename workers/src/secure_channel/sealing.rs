@@ -128,8 +128,7 @@ mod tests {
 
     use actix::{Actor, Addr, Context, Handler, MessageResult};
     use ockam_runtime::{
-        codec::Encoder, route, worker::Description, Address, Class, Node, NodeBuilder, Payload,
-        Route,
+        route, worker::Description, Address, Class, Node, NodeBuilder, Payload, Route,
     };
 
     use super::*;
@@ -190,7 +189,6 @@ mod tests {
                 node: node.clone(),
                 channel: "channel".into(),
                 sealer: sessions().0.sealer,
-                encoder: Encoder::default(),
                 peer_route,
                 decryptor: route![Address::random()],
             };

@@ -4,8 +4,8 @@ use std::sync::{atomic::AtomicBool, Arc};
 
 use actix::{AsyncContext, Context};
 use ockam_runtime::{
-    codec::Encoder, complaints::Complaints, path::PathState, worker::Description, Address, Class,
-    Error, Node, Origin, Permit, Route,
+    complaints::Complaints, path::PathState, worker::Description, Address, Class, Error, Node,
+    Origin, Permit, Route,
 };
 use tokio::sync::watch;
 
@@ -76,7 +76,6 @@ impl Responding {
                 node: start.node.clone(),
                 channel: channel.clone(),
                 sealer: session.sealer,
-                encoder: Encoder::default(),
                 peer_route,
                 decryptor: Route::from(start.address.clone()),
             },

@@ -6,7 +6,7 @@ use std::{
 };
 
 use actix::{fut::wrap_future, ActorContext, ActorFutureExt, AsyncContext, Context, SpawnHandle};
-use ockam_runtime::{codec::Encoder, Address, Reason, Result, Route};
+use ockam_runtime::{Address, Reason, Result, Route};
 
 use super::{Attempt, Held, Initiator, Phase};
 use crate::secure_channel::{
@@ -99,7 +99,6 @@ impl Initiator {
             node: self.node.clone(),
             channel: self.address.clone(),
             sealer,
-            encoder: Encoder::default(),
             peer_route,
             decryptor: Route::from(attempt.decryptor),
         };
