@@ -1,12 +1,14 @@
 //! The encryptor of the end that a channel was opened to.
 //!
 //! * Owns: a random address, which stands before the return route of everything that comes out of the channel, and with
-//!   [`Sealing`](super::sealing::Sealing) the sealing keys of the one session that there is.
+//!   [`Sealing`] the sealing keys of the one session that there is.
 //! * State: established; there is none without a verified peer.
-//! * Inbox: messages for the peer that `Sealing` has not taken before it; from the decryptor [`Event`]s.
+//! * Inbox: messages for the peer that `Sealing` has not taken before it; from the decryptor and from `Sealing` [`Event`]s.
 //! * Started by the decryptor at the end of the handshake, on the same arbiter. It ends with the session: its address is
 //!   unregistered and the streams that watch it are told.
 //! * A panic unregisters it, and cuts its lifeline: the decryptor ends too.
+
+use std::sync::Arc;
 
 use actix::{Actor, ActorContext, Context, Handler};
 use ockam_runtime::{
@@ -19,6 +21,7 @@ use tokio::sync::watch;
 use super::{
     event::{Ending, Event},
     lifeline::Gone,
+    sealing::Sealing,
     session::{self, Beginning, End, OpenEnd},
 };
 
@@ -28,6 +31,7 @@ pub(super) struct Encryptor {
     state: watch::Sender<PathState>,
     /// Until the actor begins.
     beginning: Option<(Beginning, Gone)>,
+    sealing: Arc<Sealing>,
     end: Option<OpenEnd>,
     registration: Option<Registration>,
 }
@@ -39,8 +43,9 @@ impl Encryptor {
         beginning: Beginning,
         decryptor: Gone,
     ) -> Self {
+        let sealing = beginning.sealing.clone();
         let beginning = Some((beginning, decryptor));
-        Self { peer, state, beginning, end: None, registration: None }
+        Self { peer, state, beginning, sealing, end: None, registration: None }
     }
 }
 
@@ -90,6 +95,7 @@ impl Handler<Routed<Payload>> for Encryptor {
     type Result = ();
 
     fn handle(&mut self, message: Routed<Payload>, context: &mut Context<Self>) {
+        self.sealing.taken();
         session::send(self, message.into_message(), context);
     }
 }

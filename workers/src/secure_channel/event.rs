@@ -1,4 +1,4 @@
-//! What the decryptor of a session tells the encryptor, and the other way round.
+//! What the decryptor of a session, and what seals before the encryptor's inbox, tell the encryptor; and the other way round.
 
 use actix::{Actor, Addr, Handler, Message, Recipient};
 use ockam_runtime::{Identifier, Permit, Route};
@@ -6,7 +6,7 @@ use ockam_runtime::{Identifier, Permit, Route};
 use super::{exchange::FailureReason, plaintext::Tag};
 use crate::record::Sealer;
 
-/// From the decryptor of a session to its encryptor.
+/// To the encryptor of a session from its decryptor, or from [`Sealing`](super::sealing::Sealing).
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Event {
@@ -25,7 +25,7 @@ pub(super) enum What {
     Control { tag: Tag, body: Vec<u8>, permit: Option<Permit> },
     /// Seal with this from now on; `announce` says whether the peer must be told before.
     NewKeys { sealer: Box<Sealer>, announce: bool },
-    /// So much was opened that new keys are due.
+    /// So much was opened or sealed that new keys are due.
     Due,
     /// The session has ended.
     Over(Ending),

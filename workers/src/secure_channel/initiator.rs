@@ -4,7 +4,8 @@
 //!   [`Sealing`] the sealing keys of the session that there is.
 //! * States: attempting (the first time, and at once after a loss: messages wait; later: they come back at once, so that no client
 //!   hangs on a peer that is down), established, pausing before the next attempt, rejected for good.
-//! * Inbox: messages for the peer while there is no session (else [`Sealing`] takes them before it); from the decryptor [`Event`]s; from the program [`Close`].
+//! * Inbox: messages for the peer that [`Sealing`] has not taken before it; from the decryptor and from `Sealing` [`Event`]s; from the
+//!   program [`Close`].
 //! * Started by [`open`] on the arbiter of the connection that the route begins with. It starts a
 //!   [`Decryptor`](super::decryptor) for each attempt and stops when it is closed, or with the node.
 //! * A panic unregisters the channel for a moment, ends its paths and cuts the decryptor's lifeline. It is [`Supervised`]: the
@@ -254,6 +255,7 @@ impl Handler<Routed<Payload>> for Initiator {
     type Result = ();
 
     fn handle(&mut self, message: Routed<Payload>, context: &mut Context<Self>) {
+        self.sealing.taken();
         self.take(message.into_message(), context);
     }
 }

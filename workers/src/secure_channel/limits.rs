@@ -67,6 +67,10 @@ pub(super) const STEADY_AFTER: Duration = Duration::from_secs(5);
 /// Times that the initiator sends message 1 again because a cookie was asked for, in one attempt.
 pub(super) const MAX_COOKIES: u8 = 2;
 
+/// Channels that seal for each other in one task, where each is the way of the one before. Each takes some KiB of a stack
+/// of 2 MiB; how many a peer opens inside each other is its affair, so the next one waits for its encryptor's turn.
+pub(super) const MAX_SEALED_AT_ONCE: usize = 4;
+
 /// How long the last record of a node that stops may take to leave.
 pub(super) const FAREWELL: Duration = Duration::from_millis(200);
 

@@ -3,15 +3,24 @@
 //! A message that arrives at an established channel becomes a record in the task of whoever delivers it: a turn of the
 //! encryptor's own costs more than to seal a small message, and whoever waits for the record waits for that turn too.
 //! All else is the encryptor's: messages while there is no session, and whatever a session needs besides.
+//!
+//! The order of messages stays: as long as one waits in the inbox, all that come after it do.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    cell::Cell,
+    panic::{catch_unwind, resume_unwind, AssertUnwindSafe},
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+    },
+};
 
 use actix::Recipient;
 use ockam_runtime::{worker::Front, Message, Permit};
 
 use super::{
     event::{tell, Ending, Event, What},
-    limits::Limits,
+    limits::{Limits, MAX_SEALED_AT_ONCE},
     outbound::{NotSent, Outbound},
     plaintext::Tag,
 };
@@ -19,18 +28,29 @@ use crate::record::Sealer;
 
 /// Seals while a session is open. All who use it are on one arbiter, so nobody waits for the lock.
 #[derive(Debug, Default)]
-pub(super) struct Sealing(Mutex<Option<SealingHalf>>);
+pub(super) struct Sealing {
+    half: Mutex<Option<SealingHalf>>,
+    /// Messages in the encryptor's inbox.
+    waiting: AtomicUsize,
+}
 
 /// What seals in one session.
 #[derive(Debug)]
 pub(super) struct SealingHalf {
-    pub(super) session: u64,
-    pub(super) outbound: Outbound,
-    pub(super) encryptor: Recipient<Event>,
+    session: u64,
+    outbound: Outbound,
+    encryptor: Recipient<Event>,
     /// Where this end asks for new keys: when.
-    pub(super) renewal: Option<Arc<Limits>>,
+    renewal: Option<Arc<Limits>>,
     /// Whether the encryptor was told that they are due.
-    pub(super) was_due: bool,
+    was_due: bool,
+    /// Why it seals no more; the encryptor was told.
+    failure: Option<NotSent>,
+}
+
+thread_local! {
+    /// Channels that are sealing on this thread, each the record of the one before.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 
 impl Sealing {
@@ -42,6 +62,11 @@ impl Sealing {
     /// Seals nothing more in this session.
     pub(super) fn close(&self, session: u64) {
         self.lock().take_if(|half| half.session == session);
+    }
+
+    /// The encryptor has taken a message out of its inbox.
+    pub(super) fn taken(&self) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Seals and sends a message that arrived at the channel's address.
@@ -83,21 +108,71 @@ impl Sealing {
         act: impl FnOnce(&mut SealingHalf) -> Result<(), NotSent>,
     ) -> Result<(), NotSent> {
         let mut half = self.lock();
-        act(half.as_mut().filter(|half| half.session == session).ok_or(NotSent::NoKeys)?)
+        let half = half.as_mut().filter(|half| half.session == session).ok_or(NotSent::NoKeys)?;
+        half.failure.clone().map_or(Ok(()), Err)?;
+        act(half)
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<SealingHalf>> {
-        self.0.lock().unwrap_or_else(|poisoned| {
-            self.0.clear_poison();
+        self.half.lock().unwrap_or_else(|poisoned| {
+            self.half.clear_poison();
             let mut half = PoisonError::into_inner(poisoned);
             // Whether the last record has left is not known, and the peer takes none behind a missing one.
             *half = None;
             half
         })
     }
+
+    /// Has the session `act` on the message now, or gives it back if it must wait.
+    fn act_now(
+        &self,
+        message: Message,
+        act: impl FnOnce(&mut SealingHalf, Message) -> Result<(), NotSent>,
+    ) -> Option<Message> {
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            return Some(message);
+        }
+        // What comes back to here while a message is sealed, such as a notice about it, waits its turn.
+        let Ok(mut slot) = self.half.try_lock() else { return Some(message) };
+        let Some(half) = slot.as_mut().filter(|half| half.failure.is_none()) else {
+            return Some(message);
+        };
+        // A record may be a message for another channel. A peer must not choose how deep that goes.
+        let Some(_depth) = Depth::deeper() else { return Some(message) };
+        match catch_unwind(AssertUnwindSafe(|| act(half, message))) {
+            Ok(Ok(())) => {}
+            Ok(Err(failure)) => half.fail(failure),
+            Err(panic) => {
+                half.fail(NotSent::NoKeys);
+                drop(slot);
+                resume_unwind(panic);
+            }
+        }
+        None
+    }
+}
+
+impl Front for Sealing {
+    fn take(&self, message: Message) -> Option<Message> {
+        let waits = self.act_now(message, SealingHalf::send);
+        if waits.is_some() {
+            self.waiting.fetch_add(1, Ordering::Relaxed);
+        }
+        waits
+    }
 }
 
 impl SealingHalf {
+    /// For one session of an encryptor; `renewal` where this end asks for new keys.
+    pub(super) const fn new(
+        session: u64,
+        outbound: Outbound,
+        encryptor: Recipient<Event>,
+        renewal: Option<Arc<Limits>>,
+    ) -> Self {
+        Self { session, outbound, encryptor, renewal, was_due: false, failure: None }
+    }
+
     fn send(&mut self, message: Message) -> Result<(), NotSent> {
         self.outbound.send(message)?;
         let due = self.renewal.as_ref().is_some_and(|limits| self.outbound.is_due(limits));
@@ -106,26 +181,34 @@ impl SealingHalf {
         }
         Ok(())
     }
+
+    fn fail(&mut self, failure: NotSent) {
+        tell(&self.encryptor, self.session, What::Over(Ending::from(failure.clone())));
+        self.failure = Some(failure);
+    }
 }
 
-impl Front for Sealing {
-    fn take(&self, message: Message) -> Option<Message> {
-        // A notice about the message that is being sealed may come back to here, and waits its turn.
-        let Ok(mut slot) = self.0.try_lock() else { return Some(message) };
-        let Some(half) = slot.as_mut() else { return Some(message) };
-        if let Err(error) = half.send(message) {
-            tell(&half.encryptor, half.session, What::Over(Ending::from(error)));
-            // What comes before the encryptor has heard of it waits in its inbox.
-            *slot = None;
-        }
-        None
+/// One more channel that is sealing on this thread, until it is dropped.
+struct Depth;
+
+impl Depth {
+    fn deeper() -> Option<Self> {
+        let depth = DEPTH.get();
+        (depth < MAX_SEALED_AT_ONCE).then(|| {
+            DEPTH.set(depth + 1);
+            Self
+        })
+    }
+}
+
+impl Drop for Depth {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::panic::{catch_unwind, AssertUnwindSafe};
-
     use actix::{Actor, Addr, Context, Handler, MessageResult};
     use ockam_runtime::{
         route, worker::Description, Address, Class, Node, NodeBuilder, Payload, Route,
@@ -163,6 +246,16 @@ mod tests {
         }
     }
 
+    fn outbound(node: &Node, peer_route: Route) -> Outbound {
+        Outbound {
+            node: node.clone(),
+            channel: "channel".into(),
+            sealer: sessions().0.sealer,
+            peer_route,
+            decryptor: route![Address::random()],
+        }
+    }
+
     /// A channel whose records arrive at "connection", and messages for its encryptor in an inbox.
     struct Channel {
         node: Node,
@@ -185,20 +278,9 @@ mod tests {
                 node.register_sink(channel, inbox.clone()).unwrap(),
                 node.register_sink(connection, records.clone()).unwrap(),
             ];
-            let outbound = Outbound {
-                node: node.clone(),
-                channel: "channel".into(),
-                sealer: sessions().0.sealer,
-                peer_route,
-                decryptor: route![Address::random()],
-            };
-            sealing.open(SealingHalf {
-                session: 1,
-                outbound,
-                encryptor: encryptor.clone().recipient(),
-                renewal: renewal.map(Arc::new),
-                was_due: false,
-            });
+            let outbound = outbound(&node, peer_route);
+            let told = encryptor.clone().recipient();
+            sealing.open(SealingHalf::new(1, outbound, told, renewal.map(Arc::new)));
             Self { node, sealing, records, inbox, encryptor, _registered: registered }
         }
 
@@ -271,19 +353,68 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_back_while_it_is_sealed_waits_its_turn() {
+    fn no_message_overtakes_one_that_waits() {
         on_a_channel(route!["connection"], None, async |channel| {
             let back = route!["channel", "sender"];
             let mut spent = Message::new(route!["channel", "peer"], back, Payload::default());
             spent.hops = 0;
             channel.node.route(spent);
-            // The notice about it.
+            // The notice about it came back while it was being sealed.
             assert_eq!(channel.counts(), (0, 1));
+            channel.send();
+            assert_eq!(channel.counts(), (0, 2));
+            channel.sealing.taken();
+            channel.send();
+            assert_eq!(channel.counts(), (0, 3), "one of them waits still");
+            (0..2).for_each(|_| channel.sealing.taken());
+            channel.send();
+            assert_eq!(channel.counts(), (1, 3));
         });
     }
 
     #[test]
-    fn nothing_is_sealed_after_a_panic() {
+    fn channels_inside_each_other_do_not_seal_without_end() {
+        on_a_channel(route!["connection"], None, async |lowest| {
+            let encryptor = || Told::default().start().recipient();
+            let mut way = Address::from("channel");
+            let mut upper = Vec::new();
+            for _ in 0..MAX_SEALED_AT_ONCE {
+                let sealing = Arc::new(Sealing::default());
+                let description = Description::new(Address::random(), Class::Reply);
+                let description = description.behind(sealing.clone());
+                let registered = lowest.node.register_sink(description, Kept::default()).unwrap();
+                let outbound = outbound(&lowest.node, route![way]);
+                sealing.open(SealingHalf::new(1, outbound, encryptor(), None));
+                way = registered.address().clone();
+                upper.push(registered);
+            }
+            let send = |way: &Address| {
+                let route = route![way.clone(), "peer"];
+                lowest.node.route(Message::new(route, route!["a"], vec![7].into()));
+            };
+            send(upper[MAX_SEALED_AT_ONCE - 2].address());
+            assert_eq!(lowest.counts(), (1, 0));
+            send(&way);
+            assert_eq!(lowest.counts(), (1, 1), "the lowest one's encryptor has a turn");
+        });
+    }
+
+    #[test]
+    fn a_panic_while_sealing_ends_the_session() {
+        on_a_channel(route!["connection"], None, async |channel| {
+            let message = Message::new(route!["peer"], route!["a"], Payload::default());
+            let panics = |_: &mut SealingHalf, _| panic!("a bug, made for this test");
+            let panics = AssertUnwindSafe(|| channel.sealing.act_now(message, panics));
+            catch_unwind(panics).expect_err("it panics");
+            channel.send();
+            assert_eq!(channel.counts(), (0, 1));
+            let told = channel.told().await;
+            assert!(matches!(told[..], [What::Over(_)]), "{told:?}");
+        });
+    }
+
+    #[test]
+    fn nothing_is_sealed_after_a_panic_of_the_encryptor() {
         on_a_channel(route!["connection"], None, async |channel| {
             let panics = AssertUnwindSafe(|| {
                 let _ = channel.sealing.with(1, |_| panic!("a bug, made for this test"));

@@ -141,13 +141,9 @@ impl OpenEnd {
             }),
         ];
         context.run_later(Duration::ZERO, move |actor, context| tick(actor, session, context));
-        sealing.open(SealingHalf {
-            session,
-            outbound,
-            encryptor: context.address().recipient(),
-            renewal: renews.then(|| limits.clone()),
-            was_due: false,
-        });
+        let renewal = renews.then(|| limits.clone());
+        let own = context.address().recipient();
+        sealing.open(SealingHalf::new(session, outbound, own, renewal));
         Self {
             session,
             since: now,
@@ -252,7 +248,7 @@ pub(super) fn send<E: End>(actor: &mut E, message: Message, context: &mut Contex
     }
 }
 
-/// Does what the decryptor of a session asks for.
+/// Does what the decryptor of a session asks for, or what sealing needs.
 pub(super) fn handle<E: End>(actor: &mut E, event: Event, context: &mut Context<E>) {
     let handled = actor.of_session(event.session).map(|end| end.handle(event.what));
     if let Some(Err(ending)) = handled {
