@@ -50,6 +50,29 @@ fn opened_and_closed_channels_leave_nothing_on_two_arbiters() {
     run(churn(2));
 }
 
+/// Channels that go through each other: many more than seal in one task.
+const INSIDE: usize = 100;
+
+#[test]
+fn a_peer_may_open_channels_inside_each_other() {
+    run(async {
+        let (mut client, mut server) = (Peer::start(1).await, Peer::start(1).await);
+        server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
+        Echo::start(&server.node, "echo");
+        let mut route = to(server.listen(0).await);
+        for _ in 0..INSIDE {
+            let channel = client.entity.create_secure_channel(&route, TrustEveryonePolicy).unwrap();
+            channel.established_within(DEADLINE).await.unwrap();
+            route = route![&channel, SERVICE];
+        }
+        route = route![route.first().unwrap().clone(), "echo"];
+        for text in ["one", "two", "three"] {
+            let answer: String = client.ctx.ask(route.clone(), String::from(text)).await.unwrap();
+            assert_eq!(answer, text);
+        }
+    });
+}
+
 /// Sends message 1 of a handshake that never goes on.
 fn stranger(peer: &Peer, port: u16) {
     let payload = Payload::from(Packet::One { noise: &[9; 32], cookie: &[] }.encode());
