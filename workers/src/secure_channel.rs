@@ -45,6 +45,8 @@ mod decryptor;
 mod encryptor;
 mod event;
 mod exchange;
+#[cfg(test)]
+mod fixtures;
 mod handle;
 mod inbound;
 mod initiator;

@@ -110,60 +110,19 @@ pub(super) fn bounce(node: &Node, channel: &Address, message: Message, why: Reas
 pub const CHANNEL_OVERHEAD: usize = 1 + OVERHEAD;
 
 #[cfg(test)]
-pub(super) mod tests {
-    use std::sync::{Arc, Mutex};
-
+mod tests {
     use ockam_runtime::{
         limits::{HEADROOM_BYTES, TAILROOM_BYTES},
         route,
-        worker::{Description, Entry, Sink, Undelivered},
+        worker::Description,
         Class, NodeBuilder,
     };
 
     use super::*;
-    use crate::{
-        handshake::Session,
-        local_identity::LocalIdentity,
-        policy::TrustEveryonePolicy,
-        secure_channel::{
-            exchange::{Exchange, Step, Terms},
-            inbound::{Inbound, Opened},
-        },
+    use crate::secure_channel::{
+        fixtures::{sessions, Kept},
+        inbound::{Inbound, Opened},
     };
-
-    /// Keeps what it gets.
-    #[derive(Clone, Default)]
-    pub(in crate::secure_channel) struct Kept(
-        pub(in crate::secure_channel) Arc<Mutex<Vec<Message>>>,
-    );
-
-    impl Sink for Kept {
-        fn deliver(&self, _: &Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>> {
-            self.0.lock().unwrap().push(message);
-            Ok(())
-        }
-    }
-
-    fn terms(seed: u8) -> Terms {
-        let local = LocalIdentity::dangerous_from_fixed_secrets([seed; 32], [seed + 1; 32]);
-        Terms { local: local.into(), policy: Arc::new(TrustEveryonePolicy) }
-    }
-
-    /// Both ends after a handshake.
-    pub(in crate::secure_channel) fn sessions() -> (Session, Session) {
-        let (initiator, noise) = Exchange::initiate(terms(1)).unwrap();
-        let (responder, mut answer) = Exchange::respond(terms(3), &noise).unwrap();
-        let Ok(Step::Send(mut message3, initiator)) = initiator.handle(&mut answer) else {
-            panic!("message 2 is good")
-        };
-        let Ok(Step::Confirm(mut ready, server)) = responder.handle(&mut message3) else {
-            panic!("message 3 is good")
-        };
-        let Ok(Step::Established(client)) = initiator.handle(&mut ready) else {
-            panic!("the responder is ready")
-        };
-        (*client, *server)
-    }
 
     /// A message as an inlet makes it.
     fn bulk(length: usize) -> Message {

@@ -215,7 +215,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::secure_channel::outbound::tests::{sessions, Kept};
+    use crate::secure_channel::fixtures::{sessions, Kept};
 
     /// An encryptor that only remembers what it is told.
     #[derive(Default)]

@@ -1,0 +1,43 @@
+//! What several tests of this module need: a sink that keeps its messages, and both ends of a session.
+
+use std::sync::{Arc, Mutex};
+
+use ockam_runtime::{
+    worker::{Entry, Sink, Undelivered},
+    Message,
+};
+
+use super::exchange::{Exchange, Step, Terms};
+use crate::{handshake::Session, local_identity::LocalIdentity, policy::TrustEveryonePolicy};
+
+/// Keeps what it gets.
+#[derive(Clone, Default)]
+pub(super) struct Kept(pub(super) Arc<Mutex<Vec<Message>>>);
+
+impl Sink for Kept {
+    fn deliver(&self, _: &Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>> {
+        self.0.lock().expect("no test panics in here").push(message);
+        Ok(())
+    }
+}
+
+fn terms(seed: u8) -> Terms {
+    let local = LocalIdentity::dangerous_from_fixed_secrets([seed; 32], [seed + 1; 32]);
+    Terms { local: local.into(), policy: Arc::new(TrustEveryonePolicy) }
+}
+
+/// Both ends after a handshake.
+pub(super) fn sessions() -> (Session, Session) {
+    let (initiator, noise) = Exchange::initiate(terms(1)).expect("there is randomness");
+    let (responder, mut answer) = Exchange::respond(terms(3), &noise).expect("message 1 is good");
+    let Ok(Step::Send(mut message3, initiator)) = initiator.handle(&mut answer) else {
+        panic!("message 2 is good")
+    };
+    let Ok(Step::Confirm(mut ready, server)) = responder.handle(&mut message3) else {
+        panic!("message 3 is good")
+    };
+    let Ok(Step::Established(client)) = initiator.handle(&mut ready) else {
+        panic!("the responder is ready")
+    };
+    (*client, *server)
+}
