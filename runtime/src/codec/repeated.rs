@@ -1,8 +1,6 @@
 //! Headers that are the same as the one before, as most are: those of a channel's records on its
-//! connection, those of a stream's bulk data in its channel. Such a header is neither put together nor taken
-//! apart again; it is found by its fields or its bytes, so nothing depends on what came before.
-
-use smallvec::SmallVec;
+//! connection, at both ends; those of a stream's bulk data in its channel, where they are decoded. Such a header is neither
+//! put together nor taken apart again; it is found by its fields or its bytes, so nothing depends on what came before.
 
 use super::{
     append_length, decode_fields, decode_length, encode_fields, DecodeError, Fields, Header,
@@ -28,7 +26,7 @@ pub struct Encoder {
 /// Decodes as [`decode`](super::decode) does, and repeats the fields of the last header where the bytes are the same.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    last: SmallVec<[u8; HEADER_BYTES]>,
+    last: Header,
     /// The fields of the last header, once it has come twice: one that comes once costs little more than without memory.
     fields: Option<Fields>,
 }
