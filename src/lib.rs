@@ -27,21 +27,21 @@
 //!           frame    codec      node      routed              codec      queue
 //! ```
 //!
-//! 1. A [session](ockam_transports::tcp) takes whole [frames](ockam_transports::frame) off its socket and
-//!    [decodes](ockam_runtime::codec) each into a [`Message`]; the payload stays where it was read.
+//! 1. A [session](ockam_actix_transports::tcp) takes whole [frames](ockam_actix_transports::frame) off its socket and
+//!    [decodes](ockam_actix_runtime::codec) each into a [`Message`]; the payload stays where it was read.
 //! 2. It stamps the message's [`Origin`], puts the connection's address before the return route, and
-//!    takes the bytes from its ingress [budget](ockam_runtime::budget); while there are none the socket
+//!    takes the bytes from its ingress [budget](ockam_actix_runtime::budget); while there are none the socket
 //!    is not read.
 //! 3. [`Node::route`] takes the first address off the onward route, looks up its
-//!    [entry](ockam_runtime::worker::Entry), and asks [`reachability`](ockam_runtime::reachability) whether this origin may reach it.
-//! 4. The entry's [sink](ockam_runtime::worker::Sink) takes the message: on the worker's own arbiter that is a call,
-//!    from another one it goes through the [router actor](ockam_runtime::router) there. A worker's sink decodes the body
+//!    [entry](ockam_actix_runtime::worker::Entry), and asks [`reachability`](ockam_actix_runtime::reachability) whether this origin may reach it.
+//! 4. The entry's [sink](ockam_actix_runtime::worker::Sink) takes the message: on the worker's own arbiter that is a call,
+//!    from another one it goes through the [router actor](ockam_actix_runtime::router) there. A worker's sink decodes the body
 //!    and puts a [`Routed`] into its inbox, from where the actor's task takes all that waits at once. A
-//!    [front](ockam_runtime::worker::Front) may stand before the inbox: an established channel seals a message there and then.
+//!    [front](ockam_actix_runtime::worker::Front) may stand before the inbox: an established channel seals a message there and then.
 //! 5. The worker replies, forwards, or sends something new: back to 3, until a connection's queue
 //!    turns the message into a frame, which is written together with all that has gathered.
 //!
-//! A [portal](ockam_workers::portal) is a source and a sink at the ends of this way: its data waits for
+//! A [portal](ockam_actix_workers::portal) is a source and a sink at the ends of this way: its data waits for
 //! room on the first edge before it is read, and for the reader's credit. A secure channel is a
 //! worker in the middle: its encryptor makes the message the payload of another one.
 //!
@@ -61,10 +61,10 @@
 //! ```
 //!
 //! actix isolates no panic: one in a handler ends that actor's task. Each worker owns the
-//! [registration](ockam_runtime::worker::Registration) of its address, so the address ends with it; the sender of the message that it
+//! [registration](ockam_actix_runtime::worker::Registration) of its address, so the address ends with it; the sender of the message that it
 //! died of, and of those that waited for it, gets a [`Notice`]. What hangs on the actor ends as if its
 //! socket had been lost. What others count on is started again, a few times, as
-//! [`supervision`](ockam_runtime::supervision) lists: TCP listeners, inlets, the forwarding service, remote
+//! [`supervision`](ockam_actix_runtime::supervision) lists: TCP listeners, inlets, the forwarding service, remote
 //! forwarders, and channels that this node opened. What users write for other tasks than their worker's, a rule
 //! or a decoder, is contained: its panic refuses the one message.
 //!
@@ -82,7 +82,7 @@
 //! 6. Nothing is lost in silence: an undeliverable message yields one notice, a cut stream a reset.
 //! 7. States are named for what they await and are consumed by their transition.
 //! 8. Limits stand in one file of their crate or module, with unit and reason, such as those of the
-//!    [runtime](ockam_runtime::limits) and the [transports](ockam_transports::limits).
+//!    [runtime](ockam_actix_runtime::limits) and the [transports](ockam_actix_transports::limits).
 //!
 //! # Words
 //!
@@ -113,13 +113,13 @@
 pub mod tcp_transport;
 
 /// The attribute that turns an async `main` into a program that runs a node.
-pub use ockam_macros::node;
-pub use ockam_runtime::{
+pub use ockam_actix_macros::node;
+pub use ockam_actix_runtime::{
     route, run, Address, Body, Context, Culprit, Error, Identifier, Kind, Message, Node,
     NodeBuilder, Notice, Origin, Payload, Reachability, Reason, Result, Route, Routed, Rule,
 };
-pub use ockam_transports::{ListenOptions, Listener, TCP};
-pub use ockam_workers::{
+pub use ockam_actix_transports::{ListenOptions, Listener, TCP};
+pub use ockam_actix_workers::{
     access,
     echoer::Echoer,
     forwarder::{ForwardingOptions, ForwardingService, RemoteForwarder},

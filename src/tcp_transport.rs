@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use ockam_runtime::{Address, Context, Error, Node, Origin, Result, Route};
-use ockam_transports::{
+use ockam_actix_runtime::{Address, Context, Error, Node, Origin, Result, Route};
+use ockam_actix_transports::{
     tcp::{dialled::TcpDialer, listener},
     ListenOptions, Listener, TCP,
 };
-use ockam_workers::portal::{Inlet, Outlet};
+use ockam_actix_workers::portal::{Inlet, Outlet};
 
 /// A node's way to other nodes over TCP, and to TCP servers and clients through portals.
 ///
@@ -86,7 +86,7 @@ impl TcpTransport {
     }
 
     /// As [`TcpTransport::create_outlet`], for streams from the origins that `rule` permits: see
-    /// [`access`](ockam_workers::access) for rules by identity and by policy.
+    /// [`access`](ockam_actix_workers::access) for rules by identity and by policy.
     ///
     /// # Errors
     /// As [`TcpTransport::create_outlet`].

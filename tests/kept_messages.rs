@@ -15,7 +15,7 @@ use std::{
 use ockam::{
     route, Address, ListenOptions, Message, Node, NodeBuilder, Payload, Result, TcpTransport, TCP,
 };
-use ockam_runtime::{
+use ockam_actix_runtime::{
     worker::{Description, Entry, Sink, Undelivered},
     Class,
 };

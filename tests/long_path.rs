@@ -25,8 +25,8 @@ use ockam::{
     route, Address, Context, Entity, NodeBuilder, Payload, Route, Routed, SecureChannels,
     TcpTransport, TrustEveryonePolicy, Vault,
 };
-use ockam_transports::memory::{Link, LinkOptions};
-use ockam_workers::portal::{
+use ockam_actix_transports::memory::{Link, LinkOptions};
+use ockam_actix_workers::portal::{
     credit::INITIAL_WINDOW,
     message::{decode, Control, Decoded},
 };

@@ -21,7 +21,7 @@ use ockam::{
     Message, Node, NodeBuilder, Reason, RemoteForwarder, Route, SecureChannel, SecureChannels,
     TcpTransport, TrustEveryonePolicy, Vault, TCP,
 };
-use ockam_runtime::{
+use ockam_actix_runtime::{
     reachability::{Reach, Source},
     worker::{Description, Entry, Registration, Sink, Undelivered},
     Class, Context,

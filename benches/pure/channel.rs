@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use ockam::{TrustEveryonePolicy, Vault};
-use ockam_workers::{
+use ockam_actix_workers::{
     cookie::Cookies,
     handshake::{Initiator, Responder, Session},
     local_identity::LocalIdentity,

@@ -3,8 +3,8 @@
 use bytes::BytesMut;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use ockam::{Address, Message, Origin, Payload, Route};
-use ockam_runtime::{codec, limits::MAX_FRAME_BYTES};
-use ockam_transports::frame::next_frame;
+use ockam_actix_runtime::{codec, limits::MAX_FRAME_BYTES};
+use ockam_actix_transports::frame::next_frame;
 
 use crate::BATCH;
 

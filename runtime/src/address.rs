@@ -12,7 +12,7 @@ const ADDRESSES_AT_ONCE: usize = 32;
 /// The name of a transport, for the first half of an address such as `tcp#127.0.0.1:4000`.
 ///
 /// ```
-/// use ockam_runtime::{route, Address, TransportType};
+/// use crate::{route, Address, TransportType};
 /// const TCP: TransportType = TransportType::new("tcp");
 /// assert_eq!(Address::from((TCP, "127.0.0.1:4000")).to_string(), "tcp#127.0.0.1:4000");
 /// ```

@@ -29,9 +29,9 @@ use crate::{
 /// A program's own address on a node, with a mailbox to receive from.
 ///
 /// ```no_run
-/// # async fn example(mut ctx: ockam_runtime::Context) -> ockam_runtime::Result<()> {
-/// let answer: String = ctx.ask(ockam_runtime::route!["echoer"], String::from("hello")).await?;
-/// ctx.send(ockam_runtime::route!["echoer"], answer).await?;
+/// # async fn example(mut ctx: ockam_actix_runtime::Context) -> ockam_actix_runtime::Result<()> {
+/// let answer: String = ctx.ask(ockam_actix_runtime::route!["echoer"], String::from("hello")).await?;
+/// ctx.send(ockam_actix_runtime::route!["echoer"], answer).await?;
 /// let received = ctx.receive::<String>().await?;
 /// println!("{} from {}", received.body(), received.return_route());
 /// # Ok(())

@@ -17,7 +17,7 @@ const LABEL: &[u8] = b"ockam-actix/1 identifier\0";
 /// Who somebody is: the fingerprint of the first public key of an identity.
 ///
 /// ```
-/// # use ockam_runtime::identifier::Identifier;
+/// # use crate::identifier::Identifier;
 /// let id = Identifier::of_first_key(&[7; 32]);
 /// assert_eq!(id.to_string().parse::<Identifier>(), Ok(id));
 /// ```

@@ -19,7 +19,7 @@ use crate::{
 /// Bytes that one message owns, with room in front where its maker left some.
 ///
 /// ```
-/// use ockam_runtime::Payload;
+/// use crate::Payload;
 /// let mut payload = Payload::with_headroom(16, 100);
 /// payload.extend_from_slice(b"body");
 /// payload.prepend(b"header ");

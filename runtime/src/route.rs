@@ -13,7 +13,8 @@ use crate::{
 /// `(TCP, "host:port")` and secure channels.
 ///
 /// ```
-/// use ockam_runtime::{route, TransportType};
+/// use ockam_actix_runtime::route;
+/// use crate::TransportType;
 /// const TCP: TransportType = TransportType::new("tcp");
 /// let route = route![(TCP, "127.0.0.1:4000"), "outlet"];
 /// assert_eq!(route.to_string(), "tcp#127.0.0.1:4000 => outlet");

@@ -23,7 +23,7 @@ use crate::{
 ///
 /// ```
 /// use actix::{Actor, Context, Handler};
-/// use ockam_runtime::Routed;
+/// use crate::Routed;
 ///
 /// struct Echo;
 ///

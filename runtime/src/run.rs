@@ -14,11 +14,11 @@ use crate::{
 ///
 /// ```
 /// # actix_rt::System::new().block_on(async {
-/// use ockam_runtime::NodeBuilder;
+/// use crate::NodeBuilder;
 /// let node = NodeBuilder::new().arbiters(1).start().await?;
 /// assert_eq!(node.arbiter_count(), 1);
 /// node.stop().await;
-/// # Ok::<(), ockam_runtime::Error>(())
+/// # Ok::<(), ockam_actix_runtime::Error>(())
 /// # }).unwrap();
 /// ```
 #[derive(Clone, Debug, Default)]

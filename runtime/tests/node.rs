@@ -7,7 +7,7 @@ use std::{future::Future, time::Duration};
 
 use actix::{Actor, ActorContext as _, AsyncContext, Context as ActorContext, Handler};
 use actix::{ActorFutureExt, ResponseFuture, WrapFuture};
-use ockam_runtime::{
+use ockam_actix_runtime::{
     limits::MAX_PAYLOAD_BYTES,
     route,
     worker::{Adopt, Description},
@@ -310,7 +310,7 @@ fn senders_are_told_what_was_wrong() {
         assert!(nobody.to_string().contains("\"nobody\""), "{nobody}");
         let body = context.ask::<u64, u64>(route!["shouter"], 1).await.unwrap_err();
         assert_eq!(reason(body), Reason::BodyNotUnderstood);
-        let empty = context.send(ockam_runtime::Route::new(), 1_u8).await.unwrap_err();
+        let empty = context.send(ockam_actix_runtime::Route::new(), 1_u8).await.unwrap_err();
         assert!(matches!(empty, Error::EmptyRoute), "{empty}");
         let spaces = context.send(route!["a b"], 1_u8).await.unwrap_err();
         assert!(spaces.to_string().contains("\"a b\""), "{spaces}");

@@ -12,7 +12,7 @@ use ockam::{
     route, Address, Entity, Error, ForwardingOptions, ForwardingService, Node, NodeBuilder, Reason,
     Route, SecureChannels, TcpTransport, TrustEveryonePolicy, Vault, TCP,
 };
-use ockam_runtime::Class;
+use ockam_actix_runtime::Class;
 
 use crate::{
     support::{

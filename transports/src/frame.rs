@@ -5,7 +5,7 @@
 //! Both are decoded from what has arrived; a length field alone never allocates anything.
 
 use bytes::{Buf, BytesMut};
-use ockam_runtime::limits::MAX_FRAME_BYTES;
+use ockam_actix_runtime::limits::MAX_FRAME_BYTES;
 use rmp::decode::{read_array_len, read_int, read_str_len};
 
 use crate::limits::{MAX_GREETING_BYTES, PROTOCOL_VERSION};

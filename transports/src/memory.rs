@@ -10,7 +10,7 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use actix::{Actor, Context, Handler};
-use ockam_runtime::{
+use ockam_actix_runtime::{
     budget::Budget,
     codec,
     limits::EDGE_BUDGET_BYTES,

@@ -6,8 +6,8 @@
 use std::time::{Duration, Instant};
 
 use actix::{Actor, Context as ActorContext, Handler};
-use ockam_runtime::{route, Context, Error, NodeBuilder, Reason, Routed};
-use ockam_transports::memory::{Link, LinkOptions};
+use ockam_actix_runtime::{route, Context, Error, NodeBuilder, Reason, Routed};
+use ockam_actix_transports::memory::{Link, LinkOptions};
 
 /// How long an answer may take.
 const DEADLINE: Duration = Duration::from_secs(10);

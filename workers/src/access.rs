@@ -1,11 +1,11 @@
-//! Rules for who may reach one worker, on top of what [`reachability`](ockam_runtime::reachability) decides for all.
+//! Rules for who may reach one worker, on top of what [`reachability`](ockam_actix_runtime::reachability) decides for all.
 //!
 //! A rule is any `Fn(&Origin) -> bool`. Those here are for `Node::start_worker_with_access`, `Outlet::start_with_access` and
 //! `TcpTransport::create_outlet_with_access`, and are put together with [`Access::and`] and [`Access::or`]:
 //!
 //! ```
-//! use ockam_workers::access::{self, Access};
-//! # let [web, laptop] = [2, 3].map(|byte| ockam_runtime::Identifier::from_bytes([byte; 32]));
+//! use crate::access::{self, Access};
+//! # let [web, laptop] = [2, 3].map(|byte| ockam_actix_runtime::Identifier::from_bytes([byte; 32]));
 //! let rule = access::from_identities([web]).or(access::from_identities([laptop]));
 //! # let _ = rule;
 //! ```
@@ -15,7 +15,7 @@
 
 use std::collections::HashSet;
 
-use ockam_runtime::{Identifier, Origin};
+use ockam_actix_runtime::{Identifier, Origin};
 
 use crate::policy::{TrustContext, TrustPolicy};
 
@@ -68,7 +68,7 @@ impl<F: Fn(&Origin) -> bool + Send + Sync + 'static> Access for F {}
 mod tests {
     use super::*;
     use crate::policy::{TrustEveryonePolicy, TrustIdentifierPolicy};
-    use ockam_runtime::{
+    use ockam_actix_runtime::{
         origin::{Door, Ingress},
         Address,
     };

@@ -6,21 +6,21 @@
 //! * A panic would end it and free its address; there is nothing in it that could.
 
 use actix::{Actor, Context, Handler};
-use ockam_runtime::{message::Kind, Address, Node, Payload, Result, Routed};
+use ockam_actix_runtime::{message::Kind, Address, Node, Payload, Result, Routed};
 
 /// Sends every payload back where it came from, byte for byte.
 ///
 /// ```
 /// # actix_rt::System::new().block_on(async {
-/// use ockam_runtime::{route, NodeBuilder};
-/// use ockam_workers::echoer::Echoer;
+/// use ockam_actix_runtime::{route, NodeBuilder};
+/// use crate::echoer::Echoer;
 ///
 /// let node = NodeBuilder::new().arbiters(1).start().await?;
 /// Echoer::start(&node, "echoer")?;
 /// let answer: String = node.ask(route!["echoer"], String::from("hello")).await?;
 /// assert_eq!(answer, "hello");
 /// # node.stop().await;
-/// # Ok::<(), ockam_runtime::Error>(())
+/// # Ok::<(), ockam_actix_runtime::Error>(())
 /// # }).unwrap();
 /// ```
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use ockam_runtime::{Address, Error, Identifier, Node, Result, Route};
+use ockam_actix_runtime::{Address, Error, Identifier, Node, Result, Route};
 
 use crate::{
     forwarding_address::ForwardingAddress,
@@ -17,9 +17,9 @@ use crate::{
 /// An identity at work on a node.
 ///
 /// ```no_run
-/// # fn example(ctx: ockam_runtime::Context) -> ockam_runtime::Result<()> {
-/// use ockam_runtime::{route, Route};
-/// use ockam_workers::{Entity, SecureChannels, TrustEveryonePolicy, Vault};
+/// # fn example(ctx: ockam_actix_runtime::Context) -> ockam_actix_runtime::Result<()> {
+/// use ockam_actix_runtime::{route, Route};
+/// use crate::{Entity, SecureChannels, TrustEveryonePolicy, Vault};
 ///
 /// let vault = Vault::create(&ctx)?;
 /// let mut e = Entity::create(&ctx, &vault)?;
@@ -245,7 +245,7 @@ impl fmt::Debug for Entity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ockam_runtime::route;
+    use ockam_actix_runtime::route;
 
     const ID: Identifier = Identifier::from_bytes([7; 32]);
     const OTHER: Identifier = Identifier::from_bytes([8; 32]);

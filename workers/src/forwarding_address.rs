@@ -11,7 +11,7 @@
 
 use std::{fmt, str::FromStr};
 
-use ockam_runtime::{Address, Error, Identifier, Result};
+use ockam_actix_runtime::{Address, Error, Identifier, Result};
 
 /// The letter before the random half.
 const PREFIX: char = 'F';
@@ -22,11 +22,11 @@ const RANDOM_DIGITS: usize = 32;
 /// A forwarder's address with the fingerprint of the identity behind it.
 ///
 /// ```
-/// # use ockam_workers::forwarding_address::ForwardingAddress;
-/// # use ockam_runtime::Identifier;
+/// # use crate::forwarding_address::ForwardingAddress;
+/// # use ockam_actix_runtime::Identifier;
 /// let address = ForwardingAddress::new_random(Some(Identifier::from_bytes([7; 32])));
 /// assert_eq!(address.to_string().parse::<ForwardingAddress>()?, address);
-/// # Ok::<(), ockam_runtime::Error>(())
+/// # Ok::<(), ockam_actix_runtime::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForwardingAddress {

@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use ockam_runtime::Identifier;
+use ockam_actix_runtime::Identifier;
 use thiserror::Error;
 
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
 /// makes room; each costs its peer a whole handshake that the policy accepts.
 pub const MAX_KNOWN: usize = 4_096;
 
-/// The histories that a node has met: one of its extensions, see [`Node::extension`](ockam_runtime::Node::extension).
+/// The histories that a node has met: one of its extensions, see [`Node::extension`](ockam_actix_runtime::Node::extension).
 #[derive(Default)]
 pub struct KnownIdentities(Mutex<Known>);
 

@@ -6,8 +6,8 @@
 use std::time::Instant;
 
 use bytes::BytesMut;
-use ockam_runtime::{codec, limits::MAX_FRAME_BYTES, Address, Notice, Origin, Route};
-use ockam_transports::frame::{missing, next_frame, Greeting};
+use ockam_actix_runtime::{codec, limits::MAX_FRAME_BYTES, Address, Notice, Origin, Route};
+use ockam_actix_transports::frame::{missing, next_frame, Greeting};
 
 use crate::forwarder::protocol::{Answer, Request};
 use crate::forwarding_address::ForwardingAddress;

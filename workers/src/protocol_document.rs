@@ -5,8 +5,10 @@
 use std::collections::BTreeMap;
 
 use bytes::BytesMut;
-use ockam_runtime::{codec, route, Identifier, Kind, Message, Notice, Origin, Payload, Reason};
-use ockam_transports::frame::{next_frame, Greeting};
+use ockam_actix_runtime::{
+    codec, route, Identifier, Kind, Message, Notice, Origin, Payload, Reason,
+};
+use ockam_actix_transports::frame::{next_frame, Greeting};
 
 use crate::forwarder::claim::{self, Bits, Salt};
 use crate::forwarder::protocol::{Answer, Request};
@@ -14,9 +16,12 @@ use crate::forwarder::refusal::Refusal;
 use crate::handshake::tests::worked_example;
 use crate::identity::Identity;
 use crate::local_identity::LocalIdentity;
-use crate::portal::message::{self as portal, Control, Decoded};
 use crate::portal::offset::{Limit, Offset};
 use crate::portal::reason::{Refusal as StreamRefusal, ResetReason};
+use crate::portal::{
+    message as portal,
+    message::{Control, Decoded},
+};
 use crate::secure_channel::packet::Packet;
 
 const DOCUMENT: &str = include_str!("../../docs/protocol.md");

@@ -7,7 +7,7 @@
 //!   Streams through it notice as they notice the loss of what lies behind it: by their own questions.
 
 use actix::{Actor, Context, Handler};
-use ockam_runtime::{
+use ockam_actix_runtime::{
     worker::Undelivered, Address, Error, Message, Node, Payload, Reason, Result, Route, Routed,
 };
 
@@ -19,8 +19,8 @@ use ockam_runtime::{
 ///
 /// ```
 /// # actix_rt::System::new().block_on(async {
-/// use ockam_runtime::{route, NodeBuilder};
-/// use ockam_workers::{echoer::Echoer, relay::Relay};
+/// use ockam_actix_runtime::{route, NodeBuilder};
+/// use crate::{echoer::Echoer, relay::Relay};
 ///
 /// let node = NodeBuilder::new().arbiters(1).start().await?;
 /// Echoer::start(&node, "echoer")?;
@@ -28,7 +28,7 @@ use ockam_runtime::{
 /// let answer: String = node.ask(route!["alias"], String::from("hello")).await?;
 /// assert_eq!(answer, "hello");
 /// # node.stop().await;
-/// # Ok::<(), ockam_runtime::Error>(())
+/// # Ok::<(), ockam_actix_runtime::Error>(())
 /// # }).unwrap();
 /// ```
 #[derive(Debug)]
@@ -90,7 +90,7 @@ pub(crate) fn pass_on(
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use ockam_runtime::{
+    use ockam_actix_runtime::{
         limits::MAX_HOPS,
         route,
         worker::{Description, Entry, Sink},

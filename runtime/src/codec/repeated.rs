@@ -11,7 +11,7 @@ use crate::{message::Message, origin::Origin, payload::Payload};
 /// Encodes as [`encode_header`](super::encode_header) does, and repeats the last header where it is the same.
 ///
 /// ```
-/// use ockam_runtime::{codec, route, Message, Payload};
+/// use crate::{codec, route, Message, Payload};
 /// let mut encoder = codec::Encoder::default();
 /// let message = Message::new(route!["outlet"], route!["stream"], Payload::from(vec![7]));
 /// for _ in 0..2 {

@@ -5,8 +5,7 @@ use super::{
     script::{
         Script,
         Side::{Client, Target},
-        Step,
-        Step::{Arrival, Close, Fill, Finish, ReadTo, ReadToEnd, SeeReset, SendTo},
+        Step::{self, Arrival, Close, Fill, Finish, ReadTo, ReadToEnd, SeeReset, SendTo},
     },
 };
 

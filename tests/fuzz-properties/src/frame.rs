@@ -1,8 +1,8 @@
 //! Greetings and frames, as they arrive in pieces.
 
 use bytes::BytesMut;
-use ockam_runtime::limits::MAX_FRAME_BYTES;
-use ockam_transports::frame::{missing, next_frame, Greeting};
+use ockam_actix_runtime::limits::MAX_FRAME_BYTES;
+use ockam_actix_transports::frame::{missing, next_frame, Greeting};
 
 /// Checks one input: a byte that says how long the pieces are, and what arrives in such pieces.
 pub fn check(input: &[u8]) {

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use arbitrary::Arbitrary;
-use ockam_workers::{
+use ockam_actix_workers::{
     handshake::{HandshakeError, Initiator, Responder},
     local_identity::LocalIdentity,
     TrustEveryonePolicy, Vault,

@@ -1,6 +1,6 @@
 //! Identities: what is read is written the same.
 
-use ockam_workers::identity::Identity;
+use ockam_actix_workers::identity::Identity;
 
 /// Checks one input.
 pub fn check(input: &[u8]) {

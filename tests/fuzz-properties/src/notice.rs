@@ -1,6 +1,6 @@
 //! Notices.
 
-use ockam_runtime::Notice;
+use ockam_actix_runtime::Notice;
 
 /// Checks one input.
 pub fn check(input: &[u8]) {

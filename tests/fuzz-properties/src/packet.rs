@@ -1,6 +1,6 @@
 //! The carrier of a handshake: strict, so what is read is written the same.
 
-use ockam_workers::secure_channel::{packet::Packet, plaintext::Tag};
+use ockam_actix_workers::secure_channel::{packet::Packet, plaintext::Tag};
 
 /// Checks one input.
 pub fn check(input: &[u8]) {

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use ockam_workers::{
+use ockam_actix_workers::{
     handshake::{Initiator, Responder, Session},
     local_identity::LocalIdentity,
     TrustEveryonePolicy, Vault,

@@ -1,6 +1,6 @@
 //! What nodes and hubs tell each other about forwarders.
 
-use ockam_workers::forwarder::protocol::{Answer, Request};
+use ockam_actix_workers::forwarder::protocol::{Answer, Request};
 
 /// Checks one input.
 pub fn check(input: &[u8]) {

@@ -1,7 +1,7 @@
 //! Addresses, routes and forwarding addresses as people copy them.
 
-use ockam_runtime::{Address, Identifier, Route};
-use ockam_workers::ForwardingAddress;
+use ockam_actix_runtime::{Address, Identifier, Route};
+use ockam_actix_workers::ForwardingAddress;
 
 use crate::structured;
 

@@ -9,7 +9,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
-use ockam_runtime::{
+use ockam_actix_runtime::{
     complaints::Complaints,
     origin::{Door, Ingress},
     path::PathState,

@@ -18,7 +18,7 @@ use std::{
 };
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
-use ockam_runtime::{
+use ockam_actix_runtime::{
     limits::{EDGE_BUDGET_BYTES, MESSAGE_OVERHEAD_BYTES},
     node::Dialer,
     origin::{Door, Ingress},

@@ -17,7 +17,7 @@ use std::{
 };
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, WrapFuture};
-use ockam_runtime::{
+use ockam_actix_runtime::{
     complaints::Complaints, origin::Door, reachability::Listening, source::SourceAddress,
     supervision::Supervised, Address, Error, Node, Result,
 };
@@ -29,7 +29,7 @@ use super::{accepted, places::Places, resolve};
 /// How a listener is opened.
 ///
 /// ```
-/// use ockam_transports::ListenOptions;
+/// use crate::ListenOptions;
 /// let options = ListenOptions::new().expose("outlet");
 /// # let _ = options;
 /// ```

@@ -14,8 +14,8 @@ use std::{
     task::{ready, Context, Poll},
 };
 
-use ockam_runtime::worker::Undelivered;
-use ockam_runtime::{
+use ockam_actix_runtime::worker::Undelivered;
+use ockam_actix_runtime::{
     codec::{routes_fit, Encoder},
     readiness, Envelope, Message, Notice, Payload, Permit, Reason,
 };

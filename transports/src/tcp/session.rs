@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use ockam_runtime::{
+use ockam_actix_runtime::{
     budget::Budget, buffers, codec::Decoder, limits::INGRESS_BUDGET_BYTES, origin::Ingress,
     readiness, Error, Node, Origin, Result,
 };

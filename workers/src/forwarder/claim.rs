@@ -24,7 +24,7 @@
 
 use std::fmt;
 
-use ockam_runtime::{address::Address, Identifier, Route};
+use ockam_actix_runtime::{address::Address, Identifier, Route};
 use ring::digest::{digest, Context, SHA256};
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -165,7 +165,7 @@ fn first_half(hash: &[u8]) -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ockam_runtime::route;
+    use ockam_actix_runtime::route;
 
     fn identity(seed: u8) -> LocalIdentity {
         LocalIdentity::dangerous_from_fixed_secrets([seed; 32], [seed; 32])

@@ -15,7 +15,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, WrapFuture};
-use ockam_runtime::{
+use ockam_actix_runtime::{
     path::Path,
     worker::{Description, Entry, Registration, Sink, Undelivered},
     Address, Class, Message, Node, Result, Route,

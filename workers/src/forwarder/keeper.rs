@@ -19,7 +19,7 @@ use std::{
 };
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, WrapFuture};
-use ockam_runtime::{
+use ockam_actix_runtime::{
     path::Path, supervision::Supervised, Address, Error, Message, Node, Result, Route,
 };
 use ring::rand::{SecureRandom, SystemRandom};

@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use ockam_runtime::{
+use ockam_actix_runtime::{
     rate::{SourceRates, TokenBucket},
     source::SourceAddress,
     Address, Route,
@@ -234,7 +234,7 @@ fn check_successor(held: Option<&Identity>, claimed: Option<&Identity>) -> Resul
 mod tests {
     use super::*;
     use crate::local_identity::LocalIdentity;
-    use ockam_runtime::route;
+    use ockam_actix_runtime::route;
     use ring::rand::SystemRandom;
 
     const NOW: Duration = Duration::ZERO;

@@ -19,7 +19,7 @@
 
 use std::fmt;
 
-use ockam_runtime::{Address, Identifier, Payload, Route};
+use ockam_actix_runtime::{Address, Identifier, Payload, Route};
 
 use super::claim::{Bits, Nonce, Salt};
 use super::limits::{MAX_FORWARDING_ADDRESSES, MAX_LEASE_SECONDS, MAX_REFUSAL_BYTES};
@@ -244,7 +244,7 @@ fn read_route(reader: &mut Reader<'_>) -> Result<Route, ProtocolError> {
     let count = reader.array(1..=MAX_FORWARDING_ADDRESSES - 1)?;
     let mut addresses = Vec::with_capacity(count);
     for _ in 0..count {
-        let text = reader.text(1..=ockam_runtime::limits::MAX_ADDRESS_BYTES)?;
+        let text = reader.text(1..=ockam_actix_runtime::limits::MAX_ADDRESS_BYTES)?;
         addresses.push(Address::parse(text).map_err(|_| ProtocolError::Address)?);
     }
     Ok(addresses.into())

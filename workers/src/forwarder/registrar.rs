@@ -2,7 +2,7 @@
 
 use std::{future::Future, io, time::Duration};
 
-use ockam_runtime::{
+use ockam_actix_runtime::{
     message::Kind, notice::Notice, Address, Context, Error, Node, Payload, Reason, Result, Route,
 };
 use tokio::time::timeout;

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use ockam_runtime::{origin::Destinations, Address, Context, Error, Node, Result, Route};
+use ockam_actix_runtime::{origin::Destinations, Address, Context, Error, Node, Result, Route};
 use tokio::sync::watch;
 
 use super::{
@@ -23,9 +23,9 @@ use crate::{current::Current, forwarding_address::ForwardingAddress};
 /// it is. Dropping the handle ends nothing; [`RemoteForwarder::stop`] does.
 ///
 /// ```no_run
-/// # async fn example(ctx: ockam_runtime::Context) -> ockam_runtime::Result<()> {
-/// use ockam_runtime::TransportType;
-/// use ockam_workers::forwarder::RemoteForwarder;
+/// # async fn example(ctx: ockam_actix_runtime::Context) -> ockam_actix_runtime::Result<()> {
+/// use ockam_actix_runtime::TransportType;
+/// use crate::forwarder::RemoteForwarder;
 ///
 /// const TCP: TransportType = TransportType::new("tcp");
 /// let forwarder = RemoteForwarder::create(&ctx, (TCP, "hub.example.org:4000"), "outlet").await?;

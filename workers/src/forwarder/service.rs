@@ -22,7 +22,7 @@ use std::{
 };
 
 use actix::{Actor, Context, Handler};
-use ockam_runtime::{
+use ockam_actix_runtime::{
     complaints::Complaints,
     message::Kind,
     supervision::Supervised,
@@ -47,13 +47,13 @@ use crate::identity::Identity;
 ///
 /// ```
 /// # actix_rt::System::new().block_on(async {
-/// use ockam_runtime::NodeBuilder;
-/// use ockam_workers::forwarder::{ForwardingOptions, ForwardingService};
+/// use ockam_actix_runtime::NodeBuilder;
+/// use crate::forwarder::{ForwardingOptions, ForwardingService};
 ///
 /// let hub = NodeBuilder::new().arbiters(1).start().await?;
 /// ForwardingService::start(&hub, ForwardingOptions::new())?;
 /// # hub.stop().await;
-/// # Ok::<(), ockam_runtime::Error>(())
+/// # Ok::<(), ockam_actix_runtime::Error>(())
 /// # }).unwrap();
 /// ```
 pub struct ForwardingService {

@@ -11,7 +11,7 @@
 use std::{io, net::SocketAddr, time::Duration};
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
-use ockam_runtime::{
+use ockam_actix_runtime::{
     complaints::Complaints,
     path::Path,
     supervision::Supervised,

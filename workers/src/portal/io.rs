@@ -13,7 +13,7 @@ use std::{
 };
 
 use actix::{fut::ActorFuture, ActorContext, Context};
-use ockam_runtime::{readiness, Payload, Permit};
+use ockam_actix_runtime::{readiness, Payload, Permit};
 use socket2::SockRef;
 use tokio::{
     io::Interest,

@@ -12,7 +12,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use ockam_runtime::{
+use ockam_actix_runtime::{
     complaints::Complaints,
     message::Kind,
     node::Node,

@@ -23,7 +23,7 @@ use std::{
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use bytes::{Buf, Bytes};
-use ockam_runtime::{
+use ockam_actix_runtime::{
     complaints::Complaints,
     limits::{HEADROOM_BYTES, TAILROOM_BYTES},
     message::Kind,

@@ -21,7 +21,7 @@ use actix::{
     fut::wrap_future, Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler,
     Recipient,
 };
-use ockam_runtime::{
+use ockam_actix_runtime::{
     worker::{Adopt, Registration},
     Address, Kind, Message, Node, Notice, Payload, Permit, Route, Routed,
 };

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use actix::{Actor, ActorContext, Context, Handler};
-use ockam_runtime::{
+use ockam_actix_runtime::{
     path::PathState,
     worker::{Adopt, Registration},
     Identifier, Payload, Routed,

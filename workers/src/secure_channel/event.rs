@@ -1,7 +1,7 @@
 //! What the decryptor of a session, and what seals before the encryptor's inbox, tell the encryptor; and the other way round.
 
 use actix::{Actor, Addr, Handler, Message, Recipient};
-use ockam_runtime::{Identifier, Permit, Route};
+use ockam_actix_runtime::{Identifier, Permit, Route};
 
 use super::{exchange::FailureReason, plaintext::Tag};
 use crate::record::Sealer;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use ockam_runtime::{
+use ockam_actix_runtime::{
     worker::{Entry, Sink, Undelivered},
     Message,
 };

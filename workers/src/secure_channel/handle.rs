@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use ockam_runtime::{Address, Error, Identifier, Result, Route};
+use ockam_actix_runtime::{Address, Error, Identifier, Result, Route};
 use tokio::sync::watch;
 
 use super::{

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ockam_runtime::{
+use ockam_actix_runtime::{
     codec::{self, Decoder},
     origin::{Destinations, Door, Ingress},
     source::SourceAddress,

@@ -19,7 +19,7 @@ use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, SpawnHandle,
     WrapFuture,
 };
-use ockam_runtime::{
+use ockam_actix_runtime::{
     path::{Path, PathState},
     supervision::Supervised,
     worker::{Adopt, Description, Registration},

@@ -13,7 +13,7 @@ use std::{
     time::Instant,
 };
 
-use ockam_runtime::{
+use ockam_actix_runtime::{
     complaints::Complaints,
     worker::{Description, Entry, Sink, Undelivered},
     Address, Class, Envelope, Error, Kind, Message, Node, Origin, Payload, Reason, Result, Route,

@@ -3,7 +3,7 @@
 //! The header of the message, the tag byte and the counter are written into the room before the
 //! payload, the authentication tag into the room behind it, so that bulk data is not copied.
 
-use ockam_runtime::{
+use ockam_actix_runtime::{
     codec::encode_header, limits::MAX_ROUTE_ADDRESSES, Address, Envelope, Kind, Message, Node,
     Payload, Permit, Reason, Route,
 };
@@ -101,7 +101,7 @@ pub(super) fn bounce(node: &Node, channel: &Address, message: Message, why: Reas
     if message.kind == Kind::Notice {
         return;
     }
-    let mut undelivered = ockam_runtime::worker::Undelivered::new(message, channel, why);
+    let mut undelivered = ockam_actix_runtime::worker::Undelivered::new(message, channel, why);
     undelivered.notice = undelivered.notice.with_detail(detail);
     node.bounce(undelivered);
 }
@@ -111,7 +111,7 @@ pub const CHANNEL_OVERHEAD: usize = 1 + OVERHEAD;
 
 #[cfg(test)]
 mod tests {
-    use ockam_runtime::{
+    use ockam_actix_runtime::{
         limits::{HEADROOM_BYTES, TAILROOM_BYTES},
         route,
         worker::Description,
@@ -194,7 +194,7 @@ mod tests {
             outbound.send(bulk(1)).unwrap();
             let notices: Vec<_> = sender.0.lock().unwrap().drain(..).collect();
             let reasons = notices.iter().map(|message| {
-                ockam_runtime::Notice::decode(&message.payload).map(|notice| notice.reason)
+                ockam_actix_runtime::Notice::decode(&message.payload).map(|notice| notice.reason)
             });
             let expected = [Some(Reason::TooLarge), Some(Reason::HopsSpent)];
             assert_eq!(reasons.collect::<Vec<_>>(), expected);

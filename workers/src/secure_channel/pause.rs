@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ockam_runtime::Address;
+use ockam_actix_runtime::Address;
 
 use super::limits::Limits;
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use ockam_runtime::{limits::MESSAGE_OVERHEAD_BYTES, Message};
+use ockam_actix_runtime::{limits::MESSAGE_OVERHEAD_BYTES, Message};
 
 /// Messages in the order in which they came.
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ impl IntoIterator for Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ockam_runtime::{route, Payload, Route};
+    use ockam_actix_runtime::{route, Payload, Route};
 
     #[test]
     fn holds_as_many_bytes_as_permitted_in_order() {

@@ -16,7 +16,7 @@ use std::{
 };
 
 use actix::Recipient;
-use ockam_runtime::{worker::Front, Message, Permit};
+use ockam_actix_runtime::{worker::Front, Message, Permit};
 
 use super::{
     event::{tell, Ending, Event, What},
@@ -210,7 +210,7 @@ impl Drop for Depth {
 #[cfg(test)]
 mod tests {
     use actix::{Actor, Addr, Context, Handler, MessageResult};
-    use ockam_runtime::{
+    use ockam_actix_runtime::{
         route, worker::Description, Address, Class, Node, NodeBuilder, Payload, Route,
     };
 
@@ -263,7 +263,7 @@ mod tests {
         records: Kept,
         inbox: Kept,
         encryptor: Addr<Told>,
-        _registered: [ockam_runtime::worker::Registration; 2],
+        _registered: [ockam_actix_runtime::worker::Registration; 2],
     }
 
     impl Channel {

@@ -1,7 +1,7 @@
 //! Registration through a secure channel with the hub: who may register, and what the hub may then do.
 
-use ockam_runtime::{route, Address, Class, Context, Node, Route, Rule};
-use ockam_workers::{
+use ockam_actix_runtime::{route, Address, Class, Context, Node, Route, Rule};
+use ockam_actix_workers::{
     echoer::Echoer,
     forwarder::{ForwardingOptions, RemoteForwarder, FORWARDING_SERVICE},
     Entity, SecureChannel, SecureChannels, TrustEveryonePolicy, TrustIdentifierPolicy, Vault,
@@ -19,7 +19,7 @@ fn entity(node: &Node) -> Entity {
 /// A hub that registers `trusted` alone, and the identity that it shows.
 async fn channel_hub(arbiters: usize, trusted: &Entity) -> (Node, Address, Entity) {
     let trusted = trusted.identifier();
-    let permitted = move |origin: &ockam_runtime::Origin| origin.peer() == Some(trusted);
+    let permitted = move |origin: &ockam_actix_runtime::Origin| origin.peer() == Some(trusted);
     let (hub, address) = hub(arbiters, ForwardingOptions::new().permit(permitted)).await;
     let mut identity = entity(&hub);
     identity.create_secure_channel_listener(HUB_LISTENER, TrustEveryonePolicy).unwrap();

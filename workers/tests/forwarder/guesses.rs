@@ -5,8 +5,8 @@ use std::sync::{
     Arc,
 };
 
-use ockam_runtime::{reachability::Rule, route, Address, Class, Context, Error, Node, Route};
-use ockam_workers::{
+use ockam_actix_runtime::{reachability::Rule, route, Address, Class, Context, Error, Node, Route};
+use ockam_actix_workers::{
     echoer::Echoer,
     forwarder::{ForwardingOptions, RemoteForwarder},
 };

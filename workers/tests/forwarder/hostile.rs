@@ -9,11 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ockam_runtime::{
+use ockam_actix_runtime::{
     limits::MAX_ROUTE_ADDRESSES, reachability::Rule, route, Address, Context, Error, Message, Node,
     Payload, Reason, Route,
 };
-use ockam_workers::{
+use ockam_actix_workers::{
     echoer::Echoer,
     forwarder::{
         claim::{Bits, Salt},
@@ -52,7 +52,12 @@ fn nobody_else_gets_an_identitys_address() {
             destination: route!["trap"],
             claim: (victim.identifier(), salt),
             nonce,
-            signature: ockam_workers::forwarder::claim::prove(&victim, &salt, &nonce, &route!["x"]),
+            signature: ockam_actix_workers::forwarder::claim::prove(
+                &victim,
+                &salt,
+                &nonce,
+                &route!["x"],
+            ),
             identity: genuine.clone(),
         };
         let answer = raw.ask(proof).await;
@@ -202,7 +207,7 @@ fn forwarders_of_one_hub_that_point_at_each_other_directly_stop() {
         let (hub, _) = hub(arbiters, ForwardingOptions::new()).await;
         let (one, other, salt) = (identity(), identity(), Salt([1; 16]));
         let local = Raw { node: hub.clone(), hub: Route::new() };
-        let address = |of: &ockam_workers::local_identity::LocalIdentity| {
+        let address = |of: &ockam_actix_workers::local_identity::LocalIdentity| {
             Bits::of(&of.identifier(), &salt).address()
         };
         let passed = Arc::new(AtomicU64::new(0));
@@ -253,7 +258,8 @@ fn ten_thousand_routes_from_outside_make_no_connection() {
         }
         sender.send(routes[3].clone(), Payload::from(b"?".to_vec())).await.unwrap();
         in_time("a refusal", sender.receive::<Payload>()).await.unwrap();
-        let refused = |node: &ockam_runtime::Node| node.refusals().by(Rule::OnlyLocalRoutesDial);
+        let refused =
+            |node: &ockam_actix_runtime::Node| node.refusals().by(Rule::OnlyLocalRoutesDial);
         assert_eq!(refused(&hub) + refused(&private), ROUTES as u64);
         let accepted = canary.accept().map(|_| ()).map_err(|error| error.kind());
         assert_eq!(accepted, Err(ErrorKind::WouldBlock));

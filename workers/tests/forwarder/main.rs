@@ -9,8 +9,8 @@ mod hostile;
 mod registration;
 mod support;
 
-use ockam_runtime::{reachability::Rule, route, Class};
-use ockam_workers::{
+use ockam_actix_runtime::{reachability::Rule, route, Class};
+use ockam_actix_workers::{
     echoer::Echoer,
     forwarder::{ForwardingOptions, RemoteForwarder},
 };

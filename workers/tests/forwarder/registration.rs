@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ockam_runtime::{complaints::Complaints, route, Address, Class, Error, Node, Route};
-use ockam_workers::{
+use ockam_actix_runtime::{complaints::Complaints, route, Address, Class, Error, Node, Route};
+use ockam_actix_workers::{
     echoer::Echoer,
     forwarder::{
         protocol::Request,
@@ -170,7 +170,7 @@ fn a_connection_that_asks_without_end_is_refused_and_others_are_served() {
         Echoer::start(&honest, "echoer").unwrap();
         let mut refused = 0;
         for _ in 0..400 {
-            let bits = ockam_workers::forwarder::claim::Bits([0; 16]);
+            let bits = ockam_actix_workers::forwarder::claim::Bits([0; 16]);
             let answer = flood.ask(Request::Renew(bits)).await;
             refused += u64::from(format!("{answer:?}").contains("TooOften"));
         }

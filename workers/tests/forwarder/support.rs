@@ -10,15 +10,15 @@ use std::{
 };
 
 use actix::{Actor, Context as ActorContext, Handler};
-use ockam_runtime::{
+use ockam_actix_runtime::{
     message::Kind, worker::Undelivered, Address, Class, Context, Error, Node, NodeBuilder, Payload,
     Reason, Result, Route, Routed,
 };
-use ockam_transports::{
+use ockam_actix_transports::{
     tcp::{dialled::TcpDialer, listener::listen},
     ListenOptions, TCP,
 };
-use ockam_workers::{
+use ockam_actix_workers::{
     forwarder::{
         claim::{prove, Bits, Salt},
         protocol::{Answer, Request},

@@ -10,9 +10,9 @@ use std::{
 };
 
 use actix::{Actor, Context as ActorContext, Handler};
-use ockam_runtime::{route, Context, Payload, Route, Routed};
-use ockam_transports::memory::{Link, LinkOptions};
-use ockam_workers::{
+use ockam_actix_runtime::{route, Context, Payload, Route, Routed};
+use ockam_actix_transports::memory::{Link, LinkOptions};
+use ockam_actix_workers::{
     portal::{
         message::{decode, Control, Decoded},
         pool::StreamPool,

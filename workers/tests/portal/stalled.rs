@@ -5,9 +5,9 @@ use std::sync::{
     Arc,
 };
 
-use ockam_runtime::{route, Address};
-use ockam_transports::{tcp::listener::listen, ListenOptions, TCP};
-use ockam_workers::{Entity, SecureChannels, TrustEveryonePolicy, Vault};
+use ockam_actix_runtime::{route, Address};
+use ockam_actix_transports::{tcp::listener::listen, ListenOptions, TCP};
+use ockam_actix_workers::{Entity, SecureChannels, TrustEveryonePolicy, Vault};
 use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -2,9 +2,9 @@
 
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
-use ockam_runtime::{Context, Node, NodeBuilder, Route};
-use ockam_transports::tcp::dialled::TcpDialer;
-use ockam_workers::portal::{Inlet, Outlet};
+use ockam_actix_runtime::{Context, Node, NodeBuilder, Route};
+use ockam_actix_transports::tcp::dialled::TcpDialer;
+use ockam_actix_workers::portal::{Inlet, Outlet};
 use tokio::{
     net::{TcpListener, TcpStream},
     time::timeout,

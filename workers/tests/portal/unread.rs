@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
-use ockam_runtime::{
+use ockam_actix_runtime::{
     limits::{EDGE_BUDGET_BYTES, MESSAGE_OVERHEAD_BYTES},
     route,
     worker::{Description, Entry, Sink, Undelivered},
     Address, Budget, Class, Message, Payload, Route,
 };
-use ockam_workers::portal::{
+use ockam_actix_workers::portal::{
     message::Control, offset::Limit, pool::StreamPool, reason::ResetReason,
 };
 use tokio::{

@@ -2,7 +2,7 @@
 
 use std::{io::Write as _, net::TcpStream as BlockingStream};
 
-use ockam_runtime::route;
+use ockam_actix_runtime::route;
 use socket2::SockRef;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 

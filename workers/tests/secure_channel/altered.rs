@@ -11,8 +11,8 @@ use std::{
 };
 
 use futures::{stream, StreamExt};
-use ockam_runtime::{route, Message, Payload};
-use ockam_workers::{
+use ockam_actix_runtime::{route, Message, Payload};
+use ockam_actix_workers::{
     secure_channel::{packet::Packet, ChannelListeners},
     SecureChannels, TrustEveryonePolicy,
 };

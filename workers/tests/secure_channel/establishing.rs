@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ockam_runtime::{route, Class, Error, Route};
-use ockam_workers::{secure_channel::ChannelListeners, SecureChannels, TrustEveryonePolicy};
+use ockam_actix_runtime::{route, Class, Error, Route};
+use ockam_actix_workers::{secure_channel::ChannelListeners, SecureChannels, TrustEveryonePolicy};
 
 use crate::support::{honest, run, tcp, to, until, Echo, Middle, Peer, DEADLINE, SERVICE};
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ockam_runtime::{complaints::Complaints, route, Address, Context, Message, Payload};
-use ockam_workers::{
+use ockam_actix_runtime::{complaints::Complaints, route, Address, Context, Message, Payload};
+use ockam_actix_workers::{
     secure_channel::{packet::Packet, ChannelListeners},
     SecureChannels, TrustEveryonePolicy,
 };
@@ -92,7 +92,7 @@ fn unfinished_handshakes_end_with_their_deadline() {
         let before = server.node.worker_count();
         let listeners = server.node.extension::<ChannelListeners>();
         // A return address that exists, so that no notice ends them early.
-        let mute = ockam_runtime::Context::new(&client.node).unwrap();
+        let mute = ockam_actix_runtime::Context::new(&client.node).unwrap();
         for _ in 0..20 {
             let payload = Payload::from(Packet::One { noise: &[9; 32], cookie: &[] }.encode());
             let message = Message::new(route![tcp(port), SERVICE], route![mute.address()], payload);
@@ -218,7 +218,7 @@ fn what_waits_for_a_handshake_is_bounded_and_comes_back() {
         limits.handshake_deadline = Duration::from_secs(2);
         let (mut client, server) = (Peer::with_limits(1, limits).await, Peer::start(1).await);
         // A worker that never answers stands where the listener should be.
-        let silent = ockam_runtime::Context::named(&server.node, SERVICE).unwrap();
+        let silent = ockam_actix_runtime::Context::named(&server.node, SERVICE).unwrap();
         let channel = client
             .entity
             .create_secure_channel(to(server.listen(0).await), TrustEveryonePolicy)

@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
-use ockam_runtime::{path::Path, route, Message};
-use ockam_workers::{SecureChannel, SecureChannels, TrustEveryonePolicy};
+use ockam_actix_runtime::{path::Path, route, Message};
+use ockam_actix_workers::{SecureChannel, SecureChannels, TrustEveryonePolicy};
 
 use crate::support::{quick, run, tcp, to, until, Echo, Meddling, Middle, Peer, DEADLINE, SERVICE};
 
@@ -76,7 +76,7 @@ struct Chain {
 }
 
 impl Chain {
-    async fn start(meddle: Meddling, limits: ockam_workers::secure_channel::Limits) -> Self {
+    async fn start(meddle: Meddling, limits: ockam_actix_workers::secure_channel::Limits) -> Self {
         let mut client = Peer::with_limits(2, limits.clone()).await;
         let (hub, mut server) = (Peer::start(2).await, Peer::with_limits(2, limits).await);
         let next = tcp(serve(&mut server, 0).await);

@@ -5,8 +5,8 @@ use std::{
     time::Duration,
 };
 
-use ockam_runtime::{route, Context};
-use ockam_workers::{policy::TrustContext, SecureChannels, TrustEveryonePolicy, TrustPolicy};
+use ockam_actix_runtime::{route, Context};
+use ockam_actix_workers::{policy::TrustContext, SecureChannels, TrustEveryonePolicy, TrustPolicy};
 
 use crate::support::{honest, quick, run, tcp, to, until, Echo, Middle, Peer, DEADLINE, SERVICE};
 
@@ -20,7 +20,7 @@ async fn expect(ctx: &mut Context, number: usize) {
 
 /// Sends `count` messages through a channel whose keys are renewed all the time; returns how many messages
 /// passed the hub.
-async fn exchange(limits: ockam_workers::secure_channel::Limits, count: usize) -> usize {
+async fn exchange(limits: ockam_actix_workers::secure_channel::Limits, count: usize) -> usize {
     let mut client = Peer::with_limits(2, limits.clone()).await;
     let mut server = Peer::with_limits(2, limits).await;
     let hub = Peer::start(1).await;

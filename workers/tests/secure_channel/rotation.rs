@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ockam_runtime::{route, Error};
-use ockam_workers::{
+use ockam_actix_runtime::{route, Error};
+use ockam_actix_workers::{
     identity::MAX_CHANGES, known_identities::KnownIdentities, policy::TrustContext,
     vault_file::Secret, Entity, SecureChannel, SecureChannels, TrustEveryonePolicy,
     TrustIdentifierPolicy, Vault,

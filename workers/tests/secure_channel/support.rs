@@ -10,13 +10,13 @@ use std::{
 };
 
 use actix::{Actor, Context as ActorContext, Handler};
-use ockam_runtime::{
+use ockam_actix_runtime::{
     worker::{Description, Entry, Registration, Sink, Undelivered},
     Address, Class, Context, Identifier, Message, Node, NodeBuilder, Route, Routed,
 };
-use ockam_transports::tcp::{dialled::TcpDialer, listener::listen};
-use ockam_transports::{ListenOptions, TCP};
-use ockam_workers::{secure_channel::Limits, Entity, Vault};
+use ockam_actix_transports::tcp::{dialled::TcpDialer, listener::listen};
+use ockam_actix_transports::{ListenOptions, TCP};
+use ockam_actix_workers::{secure_channel::Limits, Entity, Vault};
 
 /// For everything that a test waits for.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -88,7 +88,7 @@ pub(crate) fn quick() -> Limits {
 
 /// The route to a node's listener.
 pub(crate) fn to(port: u16) -> Route {
-    ockam_runtime::route![tcp(port), SERVICE]
+    ockam_actix_runtime::route![tcp(port), SERVICE]
 }
 
 pub(crate) fn tcp(port: u16) -> Address {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use ockam_runtime::{route, Address, Error, Rule};
-use ockam_workers::{
+use ockam_actix_runtime::{route, Address, Error, Rule};
+use ockam_actix_workers::{
     ForwardingAddress, SecureChannels, TrustEveryonePolicy, TrustIdentifierPolicy,
 };
 
@@ -12,7 +12,11 @@ use crate::support::{
 };
 
 /// What a rejected channel does with messages, and says about the peer.
-async fn expect_rejected(client: &Peer, channel: ockam_workers::SecureChannel, named: &[String]) {
+async fn expect_rejected(
+    client: &Peer,
+    channel: ockam_actix_workers::SecureChannel,
+    named: &[String],
+) {
     let rejected = channel.established_within(DEADLINE).await.unwrap_err();
     assert!(matches!(rejected, Error::Peer { .. }), "{rejected}");
     for name in named {
@@ -147,7 +151,7 @@ fn a_policy_that_panics_ends_its_handshake_alone() {
     run(async {
         let (mut client, mut server) = (Peer::start(1).await, Peer::start(1).await);
         let honest = client.identifier();
-        let policy = move |context: &ockam_workers::policy::TrustContext| {
+        let policy = move |context: &ockam_actix_workers::policy::TrustContext| {
             assert_eq!(context.peer, honest, "a policy with a bug");
             true
         };

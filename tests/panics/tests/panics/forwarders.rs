@@ -121,7 +121,7 @@ fn a_remote_forwarder_that_was_stopped_after_a_panic_gives_its_forwarder_up() {
         in_time("the release", state.wait_for(|state| !state.registered)).await.unwrap();
         let gone = || {
             let workers = hub.hub.node.workers();
-            workers.iter().all(|(_, class)| *class != ockam_runtime::Class::Forwarder)
+            workers.iter().all(|(_, class)| *class != ockam_actix_runtime::Class::Forwarder)
         };
         crate::nodes::until("the forwarder is gone", gone).await;
         hub.stop().await;

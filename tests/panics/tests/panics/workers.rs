@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix::{Actor, Context, Handler};
 use ockam::{route, Error, Message, Reason, Relay, Result, Routed};
-use ockam_runtime::{
+use ockam_actix_runtime::{
     worker::{Description, Entry, Sink, Undelivered},
     Class,
 };

@@ -1,6 +1,6 @@
 //! The codec of registration: every message survives, nothing else is read.
 
-use ockam_runtime::route;
+use ockam_actix_runtime::route;
 use proptest::prelude::*;
 
 use super::*;

@@ -186,11 +186,11 @@ fn keys() -> [SecretKey; 2] {
 
 /// "hello" from `a` for `echoer`, as it stands in a record.
 fn hello() -> Vec<u8> {
-    let hello = ockam_runtime::Payload::from(b"\xa5hello".to_vec());
-    let message = ockam_runtime::Message::new(
-        ockam_runtime::route!["echoer"],
-        ockam_runtime::route!["a"],
+    let hello = ockam_actix_runtime::Payload::from(b"\xa5hello".to_vec());
+    let message = ockam_actix_runtime::Message::new(
+        ockam_actix_runtime::route!["echoer"],
+        ockam_actix_runtime::route!["a"],
         hello,
     );
-    ockam_runtime::codec::encode(message).to_vec()
+    ockam_actix_runtime::codec::encode(message).to_vec()
 }

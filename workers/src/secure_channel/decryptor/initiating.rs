@@ -3,7 +3,9 @@
 use std::sync::{atomic::AtomicBool, Arc};
 
 use actix::{Context, Recipient};
-use ockam_runtime::{origin::Destinations, worker::Description, Address, Class, Message, Route};
+use ockam_actix_runtime::{
+    origin::Destinations, worker::Description, Address, Class, Message, Route,
+};
 
 use super::{Decryptor, Open, Role, Start};
 use crate::{

@@ -15,7 +15,7 @@
 //! asked again, and the peer must be the same as before.
 
 use actix::Context;
-use ockam_runtime::Payload;
+use ockam_actix_runtime::Payload;
 
 use super::{Decryptor, Open, Phase, Role};
 use crate::{

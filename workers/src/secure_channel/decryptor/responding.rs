@@ -3,7 +3,7 @@
 use std::sync::{atomic::AtomicBool, Arc};
 
 use actix::{AsyncContext, Context};
-use ockam_runtime::{
+use ockam_actix_runtime::{
     complaints::Complaints, path::PathState, worker::Description, Address, Class, Error, Node,
     Origin, Permit, Route,
 };

@@ -6,7 +6,7 @@ use std::{
 };
 
 use actix::{fut::wrap_future, ActorContext, ActorFutureExt, AsyncContext, Context, SpawnHandle};
-use ockam_runtime::{Address, Reason, Result, Route};
+use ockam_actix_runtime::{Address, Reason, Result, Route};
 
 use super::{Attempt, Held, Initiator, Phase};
 use crate::secure_channel::{
@@ -126,7 +126,7 @@ impl Initiator {
     }
 
     /// Says who is there; the only word about it where nothing was pinned.
-    fn greet(&mut self, peer: ockam_runtime::Identifier) {
+    fn greet(&mut self, peer: ockam_actix_runtime::Identifier) {
         let (channel, route) = (&self.address, &self.route);
         log::info!("secure channel {channel} over {route} is established with {peer}");
         match self.peer.replace(peer) {
