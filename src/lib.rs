@@ -28,16 +28,16 @@
 //! ```
 //!
 //! 1. A [session](ockam_actix_transports::tcp) takes whole [frames](ockam_actix_transports::frame) off its socket and
-//!    [decodes](ockam_actix_runtime::codec) each into a [`Message`]; the payload stays where it was read.
+//!    [decodes](ockam_actix_runtime::message::codec) each into a [`Message`]; the payload stays where it was read.
 //! 2. It stamps the message's [`Origin`], puts the connection's address before the return route, and
-//!    takes the bytes from its ingress [budget](ockam_actix_runtime::budget); while there are none the socket
+//!    takes the bytes from its ingress [budget](ockam_actix_runtime::edge::budget); while there are none the socket
 //!    is not read.
 //! 3. [`Node::route`] takes the first address off the onward route, looks up its
-//!    [entry](ockam_actix_runtime::worker::Entry), and asks [`reachability`](ockam_actix_runtime::reachability) whether this origin may reach it.
-//! 4. The entry's [sink](ockam_actix_runtime::worker::Sink) takes the message: on the worker's own arbiter that is a call,
-//!    from another one it goes through the [router actor](ockam_actix_runtime::router) there. A worker's sink decodes the body
+//!    [entry](ockam_actix_runtime::node::entry::Entry), and asks [`reachability`](ockam_actix_runtime::trust::reachability) whether this origin may reach it.
+//! 4. The entry's [sink](ockam_actix_runtime::node::entry::Sink) takes the message: on the worker's own arbiter that is a call,
+//!    from another one it goes through the [router actor](ockam_actix_runtime::node::router) there. A worker's sink decodes the body
 //!    and puts a [`Routed`] into its inbox, from where the actor's task takes all that waits at once. A
-//!    [front](ockam_actix_runtime::worker::Front) may stand before the inbox: an established channel seals a message there and then.
+//!    [front](ockam_actix_runtime::node::entry::Front) may stand before the inbox: an established channel seals a message there and then.
 //! 5. The worker replies, forwards, or sends something new: back to 3, until a connection's queue
 //!    turns the message into a frame, which is written together with all that has gathered.
 //!
@@ -61,10 +61,10 @@
 //! ```
 //!
 //! actix isolates no panic: one in a handler ends that actor's task. Each worker owns the
-//! [registration](ockam_actix_runtime::worker::Registration) of its address, so the address ends with it; the sender of the message that it
+//! [registration](ockam_actix_runtime::node::directory::Registration) of its address, so the address ends with it; the sender of the message that it
 //! died of, and of those that waited for it, gets a [`Notice`]. What hangs on the actor ends as if its
 //! socket had been lost. What others count on is started again, a few times, as
-//! [`supervision`](ockam_actix_runtime::supervision) lists: TCP listeners, inlets, the forwarding service, remote
+//! [`supervision`](ockam_actix_runtime::worker::supervision) lists: TCP listeners, inlets, the forwarding service, remote
 //! forwarders, and channels that this node opened. What users write for other tasks than their worker's, a rule
 //! or a decoder, is contained: its panic refuses the one message.
 //!
@@ -110,13 +110,14 @@
 //!
 //! [actix]: https://docs.rs/actix
 
+mod run;
 pub mod tcp_transport;
 
 /// The attribute that turns an async `main` into a program that runs a node.
 pub use ockam_actix_macros::node;
 pub use ockam_actix_runtime::{
-    route, run, Address, Body, Context, Culprit, Error, Identifier, Kind, Message, Node,
-    NodeBuilder, Notice, Origin, Payload, Reachability, Reason, Result, Route, Routed, Rule,
+    route, Address, Body, Context, Culprit, Error, Identifier, Kind, Message, Node, NodeBuilder,
+    Notice, Origin, Payload, Reachability, Reason, Result, Route, Routed, Rule,
 };
 pub use ockam_actix_transports::{ListenOptions, Listener, TCP};
 pub use ockam_actix_workers::{
@@ -130,6 +131,7 @@ pub use ockam_actix_workers::{
     Entity, ForwardingAddress, SecureChannel, SecureChannels, TrustEveryonePolicy,
     TrustIdentifierPolicy, TrustMultiIdentifiersPolicy, TrustPolicy, Vault,
 };
+pub use run::{run, start_logger};
 pub use tcp_transport::TcpTransport;
 
 /// Compiles the programs that the readme shows; what it shows in parts is in the examples.

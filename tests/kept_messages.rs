@@ -6,17 +6,14 @@
 // Clippy knows tests by their attribute, and not what helps them.
 #![allow(clippy::unwrap_used)]
 
-use std::{
-    fs,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{fs, sync::Mutex, time::Duration};
 
 use ockam::{
     route, Address, ListenOptions, Message, Node, NodeBuilder, Payload, Result, TcpTransport, TCP,
 };
 use ockam_actix_runtime::{
-    worker::{Description, Entry, Sink, Undelivered},
+    message::undelivered::Undelivered,
+    node::entry::{Description, Entry, Sink},
     Class,
 };
 use tokio::{sync::watch, time::timeout};
@@ -37,7 +34,7 @@ struct Keeper {
 }
 
 impl Sink for Keeper {
-    fn deliver(&self, _: &Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>> {
+    fn deliver(&self, _: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
         let payload = message.into_envelope().payload;
         if payload.len() < BETWEEN {
             self.kept.lock().unwrap().push(payload);

@@ -22,20 +22,24 @@ use ockam::{
     TcpTransport, TrustEveryonePolicy, Vault, TCP,
 };
 use ockam_actix_runtime::{
-    reachability::{Reach, Source},
-    worker::{Description, Entry, Registration, Sink, Undelivered},
+    message::undelivered::Undelivered,
+    node::{
+        directory::Registration,
+        entry::{Description, Entry, Sink},
+    },
+    trust::reachability::{Reach, Source},
     Class, Context,
 };
 
 const SERVICE: &str = "secure_channel_listener_service";
 
 /// Answers everything with the same, so that whoever asks knows that it was there.
-struct Probe;
+struct Probe(Node);
 
 impl Sink for Probe {
-    fn deliver(&self, entry: &Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>> {
+    fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
         let payload = message.payload.clone();
-        entry.node().route(message.into_reply(entry.address.clone(), payload));
+        self.0.route(message.into_reply(entry.address.clone(), payload));
         Ok(())
     }
 }
@@ -94,7 +98,8 @@ impl Subject {
             ("worker", Class::User),
             ("exposed", Class::User),
         ];
-        let register = |(name, class)| node.register_sink(Description::new(name, class), Probe);
+        let register =
+            |(name, class)| node.register_sink(Description::new(name, class), Probe(node.unheld()));
         let _probes = probes.map(|probe| register(probe).unwrap()).into();
         let sides = vec![(Source::ThisNode, node.clone(), Route::new())];
         Self { name, node, sides, target, _probes }

@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use ockam::{Address, Message, Origin, Payload, Route};
-use ockam_actix_runtime::{codec, limits::MAX_FRAME_BYTES};
+use ockam_actix_runtime::{limits::MAX_FRAME_BYTES, message::codec};
 use ockam_actix_transports::frame::next_frame;
 
 use crate::BATCH;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use ockam::Address;
-use ockam_actix_runtime::table::SharedTable;
+use ockam_actix_runtime::node::table::SharedTable;
 
 /// Entries of a table, to compare.
 pub(crate) const NUMBERS: [usize; 6] = [1, 10, 100, 1_000, 10_000, 100_000];

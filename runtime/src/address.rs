@@ -1,5 +1,8 @@
 //! Addresses: the names of workers on a node, and of peers that a transport can dial.
 
+pub mod identifier;
+pub mod route;
+
 use std::{borrow::Borrow, cell::RefCell, fmt, str::FromStr, sync::Arc};
 
 use ring::rand::{SecureRandom, SystemRandom};
@@ -12,7 +15,7 @@ const ADDRESSES_AT_ONCE: usize = 32;
 /// The name of a transport, for the first half of an address such as `tcp#127.0.0.1:4000`.
 ///
 /// ```
-/// use crate::{route, Address, TransportType};
+/// use ockam_actix_runtime::{route, Address, TransportType};
 /// const TCP: TransportType = TransportType::new("tcp");
 /// assert_eq!(Address::from((TCP, "127.0.0.1:4000")).to_string(), "tcp#127.0.0.1:4000");
 /// ```

@@ -3,10 +3,8 @@
 use std::io;
 
 use crate::{
-    address::{Address, AddressError},
-    identifier::ParseIdentifierError,
-    notice::Notice,
-    route::RouteError,
+    address::{identifier::ParseIdentifierError, route::RouteError, Address, AddressError},
+    message::notice::Notice,
 };
 
 /// The result of most functions of the library.

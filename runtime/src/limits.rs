@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::rate::Rate;
+use crate::trust::rate::Rate;
 
 /// Bytes of one address. Room for `tcp#` and the longest DNS name with a port.
 pub const MAX_ADDRESS_BYTES: usize = 272;

@@ -1,10 +1,19 @@
 //! The one envelope that moves through a node.
 
+pub mod body;
+pub mod codec;
+pub mod notice;
+pub mod payload;
+pub mod undelivered;
+
 use std::ops::{Deref, DerefMut};
 
 use crate::{
-    address::Address, budget::Permit, limits::MAX_HOPS, origin::Origin, payload::Payload,
-    route::Route,
+    address::{route::Route, Address},
+    edge::budget::Permit,
+    limits::MAX_HOPS,
+    message::payload::Payload,
+    trust::origin::Origin,
 };
 
 /// What a message is for.
@@ -13,7 +22,7 @@ pub enum Kind {
     /// It carries a worker's data.
     Data,
     /// It tells the sender of an earlier message that this one could not be delivered; its
-    /// payload is a [`Notice`](crate::notice::Notice). There is never a notice about a notice.
+    /// payload is a [`Notice`](crate::message::notice::Notice). There is never a notice about a notice.
     Notice,
 }
 

@@ -1,8 +1,22 @@
-//! The node: its arbiters, what its workers share, and its end. How it moves messages is in
-//! `routing`, how workers come and go in `workers`.
+//! The node: its arbiters, what its workers share, and its end.
+//!
+//! # What keeps a node running
+//!
+//! A [`Node`] that a program or a component holds keeps it running: a program's [`Node`] or
+//! [`Context`](crate::Context), a TCP listener, an inlet, a channel that was opened. It ends when it is stopped, or when
+//! nobody holds it any more. What lives inside a node, such as an inbox or an alias, has a reference
+//! that does not hold it, so a node whose owner forgets it is not kept by its own workers.
 
+pub mod builder;
+pub mod directory;
+mod doors;
+pub mod entry;
+#[cfg(feature = "faults")]
+pub mod faults;
+mod router;
 mod routing;
-mod workers;
+mod shutdown;
+pub mod table;
 
 use std::{
     any::{Any, TypeId},
@@ -11,55 +25,70 @@ use std::{
     fmt,
     future::Future,
     sync::{
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+        Arc, Mutex, PoisonError, RwLock, Weak,
     },
     time::Duration,
 };
 
 use actix::{Actor, Addr, Context as ActorContext};
 use actix_rt::ArbiterHandle;
-use tokio::sync::watch;
 
 use crate::{
     address::Address,
+    edge::first_hop::Path,
     error::{Error, Result},
     limits::{ANNOUNCE_AFTER, DRAIN_TIMEOUT},
-    origin::Destinations,
-    path::Path,
-    reachability::{
-        listing::{Facts, Listed},
-        Listening, Reachability, Refusals,
+    trust::{
+        origin::Destinations,
+        reachability::{
+            listing::{Facts, Listed},
+            Class, Listening, Reachability, Refusals,
+        },
     },
-    router::Router,
-    table::SharedTable,
-    worker::Entry,
 };
+
+use self::{
+    directory::{Directory, Registration},
+    doors::Doors,
+    entry::{Description, Entry, Sink},
+    router::Router,
+    shutdown::{Shutdown, Stage},
+};
+
+pub use self::shutdown::Busy;
 
 /// A node: cheap to clone, and safe to use from any thread.
 ///
-/// It is made by [`NodeBuilder`](crate::NodeBuilder), or by `#[ockam::node]`.
+/// It is made by [`NodeBuilder`](crate::NodeBuilder), or by `#[ockam::node]`. It ends when
+/// [`stop`](Self::stop) is called, or when the last clone is dropped and nothing that serves, such
+/// as a listener or an inlet, holds one.
 #[derive(Clone)]
 pub struct Node {
     shared: Arc<Shared>,
+    /// `None` in a reference that does not keep the node running.
+    _hold: Option<Arc<Hold>>,
 }
 
 /// What all clones of a [`Node`] share.
 struct Shared {
     id: u64,
-    table: SharedTable<Entry>,
+    directory: Arc<Directory>,
     arbiters: Vec<Arbiter>,
     next_arbiter: AtomicUsize,
     dialers: RwLock<HashMap<String, Arc<dyn Dialer>>>,
-    destinations: Mutex<HashMap<Address, Arc<Destinations>>>,
     extensions: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
-    channel_listeners: AtomicUsize,
-    refusals: Refusals,
-    listeners: Mutex<Vec<Listening>>,
-    announced: AtomicBool,
-    busy: watch::Sender<usize>,
-    stopping: watch::Sender<Stage>,
-    stop_called: AtomicBool,
+    doors: Doors,
+    shutdown: Shutdown,
+}
+
+/// Shared by all that keep a node running; the node ends with it.
+struct Hold(Arc<Shared>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.end();
+    }
 }
 
 /// One thread of the node, and its router actor.
@@ -68,12 +97,37 @@ struct Arbiter {
     router: Addr<Router>,
 }
 
-/// How far a node is on its way out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
-    Running,
-    Draining,
-    Stopped,
+impl Arbiter {
+    fn new(handle: ArbiterHandle, shared: &Weak<Shared>) -> Self {
+        let router = Router { node: WeakNode(shared.clone()) };
+        Self { router: Router::start_in_arbiter(&handle, |_| router), handle }
+    }
+}
+
+/// Starts `count` threads with an event loop each; none if one of them cannot be started.
+fn start_threads(count: usize) -> Result<Vec<ArbiterHandle>> {
+    let mut threads: Vec<ArbiterHandle> = Vec::with_capacity(count);
+    while threads.len() < count {
+        match actix_rt::Arbiter::try_new() {
+            Ok(thread) => threads.push(thread.handle()),
+            Err(source) => {
+                threads.iter().for_each(|thread| {
+                    thread.stop();
+                });
+                return Err(Error::transport("cannot start an arbiter's thread", source));
+            }
+        }
+    }
+    Ok(threads)
+}
+
+/// A node as its routers know it, while it is there.
+struct WeakNode(Weak<Shared>);
+
+impl WeakNode {
+    fn upgrade(&self) -> Option<Node> {
+        self.0.upgrade().map(|shared| Node { shared, _hold: None })
+    }
 }
 
 /// Makes connections for routes that start with an address such as `tcp#host:port`.
@@ -96,36 +150,42 @@ thread_local! {
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
+impl Shared {
+    /// Ends all workers and arbiters at once.
+    fn end(&self) {
+        self.shutdown.enter(Stage::Stopped);
+        self.directory.stop_all();
+        self.arbiters.iter().for_each(|arbiter| {
+            arbiter.handle.stop();
+        });
+    }
+}
+
 impl Node {
     /// Starts a node with `arbiters` threads inside the current actix `System`.
     pub(crate) async fn start(arbiters: usize) -> Result<Self> {
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        let mut started = Vec::with_capacity(arbiters);
-        for index in 0..arbiters {
-            let thread = actix_rt::Arbiter::try_new()
-                .map_err(|source| Error::transport("cannot start an arbiter's thread", source))?;
-            let handle = thread.handle();
-            handle.spawn_fn(move || CURRENT.set(Some((id, index))));
-            let router = Router::start_in_arbiter(&handle, |_| Router);
-            started.push(Arbiter { handle, router });
+        let threads = start_threads(arbiters)?;
+        for (index, thread) in threads.iter().enumerate() {
+            thread.spawn_fn(move || CURRENT.set(Some((id, index))));
         }
-        let shared = Shared {
+        let shared = Arc::new_cyclic(|shared: &Weak<Shared>| Shared {
             id,
-            table: SharedTable::default(),
-            arbiters: started,
+            directory: Arc::default(),
+            arbiters: threads.into_iter().map(|thread| Arbiter::new(thread, shared)).collect(),
             next_arbiter: AtomicUsize::new(0),
             dialers: RwLock::default(),
-            destinations: Mutex::default(),
             extensions: Mutex::default(),
-            channel_listeners: AtomicUsize::new(0),
-            refusals: Refusals::default(),
-            listeners: Mutex::default(),
-            announced: AtomicBool::new(false),
-            busy: watch::Sender::new(0),
-            stopping: watch::Sender::new(Stage::Running),
-            stop_called: AtomicBool::new(false),
-        };
-        Ok(Self { shared: Arc::new(shared) })
+            doors: Doors::default(),
+            shutdown: Shutdown::new(),
+        });
+        Ok(Self { shared: shared.clone(), _hold: Some(Arc::new(Hold(shared))) })
+    }
+
+    /// A reference for what lives inside the node: it does not keep the node running.
+    #[must_use]
+    pub fn unheld(&self) -> Self {
+        Self { shared: self.shared.clone(), _hold: None }
     }
 
     // ----- arbiters --------------------------------------------------------------------------
@@ -165,7 +225,7 @@ impl Node {
         F: FnOnce(&mut ActorContext<A>) -> A + Send + 'static,
     {
         #[cfg(feature = "faults")]
-        let make = crate::faults::with_fuse(self, make);
+        let make = crate::node::faults::with_fuse(self, make);
         if self.current_arbiter() == Some(arbiter) {
             return A::create(make);
         }
@@ -180,16 +240,14 @@ impl Node {
         dialers.entry(transport.to_owned()).or_insert(dialer);
     }
 
-    /// The workers that the peer behind `dialled` may deliver to.
+    /// The workers that the peer that was dialled at `dialled` may deliver to.
     pub fn destinations(&self, dialled: &Address) -> Arc<Destinations> {
-        let mut all = self.shared.destinations.lock().unwrap_or_else(PoisonError::into_inner);
-        all.entry(dialled.clone()).or_default().clone()
+        self.shared.doors.destinations(dialled)
     }
 
     /// Drops what [`Node::destinations`] keeps for an address that nobody uses again.
     pub fn forget_destinations(&self, dialled: &Address) {
-        let mut all = self.shared.destinations.lock().unwrap_or_else(PoisonError::into_inner);
-        all.remove(dialled);
+        self.shared.doors.forget(dialled);
     }
 
     /// The node's one value of a type, made on first use: what a crate on top keeps for each node.
@@ -202,42 +260,33 @@ impl Node {
 
     /// Notes that connections of other nodes are accepted.
     pub fn add_listener(&self, listening: Listening) {
-        let mut listeners = self.shared.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        listeners.push(listening);
-        drop(listeners);
+        self.shared.doors.add_listener(listening);
         self.announce();
     }
 
     /// Which workers are reached from where at this moment, with the refusals so far.
     pub fn reachability(&self) -> Reachability {
-        let destinations = self.shared.destinations.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut destinations: Vec<_> =
-            destinations.iter().map(|(address, all)| (address.clone(), all.clone())).collect();
-        destinations.sort_by(|one, other| one.0.cmp(&other.0));
-        let listeners = self.shared.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        let entries = self.shared.table.entries();
-        let own = entries.iter().filter(|entry| !entry.is_alias);
+        let listed = |entry: Arc<Entry>| Listed {
+            address: entry.address.clone(),
+            class: entry.class,
+            narrowed: entry.access.is_some(),
+        };
         let facts = Facts {
             guarded: self.is_guarded(),
-            listeners: listeners.clone(),
-            destinations,
-            workers: own
-                .map(|entry| Listed {
-                    address: entry.address.clone(),
-                    class: entry.class,
-                    narrowed: entry.access.is_some(),
-                })
-                .collect(),
+            listeners: self.shared.doors.listeners(),
+            destinations: self.shared.doors.dialled(),
+            workers: self.shared.directory.workers().into_iter().map(listed).collect(),
         };
         Reachability::new(facts, self.refusals())
     }
 
-    /// Logs what is reached from outside, once, when the program has had the time to start what it starts.
+    /// Logs what is reached from outside, once, when the program has had the time to start what it
+    /// starts.
     fn announce(&self) {
-        if self.shared.announced.swap(true, Ordering::AcqRel) {
+        if !self.shared.doors.is_first_opened() {
             return;
         }
-        let node = self.clone();
+        let node = self.unheld();
         self.spawn_on(0, async move {
             tokio::time::sleep(ANNOUNCE_AFTER).await;
             log::info!("{}", node.reachability().summary());
@@ -247,79 +296,111 @@ impl Node {
     /// Whether the node has a secure channel listener, so that its named workers are reached
     /// through that alone.
     pub fn is_guarded(&self) -> bool {
-        self.shared.channel_listeners.load(Ordering::Acquire) > 0
+        self.shared.directory.has_channel_listener()
     }
 
     /// How often each rule of reachability refused.
     pub fn refusals(&self) -> &Refusals {
-        &self.shared.refusals
+        &self.shared.doors.refusals
+    }
+
+    // ----- workers -----------------------------------------------------------------------------
+
+    /// Registers a sink; the registration that is returned keeps the address.
+    ///
+    /// # Errors
+    /// If the address is none or taken, or the node is stopped.
+    pub fn register_sink(
+        &self,
+        description: Description,
+        sink: impl Sink + 'static,
+    ) -> Result<Registration> {
+        self.register_entry(Entry::new(description, sink, false))
+    }
+
+    fn register_entry(&self, entry: Entry) -> Result<Registration> {
+        if self.shared.shutdown.has_reached(Stage::Stopped) {
+            return Err(Error::Stopped);
+        }
+        let opens = entry.class == Class::Listener;
+        let registration = self.shared.directory.register(entry)?;
+        if opens {
+            self.announce();
+        }
+        Ok(registration)
+    }
+
+    /// Whether a worker has the address.
+    pub fn is_registered(&self, address: &Address) -> bool {
+        self.check_free(address).is_err()
+    }
+
+    /// Says whether a worker could have the address now.
+    pub(crate) fn check_free(&self, address: &Address) -> Result<()> {
+        self.shared.directory.check_free(address)
+    }
+
+    /// Stops the worker at `address` and frees the address.
+    ///
+    /// # Errors
+    /// If there is no such worker.
+    pub fn stop_worker(&self, address: impl Into<Address>) -> Result<()> {
+        let address = address.into();
+        let entry = self.shared.directory.find(&address).ok_or(Error::NoWorker(address))?;
+        self.shared.directory.stop(&entry);
+        Ok(())
+    }
+
+    /// The addresses of all workers, sorted, with what they are to those outside.
+    pub fn workers(&self) -> Vec<(Address, Class)> {
+        let entries = self.shared.directory.workers();
+        let mut workers: Vec<_> = entries.iter().map(|e| (e.address.clone(), e.class)).collect();
+        workers.sort_by(|one, other| one.0.cmp(&other.0));
+        workers
+    }
+
+    /// The number of workers, without the addresses that only stand for one of them.
+    pub fn worker_count(&self) -> usize {
+        self.shared.directory.worker_count()
     }
 
     // ----- the end -----------------------------------------------------------------------------
 
     /// Marks something that a stopping node lets finish, until the guard is dropped.
     pub fn busy(&self) -> Busy {
-        // Who waits, waits for none.
-        self.shared.busy.send_if_modified(|count| {
-            *count += 1;
-            false
-        });
-        Busy { node: self.clone() }
+        self.shared.shutdown.busy()
     }
 
     /// Waits until the node begins to stop: listeners and inlets accept nothing from then on.
     pub async fn stopping(&self) {
-        self.wait_for(Stage::Draining).await;
+        self.shared.shutdown.wait_for(Stage::Draining).await;
     }
 
     /// Waits until the node has stopped.
     pub async fn stopped(&self) {
-        self.wait_for(Stage::Stopped).await;
-    }
-
-    async fn wait_for(&self, stage: Stage) {
-        let mut stopping = self.shared.stopping.subscribe();
-        // The sender lives as long as this node, so there is no error.
-        let _ = stopping.wait_for(|now| *now >= stage).await;
+        self.shared.shutdown.wait_for(Stage::Stopped).await;
     }
 
     /// Whether the node has begun to stop.
     pub fn is_stopping(&self) -> bool {
-        *self.shared.stopping.borrow() >= Stage::Draining
-    }
-
-    fn is_stopped(&self) -> bool {
-        *self.shared.stopping.borrow() == Stage::Stopped
-    }
-
-    async fn drained_within(&self, limit: Duration) -> bool {
-        let mut busy = self.shared.busy.subscribe();
-        let drained = busy.wait_for(|count| *count == 0);
-        let in_time = tokio::time::timeout(limit, drained).await.is_ok();
-        in_time
+        self.shared.shutdown.has_reached(Stage::Draining)
     }
 
     /// Stops accepting, lets what is open finish for a few seconds, and ends all workers and
     /// arbiters. The actix `System` goes on.
     pub async fn stop(&self) {
-        if self.shared.stop_called.swap(true, Ordering::AcqRel) {
+        let shutdown = &self.shared.shutdown;
+        if !shutdown.is_first_call() {
             return self.stopped().await;
         }
-        self.shared.stopping.send_replace(Stage::Draining);
-        if !self.drained_within(SHORT_DRAIN).await {
+        shutdown.enter(Stage::Draining);
+        if !shutdown.drained_within(SHORT_DRAIN).await {
             log::info!("stopping: what is still open has {DRAIN_TIMEOUT:?} to end");
-            if !self.drained_within(DRAIN_TIMEOUT).await {
-                log::info!("{} streams were still open and are reset", *self.shared.busy.borrow());
+            if !shutdown.drained_within(DRAIN_TIMEOUT).await {
+                log::info!("{} streams were still open and are reset", shutdown.busy_count());
             }
         }
-        self.shared.stopping.send_replace(Stage::Stopped);
-        for entry in self.shared.table.entries() {
-            self.unregister(&entry);
-            entry.ask_to_stop();
-        }
-        self.shared.arbiters.iter().for_each(|arbiter| {
-            arbiter.handle.stop();
-        });
+        self.shared.end();
     }
 }
 
@@ -336,20 +417,5 @@ impl fmt::Debug for Node {
             .field("arbiters", &self.arbiter_count())
             .field("workers", &self.worker_count())
             .finish()
-    }
-}
-
-/// Something that a stopping node lets finish.
-#[derive(Debug)]
-pub struct Busy {
-    node: Node,
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.node.shared.busy.send_if_modified(|count| {
-            *count = count.saturating_sub(1);
-            *count == 0
-        });
     }
 }

@@ -5,13 +5,13 @@
 
 use std::{future::Future, time::Duration};
 
-use actix::{Actor, ActorContext as _, AsyncContext, Context as ActorContext, Handler};
-use actix::{ActorFutureExt, ResponseFuture, WrapFuture};
+use actix::{
+    Actor, ActorContext as _, ActorFutureExt, AsyncContext, Context as ActorContext, Handler,
+    ResponseFuture, WrapFuture,
+};
 use ockam_actix_runtime::{
-    limits::MAX_PAYLOAD_BYTES,
-    route,
-    worker::{Adopt, Description},
-    Address, Class, Context, Error, NodeBuilder, Payload, Reason, Routed,
+    limits::MAX_PAYLOAD_BYTES, node::entry::Description, route, worker::mailbox::Adopt, Address,
+    Class, Context, Error, NodeBuilder, Payload, Reason, Routed,
 };
 use tokio::sync::oneshot;
 
@@ -342,5 +342,51 @@ fn a_stopped_node_takes_nothing_and_its_system_goes_on() {
         assert!(first.start_worker("shouter", Shouter).is_err());
         assert_eq!(shout(&second, "still here").await.unwrap(), "STILL HERE");
         second.stop().await.unwrap();
+    });
+}
+
+/// Says by its end that its actor was dropped.
+struct Lasting(#[allow(dead_code)] oneshot::Sender<()>);
+
+impl Actor for Lasting {
+    type Context = ActorContext<Self>;
+}
+
+impl Handler<Routed<String>> for Lasting {
+    type Result = ();
+
+    fn handle(&mut self, message: Routed<String>, _: &mut ActorContext<Self>) {
+        message.reply(String::from("here")).unwrap();
+    }
+}
+
+#[test]
+fn a_node_that_nobody_holds_ends_with_its_workers() {
+    actix_rt::System::new().block_on(async {
+        let node = NodeBuilder::new().arbiters(2).start().await.unwrap();
+        let (alive, ended) = oneshot::channel();
+        node.start_worker("lasting", Lasting(alive)).unwrap();
+        // An answer, so that its return address was made, which is an entry too.
+        let answer: String = node.ask("lasting", String::new()).await.unwrap();
+        assert_eq!(answer, "here");
+        let inside = node.unheld();
+        drop(node);
+        let ended = tokio::time::timeout(DEADLINE, ended).await;
+        assert!(ended.expect("the worker is dropped in time").is_err());
+        assert!(inside.is_stopping());
+        assert_eq!(inside.worker_count(), 0);
+    });
+}
+
+#[test]
+fn a_context_keeps_its_node() {
+    actix_rt::System::new().block_on(async {
+        let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
+        let context = Context::new(&node).unwrap();
+        context.start_worker("shouter", Shouter).unwrap();
+        drop(node);
+        let answer: String = context.ask("shouter", String::from("hello")).await.unwrap();
+        assert_eq!(answer, "HELLO");
+        context.stop().await.unwrap();
     });
 }

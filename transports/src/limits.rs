@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ockam_actix_runtime::rate::Rate;
+use ockam_actix_runtime::trust::rate::Rate;
 
 /// The version of the frames and messages that this library speaks.
 pub const PROTOCOL_VERSION: u8 = 1;

@@ -11,12 +11,12 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use actix::{Actor, Context, Handler};
 use ockam_actix_runtime::{
-    budget::Budget,
-    codec,
+    edge::{budget::Budget, first_hop::PathState},
     limits::EDGE_BUDGET_BYTES,
-    origin::{Door, Ingress},
-    path::PathState,
-    worker::{Adopt, Description, Registration, Undelivered},
+    message::{codec, undelivered::Undelivered},
+    node::{directory::Registration, entry::Description},
+    trust::origin::{Door, Ingress},
+    worker::mailbox::Adopt,
     Address, Class, Message, Node, Origin, Payload, Permit, Reason, Result, Routed, TransportType,
 };
 use tokio::{

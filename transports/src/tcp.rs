@@ -17,7 +17,7 @@ pub mod session;
 
 use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
-use ockam_actix_runtime::{addresses::first_to_answer, Error, Result, TransportType};
+use ockam_actix_runtime::{socket::connect::first_to_answer, Error, Result, TransportType};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::{lookup_host, TcpStream},

@@ -1,10 +1,10 @@
-//! Rules for who may reach one worker, on top of what [`reachability`](ockam_actix_runtime::reachability) decides for all.
+//! Rules for who may reach one worker, on top of what [`reachability`](ockam_actix_runtime::trust::reachability) decides for all.
 //!
 //! A rule is any `Fn(&Origin) -> bool`. Those here are for `Node::start_worker_with_access`, `Outlet::start_with_access` and
 //! `TcpTransport::create_outlet_with_access`, and are put together with [`Access::and`] and [`Access::or`]:
 //!
 //! ```
-//! use crate::access::{self, Access};
+//! use ockam_actix_workers::access::{self, Access};
 //! # let [web, laptop] = [2, 3].map(|byte| ockam_actix_runtime::Identifier::from_bytes([byte; 32]));
 //! let rule = access::from_identities([web]).or(access::from_identities([laptop]));
 //! # let _ = rule;
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
     use crate::policy::{TrustEveryonePolicy, TrustIdentifierPolicy};
     use ockam_actix_runtime::{
-        origin::{Door, Ingress},
+        trust::origin::{Door, Ingress},
         Address,
     };
     use std::sync::Arc;

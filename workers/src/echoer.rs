@@ -13,7 +13,7 @@ use ockam_actix_runtime::{message::Kind, Address, Node, Payload, Result, Routed}
 /// ```
 /// # actix_rt::System::new().block_on(async {
 /// use ockam_actix_runtime::{route, NodeBuilder};
-/// use crate::echoer::Echoer;
+/// use ockam_actix_workers::echoer::Echoer;
 ///
 /// let node = NodeBuilder::new().arbiters(1).start().await?;
 /// Echoer::start(&node, "echoer")?;

@@ -19,7 +19,7 @@ use crate::{
 /// ```no_run
 /// # fn example(ctx: ockam_actix_runtime::Context) -> ockam_actix_runtime::Result<()> {
 /// use ockam_actix_runtime::{route, Route};
-/// use crate::{Entity, SecureChannels, TrustEveryonePolicy, Vault};
+/// use ockam_actix_workers::{Entity, SecureChannels, TrustEveryonePolicy, Vault};
 ///
 /// let vault = Vault::create(&ctx)?;
 /// let mut e = Entity::create(&ctx, &vault)?;

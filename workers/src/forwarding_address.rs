@@ -22,7 +22,7 @@ const RANDOM_DIGITS: usize = 32;
 /// A forwarder's address with the fingerprint of the identity behind it.
 ///
 /// ```
-/// # use crate::forwarding_address::ForwardingAddress;
+/// # use ockam_actix_workers::forwarding_address::ForwardingAddress;
 /// # use ockam_actix_runtime::Identifier;
 /// let address = ForwardingAddress::new_random(Some(Identifier::from_bytes([7; 32])));
 /// assert_eq!(address.to_string().parse::<ForwardingAddress>()?, address);

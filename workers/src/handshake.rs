@@ -21,7 +21,7 @@ use std::fmt;
 
 use crate::identity::Identity;
 use crate::record::{Opener, Sealer};
-use ockam_actix_runtime::identifier::Identifier;
+use ockam_actix_runtime::address::identifier::Identifier;
 
 mod error;
 mod initiator;

@@ -19,7 +19,7 @@ use thiserror::Error;
 use crate::messagepack::{DecodeError, Reader, Writer};
 use crate::secret_bytes::SecretKey;
 use crate::signature::{self, PublicKey, Purpose, Signature};
-use ockam_actix_runtime::identifier::Identifier;
+use ockam_actix_runtime::address::identifier::Identifier;
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use x25519_dalek::StaticSecret;
 use crate::identity::{Identity, IdentityError};
 use crate::secret_bytes::SecretKey;
 use crate::signature::{self, PublicKey, Purpose, Signature};
-use ockam_actix_runtime::identifier::Identifier;
+use ockam_actix_runtime::address::identifier::Identifier;
 
 /// An identity together with its Ed25519 seed and X25519 static secret. Cheap to clone; it is a snapshot, so a handshake
 /// that started before a rotation ends with the keys it began with.

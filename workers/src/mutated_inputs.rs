@@ -6,7 +6,9 @@
 use std::time::Instant;
 
 use bytes::BytesMut;
-use ockam_actix_runtime::{codec, limits::MAX_FRAME_BYTES, Address, Notice, Origin, Route};
+use ockam_actix_runtime::{
+    limits::MAX_FRAME_BYTES, message::codec, Address, Notice, Origin, Route,
+};
 use ockam_actix_transports::frame::{missing, next_frame, Greeting};
 
 use crate::forwarder::protocol::{Answer, Request};

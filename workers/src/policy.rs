@@ -4,8 +4,8 @@
 //! `Fn(&TrustContext) -> bool` (or `-> Decision`) is a policy too:
 //!
 //! ```
-//! # use ockam_actix_runtime::identifier::Identifier;
-//! # use crate::policy::{TrustContext, TrustEveryonePolicy, TrustIdentifierPolicy, TrustPolicy};
+//! # use ockam_actix_runtime::address::identifier::Identifier;
+//! # use ockam_actix_workers::policy::{TrustContext, TrustEveryonePolicy, TrustIdentifierPolicy, TrustPolicy};
 //! # let alice = Identifier::from_bytes([1; 32]);
 //! let not_myself = |context: &TrustContext| context.peer != context.own;
 //! let policy = TrustIdentifierPolicy::new(alice).or(TrustEveryonePolicy).and(not_myself);
@@ -18,7 +18,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::identity::Identity;
-use ockam_actix_runtime::identifier::Identifier;
+use ockam_actix_runtime::address::identifier::Identifier;
 
 #[cfg(test)]
 mod tests;

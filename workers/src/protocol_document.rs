@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use bytes::BytesMut;
 use ockam_actix_runtime::{
-    codec, route, Identifier, Kind, Message, Notice, Origin, Payload, Reason,
+    message::codec, route, Identifier, Kind, Message, Notice, Origin, Payload, Reason,
 };
 use ockam_actix_transports::frame::{next_frame, Greeting};
 

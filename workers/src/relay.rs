@@ -8,7 +8,8 @@
 
 use actix::{Actor, Context, Handler};
 use ockam_actix_runtime::{
-    worker::Undelivered, Address, Error, Message, Node, Payload, Reason, Result, Route, Routed,
+    message::undelivered::Undelivered, Address, Error, Message, Node, Payload, Reason, Result,
+    Route, Routed,
 };
 
 /// Sends each message along a fixed route and then along what is left of the message's own.
@@ -20,7 +21,7 @@ use ockam_actix_runtime::{
 /// ```
 /// # actix_rt::System::new().block_on(async {
 /// use ockam_actix_runtime::{route, NodeBuilder};
-/// use crate::{echoer::Echoer, relay::Relay};
+/// use ockam_actix_workers::{echoer::Echoer, relay::Relay};
 ///
 /// let node = NodeBuilder::new().arbiters(1).start().await?;
 /// Echoer::start(&node, "echoer")?;
@@ -92,9 +93,8 @@ mod tests {
 
     use ockam_actix_runtime::{
         limits::MAX_HOPS,
-        route,
-        worker::{Description, Entry, Sink},
-        Class, NodeBuilder,
+        node::entry::{Description, Entry, Sink},
+        route, Class, NodeBuilder,
     };
 
     use super::*;
@@ -104,7 +104,7 @@ mod tests {
     struct Arrived(Arc<Mutex<Vec<Message>>>);
 
     impl Sink for Arrived {
-        fn deliver(&self, _: &Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>> {
+        fn deliver(&self, _: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
             self.0.lock().unwrap().push(message);
             Ok(())
         }

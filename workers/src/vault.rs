@@ -14,7 +14,7 @@ use crate::identity::{Identity, IdentityError};
 use crate::local_identity::LocalIdentity;
 use crate::signature::Signature;
 use crate::vault_file::{KdfCost, Secret, VaultFile, VaultFileError};
-use ockam_actix_runtime::{identifier::Identifier, Node};
+use ockam_actix_runtime::{address::identifier::Identifier, Node};
 
 mod content;
 #[cfg(test)]

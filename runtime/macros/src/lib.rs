@@ -2,30 +2,51 @@
 
 use proc_macro::TokenStream;
 use quote::quote;
-use syn::{parse_macro_input, spanned::Spanned, FnArg, ItemFn};
+use syn::{
+    parse::{Parse, ParseStream},
+    parse_macro_input,
+    spanned::Spanned,
+    FnArg, Ident, ItemFn, LitBool, Token,
+};
 
 /// Runs the annotated `async fn main(ctx: Context) -> Result<()>` on a node.
 ///
 /// The node keeps running after `main` has returned `Ok`, until `ctx.stop()` is called or the
 /// process receives Ctrl-C or SIGTERM. An `Err` ends the process with one line on standard error
 /// and exit code 1.
+///
+/// Before that it starts a logger, unless the program has installed one. `#[ockam::node(logger =
+/// false)]` starts none.
 #[proc_macro_attribute]
 pub fn node(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let logger = parse_macro_input!(arguments as Logger);
     let function = parse_macro_input!(item as ItemFn);
-    expand(arguments.into(), function).unwrap_or_else(|error| error.to_compile_error()).into()
+    expand(&logger, function).unwrap_or_else(|error| error.to_compile_error()).into()
 }
 
-fn expand(
-    arguments: proc_macro2::TokenStream,
-    function: ItemFn,
-) -> syn::Result<proc_macro2::TokenStream> {
-    let signature = &function.sig;
-    if !arguments.is_empty() {
-        return Err(syn::Error::new_spanned(
-            arguments,
-            "#[ockam::node] takes no arguments; use NodeBuilder to configure a node",
-        ));
+/// The attribute's argument: nothing, or `logger = true` or `false`.
+struct Logger(bool);
+
+impl Parse for Logger {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        if input.is_empty() {
+            return Ok(Self(true));
+        }
+        let usage = "the only argument of #[ockam::node] is `logger = false`; use NodeBuilder to \
+                     configure a node";
+        let wrong = |error: syn::Error| syn::Error::new(error.span(), usage);
+        let name: Ident = input.parse().map_err(wrong)?;
+        if name != "logger" {
+            return Err(syn::Error::new(name.span(), usage));
+        }
+        input.parse::<Token![=]>().map_err(wrong)?;
+        let value: LitBool = input.parse().map_err(wrong)?;
+        Ok(Self(value.value))
     }
+}
+
+fn expand(Logger(logger): &Logger, function: ItemFn) -> syn::Result<proc_macro2::TokenStream> {
+    let signature = &function.sig;
     if signature.asyncness.is_none() {
         return Err(syn::Error::new(
             signature.fn_token.span(),
@@ -43,10 +64,12 @@ fn expand(
     };
     let (attributes, visibility, name) = (&function.attrs, &function.vis, &signature.ident);
     let (output, body) = (&signature.output, &function.block);
+    let start_logger = logger.then(|| quote!(::ockam::start_logger();));
     Ok(quote! {
         #(#attributes)*
         #visibility fn #name() -> ::std::process::ExitCode {
             async fn node_main(#context) #output #body
+            #start_logger
             ::ockam::run(node_main)
         }
     })

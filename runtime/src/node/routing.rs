@@ -2,24 +2,30 @@
 
 use std::{
     panic::{catch_unwind, AssertUnwindSafe},
-    sync::{Arc, PoisonError},
+    sync::{Arc, PoisonError, Weak},
 };
 
 use super::Node;
 use crate::{
-    address::Address,
-    body::Body,
-    complaints::Complaints,
+    address::{route::Route, Address},
+    edge::first_hop::Path,
     error::{Error, Result},
-    message::Message,
-    notice::{Notice, Reason},
-    origin::Origin,
-    path::Path,
-    reachability::{admit, Class, Rule},
-    route::Route,
-    routed::encode,
-    router::Forward,
-    worker::{AccessRule, Alias, Description, Entry, Undelivered},
+    message::{
+        body::{encode, Body},
+        notice::{Notice, Reason},
+        undelivered::Undelivered,
+        Message,
+    },
+    node::{
+        directory::Registration,
+        entry::{AccessRule, Description, Entry, ReplyAddress, Sink},
+        router::Forward,
+    },
+    trust::{
+        origin::Origin,
+        reachability::{admit, Class, Rule},
+        refusal_log::Complaints,
+    },
 };
 
 impl Node {
@@ -95,7 +101,8 @@ impl Node {
         if first.is_random() {
             return;
         }
-        let Some(entry) = self.shared.table.find(first).filter(|e| e.class == Class::User) else {
+        let Some(entry) = self.shared.directory.find(first).filter(|e| e.class == Class::User)
+        else {
             return;
         };
         let Some(reply) = self.reply_address(&entry) else { return };
@@ -106,29 +113,48 @@ impl Node {
 
     fn reply_address(&self, entry: &Arc<Entry>) -> Option<Address> {
         if let Some(made) = entry.reply.get() {
-            return Some(made.address().clone());
+            return Some(made.address.clone());
         }
         let mut description = Description::new(Address::random(), Class::Reply);
         description.access.clone_from(&entry.access);
-        let alias = Alias(Arc::downgrade(entry));
-        let registration = self.register_entry(description, alias, true).ok()?;
-        Some(entry.reply.get_or_init(|| registration).address().clone())
+        let alias = Entry::new(description, self.alias(entry), true);
+        let registration = self.register_entry(alias).ok()?;
+        let address = registration.address().clone();
+        let made = ReplyAddress { address, _registration: Box::new(registration) };
+        Some(entry.reply.get_or_init(|| made).address.clone())
+    }
+
+    /// Gives a worker one more address, and owns it: what comes to either waits in the one inbox, in
+    /// the order in which it came.
+    ///
+    /// # Errors
+    /// As [`Node::register_sink`].
+    pub fn register_again(
+        &self,
+        description: Description,
+        worker: &Registration,
+    ) -> Result<Registration> {
+        self.register_sink(description, self.alias(worker.entry()))
+    }
+
+    fn alias(&self, worker: &Arc<Entry>) -> Alias {
+        Alias { node: self.unheld(), worker: Arc::downgrade(worker) }
     }
 
     fn find_or_dial(&self, address: &Address, remote: bool) -> Option<Arc<Entry>> {
-        if let Some(entry) = self.shared.table.find(address) {
+        if let Some(entry) = self.shared.directory.find(address) {
             return Some(entry);
         }
         address.dial_parts()?;
         if remote {
             let rule = Rule::OnlyLocalRoutesDial;
-            self.shared.refusals.count(rule);
+            self.shared.doors.refusals.count(rule);
             let what = format_args!("refused to dial {address} for a message from outside");
             self.extension::<Complaints>().warn(rule.name(), what);
             return None;
         }
         self.dial(address).map_err(|error| log::warn!("{}", error.one_line())).ok()?;
-        self.shared.table.find(address)
+        self.shared.directory.find(address)
     }
 
     fn dial(&self, address: &Address) -> Result<()> {
@@ -150,7 +176,7 @@ impl Node {
     }
 
     fn refuse(&self, rule: Rule, address: &Address, origin: &Origin) {
-        self.shared.refusals.count(rule);
+        self.shared.doors.refusals.count(rule);
         let what = format_args!("refused a message from {origin} to \"{address}\"");
         self.extension::<Complaints>().warn(rule.name(), what);
     }
@@ -219,11 +245,11 @@ impl Node {
     pub fn path(&self, route: &Route) -> Result<Path> {
         route.validate()?;
         let first = route.first().ok_or(Error::EmptyRoute)?;
-        if let Some(entry) = self.shared.table.find(first) {
+        if let Some(entry) = self.shared.directory.find(first) {
             return Ok(entry.path());
         }
         self.dial(first)?;
-        let entry = self.shared.table.find(first);
+        let entry = self.shared.directory.find(first);
         Ok(entry.ok_or_else(|| Error::NoWorker(first.clone()))?.path())
     }
 }
@@ -235,4 +261,20 @@ fn permits(rule: &AccessRule, entry: &Entry, origin: &Origin) -> bool {
         log::error!("the access rule of \"{}\" panicked, so it permits nothing", entry.address);
         false
     })
+}
+
+/// The sink of one more address of a worker: what comes to it goes to the worker.
+struct Alias {
+    /// Does not hold the node, which holds the alias.
+    node: Node,
+    worker: Weak<Entry>,
+}
+
+impl Sink for Alias {
+    fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
+        match self.worker.upgrade() {
+            Some(worker) => self.node.hand_over(worker, message),
+            None => Err(Undelivered::new(message, &entry.address, Reason::WorkerStopped)),
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Messages: what is decoded is encoded to something that decodes to the same; a decoder that remembers the last header
 //! gives what one without memory does.
 
-use ockam_actix_runtime::{codec, Origin};
+use ockam_actix_runtime::{message::codec, Origin};
 
 /// Checks one input.
 pub fn check(input: &[u8]) {

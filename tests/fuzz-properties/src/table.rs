@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use arbitrary::Arbitrary;
-use ockam_actix_runtime::{table::RoutingTable, Address};
+use ockam_actix_runtime::{node::table::RoutingTable, Address};
 
 use crate::structured;
 

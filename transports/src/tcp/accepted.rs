@@ -10,11 +10,14 @@ use std::{net::SocketAddr, sync::Arc};
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use ockam_actix_runtime::{
-    complaints::Complaints,
-    origin::{Door, Ingress},
-    path::PathState,
-    source::SourceAddress,
-    worker::{Adopt, Description, Registration},
+    edge::first_hop::PathState,
+    node::{directory::Registration, entry::Description},
+    trust::{
+        origin::{Door, Ingress},
+        refusal_log::Complaints,
+        source::SourceAddress,
+    },
+    worker::mailbox::Adopt,
     Address, Class, Culprit, Node, Payload, Routed,
 };
 use tokio::{net::TcpStream, sync::watch};
@@ -56,7 +59,7 @@ pub(crate) async fn serve(
     let via = Address::random();
     let description = Description::new(via.clone(), Class::Reply).with_state(state.subscribe());
     let accepted = Accepted {
-        node: node.clone(),
+        node: node.unheld(),
         via,
         queue: session.queue(),
         source: SourceAddress::of(peer.ip()),

@@ -19,11 +19,12 @@ use std::{
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use ockam_actix_runtime::{
+    edge::first_hop::PathState,
     limits::{EDGE_BUDGET_BYTES, MESSAGE_OVERHEAD_BYTES},
-    node::Dialer,
-    origin::{Door, Ingress},
-    path::PathState,
-    worker::{Adopt, Description, Registration, Undelivered},
+    message::undelivered::Undelivered,
+    node::{directory::Registration, entry::Description, Dialer},
+    trust::origin::{Door, Ingress},
+    worker::mailbox::Adopt,
     Address, Budget, Class, Error, Message, Node, Notice, Payload, Reason, Result, Routed,
 };
 use tokio::sync::watch;
@@ -99,7 +100,7 @@ impl Dialled {
             .with_state(state.subscribe());
         // It is a way into this node from now on, and listed as one.
         drop(node.destinations(&address));
-        let own = node.clone();
+        let own = node.unheld();
         node.launch(description, move |_| Self {
             node: own,
             address,

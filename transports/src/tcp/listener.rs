@@ -18,8 +18,11 @@ use std::{
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, WrapFuture};
 use ockam_actix_runtime::{
-    complaints::Complaints, origin::Door, reachability::Listening, source::SourceAddress,
-    supervision::Supervised, Address, Error, Node, Result,
+    trust::{
+        origin::Door, reachability::Listening, refusal_log::Complaints, source::SourceAddress,
+    },
+    worker::supervision::Supervised,
+    Address, Error, Node, Result,
 };
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{net::TcpListener, time::sleep};
@@ -29,7 +32,7 @@ use super::{accepted, places::Places, resolve};
 /// How a listener is opened.
 ///
 /// ```
-/// use crate::ListenOptions;
+/// use ockam_actix_transports::ListenOptions;
 /// let options = ListenOptions::new().expose("outlet");
 /// # let _ = options;
 /// ```

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use ockam_actix_runtime::{rate::SourceRates, source::SourceAddress};
+use ockam_actix_runtime::trust::{rate::SourceRates, source::SourceAddress};
 
 use crate::limits::{CONNECTION_RATE, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_SOURCE};
 

@@ -14,10 +14,10 @@ use std::{
     task::{ready, Context, Poll},
 };
 
-use ockam_actix_runtime::worker::Undelivered;
+use ockam_actix_runtime::message::undelivered::Undelivered;
 use ockam_actix_runtime::{
-    codec::{routes_fit, Encoder},
-    readiness, Envelope, Message, Notice, Payload, Permit, Reason,
+    message::codec::{routes_fit, Encoder},
+    socket, Envelope, Message, Notice, Payload, Permit, Reason,
 };
 use tokio::net::TcpStream;
 
@@ -102,7 +102,7 @@ impl WriteQueue {
                 break;
             }
         }
-        let mut written = readiness::try_write(stream, &slices[..count])?;
+        let mut written = socket::try_write(stream, &slices[..count])?;
         while let Some(frame) = frames.front_mut() {
             written = frame.advance(written);
             if !frame.is_written() {

@@ -14,8 +14,12 @@ use std::{
 
 use bytes::BytesMut;
 use ockam_actix_runtime::{
-    budget::Budget, buffers, codec::Decoder, limits::INGRESS_BUDGET_BYTES, origin::Ingress,
-    readiness, Error, Node, Origin, Result,
+    edge::budget::Budget,
+    limits::INGRESS_BUDGET_BYTES,
+    message::codec::Decoder,
+    socket::{self, buffers},
+    trust::origin::Ingress,
+    Error, Node, Origin, Result,
 };
 use tokio::{
     net::TcpStream,
@@ -219,7 +223,7 @@ async fn fill(
                 if read == room {
                     return Ok(Left::Perhaps);
                 }
-                readiness::drained(stream);
+                socket::drained(stream);
                 return Ok(Left::Nothing);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

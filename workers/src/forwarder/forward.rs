@@ -16,8 +16,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, WrapFuture};
 use ockam_actix_runtime::{
-    path::Path,
-    worker::{Description, Entry, Registration, Sink, Undelivered},
+    edge::first_hop::Path,
+    message::undelivered::Undelivered,
+    node::{
+        directory::Registration,
+        entry::{Description, Entry, Sink},
+    },
     Address, Class, Message, Node, Result, Route,
 };
 use tokio::{
@@ -85,7 +89,10 @@ impl Forwarder {
         // All addresses stand before anybody is told of them.
         let registrations = addresses
             .into_iter()
-            .map(|address| node.register_sink(describe(address), Onward(route.clone())))
+            .map(|address| {
+                let onward = Onward { node: node.unheld(), route: route.clone() };
+                node.register_sink(describe(address), onward)
+            })
             .collect::<Result<Vec<_>>>()?;
         node.start_on(arbiter, move |_| Self {
             place,
@@ -127,10 +134,13 @@ impl Life {
 }
 
 /// The sink of a forwarder: the route that it puts before the rest of a message's own.
-struct Onward(Route);
+struct Onward {
+    node: Node,
+    route: Route,
+}
 
 impl Sink for Onward {
-    fn deliver(&self, entry: &Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>> {
-        pass_on(entry.node(), &entry.address, message, &self.0)
+    fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
+        pass_on(&self.node, &entry.address, message, &self.route)
     }
 }

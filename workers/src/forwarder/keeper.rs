@@ -20,7 +20,8 @@ use std::{
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, WrapFuture};
 use ockam_actix_runtime::{
-    path::Path, supervision::Supervised, Address, Error, Message, Node, Result, Route,
+    edge::first_hop::Path, worker::supervision::Supervised, Address, Error, Message, Node, Result,
+    Route,
 };
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::{sync::watch, time::sleep};

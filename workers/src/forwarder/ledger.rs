@@ -6,8 +6,10 @@
 use std::{collections::HashMap, time::Duration};
 
 use ockam_actix_runtime::{
-    rate::{SourceRates, TokenBucket},
-    source::SourceAddress,
+    trust::{
+        rate::{SourceRates, TokenBucket},
+        source::SourceAddress,
+    },
     Address, Route,
 };
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ockam_actix_runtime::rate::Rate;
+use ockam_actix_runtime::trust::rate::Rate;
 
 /// Forwarders that a hub keeps in all, unless it is told otherwise: some 10 MiB.
 pub const MAX_FORWARDERS: usize = 10_000;

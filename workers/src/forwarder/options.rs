@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use ockam_actix_runtime::{worker::AccessRule, Origin};
+use ockam_actix_runtime::{node::entry::AccessRule, Origin};
 
 use super::limits::{
     LEASE, MAX_FORWARDERS, MAX_FORWARDERS_PER_CONNECTION, MAX_FORWARDERS_PER_SOURCE,
@@ -13,7 +13,7 @@ use super::limits::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use crate::forwarder::ForwardingOptions;
+/// use ockam_actix_workers::forwarder::ForwardingOptions;
 /// let options = ForwardingOptions::new()
 ///     .max_forwarders(1_000)
 ///     .max_per_connection(8)

@@ -3,7 +3,8 @@
 use std::{future::Future, io, time::Duration};
 
 use ockam_actix_runtime::{
-    message::Kind, notice::Notice, Address, Context, Error, Node, Payload, Reason, Result, Route,
+    message::{notice::Notice, Kind},
+    Address, Context, Error, Node, Payload, Reason, Result, Route,
 };
 use tokio::time::timeout;
 

@@ -6,7 +6,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use ockam_actix_runtime::{origin::Destinations, Address, Context, Error, Node, Result, Route};
+use ockam_actix_runtime::{
+    trust::origin::Destinations, Address, Context, Error, Node, Result, Route,
+};
 use tokio::sync::watch;
 
 use super::{
@@ -25,7 +27,7 @@ use crate::{current::Current, forwarding_address::ForwardingAddress};
 /// ```no_run
 /// # async fn example(ctx: ockam_actix_runtime::Context) -> ockam_actix_runtime::Result<()> {
 /// use ockam_actix_runtime::TransportType;
-/// use crate::forwarder::RemoteForwarder;
+/// use ockam_actix_workers::forwarder::RemoteForwarder;
 ///
 /// const TCP: TransportType = TransportType::new("tcp");
 /// let forwarder = RemoteForwarder::create(&ctx, (TCP, "hub.example.org:4000"), "outlet").await?;

@@ -23,10 +23,10 @@ use std::{
 
 use actix::{Actor, Context, Handler};
 use ockam_actix_runtime::{
-    complaints::Complaints,
     message::Kind,
-    supervision::Supervised,
-    worker::{Adopt, Description, Registration},
+    node::{directory::Registration, entry::Description},
+    trust::refusal_log::Complaints,
+    worker::{mailbox::Adopt, supervision::Supervised},
     Address, Class, Error, Identifier, Node, Origin, Payload, Result, Route, Routed,
 };
 use tokio::{sync::watch, time::Instant};
@@ -48,7 +48,7 @@ use crate::identity::Identity;
 /// ```
 /// # actix_rt::System::new().block_on(async {
 /// use ockam_actix_runtime::NodeBuilder;
-/// use crate::forwarder::{ForwardingOptions, ForwardingService};
+/// use ockam_actix_workers::forwarder::{ForwardingOptions, ForwardingService};
 ///
 /// let hub = NodeBuilder::new().arbiters(1).start().await?;
 /// ForwardingService::start(&hub, ForwardingOptions::new())?;

@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::identity::IdentityError;
 use crate::messagepack::DecodeError;
 use crate::record::RecordError;
-use ockam_actix_runtime::identifier::Identifier;
+use ockam_actix_runtime::address::identifier::Identifier;
 
 /// A message of the handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

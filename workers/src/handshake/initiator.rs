@@ -6,7 +6,7 @@ use super::noise::{Noise, Role};
 use super::{payload, HandshakeError, HandshakeMessage, Session, VerifiedPeer, READY, REFUSED};
 use crate::local_identity::LocalIdentity;
 use crate::policy::TrustPolicy;
-use ockam_actix_runtime::identifier::Identifier;
+use ockam_actix_runtime::address::identifier::Identifier;
 
 /// Starts handshakes.
 #[derive(Debug, Clone, Copy)]

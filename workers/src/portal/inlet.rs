@@ -12,10 +12,10 @@ use std::{io, net::SocketAddr, time::Duration};
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use ockam_actix_runtime::{
-    complaints::Complaints,
-    path::Path,
-    supervision::Supervised,
-    worker::{Adopt, Description, Registration},
+    edge::first_hop::Path,
+    node::{directory::Registration, entry::Description},
+    trust::refusal_log::Complaints,
+    worker::{mailbox::Adopt, supervision::Supervised},
     Address, Class, Error, Node, Payload, Result, Route, Routed,
 };
 use socket2::SockRef;

@@ -13,7 +13,7 @@ use std::{
 };
 
 use actix::{fut::ActorFuture, ActorContext, Context};
-use ockam_actix_runtime::{readiness, Payload, Permit};
+use ockam_actix_runtime::{socket, Payload, Permit};
 use socket2::SockRef;
 use tokio::{
     io::Interest,
@@ -417,7 +417,7 @@ enum Read {
 fn write(socket: &TcpStream, worker: &mut StreamWorker, task: &mut Task<'_>) -> io::Result<()> {
     while !worker.waiting.is_empty() && socket.poll_write_ready(task)?.is_ready() {
         let (slices, count) = worker.waiting.slices();
-        match readiness::try_write(socket, &slices[..count]) {
+        match socket::try_write(socket, &slices[..count]) {
             Ok(written) => {
                 worker.waiting.advance(written);
                 worker.socket_wrote(written);

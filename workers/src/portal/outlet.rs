@@ -13,10 +13,12 @@ use std::{
 };
 
 use ockam_actix_runtime::{
-    complaints::Complaints,
-    message::Kind,
-    node::Node,
-    worker::{Description, Entry, Sink, Undelivered},
+    message::{undelivered::Undelivered, Kind},
+    node::{
+        entry::{Description, Entry, Sink},
+        Node,
+    },
+    trust::refusal_log::Complaints,
     Address, Class, Error, Message, Origin, Payload, Reason, Result, Route,
 };
 
@@ -69,7 +71,8 @@ impl Outlet {
     fn start_described(node: &Node, description: Description, target: String) -> Result<Self> {
         check_target(&target)?;
         let address = description.address.clone();
-        let sink = OutletSink { target: target.clone(), opening: Arc::default() };
+        let opening = Arc::default();
+        let sink = OutletSink { node: node.unheld(), target: target.clone(), opening };
         node.register_sink(description, sink)?.detach();
         log::info!("outlet \"{address}\" for the target {target}");
         Ok(Self { node: node.clone(), address })
@@ -103,6 +106,7 @@ fn check_target(target: &str) -> Result<()> {
 type Opening = Arc<Mutex<HashMap<Route, Address, ahash::RandomState>>>;
 
 struct OutletSink {
+    node: Node,
     target: String,
     opening: Opening,
 }
@@ -121,7 +125,7 @@ impl Drop for Listed {
 }
 
 impl Sink for OutletSink {
-    fn deliver(&self, entry: &Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>> {
+    fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
         if message.kind == Kind::Notice {
             return Ok(());
         }
@@ -129,7 +133,7 @@ impl Sink for OutletSink {
         let known = opening.get(&message.return_route).cloned();
         drop(opening);
         if let Some(stream) = known {
-            return self.pass_on(entry.node(), stream, message);
+            return self.pass_on(stream, message);
         }
         match decode(&message.payload) {
             Ok((Decoded::Control(Control::Open { limit }), length)) => {
@@ -137,7 +141,7 @@ impl Sink for OutletSink {
             }
             Ok((Decoded::Control(Control::Reset { .. }), _)) => Ok(()),
             Err(DecodeError::UnsupportedVersion(_)) => {
-                refuse(entry, message, Refusal::UnsupportedVersion);
+                self.refuse(entry, message, Refusal::UnsupportedVersion);
                 Ok(())
             }
             Ok(_) | Err(_) => {
@@ -150,25 +154,20 @@ impl Sink for OutletSink {
 
 impl OutletSink {
     /// Gives an early message to its stream.
-    fn pass_on(
-        &self,
-        node: &Node,
-        stream: Address,
-        mut message: Message,
-    ) -> Result<(), Box<Undelivered>> {
+    fn pass_on(&self, stream: Address, mut message: Message) -> Result<(), Box<Undelivered>> {
         message.onward_route.push_front(stream);
-        node.try_route(message)
+        self.node.try_route(message)
     }
 
     /// Starts the stream of a message that begins with `length` bytes of `Open`; the stream gets the rest.
     fn open(
         &self,
-        entry: &Arc<Entry>,
+        entry: &Entry,
         limit: Limit,
         length: usize,
         mut message: Message,
     ) -> Result<(), Box<Undelivered>> {
-        let node = entry.node();
+        let node = &self.node;
         let inlet = message.return_route.clone();
         let Ok(path) = node.path(&inlet) else {
             let reason = Reason::Unreachable;
@@ -178,7 +177,7 @@ impl OutletSink {
             let what =
                 format_args!("refused a stream to {}: too many are open on this node", self.target);
             node.extension::<Complaints>().warn("too-many-streams", what);
-            refuse(entry, message, Refusal::Busy);
+            self.refuse(entry, message, Refusal::Busy);
             return Ok(());
         };
         let Ok(stream) = Stream::outlet(limit, place.first_window()) else {
@@ -203,7 +202,7 @@ impl OutletSink {
         message.payload.narrow(length..usize::MAX);
         match message.payload.is_empty() {
             true => Ok(()),
-            false => self.pass_on(entry.node(), address, message),
+            false => self.pass_on(address, message),
         }
     }
 
@@ -213,11 +212,11 @@ impl OutletSink {
         drop(opening);
         Listed { opening: self.opening.clone(), inlet }
     }
-}
 
-/// Answers an `Open` that no stream was made for.
-fn refuse(entry: &Arc<Entry>, message: Message, reason: Refusal) {
-    let refused = Control::Refused { reason, text: reason.text() };
-    let payload = Payload::from(&refused.encode()[..]);
-    entry.node().route(message.into_reply(entry.address.clone(), payload));
+    /// Answers an `Open` that no stream was made for.
+    fn refuse(&self, entry: &Entry, message: Message, reason: Refusal) {
+        let refused = Control::Refused { reason, text: reason.text() };
+        let payload = Payload::from(&refused.encode()[..]);
+        self.node.route(message.into_reply(entry.address.clone(), payload));
+    }
 }

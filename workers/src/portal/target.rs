@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use ockam_actix_runtime::addresses::first_to_answer;
+use ockam_actix_runtime::socket::connect::first_to_answer;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::{
     net::{lookup_host, TcpStream},

@@ -24,12 +24,12 @@ use std::{
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use bytes::{Buf, Bytes};
 use ockam_actix_runtime::{
-    complaints::Complaints,
+    edge::first_hop::Path,
     limits::{HEADROOM_BYTES, TAILROOM_BYTES},
     message::Kind,
-    node::Busy,
-    path::Path,
-    worker::{Adopt, Registration},
+    node::{directory::Registration, Busy},
+    trust::refusal_log::Complaints,
+    worker::mailbox::Adopt,
     Envelope, Message, Node, Notice, Payload, Permit, Route, Routed,
 };
 use socket2::SockRef;

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use ockam_actix_runtime::{rate::SourceRates, source::SourceAddress, Address};
+use ockam_actix_runtime::{
+    trust::{rate::SourceRates, source::SourceAddress},
+    Address,
+};
 
 use super::limits::Limits;
 
@@ -311,7 +314,8 @@ mod tests {
     #[test]
     fn a_source_that_begins_too_often_waits_and_others_do_not() {
         let mut limits = limits(16, 100);
-        limits.handshake_rate = ockam_actix_runtime::rate::Rate { burst: 20, per_second: 10 };
+        limits.handshake_rate =
+            ockam_actix_runtime::trust::rate::Rate { burst: 20, per_second: 10 };
         let admission = Admission::default();
         let admit =
             |ingress, source, now| admission.admit(&accepted(ingress, source), false, now, &limits);
@@ -329,7 +333,7 @@ mod tests {
     #[test]
     fn those_that_a_hub_forwards_have_no_rate_that_they_would_share() {
         let mut limits = limits(16, 100);
-        limits.handshake_rate = ockam_actix_runtime::rate::Rate { burst: 1, per_second: 1 };
+        limits.handshake_rate = ockam_actix_runtime::trust::rate::Rate { burst: 1, per_second: 1 };
         let admission = Admission::default();
         let admit = || admission.admit(&through("hub"), false, NOW, &limits);
         (0..100).for_each(|_| drop(place(admit())));

@@ -22,8 +22,8 @@ use actix::{
     Recipient,
 };
 use ockam_actix_runtime::{
-    worker::{Adopt, Registration},
-    Address, Kind, Message, Node, Notice, Payload, Permit, Route, Routed,
+    node::directory::Registration, worker::mailbox::Adopt, Address, Kind, Message, Node, Notice,
+    Payload, Permit, Route, Routed,
 };
 
 use super::{

@@ -12,9 +12,8 @@ use std::sync::Arc;
 
 use actix::{Actor, ActorContext, Context, Handler};
 use ockam_actix_runtime::{
-    path::PathState,
-    worker::{Adopt, Registration},
-    Identifier, Payload, Routed,
+    edge::first_hop::PathState, node::directory::Registration, worker::mailbox::Adopt, Identifier,
+    Payload, Routed,
 };
 use tokio::sync::watch;
 

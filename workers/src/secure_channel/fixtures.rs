@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use ockam_actix_runtime::{
-    worker::{Entry, Sink, Undelivered},
+    message::undelivered::Undelivered,
+    node::entry::{Entry, Sink},
     Message,
 };
 
@@ -15,7 +16,7 @@ use crate::{handshake::Session, local_identity::LocalIdentity, policy::TrustEver
 pub(super) struct Kept(pub(super) Arc<Mutex<Vec<Message>>>);
 
 impl Sink for Kept {
-    fn deliver(&self, _: &Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>> {
+    fn deliver(&self, _: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
         self.0.lock().expect("no test panics in here").push(message);
         Ok(())
     }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use ockam_actix_runtime::{
-    codec::{self, Decoder},
-    origin::{Destinations, Door, Ingress},
-    source::SourceAddress,
+    message::codec::{self, Decoder},
+    trust::{
+        origin::{Destinations, Door, Ingress},
+        source::SourceAddress,
+    },
     Address, Envelope, Identifier, Message, Origin, Payload, Permit,
 };
 

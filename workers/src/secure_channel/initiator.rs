@@ -20,9 +20,9 @@ use actix::{
     WrapFuture,
 };
 use ockam_actix_runtime::{
-    path::{Path, PathState},
-    supervision::Supervised,
-    worker::{Adopt, Description, Registration},
+    edge::first_hop::{Path, PathState},
+    node::{directory::Registration, entry::Description},
+    worker::{mailbox::Adopt, supervision::Supervised},
     Address, Class, Identifier, Message, Node, Payload, Reason, Result, Route, Routed,
 };
 use tokio::sync::watch;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ockam_actix_runtime::{limits::EDGE_BUDGET_BYTES, rate::Rate};
+use ockam_actix_runtime::{limits::EDGE_BUDGET_BYTES, trust::rate::Rate};
 
 /// What a program may lower or raise for its channels; [`Limits::default`] suits all but tests.
 #[derive(Clone, Debug, PartialEq, Eq)]

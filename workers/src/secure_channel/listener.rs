@@ -14,8 +14,9 @@ use std::{
 };
 
 use ockam_actix_runtime::{
-    complaints::Complaints,
-    worker::{Description, Entry, Sink, Undelivered},
+    message::undelivered::Undelivered,
+    node::entry::{Description, Entry, Sink},
+    trust::refusal_log::Complaints,
     Address, Class, Envelope, Error, Kind, Message, Node, Origin, Payload, Reason, Result, Route,
 };
 use ring::rand::SystemRandom;
@@ -88,7 +89,7 @@ pub(crate) fn listen(node: &Node, address: Address, terms: Terms, limits: Limits
     let identity = terms.local.clone();
     let admission = Admission::default();
     let listener = Listener {
-        node: node.clone(),
+        node: node.unheld(),
         address: address.clone(),
         terms,
         limits: Arc::new(limits),
@@ -103,7 +104,7 @@ pub(crate) fn listen(node: &Node, address: Address, terms: Terms, limits: Limits
     let all = node.extension::<ChannelListeners>();
     all.insert(address.clone(), identity, admission.clone());
     // A task owns the registration, so that it goes with the node's threads.
-    let (own, gone) = (node.clone(), registration.entry().stop_signal());
+    let (own, gone) = (node.unheld(), registration.entry().stop_signal());
     node.spawn_on(0, async move {
         tokio::select! {
             () = own.stopped() => {}
@@ -116,7 +117,7 @@ pub(crate) fn listen(node: &Node, address: Address, terms: Terms, limits: Limits
 }
 
 impl Sink for Listener {
-    fn deliver(&self, entry: &Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>> {
+    fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
         if message.kind == Kind::Notice {
             return Ok(());
         }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use ockam_actix_runtime::{origin::Destinations, Address, Node, Route};
+use ockam_actix_runtime::{trust::origin::Destinations, Address, Node, Route};
 
 /// The route behind each channel that was opened on a node: an extension of the node, see [`Node::extension`].
 #[derive(Debug, Default)]

@@ -4,8 +4,8 @@
 //! payload, the authentication tag into the room behind it, so that bulk data is not copied.
 
 use ockam_actix_runtime::{
-    codec::encode_header, limits::MAX_ROUTE_ADDRESSES, Address, Envelope, Kind, Message, Node,
-    Payload, Permit, Reason, Route,
+    limits::MAX_ROUTE_ADDRESSES, message::codec::encode_header, Address, Envelope, Kind, Message,
+    Node, Payload, Permit, Reason, Route,
 };
 
 use super::{limits::Limits, plaintext::Tag};
@@ -101,7 +101,8 @@ pub(super) fn bounce(node: &Node, channel: &Address, message: Message, why: Reas
     if message.kind == Kind::Notice {
         return;
     }
-    let mut undelivered = ockam_actix_runtime::worker::Undelivered::new(message, channel, why);
+    let mut undelivered =
+        ockam_actix_runtime::message::undelivered::Undelivered::new(message, channel, why);
     undelivered.notice = undelivered.notice.with_detail(detail);
     node.bounce(undelivered);
 }
@@ -113,9 +114,8 @@ pub const CHANNEL_OVERHEAD: usize = 1 + OVERHEAD;
 mod tests {
     use ockam_actix_runtime::{
         limits::{HEADROOM_BYTES, TAILROOM_BYTES},
-        route,
-        worker::Description,
-        Class, NodeBuilder,
+        node::entry::Description,
+        route, Class, NodeBuilder,
     };
 
     use super::*;

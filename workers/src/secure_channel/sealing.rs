@@ -16,7 +16,7 @@ use std::{
 };
 
 use actix::Recipient;
-use ockam_actix_runtime::{worker::Front, Message, Permit};
+use ockam_actix_runtime::{node::entry::Front, Message, Permit};
 
 use super::{
     event::{tell, Ending, Event, What},
@@ -211,7 +211,7 @@ impl Drop for Depth {
 mod tests {
     use actix::{Actor, Addr, Context, Handler, MessageResult};
     use ockam_actix_runtime::{
-        route, worker::Description, Address, Class, Node, NodeBuilder, Payload, Route,
+        node::entry::Description, route, Address, Class, Node, NodeBuilder, Payload, Route,
     };
 
     use super::*;
@@ -263,7 +263,7 @@ mod tests {
         records: Kept,
         inbox: Kept,
         encryptor: Addr<Told>,
-        _registered: [ockam_actix_runtime::worker::Registration; 2],
+        _registered: [ockam_actix_runtime::node::directory::Registration; 2],
     }
 
     impl Channel {

@@ -19,7 +19,7 @@ use std::{
 use actix::{
     fut::wrap_future, Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, SpawnHandle,
 };
-use ockam_actix_runtime::{node::Busy, path::Path, Address, Budget, Message, Permit};
+use ockam_actix_runtime::{edge::first_hop::Path, node::Busy, Address, Budget, Message, Permit};
 
 use super::{
     decryptor::Decryptor,

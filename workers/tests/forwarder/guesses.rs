@@ -5,7 +5,9 @@ use std::sync::{
     Arc,
 };
 
-use ockam_actix_runtime::{reachability::Rule, route, Address, Class, Context, Error, Node, Route};
+use ockam_actix_runtime::{
+    route, trust::reachability::Rule, Address, Class, Context, Error, Node, Route,
+};
 use ockam_actix_workers::{
     echoer::Echoer,
     forwarder::{ForwardingOptions, RemoteForwarder},

@@ -10,8 +10,8 @@ use std::{
 };
 
 use ockam_actix_runtime::{
-    limits::MAX_ROUTE_ADDRESSES, reachability::Rule, route, Address, Context, Error, Message, Node,
-    Payload, Reason, Route,
+    limits::MAX_ROUTE_ADDRESSES, route, trust::reachability::Rule, Address, Context, Error,
+    Message, Node, Payload, Reason, Route,
 };
 use ockam_actix_workers::{
     echoer::Echoer,

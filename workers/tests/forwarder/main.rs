@@ -9,7 +9,7 @@ mod hostile;
 mod registration;
 mod support;
 
-use ockam_actix_runtime::{reachability::Rule, route, Class};
+use ockam_actix_runtime::{route, trust::reachability::Rule, Class};
 use ockam_actix_workers::{
     echoer::Echoer,
     forwarder::{ForwardingOptions, RemoteForwarder},

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use ockam_actix_runtime::{complaints::Complaints, route, Address, Class, Error, Node, Route};
+use ockam_actix_runtime::{
+    route, trust::refusal_log::Complaints, Address, Class, Error, Node, Route,
+};
 use ockam_actix_workers::{
     echoer::Echoer,
     forwarder::{

@@ -11,8 +11,8 @@ use std::{
 
 use actix::{Actor, Context as ActorContext, Handler};
 use ockam_actix_runtime::{
-    message::Kind, worker::Undelivered, Address, Class, Context, Error, Node, NodeBuilder, Payload,
-    Reason, Result, Route, Routed,
+    message::{undelivered::Undelivered, Kind},
+    Address, Class, Context, Error, Node, NodeBuilder, Payload, Reason, Result, Route, Routed,
 };
 use ockam_actix_transports::{
     tcp::{dialled::TcpDialer, listener::listen},

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use ockam_actix_runtime::{
     limits::{EDGE_BUDGET_BYTES, MESSAGE_OVERHEAD_BYTES},
-    route,
-    worker::{Description, Entry, Sink, Undelivered},
-    Address, Budget, Class, Message, Payload, Route,
+    message::undelivered::Undelivered,
+    node::entry::{Description, Entry, Sink},
+    route, Address, Budget, Class, Message, Payload, Route,
 };
 use ockam_actix_workers::portal::{
     message::Control, offset::Limit, pool::StreamPool, reason::ResetReason,
@@ -24,7 +24,7 @@ use crate::support::{in_time, node, outlet, run};
 struct Stuck(Arc<Mutex<Vec<Message>>>);
 
 impl Sink for Stuck {
-    fn deliver(&self, _: &Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>> {
+    fn deliver(&self, _: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
         self.0.lock().unwrap().push(message);
         Ok(())
     }

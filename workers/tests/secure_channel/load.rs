@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use ockam_actix_runtime::{complaints::Complaints, route, Address, Context, Message, Payload};
+use ockam_actix_runtime::{
+    route, trust::refusal_log::Complaints, Address, Context, Message, Payload,
+};
 use ockam_actix_workers::{
     secure_channel::{packet::Packet, ChannelListeners},
     SecureChannels, TrustEveryonePolicy,

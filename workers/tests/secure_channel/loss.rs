@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use ockam_actix_runtime::{path::Path, route, Message};
+use ockam_actix_runtime::{edge::first_hop::Path, route, Message};
 use ockam_actix_workers::{SecureChannel, SecureChannels, TrustEveryonePolicy};
 
 use crate::support::{quick, run, tcp, to, until, Echo, Meddling, Middle, Peer, DEADLINE, SERVICE};

@@ -11,7 +11,11 @@ use std::{
 
 use actix::{Actor, Context as ActorContext, Handler};
 use ockam_actix_runtime::{
-    worker::{Description, Entry, Registration, Sink, Undelivered},
+    message::undelivered::Undelivered,
+    node::{
+        directory::Registration,
+        entry::{Description, Entry, Sink},
+    },
     Address, Class, Context, Identifier, Message, Node, NodeBuilder, Route, Routed,
 };
 use ockam_actix_transports::tcp::{dialled::TcpDialer, listener::listen};
@@ -186,7 +190,7 @@ struct Pass {
 }
 
 impl Sink for Pass {
-    fn deliver(&self, _: &Arc<Entry>, mut message: Message) -> Result<(), Box<Undelivered>> {
+    fn deliver(&self, _: &Entry, mut message: Message) -> Result<(), Box<Undelivered>> {
         let number = self.passed.fetch_add(1, Ordering::SeqCst);
         self.seen.lock().unwrap().push(message.payload.to_vec());
         message.return_route.push_front(self.own.clone());

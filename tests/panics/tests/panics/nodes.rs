@@ -9,7 +9,7 @@ use ockam::{
     route, Address, Context, Echoer, Entity, Node, NodeBuilder, Result, Route, TcpTransport, Vault,
     TCP,
 };
-use ockam_actix_runtime::{path::Path, Class};
+use ockam_actix_runtime::{edge::first_hop::Path, Class};
 use tokio::time::timeout;
 
 /// For everything that a test waits for.
@@ -108,7 +108,7 @@ impl Peer {
 
     /// Makes the only actor of a kind panic.
     pub(crate) fn panic_in(&self, kind: &str) {
-        assert_eq!(ockam_actix_runtime::faults::panic_in(&self.node, kind), 1, "{kind}");
+        assert_eq!(ockam_actix_runtime::node::faults::panic_in(&self.node, kind), 1, "{kind}");
     }
 }
 

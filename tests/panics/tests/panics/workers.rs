@@ -1,11 +1,10 @@
 //! Users' workers, relays, and the routers that messages pass.
 
-use std::sync::Arc;
-
 use actix::{Actor, Context, Handler};
 use ockam::{route, Error, Message, Reason, Relay, Result, Routed};
 use ockam_actix_runtime::{
-    worker::{Description, Entry, Sink, Undelivered},
+    message::undelivered::Undelivered,
+    node::entry::{Description, Entry, Sink},
     Class,
 };
 use serde::{de, Deserialize, Deserializer, Serialize};
@@ -51,7 +50,7 @@ impl Handler<Routed<Fragile>> for Careless {
 struct Broken;
 
 impl Sink for Broken {
-    fn deliver(&self, _: &Arc<Entry>, _: Message) -> Result<(), Box<Undelivered>> {
+    fn deliver(&self, _: &Entry, _: Message) -> Result<(), Box<Undelivered>> {
         panic!("a sink with a bug")
     }
 }

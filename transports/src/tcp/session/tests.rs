@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use ockam_actix_runtime::{origin::Door, Address, NodeBuilder};
+use ockam_actix_runtime::{trust::origin::Door, Address, NodeBuilder};
 use tokio::{
     io::AsyncWriteExt,
     net::TcpListener,

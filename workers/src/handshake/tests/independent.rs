@@ -192,5 +192,5 @@ fn hello() -> Vec<u8> {
         ockam_actix_runtime::route!["a"],
         hello,
     );
-    ockam_actix_runtime::codec::encode(message).to_vec()
+    ockam_actix_runtime::message::codec::encode(message).to_vec()
 }

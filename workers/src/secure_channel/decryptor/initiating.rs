@@ -4,7 +4,7 @@ use std::sync::{atomic::AtomicBool, Arc};
 
 use actix::{Context, Recipient};
 use ockam_actix_runtime::{
-    origin::Destinations, worker::Description, Address, Class, Message, Route,
+    node::entry::Description, trust::origin::Destinations, Address, Class, Message, Route,
 };
 
 use super::{Decryptor, Open, Role, Start};

@@ -4,8 +4,8 @@ use std::sync::{atomic::AtomicBool, Arc};
 
 use actix::{AsyncContext, Context};
 use ockam_actix_runtime::{
-    complaints::Complaints, path::PathState, worker::Description, Address, Class, Error, Node,
-    Origin, Permit, Route,
+    edge::first_hop::PathState, node::entry::Description, trust::refusal_log::Complaints, Address,
+    Class, Error, Node, Origin, Permit, Route,
 };
 use tokio::sync::watch;
 

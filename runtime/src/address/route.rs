@@ -14,7 +14,7 @@ use crate::{
 ///
 /// ```
 /// use ockam_actix_runtime::route;
-/// use crate::TransportType;
+/// use ockam_actix_runtime::TransportType;
 /// const TCP: TransportType = TransportType::new("tcp");
 /// let route = route![(TCP, "127.0.0.1:4000"), "outlet"];
 /// assert_eq!(route.to_string(), "tcp#127.0.0.1:4000 => outlet");

@@ -21,7 +21,7 @@ use std::{
 
 use crate::{
     address::Address,
-    origin::{Door, Origin},
+    trust::origin::{Door, Origin},
 };
 
 /// What kind of worker lives at an address, as far as reaching it from outside goes.
@@ -137,8 +137,8 @@ impl Refusals {
 mod tests {
     use super::*;
     use crate::{
-        identifier::Identifier,
-        origin::{Destinations, Ingress},
+        address::identifier::Identifier,
+        trust::origin::{Destinations, Ingress},
     };
     use std::{collections::HashSet, sync::Arc};
 

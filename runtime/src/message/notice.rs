@@ -5,10 +5,8 @@ use std::fmt;
 use rmp::decode::{read_array_len, read_int, read_str_len};
 
 use crate::{
-    address::Address,
-    message::{Envelope, Kind, Message},
-    payload::Payload,
-    route::Route,
+    address::{route::Route, Address},
+    message::{payload::Payload, Envelope, Kind, Message},
 };
 
 /// Why a message could not be delivered.

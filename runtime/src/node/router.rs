@@ -12,17 +12,20 @@ use std::sync::Arc;
 
 use actix::{Actor, Context, Handler, Message as ActixMessage};
 
-use crate::{message::Message, worker::Entry};
+use super::WeakNode;
+use crate::{message::Message, node::entry::Entry};
 
 /// The router of one arbiter.
-pub(crate) struct Router;
+pub(super) struct Router {
+    pub(super) node: WeakNode,
+}
 
 /// Hands a message to the worker of an entry, on the worker's arbiter.
 #[derive(ActixMessage)]
 #[rtype(result = "()")]
-pub(crate) struct Forward {
-    pub(crate) entry: Arc<Entry>,
-    pub(crate) message: Message,
+pub(super) struct Forward {
+    pub(super) entry: Arc<Entry>,
+    pub(super) message: Message,
 }
 
 impl Actor for Router {
@@ -33,8 +36,9 @@ impl Handler<Forward> for Router {
     type Result = ();
 
     fn handle(&mut self, Forward { entry, message }: Forward, _: &mut Context<Self>) {
-        if let Err(undelivered) = entry.take(message) {
-            entry.node().bounce(undelivered);
+        let Err(undelivered) = entry.take(message) else { return };
+        if let Some(node) = self.node.upgrade() {
+            node.bounce(undelivered);
         }
     }
 }

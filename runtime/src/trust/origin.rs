@@ -9,7 +9,10 @@ use std::{
     },
 };
 
-use crate::{address::Address, identifier::Identifier, source::SourceAddress};
+use crate::{
+    address::{identifier::Identifier, Address},
+    trust::source::SourceAddress,
+};
 
 /// Who a message came from, stamped by the ingress that let it in.
 #[derive(Clone, Debug, Default)]

@@ -1,5 +1,8 @@
 //! Reads and writes of sockets with as little of the system's time as will do.
 
+pub mod buffers;
+pub mod connect;
+
 use std::io::{self, IoSlice};
 
 use tokio::{io::Interest, net::TcpStream};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::{address::Address, budget::Budget, origin::Origin};
+use crate::{address::Address, edge::budget::Budget, trust::origin::Origin};
 
 /// The state of a connection or a channel, told to all who send through it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,7 +4,11 @@ use std::io::Cursor;
 
 use serde::{de::DeserializeOwned, Serialize};
 
-use crate::payload::Payload;
+use crate::{
+    error::{Error, Result},
+    limits::MAX_PAYLOAD_BYTES,
+    message::payload::Payload,
+};
 
 /// A type that messages can carry: every `Serialize + DeserializeOwned`, as MessagePack, and
 /// [`Payload`] itself for workers that want the bytes as they are.
@@ -51,6 +55,16 @@ impl Body for Payload {
     fn decode(payload: Payload) -> Result<Self, rmp_serde::decode::Error> {
         Ok(payload)
     }
+}
+
+/// Encodes a body that a caller gave.
+pub(crate) fn encode<M: Body>(body: M) -> Result<Payload> {
+    let payload = body.encode().map_err(Error::Encode)?;
+    let (length, limit) = (payload.len(), MAX_PAYLOAD_BYTES);
+    if length > limit {
+        return Err(Error::TooLarge { length, limit });
+    }
+    Ok(payload)
 }
 
 /// How deeply a body from outside may be nested.

@@ -13,17 +13,23 @@ use tokio::{
 };
 
 use crate::{
-    address::Address,
-    body::Body,
+    address::{route::Route, Address},
     error::{Error, Result},
     limits::ASK_TIMEOUT,
-    message::{Kind, Message},
-    node::Node,
-    notice::{Notice, Reason},
-    reachability::{Class, Reachability},
-    route::Route,
-    routed::Routed,
-    worker::{Description, Entry, Registration, Sink, Undelivered},
+    message::{
+        body::Body,
+        notice::{Notice, Reason},
+        undelivered::Undelivered,
+        Kind, Message,
+    },
+    node::{
+        builder::NodeBuilder,
+        directory::Registration,
+        entry::{Description, Entry, Sink},
+        Node,
+    },
+    trust::reachability::{Class, Reachability},
+    worker::{recipient::Recipient, routed::Routed},
 };
 
 /// A program's own address on a node, with a mailbox to receive from.
@@ -40,11 +46,9 @@ use crate::{
 pub struct Context {
     node: Node,
     registration: Registration,
-    mailbox: mpsc::UnboundedReceiver<Arrived>,
+    recipient: Arc<Recipient>,
+    mailbox: mpsc::UnboundedReceiver<Message>,
 }
-
-/// A message with the entry that it arrived at.
-type Arrived = (Arc<Entry>, Message);
 
 impl Context {
     /// A context with an unguessable address on `node`.
@@ -66,8 +70,9 @@ impl Context {
     fn register_at(node: &Node, description: Description) -> Result<Self> {
         // Unbounded in number; what waits in it holds its bytes of its edge's budget.
         let (sender, mailbox) = mpsc::unbounded_channel();
+        let recipient = Recipient::new(node, &description);
         let registration = node.register_sink(description, Queue(sender))?;
-        Ok(Self { node: node.clone(), registration, mailbox })
+        Ok(Self { node: node.clone(), registration, recipient, mailbox })
     }
 
     /// The node.
@@ -95,8 +100,8 @@ impl Context {
     /// If the next message is of another type, or is the notice that one of this context's
     /// messages could not be delivered.
     pub async fn receive<M: Body>(&mut self) -> Result<Routed<M>> {
-        let (entry, message) = self.mailbox.recv().await.ok_or(Error::Stopped)?;
-        open(&entry, message)
+        let message = self.mailbox.recv().await.ok_or(Error::Stopped)?;
+        open(&self.recipient, message)
     }
 
     /// As [`Context::receive`], for at most `limit`.
@@ -171,6 +176,16 @@ impl Context {
     }
 }
 
+impl NodeBuilder {
+    /// Starts the node and gives the program an address on it.
+    ///
+    /// # Errors
+    /// As [`NodeBuilder::start`].
+    pub async fn start_with_context(self) -> Result<Context> {
+        Context::new(&self.start().await?)
+    }
+}
+
 impl AsRef<Node> for Context {
     fn as_ref(&self) -> &Node {
         &self.node
@@ -194,55 +209,54 @@ impl Node {
         let waited_for = format!("an answer from {route}");
         let (sender, answer) = oneshot::channel();
         let description = Description::new(Address::random(), Class::Reply);
+        let recipient = Recipient::new(self, &description);
         let once = Once(Mutex::new(Some(sender)));
         let registration = self.register_sink(description, once)?;
         self.send_from(registration.address(), route, body).await?;
         let answered = timeout(ASK_TIMEOUT, answer).await;
-        let (entry, message) = answered
+        let message = answered
             .map_err(|_| Error::TimedOut { waited_for, seconds: ASK_TIMEOUT.as_secs() })?
             .map_err(|_| Error::Stopped)?;
-        open(&entry, message).map(Routed::into_body)
+        open(&recipient, message).map(Routed::into_body)
     }
 }
 
 /// Opens an envelope that arrived at a context.
-fn open<M: Body>(entry: &Arc<Entry>, message: Message) -> Result<Routed<M>> {
+fn open<M: Body>(recipient: &Arc<Recipient>, message: Message) -> Result<Routed<M>> {
     if message.kind == Kind::Notice && !M::RAW {
         let notice = Notice::decode(&message.payload);
         let unreadable = || Notice::new("?".into(), Reason::Unknown(u8::MAX));
         return Err(Error::Undeliverable(notice.unwrap_or_else(unreadable)));
     }
     let from = message.return_route.to_string();
-    Routed::receive(entry, message).map_err(|undelivered| {
+    Routed::receive(recipient, message).map_err(|undelivered| {
         let source = serde::de::Error::custom(&undelivered.notice.detail);
-        entry.node().bounce(undelivered);
+        recipient.node.bounce(undelivered);
         Error::Decode { from, source }
     })
 }
 
 /// The sink of a context.
-struct Queue(mpsc::UnboundedSender<Arrived>);
+struct Queue(mpsc::UnboundedSender<Message>);
 
 impl Sink for Queue {
-    fn deliver(&self, entry: &Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>> {
+    fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
         self.0
-            .send((entry.clone(), message))
-            .map_err(|unsent| Undelivered::new(unsent.0 .1, &entry.address, Reason::WorkerStopped))
+            .send(message)
+            .map_err(|unsent| Undelivered::new(unsent.0, &entry.address, Reason::WorkerStopped))
     }
 }
 
 /// The sink of one question: it takes one answer.
-struct Once(Mutex<Option<oneshot::Sender<Arrived>>>);
+struct Once(Mutex<Option<oneshot::Sender<Message>>>);
 
 impl Sink for Once {
-    fn deliver(&self, entry: &Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>> {
+    fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
         let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let unsent = match sender {
-            Some(sender) => sender.send((entry.clone(), message)),
-            None => Err((entry.clone(), message)),
+            Some(sender) => sender.send(message),
+            None => Err(message),
         };
-        unsent.map_err(|(entry, message)| {
-            Undelivered::new(message, &entry.address, Reason::WorkerStopped)
-        })
+        unsent.map_err(|message| Undelivered::new(message, &entry.address, Reason::WorkerStopped))
     }
 }

@@ -3,12 +3,13 @@
 //! Bytes: `SHA-256("ockam-actix/1 identifier\0" || first Ed25519 public key)`, 32 bytes.
 //! Text: the letter `I` and 64 lower-case hexadecimal digits. Serde: a byte string (`bin` in MessagePack).
 
-use std::fmt;
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use ring::digest::{Context, SHA256};
-use serde::de::{self, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{
+    de::{self, Visitor},
+    Deserialize, Deserializer, Serialize, Serializer,
+};
 use thiserror::Error;
 
 /// Goes in front of the key, so that the fingerprint is never equal to a hash made for another purpose.
@@ -17,7 +18,7 @@ const LABEL: &[u8] = b"ockam-actix/1 identifier\0";
 /// Who somebody is: the fingerprint of the first public key of an identity.
 ///
 /// ```
-/// # use crate::identifier::Identifier;
+/// # use ockam_actix_runtime::address::identifier::Identifier;
 /// let id = Identifier::of_first_key(&[7; 32]);
 /// assert_eq!(id.to_string().parse::<Identifier>(), Ok(id));
 /// ```

@@ -6,9 +6,8 @@ use std::{collections::HashSet, fmt, sync::Arc};
 
 use super::{admit, Class, Refusals, Rule};
 use crate::{
-    address::Address,
-    identifier::Identifier,
-    origin::{Destinations, Door, Ingress, Origin},
+    address::{identifier::Identifier, Address},
+    trust::origin::{Destinations, Door, Ingress, Origin},
 };
 
 /// A TCP listener, or another one for connections of other nodes, as its node knows it.

@@ -1,24 +1,27 @@
-//! How workers get their addresses, and how they lose them.
+//! How an actor becomes a worker: it is started with an inbox, or adopted with its mailbox, and
+//! gets its address.
+//!
+//! A worker that the node started lives because the future that empties its inbox never completes;
+//! of an actor that was started elsewhere, the entry's sink holds a strong `Addr`. Either lives
+//! until it stops itself, [`Node::stop_worker`] is called, or the node ends.
 
-use std::sync::{
-    atomic::{AtomicBool, Ordering},
-    Arc, Mutex, OnceLock,
-};
+use std::sync::Arc;
 
 use actix::{Actor, Addr, AsyncContext, Context as ActorContext, Handler};
 use tokio::sync::oneshot;
 
-use super::Node;
 use crate::{
     address::Address,
-    body::Body,
-    error::{Error, Result},
-    inbox::Inbox,
-    origin::Origin,
-    payload::Payload,
-    reachability::Class,
-    routed::Routed,
-    worker::{Adopt, Alias, Description, Entry, Fronted, Guard, Mailbox, Registration, Sink},
+    error::Result,
+    message::{body::Body, payload::Payload},
+    node::{entry::Description, Node},
+    trust::{origin::Origin, reachability::Class},
+    worker::{
+        inbox::Inbox,
+        mailbox::{Adopt, Guard, Mailbox},
+        recipient::Recipient,
+        routed::Routed,
+    },
 };
 
 impl Node {
@@ -88,7 +91,7 @@ impl Node {
     {
         self.check_free(&description.address)?;
         let (hand_over, registration) = oneshot::channel();
-        let (inbox, intake) = Inbox::<M>::new();
+        let (inbox, intake) = Inbox::<M>::new(Recipient::new(self, &description));
         self.start_on(arbiter, move |context| {
             context.spawn(intake);
             context.spawn(Guard::new(registration));
@@ -112,59 +115,11 @@ impl Node {
         M: Body,
     {
         let description = Description::new(address, Class::User);
-        let registration = self.register_sink(description, Mailbox::<A, M>::new(actor))?;
+        let mailbox = Mailbox::<A, M>::new(actor, Recipient::new(self, &description));
+        let registration = self.register_sink(description, mailbox)?;
         // Nobody on the actor's side can own it.
         registration.detach();
         Ok(())
-    }
-
-    /// Registers a sink; the registration that is returned keeps the address.
-    ///
-    /// # Errors
-    /// If the address is none or taken, or the node is stopped.
-    pub fn register_sink(
-        &self,
-        description: Description,
-        sink: impl Sink + 'static,
-    ) -> Result<Registration> {
-        self.register_entry(description, sink, false)
-    }
-
-    pub(super) fn register_entry(
-        &self,
-        description: Description,
-        sink: impl Sink + 'static,
-        is_alias: bool,
-    ) -> Result<Registration> {
-        description.address.validate()?;
-        if self.is_stopped() {
-            return Err(Error::Stopped);
-        }
-        let entry = Arc::new(Entry {
-            address: description.address,
-            class: description.class,
-            arbiter: description.arbiter,
-            budget: description.budget,
-            node: self.clone(),
-            sink: match description.front {
-                Some(front) => Box::new(Fronted(front, sink)),
-                None => Box::new(sink),
-            },
-            access: description.access,
-            state: description.state,
-            gone: AtomicBool::new(false),
-            stop: Mutex::new(None),
-            is_alias,
-            reply: OnceLock::new(),
-        });
-        self.check_free(&entry.address)?;
-        let taken = self.shared.table.insert(entry.address.clone(), entry.clone());
-        taken.map_err(|entry| Error::AddressInUse(entry.address.clone()))?;
-        if entry.class == Class::Listener {
-            self.shared.channel_listeners.fetch_add(1, Ordering::AcqRel);
-            self.announce();
-        }
-        Ok(Registration::new(entry))
     }
 
     /// Starts an internal actor on the described arbiter and registers it; the actor begins when it
@@ -178,7 +133,7 @@ impl Node {
         F: FnOnce(&mut ActorContext<A>) -> A + Send + 'static,
     {
         let arbiter = description.arbiter.unwrap_or_else(|| self.next_arbiter());
-        let (inbox, intake) = Inbox::new();
+        let (inbox, intake) = Inbox::new(Recipient::new(self, &description));
         let actor = self.start_on(arbiter, move |context| {
             context.spawn(intake);
             make(context)
@@ -195,13 +150,13 @@ impl Node {
         A: Actor<Context = ActorContext<A>> + Handler<Routed<Payload>> + Handler<Adopt>,
     {
         description.arbiter = self.current_arbiter();
-        let (inbox, intake) = Inbox::new();
+        let (inbox, intake) = Inbox::new(Recipient::new(self, &description));
         let make = move |context: &mut ActorContext<A>| {
             context.spawn(intake);
             actor
         };
         #[cfg(feature = "faults")]
-        let make = crate::faults::with_fuse(self, make);
+        let make = crate::node::faults::with_fuse(self, make);
         let actor = A::create(make);
         self.adopt(description, inbox, actor)
     }
@@ -221,67 +176,5 @@ impl Node {
         #[allow(clippy::disallowed_methods)]
         actor.do_send(Adopt(registration));
         Ok(actor)
-    }
-
-    /// Gives a worker one more address, and owns it: what comes to either waits in the one inbox, in
-    /// the order in which it came.
-    ///
-    /// # Errors
-    /// As [`Node::register_sink`].
-    pub fn register_again(
-        &self,
-        description: Description,
-        worker: &Registration,
-    ) -> Result<Registration> {
-        self.register_sink(description, Alias(Arc::downgrade(worker.entry())))
-    }
-
-    /// Whether a worker has the address.
-    pub fn is_registered(&self, address: &Address) -> bool {
-        self.check_free(address).is_err()
-    }
-
-    fn check_free(&self, address: &Address) -> Result<()> {
-        let Some(entry) = self.shared.table.find(address) else { return Ok(()) };
-        if entry.gone.load(Ordering::Acquire) {
-            self.unregister(&entry);
-            return Ok(());
-        }
-        Err(Error::AddressInUse(address.clone()))
-    }
-
-    pub(crate) fn unregister(&self, entry: &Arc<Entry>) {
-        let same = |found: &Entry| std::ptr::eq(found, Arc::as_ptr(entry));
-        let removed = self.shared.table.remove(&entry.address, same);
-        if removed.is_some() && entry.class == Class::Listener {
-            self.shared.channel_listeners.fetch_sub(1, Ordering::AcqRel);
-        }
-    }
-
-    /// Stops the worker at `address` and frees the address.
-    ///
-    /// # Errors
-    /// If there is no such worker.
-    pub fn stop_worker(&self, address: impl Into<Address>) -> Result<()> {
-        let address = address.into();
-        let entry = self.shared.table.find(&address).ok_or(Error::NoWorker(address))?;
-        entry.gone.store(true, Ordering::Release);
-        self.unregister(&entry);
-        entry.ask_to_stop();
-        Ok(())
-    }
-
-    /// The addresses of all workers, sorted, with what they are to those outside.
-    pub fn workers(&self) -> Vec<(Address, Class)> {
-        let entries = self.shared.table.entries();
-        let own = entries.iter().filter(|entry| !entry.is_alias);
-        let mut workers: Vec<_> = own.map(|e| (e.address.clone(), e.class)).collect();
-        workers.sort_by(|one, other| one.0.cmp(&other.0));
-        workers
-    }
-
-    /// The number of workers, without the addresses that only stand for one of them.
-    pub fn worker_count(&self) -> usize {
-        self.shared.table.count(|entry| !entry.is_alias)
     }
 }

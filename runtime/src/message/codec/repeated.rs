@@ -6,12 +6,15 @@ use super::{
     append_length, decode_fields, decode_length, encode_fields, DecodeError, Fields, Header,
     HEADER_BYTES,
 };
-use crate::{message::Message, origin::Origin, payload::Payload};
+use crate::{
+    message::{payload::Payload, Message},
+    trust::origin::Origin,
+};
 
 /// Encodes as [`encode_header`](super::encode_header) does, and repeats the last header where it is the same.
 ///
 /// ```
-/// use crate::{codec, route, Message, Payload};
+/// use ockam_actix_runtime::{message::codec, route, Message, Payload};
 /// let mut encoder = codec::Encoder::default();
 /// let message = Message::new(route!["outlet"], route!["stream"], Payload::from(vec![7]));
 /// for _ in 0..2 {
@@ -117,9 +120,11 @@ mod tests {
 
     use super::*;
     use crate::{
-        codec::{decode, encode, encode_header},
-        message::Kind,
-        route::Route,
+        address::route::Route,
+        message::{
+            codec::{decode, encode, encode_header},
+            Kind,
+        },
         Address,
     };
 

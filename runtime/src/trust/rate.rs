@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{limits::RATED_SOURCES, source::SourceAddress};
+use crate::{limits::RATED_SOURCES, trust::source::SourceAddress};
 
 /// So many at once, and so many a second after that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

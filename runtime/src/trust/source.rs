@@ -12,7 +12,7 @@ use std::{
 /// Only a transport makes one, from its socket; nothing that a message says goes into it.
 ///
 /// ```
-/// use crate::source::SourceAddress;
+/// use ockam_actix_runtime::trust::source::SourceAddress;
 /// let one = SourceAddress::of("2001:db8::1".parse()?);
 /// assert_eq!(one, SourceAddress::of("2001:db8::ffff:1".parse()?));
 /// assert_ne!(one, SourceAddress::of("2001:db8:0:1::1".parse()?));

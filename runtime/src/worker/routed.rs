@@ -2,28 +2,28 @@
 
 use std::{
     panic::{catch_unwind, AssertUnwindSafe},
-    sync::{atomic::Ordering, Arc},
+    sync::Arc,
 };
 
 use crate::{
-    address::Address,
-    body::Body,
+    address::{identifier::Identifier, route::Route, Address},
     error::{Error, Result},
-    identifier::Identifier,
-    limits::MAX_PAYLOAD_BYTES,
-    message::{Kind, Message},
-    notice::{Notice, Reason},
-    origin::Origin,
-    payload::Payload,
-    route::Route,
-    worker::{Entry, Undelivered},
+    message::{
+        body::{encode, Body},
+        notice::{Notice, Reason},
+        payload::Payload,
+        undelivered::Undelivered,
+        Kind, Message,
+    },
+    trust::origin::Origin,
+    worker::recipient::Recipient,
 };
 
 /// A message at the worker that it was for.
 ///
 /// ```
 /// use actix::{Actor, Context, Handler};
-/// use crate::Routed;
+/// use ockam_actix_runtime::Routed;
 ///
 /// struct Echo;
 ///
@@ -53,14 +53,14 @@ impl<M: 'static> actix::Message for Routed<M> {
 }
 
 impl<M: Body> Routed<M> {
-    /// Decodes the body of a message that arrived at `entry`.
+    /// Decodes the body of a message that arrived.
     pub(crate) fn receive(
-        entry: &Arc<Entry>,
+        recipient: &Arc<Recipient>,
         mut message: Message,
     ) -> Result<Self, Box<Undelivered>> {
         if M::RAW {
             let body = M::decode(std::mem::take(&mut message.payload));
-            let delivery = Delivery::new(entry, message);
+            let delivery = Delivery::new(recipient, message);
             // Raw bodies are the payload itself, so this holds for each of them.
             return match body {
                 Ok(body) => Ok(Self { body, delivery }),
@@ -70,7 +70,7 @@ impl<M: Body> Routed<M> {
         let payload = std::mem::take(&mut message.payload);
         // Users write decoders, and this is not the task of their worker.
         let decoded = catch_unwind(AssertUnwindSafe(|| M::decode(payload)));
-        let delivery = Delivery::new(entry, message);
+        let delivery = Delivery::new(recipient, message);
         let why = match decoded {
             Ok(Ok(body)) => return Ok(Self { body, delivery }),
             Ok(Err(error)) => error.to_string(),
@@ -113,7 +113,7 @@ impl<M: Body> Routed<M> {
 
     /// The address of the worker that got it.
     pub fn address(&self) -> &Address {
-        &self.delivery.held().entry.address
+        &self.delivery.held().recipient.address
     }
 
     /// Whether it is data, or a notice about an earlier message (for raw workers alone).
@@ -127,9 +127,9 @@ impl<M: Body> Routed<M> {
     /// If the answer has no MessagePack form, is too large, or its first hop does not take it.
     pub fn reply<R: Body>(self, answer: R) -> Result<()> {
         let payload = encode(answer)?;
-        let (message, entry) = self.delivery.into_parts();
-        let reply = message.into_reply(entry.address.clone(), payload);
-        entry.node.send_message(reply)
+        let (message, recipient) = self.delivery.into_parts();
+        let reply = message.into_reply(recipient.address.clone(), payload);
+        recipient.node.send_message(reply)
     }
 
     /// Sends the message to the next address of its onward route, and puts this worker's before
@@ -138,8 +138,8 @@ impl<M: Body> Routed<M> {
     /// # Errors
     /// If there is no further address, the hop counter is spent, or the next hop does not take it.
     pub fn forward(self) -> Result<()> {
-        let (message, entry) = self.onward()?;
-        entry.node.forward_message(message, false)
+        let (message, recipient) = self.onward()?;
+        recipient.node.forward_message(message, false)
     }
 
     /// As [`Routed::forward`], with `route` put before what is left of the onward route.
@@ -150,27 +150,27 @@ impl<M: Body> Routed<M> {
     /// # Errors
     /// As [`Routed::forward`].
     pub fn forward_via(self, route: impl Into<Route>) -> Result<()> {
-        let (mut message, entry) = self.onward()?;
+        let (mut message, recipient) = self.onward()?;
         message.onward_route.prepend(&route.into());
-        entry.node.forward_message(message, true)
+        recipient.node.forward_message(message, true)
     }
 
     /// The message that goes on from here.
-    fn onward(self) -> Result<(Message, Arc<Entry>)> {
+    fn onward(self) -> Result<(Message, Arc<Recipient>)> {
         let payload = self.body.encode().map_err(Error::Encode)?;
-        let (mut message, entry) = self.delivery.into_parts();
+        let (mut message, recipient) = self.delivery.into_parts();
         message.payload = payload;
-        message.return_route.push_front(entry.address.clone());
+        message.return_route.push_front(recipient.address.clone());
         match message.hops.checked_sub(1) {
             Some(hops) => message.hops = hops,
             None => {
-                let notice = Notice::new(entry.address.clone(), Reason::HopsSpent);
+                let notice = Notice::new(recipient.address.clone(), Reason::HopsSpent);
                 let undelivered = Undelivered { message, notice: notice.clone() };
-                entry.node.bounce(Box::new(undelivered));
+                recipient.node.bounce(Box::new(undelivered));
                 return Err(Error::Undeliverable(notice));
             }
         }
-        Ok((message, entry))
+        Ok((message, recipient))
     }
 }
 
@@ -192,16 +192,6 @@ impl Routed<Payload> {
     }
 }
 
-/// Encodes a body that a caller gave.
-pub(crate) fn encode<M: Body>(body: M) -> Result<Payload> {
-    let payload = body.encode().map_err(Error::Encode)?;
-    let (length, limit) = (payload.len(), MAX_PAYLOAD_BYTES);
-    if length > limit {
-        return Err(Error::TooLarge { length, limit });
-    }
-    Ok(payload)
-}
-
 /// The envelope at its worker. When a handler panics, it tells the sender.
 #[derive(Debug)]
 struct Delivery(
@@ -212,35 +202,35 @@ struct Delivery(
 #[derive(Debug)]
 struct Held {
     message: Message,
-    entry: Arc<Entry>,
+    recipient: Arc<Recipient>,
 }
 
 impl Delivery {
-    fn new(entry: &Arc<Entry>, message: Message) -> Self {
-        Self(Some(Held { message, entry: entry.clone() }))
+    fn new(recipient: &Arc<Recipient>, message: Message) -> Self {
+        Self(Some(Held { message, recipient: recipient.clone() }))
     }
 
     fn held(&self) -> &Held {
         self.0.as_ref().expect("only consuming methods take the message")
     }
 
-    fn into_parts(mut self) -> (Message, Arc<Entry>) {
-        let Held { message, entry } =
+    fn into_parts(mut self) -> (Message, Arc<Recipient>) {
+        let Held { message, recipient } =
             self.0.take().expect("only consuming methods take the message");
-        (message, entry)
+        (message, recipient)
     }
 
     fn refuse(self, reason: Reason, detail: String) -> Box<Undelivered> {
-        let (message, entry) = self.into_parts();
-        let notice = Notice::new(entry.address.clone(), reason).with_detail(detail);
+        let (message, recipient) = self.into_parts();
+        let notice = Notice::new(recipient.address.clone(), reason).with_detail(detail);
         Box::new(Undelivered { message, notice })
     }
 }
 
 impl Held {
     fn return_to_sender(self) {
-        let notice = Notice::new(self.entry.address.clone(), Reason::WorkerStopped);
-        self.entry.node.bounce(Box::new(Undelivered { message: self.message, notice }));
+        let notice = Notice::new(self.recipient.address.clone(), Reason::WorkerStopped);
+        self.recipient.node.bounce(Box::new(Undelivered { message: self.message, notice }));
     }
 }
 
@@ -251,9 +241,9 @@ impl Drop for Delivery {
         let Some(held) = self.0.take() else { return };
         let panicking = std::thread::panicking();
         if panicking {
-            held.entry.gone.store(true, Ordering::Release);
+            held.recipient.life.end();
         }
-        if panicking || held.entry.gone.load(Ordering::Acquire) {
+        if panicking || held.recipient.life.has_ended() {
             held.return_to_sender();
         }
     }

@@ -14,12 +14,10 @@ use rmp::{
 use smallvec::SmallVec;
 
 use crate::{
-    address::{Address, AddressError},
+    address::{route::Route, Address, AddressError},
     limits::{MAX_ADDRESS_BYTES, MAX_HOPS, MAX_ROUTE_ADDRESSES},
-    message::{Envelope, Kind, Message},
-    origin::Origin,
-    payload::Payload,
-    route::Route,
+    message::{payload::Payload, Envelope, Kind, Message},
+    trust::origin::Origin,
 };
 
 pub use repeated::{Decoder, Encoder};

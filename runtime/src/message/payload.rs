@@ -12,14 +12,14 @@ use std::{
 use bytes::{Bytes, BytesMut};
 
 use crate::{
-    buffers,
     limits::{HEADROOM_BYTES, TAILROOM_BYTES},
+    socket::buffers,
 };
 
 /// Bytes that one message owns, with room in front where its maker left some.
 ///
 /// ```
-/// use crate::Payload;
+/// use ockam_actix_runtime::Payload;
 /// let mut payload = Payload::with_headroom(16, 100);
 /// payload.extend_from_slice(b"body");
 /// payload.prepend(b"header ");

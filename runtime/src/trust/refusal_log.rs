@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{limits::COMPLAINT_RATE, rate::TokenBucket};
+use crate::{limits::COMPLAINT_RATE, trust::rate::TokenBucket};
 
 /// How often each rule has refused, by the rule's name. It is one of a node's extensions:
 /// `node.extension::<Complaints>()`.

@@ -25,11 +25,9 @@ use actix::{
 };
 
 use crate::{
-    body::Body,
-    message::Message,
-    notice::Reason,
-    routed::Routed,
-    worker::{open_for, Entry, Sink, Undelivered},
+    message::{body::Body, notice::Reason, undelivered::Undelivered, Message},
+    node::entry::{Entry, Sink},
+    worker::{mailbox::open_for, recipient::Recipient, routed::Routed},
 };
 
 /// Messages that wait for one worker. Its sink is the [`Arc`] of it.
@@ -37,6 +35,7 @@ pub(crate) struct Inbox<M> {
     queue: Mutex<Queue<M>>,
     /// Set when the worker ended, before the last look at the queue, or when it is to end.
     closed: AtomicBool,
+    recipient: Arc<Recipient>,
 }
 
 struct Queue<M> {
@@ -48,9 +47,10 @@ struct Queue<M> {
 
 impl<M> Inbox<M> {
     /// An empty inbox, and what the actor takes its messages with.
-    pub(crate) fn new() -> (Arc<Self>, Intake<M>) {
+    pub(crate) fn new(recipient: Arc<Recipient>) -> (Arc<Self>, Intake<M>) {
         let queue = Queue { messages: VecDeque::new(), waker: None, asleep: false };
-        let inbox = Arc::new(Self { queue: Mutex::new(queue), closed: AtomicBool::new(false) });
+        let (queue, closed) = (Mutex::new(queue), AtomicBool::new(false));
+        let inbox = Arc::new(Self { queue, closed, recipient });
         (inbox.clone(), Intake { inbox, batch: VecDeque::new(), waited: false })
     }
 
@@ -69,11 +69,11 @@ impl<M> Inbox<M> {
 }
 
 impl<M: Body> Sink for Arc<Inbox<M>> {
-    fn deliver(&self, entry: &Arc<Entry>, message: Message) -> Result<(), Box<Undelivered>> {
+    fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Undelivered::new(message, &entry.address, Reason::WorkerStopped));
         }
-        let Some(routed) = open_for(entry, message)? else { return Ok(()) };
+        let Some(routed) = open_for(&self.recipient, message)? else { return Ok(()) };
         let mut queue = self.lock();
         if self.closed.load(Ordering::Acquire) {
             drop(queue);

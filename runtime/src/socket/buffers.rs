@@ -34,11 +34,11 @@ thread_local! {
 /// It may be split, frozen, sent to other threads and dropped like any other.
 ///
 /// ```
-/// let mut buffer = ockam_actix_runtime::buffers::take(60_000);
+/// let mut buffer = ockam_actix_runtime::socket::buffers::take(60_000);
 /// buffer.extend_from_slice(b"head and body");
 /// let address = buffer.as_ptr();
 /// drop(buffer);
-/// assert_eq!(ockam_actix_runtime::buffers::take(50_000).as_ptr(), address);
+/// assert_eq!(ockam_actix_runtime::socket::buffers::take(50_000).as_ptr(), address);
 /// ```
 pub fn take(capacity: usize) -> BytesMut {
     match SIZES.iter().position(|size| capacity <= size.capacity) {

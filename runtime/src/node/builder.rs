@@ -1,0 +1,65 @@
+//! How a node is started.
+
+use crate::{
+    error::{Error, Result},
+    node::Node,
+};
+
+/// Starts nodes inside an actix `System` that already runs.
+///
+/// ```
+/// # actix_rt::System::new().block_on(async {
+/// use ockam_actix_runtime::NodeBuilder;
+/// let node = NodeBuilder::new().arbiters(1).start().await?;
+/// assert_eq!(node.arbiter_count(), 1);
+/// node.stop().await;
+/// # Ok::<(), ockam_actix_runtime::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct NodeBuilder {
+    arbiters: Option<usize>,
+}
+
+impl NodeBuilder {
+    /// A builder with the defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many arbiters (threads) the node owns; at least 1. By default as many as the machine
+    /// has cores, or what the environment variable `OCKAM_ARBITERS` says.
+    #[must_use]
+    pub fn arbiters(mut self, count: usize) -> Self {
+        self.arbiters = Some(count.max(1));
+        self
+    }
+
+    /// Starts the node.
+    ///
+    /// # Errors
+    /// If no actix `System` runs on this thread, or its threads cannot be started.
+    pub async fn start(self) -> Result<Node> {
+        if actix_rt::System::try_current().is_none() {
+            let text = "a node is started inside a running actix System: use #[ockam::node] or actix_rt::System::new().block_on(...)";
+            return Err(Error::Usage(text.into()));
+        }
+        let arbiters = match self.arbiters {
+            Some(count) => count,
+            None => default_arbiters()?,
+        };
+        Node::start(arbiters).await
+    }
+}
+
+fn default_arbiters() -> Result<usize> {
+    match std::env::var("OCKAM_ARBITERS") {
+        Ok(text) => match text.parse() {
+            Ok(count @ 1..=1024) => Ok(count),
+            _ => Err(Error::Usage(format!(
+                "OCKAM_ARBITERS is {text:?}: expected a number from 1 to 1024"
+            ))),
+        },
+        Err(_) => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+    }
+}

@@ -1,0 +1,212 @@
+//! The directory: which worker has which address, and the registrations that keep them there.
+//!
+//! # What keeps a worker's address
+//!
+//! The worker's side owns a [`Registration`], which takes the entry out of the directory when it is
+//! dropped. actix drops an actor whose handler panicked, and the registration with it, so a panic
+//! leaves no address behind.
+
+use std::{
+    fmt,
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        Arc,
+    },
+};
+
+use crate::{
+    address::Address,
+    error::{Error, Result},
+    node::{entry::Entry, table::SharedTable},
+    trust::reachability::Class,
+};
+
+/// All entries of a node by their addresses.
+#[derive(Debug, Default)]
+pub(crate) struct Directory {
+    table: SharedTable<Entry>,
+    channel_listeners: AtomicUsize,
+}
+
+impl Directory {
+    /// Gives the entry its address, which is taken until the registration is dropped.
+    ///
+    /// # Errors
+    /// If the address is none or taken.
+    pub(crate) fn register(self: &Arc<Self>, entry: Entry) -> Result<Registration> {
+        entry.address.validate()?;
+        self.check_free(&entry.address)?;
+        let entry = Arc::new(entry);
+        let inserted = self.table.insert(entry.address.clone(), entry.clone());
+        inserted.map_err(|entry| Error::AddressInUse(entry.address.clone()))?;
+        if entry.class == Class::Listener {
+            self.channel_listeners.fetch_add(1, Ordering::AcqRel);
+        }
+        Ok(Registration { entry, directory: self.clone(), attached: true })
+    }
+
+    /// The entry at `address`.
+    pub(crate) fn find(&self, address: &Address) -> Option<Arc<Entry>> {
+        self.table.find(address)
+    }
+
+    /// Says whether `address` could be registered now. One whose worker has ended is freed.
+    ///
+    /// # Errors
+    /// [`Error::AddressInUse`].
+    pub(crate) fn check_free(&self, address: &Address) -> Result<()> {
+        let Some(entry) = self.table.find(address) else { return Ok(()) };
+        if entry.life.has_ended() {
+            self.remove(&entry);
+            return Ok(());
+        }
+        Err(Error::AddressInUse(address.clone()))
+    }
+
+    /// Frees the entry's address, unless another entry has it by now.
+    pub(crate) fn remove(&self, entry: &Arc<Entry>) {
+        let same = |found: &Entry| std::ptr::eq(found, Arc::as_ptr(entry));
+        let removed = self.table.remove(&entry.address, same);
+        if removed.is_some() && entry.class == Class::Listener {
+            self.channel_listeners.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Frees the entry's address and asks its worker to stop.
+    pub(crate) fn stop(&self, entry: &Arc<Entry>) {
+        entry.life.end();
+        self.remove(entry);
+        entry.life.ask_to_stop();
+    }
+
+    /// Stops all workers.
+    pub(crate) fn stop_all(&self) {
+        self.table.entries().iter().for_each(|entry| self.stop(entry));
+    }
+
+    /// Whether there is a secure channel listener.
+    pub(crate) fn has_channel_listener(&self) -> bool {
+        self.channel_listeners.load(Ordering::Acquire) > 0
+    }
+
+    /// All entries but those that only stand for another one, in no order.
+    pub(crate) fn workers(&self) -> Vec<Arc<Entry>> {
+        let mut entries = self.table.entries();
+        entries.retain(|entry| !entry.is_alias);
+        entries
+    }
+
+    /// The number of entries, without those that only stand for another one.
+    pub(crate) fn worker_count(&self) -> usize {
+        self.table.count(|entry| !entry.is_alias)
+    }
+}
+
+/// Keeps an address in the routing table until it is dropped.
+///
+/// The worker owns it, so that the address ends with the worker however that ends.
+pub struct Registration {
+    entry: Arc<Entry>,
+    directory: Arc<Directory>,
+    attached: bool,
+}
+
+impl Registration {
+    /// Leaves the address in the table until the worker is stopped by its address or the node
+    /// stops.
+    pub fn detach(mut self) {
+        self.attached = false;
+    }
+
+    /// The address.
+    pub fn address(&self) -> &Address {
+        &self.entry.address
+    }
+
+    /// The entry in the table.
+    pub fn entry(&self) -> &Arc<Entry> {
+        &self.entry
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        if self.attached {
+            self.entry.life.end();
+            self.directory.remove(&self.entry);
+        }
+    }
+}
+
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Registration").field(self.address()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot::error::TryRecvError;
+
+    use super::*;
+    use crate::{
+        message::{undelivered::Undelivered, Message},
+        node::entry::{Description, Sink},
+    };
+
+    /// Takes everything.
+    struct Anything;
+
+    impl Sink for Anything {
+        fn deliver(&self, _: &Entry, _: Message) -> Result<(), Box<Undelivered>> {
+            Ok(())
+        }
+    }
+
+    fn entry(address: &str, class: Class) -> Entry {
+        Entry::new(Description::new(address, class), Anything, false)
+    }
+
+    #[test]
+    fn an_address_is_free_again_when_its_registration_is_dropped() {
+        let directory = Arc::new(Directory::default());
+        let first = directory.register(entry("a", Class::User)).unwrap();
+        let taken = directory.register(entry("a", Class::User)).unwrap_err();
+        assert!(matches!(taken, Error::AddressInUse(address) if address == "a".into()));
+        drop(first);
+        assert!(directory.register(entry("a", Class::User)).is_ok());
+    }
+
+    #[test]
+    fn a_dropped_registration_leaves_a_newer_entry_alone() {
+        let directory = Arc::new(Directory::default());
+        let first = directory.register(entry("a", Class::User)).unwrap();
+        directory.stop(first.entry());
+        let _second = directory.register(entry("a", Class::User)).unwrap();
+        drop(first);
+        assert!(directory.find(&"a".into()).is_some());
+    }
+
+    #[test]
+    fn channel_listeners_are_counted_while_they_are_registered() {
+        let directory = Arc::new(Directory::default());
+        let listener = directory.register(entry("listener", Class::Listener)).unwrap();
+        assert!(directory.has_channel_listener());
+        directory.stop(listener.entry());
+        drop(listener);
+        assert!(!directory.has_channel_listener());
+    }
+
+    #[test]
+    fn stopping_a_worker_completes_its_signal_whenever_that_was_asked_for() {
+        let directory = Arc::new(Directory::default());
+        let worker = directory.register(entry("a", Class::User)).unwrap();
+        let mut before = worker.entry().stop_signal();
+        assert_eq!(before.try_recv(), Err(TryRecvError::Empty));
+        directory.stop_all();
+        let mut after = worker.entry().stop_signal();
+        for signal in [&mut before, &mut after] {
+            assert_eq!(signal.try_recv(), Err(TryRecvError::Closed));
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The end of a node: who waits for it, and what it waits for itself.
+
+use std::{
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        Arc,
+    },
+    time::Duration,
+};
+
+use tokio::sync::watch;
+
+/// How far a node is on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    Running,
+    Draining,
+    Stopped,
+}
+
+/// The stage that a node has reached, and how many streams it would let finish.
+#[derive(Debug)]
+pub(super) struct Shutdown {
+    stage: watch::Sender<Stage>,
+    busy: Arc<watch::Sender<usize>>,
+    stop_called: AtomicBool,
+}
+
+impl Shutdown {
+    pub(super) fn new() -> Self {
+        Self {
+            stage: watch::Sender::new(Stage::Running),
+            busy: Arc::new(watch::Sender::new(0)),
+            stop_called: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether this is the first call.
+    pub(super) fn is_first_call(&self) -> bool {
+        !self.stop_called.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether `stage` has been reached.
+    pub(super) fn has_reached(&self, stage: Stage) -> bool {
+        *self.stage.borrow() >= stage
+    }
+
+    /// Tells all who wait that `stage` has been reached.
+    pub(super) fn enter(&self, stage: Stage) {
+        self.stage.send_replace(stage);
+    }
+
+    /// Waits until `stage` has been reached.
+    pub(super) async fn wait_for(&self, stage: Stage) {
+        // The sender lives as long as `self`, so there is no error.
+        let _ = self.stage.subscribe().wait_for(|now| *now >= stage).await;
+    }
+
+    /// Marks something that a stopping node lets finish, until the guard is dropped.
+    pub(super) fn busy(&self) -> Busy {
+        // Whoever waits, waits for none.
+        self.busy.send_if_modified(|count| {
+            *count += 1;
+            false
+        });
+        Busy { count: self.busy.clone() }
+    }
+
+    /// How much is marked as [`busy`](Self::busy).
+    pub(super) fn busy_count(&self) -> usize {
+        *self.busy.borrow()
+    }
+
+    /// Waits until nothing is busy; false if that takes longer than `limit`.
+    pub(super) async fn drained_within(&self, limit: Duration) -> bool {
+        let mut busy = self.busy.subscribe();
+        let drained = busy.wait_for(|count| *count == 0);
+        let in_time = tokio::time::timeout(limit, drained).await.is_ok();
+        in_time
+    }
+}
+
+/// Something that a stopping node lets finish.
+#[derive(Debug)]
+pub struct Busy {
+    count: Arc<watch::Sender<usize>>,
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.count.send_if_modified(|count| {
+            *count = count.saturating_sub(1);
+            *count == 0
+        });
+    }
+}

@@ -1,0 +1,14 @@
+//! Trust: where a message came from, what it may reach because of that, and how much a stranger
+//! may ask for.
+//!
+//! * [`origin`]: what the node itself knows of a message's sender.
+//! * [`reachability`]: the one function that decides what is delivered, and its listing for people.
+//! * [`source`]: what an accepted connection is counted against.
+//! * [`rate`]: how often a source may ask for something.
+//! * [`refusal_log`]: warnings that strangers cause, counted, and few of them logged.
+
+pub mod origin;
+pub mod rate;
+pub mod reachability;
+pub mod refusal_log;
+pub mod source;

@@ -1,0 +1,121 @@
+//! How messages reach the actor of a worker that was started elsewhere, and how its registration
+//! finds it.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+};
+
+use actix::{dev::ToEnvelope, fut::ActorFuture, Actor, ActorContext, Addr, AsyncContext, Handler};
+use tokio::sync::oneshot;
+
+use crate::{
+    message::{
+        body::Body,
+        notice::{Notice, Reason},
+        undelivered::Undelivered,
+        Kind, Message,
+    },
+    node::{
+        directory::Registration,
+        entry::{Entry, Sink},
+    },
+    worker::{recipient::Recipient, routed::Routed},
+};
+
+/// Gives an internal actor its registration, and with it the word to begin. It keeps the
+/// registration in its state, so that the address ends with the actor.
+#[derive(Debug, actix::Message)]
+#[rtype(result = "()")]
+pub struct Adopt(pub Registration);
+
+/// The sink of an actor that was started elsewhere: its mailbox, with the body decoded before.
+pub(crate) struct Mailbox<A: Actor, M> {
+    actor: Addr<A>,
+    recipient: Arc<Recipient>,
+    body: std::marker::PhantomData<fn(M)>,
+}
+
+impl<A: Actor, M> Mailbox<A, M> {
+    pub(crate) fn new(actor: Addr<A>, recipient: Arc<Recipient>) -> Self {
+        Self { actor, recipient, body: std::marker::PhantomData }
+    }
+}
+
+impl<A, M> Sink for Mailbox<A, M>
+where
+    A: Actor + Handler<Routed<M>>,
+    A::Context: ToEnvelope<A, Routed<M>>,
+    M: Body,
+{
+    fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
+        if !self.actor.connected() {
+            return Err(Undelivered::new(message, &entry.address, Reason::WorkerStopped));
+        }
+        if let Some(routed) = open_for::<M>(&self.recipient, message)? {
+            // The permit in the message bounds the mailbox, which its own capacity would not.
+            #[allow(clippy::disallowed_methods)]
+            self.actor.do_send(routed);
+        }
+        Ok(())
+    }
+}
+
+/// What the worker handles, with the body decoded; `None` for notices to workers that
+/// take none, which are logged.
+pub(crate) fn open_for<M: Body>(
+    recipient: &Arc<Recipient>,
+    message: Message,
+) -> Result<Option<Routed<M>>, Box<Undelivered>> {
+    if message.kind == Kind::Notice && !M::RAW {
+        if let Some(notice) = Notice::decode(&message.payload) {
+            log::warn!("a message from {} could not be delivered: {notice}", recipient.address);
+        }
+        return Ok(None);
+    }
+    Routed::receive(recipient, message).map(Some)
+}
+
+/// Lives in a user actor's context: stops the actor on request, unregisters it when it is gone.
+pub(crate) struct Guard {
+    pub(crate) registration: oneshot::Receiver<Registration>,
+    pub(crate) registered: Option<(Registration, oneshot::Receiver<()>)>,
+}
+
+impl Guard {
+    pub(crate) fn new(registration: oneshot::Receiver<Registration>) -> Self {
+        Self { registration, registered: None }
+    }
+}
+
+impl<A: Actor> ActorFuture<A> for Guard
+where
+    A::Context: ActorContext + AsyncContext<A>,
+{
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        _actor: &mut A,
+        context: &mut A::Context,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<()> {
+        let guard = self.get_mut();
+        if guard.registered.is_none() {
+            let Poll::Ready(registered) = Pin::new(&mut guard.registration).poll(task) else {
+                return Poll::Pending;
+            };
+            let Ok(registration) = registered else {
+                // It could not be registered, so it is no worker.
+                context.stop();
+                return Poll::Ready(());
+            };
+            let stop = registration.entry().stop_signal();
+            guard.registered = Some((registration, stop));
+        }
+        let Some((_, stop)) = &mut guard.registered else { return Poll::Pending };
+        Pin::new(stop).poll(task).map(|_| context.stop())
+    }
+}

@@ -1,0 +1,28 @@
+//! The worker that a message was delivered to, as the message knows it.
+
+use std::sync::Arc;
+
+use crate::{
+    address::Address,
+    node::{
+        entry::{Description, Life},
+        Node,
+    },
+};
+
+/// One for each worker, which all its messages share.
+#[derive(Debug)]
+pub(crate) struct Recipient {
+    pub(crate) address: Address,
+    pub(crate) life: Arc<Life>,
+    /// Does not keep the node running, which keeps the worker.
+    pub(crate) node: Node,
+}
+
+impl Recipient {
+    /// The worker that is to be registered on `node` as described.
+    pub(crate) fn new(node: &Node, description: &Description) -> Arc<Self> {
+        let address = description.address.clone();
+        Arc::new(Self { address, life: description.life.clone(), node: node.unheld() })
+    }
+}
