@@ -121,13 +121,11 @@ pub use ockam_actix_runtime::{
 };
 pub use ockam_actix_transports::{ListenOptions, Listener, TCP};
 pub use ockam_actix_workers::{
-    access,
     echoer::Echoer,
     forwarder::{ForwardingOptions, ForwardingService, RemoteForwarder},
-    identity::Identity,
+    identity::{access, vault::file::Secret, Identity},
     portal::{Inlet, Outlet},
     relay::Relay,
-    vault_file::Secret,
     Entity, ForwardingAddress, SecureChannel, SecureChannels, TrustEveryonePolicy,
     TrustIdentifierPolicy, TrustMultiIdentifiersPolicy, TrustPolicy, Vault,
 };

@@ -86,7 +86,7 @@ impl TcpTransport {
     }
 
     /// As [`TcpTransport::create_outlet`], for streams from the origins that `rule` permits: see
-    /// [`access`](ockam_actix_workers::access) for rules by identity and by policy.
+    /// [`access`](ockam_actix_workers::identity::access) for rules by identity and by policy.
     ///
     /// # Errors
     /// As [`TcpTransport::create_outlet`].

@@ -26,7 +26,7 @@ use ockam::{
     TcpTransport, TrustEveryonePolicy, Vault,
 };
 use ockam_actix_transports::memory::{Link, LinkOptions};
-use ockam_actix_workers::portal::{
+use ockam_actix_workers::portal::protocol::{
     credit::INITIAL_WINDOW,
     message::{decode, Control, Decoded},
 };

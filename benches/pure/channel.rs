@@ -5,9 +5,11 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use ockam::{TrustEveryonePolicy, Vault};
 use ockam_actix_workers::{
-    cookie::Cookies,
-    handshake::{Initiator, Responder, Session},
-    local_identity::LocalIdentity,
+    identity::local_identity::LocalIdentity,
+    secure_channel::{
+        cookie::Cookies,
+        handshake::{Initiator, Responder, Session},
+    },
 };
 use ring::rand::SystemRandom;
 

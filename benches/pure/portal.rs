@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
-use ockam_actix_workers::portal::{
+use ockam_actix_workers::portal::protocol::{
     action::Action,
     credit::{SendWindow, MAX_WINDOW},
     message::{data_header, decode, Control, Decoded, DATA_HEADER},

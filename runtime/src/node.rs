@@ -48,7 +48,7 @@ use crate::{
     },
 };
 
-use self::{
+use crate::node::{
     directory::{Directory, Registration},
     doors::Doors,
     entry::{Description, Entry, Sink},

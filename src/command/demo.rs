@@ -19,12 +19,14 @@ use ockam::{
     RemoteForwarder, Result, SecureChannels, TcpTransport, TrustEveryonePolicy, Vault, TCP,
 };
 
-use self::{
-    picture::Picture,
-    tap::Tap,
-    web::{WebServer, PAGE_MARK},
+use crate::command::{
+    demo::{
+        picture::Picture,
+        tap::Tap,
+        web::{WebServer, PAGE_MARK},
+    },
+    CHANNEL_LISTENER, OUTLET,
 };
-use super::{CHANNEL_LISTENER, OUTLET};
 
 /// How long the demonstration waits for its secure channel: it is on one machine.
 const PATIENCE: Duration = Duration::from_secs(10);

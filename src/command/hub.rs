@@ -8,7 +8,7 @@ use ockam::{
     TcpTransport,
 };
 
-use super::{who::Who, CHANNEL_LISTENER};
+use crate::command::{who::Who, CHANNEL_LISTENER};
 
 /// Runs a hub: nodes in private networks register with it and are reached through it.
 ///

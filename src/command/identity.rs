@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use clap::{Args, Subcommand};
 use ockam::{Error, Identity, Result, Vault};
 
-use super::vault::VaultArguments;
+use crate::command::vault::VaultArguments;
 
 /// Creates, shows and rotates the identities in a vault.
 ///

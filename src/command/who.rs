@@ -8,7 +8,7 @@ use ockam::{
     TrustMultiIdentifiersPolicy, TrustPolicy, Vault,
 };
 
-use super::{identity, vault::VaultArguments};
+use crate::command::{identity, vault::VaultArguments};
 
 /// The options of every command that has secure channels.
 #[derive(Args, Clone)]

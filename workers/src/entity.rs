@@ -5,13 +5,15 @@ use std::{fmt, sync::Arc};
 use ockam_actix_runtime::{Address, Error, Identifier, Node, Result, Route};
 
 use crate::{
-    forwarding_address::ForwardingAddress,
-    identity::Identity,
-    known_identities::{KnownIdentities, WithHistory},
-    local_identity::{CurrentIdentity, LocalIdentity},
-    policy::TrustPolicy,
+    forwarder::address::ForwardingAddress,
+    identity::{
+        known_identities::{KnownIdentities, WithHistory},
+        local_identity::{CurrentIdentity, LocalIdentity},
+        policy::TrustPolicy,
+        vault::{Vault, VaultError},
+        Identity,
+    },
     secure_channel::{self, Limits, SecureChannel, Terms},
-    vault::{Vault, VaultError},
 };
 
 /// An identity at work on a node.

@@ -29,21 +29,14 @@
 //! open a secure channel as somebody else: the forwarding address carries the fingerprint of the
 //! identity behind it.
 
-pub mod claim;
-mod forward;
-mod keeper;
-mod ledger;
+pub mod address;
+pub mod hub;
 pub mod limits;
-pub mod options;
 pub mod protocol;
-pub mod refusal;
-mod registrar;
 pub mod remote;
-pub mod service;
 
-pub use options::ForwardingOptions;
+pub use hub::{options::ForwardingOptions, service::ForwardingService};
 pub use remote::{RegistrationState, RemoteForwarder};
-pub use service::ForwardingService;
 
 /// Where a hub's forwarding service is found.
 pub const FORWARDING_SERVICE: &str = "forwarding_service";

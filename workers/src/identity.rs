@@ -16,13 +16,24 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::messagepack::{DecodeError, Reader, Writer};
-use crate::secret_bytes::SecretKey;
-use crate::signature::{self, PublicKey, Purpose, Signature};
+use crate::{
+    identity::{
+        secret_bytes::SecretKey,
+        signature::{PublicKey, Purpose, Signature},
+    },
+    messagepack::{DecodeError, Reader, Writer},
+};
 use ockam_actix_runtime::address::identifier::Identifier;
 
+pub mod access;
+pub mod known_identities;
+pub mod local_identity;
+pub mod policy;
+pub mod secret_bytes;
+pub mod signature;
 #[cfg(test)]
 mod tests;
+pub mod vault;
 
 /// Changes in a history, the first key included. It bounds what a stranger can make us verify: 31 signatures.
 pub const MAX_CHANGES: usize = 16;
@@ -128,7 +139,7 @@ impl Identity {
         self.later.len() + 1
     }
 
-    /// Whether `signature` was made over `message` by [`Vault::sign`](crate::vault::Vault::sign) with the key in force.
+    /// Whether `signature` was made over `message` by [`Vault::sign`](crate::identity::vault::Vault::sign) with the key in force.
     #[must_use]
     pub fn verify(&self, message: &[u8], signature: &Signature) -> bool {
         self.verify_for(Purpose::Message, &[message], signature)

@@ -1,35 +1,32 @@
 //! Workers that come with the node: portals, identities, secure channels and forwarders.
+//!
+//! | idea | module |
+//! |---|---|
+//! | TCP portals: inlets, outlets and the streams between them | [`portal`] |
+//! | identities, their vault, and the policies that decide whom to trust | [`identity`] |
+//! | end-to-end encrypted channels between two identities | [`secure_channel`] |
+//! | how a node that accepts no connections is reached through a hub | [`forwarder`] |
+//! | what a program calls to get identities and channels | [`entity`] |
+//! | workers that pass messages on or answer with the same | [`relay`], [`echoer`] |
 
-pub mod access;
-pub mod cookie;
 mod current;
 pub mod echoer;
 pub mod entity;
 pub mod forwarder;
-pub mod forwarding_address;
-pub mod handshake;
 pub mod identity;
-pub mod known_identities;
-pub mod local_identity;
 pub mod messagepack;
-#[cfg(test)]
-mod mutated_inputs;
-pub mod policy;
 pub mod portal;
-#[cfg(test)]
-mod protocol_document;
-pub mod record;
 pub mod relay;
-pub mod secret_bytes;
 pub mod secure_channel;
-pub mod signature;
-pub mod vault;
-pub mod vault_file;
+#[cfg(test)]
+mod tests;
 
 pub use entity::{Entity, SecureChannels};
-pub use forwarding_address::ForwardingAddress;
-pub use policy::{
-    TrustEveryonePolicy, TrustIdentifierPolicy, TrustMultiIdentifiersPolicy, TrustPolicy,
+pub use forwarder::address::ForwardingAddress;
+pub use identity::{
+    policy::{
+        TrustEveryonePolicy, TrustIdentifierPolicy, TrustMultiIdentifiersPolicy, TrustPolicy,
+    },
+    vault::Vault,
 };
 pub use secure_channel::SecureChannel;
-pub use vault::Vault;

@@ -4,13 +4,14 @@
 //! The low-level `rmp` reads the markers. The serde half of it would also take maps for arrays, arrays for byte strings and
 //! longer headers than needed, and a decoder for strangers must not.
 
-use std::convert::Infallible;
-use std::ops::RangeInclusive;
+use std::{convert::Infallible, ops::RangeInclusive};
 
-use rmp::decode::{read_array_len, read_bin_len, read_int, read_str_len};
-use rmp::decode::{NumValueReadError, ValueReadError};
-use rmp::encode::{write_array_len, write_bin, write_str, write_uint};
-use rmp::encode::{ByteBuf, ValueWriteError};
+use rmp::{
+    decode::{
+        read_array_len, read_bin_len, read_int, read_str_len, NumValueReadError, ValueReadError,
+    },
+    encode::{write_array_len, write_bin, write_str, write_uint, ByteBuf, ValueWriteError},
+};
 use thiserror::Error;
 
 /// Why bytes are not the expected MessagePack.

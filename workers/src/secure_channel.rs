@@ -41,6 +41,7 @@
 //! | what a program holds | [`handle`] |
 
 mod admission;
+pub mod cookie;
 mod decryptor;
 mod encryptor;
 mod event;
@@ -48,6 +49,7 @@ mod exchange;
 #[cfg(test)]
 mod fixtures;
 mod handle;
+pub mod handshake;
 mod inbound;
 mod initiator;
 mod lifeline;
@@ -60,6 +62,7 @@ pub mod packet;
 mod pause;
 pub mod plaintext;
 mod queue;
+pub mod record;
 mod sealing;
 mod session;
 

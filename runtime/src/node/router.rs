@@ -12,8 +12,10 @@ use std::sync::Arc;
 
 use actix::{Actor, Context, Handler, Message as ActixMessage};
 
-use super::WeakNode;
-use crate::{message::Message, node::entry::Entry};
+use crate::{
+    message::Message,
+    node::{entry::Entry, WeakNode},
+};
 
 /// The router of one arbiter.
 pub(super) struct Router {

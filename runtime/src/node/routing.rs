@@ -5,7 +5,6 @@ use std::{
     sync::{Arc, PoisonError, Weak},
 };
 
-use super::Node;
 use crate::{
     address::{route::Route, Address},
     edge::first_hop::Path,
@@ -20,6 +19,7 @@ use crate::{
         directory::Registration,
         entry::{AccessRule, Description, Entry, ReplyAddress, Sink},
         router::Forward,
+        Node,
     },
     trust::{
         origin::Origin,

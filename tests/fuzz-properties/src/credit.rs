@@ -1,7 +1,7 @@
 //! A send window: never more is sent than was granted.
 
 use arbitrary::Arbitrary;
-use ockam_actix_workers::portal::{credit::SendWindow, offset::Limit};
+use ockam_actix_workers::portal::protocol::{credit::SendWindow, offset::Limit};
 
 use crate::structured;
 

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use arbitrary::Arbitrary;
 use ockam_actix_workers::{
-    handshake::{HandshakeError, Initiator, Responder},
-    local_identity::LocalIdentity,
+    identity::local_identity::LocalIdentity,
+    secure_channel::handshake::{HandshakeError, Initiator, Responder},
     TrustEveryonePolicy, Vault,
 };
 

@@ -1,6 +1,6 @@
 //! The messages of streams.
 
-use ockam_actix_workers::portal::message::{decode, Decoded};
+use ockam_actix_workers::portal::protocol::message::{decode, Decoded};
 
 /// Checks one input.
 pub fn check(input: &[u8]) {

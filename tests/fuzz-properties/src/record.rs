@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use ockam_actix_workers::{
-    handshake::{Initiator, Responder, Session},
-    local_identity::LocalIdentity,
+    identity::local_identity::LocalIdentity,
+    secure_channel::handshake::{Initiator, Responder, Session},
     TrustEveryonePolicy, Vault,
 };
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
-use ockam_actix_workers::portal::{
+use ockam_actix_workers::portal::protocol::{
     action::Action,
     message::decode,
     offset::Limit,

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, sync::LazyLock};
 
-use ockam_actix_workers::{vault_file::Secret, Vault};
+use ockam_actix_workers::{identity::vault::file::Secret, Vault};
 use ring::digest::{digest, SHA256};
 use tempfile::TempDir;
 

@@ -22,7 +22,7 @@ use ockam_actix_runtime::{
 };
 use tokio::{net::TcpStream, sync::watch};
 
-use super::{places::Place, queue::WriteQueue, session::Session};
+use crate::tcp::{places::Place, queue::WriteQueue, session::Session};
 
 pub(crate) struct Accepted {
     node: Node,

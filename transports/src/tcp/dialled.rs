@@ -29,8 +29,10 @@ use ockam_actix_runtime::{
 };
 use tokio::sync::watch;
 
-use super::{check_peer, connect, queue::WriteQueue, session::Session};
-use crate::limits::{CONNECT_TIMEOUT, FIRST_BACKOFF, MAX_BACKOFF};
+use crate::{
+    limits::{CONNECT_TIMEOUT, FIRST_BACKOFF, MAX_BACKOFF},
+    tcp::{check_peer, connect, queue::WriteQueue, session::Session},
+};
 
 /// Makes a [`Dialled`] for each peer.
 #[derive(Debug, Default)]

@@ -27,7 +27,7 @@ use ockam_actix_runtime::{
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{net::TcpListener, time::sleep};
 
-use super::{accepted, places::Places, resolve};
+use crate::tcp::{accepted, places::Places, resolve};
 
 /// How a listener is opened.
 ///

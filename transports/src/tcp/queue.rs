@@ -14,9 +14,11 @@ use std::{
     task::{ready, Context, Poll},
 };
 
-use ockam_actix_runtime::message::undelivered::Undelivered;
 use ockam_actix_runtime::{
-    message::codec::{routes_fit, Encoder},
+    message::{
+        codec::{routes_fit, Encoder},
+        undelivered::Undelivered,
+    },
     socket, Envelope, Message, Notice, Payload, Permit, Reason,
 };
 use tokio::net::TcpStream;

@@ -26,10 +26,10 @@ use tokio::{
     time::{timeout, timeout_at, Instant},
 };
 
-use super::{configure, queue::WriteQueue};
 use crate::{
     frame::{missing, next_frame, FrameError, Greeting},
     limits::{FRAME_TIMEOUT, GREETING_TIMEOUT, MAX_READ_BYTES, MIN_READ_BYTES, SHARED_FRAME_BYTES},
+    tcp::{configure, queue::WriteQueue},
 };
 
 #[cfg(test)]

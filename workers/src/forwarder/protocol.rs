@@ -17,16 +17,24 @@
 //! Each value has one encoding, limits are checked before anything is allocated, and the whole
 //! input is consumed.
 
+pub mod claim;
+pub mod refusal;
+
 use std::fmt;
 
 use ockam_actix_runtime::{Address, Identifier, Payload, Route};
 
-use super::claim::{Bits, Nonce, Salt};
-use super::limits::{MAX_FORWARDING_ADDRESSES, MAX_LEASE_SECONDS, MAX_REFUSAL_BYTES};
-use super::refusal::Refusal;
-use crate::identity;
-use crate::messagepack::{DecodeError, Reader, Writer};
-use crate::signature::Signature;
+use crate::{
+    forwarder::{
+        limits::{MAX_FORWARDING_ADDRESSES, MAX_LEASE_SECONDS, MAX_REFUSAL_BYTES},
+        protocol::{
+            claim::{Bits, Nonce, Salt},
+            refusal::Refusal,
+        },
+    },
+    identity::{self, signature::Signature},
+    messagepack::{DecodeError, Reader, Writer},
+};
 
 const REGISTER: u8 = 0;
 const CHALLENGE: u8 = 1;

@@ -1,5 +1,8 @@
 //! The handle on a forwarder at a hub.
 
+mod keeper;
+mod registrar;
+
 use std::{
     collections::HashSet,
     fmt,
@@ -11,12 +14,17 @@ use ockam_actix_runtime::{
 };
 use tokio::sync::watch;
 
-use super::{
-    claim::Bits,
-    keeper::{Keeper, Stop},
-    registrar::Registrar,
+use crate::{
+    current::Current,
+    forwarder::{
+        address::ForwardingAddress,
+        protocol::claim::Bits,
+        remote::{
+            keeper::{Keeper, Stop},
+            registrar::Registrar,
+        },
+    },
 };
-use crate::{current::Current, forwarding_address::ForwardingAddress};
 
 /// Has a hub forward to a worker of this node, for as long as the node runs.
 ///

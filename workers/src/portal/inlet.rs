@@ -24,13 +24,15 @@ use tokio::{
     time::sleep,
 };
 
-use super::{
-    pool::StreamPool,
-    stream::Stream,
-    target::prepare,
-    worker::{Side, Start, StreamWorker},
+use crate::{
+    current::Current,
+    portal::{
+        end::worker::{Side, Start, StreamWorker},
+        pool::StreamPool,
+        protocol::stream::Stream,
+        target::prepare,
+    },
 };
-use crate::current::Current;
 
 /// A running inlet. Dropping this does not stop it; [`Inlet::stop`] does.
 #[derive(Clone, Debug)]

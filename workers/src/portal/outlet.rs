@@ -22,13 +22,15 @@ use ockam_actix_runtime::{
     Address, Class, Error, Message, Origin, Payload, Reason, Result, Route,
 };
 
-use super::{
-    message::{decode, Control, DecodeError, Decoded},
-    offset::Limit,
+use crate::portal::{
+    end::worker::{Side, Start, StreamWorker},
     pool::StreamPool,
-    reason::Refusal,
-    stream::Stream,
-    worker::{Side, Start, StreamWorker},
+    protocol::{
+        message::{decode, Control, DecodeError, Decoded},
+        offset::Limit,
+        reason::Refusal,
+        stream::Stream,
+    },
 };
 
 /// A running outlet. Dropping this does not stop it; [`Outlet::stop`] does.

@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use crate::portal::credit::{INITIAL_WINDOW, MAX_WINDOW, MIN_WINDOW};
+use crate::portal::protocol::credit::{INITIAL_WINDOW, MAX_WINDOW, MIN_WINDOW};
 
 /// Bytes that all streams of a node may hold together, beyond the least window of each: half of what a node with
 /// stalled readers may take in all.

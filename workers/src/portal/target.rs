@@ -9,7 +9,7 @@ use tokio::{
     time::{timeout_at, Instant},
 };
 
-use crate::portal::reason::Refusal;
+use crate::portal::protocol::reason::Refusal;
 
 /// For the target to answer.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

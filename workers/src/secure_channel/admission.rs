@@ -12,7 +12,7 @@ use ockam_actix_runtime::{
     Address,
 };
 
-use super::limits::Limits;
+use crate::secure_channel::limits::Limits;
 
 /// Counts handshakes and channels against a listener's limits. Clones share the counts.
 #[derive(Clone, Debug, Default)]

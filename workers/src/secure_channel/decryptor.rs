@@ -26,15 +26,15 @@ use ockam_actix_runtime::{
     Payload, Permit, Route, Routed,
 };
 
-use super::{
+use crate::secure_channel::{
     event::{tell, Ending, Event, Renew, What},
     exchange::{Exchange, FailureReason, Step, Terms},
+    handshake::Session,
     inbound::{Inbound, Opened},
     lifeline::Gone,
     limits::Limits,
     plaintext::Tag,
 };
-use crate::handshake::Session;
 
 pub(super) use initiating::Initiating;
 pub(super) use responding::Responding;

@@ -17,7 +17,7 @@ use ockam_actix_runtime::{
 };
 use tokio::sync::watch;
 
-use super::{
+use crate::secure_channel::{
     event::{Ending, Event},
     lifeline::Gone,
     sealing::Sealing,

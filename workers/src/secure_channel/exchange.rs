@@ -4,14 +4,15 @@
 
 use std::{fmt, sync::Arc};
 
-use super::packet::{Packet, PacketError};
 use crate::{
-    handshake::{
-        Answer, AwaitingMessage2, AwaitingMessage3, AwaitingReady, HandshakeError, Initiator,
-        Responder, Session,
+    identity::{local_identity::CurrentIdentity, policy::TrustPolicy},
+    secure_channel::{
+        handshake::{
+            Answer, AwaitingMessage2, AwaitingMessage3, AwaitingReady, HandshakeError, Initiator,
+            Responder, Session,
+        },
+        packet::{Packet, PacketError},
     },
-    local_identity::CurrentIdentity,
-    policy::TrustPolicy,
 };
 
 /// Who we are, and whom we trust.

@@ -8,8 +8,13 @@ use ockam_actix_runtime::{
     Message,
 };
 
-use super::exchange::{Exchange, Step, Terms};
-use crate::{handshake::Session, local_identity::LocalIdentity, policy::TrustEveryonePolicy};
+use crate::{
+    identity::{local_identity::LocalIdentity, policy::TrustEveryonePolicy},
+    secure_channel::{
+        exchange::{Exchange, Step, Terms},
+        handshake::Session,
+    },
+};
 
 /// Keeps what it gets.
 #[derive(Clone, Default)]

@@ -5,11 +5,13 @@ use std::{fmt, sync::Arc, time::Duration};
 use ockam_actix_runtime::{Address, Error, Identifier, Result, Route};
 use tokio::sync::watch;
 
-use super::{
-    event::order,
-    initiator::{Close, Initiator},
+use crate::{
+    current::Current,
+    secure_channel::{
+        event::order,
+        initiator::{Close, Initiator},
+    },
 };
-use crate::current::Current;
 
 /// What has become of a channel, for those who ask.
 #[derive(Clone, Debug)]

@@ -11,8 +11,10 @@ use ockam_actix_runtime::{
     Address, Envelope, Identifier, Message, Origin, Payload, Permit,
 };
 
-use super::plaintext::Tag;
-use crate::record::{Opener, RecordError};
+use crate::secure_channel::{
+    plaintext::Tag,
+    record::{Opener, RecordError},
+};
 
 /// Opens what comes from the peer, and stamps it.
 pub(super) struct Inbound {

@@ -27,19 +27,21 @@ use ockam_actix_runtime::{
 };
 use tokio::sync::watch;
 
-use super::{
-    event::{order, Ending, Event, What},
-    exchange::{FailureReason, Terms},
-    handle::{Outcome, SecureChannel},
-    limits::Limits,
-    opened::Opened,
-    outbound::bounce,
-    pause::Pause,
-    queue::Queue,
-    sealing::Sealing,
-    session::{self, End, OpenEnd, Partner},
+use crate::{
+    current::Current,
+    secure_channel::{
+        event::{order, Ending, Event, What},
+        exchange::{FailureReason, Terms},
+        handle::{Outcome, SecureChannel},
+        limits::Limits,
+        opened::Opened,
+        outbound::bounce,
+        pause::Pause,
+        queue::Queue,
+        sealing::Sealing,
+        session::{self, End, OpenEnd, Partner},
+    },
 };
-use crate::current::Current;
 
 /// Opens a channel along `route` and keeps it open; returns at once.
 pub(crate) fn open(

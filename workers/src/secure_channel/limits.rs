@@ -55,7 +55,7 @@ impl Default for Limits {
             idle_ping_after: Duration::from_secs(15),
             answer_within: Duration::from_secs(6),
             longest_session: Duration::from_secs(24 * 60 * 60),
-            session_records: crate::record::REHANDSHAKE_RECORDS,
+            session_records: crate::secure_channel::record::REHANDSHAKE_RECORDS,
         }
     }
 }

@@ -21,16 +21,16 @@ use ockam_actix_runtime::{
 };
 use ring::rand::SystemRandom;
 
-use super::{
-    admission::{Admission, Asker, Verdict},
-    decryptor::{Decryptor, Responding, Start},
-    exchange::Terms,
-    limits::Limits,
-    packet::Packet,
-};
 use crate::{
-    cookie::Cookies,
-    local_identity::{CurrentIdentity, LocalIdentity},
+    identity::local_identity::{CurrentIdentity, LocalIdentity},
+    secure_channel::{
+        admission::{Admission, Asker, Verdict},
+        cookie::Cookies,
+        decryptor::{Decryptor, Responding, Start},
+        exchange::Terms,
+        limits::Limits,
+        packet::Packet,
+    },
 };
 
 /// Which identity listens at which address of a node: an extension of the node, see

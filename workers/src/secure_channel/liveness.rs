@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::limits::Limits;
+use crate::secure_channel::limits::Limits;
 
 /// What is known of the peer's life. Told the time, it keeps none.
 #[derive(Debug)]

@@ -8,8 +8,11 @@ use ockam_actix_runtime::{
     Node, Payload, Permit, Reason, Route,
 };
 
-use super::{limits::Limits, plaintext::Tag};
-use crate::record::{RecordError, Sealer, MAX_PLAINTEXT, OVERHEAD};
+use crate::secure_channel::{
+    limits::Limits,
+    plaintext::Tag,
+    record::{RecordError, Sealer, MAX_PLAINTEXT, OVERHEAD},
+};
 
 /// Seals what goes to the peer and sends it along a route that is fixed for the session.
 #[derive(Debug)]

@@ -12,9 +12,11 @@
 use thiserror::Error;
 
 use crate::{
-    cookie::COOKIE_LENGTH,
-    handshake::{MAX_MESSAGE, MESSAGE1_LENGTH},
     messagepack::{DecodeError, Reader, Writer},
+    secure_channel::{
+        cookie::COOKIE_LENGTH,
+        handshake::{MAX_MESSAGE, MESSAGE1_LENGTH},
+    },
 };
 
 /// The version of the handshake that this library speaks.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ockam_actix_runtime::Address;
 
-use super::limits::Limits;
+use crate::secure_channel::limits::Limits;
 
 /// How long to wait before the next attempt.
 #[derive(Debug)]

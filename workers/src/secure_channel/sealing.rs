@@ -18,13 +18,13 @@ use std::{
 use actix::Recipient;
 use ockam_actix_runtime::{node::entry::Front, Message, Permit};
 
-use super::{
+use crate::secure_channel::{
     event::{tell, Ending, Event, What},
     limits::{Limits, MAX_SEALED_AT_ONCE},
     outbound::{NotSent, Outbound},
     plaintext::Tag,
+    record::Sealer,
 };
-use crate::record::Sealer;
 
 /// Seals while a session is open. All who use it are on one arbiter, so nobody waits for the lock.
 #[derive(Debug, Default)]

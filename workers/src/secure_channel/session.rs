@@ -21,7 +21,7 @@ use actix::{
 };
 use ockam_actix_runtime::{edge::first_hop::Path, node::Busy, Address, Budget, Message, Permit};
 
-use super::{
+use crate::secure_channel::{
     decryptor::Decryptor,
     event::{order, Ending, Event, Renew, What},
     lifeline::{Gone, Lifeline},

@@ -16,9 +16,11 @@ use ockam_actix_runtime::{
 use ockam_actix_workers::{
     echoer::Echoer,
     forwarder::{
-        claim::{Bits, Salt},
-        protocol::Request,
-        refusal::{Refusal, RegistrationRefusals},
+        protocol::{
+            claim::{Bits, Salt},
+            refusal::{Refusal, RegistrationRefusals},
+            Request,
+        },
         ForwardingOptions, RemoteForwarder,
     },
 };
@@ -52,7 +54,7 @@ fn nobody_else_gets_an_identitys_address() {
             destination: route!["trap"],
             claim: (victim.identifier(), salt),
             nonce,
-            signature: ockam_actix_workers::forwarder::claim::prove(
+            signature: ockam_actix_workers::forwarder::protocol::claim::prove(
                 &victim,
                 &salt,
                 &nonce,
@@ -207,7 +209,7 @@ fn forwarders_of_one_hub_that_point_at_each_other_directly_stop() {
         let (hub, _) = hub(arbiters, ForwardingOptions::new()).await;
         let (one, other, salt) = (identity(), identity(), Salt([1; 16]));
         let local = Raw { node: hub.clone(), hub: Route::new() };
-        let address = |of: &ockam_actix_workers::local_identity::LocalIdentity| {
+        let address = |of: &ockam_actix_workers::identity::local_identity::LocalIdentity| {
             Bits::of(&of.identifier(), &salt).address()
         };
         let passed = Arc::new(AtomicU64::new(0));

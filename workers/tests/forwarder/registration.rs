@@ -8,12 +8,14 @@ use ockam_actix_runtime::{
 use ockam_actix_workers::{
     echoer::Echoer,
     forwarder::{
-        protocol::Request,
-        refusal::{Refusal, RegistrationRefusals},
+        protocol::{
+            refusal::{Refusal, RegistrationRefusals},
+            Request,
+        },
         ForwardingOptions, RegistrationState, RemoteForwarder,
     },
+    identity::vault::Vault,
     secure_channel::ChannelListeners,
-    vault::Vault,
 };
 
 use crate::support::*;
@@ -172,7 +174,7 @@ fn a_connection_that_asks_without_end_is_refused_and_others_are_served() {
         Echoer::start(&honest, "echoer").unwrap();
         let mut refused = 0;
         for _ in 0..400 {
-            let bits = ockam_actix_workers::forwarder::claim::Bits([0; 16]);
+            let bits = ockam_actix_workers::forwarder::protocol::claim::Bits([0; 16]);
             let answer = flood.ask(Request::Renew(bits)).await;
             refused += u64::from(format!("{answer:?}").contains("TooOften"));
         }

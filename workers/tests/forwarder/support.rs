@@ -20,14 +20,15 @@ use ockam_actix_transports::{
 };
 use ockam_actix_workers::{
     forwarder::{
-        claim::{prove, Bits, Salt},
-        protocol::{Answer, Request},
-        refusal::Refusal,
+        protocol::{
+            claim::{prove, Bits, Salt},
+            refusal::Refusal,
+            Answer, Request,
+        },
         ForwardingOptions, ForwardingService, FORWARDING_SERVICE,
     },
-    local_identity::LocalIdentity,
+    identity::{local_identity::LocalIdentity, vault::Vault},
     secure_channel::ChannelListeners,
-    vault::Vault,
 };
 use tokio::time::{sleep, timeout, Instant};
 

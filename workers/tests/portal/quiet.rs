@@ -14,8 +14,8 @@ use ockam_actix_runtime::{route, Context, Payload, Route, Routed};
 use ockam_actix_transports::memory::{Link, LinkOptions};
 use ockam_actix_workers::{
     portal::{
-        message::{decode, Control, Decoded},
         pool::StreamPool,
+        protocol::message::{decode, Control, Decoded},
     },
     relay::Relay,
 };

@@ -9,9 +9,11 @@ use std::{
 use actix::{Actor, Context as ActorContext, Handler};
 use ockam_actix_runtime::{route, Context, Payload, Routed};
 use ockam_actix_workers::portal::{
-    message::{data_header, decode, Control, Decoded, MAX_MESSAGES},
-    offset::{Limit, Offset},
-    reason::ResetReason,
+    protocol::{
+        message::{data_header, decode, Control, Decoded, MAX_MESSAGES},
+        offset::{Limit, Offset},
+        reason::ResetReason,
+    },
     Inlet,
 };
 use tokio::{

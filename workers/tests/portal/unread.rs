@@ -9,7 +9,8 @@ use ockam_actix_runtime::{
     route, Address, Budget, Class, Message, Payload, Route,
 };
 use ockam_actix_workers::portal::{
-    message::Control, offset::Limit, pool::StreamPool, reason::ResetReason,
+    pool::StreamPool,
+    protocol::{message::Control, offset::Limit, reason::ResetReason},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

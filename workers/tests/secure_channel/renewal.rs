@@ -6,7 +6,9 @@ use std::{
 };
 
 use ockam_actix_runtime::{route, Context};
-use ockam_actix_workers::{policy::TrustContext, SecureChannels, TrustEveryonePolicy, TrustPolicy};
+use ockam_actix_workers::{
+    identity::policy::TrustContext, SecureChannels, TrustEveryonePolicy, TrustPolicy,
+};
 
 use crate::support::{honest, quick, run, tcp, to, until, Echo, Middle, Peer, DEADLINE, SERVICE};
 

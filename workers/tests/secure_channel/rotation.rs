@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use ockam_actix_runtime::{route, Error};
 use ockam_actix_workers::{
-    identity::MAX_CHANGES, known_identities::KnownIdentities, policy::TrustContext,
-    vault_file::Secret, Entity, SecureChannel, SecureChannels, TrustEveryonePolicy,
-    TrustIdentifierPolicy, Vault,
+    identity::{
+        known_identities::KnownIdentities, policy::TrustContext, vault::file::Secret, MAX_CHANGES,
+    },
+    Entity, SecureChannel, SecureChannels, TrustEveryonePolicy, TrustIdentifierPolicy, Vault,
 };
 
 use crate::support::{quick, run, to, Echo, Peer, DEADLINE, SERVICE};

@@ -151,7 +151,7 @@ fn a_policy_that_panics_ends_its_handshake_alone() {
     run(async {
         let (mut client, mut server) = (Peer::start(1).await, Peer::start(1).await);
         let honest = client.identifier();
-        let policy = move |context: &ockam_actix_workers::policy::TrustContext| {
+        let policy = move |context: &ockam_actix_workers::identity::policy::TrustContext| {
             assert_eq!(context.peer, honest, "a policy with a bug");
             true
         };

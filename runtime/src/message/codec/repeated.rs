@@ -2,12 +2,15 @@
 //! connection, at both ends; those of a stream's bulk data in its channel, where they are decoded. Such a header is neither
 //! put together nor taken apart again; it is found by its fields or its bytes, so nothing depends on what came before.
 
-use super::{
-    append_length, decode_fields, decode_length, encode_fields, DecodeError, Fields, Header,
-    HEADER_BYTES,
-};
 use crate::{
-    message::{payload::Payload, Message},
+    message::{
+        codec::{
+            append_length, decode_fields, decode_length, encode_fields, DecodeError, Fields,
+            Header, HEADER_BYTES,
+        },
+        payload::Payload,
+        Message,
+    },
     trust::origin::Origin,
 };
 

@@ -4,10 +4,12 @@
 
 use std::{collections::HashSet, fmt, sync::Arc};
 
-use super::{admit, Class, Refusals, Rule};
 use crate::{
     address::{identifier::Identifier, Address},
-    trust::origin::{Destinations, Door, Ingress, Origin},
+    trust::{
+        origin::{Destinations, Door, Ingress, Origin},
+        reachability::{admit, Class, Refusals, Rule},
+    },
 };
 
 /// A TCP listener, or another one for connections of other nodes, as its node knows it.

@@ -7,17 +7,15 @@ use ockam_actix_runtime::{
     node::entry::Description, trust::origin::Destinations, Address, Class, Message, Route,
 };
 
-use super::{Decryptor, Open, Role, Start};
-use crate::{
+use crate::secure_channel::{
+    decryptor::{Decryptor, Open, Role, Start},
+    event::{tell, Established, Event, What},
+    exchange::{Exchange, FailureReason},
     handshake::Session,
-    secure_channel::{
-        event::{tell, Established, Event, What},
-        exchange::{Exchange, FailureReason},
-        inbound::Inbound,
-        lifeline::{Gone, Lifeline},
-        limits::MAX_COOKIES,
-        packet::Packet,
-    },
+    inbound::Inbound,
+    lifeline::{Gone, Lifeline},
+    limits::MAX_COOKIES,
+    packet::Packet,
 };
 
 /// What an initiator's decryptor has beyond any other.

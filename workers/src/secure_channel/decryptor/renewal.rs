@@ -17,17 +17,15 @@
 use actix::Context;
 use ockam_actix_runtime::Payload;
 
-use super::{Decryptor, Open, Phase, Role};
-use crate::{
+use crate::secure_channel::{
+    decryptor::{Decryptor, Open, Phase, Role},
+    event::{Ending, What},
+    exchange::{Exchange, FailureReason, Step},
     handshake::Session,
+    inbound::Inbound,
+    packet::Packet,
+    plaintext::Tag,
     record::{Opener, Sealer},
-    secure_channel::{
-        event::{Ending, What},
-        exchange::{Exchange, FailureReason, Step},
-        inbound::Inbound,
-        packet::Packet,
-        plaintext::Tag,
-    },
 };
 
 impl Decryptor {

@@ -9,19 +9,17 @@ use ockam_actix_runtime::{
 };
 use tokio::sync::watch;
 
-use super::{Decryptor, Open, Role, Start};
-use crate::{
+use crate::secure_channel::{
+    admission::Place,
+    decryptor::{Decryptor, Open, Role, Start},
+    encryptor::Encryptor,
+    exchange::{Exchange, FailureReason},
     handshake::Session,
-    secure_channel::{
-        admission::Place,
-        encryptor::Encryptor,
-        exchange::{Exchange, FailureReason},
-        inbound::Inbound,
-        lifeline::{lifeline, Lifeline},
-        outbound::Outbound,
-        sealing::Sealing,
-        session::{Beginning, Partner},
-    },
+    inbound::Inbound,
+    lifeline::{lifeline, Lifeline},
+    outbound::Outbound,
+    sealing::Sealing,
+    session::{Beginning, Partner},
 };
 
 /// What a responder's decryptor has beyond any other.

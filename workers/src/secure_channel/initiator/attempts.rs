@@ -8,12 +8,12 @@ use std::{
 use actix::{fut::wrap_future, ActorContext, ActorFutureExt, AsyncContext, Context, SpawnHandle};
 use ockam_actix_runtime::{Address, Reason, Result, Route};
 
-use super::{Attempt, Held, Initiator, Phase};
 use crate::secure_channel::{
     decryptor::{Decryptor, Initiating, Start},
     event::{Ending, Established},
     exchange::FailureReason,
     handle::Outcome,
+    initiator::{Attempt, Held, Initiator, Phase},
     lifeline::lifeline,
     limits::STEADY_AFTER,
     outbound::{bounce, Outbound},

@@ -1,0 +1,148 @@
+//! One forwarder.
+//!
+//! * Owns: its registrations (`F…`, and `F….I…` where an identity proved that the address is its
+//!   own), its place in the hub's [`Ledger`], and the route to the destination.
+//! * States: none; it lives or it has ended.
+//! * Inbox: none. Messages to be forwarded do not pass a mailbox: the [`Onward`] sink puts the
+//!   route before what is left of the message's own and hands it to the connection, which costs a few
+//!   reference counts.
+//! * Started by the forwarding service, on the arbiter of the connection that it forwards to.
+//! * Ends with that connection, with its lease, or when the ledger drops its entry because the
+//!   node released it or registered again.
+//! * A panic frees addresses and place, as every end does. The node learns of it when it renews next, and
+//!   registers again.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, WrapFuture};
+use ockam_actix_runtime::{
+    edge::first_hop::Path,
+    message::undelivered::Undelivered,
+    node::{
+        directory::Registration,
+        entry::{Description, Entry, Sink},
+    },
+    Address, Class, Message, Node, Result, Route,
+};
+use tokio::{
+    sync::watch,
+    time::{sleep_until, Instant},
+};
+
+use crate::{
+    forwarder::{
+        hub::ledger::{Generation, Ledger},
+        protocol::claim::Bits,
+    },
+    relay::pass_on,
+};
+
+/// Keeps a forwarder alive until the moment in it; renewing it is sending a later one.
+pub(super) type Lease = watch::Sender<Instant>;
+
+/// The ledger as the service and its forwarders share it, from several arbiters.
+pub(super) type SharedLedger = Arc<Mutex<Ledger<Lease>>>;
+
+/// A place in the ledger, given back when it is dropped.
+pub(super) struct Place {
+    pub(super) ledger: SharedLedger,
+    pub(super) bits: Bits,
+    pub(super) generation: Generation,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        ledger.leave(&self.bits, self.generation);
+    }
+}
+
+/// What ends a forwarder.
+pub(super) struct Life {
+    /// The first hop of its route.
+    pub(super) path: Path,
+    /// The epoch of the path that it forwards in.
+    pub(super) epoch: u64,
+    pub(super) lease: watch::Receiver<Instant>,
+}
+
+/// See the documentation of this module.
+pub(super) struct Forwarder {
+    place: Place,
+    /// What runs from the start on.
+    life: Option<Life>,
+    _registrations: Vec<Registration>,
+}
+
+impl Forwarder {
+    /// Starts a forwarder at `addresses`, along `route`, whose first hop is that of `path`.
+    pub(super) fn launch(
+        node: &Node,
+        place: Place,
+        addresses: Vec<Address>,
+        route: &Route,
+        life: Life,
+    ) -> Result<()> {
+        let arbiter = node.arbiter_for(&life.path);
+        let describe = |address| {
+            let description = Description::new(address, Class::Forwarder).on(arbiter);
+            description.with_budget(life.path.budget.clone())
+        };
+        // All addresses stand before anybody is told of them.
+        let registrations = addresses
+            .into_iter()
+            .map(|address| {
+                let onward = Onward { node: node.unheld(), route: route.clone() };
+                node.register_sink(describe(address), onward)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        node.start_on(arbiter, move |_| Self {
+            place,
+            life: Some(life),
+            _registrations: registrations,
+        });
+        Ok(())
+    }
+}
+
+impl Actor for Forwarder {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Context<Self>) {
+        let Some(life) = self.life.take() else { return };
+        context.spawn(life.run().into_actor(self).map(|ending, forwarder, context| {
+            log::debug!("forwarder {:?} ended: {ending}", forwarder.place.bits);
+            context.stop();
+        }));
+    }
+}
+
+impl Life {
+    /// Runs until the forwarder is to end, and says why.
+    async fn run(mut self) -> &'static str {
+        loop {
+            let until = *self.lease.borrow_and_update();
+            tokio::select! {
+                () = self.path.lost(self.epoch) => return "its connection is gone",
+                () = sleep_until(until) => return "it was not renewed",
+                renewed = self.lease.changed() => {
+                    if renewed.is_err() {
+                        return "it was released or replaced";
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The sink of a forwarder: the route that it puts before the rest of a message's own.
+struct Onward {
+    node: Node,
+    route: Route,
+}
+
+impl Sink for Onward {
+    fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
+        pass_on(&self.node, &entry.address, message, &self.route)
+    }
+}

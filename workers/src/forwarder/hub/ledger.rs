@@ -1,0 +1,381 @@
+//! Who has which forwarder on a hub: caps, rates and takeovers, without clock, actor or network.
+//!
+//! Times are since any fixed moment. `H` is what keeps a forwarder alive: it is dropped with its
+//! entry.
+
+use std::{collections::HashMap, time::Duration};
+
+use ockam_actix_runtime::{
+    trust::{
+        rate::{SourceRates, TokenBucket},
+        source::SourceAddress,
+    },
+    Address, Route,
+};
+
+use crate::{
+    forwarder::{
+        limits::{CONNECTIONS_BEFORE_SWEEP, CONNECTION_REQUESTS, SOURCE_REQUESTS},
+        protocol::{claim::Bits, refusal::Refusal},
+    },
+    identity::Identity,
+};
+
+/// The forwarders of one hub, and the connections and source addresses that have them.
+pub(super) struct Ledger<H> {
+    caps: Caps,
+    holdings: HashMap<Bits, Holding<H>>,
+    connections: HashMap<Address, Connection>,
+    /// Forwarders by source address; one without any does not stand here.
+    by_source: HashMap<SourceAddress, usize>,
+    rates: SourceRates,
+    sweep_at: usize,
+    generation: u64,
+}
+
+/// How many forwarders there may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caps {
+    /// In all.
+    pub(super) all: usize,
+    /// Of one connection.
+    pub(super) per_connection: usize,
+    /// Of the connections from one source address.
+    pub(super) per_source: usize,
+}
+
+/// Who registers: the connection, and the way over it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Registrant {
+    /// The connection's address on this hub.
+    pub(super) connection: Address,
+    /// The connection's remote end, where a listener accepted it.
+    pub(super) source: Option<SourceAddress>,
+    /// The addresses that lead to the node, without the destination on it.
+    pub(super) way: Route,
+}
+
+struct Holding<H> {
+    registrant: Registrant,
+    /// The identity that proved that the address is its own.
+    identity: Option<Identity>,
+    generation: u64,
+    handle: H,
+}
+
+#[derive(Default)]
+struct Connection {
+    forwarders: usize,
+    requests: TokenBucket,
+}
+
+/// An entry of the ledger; a later one at the same address has another number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Generation(u64);
+
+/// What [`Ledger::enter`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entered {
+    /// The new entry.
+    pub(super) generation: Generation,
+    /// Whether another gave way to it.
+    pub(super) replaces: bool,
+}
+
+impl<H> Ledger<H> {
+    /// An empty ledger.
+    pub(super) fn new(caps: Caps) -> Self {
+        Self {
+            caps,
+            holdings: HashMap::new(),
+            connections: HashMap::new(),
+            by_source: HashMap::new(),
+            rates: SourceRates::new(),
+            sweep_at: CONNECTIONS_BEFORE_SWEEP,
+            generation: 0,
+        }
+    }
+
+    /// The forwarders that there are.
+    pub(super) fn len(&self) -> usize {
+        self.holdings.len()
+    }
+
+    /// Takes one of the connection's tokens, and one of its source's.
+    ///
+    /// # Errors
+    /// [`Refusal::TooOften`] or [`Refusal::SourceTooOften`] if there is none.
+    pub(super) fn spend(&mut self, asking: &Registrant, now: Duration) -> Result<(), Refusal> {
+        self.sweep(now);
+        let connection = self.connections.entry(asking.connection.clone()).or_default();
+        // What a connection is refused costs its source nothing: a flood there takes little from others.
+        if !connection.requests.take(CONNECTION_REQUESTS, now) {
+            return Err(Refusal::TooOften);
+        }
+        match asking.source {
+            Some(source) if !self.rates.take(source, SOURCE_REQUESTS, now) => {
+                Err(Refusal::SourceTooOften)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Enters a forwarder. One that stands at the same address gives way, since its claim was
+    /// proven again.
+    ///
+    /// # Errors
+    /// If a cap is reached, or a newer key of the identity holds the address; nothing has changed
+    /// then.
+    pub(super) fn enter(
+        &mut self,
+        bits: Bits,
+        registrant: Registrant,
+        identity: Option<Identity>,
+        handle: H,
+    ) -> Result<Entered, Refusal> {
+        let replaced = self.holdings.get(&bits);
+        if let Some(replaced) = replaced {
+            check_successor(replaced.identity.as_ref(), identity.as_ref())?;
+        }
+        let replaces = replaced.is_some();
+        self.check_caps(&registrant, replaced.map(|replaced| &replaced.registrant))?;
+        self.remove(&bits);
+        self.generation += 1;
+        let generation = self.generation;
+        self.connections.entry(registrant.connection.clone()).or_default().forwarders += 1;
+        if let Some(source) = registrant.source {
+            *self.by_source.entry(source).or_default() += 1;
+        }
+        self.holdings.insert(bits, Holding { registrant, identity, generation, handle });
+        Ok(Entered { generation: Generation(generation), replaces })
+    }
+
+    /// Whether there is room for a forwarder of `registrant`, after the one of `replaced` has gone.
+    fn check_caps(
+        &self,
+        registrant: &Registrant,
+        replaced: Option<&Registrant>,
+    ) -> Result<(), Refusal> {
+        let own = replaced.is_some_and(|replaced| replaced.connection == registrant.connection);
+        let connection = self.connections.get(&registrant.connection);
+        let of_connection = connection.map_or(0, |connection| connection.forwarders);
+        if of_connection - usize::from(own) >= self.caps.per_connection {
+            return Err(Refusal::ConnectionFull);
+        }
+        if let Some(source) = registrant.source {
+            let own = replaced.is_some_and(|replaced| replaced.source == Some(source));
+            let of_source = self.by_source.get(&source).copied().unwrap_or(0);
+            if of_source - usize::from(own) >= self.caps.per_source {
+                return Err(Refusal::SourceFull);
+            }
+        }
+        if self.holdings.len() - usize::from(replaced.is_some()) >= self.caps.all {
+            return Err(Refusal::HubFull);
+        }
+        Ok(())
+    }
+
+    /// What keeps a forwarder of this registrant alive.
+    ///
+    /// # Errors
+    /// [`Refusal::NoForwarder`] if it has no such forwarder.
+    pub(super) fn held(&self, bits: &Bits, registrant: &Registrant) -> Result<&H, Refusal> {
+        let holding = self.holdings.get(bits).filter(|held| held.registrant == *registrant);
+        holding.map(|held| &held.handle).ok_or(Refusal::NoForwarder)
+    }
+
+    /// Removes a forwarder of this registrant.
+    ///
+    /// # Errors
+    /// [`Refusal::NoForwarder`] if it has no such forwarder.
+    pub(super) fn release(&mut self, bits: &Bits, registrant: &Registrant) -> Result<(), Refusal> {
+        self.held(bits, registrant)?;
+        self.remove(bits);
+        Ok(())
+    }
+
+    /// Removes a forwarder that has ended, unless a later one has its address.
+    pub(super) fn leave(&mut self, bits: &Bits, generation: Generation) {
+        if self.holdings.get(bits).is_some_and(|held| held.generation == generation.0) {
+            self.remove(bits);
+        }
+    }
+
+    fn remove(&mut self, bits: &Bits) {
+        let Some(Holding { registrant, .. }) = self.holdings.remove(bits) else { return };
+        if let Some(connection) = self.connections.get_mut(&registrant.connection) {
+            connection.forwarders -= 1;
+        }
+        let Some(source) = registrant.source else { return };
+        if let Some(count) = self.by_source.get_mut(&source) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_source.remove(&source);
+            }
+        }
+    }
+
+    /// Forgets connections that have no forwarder and have not asked for long, now and then.
+    fn sweep(&mut self, now: Duration) {
+        if self.connections.len() < self.sweep_at {
+            return;
+        }
+        self.connections
+            .retain(|_, connection| connection.forwarders > 0 || !connection.requests.is_full(now));
+        self.sweep_at = (self.connections.len() * 2).max(CONNECTIONS_BEFORE_SWEEP);
+    }
+}
+
+/// A random address has no second owner, and a replaced key does not come back.
+fn check_successor(held: Option<&Identity>, claimed: Option<&Identity>) -> Result<(), Refusal> {
+    match (held, claimed) {
+        (Some(held), Some(claimed)) if claimed.is_extension_of(held) => Ok(()),
+        (Some(_), Some(_)) => Err(Refusal::KeyReplaced),
+        _ => Err(Refusal::ProofWrong),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::local_identity::LocalIdentity;
+    use ockam_actix_runtime::route;
+    use ring::rand::SystemRandom;
+
+    const NOW: Duration = Duration::ZERO;
+
+    fn registrant(connection: &str) -> Registrant {
+        Registrant { connection: connection.into(), source: None, way: route![connection] }
+    }
+
+    /// One over an accepted connection.
+    fn accepted(connection: &str, source: u8) -> Registrant {
+        let address = std::net::Ipv4Addr::new(192, 0, 2, source);
+        let source = Some(SourceAddress::of(address.into()));
+        Registrant { source, ..registrant(connection) }
+    }
+
+    fn ledger(all: usize, per_connection: usize) -> Ledger<()> {
+        Ledger::new(Caps { all, per_connection, per_source: all })
+    }
+
+    fn bits(number: u8) -> Bits {
+        Bits([number; 16])
+    }
+
+    #[test]
+    fn caps_hold_for_each_connection_and_in_all() {
+        let mut ledger = ledger(3, 2);
+        ledger.enter(bits(1), registrant("a"), None, ()).unwrap();
+        let second = ledger.enter(bits(2), registrant("a"), None, ()).unwrap();
+        let third = ledger.enter(bits(3), registrant("a"), None, ());
+        assert_eq!(third, Err(Refusal::ConnectionFull));
+        ledger.enter(bits(3), registrant("b"), None, ()).unwrap();
+        assert_eq!(ledger.enter(bits(4), registrant("b"), None, ()), Err(Refusal::HubFull));
+        ledger.leave(&bits(2), second.generation);
+        ledger.enter(bits(4), registrant("b"), None, ()).unwrap();
+        assert_eq!(ledger.len(), 3);
+    }
+
+    #[test]
+    fn the_same_identity_replaces_its_forwarder_even_at_the_caps() {
+        let mut ledger = ledger(1, 1);
+        let rng = SystemRandom::new();
+        let old = LocalIdentity::generate(&rng).unwrap();
+        let new = old.rotated(&rng).unwrap().unwrap();
+        let claim = |identity: &LocalIdentity| Some(identity.identity().clone());
+        let first = ledger.enter(bits(1), registrant("a"), claim(&old), ()).unwrap();
+        ledger.enter(bits(1), registrant("a"), claim(&old), ()).unwrap();
+        ledger.enter(bits(1), registrant("b"), claim(&new), ()).unwrap();
+        // The old forwarder's end is not the new one's.
+        ledger.leave(&bits(1), first.generation);
+        assert_eq!(ledger.len(), 1);
+        let back = ledger.enter(bits(1), registrant("a"), claim(&old), ());
+        assert_eq!(back, Err(Refusal::KeyReplaced));
+        assert_eq!(ledger.held(&bits(1), &registrant("b")), Ok(&()));
+    }
+
+    #[test]
+    fn a_random_address_is_never_replaced() {
+        let mut ledger = ledger(2, 2);
+        let identity = LocalIdentity::generate(&SystemRandom::new()).unwrap();
+        ledger.enter(bits(1), registrant("a"), None, ()).unwrap();
+        let taken = ledger.enter(bits(1), registrant("b"), Some(identity.identity().clone()), ());
+        assert_eq!(taken, Err(Refusal::ProofWrong));
+    }
+
+    #[test]
+    fn only_its_registrant_renews_or_releases_a_forwarder() {
+        let mut ledger = ledger(2, 2);
+        ledger.enter(bits(1), registrant("a"), None, ()).unwrap();
+        let other_way = Registrant { way: route!["a", "b"], ..registrant("a") };
+        for other in [registrant("b"), other_way] {
+            assert_eq!(ledger.held(&bits(1), &other), Err(Refusal::NoForwarder));
+            assert_eq!(ledger.release(&bits(1), &other), Err(Refusal::NoForwarder));
+        }
+        assert_eq!(ledger.release(&bits(1), &registrant("a")), Ok(()));
+        assert_eq!(ledger.held(&bits(1), &registrant("a")), Err(Refusal::NoForwarder));
+    }
+
+    #[test]
+    fn a_connection_that_asks_too_often_waits_and_others_do_not() {
+        let mut ledger = ledger(1, 1);
+        let (a, b) = (registrant("a"), registrant("b"));
+        for _ in 0..CONNECTION_REQUESTS.burst {
+            ledger.spend(&a, NOW).unwrap();
+        }
+        assert_eq!(ledger.spend(&a, NOW), Err(Refusal::TooOften));
+        assert_eq!(ledger.spend(&b, NOW), Ok(()));
+        let later = NOW + Duration::from_secs(1);
+        let passed = (0..100).filter(|_| ledger.spend(&a, later).is_ok()).count();
+        assert_eq!(passed, CONNECTION_REQUESTS.per_second as usize);
+    }
+
+    #[test]
+    fn many_connections_of_one_source_ask_no_more_often_than_a_source_may() {
+        let mut ledger = ledger(1, 1);
+        let connections = SOURCE_REQUESTS.burst + 100;
+        let ask = |ledger: &mut Ledger<()>, number: u32, now| {
+            ledger.spend(&accepted(&number.to_string(), 1), now)
+        };
+        let passed = (0..connections).filter(|number| ask(&mut ledger, *number, NOW).is_ok());
+        assert_eq!(passed.count(), SOURCE_REQUESTS.burst as usize);
+        assert_eq!(ask(&mut ledger, connections, NOW), Err(Refusal::SourceTooOften));
+        // Whether two sources share a bucket is chance, but not of three others all.
+        assert!((2..5).any(|source| ledger.spend(&accepted("other", source), NOW).is_ok()));
+        let later = NOW + Duration::from_secs(1);
+        let passed = (0..connections).filter(|number| ask(&mut ledger, *number, later).is_ok());
+        assert_eq!(passed.count(), SOURCE_REQUESTS.per_second as usize);
+    }
+
+    #[test]
+    fn many_connections_of_one_source_have_no_more_forwarders_than_a_source_may() {
+        let mut ledger = Ledger::new(Caps { all: 10, per_connection: 2, per_source: 3 });
+        for number in 1..4 {
+            let connection = accepted(&number.to_string(), 1);
+            ledger.enter(bits(number), connection, None, ()).unwrap();
+        }
+        let fourth = ledger.enter(bits(4), accepted("4", 1), None, ());
+        assert_eq!(fourth, Err(Refusal::SourceFull));
+        ledger.enter(bits(4), accepted("5", 2), None, ()).unwrap();
+        ledger.release(&bits(1), &accepted("1", 1)).unwrap();
+        ledger.enter(bits(5), accepted("6", 1), None, ()).unwrap();
+        for number in 2..6 {
+            let holder = ledger.holdings[&bits(number)].registrant.clone();
+            ledger.release(&bits(number), &holder).unwrap();
+        }
+        assert!(ledger.by_source.is_empty());
+    }
+
+    #[test]
+    fn connections_that_are_quiet_and_have_no_forwarder_are_forgotten() {
+        let mut ledger = ledger(1, 1);
+        ledger.enter(bits(1), registrant("holder"), None, ()).unwrap();
+        for number in 0..10 * CONNECTIONS_BEFORE_SWEEP {
+            let now = Duration::from_secs(number as u64);
+            ledger.spend(&registrant(&number.to_string()), now).unwrap();
+        }
+        assert!(ledger.connections.len() <= CONNECTIONS_BEFORE_SWEEP);
+        assert_eq!(ledger.held(&bits(1), &registrant("holder")), Ok(&()));
+    }
+}

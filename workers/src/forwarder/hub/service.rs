@@ -1,0 +1,291 @@
+//! The forwarding service of a hub.
+//!
+//! * Owns: the ledger, which its forwarders share; the secret behind its challenges.
+//! * States: none for each registration: a challenge is recognised when it comes back.
+//! * Inbox: [`Request`]s as raw payloads, from whoever the node's reachability and the
+//!   [`ForwardingOptions`] let pass.
+//! * Started by [`ForwardingService::start`]; stops with its node.
+//! * A panic frees its address for a moment: it is [`Supervised`]. The next one has the same ledger and
+//!   the same secret, so its forwarders live on and challenges under way stay good.
+//!
+//! # Why a forwarder can do no harm to its hub
+//!
+//! The route of a forwarder is the way that the request came by, from the connection's own
+//! address on, and then what the node wants to be reached. That first address was put there by the
+//! ingress and is compared with the ingress again, so whatever else a request says is sent out
+//! of the connection that it came in by, and nowhere else.
+
+use std::{
+    fmt,
+    sync::{Arc, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use actix::{Actor, Context, Handler};
+use ockam_actix_runtime::{
+    message::Kind,
+    node::{directory::Registration, entry::Description},
+    trust::refusal_log::Complaints,
+    worker::{mailbox::Adopt, supervision::Supervised},
+    Address, Class, Error, Identifier, Node, Origin, Payload, Result, Route, Routed,
+};
+use tokio::{sync::watch, time::Instant};
+
+use crate::{
+    forwarder::{
+        hub::{
+            forwarder::{Forwarder, Lease, Life, Place, SharedLedger},
+            ledger::{Caps, Ledger, Registrant},
+            options::ForwardingOptions,
+        },
+        limits::MAX_FORWARDING_ADDRESSES,
+        protocol::{
+            claim::{self, Bits, Challenges, Salt},
+            refusal::{Refusal, RegistrationRefusals},
+            Answer, Request,
+        },
+        FORWARDING_SERVICE,
+    },
+    identity::Identity,
+};
+
+/// Makes a node a hub: it registers other nodes and forwards to them.
+///
+/// ```
+/// # actix_rt::System::new().block_on(async {
+/// use ockam_actix_runtime::NodeBuilder;
+/// use ockam_actix_workers::forwarder::{ForwardingOptions, ForwardingService};
+///
+/// let hub = NodeBuilder::new().arbiters(1).start().await?;
+/// ForwardingService::start(&hub, ForwardingOptions::new())?;
+/// # hub.stop().await;
+/// # Ok::<(), ockam_actix_runtime::Error>(())
+/// # }).unwrap();
+/// ```
+pub struct ForwardingService {
+    node: Node,
+    lease: Duration,
+    started: Instant,
+    challenges: Arc<Challenges>,
+    ledger: SharedLedger,
+    refusals: Arc<RegistrationRefusals>,
+    complaints: Arc<Complaints>,
+    registration: Option<Registration>,
+    _supervised: Supervised,
+}
+
+impl ForwardingService {
+    /// Starts the service of `node`, at the address [`FORWARDING_SERVICE`].
+    ///
+    /// # Errors
+    /// If the node has one already, or is stopped.
+    pub fn start(node: &Node, options: ForwardingOptions) -> Result<()> {
+        let randomness =
+            || Error::transport("the system gave no randomness", std::io::ErrorKind::Other.into());
+        let ledger = Ledger::new(Caps {
+            all: options.max_forwarders,
+            per_connection: options.max_per_connection,
+            per_source: options.max_per_source,
+        });
+        let ledger = SharedLedger::new(ledger.into());
+        let challenges = Arc::new(Challenges::new().ok_or_else(randomness)?);
+        let (node, started) = (node.clone(), Instant::now());
+        Supervised::start(&node.clone(), "the forwarding service", move |supervised| {
+            let service = Self {
+                node: node.clone(),
+                lease: options.lease,
+                started,
+                challenges: challenges.clone(),
+                ledger: ledger.clone(),
+                refusals: node.extension(),
+                complaints: node.extension(),
+                registration: None,
+                _supervised: supervised,
+            };
+            let mut description = Description::new(FORWARDING_SERVICE, Class::Service);
+            description.access.clone_from(&options.permit);
+            node.launch(description, move |_| service).map(drop)
+        })?;
+        log::info!("forwarding for other nodes as \"{FORWARDING_SERVICE}\"");
+        Ok(())
+    }
+
+    fn answer(&self, message: &Routed<Payload>) -> Option<Answer> {
+        self.decide(message).unwrap_or_else(|refusal| {
+            self.refusals.count(refusal);
+            let origin = message.origin();
+            let what = format_args!("refused a request for a forwarder from {origin}: {refusal}");
+            self.complaints.warn(refusal.rule(), what);
+            Some(Answer::refused(refusal))
+        })
+    }
+
+    fn decide(&self, message: &Routed<Payload>) -> Result<Option<Answer>, Refusal> {
+        let registrant = Registrant::of(message)?;
+        let request = Request::decode(message.body());
+        // Before more is done, as that may cost signatures. Who keeps or gives up what it holds pays
+        // nothing, so that nobody else can make it lose that.
+        if !self.concerns_own(&request, &registrant) {
+            self.ledger().spend(&registrant, self.started.elapsed())?;
+        }
+        match request.map_err(|_| Refusal::Malformed)? {
+            Request::Register { destination, claim: None } => {
+                self.open(registrant, &destination, Bits::random(), None)
+            }
+            Request::Register { claim: Some((identifier, salt)), .. } => {
+                let claimed = Bits::of(&identifier, &salt);
+                let nonce = self.challenges.issue(self.seconds(), &registrant.way, &claimed);
+                Ok(Answer::Challenge(nonce))
+            }
+            Request::Proof { destination, claim, nonce, signature, identity } => {
+                let verified = self.verify(&registrant, &claim, &nonce, &identity)?;
+                let (_, salt) = claim;
+                let bits = claim::verify(&verified, &salt, &nonce, &destination, &signature);
+                let bits = bits.ok_or(Refusal::ProofWrong)?;
+                self.open(registrant, &destination, bits, Some(verified))
+            }
+            Request::Renew(bits) => self.renew(&registrant, bits),
+            Request::Release(bits) => {
+                self.ledger().release(&bits, &registrant)?;
+                return Ok(None);
+            }
+        }
+        .map(Some)
+    }
+
+    fn concerns_own<E>(&self, request: &Result<Request, E>, registrant: &Registrant) -> bool {
+        let (Ok(Request::Renew(bits)) | Ok(Request::Release(bits))) = request else { return false };
+        self.ledger().held(bits, registrant).is_ok()
+    }
+
+    /// The identity of a proof, which is looked at only if this hub asked for the proof.
+    fn verify(
+        &self,
+        registrant: &Registrant,
+        (identifier, salt): &(Identifier, Salt),
+        nonce: &claim::Nonce,
+        identity: &[u8],
+    ) -> Result<Identity, Refusal> {
+        let claimed = Bits::of(identifier, salt);
+        if !self.challenges.is_fresh(self.seconds(), &registrant.way, &claimed, nonce) {
+            return Err(Refusal::ProofWrong);
+        }
+        let identity = Identity::decode(identity).map_err(|_| Refusal::ProofWrong)?;
+        (identity.identifier() == *identifier).then_some(identity).ok_or(Refusal::ProofWrong)
+    }
+
+    /// Makes the forwarder; when this returns, it is there.
+    fn open(
+        &self,
+        registrant: Registrant,
+        destination: &Route,
+        bits: Bits,
+        identity: Option<Identity>,
+    ) -> Result<Answer, Refusal> {
+        let mut route = destination.clone();
+        route.prepend(&registrant.way);
+        if route.len() > MAX_FORWARDING_ADDRESSES {
+            return Err(Refusal::Route);
+        }
+        let path = self.node.path(&route).map_err(|_| Refusal::Route)?;
+        let state = path.state();
+        if !state.up {
+            return Err(Refusal::Route);
+        }
+        let identifier = identity.as_ref().map(Identity::identifier);
+        let addresses = addresses_of(bits, identifier);
+        let (handle, lease) = watch::channel(Instant::now() + self.lease);
+        let entered = self.ledger().enter(bits, registrant, identity, handle)?;
+        if entered.replaces {
+            for address in &addresses {
+                // An error says that it is free already.
+                let _ = self.node.stop_worker(address);
+            }
+        }
+        let place = Place { ledger: self.ledger.clone(), bits, generation: entered.generation };
+        let life = Life { path, epoch: state.epoch, lease };
+        if let Err(error) = Forwarder::launch(&self.node, place, addresses, &route, life) {
+            log::error!("cannot make a forwarder: {}", error.one_line());
+            return Err(Refusal::Route);
+        }
+        log::debug!("forwarding {bits:?} to {route}; {} forwarders", self.ledger().len());
+        Ok(self.registered(bits))
+    }
+
+    fn renew(&self, registrant: &Registrant, bits: Bits) -> Result<Answer, Refusal> {
+        let until = Instant::now() + self.lease;
+        self.ledger().held(&bits, registrant)?.send_replace(until);
+        Ok(self.registered(bits))
+    }
+
+    fn registered(&self, bits: Bits) -> Answer {
+        let lease_seconds = u32::try_from(self.lease.as_secs()).unwrap_or(u32::MAX);
+        Answer::Registered { bits, lease_seconds }
+    }
+
+    fn seconds(&self) -> u64 {
+        self.started.elapsed().as_secs()
+    }
+
+    /// A panic elsewhere cannot leave half a change behind: nothing in the ledger's methods panics.
+    fn ledger(&self) -> MutexGuard<'_, Ledger<Lease>> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Registrant {
+    /// Who sent a request, and the way back to it.
+    fn of(message: &Routed<Payload>) -> Result<Self, Refusal> {
+        let back = message.return_route();
+        // The last address is that of the request's own mailbox.
+        let steps = back.len().checked_sub(1).ok_or(Refusal::Route)?;
+        let way: Route = back.iter().take(steps).cloned().collect();
+        let connection = match message.origin() {
+            Origin::Local => Address::from("this node"),
+            Origin::Remote(ingress) if way.first() == Some(&ingress.via) => ingress.via.clone(),
+            Origin::Remote(_) => return Err(Refusal::Route),
+        };
+        Ok(Self { connection, source: message.origin().source(), way })
+    }
+}
+
+/// A proven address is reached with and without its identity's fingerprint.
+fn addresses_of(bits: Bits, identifier: Option<Identifier>) -> Vec<Address> {
+    let mut addresses = vec![bits.address()];
+    if identifier.is_some() {
+        addresses.push(bits.forwarding_address(identifier).into());
+    }
+    addresses
+}
+
+impl Actor for ForwardingService {
+    type Context = Context<Self>;
+}
+
+impl Handler<Adopt> for ForwardingService {
+    type Result = ();
+
+    fn handle(&mut self, Adopt(registration): Adopt, _: &mut Context<Self>) {
+        self.registration = Some(registration);
+    }
+}
+
+impl Handler<Routed<Payload>> for ForwardingService {
+    type Result = ();
+
+    fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {
+        if message.kind() == Kind::Notice {
+            return;
+        }
+        let Some(answer) = self.answer(&message) else { return };
+        if let Err(error) = message.reply(answer.encode()) {
+            log::debug!("a request for a forwarder was not answered: {}", error.one_line());
+        }
+    }
+}
+
+impl fmt::Debug for ForwardingService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ForwardingService").field("forwarders", &self.ledger().len()).finish()
+    }
+}

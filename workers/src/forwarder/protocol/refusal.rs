@@ -1,0 +1,117 @@
+//! Why a hub refuses a request for a forwarder, and how often it has.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Why a hub refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The request is none.
+    #[error("the request is malformed")]
+    Malformed,
+    /// The way back is none that a forwarder can be given.
+    #[error("no forwarder can be made for the way that the request came")]
+    Route,
+    /// The connection asked too often.
+    #[error("this connection has asked too often, try again later")]
+    TooOften,
+    /// The connection has as many forwarders as one may have.
+    #[error("this connection has as many forwarders as one may have")]
+    ConnectionFull,
+    /// The hub has as many forwarders as it may have.
+    #[error("the hub has as many forwarders as it may have")]
+    HubFull,
+    /// The proof does not fit the claim, or comes too late.
+    #[error("the proof does not fit the address that is claimed")]
+    ProofWrong,
+    /// A newer key of the same identity holds the address.
+    #[error("a newer key of this identity holds the address")]
+    KeyReplaced,
+    /// There is no such forwarder of this connection.
+    #[error("there is no such forwarder of this connection")]
+    NoForwarder,
+    /// The source address, which many connections may share, has as many forwarders as one may have.
+    #[error("this network address has as many forwarders as one may have")]
+    SourceFull,
+    /// The connections of the source address asked too often together.
+    #[error("this network address has asked too often, try again later")]
+    SourceTooOften,
+    /// A reason that this version does not know.
+    #[error("reason {0}")]
+    Unknown(u32),
+}
+
+impl Refusal {
+    /// All that this version knows, in the order of their codes.
+    pub const ALL: [Self; 10] = [
+        Self::Malformed,
+        Self::Route,
+        Self::TooOften,
+        Self::ConnectionFull,
+        Self::HubFull,
+        Self::ProofWrong,
+        Self::KeyReplaced,
+        Self::NoForwarder,
+        Self::SourceFull,
+        Self::SourceTooOften,
+    ];
+
+    /// Its number on the wire.
+    pub fn code(self) -> u32 {
+        match self {
+            Self::Malformed => 0,
+            Self::Route => 1,
+            Self::TooOften => 2,
+            Self::ConnectionFull => 3,
+            Self::HubFull => 4,
+            Self::ProofWrong => 5,
+            Self::KeyReplaced => 6,
+            Self::NoForwarder => 7,
+            Self::SourceFull => 8,
+            Self::SourceTooOften => 9,
+            Self::Unknown(code) => code,
+        }
+    }
+
+    pub(in crate::forwarder) fn from_code(code: u32) -> Self {
+        Self::ALL.into_iter().find(|known| known.code() == code).unwrap_or(Self::Unknown(code))
+    }
+
+    /// The name of the rule under which it is counted and logged.
+    pub fn rule(self) -> &'static str {
+        match self {
+            Self::Malformed => "registration-malformed",
+            Self::Route => "registration-route",
+            Self::TooOften => "registration-too-often",
+            Self::ConnectionFull => "registration-connection-full",
+            Self::HubFull => "registration-hub-full",
+            Self::ProofWrong => "registration-proof-wrong",
+            Self::KeyReplaced => "registration-key-replaced",
+            Self::NoForwarder => "registration-no-forwarder",
+            Self::SourceFull => "registration-source-full",
+            Self::SourceTooOften => "registration-source-too-often",
+            Self::Unknown(_) => "registration-unknown",
+        }
+    }
+}
+
+/// How often a hub refused, by rule. It is one of the node's extensions:
+/// `node.extension::<RegistrationRefusals>()`.
+#[derive(Debug, Default)]
+pub struct RegistrationRefusals([AtomicU64; Refusal::ALL.len()]);
+
+impl RegistrationRefusals {
+    /// Refusals so far for this reason.
+    pub fn by(&self, refusal: Refusal) -> u64 {
+        self.counter(refusal).map_or(0, |counter| counter.load(Ordering::Relaxed))
+    }
+
+    pub(in crate::forwarder) fn count(&self, refusal: Refusal) {
+        if let Some(counter) = self.counter(refusal) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn counter(&self, refusal: Refusal) -> Option<&AtomicU64> {
+        usize::try_from(refusal.code()).ok().and_then(|code| self.0.get(code))
+    }
+}

@@ -1,0 +1,281 @@
+//! The actor that keeps a forwarder at a hub registered.
+//!
+//! * Owns: the right of the hub to reach the destination; the path to the hub, which keeps the
+//!   connection being made again.
+//! * States: registered (renewing within the lease, watching for a loss), lost (registering again, with
+//!   growing pauses, whenever the hub is connected).
+//! * Inbox: [`Stop`].
+//! * Started by [`RemoteForwarder::create`](super::RemoteForwarder::create) once the first registration
+//!   has succeeded, on the arbiter of the connection to the hub; stops on [`Stop`] or with its node.
+//! * A panic ends it for a moment: it is [`Supervised`], and the next one begins with registering again, which
+//!   replaces the forwarder that there is. The hub may reach the destination all the time.
+
+use std::{
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        Arc,
+    },
+    time::Duration,
+};
+
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, WrapFuture};
+use ockam_actix_runtime::{
+    edge::first_hop::Path, worker::supervision::Supervised, Address, Error, Message, Node, Result,
+    Route,
+};
+use ring::rand::{SecureRandom, SystemRandom};
+use tokio::{sync::watch, time::sleep};
+
+use crate::{
+    current::Current,
+    forwarder::{
+        limits::{FIRST_PAUSE, MAX_PAUSE},
+        protocol::Request,
+        remote::{
+            registrar::{Granted, Registrar},
+            Forwarded, RegistrationState,
+        },
+        FORWARDING_SERVICE,
+    },
+};
+
+/// Tells a keeper to give its forwarder up.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub(super) struct Stop;
+
+pub(super) struct Keeper {
+    release: Release,
+    /// What runs from the start on.
+    keeping: Option<Keeping>,
+    /// Taken when the forwarder is given up. It holds the right of the hub too.
+    supervised: Option<Supervised>,
+}
+
+/// What a keeper's one task works with.
+#[derive(Clone)]
+struct Keeping {
+    registrar: Registrar,
+    path: Path,
+    epoch: u64,
+    granted: Granted,
+    state: Arc<watch::Sender<RegistrationState>>,
+    /// Whether the hub forwards at the start.
+    registered: bool,
+}
+
+/// What is needed to tell the hub that the forwarder is no longer wanted.
+#[derive(Clone)]
+struct Release {
+    node: Node,
+    hub: Route,
+    state: Arc<watch::Sender<RegistrationState>>,
+}
+
+impl Keeper {
+    /// Registers for the first time and starts a keeper for what the hub has granted.
+    ///
+    /// # Errors
+    /// If the hub cannot be reached, refuses, or does not answer in time.
+    pub(super) async fn launch(
+        mut registrar: Registrar,
+        forwarded: Forwarded,
+    ) -> Result<(Current<Self>, watch::Receiver<RegistrationState>)> {
+        let node = registrar.node().clone();
+        let hub = registrar.hub().clone();
+        let mut path = node.path(&hub)?;
+        let connecting = async {
+            let attempted = path.attempted().await;
+            attempted.map_err(|failure| registrar.unreachable(&failure))
+        };
+        registrar.in_time(connecting).await?;
+        let epoch = path.state().epoch;
+        let granted = register(&mut registrar, &mut path, epoch).await?;
+        let first = RegistrationState {
+            address: granted.address.clone(),
+            registered: true,
+            registrations: 1,
+            bits: granted.bits,
+        };
+        let (state, watched) = watch::channel(first);
+        let state = Arc::new(state);
+        let release = Release { node: node.clone(), hub, state: state.clone() };
+        let keeping = Keeping { registrar, path, epoch, granted, state, registered: true };
+        let current = Current::none();
+        supervise(&node, release, keeping, forwarded, current.clone())?;
+        Ok((current, watched))
+    }
+}
+
+/// Starts a keeper, and another one after a panic, until the program gives the forwarder up.
+fn supervise(
+    node: &Node,
+    release: Release,
+    keeping: Keeping,
+    forwarded: Forwarded,
+    current: Current<Keeper>,
+) -> Result<()> {
+    let arbiter = node.arbiter_for(&keeping.path);
+    let what = format!("the remote forwarder at {}", release.hub);
+    let (own, begun) = (node.clone(), AtomicBool::new(false));
+    Supervised::start(node, what, move |mut supervised| {
+        // The right of the hub lives as long as this closure.
+        let _right = &forwarded;
+        if current.is_ended() {
+            supervised.end();
+            release.send();
+            return Ok(());
+        }
+        let mut keeping = keeping.clone();
+        keeping.registered = !begun.swap(true, Ordering::AcqRel);
+        let (release, supervised) = (release.clone(), Some(supervised));
+        let keeper = Keeper { release, keeping: Some(keeping), supervised };
+        if let Err(ended) = current.set(own.start_on(arbiter, move |_| keeper)) {
+            // One control message for each actor.
+            #[allow(clippy::disallowed_methods)]
+            ended.do_send(Stop);
+        }
+        Ok(())
+    })
+}
+
+impl Actor for Keeper {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Context<Self>) {
+        if let Some(keeping) = self.keeping.take() {
+            context.spawn(keeping.keep().into_actor(self));
+        }
+    }
+}
+
+impl Handler<Stop> for Keeper {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, context: &mut Context<Self>) {
+        if let Some(mut supervised) = self.supervised.take() {
+            supervised.end();
+        }
+        // The task goes with the context.
+        context.stop();
+        self.release.send();
+    }
+}
+
+impl Release {
+    fn send(&self) {
+        let state = self.state.borrow().clone();
+        if !state.registered {
+            return;
+        }
+        self.state.send_modify(|state| state.registered = false);
+        let service = self.hub.then(FORWARDING_SERVICE);
+        // Nobody waits for an answer: there is none, and a hub that is gone needs no word.
+        let request =
+            Message::new(service, Address::random().into(), Request::Release(state.bits).encode());
+        if let Err(undelivered) = self.node.try_route_chosen(request) {
+            log::debug!("a hub was not told that its forwarder is free: {}", undelivered.notice);
+        }
+    }
+}
+
+impl Keeping {
+    async fn keep(mut self) {
+        loop {
+            let reason = match std::mem::replace(&mut self.registered, true) {
+                true => self.while_registered().await,
+                false => "its keeper panicked".into(),
+            };
+            self.state.send_modify(|state| state.registered = false);
+            let hub = self.registrar.hub().clone();
+            log::warn!("the hub {hub} no longer forwards here: {reason}; registering again");
+            if self.register_again().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Renews until the forwarder is lost, and says how.
+    async fn while_registered(&mut self) -> String {
+        loop {
+            let renewal = async {
+                sleep(self.granted.lease / 3).await;
+                self.registrar.in_time(self.registrar.renew(&self.granted)).await
+            };
+            let lost = tokio::select! {
+                renewed = renewal => renewed.err().map(|error| error.one_line()),
+                () = self.path.lost(self.epoch) => Some("the connection was lost".into()),
+            };
+            if let Some(reason) = lost {
+                return reason;
+            }
+        }
+    }
+
+    /// Tries until the hub forwards again.
+    ///
+    /// # Errors
+    /// If the node is stopped.
+    async fn register_again(&mut self) -> Result<()> {
+        let mut pause = FIRST_PAUSE;
+        let mut complaint = String::new();
+        loop {
+            let error = match self.try_again().await {
+                Ok(granted) => {
+                    self.regained(granted);
+                    return Ok(());
+                }
+                Err(Error::Stopped) => return Err(Error::Stopped),
+                Err(error) => error.one_line(),
+            };
+            if error != complaint {
+                log::warn!("{error}; trying again");
+                complaint = error;
+            }
+            sleep(jitter(pause)).await;
+            pause = (pause * 2).min(MAX_PAUSE);
+        }
+    }
+
+    async fn try_again(&mut self) -> Result<Granted> {
+        // The connection's actor may be another by now; asking for the path dials where it must.
+        self.path = self.registrar.node().path(self.registrar.hub())?;
+        self.path.up().await;
+        self.epoch = self.path.state().epoch;
+        register(&mut self.registrar, &mut self.path, self.epoch).await
+    }
+
+    fn regained(&mut self, granted: Granted) {
+        let (hub, address) = (self.registrar.hub(), &granted.address);
+        if *address == self.granted.address {
+            log::info!("the hub {hub} forwards here again, at the same address");
+        } else {
+            log::warn!("the hub {hub} forwards here again, at a NEW address: {address} (no identity is behind the destination that could claim the old one)");
+        }
+        self.granted = granted;
+        self.state.send_modify(|state| {
+            state.address = self.granted.address.clone();
+            state.bits = self.granted.bits;
+            state.registered = true;
+            state.registrations += 1;
+        });
+    }
+}
+
+/// One registration over a path that is up; it fails at once when that is lost.
+async fn register(registrar: &mut Registrar, path: &mut Path, epoch: u64) -> Result<Granted> {
+    let hub = registrar.hub().clone();
+    let lost = registrar.unreachable("the connection was lost");
+    tokio::select! {
+        granted = super::registrar::in_time(&hub, registrar.register()) => granted,
+        () = path.lost(epoch) => Err(lost),
+    }
+}
+
+/// Spreads the attempts of many nodes that lost the same hub: between half of `pause` and all of it.
+fn jitter(pause: Duration) -> Duration {
+    let mut byte = [0];
+    // Without randomness all wait equally long.
+    let _ = SystemRandom::new().fill(&mut byte);
+    pause / 2 + pause * u32::from(byte[0]) / 512
+}

@@ -1,0 +1,197 @@
+//! The questions that a node asks the forwarding service of its hub.
+
+use std::{future::Future, io, time::Duration};
+
+use ockam_actix_runtime::{
+    message::{notice::Notice, Kind},
+    Address, Context, Error, Node, Payload, Reason, Result, Route,
+};
+use tokio::time::timeout;
+
+use crate::{
+    forwarder::{
+        address::ForwardingAddress,
+        limits::REGISTRATION_TIMEOUT,
+        protocol::{
+            claim::{self, Bits, Salt},
+            Answer, Request,
+        },
+        FORWARDING_SERVICE,
+    },
+    identity::local_identity::LocalIdentity,
+    secure_channel::{ChannelListeners, OpenedChannels},
+};
+
+/// Registers one destination with one hub.
+#[derive(Clone)]
+pub(super) struct Registrar {
+    node: Node,
+    hub: Route,
+    destination: Address,
+    /// Made at the first registration with an identity and kept, so that the address survives a
+    /// change of keys.
+    salt: Option<Salt>,
+}
+
+/// A forwarder that the hub has made.
+#[derive(Clone, Debug)]
+pub(super) struct Granted {
+    pub(super) bits: Bits,
+    pub(super) address: ForwardingAddress,
+    pub(super) lease: Duration,
+}
+
+impl Registrar {
+    pub(super) fn new(node: Node, hub: Route, destination: Address) -> Self {
+        Self { node, hub, destination, salt: None }
+    }
+
+    pub(super) fn hub(&self) -> &Route {
+        &self.hub
+    }
+
+    pub(super) fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Asks for a forwarder: for the identity's own where one is behind the destination, else for
+    /// any.
+    ///
+    /// # Errors
+    /// If the hub refuses, is not heard of in time, or breaks the protocol. All of them name the hub.
+    pub(super) async fn register(&mut self) -> Result<Granted> {
+        let listeners = self.node.extension::<ChannelListeners>();
+        match listeners.identity_of(&self.destination) {
+            Some(identity) => self.register_claimed(&identity).await,
+            None => self.register_any().await,
+        }
+    }
+
+    /// Asks for the forwarder to be kept.
+    ///
+    /// # Errors
+    /// As [`Registrar::register`].
+    pub(super) async fn renew(&self, granted: &Granted) -> Result<()> {
+        let answer = self.ask(Request::Renew(granted.bits)).await?;
+        self.expect_registered(answer, Some(granted.bits)).map(|_| ())
+    }
+
+    async fn register_any(&self) -> Result<Granted> {
+        let destination = Route::from(self.destination.clone());
+        let answer = self.ask(Request::Register { destination, claim: None }).await?;
+        let (bits, lease) = self.expect_registered(answer, None)?;
+        Ok(Granted { bits, address: bits.forwarding_address(None), lease })
+    }
+
+    async fn register_claimed(&mut self, identity: &LocalIdentity) -> Result<Granted> {
+        let destination = Route::from(self.destination.clone());
+        let hub = self.node.extension::<OpenedChannels>().lasting_name_of(&self.hub);
+        let derive = || Salt::derive(identity, &hub, &destination);
+        let salt = *self.salt.get_or_insert_with(derive);
+        let claim = (identity.identifier(), salt);
+        let register = Request::Register { destination: destination.clone(), claim: Some(claim) };
+        let nonce = match self.ask(register).await? {
+            Answer::Challenge(nonce) => nonce,
+            answer => return Err(self.unexpected(answer)),
+        };
+        let proof = Request::Proof {
+            signature: claim::prove(identity, &salt, &nonce, &destination),
+            destination,
+            claim,
+            nonce,
+            identity: identity.identity().encode(),
+        };
+        let claimed = Bits::of(&claim.0, &salt);
+        let answer = self.ask(proof).await?;
+        let (bits, lease) = self.expect_registered(answer, Some(claimed))?;
+        Ok(Granted { bits, address: bits.forwarding_address(Some(claim.0)), lease })
+    }
+
+    fn expect_registered(&self, answer: Answer, own: Option<Bits>) -> Result<(Bits, Duration)> {
+        match answer {
+            Answer::Registered { bits, lease_seconds } if own.is_none_or(|own| own == bits) => {
+                Ok((bits, Duration::from_secs(lease_seconds.into())))
+            }
+            answer => Err(self.unexpected(answer)),
+        }
+    }
+
+    /// One question and its answer. Each has a mailbox of its own, so no answer is taken for another's.
+    async fn ask(&self, request: Request) -> Result<Answer> {
+        let mut mailbox = Context::new(&self.node)?;
+        let service = self.hub.then(FORWARDING_SERVICE);
+        mailbox.send(service, request.encode()).await?;
+        let first_hop = self.hub.first().ok_or(Error::EmptyRoute)?;
+        loop {
+            let answer = mailbox.receive::<Payload>().await?;
+            if !answer.origin().came_through(first_hop) {
+                continue;
+            }
+            if answer.kind() == Kind::Notice {
+                return Err(self.undelivered(Notice::decode(answer.body())));
+            }
+            return Answer::decode(answer.body()).map_err(|error| {
+                self.blame(format!(
+                    "sent something that is no answer of a forwarding service: {error}"
+                ))
+            });
+        }
+    }
+
+    fn undelivered(&self, notice: Option<Notice>) -> Error {
+        let service = notice.as_ref().is_some_and(|notice| {
+            notice.reason == Reason::Unreachable && notice.hop.as_str() == FORWARDING_SERVICE
+        });
+        if service {
+            let text = format!(
+                "has no forwarding service that this node may use: is \"{FORWARDING_SERVICE}\" started there?"
+            );
+            return self.blame(text);
+        }
+        let notice = notice.map_or_else(String::new, |notice| format!(": {notice}"));
+        self.blame(format!("did not get the request for a forwarder{notice}"))
+    }
+
+    fn unexpected(&self, answer: Answer) -> Error {
+        self.blame(match answer {
+            Answer::Refused { refusal, text } if text.is_empty() => {
+                format!("refused to forward to \"{}\": {refusal}", self.destination)
+            }
+            Answer::Refused { text, .. } => {
+                format!("refused to forward to \"{}\": {text}", self.destination)
+            }
+            answer => {
+                format!("broke the protocol of forwarders: it sent {answer} that was not due")
+            }
+        })
+    }
+
+    fn blame(&self, what: String) -> Error {
+        Error::Peer { who: format!("the hub {}", self.hub), what }
+    }
+
+    /// The error for a hub that there is no connection with.
+    pub(super) fn unreachable(&self, failure: &str) -> Error {
+        let what = format!("cannot register \"{}\" with the hub {}", self.destination, self.hub);
+        Error::transport(what, io::Error::other(failure.to_owned()))
+    }
+
+    /// Bounds what asks the hub.
+    ///
+    /// # Errors
+    /// Those of `asking`, and that the hub did not answer.
+    pub(super) async fn in_time<T>(&self, asking: impl Future<Output = Result<T>>) -> Result<T> {
+        in_time(&self.hub, asking).await
+    }
+}
+
+/// Bounds what asks `hub`.
+///
+/// # Errors
+/// Those of `asking`, and that the hub did not answer.
+pub(super) async fn in_time<T>(hub: &Route, asking: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(REGISTRATION_TIMEOUT, asking).await.unwrap_or_else(|_| {
+        let waited_for = format!("the hub {hub} to register a forwarder");
+        Err(Error::TimedOut { waited_for, seconds: REGISTRATION_TIMEOUT.as_secs() })
+    })
+}

@@ -1,0 +1,294 @@
+//! Trust policies: who may be at the other end of a channel.
+//!
+//! A policy sees verified identifiers only and answers with a [`Decision`] whose reason goes into logs and errors. Any
+//! `Fn(&TrustContext) -> bool` (or `-> Decision`) is a policy too:
+//!
+//! ```
+//! # use ockam_actix_runtime::address::identifier::Identifier;
+//! # use ockam_actix_workers::identity::policy::{TrustContext, TrustEveryonePolicy, TrustIdentifierPolicy, TrustPolicy};
+//! # let alice = Identifier::from_bytes([1; 32]);
+//! let not_myself = |context: &TrustContext| context.peer != context.own;
+//! let policy = TrustIdentifierPolicy::new(alice).or(TrustEveryonePolicy).and(not_myself);
+//! assert!(policy.check(&TrustContext::new(Identifier::from_bytes([2; 32]), alice)).is_trusted());
+//! ```
+
+use std::{borrow::Cow, collections::BTreeSet, fmt, sync::Arc};
+
+use crate::identity::Identity;
+use ockam_actix_runtime::address::identifier::Identifier;
+
+#[cfg(test)]
+mod tests;
+
+/// What a policy may base its decision on. More may be added, so build it with [`TrustContext::new`] or [`TrustContext::of`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TrustContext {
+    /// The identity that asks.
+    pub own: Identifier,
+    /// The identity that has proved itself at the other end.
+    pub peer: Identifier,
+    /// The same with the history of its keys, verified; `None` where only the identifier is known.
+    pub identity: Option<Identity>,
+}
+
+impl TrustContext {
+    /// `own` asks whether to trust `peer`.
+    #[must_use]
+    pub fn new(own: Identifier, peer: Identifier) -> Self {
+        Self { own, peer, identity: None }
+    }
+
+    /// `own` asks whether to trust `identity`, which has proved itself.
+    #[must_use]
+    pub fn of(own: Identifier, identity: Identity) -> Self {
+        Self { own, peer: identity.identifier(), identity: Some(identity) }
+    }
+}
+
+/// The answer of a policy. `Display` gives the reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Decision {
+    /// The channel may be used.
+    Trusted,
+    /// It may not, for this reason.
+    Rejected(Cow<'static, str>),
+}
+
+impl Decision {
+    /// A rejection with its reason: one clause without a full stop.
+    pub fn reject(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Rejected(reason.into())
+    }
+
+    /// Whether the peer is trusted.
+    #[must_use]
+    pub fn is_trusted(&self) -> bool {
+        matches!(self, Self::Trusted)
+    }
+}
+
+impl From<bool> for Decision {
+    fn from(trusted: bool) -> Self {
+        match trusted {
+            true => Self::Trusted,
+            false => Self::reject("the policy said no"),
+        }
+    }
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Trusted => f.write_str("trusted"),
+            Self::Rejected(reason) => f.write_str(reason),
+        }
+    }
+}
+
+/// Decides whether an authenticated peer is also a wanted one.
+pub trait TrustPolicy: Send + Sync + 'static {
+    /// Decides about one peer. It is called in the middle of a handshake: it must be quick and must not block.
+    fn check(&self, context: &TrustContext) -> Decision;
+
+    /// Whether it trusts whoever proves any identity, so that nothing but a pin keeps out a node in
+    /// the middle. Said only to warn; `false` where that is not known.
+    fn trusts_everyone(&self) -> bool {
+        false
+    }
+
+    /// The one identity that it was pinned to. Said only to explain why nobody else is accepted.
+    fn pin(&self) -> Option<Identifier> {
+        None
+    }
+
+    /// Both must trust; the first rejection counts.
+    fn and<P: TrustPolicy>(self, other: P) -> AllOf<Self, P>
+    where
+        Self: Sized,
+    {
+        AllOf(self, other)
+    }
+
+    /// One of them must trust; otherwise both reasons are given.
+    fn or<P: TrustPolicy>(self, other: P) -> AnyOf<Self, P>
+    where
+        Self: Sized,
+    {
+        AnyOf(self, other)
+    }
+
+    /// This policy, and the peer must also be `identifier`, whatever this policy says.
+    fn pinned(self, identifier: Identifier) -> PinnedPolicy<Self>
+    where
+        Self: Sized,
+    {
+        PinnedPolicy { inner: self, identifier }
+    }
+}
+
+/// Trusts every peer that proves some identity. Alone it leaves room for a node in the middle that proves its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TrustEveryonePolicy;
+
+impl TrustPolicy for TrustEveryonePolicy {
+    fn check(&self, _: &TrustContext) -> Decision {
+        Decision::Trusted
+    }
+
+    fn trusts_everyone(&self) -> bool {
+        true
+    }
+}
+
+/// Trusts one identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustIdentifierPolicy {
+    identifier: Identifier,
+}
+
+impl TrustIdentifierPolicy {
+    /// Trusts `identifier`.
+    #[must_use]
+    pub fn new(identifier: Identifier) -> Self {
+        Self { identifier }
+    }
+}
+
+impl TrustPolicy for TrustIdentifierPolicy {
+    fn check(&self, context: &TrustContext) -> Decision {
+        if context.peer == self.identifier {
+            return Decision::Trusted;
+        }
+        Decision::reject(format!(
+            "{} is not the trusted identity {}",
+            context.peer, self.identifier
+        ))
+    }
+}
+
+/// Trusts each identity of a set; with an empty set, nobody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustMultiIdentifiersPolicy {
+    identifiers: BTreeSet<Identifier>,
+}
+
+impl TrustMultiIdentifiersPolicy {
+    /// Trusts each of `identifiers`.
+    #[must_use]
+    pub fn new(identifiers: impl IntoIterator<Item = Identifier>) -> Self {
+        Self { identifiers: identifiers.into_iter().collect() }
+    }
+}
+
+impl TrustPolicy for TrustMultiIdentifiersPolicy {
+    fn check(&self, context: &TrustContext) -> Decision {
+        if self.identifiers.contains(&context.peer) {
+            return Decision::Trusted;
+        }
+        Decision::reject(format!(
+            "{} is none of the {} trusted identities",
+            context.peer,
+            self.identifiers.len()
+        ))
+    }
+}
+
+/// Made by [`TrustPolicy::and`].
+#[derive(Debug, Clone)]
+pub struct AllOf<A, B>(A, B);
+
+impl<A: TrustPolicy, B: TrustPolicy> TrustPolicy for AllOf<A, B> {
+    fn check(&self, context: &TrustContext) -> Decision {
+        match self.0.check(context) {
+            Decision::Trusted => self.1.check(context),
+            rejected => rejected,
+        }
+    }
+
+    fn trusts_everyone(&self) -> bool {
+        self.0.trusts_everyone() && self.1.trusts_everyone()
+    }
+}
+
+/// Made by [`TrustPolicy::or`].
+#[derive(Debug, Clone)]
+pub struct AnyOf<A, B>(A, B);
+
+impl<A: TrustPolicy, B: TrustPolicy> TrustPolicy for AnyOf<A, B> {
+    fn check(&self, context: &TrustContext) -> Decision {
+        let Decision::Rejected(first) = self.0.check(context) else { return Decision::Trusted };
+        match self.1.check(context) {
+            Decision::Rejected(second) => Decision::reject(format!("{first}, and {second}")),
+            Decision::Trusted => Decision::Trusted,
+        }
+    }
+
+    fn trusts_everyone(&self) -> bool {
+        self.0.trusts_everyone() || self.1.trusts_everyone()
+    }
+}
+
+/// Made by [`TrustPolicy::pinned`]: another policy, and one identity that it must be.
+///
+/// The pin comes from the address that the user was given. It is checked first, so that its reason, the more alarming one, is shown.
+#[derive(Debug, Clone)]
+pub struct PinnedPolicy<P> {
+    inner: P,
+    identifier: Identifier,
+}
+
+impl<P: TrustPolicy> TrustPolicy for PinnedPolicy<P> {
+    fn check(&self, context: &TrustContext) -> Decision {
+        if context.peer == self.identifier {
+            return self.inner.check(context);
+        }
+        Decision::reject(format!(
+            "the address pins {} but {} answered; someone may be in the middle",
+            self.identifier, context.peer
+        ))
+    }
+
+    fn pin(&self) -> Option<Identifier> {
+        Some(self.identifier)
+    }
+}
+
+impl TrustPolicy for Arc<dyn TrustPolicy> {
+    fn check(&self, context: &TrustContext) -> Decision {
+        (**self).check(context)
+    }
+
+    fn trusts_everyone(&self) -> bool {
+        (**self).trusts_everyone()
+    }
+
+    fn pin(&self) -> Option<Identifier> {
+        (**self).pin()
+    }
+}
+
+impl TrustPolicy for Box<dyn TrustPolicy> {
+    fn check(&self, context: &TrustContext) -> Decision {
+        (**self).check(context)
+    }
+
+    fn trusts_everyone(&self) -> bool {
+        (**self).trusts_everyone()
+    }
+
+    fn pin(&self) -> Option<Identifier> {
+        (**self).pin()
+    }
+}
+
+impl<F, D> TrustPolicy for F
+where
+    F: Fn(&TrustContext) -> D + Send + Sync + 'static,
+    D: Into<Decision>,
+{
+    fn check(&self, context: &TrustContext) -> Decision {
+        self(context).into()
+    }
+}

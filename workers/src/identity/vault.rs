@@ -1,0 +1,245 @@
+//! The vault: named identities and their secrets, in memory or kept in a file.
+//!
+//! A [`Vault`] is a handle; its clones share one vault. Changes are made on a copy, written to the file if there is one, and only then
+//! become visible: a change that was reported as failed did not happen, and one that was reported as done is on disk.
+
+use std::{
+    fmt,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use ring::rand::SystemRandom;
+use thiserror::Error;
+
+use crate::identity::{
+    local_identity::LocalIdentity,
+    signature::Signature,
+    vault::file::{KdfCost, Secret, VaultFile, VaultFileError},
+    Identity, IdentityError,
+};
+use ockam_actix_runtime::{address::identifier::Identifier, Node};
+
+mod content;
+pub mod file;
+#[cfg(test)]
+mod tests;
+
+/// Identities in one vault. All of them are written with every change, so this stays a small file.
+pub const MAX_IDENTITIES: usize = 256;
+
+/// Bytes of the longest name of an identity.
+pub const MAX_NAME: usize = 64;
+
+/// A handle on a vault.
+#[derive(Clone)]
+pub struct Vault(Arc<Mutex<State>>);
+
+struct State {
+    entries: Vec<Entry>,
+    file: Option<VaultFile>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    name: String,
+    identity: LocalIdentity,
+}
+
+/// Why a vault did not do what it was asked to.
+#[derive(Debug, Error)]
+pub enum VaultError {
+    /// Caller: no identity of this vault has this identifier.
+    #[error("the vault holds no identity {0}")]
+    UnknownIdentifier(Identifier),
+    /// Caller: no identity of this vault has this name.
+    #[error("the vault holds no identity named {0:?}")]
+    UnknownName(String),
+    /// Caller: names are unique.
+    #[error("the vault already holds an identity named {0:?}")]
+    NameTaken(String),
+    /// Caller: empty, too long or with control characters.
+    #[error("{0:?} is no name for an identity: it needs 1 to {MAX_NAME} bytes without control characters")]
+    BadName(String),
+    /// Caller: too many identities.
+    #[error("the vault is full: it holds {MAX_IDENTITIES} identities")]
+    Full,
+    /// Caller: the history of the identity cannot grow.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// System: no randomness.
+    #[error("the system gave no randomness for new keys")]
+    NoRandomness,
+    /// The file was not read or written.
+    #[error(transparent)]
+    File(#[from] VaultFileError),
+}
+
+impl Vault {
+    /// An empty vault that is gone with its last handle.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::new(State { entries: Vec::new(), file: None })
+    }
+
+    /// An empty vault for a program on a node. It is gone with its last handle; for identities that
+    /// survive the program see [`Vault::open`].
+    ///
+    /// # Errors
+    /// None now; a result, because a vault that asks the operating system for a key store may fail.
+    pub fn create(_: &impl AsRef<Node>) -> Result<Self, VaultError> {
+        Ok(Self::in_memory())
+    }
+
+    /// Opens the vault in the file at `path`, or creates it there. The directory must exist.
+    ///
+    /// It takes some tenths of a second with a passphrase, on purpose, and 64 MiB meanwhile: never on an arbiter. Every change waits for the disk.
+    ///
+    /// # Errors
+    /// See [`VaultFileError`]; each names the file and what can be done.
+    pub fn open(path: impl AsRef<Path>, secret: &Secret) -> Result<Self, VaultError> {
+        Self::open_with_cost(path.as_ref(), secret, KdfCost::DEFAULT)
+    }
+
+    pub(crate) fn open_with_cost(
+        path: &Path,
+        secret: &Secret,
+        cost: KdfCost,
+    ) -> Result<Self, VaultError> {
+        let (file, content) = VaultFile::open_or_create(path, secret, cost, &content::encode(&[]))?;
+        let entries = content::decode(&content).ok_or_else(|| file.unreadable_content())?;
+        Ok(Self::new(State { entries, file: Some(file) }))
+    }
+
+    fn new(state: State) -> Self {
+        Self(Arc::new(Mutex::new(state)))
+    }
+
+    /// Creates an identity with new keys.
+    ///
+    /// # Errors
+    /// When the name is taken or none, the vault is full, or the file was not written.
+    pub fn create_identity(&self, name: &str) -> Result<Identifier, VaultError> {
+        if !(1..=MAX_NAME).contains(&name.len()) || name.chars().any(char::is_control) {
+            return Err(VaultError::BadName(name.to_owned()));
+        }
+        self.change(|entries| {
+            if entries.iter().any(|entry| entry.name == name) {
+                return Err(VaultError::NameTaken(name.to_owned()));
+            }
+            if entries.len() == MAX_IDENTITIES {
+                return Err(VaultError::Full);
+            }
+            let identity =
+                LocalIdentity::generate(&SystemRandom::new()).ok_or(VaultError::NoRandomness)?;
+            let identifier = identity.identifier();
+            entries.push(Entry { name: name.to_owned(), identity });
+            Ok(identifier)
+        })
+    }
+
+    /// Replaces the Ed25519 key and the X25519 static key of an identity. Its identifier stays.
+    ///
+    /// # Errors
+    /// When it is not here, its history is full, or the file was not written.
+    pub fn rotate(&self, identifier: &Identifier) -> Result<Identity, VaultError> {
+        self.change(|entries| {
+            let entry = entries.iter_mut().find(|entry| entry.identity.identifier() == *identifier);
+            let entry = entry.ok_or(VaultError::UnknownIdentifier(*identifier))?;
+            entry.identity =
+                entry.identity.rotated(&SystemRandom::new()).ok_or(VaultError::NoRandomness)??;
+            Ok(entry.identity.identity().clone())
+        })
+    }
+
+    /// Removes an identity and wipes its secrets. Nothing brings them back.
+    ///
+    /// # Errors
+    /// When it is not here, or the file was not written.
+    pub fn remove(&self, identifier: &Identifier) -> Result<(), VaultError> {
+        self.change(|entries| {
+            let position =
+                entries.iter().position(|entry| entry.identity.identifier() == *identifier);
+            entries.remove(position.ok_or(VaultError::UnknownIdentifier(*identifier))?);
+            Ok(())
+        })
+    }
+
+    /// The public part of an identity.
+    ///
+    /// # Errors
+    /// When it is not here.
+    pub fn identity(&self, identifier: &Identifier) -> Result<Identity, VaultError> {
+        self.local_identity(identifier).map(|local| local.identity().clone())
+    }
+
+    /// The identity with its secrets as they are now: what a handshake is given.
+    ///
+    /// # Errors
+    /// When it is not here.
+    pub fn local_identity(&self, identifier: &Identifier) -> Result<LocalIdentity, VaultError> {
+        let state = self.lock();
+        let entry = state.entries.iter().find(|entry| entry.identity.identifier() == *identifier);
+        entry.map(|entry| entry.identity.clone()).ok_or(VaultError::UnknownIdentifier(*identifier))
+    }
+
+    /// The identifier behind a name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn find(&self, name: &str) -> Result<Identifier, VaultError> {
+        let state = self.lock();
+        let entry = state.entries.iter().find(|entry| entry.name == name);
+        entry
+            .map(|entry| entry.identity.identifier())
+            .ok_or_else(|| VaultError::UnknownName(name.to_owned()))
+    }
+
+    /// Every name with its identifier, the oldest first.
+    #[must_use]
+    pub fn names(&self) -> Vec<(String, Identifier)> {
+        self.lock()
+            .entries
+            .iter()
+            .map(|entry| (entry.name.clone(), entry.identity.identifier()))
+            .collect()
+    }
+
+    /// Signs a message with the key in force; [`Identity::verify`] checks it.
+    ///
+    /// # Errors
+    /// When the identity is not here.
+    pub fn sign(&self, identifier: &Identifier, message: &[u8]) -> Result<Signature, VaultError> {
+        self.local_identity(identifier).map(|local| local.sign(message))
+    }
+
+    /// Makes a change on a copy and keeps it once it is safe.
+    fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Vec<Entry>) -> Result<T, VaultError>,
+    ) -> Result<T, VaultError> {
+        let mut state = self.lock();
+        let mut entries = state.entries.clone();
+        let result = change(&mut entries)?;
+        if let Some(file) = &mut state.file {
+            file.replace(&content::encode(&entries))?;
+        }
+        state.entries = entries;
+        Ok(result)
+    }
+
+    /// A panic elsewhere cannot leave half a change behind, so a poisoned lock is as good as any.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `try_lock`: a log line must not wait for the disk.
+        match self.0.try_lock() {
+            Ok(state) => write!(f, "Vault({} identities, secrets redacted)", state.entries.len()),
+            Err(_) => f.write_str("Vault(in use, secrets redacted)"),
+        }
+    }
+}

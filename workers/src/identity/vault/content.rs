@@ -1,0 +1,60 @@
+//! What a vault file holds, before encryption: an array of `[text name, history, bin seed, bin static secret]`.
+
+use zeroize::Zeroizing;
+
+use crate::{
+    identity::{
+        self,
+        local_identity::LocalIdentity,
+        secret_bytes::SecretKey,
+        vault::{Entry, MAX_IDENTITIES, MAX_NAME},
+        Identity,
+    },
+    messagepack::{Reader, Writer},
+};
+
+/// Bytes of the longest entry: array header, name, history, two keys.
+const MAX_ENTRY: usize = 1 + 2 + MAX_NAME + identity::MAX_ENCODED + 2 * 34;
+
+/// The entries as bytes. The room is reserved at once, because a buffer that grows leaves secrets behind where it was.
+pub(super) fn encode(entries: &[Entry]) -> Zeroizing<Vec<u8>> {
+    let mut writer = Writer::with_capacity(5 + entries.len() * MAX_ENTRY);
+    writer.array(entries.len());
+    for Entry { name, identity } in entries {
+        writer.array(4);
+        writer.text(name);
+        identity.identity().write(&mut writer);
+        writer.bin(identity.seed().expose());
+        writer.bin(identity.static_key().secret().expose());
+    }
+    Zeroizing::new(writer.finish())
+}
+
+/// The entries in `content`, or `None`. It was authenticated before, so anything wrong in it is the fault of the program that wrote it.
+pub(super) fn decode(content: &[u8]) -> Option<Vec<Entry>> {
+    let mut reader = Reader::new(content);
+    let count = reader.array(0..=MAX_IDENTITIES).ok()?;
+    let mut entries: Vec<Entry> = Vec::with_capacity(count);
+    for _ in 0..count {
+        let entry = decode_entry(&mut reader)?;
+        let repeated = |earlier: &Entry| {
+            earlier.name == entry.name
+                || earlier.identity.identifier() == entry.identity.identifier()
+        };
+        if entries.iter().any(repeated) {
+            return None;
+        }
+        entries.push(entry);
+    }
+    reader.finish().ok()?;
+    Some(entries)
+}
+
+fn decode_entry(reader: &mut Reader<'_>) -> Option<Entry> {
+    reader.array(4..=4).ok()?;
+    let name = reader.text(1..=MAX_NAME).ok()?.to_owned();
+    let identity = Identity::read(reader).ok()?;
+    let seed = SecretKey::copy_of(reader.bin().ok()?);
+    let static_secret = SecretKey::copy_of(reader.bin().ok()?);
+    Some(Entry { name, identity: LocalIdentity::restore(identity, seed, static_secret)? })
+}

@@ -1,0 +1,129 @@
+//! What can go wrong with a vault file. Every text names the file and says what to do.
+
+use std::{io, path::PathBuf};
+
+use thiserror::Error;
+
+/// Why a vault file was not opened or not written.
+#[derive(Debug, Error)]
+pub enum VaultFileError {
+    /// The directory is missing or cannot be entered.
+    #[error("cannot reach the directory of the vault {}: {source}; create the directory first", path.display())]
+    NoDirectory {
+        /// The vault.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is there and cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    NotRead {
+        /// The vault or the key file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file was not written; the old one, if any, is unchanged.
+    #[error("cannot write {}: {source}; what was there before is unchanged", path.display())]
+    NotWritten {
+        /// The vault or the key file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The new file is in place, but its directory entry may not survive a power failure.
+    #[error("wrote {} but could not sync its directory: {source}; open the vault again and repeat the change", path.display())]
+    NotSynced {
+        /// The vault.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Others than the owner have rights on the file.
+    #[error("others can access {} (mode {mode:03o}); run: chmod 600 {}", path.display(), path.display())]
+    LoosePermissions {
+        /// The vault or the key file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The first bytes are not those of a vault.
+    #[error("{} is not a vault file; check the path", path.display())]
+    NotAVault {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Written by a newer program.
+    #[error("{} is a vault of version {version}, and this program knows version 1; use a newer program", path.display())]
+    Version {
+        /// The vault.
+        path: PathBuf,
+        /// Its version.
+        version: u8,
+    },
+    /// Something is wrong that no passphrase explains.
+    #[error("{} is damaged: {what}; restore it from a backup", path.display())]
+    Damaged {
+        /// The vault.
+        path: PathBuf,
+        /// What was noticed.
+        what: &'static str,
+    },
+    /// The content does not decrypt. Encryption cannot tell the two causes apart.
+    #[error("{} does not open: the passphrase or key file is wrong, or the file is damaged; check the secret, then restore the file from a backup", path.display())]
+    WrongSecretOrDamaged {
+        /// The vault.
+        path: PathBuf,
+    },
+    /// The vault was made with the other kind of secret.
+    #[error("{} was made with a {wanted}; give that to open it", path.display())]
+    OtherSecretKind {
+        /// The vault.
+        path: PathBuf,
+        /// What it was made with.
+        wanted: &'static str,
+    },
+    /// The key file is missing although its vault exists.
+    #[error("the key file {} of the vault {} is missing; restore it, without it the vault stays shut", path.display(), vault.display())]
+    NoKeyFile {
+        /// The key file.
+        path: PathBuf,
+        /// The vault.
+        vault: PathBuf,
+    },
+    /// The key file does not have its 32 bytes.
+    #[error("{} is no key file: it must hold exactly 32 random bytes", path.display())]
+    BadKeyFile {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// A passphrase without a character.
+    #[error("the passphrase for {} is empty; choose one", path.display())]
+    EmptyPassphrase {
+        /// The vault.
+        path: PathBuf,
+    },
+    /// Another program wrote the file since it was read here.
+    #[error("{} was changed by another program; open it again and repeat the change", path.display())]
+    ChangedMeanwhile {
+        /// The vault.
+        path: PathBuf,
+    },
+    /// It decrypts and then holds something else: a fault of the program that wrote it.
+    #[error("{} opens but its content makes no sense; please report this, and restore it from a backup", path.display())]
+    UnreadableContent {
+        /// The vault.
+        path: PathBuf,
+    },
+    /// The system has not enough memory for the key derivation.
+    #[error("cannot derive the key of {}: {what}", path.display())]
+    KeyDerivation {
+        /// The vault.
+        path: PathBuf,
+        /// What was missing.
+        what: String,
+    },
+    /// The system gave no randomness.
+    #[error("the system gave no randomness for the vault file")]
+    NoRandomness,
+}

@@ -1,0 +1,435 @@
+//! The socket side of a stream worker: one future inside the actor's task.
+//!
+//! actix polls it whenever the actor's task wakes: when the socket is ready, when a message came,
+//! when the first edge has room again, and when the path was lost. So there is one task and one
+//! wake-up for each turn, and nothing is shared between tasks.
+
+use std::{
+    future::Future,
+    io::{self, Read as _},
+    pin::Pin,
+    rc::Rc,
+    task::{Context as Task, Poll},
+};
+
+use actix::{fut::ActorFuture, ActorContext, Context};
+use ockam_actix_runtime::{socket, Payload, Permit};
+use socket2::SockRef;
+use tokio::{
+    io::Interest,
+    net::TcpStream,
+    task::{unconstrained, yield_now, JoinHandle},
+    time::{sleep, Sleep},
+};
+
+use crate::portal::end::{
+    opened_delay::{answer_time, AnswerTime},
+    worker::StreamWorker,
+};
+
+/// Bytes of a stream's first read; it doubles while reads fill it.
+const MIN_READ: usize = 4 * 1024;
+
+/// Bytes of a read that most likely finds nothing, after one that found less than it had room for. It cannot be left out: a read
+/// ends before an urgent byte, and no event tells of what is behind.
+const LAST_READ: usize = 256;
+
+/// Bytes of the largest read: what is sealed and written at once. With its headers it fits the
+/// record of a secure channel, which is a Noise message of at most 65,535 bytes.
+const MAX_READ: usize = 60 * 1024;
+
+/// Chunks that a stream sends before others have their turn: the other end finds them together and writes them with
+/// one call, which wakes its reader once.
+const CHUNKS_IN_A_ROW: usize = 2;
+
+/// Turns of the arbiter that an application's end gives way: nobody waits for the end of a connection that was
+/// closed, but often for what is ready at the same time, such as the same client's next connection. A turn takes
+/// microseconds, and a fifth of the processors' idle time at many short connections went with it.
+const END_GIVES_WAY: usize = 3;
+
+/// A payload this much smaller than its buffer is copied, so that small messages do not keep
+/// large buffers.
+const SMALL_PAYLOAD: usize = 2 * 1024;
+
+type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// The progress of a stream worker's socket.
+pub(crate) struct Io {
+    read_size: usize,
+    permit: Option<Permit>,
+    waiting_permit: Option<Boxed<Option<Permit>>>,
+    waiting_urgent: Option<Boxed<Option<Permit>>>,
+    path_lost: Option<Boxed<()>>,
+    silence: Silence,
+    answer_time: Option<AnswerTime>,
+    socket_error: Option<Boxed<io::Result<()>>>,
+    eof: bool,
+    /// Until the other end is told of `eof`.
+    end_gives_way: Option<JoinHandle<()>>,
+    /// Whether the socket may have bytes that no event has told of yet.
+    unasked: bool,
+    /// Whether the last read found less than it had room for, so that most likely nothing is left.
+    was_short: bool,
+}
+
+impl Default for Io {
+    fn default() -> Self {
+        Self {
+            read_size: MIN_READ,
+            permit: None,
+            waiting_permit: None,
+            waiting_urgent: None,
+            path_lost: None,
+            silence: Silence::Begins,
+            answer_time: None,
+            socket_error: None,
+            eof: false,
+            end_gives_way: None,
+            unasked: true,
+            was_short: false,
+        }
+    }
+}
+
+impl ActorFuture<StreamWorker> for Io {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        worker: &mut StreamWorker,
+        context: &mut Context<StreamWorker>,
+        task: &mut Task<'_>,
+    ) -> Poll<()> {
+        let io = self.get_mut();
+        io.poll_path(worker, task);
+        io.poll_silence(worker, task);
+        match worker.socket.clone() {
+            Some(socket) => io.poll_socket(&socket, worker, task),
+            None => worker.waiting.settle(),
+        }
+        worker.act();
+        if worker.socket.is_none() {
+            io.release();
+        }
+        io.poll_flush(worker, task);
+        if worker.is_over() {
+            context.stop();
+        }
+        Poll::Pending
+    }
+}
+
+impl Io {
+    /// The socket is closed when nobody has it any more, and what was for its next read is for others.
+    fn release(&mut self) {
+        self.socket_error = None;
+        self.permit = None;
+        self.waiting_permit = None;
+    }
+
+    fn poll_socket(
+        &mut self,
+        socket: &Rc<TcpStream>,
+        worker: &mut StreamWorker,
+        task: &mut Task<'_>,
+    ) {
+        if !worker.was_reset {
+            if let Err(error) = write(socket, worker, task) {
+                worker.note_reset(&error);
+            }
+        }
+        if worker.expects_answer && (worker.was_reset || self.poll_answer(socket, task)) {
+            worker.expects_answer = false;
+            worker.act();
+        }
+        if self.turn(socket, worker, task).is_err() {
+            if self.eof {
+                // It came before the reset, and no more giving way.
+                worker.stream.socket_eof();
+            }
+            worker.stream.socket_reset();
+        }
+    }
+
+    /// Whether the target has answered, or had time enough to.
+    fn poll_answer(&mut self, socket: &TcpStream, task: &mut Task<'_>) -> bool {
+        let time = self.answer_time.get_or_insert_with(answer_time);
+        let over = Pin::new(time).poll(task).is_ready();
+        if over || !matches!(socket.poll_read_ready(task), Poll::Pending) {
+            self.answer_time = None;
+            return true;
+        }
+        false
+    }
+
+    /// Reads up to [`CHUNKS_IN_A_ROW`] if credit and the first edge allow.
+    ///
+    /// An application that reset its connection may have sent something before, which is still there: it
+    /// goes ahead of the reset, as far as the credit goes.
+    fn turn(
+        &mut self,
+        socket: &Rc<TcpStream>,
+        worker: &mut StreamWorker,
+        task: &mut Task<'_>,
+    ) -> io::Result<()> {
+        self.poll_end(worker, task);
+        self.was_short = false;
+        let (mut chunks, mut readable) = (0, worker.stream.readable());
+        if self.eof || readable == 0 {
+            return match worker.was_reset {
+                true => Err(io::ErrorKind::ConnectionReset.into()),
+                false => self.poll_error(socket, task),
+            };
+        }
+        self.unasked |= worker.was_reset;
+        self.socket_error = None;
+        while socket.poll_read_ready(task)?.is_ready() || self.unasked {
+            if !self.poll_permit(worker, task) {
+                return Ok(());
+            }
+            match self.read(socket, readable)? {
+                Read::End | Read::NotReady if worker.was_reset => {
+                    self.eof = worker.ended_first;
+                    return Err(io::ErrorKind::ConnectionReset.into());
+                }
+                Read::NotReady => {}
+                Read::End => {
+                    self.eof = true;
+                    self.end_gives_way = Some(actix::spawn(give_way()));
+                    self.poll_end(worker, task);
+                    return self.poll_error(socket, task);
+                }
+                Read::Chunk(payload, permit) => {
+                    worker.send_data(payload, permit);
+                    (chunks, readable) = (chunks + 1, worker.stream.readable());
+                    if chunks == CHUNKS_IN_A_ROW || readable == 0 || worker.was_reset {
+                        // The actors that they pass take their turn before more is read.
+                        task.waker().wake_by_ref();
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        // Nothing to read for now: what was taken of the edge is for others.
+        self.permit = None;
+        Ok(())
+    }
+
+    /// Tells of the application's end when its turn has come.
+    fn poll_end(&mut self, worker: &mut StreamWorker, task: &mut Task<'_>) {
+        if self.end_gives_way.as_mut().is_some_and(|way| Pin::new(way).poll(task).is_ready()) {
+            self.end_gives_way = None;
+            worker.stream.socket_eof();
+        }
+    }
+
+    fn read(&mut self, socket: &TcpStream, readable: usize) -> io::Result<Read> {
+        let Some(mut permit) = self.permit.take() else { return Ok(Read::NotReady) };
+        let unasked = std::mem::take(&mut self.unasked);
+        let was_short = std::mem::take(&mut self.was_short);
+        let most = match (unasked, was_short) {
+            (true, _) => MIN_READ,
+            (false, true) => LAST_READ,
+            (false, false) => self.read_size,
+        };
+        let capacity = most.min(readable);
+        let read = match (unasked, was_short) {
+            (true, _) => read_small::<MIN_READ>(socket, capacity),
+            (false, true) => {
+                let read = || read_small::<LAST_READ>(socket, capacity);
+                socket.try_io(Interest::READABLE, read)
+            }
+            (false, false) => read_ready(socket, capacity),
+        };
+        match read {
+            Ok(payload) if payload.is_empty() => Ok(Read::End),
+            Ok(payload) => {
+                self.was_short = !unasked && payload.len() < capacity;
+                if !was_short {
+                    self.adapt(payload.len());
+                }
+                permit.shrink_to(payload.len());
+                Ok(Read::Chunk(payload, permit))
+            }
+            Err(error) if is_transient(&error) => {
+                self.permit = Some(permit);
+                Ok(Read::NotReady)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn adapt(&mut self, read: usize) {
+        if read >= self.read_size {
+            self.read_size = (self.read_size * 4).min(MAX_READ);
+        } else if read < self.read_size / 8 {
+            self.read_size = (self.read_size / 2).max(MIN_READ);
+        }
+    }
+
+    /// Takes room on the first edge for the next read; waits its turn where there is none.
+    fn poll_permit(&mut self, worker: &mut StreamWorker, task: &mut Task<'_>) -> bool {
+        if self.permit.is_some() {
+            return true;
+        }
+        let size = if self.was_short { LAST_READ } else { self.read_size };
+        if self.waiting_permit.is_none() {
+            self.permit = worker.path.budget.try_acquire(size);
+            if self.permit.is_some() {
+                return true;
+            }
+        }
+        let budget = worker.path.budget.clone();
+        let acquire = || -> Boxed<_> { Box::pin(async move { budget.acquire(size).await }) };
+        let waiting = self.waiting_permit.get_or_insert_with(acquire);
+        match waiting.as_mut().poll(task) {
+            Poll::Ready(permit) => {
+                self.waiting_permit = None;
+                self.permit = permit;
+                if self.permit.is_none() {
+                    worker.lose_path();
+                }
+                self.permit.is_some()
+            }
+            Poll::Pending => false,
+        }
+    }
+
+    /// Sends what found no bytes to go with, if the first edge has room for it. It does not wait behind data: that of the
+    /// other direction may be what waits for it.
+    fn poll_flush(&mut self, worker: &mut StreamWorker, task: &mut Task<'_>) {
+        if !worker.has_unsent() {
+            // It went with bytes meanwhile: what was waited for is for others.
+            self.waiting_urgent = None;
+            return;
+        }
+        if self.waiting_urgent.is_none() {
+            if let Some(permit) = worker.path.budget.try_acquire_urgent() {
+                return worker.flush(Some(permit));
+            }
+        }
+        let budget = worker.path.budget.clone();
+        let acquire = || -> Boxed<_> { Box::pin(async move { budget.acquire_urgent().await }) };
+        let waiting = self.waiting_urgent.get_or_insert_with(acquire);
+        if let Poll::Ready(permit) = waiting.as_mut().poll(task) {
+            self.waiting_urgent = None;
+            match permit {
+                Some(permit) => worker.flush(Some(permit)),
+                None => {
+                    worker.lose_path();
+                    worker.act();
+                }
+            }
+        }
+    }
+
+    fn poll_path(&mut self, worker: &mut StreamWorker, task: &mut Task<'_>) {
+        let lost = self.path_lost.get_or_insert_with(|| {
+            let (mut path, epoch) = (worker.path.clone(), worker.epoch);
+            Box::pin(async move { path.lost(epoch).await })
+        });
+        if lost.as_mut().poll(task).is_ready() {
+            self.path_lost = Some(Box::pin(std::future::pending()));
+            worker.lose_path();
+        }
+    }
+
+    /// Looks at a stream that has lasted. Its timer is polled once, to wake this task, and then only asked.
+    fn poll_silence(&mut self, worker: &mut StreamWorker, task: &mut Task<'_>) {
+        if let Silence::Lasts(timer) = &self.silence {
+            if !timer.is_elapsed() {
+                return;
+            }
+        }
+        let again = match &self.silence {
+            Silence::Begins => Some(worker.silence()),
+            Silence::Lasts(_) => worker.look(),
+            Silence::IsNothing => None,
+        };
+        self.silence = again.map_or(Silence::IsNothing, |time| {
+            let mut timer = Box::pin(sleep(time));
+            // Without tokio's budget: a poll that this cuts short would be the last.
+            if Pin::new(&mut unconstrained(timer.as_mut())).poll(task).is_ready() {
+                task.waker().wake_by_ref();
+            }
+            Silence::Lasts(timer)
+        });
+    }
+
+    /// While the socket is not read, a reset must still be seen.
+    fn poll_error(&mut self, socket: &Rc<TcpStream>, task: &mut Task<'_>) -> io::Result<()> {
+        let watched = socket.clone();
+        let watch = self.socket_error.get_or_insert_with(|| {
+            Box::pin(async move { watched.ready(Interest::ERROR).await.map(|_| ()) })
+        });
+        if watch.as_mut().poll(task).is_ready() {
+            self.socket_error = Some(Box::pin(std::future::pending()));
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        Ok(())
+    }
+}
+
+/// Whether the stream is looked at after a while.
+enum Silence {
+    /// It has just begun.
+    Begins,
+    /// When the timer ends.
+    Lasts(Pin<Box<Sleep>>),
+    /// Others tell if its peer is lost.
+    IsNothing,
+}
+
+async fn give_way() {
+    for _ in 0..END_GIVES_WAY {
+        yield_now().await;
+    }
+}
+
+/// Reads up to `capacity` bytes, which is at most `N`, without a buffer of its own:
+///
+/// * although no event has said that there is something. A client that speaks first has often done so by the time
+///   that it is accepted, and its first bytes then go with `Open`;
+/// * although it is likely that nothing is left.
+fn read_small<const N: usize>(socket: &TcpStream, capacity: usize) -> io::Result<Payload> {
+    let mut bytes = [0; N];
+    let read = (&*SockRef::from(socket)).read(&mut bytes[..capacity.min(N)])?;
+    Ok(Payload::from(&bytes[..read]))
+}
+
+/// Reads into a buffer with the room that the headers need.
+fn read_ready(socket: &TcpStream, capacity: usize) -> io::Result<Payload> {
+    let (mut buffer, start) = StreamWorker::read_buffer(capacity).into_buffer();
+    // The room behind the buffer is for the tag: the read must not fill it.
+    let read = socket.try_read_buf(&mut bytes::BufMut::limit(&mut buffer, capacity))?;
+    let payload = Payload::from_buffer(buffer, start);
+    let small = read <= SMALL_PAYLOAD && capacity > 2 * SMALL_PAYLOAD;
+    Ok(if small { Payload::from(&payload[..]) } else { payload })
+}
+
+enum Read {
+    Chunk(Payload, Permit),
+    End,
+    NotReady,
+}
+
+/// Writes what waits for the socket until that takes no more.
+fn write(socket: &TcpStream, worker: &mut StreamWorker, task: &mut Task<'_>) -> io::Result<()> {
+    while !worker.waiting.is_empty() && socket.poll_write_ready(task)?.is_ready() {
+        let (slices, count) = worker.waiting.slices();
+        match socket::try_write(socket, &slices[..count]) {
+            Ok(written) => {
+                worker.waiting.advance(written);
+                worker.socket_wrote(written);
+            }
+            Err(error) if is_transient(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    worker.waiting.settle();
+    Ok(())
+}
+
+pub(crate) fn is_transient(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}

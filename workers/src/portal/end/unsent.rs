@@ -1,0 +1,55 @@
+//! What an end of a stream has to say and has not sent yet.
+//!
+//! It goes with the next bytes, or alone when the first edge has room for it. However long that takes, it does not grow: of
+//! windows only the last says anything, and every other message is said once in a stream's life.
+
+use rmp::encode::ByteBuf;
+
+use crate::portal::protocol::message::Control;
+
+/// Messages in the order in which they were said: at most a greeting, a window, an end and a reset.
+#[derive(Debug, Default)]
+pub(crate) struct Unsent {
+    controls: Vec<Control<'static>>,
+}
+
+impl Unsent {
+    pub(crate) fn push(&mut self, control: Control<'static>) {
+        if let Control::Window { .. } = control {
+            self.controls.retain(|earlier| !matches!(earlier, Control::Window { .. }));
+        }
+        self.controls.push(control);
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.controls.is_empty()
+    }
+
+    /// All of it as MessagePack, one message after the other; nothing is left.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        let mut bytes = ByteBuf::new();
+        for control in std::mem::take(&mut self.controls) {
+            control.encode_to(&mut bytes);
+        }
+        bytes.into_vec()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::portal::protocol::offset::{Limit, Offset};
+
+    #[test]
+    fn of_windows_the_last_is_left_and_all_else_stays_in_order() {
+        let opened = Control::Opened { limit: Limit::new(10) };
+        let window = |limit| Control::Window { limit: Limit::new(limit) };
+        let fin = Control::Fin { offset: Offset::new(7) };
+        let mut unsent = Unsent::default();
+        for control in [opened, window(20), window(30), fin, window(40)] {
+            unsent.push(control);
+        }
+        assert_eq!(unsent.take(), [opened, fin, window(40)].map(|said| said.encode()).concat());
+        assert!(unsent.is_empty() && unsent.take().is_empty());
+    }
+}

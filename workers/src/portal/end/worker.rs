@@ -1,0 +1,446 @@
+//! One end of a tunnelled connection.
+//!
+//! * Owns: the application's socket, the bytes that wait for it, the [`Stream`]'s state, and a random
+//!   address that only the other end of the stream may send to.
+//! * States: those of [`Stream`].
+//! * Inboxes: portal messages and notices from the other end, in the inbox; the socket, the first
+//!   edge's budget, the path's loss and the timer of silence, in [`Io`], which runs inside the actor's own task.
+//! * Started by an [`inlet`](super::inlet) for a client and by an [`outlet`](super::outlet) for an `Open`, on the arbiter
+//!   of the stream's path; stops when the stream is finished.
+//! * A panic drops the socket with `SO_LINGER` 0, so that the application sees a reset, and tells the
+//!   other end on the way out. It is not started again: nobody could go on where it ended.
+//! * A stream whose path tells of no loss (a relay, or a node between that only forwards) repeats its limit
+//!   when nothing has come for [`SILENCE`](super::pool::SILENCE): if nobody is there, the notice that comes back resets it.
+
+mod socket;
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
+use bytes::{Buf, Bytes};
+use ockam_actix_runtime::{
+    edge::first_hop::Path,
+    limits::{HEADROOM_BYTES, TAILROOM_BYTES},
+    message::Kind,
+    node::{directory::Registration, Busy},
+    trust::refusal_log::Complaints,
+    worker::mailbox::Adopt,
+    Envelope, Message, Node, Notice, Payload, Permit, Route, Routed,
+};
+use socket2::SockRef;
+use tokio::net::TcpStream;
+
+use crate::portal::{
+    end::{io::Io, unsent::Unsent, waiting::Waiting},
+    pool::Place,
+    protocol::{
+        action::{Action, End},
+        credit::EARLY_CREDIT,
+        message::{data_header, decode, Control, DecodeError, Decoded, MAX_MESSAGES},
+        reason::{Refusal, ResetReason},
+        round_trip::RoundTrip,
+        stream::Stream,
+    },
+    target::{connect_target, Connected},
+};
+
+/// The actor of one end of a stream.
+pub(crate) struct StreamWorker {
+    pub(crate) node: Node,
+    pub(crate) stream: Stream,
+    pub(crate) socket: Option<Rc<TcpStream>>,
+    /// Received bytes in order, which the socket has not taken.
+    pub(crate) waiting: Waiting,
+    pub(crate) path: Path,
+    /// The path's epoch when the stream began; it ends with it.
+    pub(crate) epoch: u64,
+    /// Where to send: at first to the outlet's name, then to the other end's own address.
+    route: Route,
+    /// Our own address, as a return route.
+    back: Route,
+    /// Messages that go with the next bytes from the socket, or else alone when this turn ends and the first edge has room.
+    unsent: Unsent,
+    side: Side,
+    begun: Instant,
+    round_trip: RoundTrip,
+    registration: Option<Registration>,
+    place: Place,
+    /// At the outlet: whether the target has not answered yet.
+    is_connecting: bool,
+    /// Whether the socket's error was taken: what can still be read is the last.
+    pub(crate) was_reset: bool,
+    /// Whether the application had ended its direction before that; otherwise the end that a read finds now is none.
+    pub(crate) ended_first: bool,
+    /// At the outlet: whether `Opened` waits for the target's answer, to go with it.
+    pub(crate) expects_answer: bool,
+    /// Whether anything came since it was last looked.
+    heard: bool,
+    _busy: Busy,
+}
+
+/// Which end of the stream this is.
+pub(crate) enum Side {
+    /// A client connected to the inlet at this address.
+    Inlet { client: SocketAddr },
+    /// The outlet connects to this target.
+    Outlet { target: String, _listed: Option<crate::portal::outlet::Listed> },
+}
+
+/// What a stream worker is started with.
+pub(crate) struct Start {
+    pub(crate) node: Node,
+    pub(crate) stream: Stream,
+    pub(crate) path: Path,
+    pub(crate) route: Route,
+    pub(crate) side: Side,
+    pub(crate) place: Place,
+}
+
+impl StreamWorker {
+    pub(crate) fn new(start: Start, socket: Option<TcpStream>) -> Self {
+        let busy = start.node.busy();
+        Self {
+            node: start.node,
+            stream: start.stream,
+            socket: socket.map(Rc::new),
+            waiting: Waiting::default(),
+            epoch: start.path.state().epoch,
+            path: start.path,
+            round_trip: match start.side {
+                Side::Inlet { .. } => RoundTrip::default(),
+                Side::Outlet { .. } => RoundTrip::after_early(EARLY_CREDIT),
+            },
+            route: start.route,
+            back: Route::new(),
+            unsent: Unsent::default(),
+            side: start.side,
+            begun: Instant::now(),
+            registration: None,
+            place: start.place,
+            is_connecting: false,
+            was_reset: false,
+            ended_first: false,
+            expects_answer: false,
+            heard: false,
+            _busy: busy,
+        }
+    }
+
+    /// A stream whose socket was lost on its way to this arbiter: it resets at once.
+    pub(crate) fn without_socket(start: Start) -> Self {
+        let mut worker = Self::new(start, None);
+        worker.stream.socket_reset();
+        worker
+    }
+
+    /// Sends bytes that were read from the socket, and ahead of them what was to be said.
+    pub(crate) fn send_data(&mut self, mut payload: Payload, permit: Permit) {
+        let length = payload.len();
+        let Ok(offset) = self.stream.socket_read(length) else {
+            // Only more than `readable()` is refused, and `Io` reads at most that.
+            return self.stream.stop(ResetReason::Stopped);
+        };
+        payload.prepend(&data_header(offset, u32::try_from(length).unwrap_or(u32::MAX)));
+        payload.prepend(&self.unsent.take());
+        let message = Message::new(self.route.clone(), self.back.clone(), payload);
+        self.node.route(message.with_permit(permit));
+    }
+
+    /// Whether there is something to say that found no bytes to go with.
+    pub(crate) fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    /// Sends what found no bytes to go with.
+    pub(crate) fn flush(&mut self, permit: Option<Permit>) {
+        let payload = Payload::from(&self.unsent.take()[..]);
+        let mut message = Message::new(self.route.clone(), self.back.clone(), payload);
+        message.permit = permit;
+        self.node.route(message);
+    }
+
+    /// Nothing passes to the other end any more.
+    pub(crate) fn lose_path(&mut self) {
+        self.unsent = Unsent::default();
+        self.stream.path_lost();
+    }
+
+    /// Whether the stream has ended and nothing is left to be done for it.
+    pub(crate) fn is_over(&self) -> bool {
+        self.stream.end().is_some() && self.unsent.is_empty() && !self.has_last_words()
+    }
+
+    /// An empty payload for a read of up to `capacity` bytes, with the room that the headers need.
+    pub(crate) fn read_buffer(capacity: usize) -> Payload {
+        Payload::with_headroom(HEADROOM_BYTES, capacity + TAILROOM_BYTES)
+    }
+
+    /// The socket took bytes.
+    pub(crate) fn socket_wrote(&mut self, bytes: usize) {
+        self.stream.set_receive_cap(self.place.receive_cap());
+        let now = self.begun.elapsed();
+        if let Err(misuse) = self.stream.socket_wrote(bytes, now, self.round_trip.estimate()) {
+            log::error!("a bug in a portal, please report it: {misuse}");
+            self.stream.stop(ResetReason::Stopped);
+        }
+        self.place.promise(self.stream.promised());
+    }
+
+    /// Does what the stream's state asks for. What it says to the other end goes with the next bytes, or at the end of the turn:
+    /// [`Io`], which every turn ends with, sends it then, and stops the actor when it [`is_over`](Self::is_over).
+    pub(crate) fn act(&mut self) {
+        if self.expects_answer && self.stream.end().is_none() {
+            return;
+        }
+        let mut ended_by_peer = false;
+        while let Some(action) = self.stream.poll_action() {
+            match action {
+                Action::Send(control) => self.say(control),
+                Action::ShutdownWrite => ended_by_peer = true,
+                Action::ResetSocket if self.has_last_words() => {}
+                Action::ResetSocket => {
+                    self.write_last();
+                    // Closed with `SO_LINGER` 0, which it has had from the start.
+                    self.socket = None;
+                }
+                Action::Finished(end) => self.finish(end),
+            }
+        }
+        if ended_by_peer {
+            self.place.promise(self.stream.promised());
+            self.shut_down();
+        }
+    }
+
+    fn say(&mut self, control: Control<'static>) {
+        self.round_trip.sent(&control, self.begun.elapsed());
+        self.unsent.push(control);
+    }
+
+    /// The stream has lasted. Tells when to look again, for as long as nobody else would tell of a loss.
+    pub(crate) fn look(&mut self) -> Option<Duration> {
+        self.keep_alive();
+        if self.is_watched() {
+            return None;
+        }
+        if !std::mem::take(&mut self.heard) {
+            self.stream.handle_silence();
+        }
+        Some(self.silence())
+    }
+
+    /// How long it may be silent before it is looked at.
+    pub(crate) fn silence(&self) -> Duration {
+        self.place.silence()
+    }
+
+    /// Whether the loss of all that is between the ends is told by the path: the other end lives
+    /// right behind the connection or the channel.
+    fn is_watched(&self) -> bool {
+        self.path.is_watched() && self.route.len() <= 2 && self.stream.is_established()
+    }
+
+    fn finish(&mut self, end: End) {
+        if let (End::Clean, Some(socket)) = (end, &self.socket) {
+            let _ = SockRef::from(&**socket).set_linger(None);
+        }
+        // Closed, which ends both directions.
+        self.socket = None;
+        if let End::ByPeer(_) = end {
+            // Nobody waits for what was to be said.
+            self.unsent = Unsent::default();
+        }
+        if self.has_last_words() {
+            // For the rest of its life, nobody else knows of it.
+            self.registration = None;
+        }
+        match (&self.side, end) {
+            (Side::Inlet { client }, End::Refused(reason)) => {
+                self.warn(
+                    "client-reset",
+                    format_args!(
+                        "reset the client {client}: {} (through {})",
+                        reason.text(),
+                        self.route
+                    ),
+                );
+            }
+            (Side::Inlet { client }, end) => {
+                log::debug!("the stream of client {client} ended: {end:?}")
+            }
+            (Side::Outlet { target, .. }, end) => {
+                log::debug!("a stream to {target} ended: {end:?}")
+            }
+        }
+    }
+
+    fn receive(&mut self, message: Message) {
+        // The permit is dropped with the envelope: the stream's credit bounds these bytes from
+        // here on, so the sender's edge is free again.
+        let Envelope { payload, return_route, .. } = message.into_envelope();
+        let mut rest = payload.into_bytes();
+        for _ in 0..MAX_MESSAGES {
+            if let Err(error) = self.receive_first(&mut rest, &return_route) {
+                return self.malformed(&return_route, &error);
+            }
+            if rest.is_empty() {
+                return;
+            }
+        }
+        self.malformed(&return_route, &DecodeError::TooMany);
+    }
+
+    /// Takes the first message off `rest`.
+    fn receive_first(&mut self, rest: &mut Bytes, return_route: &Route) -> Result<(), DecodeError> {
+        let (decoded, length) = decode(rest)?;
+        if let Decoded::Control(Control::Opened { .. }) = decoded {
+            self.route = return_route.clone();
+        }
+        self.round_trip.received(&decoded, self.begun.elapsed());
+        match self.stream.handle_message(decoded) {
+            Ok(Some(range)) => {
+                let mut data = rest.split_to(length);
+                data.truncate(range.end);
+                data.advance(range.start);
+                self.waiting.push(data);
+                return Ok(());
+            }
+            Ok(None) => {}
+            Err(violation) => {
+                let what =
+                    format_args!("the other end of a stream broke the protocol: {violation}");
+                self.warn("portal-protocol", what);
+            }
+        }
+        rest.advance(length);
+        Ok(())
+    }
+
+    fn malformed(&mut self, return_route: &Route, error: &DecodeError) {
+        let what = format_args!("a portal message from {return_route} is malformed: {error}");
+        self.warn("portal-protocol", what);
+        self.stream.handle_garbage();
+    }
+
+    fn undeliverable(&mut self, message: &Message) {
+        let Some(notice) = Notice::decode(&message.payload) else { return };
+        // Where both directions had ended, nothing is lost.
+        let had_ended = self.stream.end().is_some();
+        self.lose_path();
+        match &self.side {
+            Side::Inlet { client } if !had_ended && self.stream.end().is_some() => {
+                self.warn(
+                    "client-reset",
+                    format_args!("reset the client {client}: nothing passes {notice}"),
+                );
+            }
+            _ => log::debug!("a stream's message was not delivered: {notice}"),
+        }
+    }
+
+    /// The outlet's side connects to its target first.
+    fn connect(&mut self, context: &mut Context<Self>) {
+        let Side::Outlet { target, .. } = &self.side else { return };
+        let connecting = connect_target(target.clone()).into_actor(self);
+        self.is_connecting = true;
+        // `Io` runs next, in the same turn of this actor's task.
+        context.spawn(connecting.map(|connected, actor, _| {
+            actor.is_connecting = false;
+            match connected {
+                Ok(Connected { socket, .. }) if actor.stream.end().is_some() => {
+                    actor.socket = Some(Rc::new(socket));
+                    actor.write_last();
+                    actor.socket = None;
+                }
+                Err(_) if actor.stream.end().is_some() => {}
+                Ok(Connected { socket, reset }) => {
+                    actor.socket = Some(Rc::new(socket));
+                    if let Some(error) = reset {
+                        actor.note_reset(&error);
+                    }
+                    actor.expects_answer = actor.client_asked();
+                    actor.stream.connected();
+                    let written = actor.write_unasked();
+                    if written > 0 {
+                        actor.socket_wrote(written);
+                    }
+                }
+                Err(refusal) => actor.refuse(refusal.reason, &refusal.why),
+            }
+            actor.act();
+        }));
+    }
+
+    /// Whether the client sent something short, and no end, before the target was there: an answer
+    /// is likely then. Nothing waits for `Opened`, since the client may send more without it.
+    fn client_asked(&self) -> bool {
+        let sent = self.waiting.bytes();
+        sent > 0 && sent as u64 <= EARLY_CREDIT / 2 && !self.stream.is_ended_by_peer()
+    }
+
+    /// Clients and peers cause as many of these as they like.
+    fn warn(&self, rule: &'static str, what: fmt::Arguments<'_>) {
+        self.node.extension::<Complaints>().warn(rule, what);
+    }
+
+    fn refuse(&mut self, reason: Refusal, why: &str) {
+        if let Side::Outlet { target, .. } = &self.side {
+            let what =
+                format_args!("cannot connect to the target {target}: {why}; the client is reset");
+            self.warn("target-unreachable", what);
+        }
+        self.stream.refuse(reason);
+    }
+}
+
+impl Actor for StreamWorker {
+    type Context = Context<Self>;
+}
+
+impl Drop for StreamWorker {
+    /// It ends before its stream does, in a node that goes on: that was a panic.
+    fn drop(&mut self) {
+        let begun = self.registration.is_some();
+        if begun && self.stream.end().is_none() && !self.node.is_stopping() {
+            self.stream.stop(ResetReason::Stopped);
+            if let Some(Action::Send(reset)) = self.stream.poll_action() {
+                self.say(reset);
+                // Nobody is there to wait for a permit.
+                self.flush(self.path.budget.try_acquire_urgent());
+            }
+        }
+    }
+}
+
+impl Handler<Adopt> for StreamWorker {
+    type Result = ();
+
+    fn handle(&mut self, Adopt(registration): Adopt, context: &mut Context<Self>) {
+        self.back = Route::from(registration.address().clone());
+        self.registration = Some(registration);
+        self.act();
+        self.connect(context);
+        context.spawn(Io::default());
+    }
+}
+
+impl Handler<Routed<Payload>> for StreamWorker {
+    type Result = ();
+
+    fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {
+        let message = message.into_message();
+        self.expects_answer = false;
+        self.heard = true;
+        match message.kind {
+            Kind::Data => self.receive(message),
+            Kind::Notice => self.undeliverable(&message),
+        }
+        // `Io` runs next, in the same turn of this actor's task, and writes what waits.
+        self.act();
+    }
+}

@@ -1,0 +1,76 @@
+//! What a stream worker does with the application's socket at once, without an event: the first bytes for a target, the last before a reset,
+//! and the end. What waits for events is in [`Io`](super::super::io::Io).
+
+use std::io::{self, Write as _};
+
+use socket2::SockRef;
+
+use crate::portal::{
+    end::{io::is_transient, worker::StreamWorker},
+    target::keep_alive,
+};
+
+impl StreamWorker {
+    /// A write failed, or connecting did: the application has reset its connection. The first error tells, on Linux, whether a FIN came before
+    /// the RST; those after it do not.
+    pub(crate) fn note_reset(&mut self, error: &io::Error) {
+        if !self.was_reset {
+            self.was_reset = true;
+            self.ended_first =
+                cfg!(target_os = "linux") && error.kind() == io::ErrorKind::BrokenPipe;
+        }
+    }
+
+    /// Whether something came before a reset and the target is not there yet: it is written when it is.
+    pub(super) fn has_last_words(&self) -> bool {
+        self.is_connecting && (!self.waiting.is_empty() || self.stream.has_all())
+    }
+
+    /// What came before a reset is still seen by the application, as it would be without a tunnel: as many bytes as
+    /// its socket takes at once, and the end behind the last.
+    pub(super) fn write_last(&mut self) {
+        self.write_unasked();
+        if self.waiting.is_empty() && self.stream.has_all() {
+            self.shut_down();
+        }
+        self.waiting.clear();
+    }
+
+    pub(super) fn shut_down(&self) {
+        if let Some(socket) = &self.socket {
+            // A socket that was reset meanwhile says so to the next read.
+            let _ = SockRef::from(&**socket).shutdown(std::net::Shutdown::Write);
+        }
+    }
+
+    /// Writes what the socket takes at once, although no event has said yet that it takes any. What it refuses is left.
+    pub(super) fn write_unasked(&mut self) -> usize {
+        let Some(socket) = self.socket.clone() else { return 0 };
+        let mut socket = &*SockRef::from(&*socket);
+        let mut all = 0;
+        while !self.waiting.is_empty() {
+            let (slices, count) = self.waiting.slices();
+            match socket.write_vectored(&slices[..count]) {
+                Ok(written) => {
+                    self.waiting.advance(written);
+                    all += written;
+                }
+                Err(error) => {
+                    if !is_transient(&error) {
+                        self.note_reset(&error);
+                    }
+                    break;
+                }
+            }
+        }
+        all
+    }
+
+    /// For a stream that has lasted; doing it again changes nothing.
+    pub(super) fn keep_alive(&self) {
+        let Some(socket) = &self.socket else { return };
+        if let Err(error) = keep_alive(&SockRef::from(&**socket)) {
+            log::debug!("an application's socket takes no keep-alive: {error}");
+        }
+    }
+}

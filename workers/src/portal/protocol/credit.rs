@@ -1,0 +1,239 @@
+//! How much one direction of a stream may send, and how much it lets in.
+//!
+//! The receiver announces an absolute [`Limit`]; the sender stays below it. Bytes count against the receiver from the moment they arrive
+//! until the local socket took them, so a reader that stops costs one window of memory and nothing else of the connection.
+//!
+//! Invariants, of which the tests hold every one against a naive model:
+//!
+//! * [`SendWindow`]: `sent <= limit`, and neither ever goes down.
+//! * [`ReceiveWindow`]: `delivered <= received <= granted`, none of them ever goes down, and a limit is only ever granted as
+//!   `delivered + window` with `window <= cap`. So `buffered = received - delivered <= cap`, for the largest cap there has been.
+
+use std::time::Duration;
+
+use crate::portal::protocol::{
+    offset::{Limit, Offset},
+    violation::{Misuse, Violation},
+};
+
+/// What an inlet may send before `Opened`, and an outlet holds for a target that it still connects to.
+pub const EARLY_CREDIT: u64 = 64 * 1024;
+/// The window of a stream that has shown no need for more.
+pub const INITIAL_WINDOW: u64 = 256 * 1024;
+/// The window no stream grows beyond: 100 MB/s over 160 ms.
+pub const MAX_WINDOW: u64 = 16 * 1024 * 1024;
+/// The least cap: a window must hold the early data.
+pub const MIN_WINDOW: u64 = EARLY_CREDIT;
+/// The furthest ahead of what was sent that a peer's limit may lie, whatever its own cap is.
+pub const MAX_GRANT: u64 = 1024 * 1024 * 1024;
+/// Large windows are announced in steps of this and not of half a window, or a path would need twice its bandwidth-delay product.
+pub const MAX_STEP: u64 = 2 * 1024 * 1024;
+/// Round trips shorter than this are taken for this when windows grow: under load, queues make them longer than a measured idle one.
+pub const MIN_RTT: Duration = Duration::from_millis(1);
+
+/// The sending side of one direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendWindow {
+    sent: Offset,
+    limit: Limit,
+}
+
+impl SendWindow {
+    /// A direction of which nothing was sent and which may send up to `limit`.
+    pub const fn new(limit: Limit) -> Self {
+        Self { sent: Offset::ZERO, limit }
+    }
+
+    /// The offset of the next byte to send; after the last, the final offset.
+    pub const fn sent(&self) -> Offset {
+        self.sent
+    }
+
+    /// How many bytes may be sent now.
+    pub const fn available(&self) -> u64 {
+        self.limit.room_from(self.sent)
+    }
+
+    /// Takes credit for `bytes` bytes and returns the offset of the first.
+    pub fn consume(&mut self, bytes: u64) -> Result<Offset, Misuse> {
+        let misuse = Misuse::Read { readable: self.available(), read: bytes };
+        let end = self.sent.forward(bytes).filter(|end| self.limit.allows(*end)).ok_or(misuse)?;
+        Ok(std::mem::replace(&mut self.sent, end))
+    }
+
+    /// The peer announced `limit`. One that is not higher changes nothing.
+    pub fn raise(&mut self, limit: Limit) -> Result<(), Violation> {
+        if limit.room_from(self.sent) > MAX_GRANT {
+            return Err(Violation::AbsurdLimit { sent: self.sent, limit });
+        }
+        self.limit = self.limit.max(limit);
+        Ok(())
+    }
+}
+
+/// The receiving side of one direction: checks what comes, counts what waits, and grants credit by a window that grows with need.
+///
+/// The window doubles when the socket took a whole window within two round trips: then the sender had to wait for credit, or soon
+/// would have. A slow or stalled reader never takes a window that fast, so its window stays as it is.
+#[derive(Clone, Copy, Debug)]
+pub struct ReceiveWindow {
+    received: Offset,
+    delivered: Offset,
+    granted: Limit,
+    fin: bool,
+    window: u64,
+    cap: u64,
+    measured_from: Offset,
+    measured_since: Duration,
+}
+
+impl ReceiveWindow {
+    /// A direction that lets in [`INITIAL_WINDOW`] at once, or less under a lower cap.
+    ///
+    /// `cap` bounds the window in bytes; it is the place for a node's memory budget and is kept between [`MIN_WINDOW`] and [`MAX_WINDOW`].
+    pub fn new(cap: u64) -> Self {
+        let mut window = Self::early(cap);
+        window.grant();
+        window
+    }
+
+    /// A direction that lets in [`EARLY_CREDIT`] until [`grant`](Self::grant) is called.
+    pub fn early(cap: u64) -> Self {
+        let cap = cap.clamp(MIN_WINDOW, MAX_WINDOW);
+        Self {
+            received: Offset::ZERO,
+            delivered: Offset::ZERO,
+            granted: Limit::new(EARLY_CREDIT),
+            fin: false,
+            window: INITIAL_WINDOW.min(cap),
+            cap,
+            measured_from: Offset::ZERO,
+            measured_since: Duration::ZERO,
+        }
+    }
+
+    /// Bytes that came in order so far.
+    pub const fn received(&self) -> Offset {
+        self.received
+    }
+
+    /// Bytes that came and that the socket has not taken.
+    pub const fn buffered(&self) -> u64 {
+        self.received.since(self.delivered)
+    }
+
+    /// What the peer may send, by the last announcement.
+    pub const fn granted(&self) -> Limit {
+        self.granted
+    }
+
+    /// Bytes that may come to wait for the socket: a window, or what is left of a larger one that was granted before; after the end,
+    /// what waits.
+    pub fn promised(&self) -> u64 {
+        match self.fin {
+            true => self.buffered(),
+            false => self.granted.room_from(self.delivered).max(self.window),
+        }
+    }
+
+    /// The present size of the window in bytes.
+    pub const fn window(&self) -> u64 {
+        self.window
+    }
+
+    /// Whether the peer has ended the direction.
+    pub const fn is_ended(&self) -> bool {
+        self.fin
+    }
+
+    /// Whether the direction ended and the socket took all of it.
+    pub const fn is_drained(&self) -> bool {
+        self.fin && self.buffered() == 0
+    }
+
+    /// Bounds the window anew. What was granted stays granted, so a lower cap works as the reader goes on.
+    pub fn set_cap(&mut self, cap: u64) {
+        self.cap = cap.clamp(MIN_WINDOW, MAX_WINDOW);
+        self.window = self.window.min(self.cap);
+    }
+
+    /// Grants a window from here on and returns the limit to announce.
+    pub fn grant(&mut self) -> Limit {
+        self.granted = self.granted.max(self.target());
+        self.granted
+    }
+
+    /// `len` bytes at `offset` came from the peer.
+    pub fn receive(&mut self, offset: Offset, len: u64) -> Result<(), Violation> {
+        let expected = self.received;
+        if self.fin {
+            return Err(Violation::AfterFin { fin: expected, came: offset });
+        }
+        if offset > expected {
+            return Err(Violation::Gap { expected, came: offset });
+        }
+        if offset < expected {
+            return Err(Violation::Overlap { expected, came: offset });
+        }
+        let limit = self.granted;
+        self.received = offset
+            .forward(len)
+            .filter(|end| limit.allows(*end))
+            .ok_or(Violation::BeyondLimit { offset, len, limit })?;
+        Ok(())
+    }
+
+    /// The peer ended the direction at `fin`.
+    pub fn finish(&mut self, fin: Offset) -> Result<(), Violation> {
+        let received = self.received;
+        if self.fin {
+            return Err(Violation::AfterFin { fin: received, came: fin });
+        }
+        if fin != received {
+            return Err(Violation::WrongFin { received, fin });
+        }
+        self.fin = true;
+        Ok(())
+    }
+
+    /// The socket took `bytes` bytes at `now`, a time since the stream began; `rtt` is the round trip to the peer as well as it is known.
+    ///
+    /// Returns a new limit to announce when half a window, or [`MAX_STEP`], was taken since the last; never after the end.
+    pub fn deliver(
+        &mut self,
+        bytes: u64,
+        now: Duration,
+        rtt: Duration,
+    ) -> Result<Option<Limit>, Misuse> {
+        let misuse = Misuse::Wrote { buffered: self.buffered(), wrote: bytes };
+        let delivered =
+            self.delivered.forward(bytes).filter(|end| *end <= self.received).ok_or(misuse)?;
+        self.measure(delivered, now, rtt.max(MIN_RTT).saturating_mul(2));
+        self.delivered = delivered;
+        let step = (self.window / 2).min(MAX_STEP);
+        let due = !self.fin && self.target().beyond(self.granted) >= step;
+        Ok(due.then(|| self.grant()))
+    }
+
+    /// Doubles the window when one was taken in a measurement of at most `span`; starts the next measurement when this one is over.
+    ///
+    /// A measurement that begins with this delivery does not count it: those bytes may have waited for long.
+    fn measure(&mut self, delivered: Offset, now: Duration, span: Duration) {
+        let in_time = now.saturating_sub(self.measured_since) <= span;
+        let whole = delivered.since(self.measured_from) >= self.window;
+        if in_time && whole {
+            self.window = self.window.saturating_mul(2).min(self.cap);
+        }
+        if whole || !in_time {
+            self.measured_from = delivered;
+            self.measured_since = now;
+        }
+    }
+
+    fn target(&self) -> Limit {
+        Limit::ahead_of(self.delivered, self.window)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,312 @@
+//! The seven messages of a stream and their MessagePack form.
+//!
+//! | message | array | direction |
+//! |---|---|---|
+//! | `Open` | `[0, version, limit]` | inlet to outlet, first |
+//! | `Opened` | `[1, limit]` | outlet to inlet, first |
+//! | `Refused` | `[2, code, text]` | outlet to inlet, instead of `Opened` |
+//! | `Data` | `[3, offset, bin]` | both |
+//! | `Window` | `[4, limit]` | both |
+//! | `Fin` | `[5, final offset]` | both |
+//! | `Reset` | `[6, code]` | both |
+//!
+//! Integers are read in every width MessagePack has and written in the shortest, except in [`data_header`], whose size is fixed
+//! so that bytes can be read from a socket straight behind the room kept for it. Decoding allocates nothing and copies nothing: a
+//! `Data`'s bytes are given as a range of the input. A payload is 1 to [`MAX_MESSAGES`] messages, one after the other, not counting `Open`: what an
+//! end has to say at the same time is sealed, sent and received once.
+
+use std::{convert::Infallible, ops::Range};
+
+use rmp::{
+    decode::{read_array_len, read_bin_len, read_int, read_str_len},
+    encode::{write_array_len, write_str, write_uint, ByteBuf, ValueWriteError},
+};
+use thiserror::Error;
+
+use crate::portal::protocol::{
+    offset::{Limit, Offset},
+    reason::{Refusal, ResetReason},
+};
+
+/// The version of portals that `Open` names.
+pub const VERSION: u64 = 1;
+/// The most bytes one `Data` may carry: two full socket reads, and small beside the first window.
+pub const MAX_DATA: usize = 128 * 1024;
+/// The most messages in one payload, behind its `Open` if it has that: more than an end ever has to say at the same time, and few for one turn.
+pub const MAX_MESSAGES: usize = 8;
+/// The most bytes of text in `Refused`: one line of a log.
+pub const MAX_TEXT: usize = 200;
+/// The size of what [`data_header`] writes before the bytes.
+pub const DATA_HEADER: usize = 16;
+
+const OPEN: u8 = 0;
+const OPENED: u8 = 1;
+const REFUSED: u8 = 2;
+const DATA: u8 = 3;
+const WINDOW: u8 = 4;
+const FIN: u8 = 5;
+const RESET: u8 = 6;
+
+/// Every message that carries no stream bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control<'a> {
+    /// The inlet asks for a stream and lets the outlet send up to `limit`.
+    Open {
+        /// What the outlet may send.
+        limit: Limit,
+    },
+    /// The outlet reached its target and lets the inlet send up to `limit`.
+    Opened {
+        /// What the inlet may send.
+        limit: Limit,
+    },
+    /// The outlet does not open the stream; nothing follows.
+    Refused {
+        /// Why, for programs.
+        reason: Refusal,
+        /// Why, for people; cut to [`MAX_TEXT`] bytes when encoded.
+        text: &'a str,
+    },
+    /// More may be sent, up to `limit`.
+    Window {
+        /// What may be sent since the stream began.
+        limit: Limit,
+    },
+    /// This direction is complete; the other goes on.
+    Fin {
+        /// All the bytes that were sent.
+        offset: Offset,
+    },
+    /// Both directions end here, incomplete.
+    Reset {
+        /// Why.
+        reason: ResetReason,
+    },
+}
+
+impl Control<'_> {
+    /// The message's name, for logs.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Open { .. } => "Open",
+            Self::Opened { .. } => "Opened",
+            Self::Refused { .. } => "Refused",
+            Self::Window { .. } => "Window",
+            Self::Fin { .. } => "Fin",
+            Self::Reset { .. } => "Reset",
+        }
+    }
+
+    /// The message as MessagePack.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = ByteBuf::new();
+        self.encode_to(&mut out);
+        out.into_vec()
+    }
+
+    /// Adds the message as MessagePack to `out`.
+    pub(crate) fn encode_to(&self, out: &mut ByteBuf) {
+        match *self {
+            Self::Open { limit } => array(out, &[OPEN.into(), VERSION, limit.value()], None),
+            Self::Opened { limit } => array(out, &[OPENED.into(), limit.value()], None),
+            Self::Refused { reason, text } => {
+                array(out, &[REFUSED.into(), reason.code().into()], Some(shortened(text)));
+            }
+            Self::Window { limit } => array(out, &[WINDOW.into(), limit.value()], None),
+            Self::Fin { offset } => array(out, &[FIN.into(), offset.value()], None),
+            Self::Reset { reason } => array(out, &[RESET.into(), reason.code().into()], None),
+        }
+    }
+}
+
+/// A message that [`decode`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decoded<'a> {
+    /// Anything but stream bytes.
+    Control(Control<'a>),
+    /// Stream bytes: `offset` is that of the first, `range` is where they stand in the input; never empty.
+    Data {
+        /// The position of the first byte in the stream.
+        offset: Offset,
+        /// Where the bytes are in the decoded input.
+        range: Range<usize>,
+    },
+}
+
+/// Why an input is no message; always the peer's fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum DecodeError {
+    /// Not the MessagePack type that stands here, or the input ends too soon.
+    #[error("{0} is missing, cut short or of the wrong type")]
+    Malformed(&'static str),
+    /// A first element that names no message.
+    #[error("there is no portal message of kind {0}")]
+    UnknownKind(u8),
+    /// An array that is too long or too short for its message.
+    #[error("message {kind} has {expected} elements, but {came} came")]
+    WrongLength {
+        /// The first element.
+        kind: u8,
+        /// What the message has.
+        expected: u32,
+        /// What came.
+        came: u32,
+    },
+    /// `Open` in a version that this one is not; to be answered with [`Refusal::UnsupportedVersion`].
+    #[error("the peer speaks version {0} of portals, this is version {VERSION}")]
+    UnsupportedVersion(u64),
+    /// `Data` without bytes.
+    #[error("Data carries no bytes")]
+    EmptyData,
+    /// More bytes than a field may have.
+    #[error("{field} has {came} bytes, at most {max} are allowed")]
+    TooLong {
+        /// The field.
+        field: &'static str,
+        /// Its most.
+        max: usize,
+        /// What came, or was announced.
+        came: usize,
+    },
+    /// A payload of too many messages.
+    #[error("more than {MAX_MESSAGES} messages came at once")]
+    TooMany,
+}
+
+/// What stands before `len` bytes at `offset` to make a `Data` message of them: array of 3, kind 3, 64-bit offset, 32-bit length.
+///
+/// The caller keeps `len` between 1 and [`MAX_DATA`], or the peer refuses the message.
+pub const fn data_header(offset: Offset, len: u32) -> [u8; DATA_HEADER] {
+    let [a, b, c, d, e, f, g, h] = offset.value().to_be_bytes();
+    let [i, j, k, l] = len.to_be_bytes();
+    [0x93, DATA, 0xcf, a, b, c, d, e, f, g, h, 0xc6, i, j, k, l]
+}
+
+/// Reads the message that `input` begins with, and tells its length in bytes; behind it begins the next one, or nothing.
+pub fn decode(input: &[u8]) -> Result<(Decoded<'_>, usize), DecodeError> {
+    let mut rest = input;
+    let came = read_array_len(&mut rest).map_err(|_| DecodeError::Malformed("the array"))?;
+    let kind: u8 = integer(&mut rest, "the kind")?;
+    let exactly = |expected| match came == expected {
+        true => Ok(()),
+        false => Err(DecodeError::WrongLength { kind, expected, came }),
+    };
+    let decoded = match kind {
+        DATA => {
+            exactly(3)?;
+            let offset = Offset::new(integer(&mut rest, "the offset")?);
+            let len = bytes_len(&mut rest)?;
+            let start = position(input, rest);
+            rest = rest.get(len..).ok_or(DecodeError::Malformed("Data's bytes"))?;
+            let range = start..position(input, rest);
+            Decoded::Data { offset, range }
+        }
+        OPEN => {
+            // Before the length: a later version may have another.
+            let version: u64 = integer(&mut rest, "the version")?;
+            if version != VERSION {
+                return Err(DecodeError::UnsupportedVersion(version));
+            }
+            exactly(3)?;
+            Decoded::Control(Control::Open { limit: limit(&mut rest)? })
+        }
+        OPENED => {
+            exactly(2)?;
+            Decoded::Control(Control::Opened { limit: limit(&mut rest)? })
+        }
+        REFUSED => {
+            exactly(3)?;
+            let reason = Refusal::from_code(integer(&mut rest, "the reason")?);
+            Decoded::Control(Control::Refused { reason, text: text(&mut rest)? })
+        }
+        WINDOW => {
+            exactly(2)?;
+            Decoded::Control(Control::Window { limit: limit(&mut rest)? })
+        }
+        FIN => {
+            exactly(2)?;
+            let offset = Offset::new(integer(&mut rest, "the final offset")?);
+            Decoded::Control(Control::Fin { offset })
+        }
+        RESET => {
+            exactly(2)?;
+            let reason = ResetReason::from_code(integer(&mut rest, "the reason")?);
+            Decoded::Control(Control::Reset { reason })
+        }
+        other => return Err(DecodeError::UnknownKind(other)),
+    };
+    Ok((decoded, position(input, rest)))
+}
+
+/// Where `rest`, the unread end of `input`, begins.
+const fn position(input: &[u8], rest: &[u8]) -> usize {
+    input.len().saturating_sub(rest.len())
+}
+
+fn integer<T: TryFrom<u64>>(rest: &mut &[u8], field: &'static str) -> Result<T, DecodeError> {
+    let value: u64 = read_int(rest).map_err(|_| DecodeError::Malformed(field))?;
+    T::try_from(value).map_err(|_| DecodeError::Malformed(field))
+}
+
+fn limit(rest: &mut &[u8]) -> Result<Limit, DecodeError> {
+    integer(rest, "the limit").map(Limit::new)
+}
+
+fn bytes_len(rest: &mut &[u8]) -> Result<usize, DecodeError> {
+    let len = read_bin_len(rest).map_err(|_| DecodeError::Malformed("Data's bytes"))?;
+    match at_most(MAX_DATA, len, "Data")? {
+        0 => Err(DecodeError::EmptyData),
+        len => Ok(len),
+    }
+}
+
+fn text<'a>(rest: &mut &'a [u8]) -> Result<&'a str, DecodeError> {
+    const MALFORMED: DecodeError = DecodeError::Malformed("the text");
+    let len = read_str_len(rest).map_err(|_| MALFORMED)?;
+    let len = at_most(MAX_TEXT, len, "the text")?;
+    let (text, after) = rest.split_at_checked(len).ok_or(MALFORMED)?;
+    *rest = after;
+    std::str::from_utf8(text).map_err(|_| MALFORMED)
+}
+
+fn at_most(max: usize, len: u32, field: &'static str) -> Result<usize, DecodeError> {
+    let came = usize::try_from(len).unwrap_or(usize::MAX);
+    match came <= max {
+        true => Ok(came),
+        false => Err(DecodeError::TooLong { field, max, came }),
+    }
+}
+
+/// As much of `text` as [`MAX_TEXT`] allows, ending between two characters.
+fn shortened(text: &str) -> &str {
+    let mut end = text.len().min(MAX_TEXT);
+    while !text.is_char_boundary(end) {
+        end = end.saturating_sub(1);
+    }
+    &text[..end]
+}
+
+fn array(out: &mut ByteBuf, integers: &[u64], text: Option<&str>) {
+    out.as_mut_vec().reserve(32);
+    let len = integers.len().saturating_add(usize::from(text.is_some()));
+    written(write_array_len(out, u32::try_from(len).unwrap_or(u32::MAX)));
+    for integer in integers {
+        written(write_uint(out, *integer));
+    }
+    if let Some(text) = text {
+        written(write_str(out, text));
+    }
+}
+
+/// Writing to memory cannot fail, and the type of the error says so.
+fn written<T>(result: Result<T, ValueWriteError<Infallible>>) {
+    match result {
+        Ok(_) => {}
+        Err(
+            ValueWriteError::InvalidMarkerWrite(never) | ValueWriteError::InvalidDataWrite(never),
+        ) => match never {},
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,335 @@
+//! One end of a tunnelled TCP connection, as states.
+//!
+//! The two directions live and end on their own, as in TCP:
+//!
+//! ```text
+//! opening          inlet:  OpenDue -> AwaitingOpened -> Established
+//!                  outlet: Connecting -> OpenedDue -> Established
+//! socket to peer   Open -> FinDue -> FinSent
+//! peer to socket   Open -> Draining -> ShutdownDue -> Done
+//! any of these, by a reset: Reset
+//! ```
+//!
+//! What happens goes in through `handle_message`, `socket_read`, `socket_eof`, `socket_wrote`, `socket_reset`, `path_lost`, `connected`,
+//! `handle_silence`, `refuse` and `stop`; after each, [`Stream::poll_action`] is called until it has nothing more. The caller keeps the bytes that wait for
+//! the socket, in order, and writes them when the socket is there.
+//!
+//! The application sees an exact prefix of what was sent and then either a clean end or a reset:
+//!
+//! * `Fin` shuts the socket down only when all before it was written.
+//! * Anything that ends the stream earlier (`Reset`, a lost path, a violation, a stop) drops what waits and resets the socket, as
+//!   [RFC 9293, section 3.10.7.4](https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.4) says for a RST before both ends have sent FIN.
+//! * When both `Fin`s have crossed, the peer owes nothing: a later `Reset` or a lost path changes nothing and the socket is given the
+//!   rest, as the same section says for CLOSING and LAST-ACK.
+
+mod poll;
+mod state;
+
+use std::{ops::Range, time::Duration};
+
+use crate::portal::protocol::{
+    action::End,
+    credit::{ReceiveWindow, SendWindow, EARLY_CREDIT},
+    message::{Control, Decoded, MAX_DATA},
+    offset::{Limit, Offset},
+    reason::{Refusal, ResetReason},
+    stream::state::{Opening, ReceiveHalf, SendHalf},
+    violation::{Misuse, Violation},
+};
+
+/// One end of one stream; a few words of memory, no buffer.
+#[derive(Debug)]
+pub struct Stream {
+    opening: Opening,
+    send: SendHalf,
+    receive: ReceiveHalf,
+    send_window: SendWindow,
+    receive_window: ReceiveWindow,
+    window_due: Option<Limit>,
+    farewell_due: Option<Control<'static>>,
+    reset_due: bool,
+    end: Option<End>,
+    end_reported: bool,
+}
+
+impl Stream {
+    /// The inlet's end, for a client that was just accepted; `receive_cap` bounds, in bytes, what may wait for the client.
+    ///
+    /// The first action sends `Open`; after it, [`EARLY_CREDIT`] bytes may be sent before the outlet answers.
+    pub fn inlet(receive_cap: u64) -> Self {
+        let send_window = SendWindow::new(Limit::new(EARLY_CREDIT));
+        Self::new(Opening::OpenDue, send_window, ReceiveWindow::new(receive_cap))
+    }
+
+    /// The outlet's end, for an `Open` with `peer_limit`; `receive_cap` bounds, in bytes, what may wait for the target.
+    ///
+    /// The caller connects to the target and says [`connected`](Self::connected) or [`refuse`](Self::refuse).
+    pub fn outlet(peer_limit: Limit, receive_cap: u64) -> Result<Self, Violation> {
+        let mut send_window = SendWindow::new(Limit::new(0));
+        send_window.raise(peer_limit)?;
+        Ok(Self::new(Opening::Connecting, send_window, ReceiveWindow::early(receive_cap)))
+    }
+
+    const fn new(opening: Opening, send_window: SendWindow, receive_window: ReceiveWindow) -> Self {
+        Self {
+            opening,
+            send: SendHalf::Open,
+            receive: ReceiveHalf::Open,
+            send_window,
+            receive_window,
+            window_due: None,
+            farewell_due: None,
+            reset_due: false,
+            end: None,
+            end_reported: false,
+        }
+    }
+
+    /// How many bytes may be read from the socket and sent now, at most [`MAX_DATA`].
+    ///
+    /// While this is 0 the socket is not read, but the caller still watches it for errors: a reset must not wait for credit.
+    pub fn readable(&self) -> usize {
+        let polled = matches!(self.opening, Opening::AwaitingOpened | Opening::Established);
+        match polled && self.send == SendHalf::Open {
+            true => usize::try_from(self.send_window.available()).unwrap_or(MAX_DATA).min(MAX_DATA),
+            false => 0,
+        }
+    }
+
+    /// The offset of the next byte read from the socket.
+    pub const fn next_offset(&self) -> Offset {
+        self.send_window.sent()
+    }
+
+    /// How many received bytes wait for the socket; what a memory budget counts.
+    pub const fn buffered(&self) -> u64 {
+        match self.receive {
+            ReceiveHalf::Reset => 0,
+            _ => self.receive_window.buffered(),
+        }
+    }
+
+    /// The most that may come to wait for the socket without another announcement; what a memory budget reserves.
+    pub const fn receive_window(&self) -> u64 {
+        self.receive_window.window()
+    }
+
+    /// Bounds anew what may come to wait for the socket, see [`ReceiveWindow::set_cap`].
+    pub fn set_receive_cap(&mut self, cap: u64) {
+        self.receive_window.set_cap(cap);
+    }
+
+    /// Bytes that may come to wait for the socket, see [`ReceiveWindow::promised`].
+    pub fn promised(&self) -> u64 {
+        self.receive_window.promised()
+    }
+
+    /// Whether the peer has ended its direction, or the stream is over.
+    pub fn is_ended_by_peer(&self) -> bool {
+        self.receive != ReceiveHalf::Open
+    }
+
+    /// How the stream ended, once it did; [`Action::Finished`](crate::portal::protocol::action::Action::Finished) may still wait to be polled.
+    pub const fn end(&self) -> Option<End> {
+        self.end
+    }
+
+    /// A message came from the peer. For `Data` the range of the bytes to queue for the socket is returned.
+    ///
+    /// A violation is returned for the log; the stream has already turned it into a reset.
+    pub fn handle_message(
+        &mut self,
+        message: Decoded<'_>,
+    ) -> Result<Option<Range<usize>>, Violation> {
+        if self.end.is_some() {
+            return Ok(None);
+        }
+        let result = match message {
+            Decoded::Data { offset, range } => {
+                let len = u64::try_from(range.len()).unwrap_or(u64::MAX);
+                self.receives("Data")
+                    .and_then(|()| self.receive_window.receive(offset, len))
+                    .map(|()| Some(range))
+            }
+            Decoded::Control(control) => self.handle_control(control).map(|()| None),
+        };
+        if result.is_err() {
+            self.stop(ResetReason::ProtocolViolation);
+        }
+        result
+    }
+
+    /// What came from the peer was no message, see [`DecodeError`](crate::portal::protocol::message::DecodeError): the stream is reset.
+    pub fn handle_garbage(&mut self) {
+        self.stop(ResetReason::ProtocolViolation);
+    }
+
+    fn handle_control(&mut self, control: Control<'_>) -> Result<(), Violation> {
+        match (control, self.opening) {
+            (Control::Opened { limit }, Opening::AwaitingOpened) => {
+                self.opening = Opening::Established;
+                self.send_window.raise(limit)
+            }
+            (Control::Refused { reason, .. }, Opening::AwaitingOpened) => {
+                self.cut(End::Refused(reason), None);
+                Ok(())
+            }
+            (Control::Window { limit }, _) => {
+                self.receives("Window")?;
+                self.send_window.raise(limit)
+            }
+            (Control::Fin { offset }, _) => {
+                self.receives("Fin")?;
+                self.receive_window.finish(offset)?;
+                self.window_due = None;
+                self.receive = ReceiveHalf::Draining;
+                self.settle();
+                Ok(())
+            }
+            (Control::Reset { reason }, _) => {
+                if !self.fins_crossed() {
+                    self.cut(End::ByPeer(reason), None);
+                }
+                Ok(())
+            }
+            (Control::Open { .. } | Control::Opened { .. } | Control::Refused { .. }, opening) => {
+                Err(Violation::Unexpected { message: control.name(), state: opening.describe() })
+            }
+        }
+    }
+
+    /// Whether the peer may send stream messages by now: an outlet answers first.
+    fn receives(&self, message: &'static str) -> Result<(), Violation> {
+        match self.opening {
+            Opening::OpenDue | Opening::AwaitingOpened => {
+                Err(Violation::Unexpected { message, state: self.opening.describe() })
+            }
+            Opening::Connecting | Opening::OpenedDue | Opening::Established => Ok(()),
+        }
+    }
+
+    /// The outlet's socket is connected.
+    pub fn connected(&mut self) {
+        if self.opening == Opening::Connecting && self.end.is_none() {
+            self.opening = Opening::OpenedDue;
+            self.settle();
+        }
+    }
+
+    /// The outlet does not open the stream; the peer is told why.
+    pub fn refuse(&mut self, reason: Refusal) {
+        if self.opening == Opening::Connecting {
+            self.cut(End::Refused(reason), Some(Control::Refused { reason, text: reason.text() }));
+        }
+    }
+
+    /// `bytes` bytes were read from the socket; they are to be sent at the returned offset before the next action.
+    pub fn socket_read(&mut self, bytes: usize) -> Result<Offset, Misuse> {
+        let readable = self.readable();
+        let (readable, read) =
+            (readable.try_into().unwrap_or(u64::MAX), bytes.try_into().unwrap_or(u64::MAX));
+        match read <= readable {
+            true => self.send_window.consume(read),
+            false => Err(Misuse::Read { readable, read }),
+        }
+    }
+
+    /// The application ended its direction.
+    pub fn socket_eof(&mut self) {
+        if self.send == SendHalf::Open {
+            self.send = SendHalf::FinDue;
+        }
+    }
+
+    /// The socket took `bytes` bytes at `now`, a time since the stream began; `rtt` is the round trip to the peer as well as it is known.
+    pub fn socket_wrote(
+        &mut self,
+        bytes: usize,
+        now: Duration,
+        rtt: Duration,
+    ) -> Result<(), Misuse> {
+        if self.receive == ReceiveHalf::Reset {
+            return Ok(());
+        }
+        let limit = self.receive_window.deliver(bytes.try_into().unwrap_or(u64::MAX), now, rtt)?;
+        self.window_due = limit.or(self.window_due);
+        self.settle();
+        Ok(())
+    }
+
+    /// Reading or writing the socket failed: the application, or its host, reset the connection. If it had ended its direction
+    /// before, the peer is still told of that first, because over one connection the FIN would have come before the RST.
+    pub fn socket_reset(&mut self) {
+        let is_known = matches!(self.opening, Opening::AwaitingOpened | Opening::Established);
+        let has_ended = self.send == SendHalf::FinDue && is_known;
+        self.stop(ResetReason::ByApplication);
+        if has_ended && self.send == SendHalf::Reset {
+            self.send = SendHalf::FinDue;
+        }
+    }
+
+    /// Nothing reaches the peer any more, nor comes from it.
+    pub fn path_lost(&mut self) {
+        if !self.fins_crossed() {
+            self.cut(End::Here(ResetReason::PathLost), None);
+        }
+    }
+
+    /// Nothing has come from the peer for long: it is told again how far it may go. Limits are absolute, so that changes nothing
+    /// there; if nobody is there any more, it is undeliverable, and the caller hears of that.
+    pub fn handle_silence(&mut self) {
+        let opened = matches!(self.opening, Opening::AwaitingOpened | Opening::Established);
+        if opened && self.end.is_none() && !self.fins_crossed() {
+            self.window_due.get_or_insert(self.receive_window.granted());
+        }
+    }
+
+    /// Whether all has come that the peer's application sent, and its end.
+    pub const fn has_all(&self) -> bool {
+        self.receive_window.is_ended()
+    }
+
+    /// Whether the outlet has opened the stream, as far as this end knows.
+    pub fn is_established(&self) -> bool {
+        self.opening == Opening::Established
+    }
+
+    /// This end resets the stream, in both directions, and tells the peer why.
+    pub fn stop(&mut self, reason: ResetReason) {
+        let farewell = (!self.fins_crossed()).then_some(Control::Reset { reason });
+        self.cut(End::Here(reason), farewell);
+    }
+
+    /// Whether both directions were ended, which leaves nothing to reset.
+    const fn fins_crossed(&self) -> bool {
+        matches!(self.send, SendHalf::FinSent) && self.receive_window.is_ended()
+    }
+
+    /// Takes the steps that wait for nothing but this end: the shutdown after the last byte, the end after both directions.
+    fn settle(&mut self) {
+        let has_socket = self.opening != Opening::Connecting;
+        if self.receive == ReceiveHalf::Draining && self.receive_window.is_drained() && has_socket {
+            self.receive = ReceiveHalf::ShutdownDue;
+        }
+        if self.receive == ReceiveHalf::Done && self.send == SendHalf::FinSent {
+            self.end.get_or_insert(End::Clean);
+        }
+    }
+
+    /// Ends the stream now, incomplete, unless it has ended.
+    fn cut(&mut self, end: End, farewell: Option<Control<'static>>) {
+        if self.end.is_some() {
+            return;
+        }
+        // A peer that was never sent `Open` knows of no stream to end.
+        self.farewell_due = farewell.filter(|_| self.opening != Opening::OpenDue);
+        self.end = Some(end);
+        self.send = SendHalf::Reset;
+        self.receive = ReceiveHalf::Reset;
+        self.window_due = None;
+        self.reset_due = true;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+//! What went wrong, by whose fault: a [`Violation`] is the peer's, a [`Misuse`] the caller's.
+
+use thiserror::Error;
+
+use crate::portal::protocol::offset::{Limit, Offset};
+
+/// The peer broke a rule of the protocol; each names what was expected and what came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Violation {
+    /// Data past the credit it was given.
+    #[error("{len} bytes at offset {offset} came, but only up to {limit} was granted")]
+    BeyondLimit {
+        /// The offset of the data.
+        offset: Offset,
+        /// Its length.
+        len: u64,
+        /// What was granted.
+        limit: Limit,
+    },
+    /// Data that leaves some out.
+    #[error("data at offset {expected} was expected, but {came} came: bytes are missing")]
+    Gap {
+        /// The next offset in order.
+        expected: Offset,
+        /// The offset of the data.
+        came: Offset,
+    },
+    /// Data that came before.
+    #[error("data at offset {expected} was expected, but {came} came: bytes are repeated")]
+    Overlap {
+        /// The next offset in order.
+        expected: Offset,
+        /// The offset of the data.
+        came: Offset,
+    },
+    /// `Data` or a second `Fin` after the `Fin`.
+    #[error("the direction ended at offset {fin}, but more came for offset {came}")]
+    AfterFin {
+        /// The end of the direction.
+        fin: Offset,
+        /// The offset of what came.
+        came: Offset,
+    },
+    /// `Fin` whose final offset is not what was received.
+    #[error("{received} bytes were received, but Fin says {fin}")]
+    WrongFin {
+        /// What was received in order.
+        received: Offset,
+        /// What `Fin` claims.
+        fin: Offset,
+    },
+    /// A limit so far ahead that no honest receiver grants it.
+    #[error("a limit of {limit} came when {sent} was sent: more than {max} ahead", max = crate::portal::protocol::credit::MAX_GRANT)]
+    AbsurdLimit {
+        /// What was sent.
+        sent: Offset,
+        /// What the peer granted.
+        limit: Limit,
+    },
+    /// A message that has no place in this state.
+    #[error("{message} came while {state}")]
+    Unexpected {
+        /// The message's name.
+        message: &'static str,
+        /// What the stream was doing.
+        state: &'static str,
+    },
+}
+
+/// The caller did what the stream had not allowed; nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Misuse {
+    /// More was read from the socket than [`readable`](crate::portal::protocol::stream::Stream::readable) said.
+    #[error("{read} bytes were read from the socket, but {readable} were readable")]
+    Read {
+        /// What might have been read.
+        readable: u64,
+        /// What was.
+        read: u64,
+    },
+    /// More was written to the socket than had been received.
+    #[error("{wrote} bytes were written to the socket, but {buffered} were waiting")]
+    Wrote {
+        /// What waited for the socket.
+        buffered: u64,
+        /// What is said to have been written.
+        wrote: u64,
+    },
+}

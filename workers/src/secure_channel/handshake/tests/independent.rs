@@ -1,0 +1,201 @@
+//! What another implementation made: `tests/vectors/secure_channel.json`, and the worked example of `docs/protocol.md`.
+
+use serde_json::Value;
+
+use super::*;
+use crate::{
+    identity::secret_bytes::SecretKey,
+    secure_channel::{
+        handshake::noise::build,
+        packet::Packet,
+        plaintext::Tag,
+        record::{Opener, REKEY_INTERVAL},
+    },
+    tests::protocol_document::from_hex,
+};
+
+const VECTORS: &str = include_str!("../../../../../tests/vectors/secure_channel.json");
+
+fn vectors() -> Value {
+    serde_json::from_str(VECTORS).unwrap()
+}
+
+/// The bytes at a place of the file.
+fn bytes(vectors: &Value, place: &str) -> Vec<u8> {
+    let text = vectors.pointer(place).and_then(Value::as_str);
+    from_hex(text.unwrap_or_else(|| panic!("no {place}")))
+}
+
+fn key(vectors: &Value, place: &str) -> [u8; 32] {
+    bytes(vectors, place).try_into().unwrap()
+}
+
+fn party(vectors: &Value, role: &str) -> LocalIdentity {
+    let secret = |name| key(vectors, &format!("/{role}/{name}"));
+    LocalIdentity::dangerous_from_fixed_secrets(secret("seed"), secret("static"))
+}
+
+#[test]
+fn the_library_shakes_hands_as_the_independent_implementation() {
+    let vectors = vectors();
+    assert_eq!(bytes(&vectors, "/prologue"), PROLOGUE);
+    let [initiator, responder] = ["initiator", "responder"].map(|role| {
+        let local = party(&vectors, role);
+        assert_eq!(
+            local.identifier().as_bytes()[..],
+            bytes(&vectors, &format!("/{role}/identifier"))
+        );
+        assert_eq!(local.identity().encode(), bytes(&vectors, &format!("/{role}/identity")));
+        local
+    });
+    let [ours, theirs] =
+        ["initiator", "responder"].map(|r| key(&vectors, &format!("/{r}/ephemeral")));
+    let message = |n: usize| bytes(&vectors, &format!("/messages/{n}/message"));
+
+    let (awaiting2, message1) =
+        Initiator::dangerous_start_with_fixed_ephemeral(&initiator, &ours).unwrap();
+    assert_eq!(message1, message(0));
+    let (awaiting3, message2) =
+        Responder::dangerous_accept_with_fixed_ephemeral(&responder, &message1, &theirs).unwrap();
+    assert_eq!(message2, message(1));
+    let (awaiting_ready, message3) =
+        awaiting2.handle_message2(&message(1), &TrustEveryonePolicy).unwrap();
+    assert_eq!(message3, message(2));
+    let (mut server, ready) = awaiting3.handle_message3(&message(2), &TrustEveryonePolicy).unwrap();
+    let mut published = bytes(&vectors, "/records/ready/record");
+    assert_eq!(ready, published);
+    let mut client = awaiting_ready.handle_ready(&mut published).unwrap();
+    assert_eq!(client.handshake_hash[..], bytes(&vectors, "/messages/2/hash"));
+
+    let mut count = 0;
+    for (from, to, place) in [
+        (&mut client.sealer, &mut server.opener, "/records/from_initiator"),
+        (&mut server.sealer, &mut client.opener, "/records/from_responder"),
+    ] {
+        count += compare(&vectors, place, from, to);
+    }
+    println!(
+        "3 handshake messages, ready and {count} records are those of the other implementation"
+    );
+}
+
+/// Seals and opens the records at a place of the file; how many they are.
+fn compare(vectors: &Value, place: &str, sealer: &mut Sealer, opener: &mut Opener) -> usize {
+    let records = vectors.pointer(place).and_then(Value::as_array).unwrap();
+    for record in records {
+        let (plaintext, mut published) = (bytes(record, "/plaintext"), bytes(record, "/record"));
+        assert_eq!(record["counter"], sealer.next_counter());
+        assert_eq!(sealed(sealer, &plaintext), published);
+        assert_eq!(opener.open_in_place(&mut published).unwrap(), &plaintext[..]);
+    }
+    records.len()
+}
+
+#[test]
+fn the_key_changes_where_and_as_the_independent_implementation_changes_it() {
+    let vectors = vectors();
+    let first = SecretKey::copy_of(&key(&vectors, "/keys/0"));
+    let (mut sealer, mut opener) = (Sealer::new(&first), Opener::new(&first));
+    let hello = bytes(&vectors, "/records/from_initiator/0/plaintext");
+    assert_eq!(hello[0], Tag::Message.byte());
+    while sealer.next_counter() < REKEY_INTERVAL - 1 {
+        let mut record = sealed(&mut sealer, &bytes(&vectors, "/rekey/filler"));
+        opener.open_in_place(&mut record).unwrap();
+    }
+    assert_eq!(compare(&vectors, "/rekey/records", &mut sealer, &mut opener), 3);
+}
+
+#[test]
+fn a_refusal_is_that_of_the_independent_implementation() {
+    let vectors = vectors();
+    let responder = party(&vectors, "responder");
+    let theirs = key(&vectors, "/responder/ephemeral");
+    let message = |n: usize| bytes(&vectors, &format!("/messages/{n}/message"));
+    let (awaiting3, _) =
+        Responder::dangerous_accept_with_fixed_ephemeral(&responder, &message(0), &theirs).unwrap();
+    let nobody = TrustIdentifierPolicy::new(responder.identifier());
+    let Ok(Answer::Refused { record, .. }) = awaiting3.answer_message3(&message(2), &nobody) else {
+        panic!("the policy trusts the initiator");
+    };
+    assert_eq!(record, bytes(&vectors, "/refused"));
+}
+
+/// The blocks of `docs/protocol.md`, section 8, in the library's own words.
+pub(crate) fn worked_example() -> Vec<(&'static str, Vec<u8>)> {
+    let mut initiator = Noise::start(Role::Initiator, &ALICE, Some(&[5; 32])).unwrap();
+    let mut responder = Noise::start(Role::Responder, &BOB, Some(&[6; 32])).unwrap();
+    let one = initiator.write(HandshakeMessage::One, &[]).unwrap();
+    responder.read(HandshakeMessage::One, &one).unwrap();
+    let hash1 = responder.hash();
+    let proof = super::payload::make(Role::Responder, &BOB, &hash1);
+    let two = responder.write(HandshakeMessage::Two, &proof).unwrap();
+    initiator.read(HandshakeMessage::Two, &two).unwrap();
+    let hash2 = initiator.hash();
+    let third = super::payload::make(Role::Initiator, &ALICE, &hash2);
+    let three = initiator.write(HandshakeMessage::Three, &third).unwrap();
+    responder.read(HandshakeMessage::Three, &three).unwrap();
+    let hash3 = responder.hash();
+
+    let [up, down] = keys();
+    let (mut up, mut refusing) = (Sealer::new(&up), Sealer::new(&down));
+    let mut down = Sealer::new(&down);
+    let plaintext = [&[Tag::Message.byte()][..], &hello()].concat();
+    let carrier = Packet::One { noise: &one, cookie: &[] }.encode();
+    vec![
+        ("carrier 1", carrier),
+        ("noise 1", one),
+        ("h 1", hash1.to_vec()),
+        ("payload 2", proof),
+        ("noise 2", two),
+        ("h 2", hash2.to_vec()),
+        ("noise 3", three),
+        ("h 3", hash3.to_vec()),
+        ("keys", keys().iter().flat_map(|key| *key.expose()).collect()),
+        ("rekeyed", bytes(&vectors(), "/rekey/next_key")),
+        ("ready", sealed(&mut down, READY)),
+        ("refused", sealed(&mut refusing, REFUSED)),
+        ("record", sealed(&mut up, &plaintext)),
+        ("plaintext", plaintext),
+        ("ping", sealed(&mut up, &[Tag::Ping.byte()])),
+        ("pong", sealed(&mut down, &[Tag::Pong.byte()])),
+    ]
+}
+
+/// Whether a payload proves the responder of the worked example in its handshake.
+pub(crate) fn verify_payload2(payload: &[u8]) -> bool {
+    static HASH: LazyLock<[u8; 32]> = LazyLock::new(|| key(&vectors(), "/messages/0/hash"));
+    let message = HandshakeMessage::Two;
+    let public = BOB.static_key().public();
+    super::payload::verify(message, payload, Role::Responder, &HASH, public).is_ok()
+}
+
+/// The keys of the worked example, the initiator's first.
+fn keys() -> [SecretKey; 2] {
+    let secret = |local: &LocalIdentity| *local.static_key().secret().expose();
+    let mut initiator = build(Role::Initiator, &secret(&ALICE), PROLOGUE, Some(&[5; 32])).unwrap();
+    let mut responder = build(Role::Responder, &secret(&BOB), PROLOGUE, Some(&[6; 32])).unwrap();
+    let (mut sent, mut read) = ([0; MAX_MESSAGE], [0; MAX_MESSAGE]);
+    for number in 1..=3 {
+        let (from, to) = match number {
+            2 => (&mut responder, &mut initiator),
+            _ => (&mut initiator, &mut responder),
+        };
+        // The payloads of the file: which bytes they are, not who may send them, makes the keys.
+        let payload = bytes(&vectors(), &format!("/messages/{}/payload", number - 1));
+        let length = from.write_message(&payload, &mut sent).unwrap();
+        to.read_message(&sent[..length], &mut read).unwrap();
+    }
+    let (up, down) = initiator.dangerously_get_raw_split();
+    [up, down].map(|key| SecretKey::copy_of(&key))
+}
+
+/// "hello" from `a` for `echoer`, as it stands in a record.
+fn hello() -> Vec<u8> {
+    let hello = ockam_actix_runtime::Payload::from(b"\xa5hello".to_vec());
+    let message = ockam_actix_runtime::Message::new(
+        ockam_actix_runtime::route!["echoer"],
+        ockam_actix_runtime::route!["a"],
+        hello,
+    );
+    ockam_actix_runtime::message::codec::encode(message).to_vec()
+}

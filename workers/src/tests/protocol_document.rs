@@ -1,0 +1,226 @@
+//! The examples of `docs/protocol.md`: each of its blocks marked `hex` is what this library writes and reads.
+//!
+//! A block that nobody checks fails the test as well, so an example cannot be added and forgotten.
+
+use std::collections::BTreeMap;
+
+use bytes::BytesMut;
+use ockam_actix_runtime::{
+    message::codec, route, Identifier, Kind, Message, Notice, Origin, Payload, Reason,
+};
+use ockam_actix_transports::frame::{next_frame, Greeting};
+
+use crate::{
+    forwarder::protocol::{
+        claim::{self, Bits, Salt},
+        refusal::Refusal,
+        Answer, Request,
+    },
+    identity::{local_identity::LocalIdentity, Identity},
+    portal::protocol::{
+        message as portal,
+        message::{Control, Decoded},
+        offset::{Limit, Offset},
+        reason::{Refusal as StreamRefusal, ResetReason},
+    },
+    secure_channel::{handshake::tests::worked_example, packet::Packet},
+};
+
+const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
+
+/// Bytes by the name of their block.
+pub(crate) type Blocks = BTreeMap<String, Vec<u8>>;
+
+/// The bytes that the library makes for a named block.
+type Made = Vec<(&'static str, Vec<u8>)>;
+
+/// All blocks of the document.
+pub(crate) fn blocks() -> Blocks {
+    let mut blocks = Blocks::new();
+    let mut lines = DOCUMENT.lines();
+    while let Some(line) = lines.next() {
+        let Some(name) = line.strip_prefix("```hex ") else { continue };
+        let digits: String = lines
+            .by_ref()
+            .take_while(|line| *line != "```")
+            .map(|line| line.split('#').next().unwrap_or_default())
+            .flat_map(|line| line.chars().filter(|c| !c.is_whitespace()))
+            .collect();
+        let before = blocks.insert(name.to_owned(), from_hex(&digits));
+        assert!(before.is_none(), "two blocks are named {name}");
+    }
+    blocks
+}
+
+/// The bytes that hexadecimal digits stand for.
+pub(crate) fn from_hex(digits: &str) -> Vec<u8> {
+    assert!(digits.len().is_multiple_of(2), "half a byte: {digits}");
+    let pairs = (0..digits.len()).step_by(2);
+    pairs.map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+}
+
+/// The identity of section 7.
+fn responder() -> LocalIdentity {
+    LocalIdentity::dangerous_from_fixed_secrets([3; 32], [4; 32])
+}
+
+fn hello() -> Message {
+    Message::new(route!["echoer"], route!["me"], text("hello"))
+}
+
+fn text(text: &str) -> Payload {
+    Payload::from(rmp_serde::to_vec(text).unwrap())
+}
+
+fn framed(message: Message) -> Vec<u8> {
+    let body = codec::encode(message);
+    [&u32::try_from(body.len()).unwrap().to_be_bytes()[..], &body].concat()
+}
+
+/// Sections 2 to 6.
+fn connections() -> Made {
+    let two = Message::new(route!["b"], route!["a"], Payload::from(vec![1, 2]));
+    let refused = Message::new(route!["nobody"], route!["me"], Payload::default());
+    let notice = Notice::new("nobody".into(), Reason::Unreachable).about(refused).unwrap();
+    vec![
+        ("greeting", Greeting::ours().encode()),
+        ("message", codec::encode(hello()).to_vec()),
+        ("message of two bytes", codec::encode(two).to_vec()),
+        ("frame", framed(hello())),
+        ("notice", codec::encode(notice).to_vec()),
+        ("answer", framed(hello().into_reply("echoer".into(), text("hello")))),
+    ]
+}
+
+/// Section 9.
+fn portals() -> Made {
+    let request = b"GET / HTTP/1.0\r\n\r\n";
+    let limit = Limit::new(262_144);
+    let open = Control::Open { limit }.encode();
+    let data = [&portal::data_header(Offset::new(0), 18)[..], request].concat();
+    let both = [&open[..], &data].concat();
+    let first = |payload: Vec<u8>| {
+        codec::encode(Message::new(route!["outlet"], route!["s1"], payload.into())).to_vec()
+    };
+    let busy = Control::Refused { reason: StreamRefusal::from_code(6), text: "no" };
+    vec![
+        ("open", first(open)),
+        ("open and data", first(both)),
+        ("data", data),
+        ("fin", Control::Fin { offset: Offset::new(18) }.encode()),
+        ("opened", Control::Opened { limit }.encode()),
+        ("refused busy", busy.encode()),
+        ("window", Control::Window { limit }.encode()),
+        ("fin 200", Control::Fin { offset: Offset::new(200) }.encode()),
+        ("reset", Control::Reset { reason: ResetReason::from_code(4) }.encode()),
+    ]
+}
+
+fn requests() -> Vec<(&'static str, Request)> {
+    let (identity, salt, nonce) = (responder(), Salt([5; 16]), [6; 32]);
+    let (destination, claim) = (route!["listener"], (identity.identifier(), salt));
+    let bits = Bits::of(&identity.identifier(), &salt);
+    let register = |destination, claim| Request::Register { destination, claim };
+    let proof = Request::Proof {
+        destination: destination.clone(),
+        claim,
+        nonce,
+        signature: claim::prove(&identity, &salt, &nonce, &destination),
+        identity: identity.identity().encode(),
+    };
+    vec![
+        ("register", register(destination.clone(), None)),
+        ("register claim", register(destination, Some(claim))),
+        ("register ab", register(route!["ab"], None)),
+        ("proof", proof),
+        ("renew", Request::Renew(bits)),
+        ("release", Request::Release(bits)),
+    ]
+}
+
+fn answers() -> Vec<(&'static str, Answer)> {
+    let bits = Bits::of(&responder().identifier(), &Salt([5; 16]));
+    vec![
+        ("challenge", Answer::Challenge([6; 32])),
+        ("registered", Answer::Registered { bits, lease_seconds: 60 }),
+        ("registered for 300 s", Answer::Registered { bits: Bits([7; 16]), lease_seconds: 300 }),
+        ("refused full", Answer::Refused { refusal: Refusal::HubFull, text: "x".to_owned() }),
+    ]
+}
+
+#[test]
+fn every_block_is_what_the_library_writes() {
+    let written = [connections(), worked_example(), portals()].concat();
+    let identity = ("identity", responder().identity().encode());
+    let requests = requests().into_iter().map(|(name, request)| (name, request.encode().to_vec()));
+    let answers = answers().into_iter().map(|(name, answer)| (name, answer.encode().to_vec()));
+    let written = written.into_iter().chain([identity]).chain(requests).chain(answers);
+    let written: Blocks = written.map(|(name, bytes)| (name.to_owned(), bytes)).collect();
+    let published = blocks();
+    for (name, bytes) in &written {
+        assert_eq!(published.get(name), Some(bytes), "the block \"{name}\"");
+    }
+    let unchecked: Vec<_> = published.keys().filter(|name| !written.contains_key(*name)).collect();
+    assert!(unchecked.is_empty(), "nothing is compared with {unchecked:?}");
+    println!("{} blocks of docs/protocol.md are as published", published.len());
+}
+
+#[test]
+fn every_block_is_read_as_what_it_says() {
+    let blocks = blocks();
+    let mut greeting = BytesMut::from(&blocks["greeting"][..]);
+    assert_eq!(Greeting::decode(&mut greeting), Ok(Some(Greeting::ours())));
+    for name in ["frame", "answer"] {
+        let mut arrived = BytesMut::from(&blocks[name][..]);
+        let body = next_frame(&mut arrived, 1024).unwrap().unwrap();
+        assert!(arrived.is_empty());
+        codec::decode(body.into(), Origin::Local).unwrap();
+    }
+    let message = |name: &str| codec::decode(blocks[name][..].into(), Origin::Local).unwrap();
+    assert_eq!(message("message").payload, text("hello"));
+    assert_eq!(message("message of two bytes").return_route, route!["a"]);
+    let notice = message("notice");
+    assert_eq!((notice.kind, notice.onward_route.clone()), (Kind::Notice, route!["me"]));
+    let unreachable = Notice::new("nobody".into(), Reason::Unreachable);
+    assert_eq!(Notice::decode(&notice.payload), Some(unreachable));
+    assert_eq!(&Identity::decode(&blocks["identity"]).unwrap(), responder().identity());
+    let carrier = Packet::decode(&blocks["carrier 1"]).unwrap();
+    assert_eq!(carrier, Packet::One { noise: &blocks["noise 1"], cookie: &[] });
+    for (name, request) in requests() {
+        assert_eq!(Request::decode(&blocks[name]), Ok(request), "{name}");
+    }
+    for (name, answer) in answers() {
+        assert_eq!(Answer::decode(&blocks[name]), Ok(answer), "{name}");
+    }
+    let open = message("open").into_envelope().payload;
+    let expected = Control::Open { limit: Limit::new(262_144) };
+    assert_eq!(portal::decode(&open), Ok((Decoded::Control(expected), open.len())));
+    let both = message("open and data").into_envelope().payload;
+    assert_eq!(both[..], [&open[..], &blocks["data"]].concat());
+    assert_eq!(portal::decode(&both), Ok((Decoded::Control(expected), open.len())));
+    let data = Decoded::Data { offset: Offset::new(0), range: 16..34 };
+    assert_eq!(portal::decode(&blocks["data"]), Ok((data, blocks["data"].len())));
+    for name in ["fin", "opened", "refused busy", "window", "fin 200", "reset"] {
+        let Ok((Decoded::Control(control), _)) = portal::decode(&blocks[name]) else {
+            panic!("{name} is no control message");
+        };
+        assert_eq!(control.encode(), blocks[name]);
+    }
+}
+
+#[test]
+fn the_identifiers_and_addresses_in_the_text_are_those_of_the_example() {
+    let initiator = LocalIdentity::dangerous_from_fixed_secrets([1; 32], [2; 32]).identifier();
+    let responder = responder().identifier();
+    let bits = Bits::of(&responder, &Salt([5; 16]));
+    let copied = bits.forwarding_address(Some(responder)).to_string();
+    for text in [initiator.to_string(), responder.to_string(), copied] {
+        assert!(DOCUMENT.contains(&text), "{text}");
+    }
+    let first = Identifier::of_first_key(responder_key().as_slice().try_into().unwrap());
+    assert_eq!(first, responder);
+}
+
+fn responder_key() -> Vec<u8> {
+    blocks()["identity"][4..36].to_vec()
+}
