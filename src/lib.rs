@@ -35,7 +35,7 @@
 //! 3. [`Node::route`] takes the first address off the onward route, looks up its
 //!    [entry](ockam_actix_runtime::node::entry::Entry), and asks [`reachability`](ockam_actix_runtime::trust::reachability) whether this origin may reach it.
 //! 4. The entry's [sink](ockam_actix_runtime::node::entry::Sink) takes the message: on the worker's own arbiter that is a call,
-//!    from another one it goes through the [router actor](ockam_actix_runtime::node::router) there. A worker's sink decodes the body
+//!    from another one it goes through the [router actor](ockam_actix_runtime::node) there. A worker's sink decodes the body
 //!    and puts a [`Routed`] into its inbox, from where the actor's task takes all that waits at once. A
 //!    [front](ockam_actix_runtime::node::entry::Front) may stand before the inbox: an established channel seals a message there and then.
 //! 5. The worker replies, forwards, or sends something new: back to 3, until a connection's queue

@@ -26,9 +26,9 @@ use ockam::{
     TcpTransport, TrustEveryonePolicy, Vault,
 };
 use ockam_actix_transports::memory::{Link, LinkOptions};
-use ockam_actix_workers::portal::protocol::{
-    credit::INITIAL_WINDOW,
-    message::{decode, Control, Decoded},
+use ockam_actix_workers::portal::{
+    limits::INITIAL_WINDOW,
+    protocol::message::{decode, Control, Decoded},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

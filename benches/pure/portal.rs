@@ -1,15 +1,17 @@
 //! The messages of streams, and a chunk's way through the states of both ends.
 
-use std::hint::black_box;
-use std::time::Duration;
+use std::{hint::black_box, time::Duration};
 
 use criterion::{Criterion, Throughput};
-use ockam_actix_workers::portal::protocol::{
-    action::Action,
-    credit::{SendWindow, MAX_WINDOW},
-    message::{data_header, decode, Control, Decoded, DATA_HEADER},
-    offset::{Limit, Offset},
-    stream::Stream,
+use ockam_actix_workers::portal::{
+    limits::MAX_WINDOW,
+    protocol::{
+        action::Action,
+        credit::SendWindow,
+        message::{data_header, decode, Control, Decoded, DATA_HEADER},
+        offset::{Limit, Offset},
+        stream::Stream,
+    },
 };
 
 /// Bytes of a chunk.

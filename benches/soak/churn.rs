@@ -1,15 +1,19 @@
 //! Figure 10: connections opened and closed, one after the other, in one life of each program.
 
-use crate::exchange::Order;
-use crate::nodes::{Program, Tunnel};
-use crate::rest::Baseline;
-use crate::slope::{slope, Point};
-use crate::support::usage;
-use crate::traffic::Traffic;
-use crate::verdict::{Figure, Violation};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::thread;
-use std::time::Duration;
+use crate::{
+    exchange::Order,
+    nodes::{Program, Tunnel},
+    rest::Baseline,
+    slope::{slope, Point},
+    support::usage,
+    traffic::Traffic,
+    verdict::{Figure, Violation},
+};
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    thread,
+    time::Duration,
+};
 
 /// Clients at a time.
 const CLIENTS: u64 = 4;

@@ -4,9 +4,11 @@ use crate::exchange::{
     is_reset, receive, receive_all, send, send_and_receive, End, Order, Request, Seen,
 };
 use socket2::SockRef;
-use std::io::{self, ErrorKind, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::{
+    io::{self, ErrorKind, Write},
+    net::{Shutdown, SocketAddr, TcpStream},
+    time::Duration,
+};
 
 /// Connects; nothing that it does later takes longer than `patience` without a byte.
 pub(crate) fn connect(to: SocketAddr, patience: Duration) -> io::Result<TcpStream> {

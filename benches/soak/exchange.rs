@@ -3,9 +3,11 @@
 //! Either end carries an exchange out ([`crate::client`], [`crate::target`]) and tells what it saw of the other one.
 
 use crate::pattern::{Direction, Pattern};
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
-use std::thread;
+use std::{
+    io::{self, ErrorKind, Read, Write},
+    net::{Shutdown, TcpStream},
+    thread,
+};
 
 /// Bytes that are read or written at once.
 const CHUNK: usize = 64 * 1024;

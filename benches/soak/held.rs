@@ -1,16 +1,22 @@
 //! Clients that are connected when a program is killed: some in the middle of a download, some quiet.
 
-use crate::client;
-use crate::exchange::{is_reset, receive, receive_all, Order, Request};
-use crate::target;
-use crate::traffic::{Traffic, SILENCE};
-use crate::verdict::{Figure, Violation};
-use std::io;
-use std::net::SocketAddr;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::{self, Sender};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use crate::{
+    client,
+    exchange::{is_reset, receive, receive_all, Order, Request},
+    target,
+    traffic::{Traffic, SILENCE},
+    verdict::{Figure, Violation},
+};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        atomic::Ordering::Relaxed,
+        mpsc::{self, Sender},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
 
 /// What a quiet client received before it fell quiet, and each of them before a program is killed.
 const FIRST: u64 = 1000;

@@ -1,18 +1,22 @@
 //! Figure 14: programs are killed while clients are connected, and started again.
 
-use crate::held::{target_was_reset, Held};
-use crate::load::Load;
-use crate::nodes::{panicked, Program, Tunnel};
-use crate::random::Random;
-use crate::recovery::await_recovery;
-use crate::report::{Life, Peaks};
-use crate::rest::Baseline;
-use crate::stall::judge_memory;
-use crate::traffic::Traffic;
-use crate::verdict::{Figure, Violation};
-use std::sync::atomic::Ordering::Relaxed;
-use std::thread;
-use std::time::{Duration, Instant};
+use crate::{
+    held::{target_was_reset, Held},
+    load::Load,
+    nodes::{panicked, Program, Tunnel},
+    random::Random,
+    recovery::await_recovery,
+    report::{Life, Peaks},
+    rest::Baseline,
+    stall::judge_memory,
+    traffic::Traffic,
+    verdict::{Figure, Violation},
+};
+use std::{
+    sync::atomic::Ordering::Relaxed,
+    thread,
+    time::{Duration, Instant},
+};
 
 /// How long a program stays away: from not at all to longer than any client waits for a reset.
 const AWAY: [Duration; 4] = [

@@ -1,12 +1,16 @@
 //! Clients that never rest, but when they are told to.
 
-use crate::exchange::Order;
-use crate::random::Random;
-use crate::traffic::Traffic;
-use crate::verdict::{Figure, Violation};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use crate::{
+    exchange::Order,
+    random::Random,
+    traffic::Traffic,
+    verdict::{Figure, Violation},
+};
+use std::{
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
 /// Clients at a time.
 const CLIENTS: usize = 6;

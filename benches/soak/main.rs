@@ -60,11 +60,13 @@ use random::Random;
 use recovery::await_recovery;
 use report::{Findings, Life, Peaks};
 use rest::Baseline;
-use std::io;
-use std::process::ExitCode;
-use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    process::ExitCode,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 use support::{machine, role};
 use traffic::Traffic;
 use verdict::Violation;

@@ -1,16 +1,21 @@
 //! The programs of step 04: started, killed, and started again where they were.
 
-use crate::random::Random;
-use crate::slope::Point;
-use crate::support::process::{Process, READY_WITHIN};
-use crate::support::scratch::Scratch;
-use crate::support::usage;
-use std::fmt;
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
+use crate::{
+    random::Random,
+    slope::Point,
+    support::{
+        process::{Process, READY_WITHIN},
+        scratch::Scratch,
+        usage,
+    },
+};
+use std::{
+    fmt, io,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
 
 /// Between two looks at something that is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);

@@ -1,10 +1,7 @@
 //! The command line.
 
 use clap::Parser;
-use std::fs;
-use std::io;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::{fs, io, path::PathBuf, time::Duration};
 
 /// Runs the guide's step 04 as real programs under load, kills them at random, and checks every byte and every end.
 ///

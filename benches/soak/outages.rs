@@ -1,7 +1,9 @@
 //! When the tunnel was not whole: streams may only break while a program was down that they needed.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
 
 /// From each kill until a new connection came through again.
 #[derive(Default)]

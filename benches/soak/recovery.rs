@@ -1,11 +1,15 @@
 //! From the start of a program until a new connection comes through the tunnel.
 
-use crate::client;
-use crate::exchange::{End, Order, Seen};
-use crate::traffic::{Traffic, SILENCE};
-use crate::verdict::{Figure, Violation};
-use std::thread;
-use std::time::{Duration, Instant};
+use crate::{
+    client,
+    exchange::{End, Order, Seen},
+    traffic::{Traffic, SILENCE},
+    verdict::{Figure, Violation},
+};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 /// How long that may take.
 pub(crate) const BACK_WITHIN: Duration = Duration::from_secs(5);

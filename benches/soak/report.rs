@@ -1,16 +1,17 @@
 //! The report: what was done and found, in Markdown.
 
-use crate::churn::{self, Churned};
-use crate::exchange::ENDING;
-use crate::kills::Killed;
-use crate::nodes::{Generation, Program};
-use crate::slope::slope;
-use crate::stall::{self, Stalled};
-use crate::support::table::table;
-use crate::traffic::{Traffic, SILENCE};
-use crate::verdict::Violation;
-use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use crate::{
+    churn::{self, Churned},
+    exchange::ENDING,
+    kills::Killed,
+    nodes::{Generation, Program},
+    slope::slope,
+    stall::{self, Stalled},
+    support::table::table,
+    traffic::{Traffic, SILENCE},
+    verdict::Violation,
+};
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 /// A life that was shorter says nothing about growth.
 const LONG_LIFE: Duration = Duration::from_secs(60);

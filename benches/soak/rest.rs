@@ -1,10 +1,14 @@
 //! The tunnel at rest: no stream is open, so every program must have as many descriptors as it had at first.
 
-use crate::nodes::{Program, Tunnel};
-use crate::support::usage;
-use crate::verdict::{Figure, Violation};
-use std::thread;
-use std::time::{Duration, Instant};
+use crate::{
+    nodes::{Program, Tunnel},
+    support::usage,
+    verdict::{Figure, Violation},
+};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 /// Until all descriptors of ended streams are closed.
 const CLOSED_WITHIN: Duration = Duration::from_secs(5);

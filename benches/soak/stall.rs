@@ -1,15 +1,19 @@
 //! Figure 11: readers that stop. Memory stays bounded, streams beside them go on, and nothing is lost.
 
-use crate::client;
-use crate::exchange::{self, Order, Request};
-use crate::nodes::{Program, Tunnel};
-use crate::traffic::{Traffic, SILENCE};
-use crate::verdict::{Figure, Violation};
-use std::io;
-use std::net::TcpStream;
-use std::sync::atomic::Ordering::Relaxed;
-use std::thread;
-use std::time::{Duration, Instant};
+use crate::{
+    client,
+    exchange::{self, Order, Request},
+    nodes::{Program, Tunnel},
+    traffic::{Traffic, SILENCE},
+    verdict::{Figure, Violation},
+};
+use std::{
+    io,
+    net::TcpStream,
+    sync::atomic::Ordering::Relaxed,
+    thread,
+    time::{Duration, Instant},
+};
 
 /// Readers that stop.
 pub(crate) const STALLED: u64 = 4;

@@ -4,18 +4,22 @@
 //! Its sockets have `SO_LINGER` 0 until their stream is finished: when it is killed the system resets them, where it would
 //! otherwise close them cleanly, and no client could tell a stream that was cut from a whole one.
 
-use crate::client::{connect, reset};
-use crate::exchange::{
-    is_reset, receive, receive_all, send, send_and_receive, End, Order, Request, Seen, REQUEST,
+use crate::{
+    client::{connect, reset},
+    exchange::{
+        is_reset, receive, receive_all, send, send_and_receive, End, Order, Request, Seen, REQUEST,
+    },
+    support::role::ready,
 };
-use crate::support::role::ready;
 use socket2::SockRef;
-use std::collections::HashMap;
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    io::{self, ErrorKind, Read, Write},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
 
 /// The first byte of a question about a stream.
 const QUESTION: u8 = b'?';

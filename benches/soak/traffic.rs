@@ -3,17 +3,21 @@
 //! A stream that nothing disturbed must be what it would be without the tunnel. One that was open while a program was down may
 //! break, but only with a reset, at both ends, and with nothing but the beginning of what was sent before it.
 
-use crate::client;
-use crate::exchange::{End, Order, Request, Seen, ENDING};
-use crate::outages::Outages;
-use crate::random::Random;
-use crate::target;
-use crate::verdict::{Figure, Verdict, Violation};
-use std::io::ErrorKind;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::thread;
-use std::time::{Duration, Instant};
+use crate::{
+    client,
+    exchange::{End, Order, Request, Seen, ENDING},
+    outages::Outages,
+    random::Random,
+    target,
+    verdict::{Figure, Verdict, Violation},
+};
+use std::{
+    io::ErrorKind,
+    net::SocketAddr,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    thread,
+    time::{Duration, Instant},
+};
 
 /// The longest that a client may be left without a byte and without an end.
 pub(crate) const SILENCE: Duration = Duration::from_secs(5);

@@ -1,7 +1,9 @@
 //! What went wrong first; everything ends with it.
 
-use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+};
 
 /// Which figure of the security page a violation belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

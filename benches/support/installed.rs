@@ -1,7 +1,6 @@
 //! Whether a program of the system is installed, and where.
 
-use std::io;
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 
 /// Where `program` is installed; `sbin` counts even if the user's path leaves it out.
 pub(crate) fn installed(program: &str) -> io::Result<PathBuf> {

@@ -1,8 +1,7 @@
 //! Where and when the figures were taken, and with which programs: as the system tells it.
 
 use super::installed::installed;
-use std::fs;
-use std::process::Command;
+use std::{fs, process::Command};
 
 /// The facts, one Markdown list item each; `benchmark` is what Cargo calls it, and `programs` are those that it runs, each
 /// with the argument that makes it tell its version.

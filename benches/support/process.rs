@@ -1,14 +1,15 @@
 //! One process of a benchmark: started, listened to, and ended, with whatever it started itself.
 
-use super::scratch::Scratch;
-use super::usage;
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread;
-use std::time::Duration;
+use super::{scratch::Scratch, usage};
+use std::{
+    fs::{self, File},
+    io::{self, BufRead, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
+    thread,
+    time::Duration,
+};
 
 /// How long a process may take until it is ready.
 pub(crate) const READY_WITHIN: Duration = Duration::from_secs(15);

@@ -3,9 +3,11 @@
 //! A role says `ready ADDRESS` in one line on its standard output as soon as it can be used, and ends when its standard
 //! input does. The input is a pipe that only the parent holds, so no role outlives a benchmark that was killed.
 
-use std::fmt::Display;
-use std::io::{self, Read, Write};
-use std::process;
+use std::{
+    fmt::Display,
+    io::{self, Read, Write},
+    process,
+};
 
 /// Tells the parent that the role can be used, and under which address.
 pub(crate) fn ready(address: impl Display) -> io::Result<()> {

@@ -1,8 +1,6 @@
 //! What processes have used, read from Linux's `/proc`: processor time and memory, with those of their descendants.
 
-use std::fs;
-use std::io;
-use std::time::Duration;
+use std::{fs, io, time::Duration};
 
 /// Linux counts the times in `/proc/PID/stat` in hundredths of a second, whatever the kernel's own clock does.
 const TICK: Duration = Duration::from_millis(10);

@@ -4,15 +4,19 @@
 //! They know nothing but `docs/protocol.md`: bytes are written here as they stand there.
 
 use crate::support::role::ready;
-use std::future::Future;
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::runtime::Builder;
-use tokio::task::LocalSet;
-use tokio::time::{interval, timeout, MissedTickBehavior};
+use std::{
+    future::Future,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpSocket, TcpStream},
+    runtime::Builder,
+    task::LocalSet,
+    time::{interval, timeout, MissedTickBehavior},
+};
 
 /// Handshakes that are begun in a second.
 pub(crate) const HANDSHAKES_PER_SECOND: usize = 1_000;

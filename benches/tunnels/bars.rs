@@ -1,8 +1,10 @@
 //! The plot of the comparison: a panel for each question, a group of bars for each tunnel.
 
-use crate::metric::Metric;
-use crate::summary::{Results, Row};
-use crate::svg::{Anchor, Drawing, COLOURS};
+use crate::{
+    metric::Metric,
+    summary::{Results, Row},
+    svg::{Anchor, Drawing, COLOURS},
+};
 
 const WIDTH: f64 = 760.0;
 /// Left of the bars, for names.

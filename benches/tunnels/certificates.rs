@@ -1,11 +1,11 @@
 //! Certificates for the peers that speak TLS: an authority and one certificate for each side, made by `openssl`.
 
-use crate::support::installed::installed;
-use crate::support::scratch::Scratch;
-use std::fs;
-use std::io;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use crate::support::{installed::installed, scratch::Scratch};
+use std::{
+    fs, io,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 /// Files that both sides are configured with; keys are on the curve P-256.
 pub(crate) struct Certificates {

@@ -1,9 +1,11 @@
 //! The near end of every tunnel: what a client does, one blocking thread for each stream.
 
 use crate::target::{self, ECHO, SINK, SOURCE};
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::{
+    io::{self, Read, Write},
+    net::{Shutdown, SocketAddr, TcpStream},
+    time::{Duration, Instant},
+};
 
 /// After this long without a byte a tunnel has failed: no measurement waits for ever.
 const PATIENCE: Duration = Duration::from_secs(20);

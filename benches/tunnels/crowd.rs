@@ -3,19 +3,25 @@
 //! A thread for each of ten thousand streams would measure the scheduler. Here one buffer serves all streams of a side, as
 //! what was read is only counted, and so a stream costs this program next to nothing.
 
-use crate::client::Direction;
-use crate::support::role::ready;
-use crate::target::{ECHO, SINK, SOURCE};
-use std::cell::{Cell, RefCell};
-use std::future::Future;
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::rc::Rc;
-use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::{Builder, Runtime};
-use tokio::task::LocalSet;
+use crate::{
+    client::Direction,
+    support::role::ready,
+    target::{ECHO, SINK, SOURCE},
+};
+use std::{
+    cell::{Cell, RefCell},
+    future::Future,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    rc::Rc,
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    runtime::{Builder, Runtime},
+    task::LocalSet,
+};
 
 /// Bytes read or written at once.
 const CHUNK: usize = 64 * 1024;

@@ -3,14 +3,15 @@
 //! An upload counts what its client could write, so what is still under way counts too; the time before the count starts
 //! fills those buffers first.
 
-use crate::client::Direction;
-use crate::crowd::Crowd;
-use crate::options::Options;
-use crate::scale::start;
-use crate::support::table::table;
-use crate::tunnel::{self, Kind};
-use std::io;
-use std::time::Duration;
+use crate::{
+    client::Direction,
+    crowd::Crowd,
+    options::Options,
+    scale::start,
+    support::table::table,
+    tunnel::{self, Kind},
+};
+use std::{io, time::Duration};
 
 const STREAMS: usize = 50;
 const DURING: Duration = Duration::from_secs(4);

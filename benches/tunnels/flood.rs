@@ -3,19 +3,19 @@
 //! In every round the honest ones are alone, beside attackers of an idle listener, and beside attackers of the node. The
 //! machine is shared, so only the last two are compared: both hold what the attackers take themselves.
 
-use crate::attack::{HANDSHAKES_PER_SECOND, SLOW_CLIENTS};
-use crate::client::Direction;
-use crate::measure;
-use crate::options::Options;
-use crate::summary::median;
-use crate::support::process::Process;
-use crate::support::scratch::Scratch;
-use crate::support::table::table;
-use crate::support::usage;
-use crate::tunnel::{parse, Running};
-use std::io;
-use std::thread;
-use std::time::{Duration, Instant};
+use crate::{
+    attack::{HANDSHAKES_PER_SECOND, SLOW_CLIENTS},
+    client::Direction,
+    measure,
+    options::Options,
+    summary::median,
+    support::{process::Process, scratch::Scratch, table::table, usage},
+    tunnel::{parse, Running},
+};
+use std::{
+    io, thread,
+    time::{Duration, Instant},
+};
 
 /// Channels opened one after the other in each measurement.
 const CHANNELS: usize = 50;

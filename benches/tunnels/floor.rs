@@ -8,17 +8,23 @@
 //! What makes it fast is to take, and to give, as many records as are there with one call of the system (a tenth less
 //! processor time than one by one), and to keep the buffers of connections that have ended for the next ones.
 
-use crate::support::process::Process;
-use crate::support::role::ready;
-use crate::support::scratch::Scratch;
-use crate::tunnel::{parse, Running};
+use crate::{
+    support::{process::Process, role::ready, scratch::Scratch},
+    tunnel::{parse, Running},
+};
 use ring::aead::{Aad, LessSafeKey, Nonce, UnboundKey, AES_256_GCM};
-use std::cell::RefCell;
-use std::io::{self, IoSlice};
-use std::net::{Ipv4Addr, SocketAddr};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use std::{
+    cell::RefCell,
+    io::{self, IoSlice},
+    net::{Ipv4Addr, SocketAddr},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+        TcpListener, TcpStream,
+    },
+};
 
 /// Most bytes in a record before it is sealed.
 const PLAIN: usize = 32 * 1024;

@@ -1,13 +1,11 @@
 //! Peer: two `haproxy` in TCP mode, TLS 1.3 with certificates on both sides, as many threads as it likes.
 
-use crate::certificates::Certificates;
-use crate::support::installed::installed;
-use crate::support::process::Process;
-use crate::support::scratch::Scratch;
-use crate::tunnel::{await_listening, free_address, Running};
-use std::io;
-use std::net::SocketAddr;
-use std::process::Command;
+use crate::{
+    certificates::Certificates,
+    support::{installed::installed, process::Process, scratch::Scratch},
+    tunnel::{await_listening, free_address, Running},
+};
+use std::{io, net::SocketAddr, process::Command};
 
 /// Starts both.
 pub(crate) fn start(target: SocketAddr) -> io::Result<Running> {

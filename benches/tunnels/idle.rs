@@ -1,16 +1,18 @@
 //! Idle connections: what one costs, and whether closing it gives that back, the second time as well as the first.
 
-use crate::client;
-use crate::crowd::Crowd;
-use crate::options::Options;
-use crate::scale::{enough_files, start};
-use crate::support::table::table;
-use crate::support::usage;
-use crate::target::ECHO;
-use crate::tunnel::{self, Kind, Running};
-use std::io;
-use std::thread;
-use std::time::{Duration, Instant};
+use crate::{
+    client,
+    crowd::Crowd,
+    options::Options,
+    scale::{enough_files, start},
+    support::{table::table, usage},
+    target::ECHO,
+    tunnel::{self, Kind, Running},
+};
+use std::{
+    io, thread,
+    time::{Duration, Instant},
+};
 
 /// How often all connections are opened and closed: what grows from one time to the next is a leak.
 const TIMES: usize = 2;

@@ -71,9 +71,11 @@ mod support;
 
 use clap::Parser;
 use options::Options;
-use std::io;
-use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 use support::usage;
 
 /// The program `ockam`'s: our nodes, which run in copies of this program, have what its users have.

@@ -1,17 +1,19 @@
 //! One round: every tunnel is started, and all are measured in turn, one figure after the other.
 
-use crate::client::{self, Direction};
-use crate::metric::Metric;
-use crate::options::Options;
-use crate::support::process::Process;
-use crate::support::scratch::Scratch;
-use crate::support::usage;
-use crate::tunnel::{parse, Kind, Running};
-use std::collections::BTreeMap;
-use std::io;
-use std::net::SocketAddr;
-use std::thread;
-use std::time::{Duration, Instant};
+use crate::{
+    client::{self, Direction},
+    metric::Metric,
+    options::Options,
+    support::{process::Process, scratch::Scratch, usage},
+    tunnel::{parse, Kind, Running},
+};
+use std::{
+    collections::BTreeMap,
+    io,
+    net::SocketAddr,
+    thread,
+    time::{Duration, Instant},
+};
 
 /// Threads that open connections at the same time.
 const CONNECTING_THREADS: u32 = 2;

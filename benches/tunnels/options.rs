@@ -1,10 +1,11 @@
 //! The command line.
 
 use clap::Parser;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// Measures TCP tunnels side by side: ours, ssh, stunnel, haproxy and socat where they are installed, and a floor.
 ///

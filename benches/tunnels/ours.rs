@@ -4,16 +4,14 @@
 //! [`ready`] with what the next process needs to know (a listening address, or the address of a
 //! forwarder) and then runs until its parent ends it.
 
-use std::process::ExitCode;
-use std::time::Instant;
+use std::{process::ExitCode, time::Instant};
 
 use ockam::{
     route, run, Context, Entity, ForwardingOptions, ForwardingService, ListenOptions,
     RemoteForwarder, Result, Route, SecureChannels, TcpTransport, TrustEveryonePolicy, Vault, TCP,
 };
 
-use crate::summary::median;
-use crate::support::role::ready;
+use crate::{summary::median, support::role::ready};
 
 const ANY_PORT: &str = "127.0.0.1:0";
 const LISTENER: &str = "secure_channel_listener_service";

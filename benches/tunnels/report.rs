@@ -1,12 +1,13 @@
 //! The report: Markdown whose tables are padded, so that it reads as well in a terminal.
 
-use crate::metric::Metric;
-use crate::options::Options;
-use crate::summary::{Results, Row, TOO_BUSY};
-use crate::support::machine::facts;
-use crate::support::table::table;
-use crate::targets::verdicts;
-use crate::tunnel::Sort;
+use crate::{
+    metric::Metric,
+    options::Options,
+    summary::{Results, Row, TOO_BUSY},
+    support::{machine::facts, table::table},
+    targets::verdicts,
+    tunnel::Sort,
+};
 
 /// Where it ran, and with which programs.
 pub(crate) fn machine() -> String {

@@ -1,9 +1,7 @@
 //! What this program becomes when it starts itself again: the target, one side of the floor, or one of our nodes.
 
-use crate::support::role::end_with_the_parent;
-use crate::{attack, crowd, floor, ours, target};
-use std::process::ExitCode;
-use std::thread;
+use crate::{attack, crowd, floor, ours, support::role::end_with_the_parent, target};
+use std::{process::ExitCode, thread};
 
 /// Plays `role` until the parent goes away; returns only when it failed.
 pub(crate) fn play(role: &str, arguments: &[String]) -> ExitCode {

@@ -1,10 +1,12 @@
 //! Growth inside a node: table entries to find one among, and hops that a message passes. In this process, without sockets.
 
-use crate::entries::{Asked, Filled, NUMBERS};
-use crate::lines::{Axis, Panel, Series};
-use crate::ring;
-use crate::summary::median;
-use crate::support::table::table;
+use crate::{
+    entries::{Asked, Filled, NUMBERS},
+    lines::{Axis, Panel, Series},
+    ring,
+    summary::median,
+    support::table::table,
+};
 use std::time::Instant;
 
 /// Hops to compare: addresses on the route, of which a message may name 16.

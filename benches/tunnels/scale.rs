@@ -1,20 +1,18 @@
 //! Growth: the same bytes over 1, 10, 100, 1,000 and 10,000 streams of one tunnel. What does the number of streams cost?
 //! And what do entries in the routing table, and hops, which need no tunnel to be measured?
 
-use crate::client::Direction;
-use crate::crowd::Crowd;
-use crate::lines::{self, Axis, Panel, Series};
-use crate::measure::processor_time;
-use crate::options::Options;
-use crate::routing::Routing;
-use crate::summary::median;
-use crate::support::process::Process;
-use crate::support::scratch::Scratch;
-use crate::support::table;
-use crate::support::usage;
-use crate::tunnel::{self, parse, Kind, Running};
-use std::io;
-use std::time::Duration;
+use crate::{
+    client::Direction,
+    crowd::Crowd,
+    lines::{self, Axis, Panel, Series},
+    measure::processor_time,
+    options::Options,
+    routing::Routing,
+    summary::median,
+    support::{process::Process, scratch::Scratch, table, usage},
+    tunnel::{self, parse, Kind, Running},
+};
+use std::{io, time::Duration};
 
 /// Files that a process needs besides those of its streams.
 const OTHER_FILES: usize = 100;

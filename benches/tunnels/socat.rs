@@ -1,12 +1,10 @@
 //! Peer: two `socat`, which seal nothing and start a process for every connection.
 
-use crate::support::installed::installed;
-use crate::support::process::Process;
-use crate::support::scratch::Scratch;
-use crate::tunnel::{await_listening, free_address, Running};
-use std::io;
-use std::net::SocketAddr;
-use std::process::Command;
+use crate::{
+    support::{installed::installed, process::Process, scratch::Scratch},
+    tunnel::{await_listening, free_address, Running},
+};
+use std::{io, net::SocketAddr, process::Command};
 
 /// Starts both, with a buffer as large as those of the tunnels that seal and a backlog that 2 busy clients cannot fill.
 pub(crate) fn start(target: SocketAddr) -> io::Result<Running> {

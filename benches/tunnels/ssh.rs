@@ -3,16 +3,17 @@
 //! Keys are generated for each start, the client checks the servers' keys, and neither side reads the user's or the
 //! system's configuration. A server that root starts wants the directory `/run/sshd`; it is made where it is missing.
 
-use crate::support::installed::installed;
-use crate::support::process::Process;
-use crate::support::scratch::Scratch;
-use crate::tunnel::{await_listening, free_address, Running};
-use std::fmt::Write;
-use std::fs;
-use std::io;
-use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use crate::{
+    support::{installed::installed, process::Process, scratch::Scratch},
+    tunnel::{await_listening, free_address, Running},
+};
+use std::{
+    fmt::Write,
+    fs, io,
+    net::SocketAddr,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 const CIPHER: &str = "aes256-gcm@openssh.com";
 

@@ -1,18 +1,19 @@
 //! Readers that stop: do they take the tunnel from one that goes on, does memory stay bounded, and is all there in the end?
 
-use crate::client::{self, Direction};
-use crate::measure;
-use crate::options::Options;
-use crate::summary::median;
-use crate::support::process::Process;
-use crate::support::scratch::Scratch;
-use crate::support::table::table;
-use crate::support::usage;
-use crate::target::{self, HOLD, RELEASE, SOURCE};
-use crate::tunnel::{self, parse, Kind, Running};
-use std::io::{self, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::thread;
+use crate::{
+    client::{self, Direction},
+    measure,
+    options::Options,
+    summary::median,
+    support::{process::Process, scratch::Scratch, table::table, usage},
+    target::{self, HOLD, RELEASE, SOURCE},
+    tunnel::{self, parse, Kind, Running},
+};
+use std::{
+    io::{self, Write},
+    net::{SocketAddr, TcpStream},
+    thread,
+};
 
 /// What no node shall have resident in the end, in bytes: 64 MiB.
 const BOUND: u64 = 64 << 20;

@@ -1,10 +1,10 @@
 //! Starting our own tunnels: the processes of each step, in the order in which they need each other.
 
-use crate::support::process::Process;
-use crate::support::scratch::Scratch;
-use crate::tunnel::{parse, Running};
-use std::io;
-use std::net::SocketAddr;
+use crate::{
+    support::{process::Process, scratch::Scratch},
+    tunnel::{parse, Running},
+};
+use std::{io, net::SocketAddr};
 
 /// Step 01: inlet and outlet in one node; one process, nothing is sealed.
 pub(crate) fn start_01(target: SocketAddr) -> io::Result<Running> {

@@ -1,14 +1,11 @@
 //! Peer: two `stunnel`, TLS 1.3 with certificates on both sides, a thread and a handshake for every connection.
 
-use crate::certificates::Certificates;
-use crate::support::installed::installed;
-use crate::support::process::Process;
-use crate::support::scratch::Scratch;
-use crate::tunnel::{await_listening, free_address, Running};
-use std::io;
-use std::net::SocketAddr;
-use std::path::Path;
-use std::process::Command;
+use crate::{
+    certificates::Certificates,
+    support::{installed::installed, process::Process, scratch::Scratch},
+    tunnel::{await_listening, free_address, Running},
+};
+use std::{io, net::SocketAddr, path::Path, process::Command};
 
 /// Starts both.
 pub(crate) fn start(target: SocketAddr) -> io::Result<Running> {

@@ -1,8 +1,10 @@
 //! All rounds of all tunnels, and their medians.
 
-use crate::measure::Sample;
-use crate::metric::Metric;
-use crate::tunnel::{Kind, Sort};
+use crate::{
+    measure::Sample,
+    metric::Metric,
+    tunnel::{Kind, Sort},
+};
 use std::collections::BTreeMap;
 
 /// Other work that takes more of the machine than this makes figures worthless, not only lower: processors that never

@@ -4,13 +4,19 @@
 //! server's threads all wait in `accept` and serve what they took themselves; whoever takes the last free place starts
 //! another thread. So a new connection costs no hand-over between threads, and a thread that is busy blocks nobody.
 
-use crate::pattern::{Pattern, BLOCK};
-use crate::support::role::ready;
-use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread;
+use crate::{
+    pattern::{Pattern, BLOCK},
+    support::role::ready,
+};
+use std::{
+    io::{self, Read, Write},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        Arc, Condvar, Mutex, PoisonError,
+    },
+    thread,
+};
 
 /// Sends everything back.
 pub(crate) const ECHO: u8 = b'e';

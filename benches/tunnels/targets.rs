@@ -1,7 +1,6 @@
 //! The bars that our tunnels have to clear, each as a ratio to something measured in the same run.
 
-use crate::metric::Metric;
-use crate::summary::Results;
+use crate::{metric::Metric, summary::Results};
 
 /// What a figure of ours is divided by.
 #[derive(Clone, Copy, Debug)]

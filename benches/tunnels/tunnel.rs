@@ -1,14 +1,20 @@
 //! A tunnel under test: how it is started for a target, and what runs once it is.
 
-use crate::client;
-use crate::options::Options;
-use crate::support::process::{Process, READY_WITHIN};
-use crate::support::scratch::Scratch;
-use crate::{floor, haproxy, socat, ssh, steps, stunnel};
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::thread;
-use std::time::{Duration, Instant};
+use crate::{
+    client, floor, haproxy,
+    options::Options,
+    socat, ssh, steps, stunnel,
+    support::{
+        process::{Process, READY_WITHIN},
+        scratch::Scratch,
+    },
+};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    thread,
+    time::{Duration, Instant},
+};
 
 /// What a tunnel is to the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,9 +16,11 @@
 //! | the actor of one end, and its socket | `end` |
 //! | the outlet's connection to its target | `target` |
 //! | what all streams of a node may hold | [`pool`] |
+//! | every limit, with its unit and reason | [`limits`] |
 
 mod end;
 pub mod inlet;
+pub mod limits;
 pub mod outlet;
 pub mod pool;
 pub mod protocol;

@@ -21,24 +21,10 @@ use std::{
     time::Duration,
 };
 
-use crate::portal::protocol::credit::{INITIAL_WINDOW, MAX_WINDOW, MIN_WINDOW};
-
-/// Bytes that all streams of a node may hold together, beyond the least window of each: half of what a node with
-/// stalled readers may take in all.
-pub const NODE_WINDOW_BYTES: u64 = 32 * 1024 * 1024;
-
-/// How much of [`NODE_WINDOW_BYTES`] may be taken by windows that grow far; the rest is for those that have not.
-const GROWTH_BYTES: u64 = NODE_WINDOW_BYTES / 8 * 7;
-
-/// A stream begins with such a part of what is free of the first half of [`NODE_WINDOW_BYTES`], so that the next ones have some.
-const FIRST_WINDOWS: u64 = 32;
-
-/// Streams that a node has open at a time.
-pub const MAX_STREAMS: u64 = 32_768;
-
-/// How long nothing may come on a stream, whose path tells of no loss, before it asks: as long as an idle
-/// channel does. Of two quiet ends one asks: 10,000 such streams send 670 messages a second.
-pub const SILENCE: Duration = Duration::from_secs(15);
+use crate::portal::limits::{
+    FIRST_WINDOWS, GROWTH_BYTES, INITIAL_WINDOW, MAX_STREAMS, MAX_WINDOW, MIN_WINDOW,
+    NODE_WINDOW_BYTES, SILENCE,
+};
 
 /// The open streams of a node; one for each node, as its extension.
 #[derive(Debug)]

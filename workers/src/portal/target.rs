@@ -3,23 +3,16 @@
 use std::{io, net::SocketAddr, time::Duration};
 
 use ockam_actix_runtime::socket::connect::first_to_answer;
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::{
     net::{lookup_host, TcpStream},
     time::{timeout_at, Instant},
 };
 
-use crate::portal::protocol::reason::Refusal;
-
-/// For the target to answer.
-pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// When an application's host counts as gone: a minute of silence, then three questions in half a
-/// minute. Both ends of 10,000 idle streams ask 330 times a second.
-const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
-    .with_time(Duration::from_secs(60))
-    .with_interval(Duration::from_secs(10))
-    .with_retries(3);
+use crate::portal::{
+    limits::{CONNECT_TIMEOUT, KEEPALIVE},
+    protocol::reason::Refusal,
+};
 
 /// Why there is no connection to the target.
 pub(crate) struct NoTarget {

@@ -9,8 +9,9 @@ use std::{
 use actix::{Actor, Context as ActorContext, Handler};
 use ockam_actix_runtime::{route, Context, Payload, Routed};
 use ockam_actix_workers::portal::{
+    limits::MAX_MESSAGES,
     protocol::{
-        message::{data_header, decode, Control, Decoded, MAX_MESSAGES},
+        message::{data_header, decode, Control, Decoded},
         offset::{Limit, Offset},
         reason::ResetReason,
     },

@@ -18,8 +18,10 @@ use ockam_actix_runtime::{
     },
     Address, Class, Context, Identifier, Message, Node, NodeBuilder, Route, Routed,
 };
-use ockam_actix_transports::tcp::{dialled::TcpDialer, listener::listen};
-use ockam_actix_transports::{ListenOptions, TCP};
+use ockam_actix_transports::{
+    tcp::{dialled::TcpDialer, listener::listen},
+    ListenOptions, TCP,
+};
 use ockam_actix_workers::{secure_channel::Limits, Entity, Vault};
 
 /// For everything that a test waits for.

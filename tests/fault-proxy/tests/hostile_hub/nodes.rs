@@ -8,8 +8,10 @@ use ockam::{
     SecureChannels, TrustEveryonePolicy, Vault, TCP,
 };
 
-use crate::node::Node;
-use crate::stream::{converse, Target};
+use crate::{
+    node::Node,
+    stream::{converse, Target},
+};
 
 const SERVICE: &str = "secure_channel_listener_service";
 

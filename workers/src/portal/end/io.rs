@@ -22,34 +22,16 @@ use tokio::{
     time::{sleep, Sleep},
 };
 
-use crate::portal::end::{
-    opened_delay::{answer_time, AnswerTime},
-    worker::StreamWorker,
+use crate::portal::{
+    end::{
+        opened_delay::{answer_time, AnswerTime},
+        worker::StreamWorker,
+    },
+    limits::{
+        CHUNKS_IN_A_ROW, LAST_READ_BYTES, MAX_READ_BYTES, MIN_READ_BYTES, SMALL_PAYLOAD_BYTES,
+        YIELDS_BEFORE_FIN,
+    },
 };
-
-/// Bytes of a stream's first read; it doubles while reads fill it.
-const MIN_READ: usize = 4 * 1024;
-
-/// Bytes of a read that most likely finds nothing, after one that found less than it had room for. It cannot be left out: a read
-/// ends before an urgent byte, and no event tells of what is behind.
-const LAST_READ: usize = 256;
-
-/// Bytes of the largest read: what is sealed and written at once. With its headers it fits the
-/// record of a secure channel, which is a Noise message of at most 65,535 bytes.
-const MAX_READ: usize = 60 * 1024;
-
-/// Chunks that a stream sends before others have their turn: the other end finds them together and writes them with
-/// one call, which wakes its reader once.
-const CHUNKS_IN_A_ROW: usize = 2;
-
-/// Turns of the arbiter that an application's end gives way: nobody waits for the end of a connection that was
-/// closed, but often for what is ready at the same time, such as the same client's next connection. A turn takes
-/// microseconds, and a fifth of the processors' idle time at many short connections went with it.
-const END_GIVES_WAY: usize = 3;
-
-/// A payload this much smaller than its buffer is copied, so that small messages do not keep
-/// large buffers.
-const SMALL_PAYLOAD: usize = 2 * 1024;
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
 
@@ -75,7 +57,7 @@ pub(crate) struct Io {
 impl Default for Io {
     fn default() -> Self {
         Self {
-            read_size: MIN_READ,
+            read_size: MIN_READ_BYTES,
             permit: None,
             waiting_permit: None,
             waiting_urgent: None,
@@ -228,15 +210,15 @@ impl Io {
         let unasked = std::mem::take(&mut self.unasked);
         let was_short = std::mem::take(&mut self.was_short);
         let most = match (unasked, was_short) {
-            (true, _) => MIN_READ,
-            (false, true) => LAST_READ,
+            (true, _) => MIN_READ_BYTES,
+            (false, true) => LAST_READ_BYTES,
             (false, false) => self.read_size,
         };
         let capacity = most.min(readable);
         let read = match (unasked, was_short) {
-            (true, _) => read_small::<MIN_READ>(socket, capacity),
+            (true, _) => read_small::<MIN_READ_BYTES>(socket, capacity),
             (false, true) => {
-                let read = || read_small::<LAST_READ>(socket, capacity);
+                let read = || read_small::<LAST_READ_BYTES>(socket, capacity);
                 socket.try_io(Interest::READABLE, read)
             }
             (false, false) => read_ready(socket, capacity),
@@ -261,9 +243,9 @@ impl Io {
 
     fn adapt(&mut self, read: usize) {
         if read >= self.read_size {
-            self.read_size = (self.read_size * 4).min(MAX_READ);
+            self.read_size = (self.read_size * 4).min(MAX_READ_BYTES);
         } else if read < self.read_size / 8 {
-            self.read_size = (self.read_size / 2).max(MIN_READ);
+            self.read_size = (self.read_size / 2).max(MIN_READ_BYTES);
         }
     }
 
@@ -272,7 +254,7 @@ impl Io {
         if self.permit.is_some() {
             return true;
         }
-        let size = if self.was_short { LAST_READ } else { self.read_size };
+        let size = if self.was_short { LAST_READ_BYTES } else { self.read_size };
         if self.waiting_permit.is_none() {
             self.permit = worker.path.budget.try_acquire(size);
             if self.permit.is_some() {
@@ -381,7 +363,7 @@ enum Silence {
 }
 
 async fn give_way() {
-    for _ in 0..END_GIVES_WAY {
+    for _ in 0..YIELDS_BEFORE_FIN {
         yield_now().await;
     }
 }
@@ -403,7 +385,7 @@ fn read_ready(socket: &TcpStream, capacity: usize) -> io::Result<Payload> {
     // The room behind the buffer is for the tag: the read must not fill it.
     let read = socket.try_read_buf(&mut bytes::BufMut::limit(&mut buffer, capacity))?;
     let payload = Payload::from_buffer(buffer, start);
-    let small = read <= SMALL_PAYLOAD && capacity > 2 * SMALL_PAYLOAD;
+    let small = read <= SMALL_PAYLOAD_BYTES && capacity > 2 * SMALL_PAYLOAD_BYTES;
     Ok(if small { Payload::from(&payload[..]) } else { payload })
 }
 

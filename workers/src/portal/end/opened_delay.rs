@@ -4,7 +4,7 @@
 //! empty turn for each stream that has its own. A stream that joins the timer which runs already costs neither, and waits
 //! less long.
 
-use std::{cell::RefCell, future::Future, pin::Pin, time::Duration};
+use std::{cell::RefCell, future::Future, pin::Pin};
 
 use futures::{
     future::{Shared, WeakShared},
@@ -12,10 +12,7 @@ use futures::{
 };
 use tokio::time::sleep;
 
-/// For a target to answer what its client asked at once, at most; half of it in the mean. `Opened` then
-/// goes with the answer, which spares a message, its system calls and a wake-up at each end; later it goes alone.
-const MOST: Duration = Duration::from_millis(10);
-
+use crate::portal::limits::MAX_OPENED_DELAY;
 type Sleep = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Ready when the time is over.
@@ -33,7 +30,7 @@ pub(crate) fn answer_time() -> AnswerTime {
         if let Some(timer) = joined.filter(|timer| timer.peek().is_none()) {
             return timer;
         }
-        let timer = (Box::pin(sleep(MOST)) as Sleep).shared();
+        let timer = (Box::pin(sleep(MAX_OPENED_DELAY)) as Sleep).shared();
         // It runs to its end, so that it can be joined when those who began it have their answers.
         actix::spawn(timer.clone());
         *running = timer.downgrade();

@@ -8,12 +8,7 @@ use std::{collections::VecDeque, io::IoSlice};
 
 use bytes::{Buf, Bytes};
 
-/// Chunks that one write takes.
-const MAX_SLICES: usize = 16;
-
-/// Chunks that wait are joined up to this size.
-const JOINED_BYTES: usize = 1024;
-
+use crate::portal::limits::{JOINED_BYTES, MAX_WRITE_SLICES};
 /// Chunks in the order of the stream.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
@@ -48,12 +43,12 @@ impl Waiting {
     }
 
     /// The bytes for one vectored write, and how many slices there are.
-    pub(crate) fn slices(&self) -> ([IoSlice<'_>; MAX_SLICES], usize) {
-        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+    pub(crate) fn slices(&self) -> ([IoSlice<'_>; MAX_WRITE_SLICES], usize) {
+        let mut slices = [IoSlice::new(&[]); MAX_WRITE_SLICES];
         for (slice, chunk) in slices.iter_mut().zip(&self.chunks) {
             *slice = IoSlice::new(chunk);
         }
-        (slices, self.chunks.len().min(MAX_SLICES))
+        (slices, self.chunks.len().min(MAX_WRITE_SLICES))
     }
 
     /// Takes off what the socket took.

@@ -10,7 +10,7 @@
 //! * A panic drops the socket with `SO_LINGER` 0, so that the application sees a reset, and tells the
 //!   other end on the way out. It is not started again: nobody could go on where it ended.
 //! * A stream whose path tells of no loss (a relay, or a node between that only forwards) repeats its limit
-//!   when nothing has come for [`SILENCE`](super::pool::SILENCE): if nobody is there, the notice that comes back resets it.
+//!   when nothing has come for [`SILENCE`](crate::portal::limits::SILENCE): if nobody is there, the notice that comes back resets it.
 
 mod socket;
 
@@ -37,11 +37,11 @@ use tokio::net::TcpStream;
 
 use crate::portal::{
     end::{io::Io, unsent::Unsent, waiting::Waiting},
+    limits::{EARLY_CREDIT, MAX_MESSAGES},
     pool::Place,
     protocol::{
         action::{Action, End},
-        credit::EARLY_CREDIT,
-        message::{data_header, decode, Control, DecodeError, Decoded, MAX_MESSAGES},
+        message::{data_header, decode, Control, DecodeError, Decoded},
         reason::{Refusal, ResetReason},
         round_trip::RoundTrip,
         stream::Stream,

@@ -11,25 +11,15 @@
 
 use std::time::Duration;
 
-use crate::portal::protocol::{
-    offset::{Limit, Offset},
-    violation::{Misuse, Violation},
+use crate::portal::{
+    limits::{
+        EARLY_CREDIT, INITIAL_WINDOW, MAX_GRANT, MAX_STEP, MAX_WINDOW, MIN_ROUND_TRIP, MIN_WINDOW,
+    },
+    protocol::{
+        offset::{Limit, Offset},
+        violation::{Misuse, Violation},
+    },
 };
-
-/// What an inlet may send before `Opened`, and an outlet holds for a target that it still connects to.
-pub const EARLY_CREDIT: u64 = 64 * 1024;
-/// The window of a stream that has shown no need for more.
-pub const INITIAL_WINDOW: u64 = 256 * 1024;
-/// The window no stream grows beyond: 100 MB/s over 160 ms.
-pub const MAX_WINDOW: u64 = 16 * 1024 * 1024;
-/// The least cap: a window must hold the early data.
-pub const MIN_WINDOW: u64 = EARLY_CREDIT;
-/// The furthest ahead of what was sent that a peer's limit may lie, whatever its own cap is.
-pub const MAX_GRANT: u64 = 1024 * 1024 * 1024;
-/// Large windows are announced in steps of this and not of half a window, or a path would need twice its bandwidth-delay product.
-pub const MAX_STEP: u64 = 2 * 1024 * 1024;
-/// Round trips shorter than this are taken for this when windows grow: under load, queues make them longer than a measured idle one.
-pub const MIN_RTT: Duration = Duration::from_millis(1);
 
 /// The sending side of one direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,7 +198,7 @@ impl ReceiveWindow {
         let misuse = Misuse::Wrote { buffered: self.buffered(), wrote: bytes };
         let delivered =
             self.delivered.forward(bytes).filter(|end| *end <= self.received).ok_or(misuse)?;
-        self.measure(delivered, now, rtt.max(MIN_RTT).saturating_mul(2));
+        self.measure(delivered, now, rtt.max(MIN_ROUND_TRIP).saturating_mul(2));
         self.delivered = delivered;
         let step = (self.window / 2).min(MAX_STEP);
         let due = !self.fin && self.target().beyond(self.granted) >= step;

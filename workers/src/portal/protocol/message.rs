@@ -23,19 +23,16 @@ use rmp::{
 };
 use thiserror::Error;
 
-use crate::portal::protocol::{
-    offset::{Limit, Offset},
-    reason::{Refusal, ResetReason},
+use crate::portal::{
+    limits::{MAX_DATA, MAX_MESSAGES, MAX_TEXT},
+    protocol::{
+        offset::{Limit, Offset},
+        reason::{Refusal, ResetReason},
+    },
 };
 
 /// The version of portals that `Open` names.
 pub const VERSION: u64 = 1;
-/// The most bytes one `Data` may carry: two full socket reads, and small beside the first window.
-pub const MAX_DATA: usize = 128 * 1024;
-/// The most messages in one payload, behind its `Open` if it has that: more than an end ever has to say at the same time, and few for one turn.
-pub const MAX_MESSAGES: usize = 8;
-/// The most bytes of text in `Refused`: one line of a log.
-pub const MAX_TEXT: usize = 200;
 /// The size of what [`data_header`] writes before the bytes.
 pub const DATA_HEADER: usize = 16;
 

@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
-use crate::portal::protocol::message::{Control, Decoded};
-
-/// What is assumed before the first measurement: long enough that the first windows grow.
-const ASSUMED: Duration = Duration::from_millis(20);
+use crate::portal::{
+    limits::ASSUMED_ROUND_TRIP,
+    protocol::message::{Control, Decoded},
+};
 
 /// The estimate of one stream: the least that was measured.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ impl RoundTrip {
     }
 
     pub(crate) fn estimate(&self) -> Duration {
-        self.least.unwrap_or(ASSUMED)
+        self.least.unwrap_or(ASSUMED_ROUND_TRIP)
     }
 
     pub(crate) fn sent(&mut self, control: &Control<'_>, now: Duration) {
@@ -71,7 +71,7 @@ mod tests {
         let mut trip = RoundTrip::after_early(100);
         trip.sent(&Control::Opened { limit: Limit::new(1_000) }, ms(0));
         trip.received(&Decoded::Data { offset: Offset::new(0), range: 0..100 }, ms(1));
-        assert_eq!(trip.estimate(), ASSUMED);
+        assert_eq!(trip.estimate(), ASSUMED_ROUND_TRIP);
         trip.received(&Decoded::Data { offset: Offset::new(100), range: 0..1 }, ms(90));
         assert_eq!(trip.estimate(), ms(90));
     }
@@ -94,6 +94,6 @@ mod tests {
         let mut trip = RoundTrip::default();
         trip.sent(&Control::Open { limit: Limit::new(100) }, ms(0));
         trip.received(&Decoded::Data { offset: Offset::new(u64::MAX), range: 0..1 }, ms(1));
-        assert_eq!(trip.estimate(), ASSUMED);
+        assert_eq!(trip.estimate(), ASSUMED_ROUND_TRIP);
     }
 }

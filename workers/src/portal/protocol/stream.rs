@@ -27,14 +27,17 @@ mod state;
 
 use std::{ops::Range, time::Duration};
 
-use crate::portal::protocol::{
-    action::End,
-    credit::{ReceiveWindow, SendWindow, EARLY_CREDIT},
-    message::{Control, Decoded, MAX_DATA},
-    offset::{Limit, Offset},
-    reason::{Refusal, ResetReason},
-    stream::state::{Opening, ReceiveHalf, SendHalf},
-    violation::{Misuse, Violation},
+use crate::portal::{
+    limits::{EARLY_CREDIT, MAX_DATA},
+    protocol::{
+        action::End,
+        credit::{ReceiveWindow, SendWindow},
+        message::{Control, Decoded},
+        offset::{Limit, Offset},
+        reason::{Refusal, ResetReason},
+        stream::state::{Opening, ReceiveHalf, SendHalf},
+        violation::{Misuse, Violation},
+    },
 };
 
 /// One end of one stream; a few words of memory, no buffer.

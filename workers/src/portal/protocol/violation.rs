@@ -50,7 +50,7 @@ pub enum Violation {
         fin: Offset,
     },
     /// A limit so far ahead that no honest receiver grants it.
-    #[error("a limit of {limit} came when {sent} was sent: more than {max} ahead", max = crate::portal::protocol::credit::MAX_GRANT)]
+    #[error("a limit of {limit} came when {sent} was sent: more than {max} ahead", max = crate::portal::limits::MAX_GRANT)]
     AbsurdLimit {
         /// What was sent.
         sent: Offset,

@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::portal::protocol::{
-    action::{Action, End},
-    credit::MIN_WINDOW,
-    message::{Control, Decoded},
-    offset::{Limit, Offset},
-    reason::{Refusal, ResetReason},
-    stream::{
-        tests::link::{Pair, Seen, INLET, OUTLET},
-        Stream,
+use crate::portal::{
+    limits::MIN_WINDOW,
+    protocol::{
+        action::{Action, End},
+        message::{Control, Decoded},
+        offset::{Limit, Offset},
+        reason::{Refusal, ResetReason},
+        stream::{
+            tests::link::{Pair, Seen, INLET, OUTLET},
+            Stream,
+        },
     },
 };
 

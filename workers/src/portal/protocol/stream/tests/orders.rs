@@ -2,17 +2,19 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use crate::portal::protocol::{
-    action::{Action, End},
-    credit::{EARLY_CREDIT, INITIAL_WINDOW},
-    message::{Control, Decoded},
-    offset::{Limit, Offset},
-    reason::{Refusal, ResetReason},
-    stream::{
-        tests::link::{Pair, Seen, INLET, OUTLET},
-        Stream,
+use crate::portal::{
+    limits::{EARLY_CREDIT, INITIAL_WINDOW},
+    protocol::{
+        action::{Action, End},
+        message::{Control, Decoded},
+        offset::{Limit, Offset},
+        reason::{Refusal, ResetReason},
+        stream::{
+            tests::link::{Pair, Seen, INLET, OUTLET},
+            Stream,
+        },
+        violation::Violation,
     },
-    violation::Violation,
 };
 
 const CAPS: [u64; 2] = [1 << 20; 2];

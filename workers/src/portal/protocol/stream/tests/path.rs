@@ -2,11 +2,13 @@
 
 use std::{collections::VecDeque, ops::Range, time::Duration};
 
-use crate::portal::protocol::{
-    action::Action,
-    credit::{INITIAL_WINDOW, MAX_WINDOW},
-    message::{Control, Decoded},
-    stream::Stream,
+use crate::portal::{
+    limits::{INITIAL_WINDOW, MAX_WINDOW},
+    protocol::{
+        action::Action,
+        message::{Control, Decoded},
+        stream::Stream,
+    },
 };
 
 /// Bytes a millisecond, and milliseconds one way.
