@@ -2,14 +2,10 @@
 //!
 //! | idea | module |
 //! |---|---|
-//! | the messages between a node and the service on its hub | [`protocol`] |
-//! | addresses that only their identity can have again | [`claim`] |
-//! | why a hub refuses | [`refusal`] |
-//! | caps, rates and leases, without clock or actor | [`ledger`] |
-//! | the worker on a hub that registers nodes | [`service`] |
-//! | one forwarder: a registered address and the route behind it | [`forward`] |
-//! | how a hub is set up | [`options`] |
-//! | the other end: a node that has itself forwarded to | [`remote`], [`keeper`], [`registrar`] |
+//! | what a node and its hub say to each other | [`protocol`] |
+//! | the address that is copied from the outlet to the inlet | [`address`] |
+//! | the hub's side | [`hub`] |
+//! | the side of a node that has itself forwarded to | [`remote`] |
 //! | every limit, with its unit and reason | [`limits`] |
 //!
 //! # The way of a message

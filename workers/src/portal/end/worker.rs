@@ -5,7 +5,7 @@
 //! * States: those of [`Stream`].
 //! * Inboxes: portal messages and notices from the other end, in the inbox; the socket, the first
 //!   edge's budget, the path's loss and the timer of silence, in [`Io`], which runs inside the actor's own task.
-//! * Started by an [`inlet`](super::inlet) for a client and by an [`outlet`](super::outlet) for an `Open`, on the arbiter
+//! * Started by an [`inlet`](crate::portal::inlet) for a client and by an [`outlet`](crate::portal::outlet) for an `Open`, on the arbiter
 //!   of the stream's path; stops when the stream is finished.
 //! * A panic drops the socket with `SO_LINGER` 0, so that the application sees a reset, and tells the
 //!   other end on the way out. It is not started again: nobody could go on where it ended.
