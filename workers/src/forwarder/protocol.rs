@@ -12,7 +12,7 @@
 //!
 //! `destination` is an array of 1 to 7 addresses as the node knows them, mostly one. `claim` is `[]`
 //! or `[bin 32 identifier, bin 16 salt]`; `identity` is an [`Identity`](crate::identity) as bytes. What the
-//! signature covers and how the bits are made is in [`claim`](claim).
+//! signature covers and how the bits are made is in [`claim`].
 //!
 //! Each value has one encoding, limits are checked before anything is allocated, and the whole
 //! input is consumed.
