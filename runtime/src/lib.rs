@@ -18,6 +18,7 @@ pub mod address;
 pub mod edge;
 pub mod error;
 pub mod limits;
+pub mod lock;
 pub mod message;
 pub mod node;
 pub mod socket;

@@ -26,7 +26,7 @@ use std::{
     future::Future,
     sync::{
         atomic::{AtomicU64, AtomicUsize, Ordering},
-        Arc, Mutex, PoisonError, RwLock, Weak,
+        Arc, Weak,
     },
     time::Duration,
 };
@@ -39,6 +39,7 @@ use crate::{
     edge::first_hop::Path,
     error::{Error, Result},
     limits::{ANNOUNCE_AFTER, DRAIN_TIMEOUT},
+    lock::{Lock, SharedLock},
     trust::{
         origin::Destinations,
         reachability::{
@@ -76,8 +77,8 @@ struct Shared {
     directory: Arc<Directory>,
     arbiters: Vec<Arbiter>,
     next_arbiter: AtomicUsize,
-    dialers: RwLock<HashMap<String, Arc<dyn Dialer>>>,
-    extensions: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+    dialers: SharedLock<HashMap<String, Arc<dyn Dialer>>>,
+    extensions: Lock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
     doors: Doors,
     shutdown: Shutdown,
 }
@@ -174,8 +175,8 @@ impl Node {
             directory: Arc::default(),
             arbiters: threads.into_iter().map(|thread| Arbiter::new(thread, shared)).collect(),
             next_arbiter: AtomicUsize::new(0),
-            dialers: RwLock::default(),
-            extensions: Mutex::default(),
+            dialers: SharedLock::default(),
+            extensions: Lock::default(),
             doors: Doors::default(),
             shutdown: Shutdown::new(),
         });
@@ -236,7 +237,7 @@ impl Node {
 
     /// Makes `dialer` responsible for addresses that start with `transport#`.
     pub fn add_dialer(&self, transport: &str, dialer: Arc<dyn Dialer>) {
-        let mut dialers = self.shared.dialers.write().unwrap_or_else(PoisonError::into_inner);
+        let mut dialers = self.shared.dialers.write();
         dialers.entry(transport.to_owned()).or_insert(dialer);
     }
 
@@ -252,7 +253,7 @@ impl Node {
 
     /// The node's one value of a type, made on first use: what a crate on top keeps for each node.
     pub fn extension<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
-        let mut all = self.shared.extensions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.shared.extensions.lock();
         let made = all.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(T::default()));
         // Each value stands under its own type.
         made.clone().downcast::<T>().unwrap_or_default()

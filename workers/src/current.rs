@@ -1,14 +1,12 @@
 //! The actor behind a handle: another one after each restart.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{fmt, sync::Arc};
 
 use actix::{Actor, Addr};
+use ockam_actix_runtime::lock::Lock;
 
 /// Which actor a handle stands for at this moment. Clones share it.
-pub(crate) struct Current<A: Actor>(Arc<Mutex<State<A>>>);
+pub(crate) struct Current<A: Actor>(Arc<Lock<State<A>>>);
 
 struct State<A: Actor> {
     actor: Option<Addr<A>>,
@@ -18,7 +16,7 @@ struct State<A: Actor> {
 impl<A: Actor> Current<A> {
     /// There is none yet.
     pub(crate) fn none() -> Self {
-        Self(Arc::new(Mutex::new(State { actor: None, ended: false })))
+        Self(Arc::new(Lock::new(State { actor: None, ended: false })))
     }
 
     /// From now on it is this one.
@@ -26,7 +24,7 @@ impl<A: Actor> Current<A> {
     /// # Errors
     /// Gives it back to be stopped, if the program has ended it meanwhile.
     pub(crate) fn set(&self, actor: Addr<A>) -> Result<(), Addr<A>> {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         if state.ended {
             return Err(actor);
         }
@@ -36,19 +34,14 @@ impl<A: Actor> Current<A> {
 
     /// The program wants no more of it: there will be no other. Gives the one that there is, or was.
     pub(crate) fn end(&self) -> Option<Addr<A>> {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         state.ended = true;
         state.actor.take()
     }
 
     /// Whether the program has ended it.
     pub(crate) fn is_ended(&self) -> bool {
-        self.lock().ended
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State<A>> {
-        // Nothing panics while it is locked.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().ended
     }
 }
 

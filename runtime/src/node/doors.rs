@@ -5,12 +5,13 @@ use std::{
     collections::HashMap,
     sync::{
         atomic::{AtomicBool, Ordering},
-        Arc, Mutex, PoisonError,
+        Arc,
     },
 };
 
 use crate::{
     address::Address,
+    lock::Lock,
     trust::{
         origin::Destinations,
         reachability::{Listening, Refusals},
@@ -20,8 +21,8 @@ use crate::{
 /// What a node knows of the ways into it.
 #[derive(Debug, Default)]
 pub(super) struct Doors {
-    listeners: Mutex<Vec<Listening>>,
-    destinations: Mutex<HashMap<Address, Arc<Destinations>>>,
+    listeners: Lock<Vec<Listening>>,
+    destinations: Lock<HashMap<Address, Arc<Destinations>>>,
     pub(super) refusals: Refusals,
     announced: AtomicBool,
 }
@@ -29,28 +30,28 @@ pub(super) struct Doors {
 impl Doors {
     /// Notes a listener.
     pub(super) fn add_listener(&self, listening: Listening) {
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(listening);
+        self.listeners.lock().push(listening);
     }
 
     /// All listeners.
     pub(super) fn listeners(&self) -> Vec<Listening> {
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.listeners.lock().clone()
     }
 
     /// What the peer that was dialled at `dialled` may reach.
     pub(super) fn destinations(&self, dialled: &Address) -> Arc<Destinations> {
-        let mut all = self.destinations.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.destinations.lock();
         all.entry(dialled.clone()).or_default().clone()
     }
 
     /// Drops what is kept for an address that nobody dials again.
     pub(super) fn forget(&self, dialled: &Address) {
-        self.destinations.lock().unwrap_or_else(PoisonError::into_inner).remove(dialled);
+        self.destinations.lock().remove(dialled);
     }
 
     /// What each dialled peer may reach, sorted by the address that was dialled.
     pub(super) fn dialled(&self) -> Vec<(Address, Arc<Destinations>)> {
-        let all = self.destinations.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.destinations.lock();
         let mut all: Vec<_> = all.iter().map(|(at, may)| (at.clone(), may.clone())).collect();
         all.sort_by(|one, other| one.0.cmp(&other.0));
         all

@@ -8,7 +8,7 @@ use std::{
     panic::{catch_unwind, AssertUnwindSafe},
     sync::{
         atomic::{AtomicBool, Ordering},
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, OnceLock,
     },
 };
 
@@ -21,6 +21,7 @@ use crate::{
         first_hop::{Path, PathState},
     },
     limits::EDGE_BUDGET_BYTES,
+    lock::Lock,
     message::{undelivered::Undelivered, Message},
     trust::{origin::Origin, reachability::Class},
 };
@@ -147,7 +148,7 @@ pub(crate) struct ReplyAddress {
 #[derive(Debug, Default)]
 pub(crate) struct Life {
     gone: AtomicBool,
-    stop: Mutex<Option<oneshot::Sender<()>>>,
+    stop: Lock<Option<oneshot::Sender<()>>>,
 }
 
 impl Life {
@@ -163,7 +164,7 @@ impl Life {
 
     fn stop_signal(&self) -> oneshot::Receiver<()> {
         let (sender, stop) = oneshot::channel();
-        *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        *self.stop.lock() = Some(sender);
         if self.has_ended() {
             self.ask_to_stop();
         }
@@ -173,7 +174,7 @@ impl Life {
     /// Asks the worker to stop, where it waits for a stop signal.
     pub(crate) fn ask_to_stop(&self) {
         // Dropping the sender completes the signal.
-        drop(self.stop.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.stop.lock().take());
     }
 }
 

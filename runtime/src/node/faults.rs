@@ -6,19 +6,18 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Mutex, PoisonError},
     task::{Context as TaskContext, Poll},
 };
 
 use actix::{fut::ActorFuture, Actor, AsyncContext, Context as ActorContext};
 use tokio::sync::oneshot;
 
-use crate::node::Node;
+use crate::{lock::Lock, node::Node};
 
 /// Makes every actor of `node` whose type has the name `kind` panic; gives how many those are.
 pub fn panic_in(node: &Node, kind: &str) -> usize {
     let fuses = node.extension::<Fuses>();
-    let mut all = fuses.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut all = fuses.0.lock();
     let lit: Vec<_> = all.extract_if(.., |fuse| fuse.kind == kind).collect();
     drop(all);
     lit.into_iter().filter_map(|fuse| fuse.light.send(()).ok()).count()
@@ -26,7 +25,7 @@ pub fn panic_in(node: &Node, kind: &str) -> usize {
 
 /// The fuses of a node's actors, as its extension; those of actors that ended are swept out as others start.
 #[derive(Default)]
-struct Fuses(Mutex<Vec<Lighter>>);
+struct Fuses(Lock<Vec<Lighter>>);
 
 struct Lighter {
     kind: &'static str,
@@ -48,7 +47,7 @@ where
     let kind = name.rsplit_once("::").map_or(name, |(_, kind)| kind);
     let (light, lit) = oneshot::channel();
     let fuses = node.extension::<Fuses>();
-    let mut all = fuses.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut all = fuses.0.lock();
     // Now and then, so that ten thousand actors start as quickly as one.
     if all.len() == all.capacity() {
         all.retain(|fuse| !fuse.light.is_closed());

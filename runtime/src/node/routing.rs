@@ -2,7 +2,7 @@
 
 use std::{
     panic::{catch_unwind, AssertUnwindSafe},
-    sync::{Arc, PoisonError, Weak},
+    sync::{Arc, Weak},
 };
 
 use crate::{
@@ -161,7 +161,7 @@ impl Node {
         address.validate()?;
         let (transport, _) =
             address.dial_parts().ok_or_else(|| Error::NoWorker(address.clone()))?;
-        let dialers = self.shared.dialers.read().unwrap_or_else(PoisonError::into_inner);
+        let dialers = self.shared.dialers.read();
         let dialer = dialers.get(transport).cloned();
         drop(dialers);
         dialer.ok_or_else(|| Error::NoTransport(address.clone()))?.dial(self, address)

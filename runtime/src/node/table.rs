@@ -7,12 +7,9 @@
 //! the call returns, on every arbiter, so no message can overtake it; finding an entry costs about
 //! a tenth of what a hop costs, as a profile of `benches/routing.rs` shows.
 
-use std::{
-    collections::hash_map::Entry as Slot,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
-};
+use std::{collections::hash_map::Entry as Slot, sync::Arc};
 
-use crate::address::Address;
+use crate::{address::Address, lock::SharedLock};
 
 type Map<E> = std::collections::HashMap<Address, Arc<E>, ahash::RandomState>;
 
@@ -78,11 +75,11 @@ pub struct SharedTable<E> {
 /// Alone in its cache lines, so that arbiters that lock different shards do not meet there either.
 #[derive(Debug)]
 #[repr(align(128))]
-struct Shard<E>(RwLock<RoutingTable<E>>);
+struct Shard<E>(SharedLock<RoutingTable<E>>);
 
 impl<E> Default for SharedTable<E> {
     fn default() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Shard(RwLock::default())).collect() }
+        Self { shards: (0..SHARDS).map(|_| Shard(SharedLock::default())).collect() }
     }
 }
 
@@ -92,22 +89,22 @@ impl<E> SharedTable<E> {
     /// # Errors
     /// The entry that could not be registered.
     pub fn insert(&self, address: Address, entry: Arc<E>) -> Result<(), Arc<E>> {
-        self.shard(&address).write().insert(address, entry)
+        self.shard(&address).0.write().insert(address, entry)
     }
 
     /// As [`RoutingTable::find`].
     pub fn find(&self, address: &Address) -> Option<Arc<E>> {
-        self.shard(address).read().find(address)
+        self.shard(address).0.read().find(address)
     }
 
     /// As [`RoutingTable::remove`].
     pub fn remove(&self, address: &Address, owned: impl Fn(&E) -> bool) -> Option<Arc<E>> {
-        self.shard(address).write().remove(address, owned)
+        self.shard(address).0.write().remove(address, owned)
     }
 
     /// The number of entries.
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.read().len()).sum()
+        self.shards.iter().map(|shard| shard.0.read().len()).sum()
     }
 
     /// Whether there is no entry.
@@ -117,14 +114,16 @@ impl<E> SharedTable<E> {
 
     /// The number of entries of which `counted` holds.
     pub fn count(&self, counted: impl Fn(&E) -> bool) -> usize {
-        let count =
-            |shard: &Shard<E>| shard.read().entries.values().filter(|entry| counted(entry)).count();
+        let count = |shard: &Shard<E>| {
+            shard.0.read().entries.values().filter(|entry| counted(entry)).count()
+        };
         self.shards.iter().map(count).sum()
     }
 
     /// All entries, in no order.
     pub fn entries(&self) -> Vec<Arc<E>> {
-        let entries = |shard: &Shard<E>| shard.read().entries.values().cloned().collect::<Vec<_>>();
+        let entries =
+            |shard: &Shard<E>| shard.0.read().entries.values().cloned().collect::<Vec<_>>();
         self.shards.iter().flat_map(entries).collect()
     }
 
@@ -150,21 +149,6 @@ fn shard_of(address: &Address) -> usize {
 /// 2^64 divided by the golden ratio, whose multiples are spread evenly: Knuth, The Art of Computer
 /// Programming, volume 3, section 6.4.
 const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
-
-impl<E> Shard<E> {
-    fn read(&self) -> RwLockReadGuard<'_, RoutingTable<E>> {
-        unpoisoned(self.0.read())
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, RoutingTable<E>> {
-        unpoisoned(self.0.write())
-    }
-}
-
-/// A panic cannot leave a map of ours half changed, so its poison is no news.
-fn unpoisoned<G>(locked: Result<G, PoisonError<G>>) -> G {
-    locked.unwrap_or_else(PoisonError::into_inner)
-}
 
 #[cfg(test)]
 mod tests {

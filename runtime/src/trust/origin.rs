@@ -5,12 +5,13 @@ use std::{
     fmt,
     sync::{
         atomic::{AtomicBool, Ordering},
-        Arc, PoisonError, RwLock,
+        Arc,
     },
 };
 
 use crate::{
     address::{identifier::Identifier, Address},
+    lock::SharedLock,
     trust::source::SourceAddress,
 };
 
@@ -120,21 +121,21 @@ impl fmt::Display for Origin {
 /// there was asked for. It outlives the connection, which may be lost and made again.
 #[derive(Debug, Default)]
 pub struct Destinations {
-    workers: RwLock<HashSet<Address>>,
+    workers: SharedLock<HashSet<Address>>,
     used: AtomicBool,
 }
 
 impl Destinations {
     /// Permits one more worker.
     pub fn permit(&self, worker: Address) {
-        let mut workers = self.workers.write().unwrap_or_else(PoisonError::into_inner);
+        let mut workers = self.workers.write();
         workers.insert(worker);
         self.used.store(true, Ordering::Release);
     }
 
     /// Takes a permission back.
     pub fn withdraw(&self, worker: &Address) {
-        let mut workers = self.workers.write().unwrap_or_else(PoisonError::into_inner);
+        let mut workers = self.workers.write();
         workers.remove(worker);
     }
 
@@ -145,7 +146,7 @@ impl Destinations {
 
     /// The permitted workers, sorted.
     pub fn workers(&self) -> Vec<Address> {
-        let workers = self.workers.read().unwrap_or_else(PoisonError::into_inner);
+        let workers = self.workers.read();
         let mut workers: Vec<_> = workers.iter().cloned().collect();
         workers.sort();
         workers
@@ -153,7 +154,7 @@ impl Destinations {
 
     /// Whether `worker` is permitted.
     pub fn contains(&self, worker: &Address) -> bool {
-        let workers = self.workers.read().unwrap_or_else(PoisonError::into_inner);
+        let workers = self.workers.read();
         workers.contains(worker)
     }
 }

@@ -4,16 +4,16 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{LazyLock, Mutex, PoisonError},
+    sync::LazyLock,
     time::{Duration, Instant},
 };
 
-use crate::{limits::COMPLAINT_RATE, trust::rate::TokenBucket};
+use crate::{limits::COMPLAINT_RATE, lock::Lock, trust::rate::TokenBucket};
 
 /// How often each rule has refused, by the rule's name. It is one of a node's extensions:
 /// `node.extension::<Complaints>()`.
 #[derive(Debug, Default)]
-pub struct Complaints(Mutex<HashMap<&'static str, Tally>>);
+pub struct Complaints(Lock<HashMap<&'static str, Tally>>);
 
 #[derive(Debug, Default)]
 struct Tally {
@@ -36,13 +36,13 @@ impl Complaints {
 
     /// Refusals so far by `rule`.
     pub fn by(&self, rule: &str) -> u64 {
-        let tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let tallies = self.0.lock();
         tallies.get(rule).map_or(0, |tally| tally.count)
     }
 
     /// Counts a refusal; whether it may be logged, and how many were not since the last that was.
     fn count(&self, rule: &'static str, now: Duration) -> Option<u64> {
-        let mut tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tallies = self.0.lock();
         let tally = tallies.entry(rule).or_default();
         tally.count += 1;
         if !tally.lines.take(COMPLAINT_RATE, now) {

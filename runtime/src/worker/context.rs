@@ -1,10 +1,6 @@
 //! The context: how a program that is no actor sends and receives.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use actix::{Actor, Addr, Context as ActorContext, Handler};
 use tokio::{
@@ -16,6 +12,7 @@ use crate::{
     address::{route::Route, Address},
     error::{Error, Result},
     limits::ASK_TIMEOUT,
+    lock::Lock,
     message::{
         body::Body,
         notice::{Notice, Reason},
@@ -210,7 +207,7 @@ impl Node {
         let (sender, answer) = oneshot::channel();
         let description = Description::new(Address::random(), Class::Reply);
         let recipient = Recipient::new(self, &description);
-        let once = Once(Mutex::new(Some(sender)));
+        let once = Once(Lock::new(Some(sender)));
         let registration = self.register_sink(description, once)?;
         self.send_from(registration.address(), route, body).await?;
         let answered = timeout(ASK_TIMEOUT, answer).await;
@@ -248,11 +245,11 @@ impl Sink for Queue {
 }
 
 /// The sink of one question: it takes one answer.
-struct Once(Mutex<Option<oneshot::Sender<Message>>>);
+struct Once(Lock<Option<oneshot::Sender<Message>>>);
 
 impl Sink for Once {
     fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
-        let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let sender = self.0.lock().take();
         let unsent = match sender {
             Some(sender) => sender.send(message),
             None => Err(message),

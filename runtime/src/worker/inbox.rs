@@ -14,7 +14,7 @@ use std::{
     pin::Pin,
     sync::{
         atomic::{AtomicBool, Ordering},
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
     },
     task::{Context as TaskContext, Poll, Waker},
 };
@@ -25,6 +25,7 @@ use actix::{
 };
 
 use crate::{
+    lock::Lock,
     message::{body::Body, notice::Reason, undelivered::Undelivered, Message},
     node::entry::{Entry, Sink},
     worker::{mailbox::open_for, recipient::Recipient, routed::Routed},
@@ -32,7 +33,7 @@ use crate::{
 
 /// Messages that wait for one worker. Its sink is the [`Arc`] of it.
 pub(crate) struct Inbox<M> {
-    queue: Mutex<Queue<M>>,
+    queue: Lock<Queue<M>>,
     /// Set when the worker ended, before the last look at the queue, or when it is to end.
     closed: AtomicBool,
     recipient: Arc<Recipient>,
@@ -49,7 +50,7 @@ impl<M> Inbox<M> {
     /// An empty inbox, and what the actor takes its messages with.
     pub(crate) fn new(recipient: Arc<Recipient>) -> (Arc<Self>, Intake<M>) {
         let queue = Queue { messages: VecDeque::new(), waker: None, asleep: false };
-        let (queue, closed) = (Mutex::new(queue), AtomicBool::new(false));
+        let (queue, closed) = (Lock::new(queue), AtomicBool::new(false));
         let inbox = Arc::new(Self { queue, closed, recipient });
         (inbox.clone(), Intake { inbox, batch: VecDeque::new(), waited: false })
     }
@@ -57,14 +58,9 @@ impl<M> Inbox<M> {
     /// Ends the worker: it could not be registered.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        if let Some(waker) = &self.lock().waker {
+        if let Some(waker) = &self.queue.lock().waker {
             waker.wake_by_ref();
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Queue<M>> {
-        // Nothing panics while it is locked.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -74,7 +70,7 @@ impl<M: Body> Sink for Arc<Inbox<M>> {
             return Err(Undelivered::new(message, &entry.address, Reason::WorkerStopped));
         }
         let Some(routed) = open_for(&self.recipient, message)? else { return Ok(()) };
-        let mut queue = self.lock();
+        let mut queue = self.queue.lock();
         if self.closed.load(Ordering::Acquire) {
             drop(queue);
             routed.return_to_sender();
@@ -103,7 +99,7 @@ impl<M> Intake<M> {
     /// Takes all that waits, if what was taken before is used up.
     fn fill(&mut self) {
         if self.batch.is_empty() {
-            std::mem::swap(&mut self.batch, &mut self.inbox.lock().messages);
+            std::mem::swap(&mut self.batch, &mut self.inbox.queue.lock().messages);
         }
     }
 
@@ -112,7 +108,7 @@ impl<M> Intake<M> {
         if self.batch.capacity() > KEPT_CAPACITY {
             self.batch = VecDeque::new();
         }
-        let mut queue = self.inbox.lock();
+        let mut queue = self.inbox.queue.lock();
         if !queue.messages.is_empty() {
             // The others on this arbiter come first.
             task.waker().wake_by_ref();
@@ -172,7 +168,7 @@ where
 impl<M> Drop for Intake<M> {
     fn drop(&mut self) {
         self.inbox.closed.store(true, Ordering::Release);
-        let waiting = std::mem::take(&mut self.inbox.lock().messages);
+        let waiting = std::mem::take(&mut self.inbox.queue.lock().messages);
         self.batch.drain(..).chain(waiting).for_each(Routed::return_to_sender);
     }
 }

@@ -1,11 +1,9 @@
 //! A tap on the demonstration's connections to the hub: it passes bytes on and keeps a copy.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use ockam::{Error, Result};
+use ockam_actix_runtime::lock::Lock;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
@@ -20,7 +18,7 @@ const KEPT_BYTES: usize = 1024 * 1024;
 /// A TCP proxy in front of the hub.
 pub(crate) struct Tap {
     address: SocketAddr,
-    seen: Arc<Mutex<Vec<u8>>>,
+    seen: Arc<Lock<Vec<u8>>>,
 }
 
 impl Tap {
@@ -29,7 +27,7 @@ impl Tap {
         let failed = |source| Error::transport("cannot start the demonstration's tap", source);
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let seen = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::new(Lock::new(Vec::new()));
         let kept = seen.clone();
         actix_rt::spawn(async move {
             while let Ok((node, _)) = listener.accept().await {
@@ -46,11 +44,11 @@ impl Tap {
 
     /// All that passed so far, in both directions.
     pub(crate) fn seen(&self) -> Vec<u8> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.seen.lock().clone()
     }
 }
 
-async fn pass(node: TcpStream, hub: SocketAddr, seen: Arc<Mutex<Vec<u8>>>) {
+async fn pass(node: TcpStream, hub: SocketAddr, seen: Arc<Lock<Vec<u8>>>) {
     let Ok(hub) = TcpStream::connect(hub).await else { return };
     for socket in [&node, &hub] {
         // A node does not delay small frames, so the tap must not either.
@@ -60,7 +58,7 @@ async fn pass(node: TcpStream, hub: SocketAddr, seen: Arc<Mutex<Vec<u8>>>) {
     tokio::join!(copy(node_out, hub_in, &seen), copy(hub_out, node_in, &seen));
 }
 
-async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, seen: &Mutex<Vec<u8>>) {
+async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, seen: &Lock<Vec<u8>>) {
     let mut chunk = vec![0; 16 * 1024];
     while let Ok(read @ 1..) = from.read(&mut chunk).await {
         keep(seen, &chunk[..read]);
@@ -70,8 +68,8 @@ async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, seen: &Mutex<Vec<
     }
 }
 
-fn keep(seen: &Mutex<Vec<u8>>, bytes: &[u8]) {
-    let mut kept = seen.lock().unwrap_or_else(PoisonError::into_inner);
+fn keep(seen: &Lock<Vec<u8>>, bytes: &[u8]) {
+    let mut kept = seen.lock();
     let room = KEPT_BYTES.saturating_sub(kept.len()).min(bytes.len());
     kept.extend_from_slice(&bytes[..room]);
 }

@@ -13,7 +13,7 @@
 use std::{
     collections::VecDeque,
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -21,6 +21,7 @@ use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler,
 use ockam_actix_runtime::{
     edge::first_hop::PathState,
     limits::{EDGE_BUDGET_BYTES, MESSAGE_OVERHEAD_BYTES},
+    lock::Lock,
     message::undelivered::Undelivered,
     node::{directory::Registration, entry::Description, Dialer},
     trust::origin::{Door, Ingress},
@@ -37,7 +38,7 @@ use crate::{
 /// Makes a [`Dialled`] for each peer.
 #[derive(Debug, Default)]
 pub struct TcpDialer {
-    dialling: Mutex<()>,
+    dialling: Lock<()>,
 }
 
 impl Dialer for TcpDialer {
@@ -45,7 +46,7 @@ impl Dialer for TcpDialer {
         let (_, peer) = address.dial_parts().unwrap_or_default();
         check_peer(peer)?;
         // Two threads may want the same peer: the second finds what the first registered.
-        let _one_at_a_time = self.dialling.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.dialling.lock();
         if node.is_registered(address) {
             return Ok(());
         }

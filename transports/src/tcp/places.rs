@@ -1,12 +1,11 @@
 //! Which strangers a listener lets in: caps in all and for each source address, and a rate.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use ockam_actix_runtime::trust::{rate::SourceRates, source::SourceAddress};
+use ockam_actix_runtime::{
+    lock::Lock,
+    trust::{rate::SourceRates, source::SourceAddress},
+};
 
 use crate::limits::{CONNECTION_RATE, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_SOURCE};
 
@@ -14,7 +13,7 @@ use crate::limits::{CONNECTION_RATE, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_SOURCE
 ///
 /// What it remembers is bounded by the connections that are open: a source without any is none.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Places(Arc<Mutex<Counts>>);
+pub(super) struct Places(Arc<Lock<Counts>>);
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -55,7 +54,7 @@ impl Refusal {
 impl Places {
     /// Lets a connection from `source` in, or says why not.
     pub(super) fn take(&self, source: SourceAddress, now: Duration) -> Result<Place, Refusal> {
-        let mut counts = self.lock();
+        let mut counts = self.0.lock();
         if counts.open >= MAX_CONNECTIONS {
             return Err(Refusal::Full);
         }
@@ -70,16 +69,11 @@ impl Places {
         *counts.by_source.entry(source).or_default() += 1;
         Ok(Place { places: self.clone(), source })
     }
-
-    /// A panic cannot leave counts of ours half changed, so its poison is no news.
-    fn lock(&self) -> MutexGuard<'_, Counts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut counts = self.places.lock();
+        let mut counts = self.places.0.lock();
         counts.open -= 1;
         if let Some(count) = counts.by_source.get_mut(&self.source) {
             *count -= 1;
@@ -136,9 +130,9 @@ mod tests {
         let all: Vec<_> =
             (0..sources).flat_map(|number| take(&places, number as u32, 16, NOW)).collect();
         assert_eq!(places.take(source(u32::MAX), NOW).unwrap_err(), Refusal::Full);
-        assert_eq!(places.lock().by_source.len(), sources);
+        assert_eq!(places.0.lock().by_source.len(), sources);
         drop(all);
-        assert_eq!(places.lock().open, 0);
-        assert!(places.lock().by_source.is_empty());
+        assert_eq!(places.0.lock().open, 0);
+        assert!(places.0.lock().by_source.is_empty());
     }
 }

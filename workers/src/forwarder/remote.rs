@@ -3,14 +3,10 @@
 mod keeper;
 mod registrar;
 
-use std::{
-    collections::HashSet,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::HashSet, fmt, sync::Arc};
 
 use ockam_actix_runtime::{
-    trust::origin::Destinations, Address, Context, Error, Node, Result, Route,
+    lock::Lock, trust::origin::Destinations, Address, Context, Error, Node, Result, Route,
 };
 use tokio::sync::watch;
 
@@ -142,7 +138,7 @@ impl fmt::Debug for RemoteForwarder {
 
 /// The destinations that a node has forwarded to, by hub.
 #[derive(Default)]
-struct AllForwarded(Mutex<HashSet<(Route, Address)>>);
+struct AllForwarded(Lock<HashSet<(Route, Address)>>);
 
 /// The right of a hub to reach one destination, taken back when this is dropped.
 pub(super) struct Forwarded {
@@ -158,7 +154,7 @@ impl Forwarded {
         let all = node.extension::<AllForwarded>();
         let key = (hub.clone(), destination.clone());
         // One identity, hub and destination make one address: two of them would take it from each other.
-        if !all.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone()) {
+        if !all.0.lock().insert(key.clone()) {
             return Err(Error::Usage(format!(
                 "the hub {hub} forwards to \"{destination}\" already: use the RemoteForwarder that there is"
             )));
@@ -172,6 +168,6 @@ impl Forwarded {
 impl Drop for Forwarded {
     fn drop(&mut self) {
         self.destinations.withdraw(&self.key.1);
-        self.all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        self.all.0.lock().remove(&self.key);
     }
 }

@@ -7,13 +7,9 @@
 //! What is not remembered: histories of one key, as nothing is shorter than they are, so identities made up by the thousand take no
 //! room here; and peers that the policy refused. It is kept in memory, for as long as the node runs.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::HashMap, fmt, sync::Arc};
 
-use ockam_actix_runtime::Identifier;
+use ockam_actix_runtime::{lock::Lock, Identifier};
 use thiserror::Error;
 
 use crate::identity::{
@@ -27,7 +23,7 @@ pub const MAX_KNOWN: usize = 4_096;
 
 /// The histories that a node has met: one of its extensions, see [`Node::extension`](ockam_actix_runtime::Node::extension).
 #[derive(Default)]
-pub struct KnownIdentities(Mutex<Known>);
+pub struct KnownIdentities(Lock<Known>);
 
 #[derive(Default)]
 struct Known {
@@ -64,7 +60,7 @@ impl KnownIdentities {
     /// # Errors
     /// If it is older than, or branches off, what is known.
     pub fn meet(&self, identity: &Identity) -> Result<(), KeyRefused> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock();
         let checked = known.check(identity);
         match checked {
             Ok(()) => known.remember(identity),
@@ -75,13 +71,13 @@ impl KnownIdentities {
 
     /// The history of an identity, if it is remembered.
     pub fn history_of(&self, identifier: &Identifier) -> Option<Identity> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.0.lock();
         known.histories.get(identifier).map(|met| met.identity.clone())
     }
 
     /// How often an identity was refused for its history.
     pub fn refusals(&self) -> u64 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).refusals
+        self.0.lock().refusals
     }
 }
 
@@ -116,7 +112,7 @@ impl Known {
 
 impl fmt::Debug for KnownIdentities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.0.lock();
         write!(f, "KnownIdentities({} histories)", known.histories.len())
     }
 }
@@ -211,7 +207,7 @@ mod tests {
         }
         known.meet(first.identity()).unwrap();
         known.meet(rotated(&new()).identity()).unwrap();
-        assert_eq!(known.0.lock().unwrap().histories.len(), MAX_KNOWN);
+        assert_eq!(known.0.lock().histories.len(), MAX_KNOWN);
         assert!(known.history_of(&first.identifier()).is_some());
         assert!(known.history_of(&recent.identifier()).is_none());
     }

@@ -1,9 +1,6 @@
 //! One's own identity with its secrets: what a vault keeps for each name and what a handshake needs.
 
-use std::{
-    fmt,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{fmt, sync::Arc};
 
 use ring::rand::SecureRandom;
 use x25519_dalek::StaticSecret;
@@ -13,7 +10,7 @@ use crate::identity::{
     signature::{self, PublicKey, Purpose, Signature},
     Identity, IdentityError,
 };
-use ockam_actix_runtime::address::identifier::Identifier;
+use ockam_actix_runtime::{address::identifier::Identifier, lock::SharedLock};
 
 /// An identity together with its Ed25519 seed and X25519 static secret. Cheap to clone; it is a snapshot, so a handshake
 /// that started before a rotation ends with the keys it began with.
@@ -104,24 +101,24 @@ impl fmt::Debug for LocalIdentity {
 
 /// One's own identity as it is now; clones stand for the same one. What begins takes a snapshot of it.
 #[derive(Clone)]
-pub struct CurrentIdentity(Arc<RwLock<LocalIdentity>>);
+pub struct CurrentIdentity(Arc<SharedLock<LocalIdentity>>);
 
 impl CurrentIdentity {
     /// As it is at this moment.
     #[must_use]
     pub fn now(&self) -> LocalIdentity {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.read().clone()
     }
 
     /// From now on it is this one.
     pub(crate) fn replace(&self, identity: LocalIdentity) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = identity;
+        *self.0.write() = identity;
     }
 }
 
 impl From<LocalIdentity> for CurrentIdentity {
     fn from(identity: LocalIdentity) -> Self {
-        Self(Arc::new(RwLock::new(identity)))
+        Self(Arc::new(SharedLock::new(identity)))
     }
 }
 

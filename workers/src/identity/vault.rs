@@ -3,11 +3,7 @@
 //! A [`Vault`] is a handle; its clones share one vault. Changes are made on a copy, written to the file if there is one, and only then
 //! become visible: a change that was reported as failed did not happen, and one that was reported as done is on disk.
 
-use std::{
-    fmt,
-    path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{fmt, path::Path, sync::Arc};
 
 use ring::rand::SystemRandom;
 use thiserror::Error;
@@ -18,7 +14,7 @@ use crate::identity::{
     vault::file::{KdfCost, Secret, VaultFile, VaultFileError},
     Identity, IdentityError,
 };
-use ockam_actix_runtime::{address::identifier::Identifier, Node};
+use ockam_actix_runtime::{address::identifier::Identifier, lock::Lock, Node};
 
 mod content;
 pub mod file;
@@ -33,7 +29,7 @@ pub const MAX_NAME: usize = 64;
 
 /// A handle on a vault.
 #[derive(Clone)]
-pub struct Vault(Arc<Mutex<State>>);
+pub struct Vault(Arc<Lock<State>>);
 
 struct State {
     entries: Vec<Entry>,
@@ -112,7 +108,7 @@ impl Vault {
     }
 
     fn new(state: State) -> Self {
-        Self(Arc::new(Mutex::new(state)))
+        Self(Arc::new(Lock::new(state)))
     }
 
     /// Creates an identity with new keys.
@@ -178,7 +174,7 @@ impl Vault {
     /// # Errors
     /// When it is not here.
     pub fn local_identity(&self, identifier: &Identifier) -> Result<LocalIdentity, VaultError> {
-        let state = self.lock();
+        let state = self.0.lock();
         let entry = state.entries.iter().find(|entry| entry.identity.identifier() == *identifier);
         entry.map(|entry| entry.identity.clone()).ok_or(VaultError::UnknownIdentifier(*identifier))
     }
@@ -188,7 +184,7 @@ impl Vault {
     /// # Errors
     /// When there is none.
     pub fn find(&self, name: &str) -> Result<Identifier, VaultError> {
-        let state = self.lock();
+        let state = self.0.lock();
         let entry = state.entries.iter().find(|entry| entry.name == name);
         entry
             .map(|entry| entry.identity.identifier())
@@ -198,7 +194,8 @@ impl Vault {
     /// Every name with its identifier, the oldest first.
     #[must_use]
     pub fn names(&self) -> Vec<(String, Identifier)> {
-        self.lock()
+        self.0
+            .lock()
             .entries
             .iter()
             .map(|entry| (entry.name.clone(), entry.identity.identifier()))
@@ -218,7 +215,7 @@ impl Vault {
         &self,
         change: impl FnOnce(&mut Vec<Entry>) -> Result<T, VaultError>,
     ) -> Result<T, VaultError> {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         let mut entries = state.entries.clone();
         let result = change(&mut entries)?;
         if let Some(file) = &mut state.file {
@@ -227,19 +224,14 @@ impl Vault {
         state.entries = entries;
         Ok(result)
     }
-
-    /// A panic elsewhere cannot leave half a change behind, so a poisoned lock is as good as any.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // `try_lock`: a log line must not wait for the disk.
         match self.0.try_lock() {
-            Ok(state) => write!(f, "Vault({} identities, secrets redacted)", state.entries.len()),
-            Err(_) => f.write_str("Vault(in use, secrets redacted)"),
+            Some(state) => write!(f, "Vault({} identities, secrets redacted)", state.entries.len()),
+            None => f.write_str("Vault(in use, secrets redacted)"),
         }
     }
 }

@@ -7,12 +7,10 @@
 //! * Started by [`Outlet::start`]; its name is freed by [`Outlet::stop`] or with the node.
 //! * It runs in the task of whoever delivers, so a panic ends at the node's hand-over: one message is lost.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use ockam_actix_runtime::{
+    lock::Lock,
     message::{undelivered::Undelivered, Kind},
     node::{
         entry::{Description, Entry, Sink},
@@ -105,7 +103,7 @@ fn check_target(target: &str) -> Result<()> {
 }
 
 /// The streams that their inlets still address through the outlet, by the way back to them.
-type Opening = Arc<Mutex<HashMap<Route, Address, ahash::RandomState>>>;
+type Opening = Arc<Lock<HashMap<Route, Address, ahash::RandomState>>>;
 
 struct OutletSink {
     node: Node,
@@ -121,7 +119,7 @@ pub(crate) struct Listed {
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        let mut opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut opening = self.opening.lock();
         opening.remove(&self.inlet);
     }
 }
@@ -131,7 +129,7 @@ impl Sink for OutletSink {
         if message.kind == Kind::Notice {
             return Ok(());
         }
-        let opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        let opening = self.opening.lock();
         let known = opening.get(&message.return_route).cloned();
         drop(opening);
         if let Some(stream) = known {
@@ -209,7 +207,7 @@ impl OutletSink {
     }
 
     fn list(&self, inlet: Route, stream: Address) -> Listed {
-        let mut opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut opening = self.opening.lock();
         opening.insert(inlet.clone(), stream);
         drop(opening);
         Listed { opening: self.opening.clone(), inlet }

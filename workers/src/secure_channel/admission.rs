@@ -1,13 +1,9 @@
 //! How many strangers a listener lets in at a time, and how often.
 
-use std::{
-    collections::HashMap,
-    hash::Hash,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, hash::Hash, sync::Arc, time::Duration};
 
 use ockam_actix_runtime::{
+    lock::Lock,
     trust::{rate::SourceRates, source::SourceAddress},
     Address,
 };
@@ -16,7 +12,7 @@ use crate::secure_channel::limits::Limits;
 
 /// Counts handshakes and channels against a listener's limits. Clones share the counts.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Admission(Arc<Mutex<Counts>>);
+pub(super) struct Admission(Arc<Lock<Counts>>);
 
 /// What is remembered is bounded by the handshakes that are under way.
 #[derive(Debug, Default)]
@@ -117,7 +113,7 @@ impl Admission {
         now: Duration,
         limits: &Limits,
     ) -> Verdict {
-        let mut counts = self.lock();
+        let mut counts = self.0.lock();
         if let Err(refusal) = counts.check(asker, limits) {
             return Verdict::Refused(refusal);
         }
@@ -140,13 +136,8 @@ impl Admission {
 
     /// Handshakes under way, and open channels.
     pub(super) fn counts(&self) -> (usize, usize) {
-        let counts = self.lock();
+        let counts = self.0.lock();
         (counts.handshakes, counts.channels)
-    }
-
-    /// A panic cannot leave counts of ours half changed, so its poison is no news.
-    fn lock(&self) -> MutexGuard<'_, Counts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -215,7 +206,7 @@ impl Place {
     /// The handshake has become a channel.
     pub(super) fn establish(&mut self) {
         if !std::mem::replace(&mut self.established, true) {
-            let mut counts = self.admission.lock();
+            let mut counts = self.admission.0.lock();
             counts.end_handshake(&self.asker);
             counts.channels += 1;
             *counts.channels_by.entry(self.asker.holder()).or_default() += 1;
@@ -225,7 +216,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut counts = self.admission.lock();
+        let mut counts = self.admission.0.lock();
         match self.established {
             true => {
                 counts.channels -= 1;
@@ -284,7 +275,7 @@ mod tests {
         assert_eq!(admission.counts(), (4, 0));
         drop(places);
         assert_eq!(admission.counts(), (0, 0));
-        assert!(admission.lock().by_ingress.is_empty());
+        assert!(admission.0.lock().by_ingress.is_empty());
     }
 
     #[test]
@@ -308,7 +299,7 @@ mod tests {
         assert_eq!(refusal(admit(12, 1)), Refusal::SourceFull);
         let other = place(admit(13, 2));
         drop((places, other));
-        assert!(admission.lock().by_source.is_empty());
+        assert!(admission.0.lock().by_source.is_empty());
     }
 
     #[test]
@@ -353,7 +344,7 @@ mod tests {
         assert_eq!(refusal(admit(4, 1)), Refusal::ChannelsSourceFull);
         drop(place(admit(5, 2)));
         drop(places);
-        assert!(admission.lock().channels_by.is_empty());
+        assert!(admission.0.lock().channels_by.is_empty());
         drop(place(admit(4, 1)));
     }
 

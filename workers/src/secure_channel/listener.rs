@@ -7,13 +7,10 @@
 //! * It takes no lock for longer than a count and handles no data, so that a panic cannot spread from one peer to another: it
 //!   ends where the node hands the message over.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Instant,
-};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use ockam_actix_runtime::{
+    lock::Lock,
     message::undelivered::Undelivered,
     node::entry::{Description, Entry, Sink},
     trust::refusal_log::Complaints,
@@ -36,18 +33,18 @@ use crate::{
 /// Which identity listens at which address of a node: an extension of the node, see
 /// [`Node::extension`].
 #[derive(Debug, Default)]
-pub struct ChannelListeners(Mutex<HashMap<Address, (CurrentIdentity, Admission)>>);
+pub struct ChannelListeners(Lock<HashMap<Address, (CurrentIdentity, Admission)>>);
 
 impl ChannelListeners {
     /// The identity that answers at a listener's address, with the keys that it has now; `None` if no listener has it.
     pub fn identity_of(&self, listener: &Address) -> Option<LocalIdentity> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.0.lock();
         all.get(listener).map(|(identity, _)| identity.now())
     }
 
     /// Handshakes under way at a listener, and its open channels.
     pub fn load_of(&self, listener: &Address) -> Option<(usize, usize)> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.0.lock();
         all.get(listener).map(|(_, admission)| admission.counts())
     }
 
@@ -58,14 +55,14 @@ impl ChannelListeners {
 
     /// Takes a listener out, unless another one has its address by now.
     fn remove(&self, address: &Address, admission: &Admission) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock();
         if all.get(address).is_some_and(|(_, listed)| listed.is(admission)) {
             all.remove(address);
         }
     }
 
     fn insert(&self, address: Address, identity: CurrentIdentity, admission: Admission) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock();
         all.insert(address, (identity, admission));
     }
 }

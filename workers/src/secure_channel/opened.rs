@@ -1,20 +1,17 @@
 //! What a node knows of the channels that its programs opened.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
-use ockam_actix_runtime::{trust::origin::Destinations, Address, Node, Route};
+use ockam_actix_runtime::{lock::Lock, trust::origin::Destinations, Address, Node, Route};
 
 /// The route behind each channel that was opened on a node: an extension of the node, see [`Node::extension`].
 #[derive(Debug, Default)]
-pub struct OpenedChannels(Mutex<HashMap<Address, Route>>);
+pub struct OpenedChannels(Lock<HashMap<Address, Route>>);
 
 impl OpenedChannels {
     /// Where the channel with this address leads; `None` if it is none of this node's.
     pub fn route_of(&self, channel: &Address) -> Option<Route> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.0.lock();
         all.get(channel).cloned()
     }
 
@@ -40,7 +37,7 @@ pub(super) struct Opened {
 impl Opened {
     pub(super) fn list(node: &Node, channel: &Address, route: &Route) -> Self {
         let all = node.extension::<OpenedChannels>();
-        let mut all = all.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = all.0.lock();
         all.insert(channel.clone(), route.clone());
         let destinations = node.destinations(channel);
         Self { node: node.clone(), channel: channel.clone(), destinations }
@@ -51,6 +48,6 @@ impl Drop for Opened {
     fn drop(&mut self) {
         self.node.forget_destinations(&self.channel);
         let all = self.node.extension::<OpenedChannels>();
-        all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.channel);
+        all.0.lock().remove(&self.channel);
     }
 }

@@ -12,11 +12,12 @@
 //! * A panic frees addresses and place, as every end does. The node learns of it when it renews next, and
 //!   registers again.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, WrapFuture};
 use ockam_actix_runtime::{
     edge::first_hop::Path,
+    lock::Lock,
     message::undelivered::Undelivered,
     node::{
         directory::Registration,
@@ -41,7 +42,7 @@ use crate::{
 pub(super) type Lease = watch::Sender<Instant>;
 
 /// The ledger as the service and its forwarders share it, from several arbiters.
-pub(super) type SharedLedger = Arc<Mutex<Ledger<Lease>>>;
+pub(super) type SharedLedger = Arc<Lock<Ledger<Lease>>>;
 
 /// A place in the ledger, given back when it is dropped.
 pub(super) struct Place {
@@ -52,7 +53,7 @@ pub(super) struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ledger = self.ledger.lock();
         ledger.leave(&self.bits, self.generation);
     }
 }

@@ -15,14 +15,11 @@
 //! ingress and is compared with the ingress again, so whatever else a request says is sent out
 //! of the connection that it came in by, and nowhere else.
 
-use std::{
-    fmt,
-    sync::{Arc, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use actix::{Actor, Context, Handler};
 use ockam_actix_runtime::{
+    lock::Lock,
     message::Kind,
     node::{directory::Registration, entry::Description},
     trust::refusal_log::Complaints,
@@ -34,7 +31,7 @@ use tokio::{sync::watch, time::Instant};
 use crate::{
     forwarder::{
         hub::{
-            forwarder::{Forwarder, Lease, Life, Place, SharedLedger},
+            forwarder::{Forwarder, Life, Place, SharedLedger},
             ledger::{Caps, Ledger, Registrant},
             options::ForwardingOptions,
         },
@@ -87,7 +84,7 @@ impl ForwardingService {
             per_connection: options.max_per_connection,
             per_source: options.max_per_source,
         });
-        let ledger = SharedLedger::new(ledger.into());
+        let ledger = SharedLedger::new(Lock::new(ledger));
         let challenges = Arc::new(Challenges::new().ok_or_else(randomness)?);
         let (node, started) = (node.clone(), Instant::now());
         Supervised::start(&node.clone(), "the forwarding service", move |supervised| {
@@ -126,7 +123,7 @@ impl ForwardingService {
         // Before more is done, as that may cost signatures. Who keeps or gives up what it holds pays
         // nothing, so that nobody else can make it lose that.
         if !self.concerns_own(&request, &registrant) {
-            self.ledger().spend(&registrant, self.started.elapsed())?;
+            self.ledger.lock().spend(&registrant, self.started.elapsed())?;
         }
         match request.map_err(|_| Refusal::Malformed)? {
             Request::Register { destination, claim: None } => {
@@ -146,7 +143,7 @@ impl ForwardingService {
             }
             Request::Renew(bits) => self.renew(&registrant, bits),
             Request::Release(bits) => {
-                self.ledger().release(&bits, &registrant)?;
+                self.ledger.lock().release(&bits, &registrant)?;
                 return Ok(None);
             }
         }
@@ -155,7 +152,7 @@ impl ForwardingService {
 
     fn concerns_own<E>(&self, request: &Result<Request, E>, registrant: &Registrant) -> bool {
         let (Ok(Request::Renew(bits)) | Ok(Request::Release(bits))) = request else { return false };
-        self.ledger().held(bits, registrant).is_ok()
+        self.ledger.lock().held(bits, registrant).is_ok()
     }
 
     /// The identity of a proof, which is looked at only if this hub asked for the proof.
@@ -195,7 +192,7 @@ impl ForwardingService {
         let identifier = identity.as_ref().map(Identity::identifier);
         let addresses = addresses_of(bits, identifier);
         let (handle, lease) = watch::channel(Instant::now() + self.lease);
-        let entered = self.ledger().enter(bits, registrant, identity, handle)?;
+        let entered = self.ledger.lock().enter(bits, registrant, identity, handle)?;
         if entered.replaces {
             for address in &addresses {
                 // An error says that it is free already.
@@ -208,13 +205,13 @@ impl ForwardingService {
             log::error!("cannot make a forwarder: {}", error.one_line());
             return Err(Refusal::Route);
         }
-        log::debug!("forwarding {bits:?} to {route}; {} forwarders", self.ledger().len());
+        log::debug!("forwarding {bits:?} to {route}; {} forwarders", self.ledger.lock().len());
         Ok(self.registered(bits))
     }
 
     fn renew(&self, registrant: &Registrant, bits: Bits) -> Result<Answer, Refusal> {
         let until = Instant::now() + self.lease;
-        self.ledger().held(&bits, registrant)?.send_replace(until);
+        self.ledger.lock().held(&bits, registrant)?.send_replace(until);
         Ok(self.registered(bits))
     }
 
@@ -225,11 +222,6 @@ impl ForwardingService {
 
     fn seconds(&self) -> u64 {
         self.started.elapsed().as_secs()
-    }
-
-    /// A panic elsewhere cannot leave half a change behind: nothing in the ledger's methods panics.
-    fn ledger(&self) -> MutexGuard<'_, Ledger<Lease>> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -286,6 +278,6 @@ impl Handler<Routed<Payload>> for ForwardingService {
 
 impl fmt::Debug for ForwardingService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ForwardingService").field("forwarders", &self.ledger().len()).finish()
+        f.debug_struct("ForwardingService").field("forwarders", &self.ledger.lock().len()).finish()
     }
 }
