@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ockam_actix_runtime::{Address, Context, Error, Node, Origin, Result, Route};
 use ockam_actix_transports::{
-    tcp::{dialled::TcpDialer, listener},
+    tcp::{listener, TcpDialer},
     ListenOptions, Listener, TCP,
 };
 use ockam_actix_workers::portal::{Inlet, Outlet};

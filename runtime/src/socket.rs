@@ -1,5 +1,6 @@
 //! Reads and writes of sockets with as little of the system's time as will do.
 
+pub mod accept;
 pub mod buffers;
 pub mod connect;
 

@@ -3,7 +3,8 @@
 //! | idea | module |
 //! |---|---|
 //! | the bytes on a connection: greeting and frames | [`frame`] |
-//! | accepting and dialling TCP connections | [`tcp`] |
+//! | what runs on a connection, whatever carries it | [`connection`] |
+//! | TCP: resolving, connecting, listening | [`tcp`] |
 //! | a virtual link between two nodes of one process, for tests | [`memory`] |
 //! | every limit, with its unit and reason | [`limits`] |
 //!
@@ -12,10 +13,10 @@
 //! connection's address to their return route; and it tells the sources of a connection through a
 //! [`Path`](ockam_actix_runtime::edge::first_hop::Path) when it is lost.
 
+pub mod connection;
 pub mod frame;
 pub mod limits;
 pub mod memory;
-
 pub mod tcp;
 
 pub use tcp::{ListenOptions, Listener, TCP};

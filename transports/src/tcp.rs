@@ -1,30 +1,39 @@
 //! TCP: listeners that accept connections of other nodes, and connections made for a route.
 //!
-//! | actor | file |
-//! |---|---|
-//! | a listener, which starts an accepted connection for each peer | [`listener`] |
-//! | an accepted connection, which ends with its socket | [`accepted`] |
-//! | a dialled connection, which stands for a peer and connects again when it was lost | [`dialled`] |
-//!
-//! Both kinds of connection run the same [`session`] on their socket.
+//! What is on a connection, once it is there, is in [`connection`](crate::connection). Here is what
+//! only TCP has: how a name becomes a socket, what the socket is told, and its [`listener`].
 
-pub mod accepted;
-pub mod dialled;
 pub mod listener;
-mod places;
-pub mod queue;
-pub mod session;
 
-use std::{io::ErrorKind, net::SocketAddr, time::Duration};
+use std::{
+    future::Future,
+    io::{self, ErrorKind, IoSlice},
+    net::SocketAddr,
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use ockam_actix_runtime::{socket::connect::first_to_answer, Error, Result, TransportType};
+use bytes::BytesMut;
+
+use ockam_actix_runtime::{
+    socket::{self, connect::first_to_answer},
+    Error, Result, TransportType,
+};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::{lookup_host, TcpStream},
     time::{timeout_at, Instant},
 };
 
-use crate::limits::{KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, PROGRESS_TIMEOUT};
+use crate::{
+    connection::{
+        carrier::Carrier,
+        dialled::{ConnectionDialer, Connector},
+    },
+    limits::{
+        CONNECT_TIMEOUT, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, PROGRESS_TIMEOUT,
+    },
+};
 
 pub use listener::{ListenOptions, Listener};
 
@@ -67,6 +76,54 @@ pub fn check_peer(peer: &str) -> Result<()> {
     )))
 }
 
+impl Carrier for TcpStream {
+    fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_read_ready(task)
+    }
+
+    fn try_read(&self, buffer: &mut BytesMut) -> io::Result<usize> {
+        self.try_read_buf(buffer)
+    }
+
+    fn clear_read_ready(&self) {
+        socket::drained(self);
+    }
+
+    fn poll_write_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_write_ready(task)
+    }
+
+    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        socket::try_write(self, slices)
+    }
+}
+
+/// Connects to nodes at `host:port`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TcpConnector;
+
+/// What dials `(TCP, "host:port")`.
+pub type TcpDialer = ConnectionDialer<TcpConnector>;
+
+impl Connector for TcpConnector {
+    type Carrier = TcpStream;
+
+    fn check(&self, peer: &str) -> Result<()> {
+        check_peer(peer)
+    }
+
+    fn connect(&self, peer: String) -> impl Future<Output = Result<TcpStream>> + 'static {
+        connect_node(peer)
+    }
+}
+
+async fn connect_node(peer: String) -> Result<TcpStream> {
+    let stream = connect(&peer, CONNECT_TIMEOUT).await?;
+    let failed = |source| Error::transport(format!("no greeting from {peer}"), source);
+    configure(&stream).map_err(failed)?;
+    Ok(stream)
+}
+
 /// Connects to the first of `peer`'s addresses that answers.
 ///
 /// # Errors
@@ -87,7 +144,7 @@ pub async fn connect(peer: &str, limit: Duration) -> Result<TcpStream> {
 
 /// Sets what every connection between nodes has: no delay of small frames, and an end when the peer is gone. Keep-alive tells of that while
 /// nothing is under way; bytes that nobody acknowledges would be sent again and again for a quarter of an hour.
-fn configure(stream: &TcpStream) -> std::io::Result<()> {
+fn configure(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE_IDLE)

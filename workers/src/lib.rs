@@ -9,7 +9,6 @@
 //! | what a program calls to get identities and channels | [`entity`] |
 //! | workers that pass messages on or answer with the same | [`relay`], [`echoer`] |
 
-mod current;
 pub mod echoer;
 pub mod entity;
 pub mod forwarder;

@@ -35,7 +35,6 @@
 //! | sealing as soon as a message is there | [`sealing`] |
 //! | the actors | [`initiator`], [`decryptor`], [`encryptor`], [`listener`] |
 //! | what an established session needs | [`session`], [`liveness`], [`lifeline`], [`event`] |
-//! | what a waiting channel needs | [`queue`], [`pause`] |
 //! | who may begin | [`admission`], [`limits`] |
 //! | the channels that a node has opened | [`opened`] |
 //! | what a program holds | [`handle`] |
@@ -59,9 +58,7 @@ mod liveness;
 mod opened;
 mod outbound;
 pub mod packet;
-mod pause;
 pub mod plaintext;
-mod queue;
 pub mod record;
 mod sealing;
 mod session;

@@ -44,6 +44,8 @@ where
     F: FnOnce(&mut ActorContext<A>) -> A,
 {
     let name = std::any::type_name::<A>();
+    // The parameters of a generic actor have paths too.
+    let name = name.split('<').next().unwrap_or(name);
     let kind = name.rsplit_once("::").map_or(name, |(_, kind)| kind);
     let (light, lit) = oneshot::channel();
     let fuses = node.extension::<Fuses>();

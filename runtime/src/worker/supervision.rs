@@ -1,61 +1,171 @@
 //! Supervision: what is started again when a panic has ended it, and how often.
 //!
-//! actix isolates no panic and starts nothing again: a panic drops the actor, and its `Supervisor` with
-//! it. So an actor that others count on holds a [`Supervised`], which starts it anew when a panic drops it
-//! before the actor has said that it ends. (`Actor::stopped` is no place to say so: actix calls it after a panic too.) What depends on a socket or a session needs none of this: it
-//! ends as if that had been lost, and whoever needs it makes another one.
+//! actix isolates no panic and starts nothing again: a panic drops the actor, and its `Supervisor`
+//! with it. So an actor that others count on holds a [`Supervised`], which starts another one if a
+//! panic drops it before the actor has said that it ends. (`Actor::stopped` is no place to say so:
+//! actix calls it after a panic too.) A program's handle holds [`Restarting`], which stands for
+//! whichever actor there is at the moment. What depends on a socket or a session needs none of this:
+//! it ends as if that had been lost, and whoever needs it makes another one.
 //!
 //! | started again | not started again |
 //! |---|---|
-//! | TCP listener, inlet, forwarding service, remote forwarder, secure channel (initiator) | accepted connections, streams, responders' encryptors, decryptors, forwarders, users' workers, relays, echoers; dialled connections are made by the next message or path |
+//! | TCP listener, inlet, forwarding service, remote forwarder, secure channel (initiator) | accepted connections, streams, responders' encryptors, decryptors, forwarders, users' workers, relays, echoers; dialled connections are made by the next message or first hop |
 
 use std::{
+    fmt,
     sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
+use actix::{Actor, Addr};
+
 use crate::{
     error::Result,
     limits::{FIRST_RESTART_PAUSE, MAX_RESTARTS, STEADY_AFTER},
+    lock::Lock,
     node::Node,
 };
 
-/// Kept by an actor as the last field of its state, behind what another one like it has to find
-/// free: starts it anew if a panic drops it before [`Supervised::end`] was called.
+/// What every actor of one [`Restarting`] begins with.
+pub trait Restartable: Send + Sync + 'static {
+    /// The actor.
+    type Actor: Actor;
+
+    /// Starts an actor, which keeps `supervised` as the last field of its state, after what the next
+    /// one has to find free.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    fn start(&self, supervised: Supervised) -> Result<Addr<Self::Actor>>;
+
+    /// Stops an actor that was started while the program ended it.
+    fn stop(&self, actor: Addr<Self::Actor>);
+
+    /// The program has ended it while there was no actor, in the pause before the next one.
+    fn ended_in_pause(&self) {}
+}
+
+/// A handle on an actor that is started again after a panic: it stands for another actor after each
+/// restart. Clones share it. Dropping it ends nothing.
+pub struct Restarting<A: Actor>(Arc<Lock<State<A>>>);
+
+struct State<A: Actor> {
+    actor: Option<Addr<A>>,
+    ended: bool,
+}
+
+impl<A: Actor> Restarting<A> {
+    /// Starts an actor as `plan` says, and another one after each panic. `what` names it in the log.
+    ///
+    /// # Errors
+    /// If the first actor cannot be started; a later one that cannot be started counts as a panic.
+    pub fn start(
+        node: &Node,
+        what: impl Into<String>,
+        plan: impl Restartable<Actor = A>,
+    ) -> Result<Self> {
+        let state = Arc::new(Lock::new(State { actor: None, ended: false }));
+        let (node, what) = (node.clone(), what.into());
+        let lives = Arc::new(Lives { node, what, plan, state: state.clone() });
+        lives.begin(Restarts::default())?;
+        Ok(Self(state))
+    }
+
+    /// The program wants no more of it: there will be no other. Gives the one that there is, or was,
+    /// to be stopped; `None` if it was ended before.
+    pub fn end(&self) -> Option<Addr<A>> {
+        let mut state = self.0.lock();
+        state.ended = true;
+        state.actor.take()
+    }
+}
+
+impl<A: Actor> Clone for Restarting<A> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<A: Actor> fmt::Debug for Restarting<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Restarting").field("ended", &self.0.lock().ended).finish_non_exhaustive()
+    }
+}
+
+/// What all actors of one [`Restarting`] have in common.
+struct Lives<R: Restartable> {
+    node: Node,
+    /// For the log.
+    what: String,
+    plan: R,
+    state: Arc<Lock<State<R::Actor>>>,
+}
+
+/// The lives behind a [`Supervised`], which knows no actor's type.
+trait Resume: Send + Sync {
+    /// Starts the next actor, after one that has `lived` so long, and after a pause.
+    fn start_again(self: Arc<Self>, restarts: Restarts, lived: Duration, why: &str);
+    fn node(&self) -> &Node;
+}
+
+impl<R: Restartable> Lives<R> {
+    fn begin(self: &Arc<Self>, restarts: Restarts) -> Result<()> {
+        if self.state.lock().ended {
+            self.plan.ended_in_pause();
+            return Ok(());
+        }
+        let lives = self.clone();
+        let supervised = Supervised { lives, restarts, since: Instant::now(), ended: false };
+        let actor = self.plan.start(supervised)?;
+        let mut state = self.state.lock();
+        if state.ended {
+            drop(state);
+            self.plan.stop(actor);
+        } else {
+            state.actor = Some(actor);
+        }
+        Ok(())
+    }
+}
+
+impl<R: Restartable> Resume for Lives<R> {
+    fn start_again(self: Arc<Self>, mut restarts: Restarts, lived: Duration, why: &str) {
+        let what = &self.what;
+        let Some(pause) = restarts.pause_after(lived) else {
+            log::error!(
+                "{what} {why} {MAX_RESTARTS} times more and stays down: a bug, please report it"
+            );
+            return;
+        };
+        log::error!("{what} {why}: a bug, please report it; it is started again in {pause:?}");
+        self.node.clone().spawn_on(0, async move {
+            tokio::time::sleep(pause).await;
+            if self.node.is_stopping() {
+                return;
+            }
+            if let Err(error) = self.begin(restarts) {
+                let why = format!("could not be started again ({})", error.one_line());
+                self.start_again(restarts, Duration::ZERO, &why);
+            }
+        });
+    }
+
+    fn node(&self) -> &Node {
+        &self.node
+    }
+}
+
+/// Kept by an actor as the last field of its state: starts another one if a panic drops it before
+/// [`Supervised::end`] was called.
 pub struct Supervised {
-    life: Arc<Life>,
+    lives: Arc<dyn Resume>,
     restarts: Restarts,
     since: Instant,
     ended: bool,
 }
 
-/// What one start and the next have in common.
-struct Life {
-    node: Node,
-    /// For the log.
-    what: String,
-    start: Box<dyn Fn(Supervised) -> Result<()> + Send + Sync>,
-}
-
 impl Supervised {
-    /// Starts something with `start`, and again after each panic.
-    ///
-    /// # Errors
-    /// If the first start fails; a later one that fails counts as a panic.
-    pub fn start(
-        node: &Node,
-        what: impl Into<String>,
-        start: impl Fn(Self) -> Result<()> + Send + Sync + 'static,
-    ) -> Result<()> {
-        let life = Arc::new(Life { node: node.clone(), what: what.into(), start: Box::new(start) });
-        (life.start)(Self::new(&life, Restarts::default()))
-    }
-
-    fn new(life: &Arc<Life>, restarts: Restarts) -> Self {
-        Self { life: life.clone(), restarts, since: Instant::now(), ended: false }
-    }
-
     /// It ends on purpose.
     pub fn end(&mut self) {
         self.ended = true;
@@ -63,36 +173,13 @@ impl Supervised {
 }
 
 impl Drop for Supervised {
-    /// Only in the unwinding of a panic is it started again: whatever else drops it, such as the end
-    /// of the actix System, ends it.
+    /// Only in the unwinding of a panic is another one started: whatever else drops it, such as the
+    /// end of the actix System, ends it.
     fn drop(&mut self) {
-        if !self.ended && thread::panicking() && !self.life.node.is_stopping() {
-            start_again(&self.life, self.restarts, self.since.elapsed(), "panicked");
+        if !self.ended && thread::panicking() && !self.lives.node().is_stopping() {
+            self.lives.clone().start_again(self.restarts, self.since.elapsed(), "panicked");
         }
     }
-}
-
-/// Starts something again that has `lived` so long, after a pause.
-fn start_again(life: &Arc<Life>, mut restarts: Restarts, lived: Duration, why: &str) {
-    let what = &life.what;
-    let Some(pause) = restarts.pause_after(lived) else {
-        log::error!(
-            "{what} {why} {MAX_RESTARTS} times more and stays down: a bug, please report it"
-        );
-        return;
-    };
-    log::error!("{what} {why}: a bug, please report it; it is started again in {pause:?}");
-    let life = life.clone();
-    life.node.clone().spawn_on(0, async move {
-        tokio::time::sleep(pause).await;
-        if life.node.is_stopping() {
-            return;
-        }
-        if let Err(error) = (life.start)(Supervised::new(&life, restarts)) {
-            let why = format!("could not be started again ({})", error.one_line());
-            start_again(&life, restarts, Duration::ZERO, &why);
-        }
-    });
 }
 
 /// How often something was started again of late.

@@ -7,27 +7,28 @@
 //!   queue. Connections go on.
 
 use std::{
-    collections::HashSet,
-    fmt,
-    future::Future,
-    net::SocketAddr,
-    pin::Pin,
-    sync::Arc,
-    time::{Duration, Instant},
+    collections::HashSet, fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Instant,
 };
 
-use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, WrapFuture};
+use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, WrapFuture};
 use ockam_actix_runtime::{
+    socket::accept::accept_all,
     trust::{
         origin::Door, reachability::Listening, refusal_log::Complaints, source::SourceAddress,
     },
-    worker::supervision::Supervised,
+    worker::supervision::{Restartable, Restarting, Supervised},
     Address, Error, Node, Result,
 };
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::{net::TcpListener, time::sleep};
+use tokio::net::TcpStream;
 
-use crate::tcp::{accepted, places::Places, resolve};
+use crate::{
+    connection::{
+        accepted::{serve, Peer},
+        admission::Places,
+    },
+    tcp::{configure, resolve},
+};
 
 /// How a listener is opened.
 ///
@@ -92,7 +93,7 @@ pub async fn listen(node: &Node, address: &str, options: ListenOptions) -> Resul
         exposed: exposed.clone(),
     };
     node.add_listener(listening);
-    let acceptor = Plan {
+    let plan = Plan {
         node: node.clone(),
         socket: socket.into(),
         bound,
@@ -100,9 +101,7 @@ pub async fn listen(node: &Node, address: &str, options: ListenOptions) -> Resul
         places: Places::default(),
         opened: Instant::now(),
     };
-    Supervised::start(node, format!("the listener on {bound}"), move |supervised| {
-        acceptor.start(supervised)
-    })?;
+    Restarting::start(node, format!("the listener on {bound}"), plan)?;
     log::info!("listening for nodes on {bound}");
     Ok(Listener { address: bound })
 }
@@ -145,16 +144,18 @@ struct Plan {
     opened: Instant,
 }
 
-impl Plan {
-    fn start(&self, supervised: Supervised) -> Result<()> {
+impl Restartable for Plan {
+    type Actor = Acceptor;
+
+    fn start(&self, supervised: Supervised) -> Result<Addr<Acceptor>> {
         let failed = |source| Error::transport("cannot use the listening socket", source);
         let socket = self.socket.try_clone().map_err(failed)?;
-        let accepting = accept(self.clone(), socket);
-        let accepting: Accepting = Box::pin(accepting);
+        let accepting: Accepting = Box::pin(accept(self.clone(), socket));
         let acceptor = Acceptor { accepting: Some(accepting), supervised };
-        self.node.start_on(0, move |_| acceptor);
-        Ok(())
+        Ok(self.node.start_on(0, move |_| acceptor))
     }
+
+    fn stop(&self, _: Addr<Acceptor>) {}
 }
 
 type Accepting = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -178,51 +179,39 @@ impl Actor for Acceptor {
 }
 
 async fn accept(plan: Plan, socket: std::net::TcpListener) {
-    let Plan { node, bound, exposed, places, opened, .. } = plan;
-    let listener = match TcpListener::from_std(socket) {
-        Ok(listener) => listener,
-        Err(error) => return log::error!("cannot accept on {bound}: {error}"),
-    };
-    let complaints = node.extension::<Complaints>();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = node.stopping() => return,
-        };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                complaints.warn(
-                    "accept-failed",
-                    format_args!("cannot accept a connection on {bound}: {error}"),
-                );
-                // Out of descriptors, most likely: connections that end will free some.
-                sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-        };
+    let complaints = plan.node.extension::<Complaints>();
+    let who = format!("the listener on {}", plan.bound);
+    let serve = |stream, peer| plan.serve(stream, peer, &complaints);
+    tokio::select! {
+        error = accept_all(socket, &who, &complaints, serve) => log::error!("{who} ended: {error}"),
+        () = plan.node.stopping() => {}
+    }
+}
+
+impl Plan {
+    /// Has an arbiter serve a connection, if it is admitted.
+    fn serve(&self, stream: TcpStream, peer: SocketAddr, complaints: &Complaints) {
         let source = SourceAddress::of(peer.ip());
-        let place = match places.take(source, opened.elapsed()) {
+        let place = match self.places.take(source, self.opened.elapsed()) {
             Ok(place) => place,
             Err(refusal) => {
-                complaints
-                    .warn(refusal.rule(), format_args!("refused {peer} on {bound}: {refusal}"));
-                continue;
+                let what = format_args!("refused {peer} on {}: {refusal}", self.bound);
+                return complaints.warn(refusal.rule(), what);
             }
         };
-        let door = Door::Listener { loopback: bound.ip().is_loopback(), exposed: exposed.clone() };
-        let stream = match stream.into_std() {
+        let loopback = self.bound.ip().is_loopback();
+        let door = Door::Listener { loopback, exposed: self.exposed.clone() };
+        let lost = move |error| log::warn!("lost the connection with {peer}: {error}");
+        let stream = match configure(&stream).and_then(|()| stream.into_std()) {
             Ok(stream) => stream,
-            Err(error) => {
-                log::warn!("lost the connection with {peer}: {error}");
-                continue;
-            }
+            Err(error) => return lost(error),
         };
-        let serving = node.clone();
-        node.spawn_on(node.next_arbiter(), async move {
-            match tokio::net::TcpStream::from_std(stream) {
-                Ok(stream) => accepted::serve(serving, stream, peer, door, place).await,
-                Err(error) => log::warn!("lost the connection with {peer}: {error}"),
+        let node = self.node.clone();
+        self.node.spawn_on(node.next_arbiter(), async move {
+            let peer = Peer { name: peer.to_string(), source };
+            match TcpStream::from_std(stream) {
+                Ok(stream) => serve(node, stream, peer, door, place).await,
+                Err(error) => lost(error),
             }
         });
     }

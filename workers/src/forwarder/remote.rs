@@ -6,19 +6,17 @@ mod registrar;
 use std::{collections::HashSet, fmt, sync::Arc};
 
 use ockam_actix_runtime::{
-    lock::Lock, trust::origin::Destinations, Address, Context, Error, Node, Result, Route,
+    lock::Lock, trust::origin::Destinations, worker::supervision::Restarting, Address, Context,
+    Error, Node, Result, Route,
 };
 use tokio::sync::watch;
 
-use crate::{
-    current::Current,
-    forwarder::{
-        address::ForwardingAddress,
-        protocol::claim::Bits,
-        remote::{
-            keeper::{Keeper, Stop},
-            registrar::Registrar,
-        },
+use crate::forwarder::{
+    address::ForwardingAddress,
+    protocol::claim::Bits,
+    remote::{
+        keeper::{Keeper, Stop},
+        registrar::Registrar,
     },
 };
 
@@ -44,7 +42,7 @@ pub struct RemoteForwarder {
     hub: Route,
     destination: Address,
     state: watch::Receiver<RegistrationState>,
-    keeper: Current<Keeper>,
+    keeper: Restarting<Keeper>,
 }
 
 /// How a [`RemoteForwarder`] stands with its hub.

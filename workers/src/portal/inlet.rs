@@ -10,28 +10,28 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
+use actix::{
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
+};
 use ockam_actix_runtime::{
     edge::first_hop::Path,
     node::{directory::Registration, entry::Description},
+    socket::accept::accept_all,
     trust::refusal_log::Complaints,
-    worker::{mailbox::Adopt, supervision::Supervised},
+    worker::{
+        mailbox::Adopt,
+        supervision::{Restartable, Restarting, Supervised},
+    },
     Address, Class, Error, Node, Payload, Result, Route, Routed,
 };
 use socket2::SockRef;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    time::sleep,
-};
+use tokio::net::TcpStream;
 
-use crate::{
-    current::Current,
-    portal::{
-        end::worker::{Side, Start, StreamWorker},
-        pool::StreamPool,
-        protocol::stream::Stream,
-        target::prepare,
-    },
+use crate::portal::{
+    end::worker::{Side, Start, StreamWorker},
+    pool::StreamPool,
+    protocol::stream::Stream,
+    target::prepare,
 };
 
 /// A running inlet. Dropping this does not stop it; [`Inlet::stop`] does.
@@ -39,7 +39,7 @@ use crate::{
 pub struct Inlet {
     node: Node,
     worker: Address,
-    actor: Current<InletWorker>,
+    actor: Restarting<InletWorker>,
     address: SocketAddr,
 }
 
@@ -63,28 +63,14 @@ impl Inlet {
         let worker = Address::random();
         let arbiter = path.arbiter.unwrap_or(0);
         log::info!("inlet on {address} for clients of {route}");
-        let (own, name, actor) = (node.clone(), worker.clone(), Current::none());
-        let accept = Accept { address, route, _path: path };
-        let current = actor.clone();
-        Supervised::start(node, format!("the inlet on {address}"), move |mut supervised| {
-            if current.is_ended() {
-                supervised.end();
-                return Ok(());
-            }
-            let inlet = InletWorker {
-                node: own.clone(),
-                listener: Some(listener.try_clone().map_err(failed)?),
-                accept: accept.clone(),
-                registration: None,
-                supervised,
-            };
-            let description = Description::new(name.clone(), Class::Internal);
-            let inlet = own.launch(description.on(arbiter), move |_| inlet)?;
-            match current.set(inlet) {
-                Ok(()) => Ok(()),
-                Err(_ended) => own.stop_worker(name.clone()),
-            }
-        })?;
+        let plan = Plan {
+            node: node.clone(),
+            worker: worker.clone(),
+            arbiter,
+            listener,
+            accept: Accept { address, route, _path: path },
+        };
+        let actor = Restarting::start(node, format!("the inlet on {address}"), plan)?;
         Ok(Self { node: node.clone(), worker, actor, address })
     }
 
@@ -103,6 +89,37 @@ impl Inlet {
         // In the pause before it is started again, there is none to stop.
         let _ = self.node.stop_worker(self.worker.clone());
         Ok(())
+    }
+}
+
+/// What every actor of one inlet begins with.
+struct Plan {
+    node: Node,
+    worker: Address,
+    arbiter: usize,
+    listener: std::net::TcpListener,
+    accept: Accept,
+}
+
+impl Restartable for Plan {
+    type Actor = InletWorker;
+
+    fn start(&self, supervised: Supervised) -> Result<Addr<InletWorker>> {
+        let failed = |source| Error::transport("cannot use the listening socket", source);
+        let inlet = InletWorker {
+            node: self.node.clone(),
+            listener: Some(self.listener.try_clone().map_err(failed)?),
+            accept: self.accept.clone(),
+            registration: None,
+            supervised,
+        };
+        let description = Description::new(self.worker.clone(), Class::Internal);
+        self.node.launch(description.on(self.arbiter), move |_| inlet)
+    }
+
+    fn stop(&self, _: Addr<InletWorker>) {
+        // An error says that it has ended already.
+        let _ = self.node.stop_worker(self.worker.clone());
     }
 }
 
@@ -158,28 +175,16 @@ impl Handler<Routed<Payload>> for InletWorker {
 }
 
 async fn accept_clients(node: &Node, listener: std::net::TcpListener, accept: &Accept) {
-    let listener = match TcpListener::from_std(listener) {
-        Ok(listener) => listener,
-        Err(error) => return log::error!("the inlet on {} ended: {error}", accept.address),
-    };
-    loop {
-        match listener.accept().await {
-            Ok((socket, client)) => {
-                if let Err(error) = open(node, socket, client, accept) {
-                    let what = format_args!("reset the client {client}: {}", error.one_line());
-                    node.extension::<Complaints>().warn("client-reset", what);
-                }
-            }
-            Err(error) => {
-                node.extension::<Complaints>().warn(
-                    "accept-failed",
-                    format_args!("the inlet on {} cannot accept a client: {error}", accept.address),
-                );
-                // Out of descriptors, most likely: streams that end will free some.
-                sleep(Duration::from_millis(50)).await;
-            }
+    let complaints = node.extension::<Complaints>();
+    let who = format!("the inlet on {}", accept.address);
+    let error = accept_all(listener, &who, &complaints, |socket, client| {
+        if let Err(error) = open(node, socket, client, accept) {
+            let what = format_args!("reset the client {client}: {}", error.one_line());
+            complaints.warn("client-reset", what);
         }
-    }
+    })
+    .await;
+    log::error!("{who} ended: {error}");
 }
 
 /// Starts the stream of one client.

@@ -2,15 +2,14 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use ockam_actix_runtime::{Address, Error, Identifier, Result, Route};
+use ockam_actix_runtime::{
+    worker::supervision::Restarting, Address, Error, Identifier, Result, Route,
+};
 use tokio::sync::watch;
 
-use crate::{
-    current::Current,
-    secure_channel::{
-        event::order,
-        initiator::{Close, Initiator},
-    },
+use crate::secure_channel::{
+    event::order,
+    initiator::{Close, Initiator},
 };
 
 /// What has become of a channel, for those who ask.
@@ -36,7 +35,7 @@ pub struct SecureChannel {
     pub(super) address: Address,
     pub(super) route: Route,
     pub(super) outcome: watch::Receiver<Outcome>,
-    pub(super) actor: Current<Initiator>,
+    pub(super) actor: Restarting<Initiator>,
 }
 
 impl SecureChannel {

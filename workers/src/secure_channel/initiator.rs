@@ -20,27 +20,29 @@ use actix::{
     WrapFuture,
 };
 use ockam_actix_runtime::{
-    edge::first_hop::{Path, PathState},
+    edge::{
+        backoff::Backoff,
+        first_hop::{Path, PathState},
+        message_queue::MessageQueue,
+    },
     node::{directory::Registration, entry::Description},
-    worker::{mailbox::Adopt, supervision::Supervised},
+    worker::{
+        mailbox::Adopt,
+        supervision::{Restartable, Restarting, Supervised},
+    },
     Address, Class, Identifier, Message, Node, Payload, Reason, Result, Route, Routed,
 };
 use tokio::sync::watch;
 
-use crate::{
-    current::Current,
-    secure_channel::{
-        event::{order, Ending, Event, What},
-        exchange::{FailureReason, Terms},
-        handle::{Outcome, SecureChannel},
-        limits::Limits,
-        opened::Opened,
-        outbound::bounce,
-        pause::Pause,
-        queue::Queue,
-        sealing::Sealing,
-        session::{self, End, OpenEnd, Partner},
-    },
+use crate::secure_channel::{
+    event::{order, Ending, Event, What},
+    exchange::{FailureReason, Terms},
+    handle::{Outcome, SecureChannel},
+    limits::Limits,
+    opened::Opened,
+    outbound::bounce,
+    sealing::Sealing,
+    session::{self, End, OpenEnd, Partner},
 };
 
 /// Opens a channel along `route` and keeps it open; returns at once.
@@ -52,29 +54,20 @@ pub(crate) fn open(
 ) -> Result<SecureChannel> {
     let address = Address::random();
     let outcome = Arc::new(watch::Sender::new(Outcome::Pending(None)));
+    let watched = outcome.subscribe();
     let opened = Arc::new(Opened::list(node, &address, &route));
-    let actor = Current::none();
-    let channel = SecureChannel {
-        address: address.clone(),
-        route: route.clone(),
-        outcome: outcome.subscribe(),
-        actor: actor.clone(),
-    };
     let what = format!("the secure channel {address} over {route}");
-    let plan = Plan { node: node.clone(), opened, route, address, terms, limits: limits.into() };
-    Supervised::start(node, what, move |mut supervised| {
-        if actor.is_ended() {
-            supervised.end();
-            outcome.send_replace(Outcome::Closed);
-            return Ok(());
-        }
-        outcome.send_replace(Outcome::Pending(None));
-        if let Err(ended) = actor.set(plan.launch(outcome.clone(), supervised)?) {
-            order(&ended, Close);
-        }
-        Ok(())
-    })?;
-    Ok(channel)
+    let plan = Plan {
+        node: node.clone(),
+        opened,
+        route: route.clone(),
+        address: address.clone(),
+        terms,
+        limits: limits.into(),
+        outcome,
+    };
+    let actor = Restarting::start(node, what, plan)?;
+    Ok(SecureChannel { address, route, outcome: watched, actor })
 }
 
 /// What every actor of one channel begins with.
@@ -85,14 +78,14 @@ struct Plan {
     address: Address,
     terms: Terms,
     limits: Arc<Limits>,
+    outcome: Arc<watch::Sender<Outcome>>,
 }
 
-impl Plan {
-    fn launch(
-        &self,
-        outcome: Arc<watch::Sender<Outcome>>,
-        supervised: Supervised,
-    ) -> Result<Addr<Initiator>> {
+impl Restartable for Plan {
+    type Actor = Initiator;
+
+    fn start(&self, supervised: Supervised) -> Result<Addr<Initiator>> {
+        self.outcome.send_replace(Outcome::Pending(None));
         let path = self.node.path(&self.route)?;
         let state = watch::Sender::new(PathState::default());
         let sealing = Arc::new(Sealing::default());
@@ -107,12 +100,12 @@ impl Plan {
             route: self.route.clone(),
             address: self.address.clone(),
             terms: self.terms.clone(),
-            pause: Pause::new(&self.limits),
+            backoff: Backoff::new(self.limits.first_pause, self.limits.longest_pause).at_once(),
             limits: self.limits.clone(),
             path,
             sealing,
             state,
-            outcome,
+            outcome: self.outcome.clone(),
             phase: Phase::Pausing { failure: "it was not tried yet".into() },
             session: 0,
             keys: 0,
@@ -121,6 +114,14 @@ impl Plan {
             supervised,
         };
         self.node.launch(description, move |_| initiator)
+    }
+
+    fn stop(&self, initiator: Addr<Initiator>) {
+        order(&initiator, Close);
+    }
+
+    fn ended_in_pause(&self) {
+        self.outcome.send_replace(Outcome::Closed);
     }
 }
 
@@ -138,7 +139,7 @@ pub(super) struct Initiator {
     state: watch::Sender<PathState>,
     outcome: Arc<watch::Sender<Outcome>>,
     phase: Phase,
-    pause: Pause,
+    backoff: Backoff,
     /// Counts attempts: what belongs to an earlier one comes too late.
     session: u64,
     /// How many keys our identity had when the attempt began.
@@ -169,7 +170,7 @@ struct Attempt {
 /// What becomes of messages during an attempt.
 enum Held {
     /// They wait.
-    Waiting(Queue),
+    Waiting(MessageQueue),
     /// They come back, as the attempt before failed for this reason.
     Refused(Arc<str>),
 }
@@ -185,9 +186,9 @@ impl Initiator {
         let (failure, reason) = match &mut self.phase {
             Phase::Established(_) => return session::send(self, message, context),
             Phase::Attempting { held: Held::Waiting(queue), .. } => {
-                let Err(message) = queue.push(message, self.limits.waiting_bytes) else { return };
+                let Err(message) = queue.push(message) else { return };
                 let why = "the secure channel is not established yet";
-                return bounce(&self.node, &self.address, *message, Reason::Overloaded, why);
+                return bounce(&self.node, &self.address, message, Reason::Overloaded, why);
             }
             Phase::Attempting { held: Held::Refused(failure), .. }
             | Phase::Pausing { failure }
@@ -249,7 +250,7 @@ impl Handler<Adopt> for Initiator {
 
     fn handle(&mut self, Adopt(registration): Adopt, context: &mut Context<Self>) {
         self.registration = Some(registration);
-        self.attempt(Held::Waiting(Queue::default()), context);
+        self.attempt(Held::Waiting(MessageQueue::new(self.limits.waiting_bytes)), context);
     }
 }
 

@@ -15,7 +15,7 @@ use ockam_actix_runtime::{
     Address, Class, Context, Error, Node, NodeBuilder, Payload, Reason, Result, Route, Routed,
 };
 use ockam_actix_transports::{
-    tcp::{dialled::TcpDialer, listener::listen},
+    tcp::{listener::listen, TcpDialer},
     ListenOptions, TCP,
 };
 use ockam_actix_workers::{

@@ -19,7 +19,7 @@ use ockam_actix_runtime::{
     Address, Class, Context, Identifier, Message, Node, NodeBuilder, Route, Routed,
 };
 use ockam_actix_transports::{
-    tcp::{dialled::TcpDialer, listener::listen},
+    tcp::{listener::listen, TcpDialer},
     ListenOptions, TCP,
 };
 use ockam_actix_workers::{secure_channel::Limits, Entity, Vault};

@@ -17,13 +17,16 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use actix::{Actor, Context, Handler};
+use actix::{Actor, Addr, Context, Handler};
 use ockam_actix_runtime::{
     lock::Lock,
     message::Kind,
     node::{directory::Registration, entry::Description},
     trust::refusal_log::Complaints,
-    worker::{mailbox::Adopt, supervision::Supervised},
+    worker::{
+        mailbox::Adopt,
+        supervision::{Restartable, Restarting, Supervised},
+    },
     Address, Class, Error, Identifier, Node, Origin, Payload, Result, Route, Routed,
 };
 use tokio::{sync::watch, time::Instant};
@@ -84,25 +87,14 @@ impl ForwardingService {
             per_connection: options.max_per_connection,
             per_source: options.max_per_source,
         });
-        let ledger = SharedLedger::new(Lock::new(ledger));
-        let challenges = Arc::new(Challenges::new().ok_or_else(randomness)?);
-        let (node, started) = (node.clone(), Instant::now());
-        Supervised::start(&node.clone(), "the forwarding service", move |supervised| {
-            let service = Self {
-                node: node.clone(),
-                lease: options.lease,
-                started,
-                challenges: challenges.clone(),
-                ledger: ledger.clone(),
-                refusals: node.extension(),
-                complaints: node.extension(),
-                registration: None,
-                _supervised: supervised,
-            };
-            let mut description = Description::new(FORWARDING_SERVICE, Class::Service);
-            description.access.clone_from(&options.permit);
-            node.launch(description, move |_| service).map(drop)
-        })?;
+        let plan = Plan {
+            node: node.clone(),
+            challenges: Arc::new(Challenges::new().ok_or_else(randomness)?),
+            ledger: SharedLedger::new(Lock::new(ledger)),
+            options,
+            started: Instant::now(),
+        };
+        Restarting::start(node, "the forwarding service", plan)?;
         log::info!("forwarding for other nodes as \"{FORWARDING_SERVICE}\"");
         Ok(())
     }
@@ -222,6 +214,41 @@ impl ForwardingService {
 
     fn seconds(&self) -> u64 {
         self.started.elapsed().as_secs()
+    }
+}
+
+/// What every actor of one service begins with.
+struct Plan {
+    node: Node,
+    options: ForwardingOptions,
+    challenges: Arc<Challenges>,
+    ledger: SharedLedger,
+    started: Instant,
+}
+
+impl Restartable for Plan {
+    type Actor = ForwardingService;
+
+    fn start(&self, supervised: Supervised) -> Result<Addr<ForwardingService>> {
+        let service = ForwardingService {
+            node: self.node.clone(),
+            lease: self.options.lease,
+            started: self.started,
+            challenges: self.challenges.clone(),
+            ledger: self.ledger.clone(),
+            refusals: self.node.extension(),
+            complaints: self.node.extension(),
+            registration: None,
+            _supervised: supervised,
+        };
+        let mut description = Description::new(FORWARDING_SERVICE, Class::Service);
+        description.access.clone_from(&self.options.permit);
+        self.node.launch(description, move |_| service)
+    }
+
+    fn stop(&self, _: Addr<ForwardingService>) {
+        // An error says that it has ended already.
+        let _ = self.node.stop_worker(FORWARDING_SERVICE);
     }
 }
 

@@ -10,33 +10,27 @@
 //! * A panic ends it for a moment: it is [`Supervised`], and the next one begins with registering again, which
 //!   replaces the forwarder that there is. The hub may reach the destination all the time.
 
-use std::{
-    sync::{
-        atomic::{AtomicBool, Ordering},
-        Arc,
-    },
-    time::Duration,
+use std::sync::{
+    atomic::{AtomicBool, Ordering},
+    Arc,
 };
 
-use actix::{Actor, ActorContext, AsyncContext, Context, Handler, WrapFuture};
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, WrapFuture};
 use ockam_actix_runtime::{
-    edge::first_hop::Path, worker::supervision::Supervised, Address, Error, Message, Node, Result,
-    Route,
+    edge::{backoff::Backoff, first_hop::Path},
+    worker::supervision::{Restartable, Restarting, Supervised},
+    Address, Error, Message, Node, Result, Route,
 };
-use ring::rand::{SecureRandom, SystemRandom};
 use tokio::{sync::watch, time::sleep};
 
-use crate::{
-    current::Current,
-    forwarder::{
-        limits::{FIRST_PAUSE, MAX_PAUSE},
-        protocol::Request,
-        remote::{
-            registrar::{Granted, Registrar},
-            Forwarded, RegistrationState,
-        },
-        FORWARDING_SERVICE,
+use crate::forwarder::{
+    limits::{FIRST_PAUSE, MAX_PAUSE},
+    protocol::Request,
+    remote::{
+        registrar::{Granted, Registrar},
+        Forwarded, RegistrationState,
     },
+    FORWARDING_SERVICE,
 };
 
 /// Tells a keeper to give its forwarder up.
@@ -80,7 +74,7 @@ impl Keeper {
     pub(super) async fn launch(
         mut registrar: Registrar,
         forwarded: Forwarded,
-    ) -> Result<(Current<Self>, watch::Receiver<RegistrationState>)> {
+    ) -> Result<(Restarting<Self>, watch::Receiver<RegistrationState>)> {
         let node = registrar.node().clone();
         let hub = registrar.hub().clone();
         let mut path = node.path(&hub)?;
@@ -101,42 +95,46 @@ impl Keeper {
         let state = Arc::new(state);
         let release = Release { node: node.clone(), hub, state: state.clone() };
         let keeping = Keeping { registrar, path, epoch, granted, state, registered: true };
-        let current = Current::none();
-        supervise(&node, release, keeping, forwarded, current.clone())?;
-        Ok((current, watched))
+        let what = format!("the remote forwarder at {}", release.hub);
+        let arbiter = node.arbiter_for(&keeping.path);
+        let begun = AtomicBool::new(false);
+        let plan = Plan { node: node.clone(), arbiter, release, keeping, begun, _right: forwarded };
+        Ok((Restarting::start(&node, what, plan)?, watched))
     }
 }
 
-/// Starts a keeper, and another one after a panic, until the program gives the forwarder up.
-fn supervise(
-    node: &Node,
+/// What every keeper of one forwarder begins with.
+struct Plan {
+    node: Node,
+    arbiter: usize,
     release: Release,
     keeping: Keeping,
-    forwarded: Forwarded,
-    current: Current<Keeper>,
-) -> Result<()> {
-    let arbiter = node.arbiter_for(&keeping.path);
-    let what = format!("the remote forwarder at {}", release.hub);
-    let (own, begun) = (node.clone(), AtomicBool::new(false));
-    Supervised::start(node, what, move |mut supervised| {
-        // The right of the hub lives as long as this closure.
-        let _right = &forwarded;
-        if current.is_ended() {
-            supervised.end();
-            release.send();
-            return Ok(());
-        }
-        let mut keeping = keeping.clone();
-        keeping.registered = !begun.swap(true, Ordering::AcqRel);
-        let (release, supervised) = (release.clone(), Some(supervised));
+    /// Whether there was a keeper before.
+    begun: AtomicBool,
+    /// The right of the hub to reach the destination, from the first keeper to the last.
+    _right: Forwarded,
+}
+
+impl Restartable for Plan {
+    type Actor = Keeper;
+
+    fn start(&self, supervised: Supervised) -> Result<Addr<Keeper>> {
+        let mut keeping = self.keeping.clone();
+        keeping.registered = !self.begun.swap(true, Ordering::AcqRel);
+        let (release, supervised) = (self.release.clone(), Some(supervised));
         let keeper = Keeper { release, keeping: Some(keeping), supervised };
-        if let Err(ended) = current.set(own.start_on(arbiter, move |_| keeper)) {
-            // One control message for each actor.
-            #[allow(clippy::disallowed_methods)]
-            ended.do_send(Stop);
-        }
-        Ok(())
-    })
+        Ok(self.node.start_on(self.arbiter, move |_| keeper))
+    }
+
+    fn stop(&self, keeper: Addr<Keeper>) {
+        // One control message for each actor.
+        #[allow(clippy::disallowed_methods)]
+        keeper.do_send(Stop);
+    }
+
+    fn ended_in_pause(&self) {
+        self.release.send();
+    }
 }
 
 impl Actor for Keeper {
@@ -217,7 +215,7 @@ impl Keeping {
     /// # Errors
     /// If the node is stopped.
     async fn register_again(&mut self) -> Result<()> {
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, MAX_PAUSE);
         let mut complaint = String::new();
         loop {
             let error = match self.try_again().await {
@@ -232,8 +230,7 @@ impl Keeping {
                 log::warn!("{error}; trying again");
                 complaint = error;
             }
-            sleep(jitter(pause)).await;
-            pause = (pause * 2).min(MAX_PAUSE);
+            sleep(backoff.next_pause()).await;
         }
     }
 
@@ -270,12 +267,4 @@ async fn register(registrar: &mut Registrar, path: &mut Path, epoch: u64) -> Res
         granted = super::registrar::in_time(&hub, registrar.register()) => granted,
         () = path.lost(epoch) => Err(lost),
     }
-}
-
-/// Spreads the attempts of many nodes that lost the same hub: between half of `pause` and all of it.
-fn jitter(pause: Duration) -> Duration {
-    let mut byte = [0];
-    // Without randomness all wait equally long.
-    let _ = SystemRandom::new().fill(&mut byte);
-    pause / 2 + pause * u32::from(byte[0]) / 512
 }

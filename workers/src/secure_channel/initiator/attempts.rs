@@ -6,7 +6,7 @@ use std::{
 };
 
 use actix::{fut::wrap_future, ActorContext, ActorFutureExt, AsyncContext, Context, SpawnHandle};
-use ockam_actix_runtime::{Address, Reason, Result, Route};
+use ockam_actix_runtime::{edge::message_queue::MessageQueue, Address, Reason, Result, Route};
 
 use crate::secure_channel::{
     decryptor::{Decryptor, Initiating, Start},
@@ -17,8 +17,6 @@ use crate::secure_channel::{
     lifeline::lifeline,
     limits::STEADY_AFTER,
     outbound::{bounce, Outbound},
-    pause::jitter,
-    queue::Queue,
     session::{self, Beginning, OpenEnd, Partner},
 };
 
@@ -149,11 +147,11 @@ impl Initiator {
             }
         };
         if end.since.elapsed() >= STEADY_AFTER {
-            self.pause.reset();
+            self.backoff.reset();
         }
         end.end(&ending, context);
         self.down(&failure, 1);
-        let pause = jitter(self.pause.after_loss());
+        let pause = self.backoff.next_pause();
         log::warn!(
             "secure channel {} over {} was lost: {failure}; it is to be established again {}",
             self.address,
@@ -164,7 +162,8 @@ impl Initiator {
             return context.stop();
         }
         if pause.is_zero() {
-            return self.attempt(Held::Waiting(Queue::default()), context);
+            return self
+                .attempt(Held::Waiting(MessageQueue::new(self.limits.waiting_bytes)), context);
         }
         self.attempt_after(pause, failure, context);
     }
@@ -208,7 +207,7 @@ impl Initiator {
         if self.node.is_stopping() {
             return context.stop();
         }
-        let pause = jitter(self.pause.after_failure());
+        let pause = self.backoff.next_pause_after_failure();
         // The same failure again and again is not worth a warning each time.
         let level = if news { log::Level::Warn } else { log::Level::Debug };
         let route = &self.route;

@@ -13,7 +13,7 @@ use crate::limits::{CONNECTION_RATE, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_SOURCE
 ///
 /// What it remembers is bounded by the connections that are open: a source without any is none.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Places(Arc<Lock<Counts>>);
+pub(crate) struct Places(Arc<Lock<Counts>>);
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -31,7 +31,7 @@ pub(crate) struct Place {
 
 /// Why a connection is closed as soon as it was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     #[error("{MAX_CONNECTIONS} connections are open")]
     Full,
     #[error("{MAX_CONNECTIONS_PER_SOURCE} connections from there are open")]
@@ -42,7 +42,7 @@ pub(super) enum Refusal {
 
 impl Refusal {
     /// The name of the rule under which it is counted and logged.
-    pub(super) fn rule(self) -> &'static str {
+    pub(crate) fn rule(self) -> &'static str {
         match self {
             Self::Full => "connections-full",
             Self::SourceFull => "connections-source-full",
@@ -53,7 +53,7 @@ impl Refusal {
 
 impl Places {
     /// Lets a connection from `source` in, or says why not.
-    pub(super) fn take(&self, source: SourceAddress, now: Duration) -> Result<Place, Refusal> {
+    pub(crate) fn take(&self, source: SourceAddress, now: Duration) -> Result<Place, Refusal> {
         let mut counts = self.0.lock();
         if counts.open >= MAX_CONNECTIONS {
             return Err(Refusal::Full);

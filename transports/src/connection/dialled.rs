@@ -1,26 +1,25 @@
-//! A dialled connection: what `(TCP, "host:port")` at the front of a route stands for.
+//! A dialled connection: what an address such as `(TCP, "host:port")` at the front of a route stands for.
 //!
-//! * Owns: the address `tcp#host:port`; while connected also a socket, its write queue, and a random
+//! * Owns: that address; while connected also a carrier, its write queue, and a random
 //!   address that answers come back to.
 //! * States: connecting (messages wait), connected, waiting for the next attempt (messages bounce
 //!   at once, so that nobody hangs on a peer that is down).
 //! * Inbox: messages to the peer.
-//! * Started by the [`TcpDialer`] for the first route that needs it, on an arbiter that follows from
+//! * Started by a [`ConnectionDialer`] for the first route that needs it, on an arbiter that follows from
 //!   its address. It connects again, with back-off, as long as a source watches its path; without
 //!   one it stops at the time of the next attempt.
 //! * A panic unregisters it and ends its paths; the next message, or path, dials anew.
 
 use std::{
-    collections::VecDeque,
+    future::Future,
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
-    time::Duration,
 };
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use ockam_actix_runtime::{
-    edge::first_hop::PathState,
-    limits::{EDGE_BUDGET_BYTES, MESSAGE_OVERHEAD_BYTES},
+    edge::{backoff::Backoff, first_hop::PathState, message_queue::MessageQueue},
+    limits::EDGE_BUDGET_BYTES,
     lock::Lock,
     message::undelivered::Undelivered,
     node::{directory::Registration, entry::Description, Dialer},
@@ -31,37 +30,56 @@ use ockam_actix_runtime::{
 use tokio::sync::watch;
 
 use crate::{
-    limits::{CONNECT_TIMEOUT, FIRST_BACKOFF, MAX_BACKOFF},
-    tcp::{check_peer, connect, queue::WriteQueue, session::Session},
+    connection::{carrier::Carrier, queue::WriteQueue, session::Session},
+    limits::{FIRST_BACKOFF, MAX_BACKOFF},
 };
 
-/// Makes a [`Dialled`] for each peer.
+/// How one transport connects to its peers.
+pub trait Connector: Clone + Send + Sync + Unpin + 'static {
+    /// What it makes.
+    type Carrier: Carrier;
+
+    /// Checks the text after the `#` of an address, without asking anybody.
+    ///
+    /// # Errors
+    /// If the transport cannot dial it.
+    fn check(&self, peer: &str) -> Result<()>;
+
+    /// Connects to `peer`. It gives up by itself after a while.
+    ///
+    /// # Errors
+    /// If nobody answers.
+    fn connect(&self, peer: String) -> impl Future<Output = Result<Self::Carrier>> + 'static;
+}
+
+/// Makes a dialled connection for each peer that the connector reaches.
 #[derive(Debug, Default)]
-pub struct TcpDialer {
+pub struct ConnectionDialer<C> {
+    connector: C,
     dialling: Lock<()>,
 }
 
-impl Dialer for TcpDialer {
+impl<C: Connector> Dialer for ConnectionDialer<C> {
     fn dial(&self, node: &Node, address: &Address) -> Result<()> {
         let (_, peer) = address.dial_parts().unwrap_or_default();
-        check_peer(peer)?;
+        self.connector.check(peer)?;
         // Two threads may want the same peer: the second finds what the first registered.
         let _one_at_a_time = self.dialling.lock();
         if node.is_registered(address) {
             return Ok(());
         }
-        Dialled::launch(node, address.clone(), peer.to_owned())
+        Dialled::launch(node, address.clone(), self.connector.clone())
     }
 }
 
-pub(crate) struct Dialled {
+pub(crate) struct Dialled<C: Connector> {
     node: Node,
     address: Address,
-    peer: String,
+    connector: C,
     budget: Budget,
     state: watch::Sender<PathState>,
     phase: Phase,
-    backoff: Duration,
+    backoff: Backoff,
     registration: Option<Registration>,
 }
 
@@ -70,10 +88,7 @@ const WAITING_BYTES: usize = 2 * EDGE_BUDGET_BYTES;
 
 enum Phase {
     /// Waiting for the peer: messages queue up to [`WAITING_BYTES`].
-    Connecting {
-        waiting: VecDeque<Message>,
-        bytes: usize,
-    },
+    Connecting(MessageQueue),
     Connected {
         queue: WriteQueue,
         _via: Registration,
@@ -84,14 +99,8 @@ enum Phase {
     },
 }
 
-impl Phase {
-    fn connecting() -> Self {
-        Self::Connecting { waiting: VecDeque::new(), bytes: 0 }
-    }
-}
-
-impl Dialled {
-    fn launch(node: &Node, address: Address, peer: String) -> Result<()> {
+impl<C: Connector> Dialled<C> {
+    fn launch(node: &Node, address: Address, connector: C) -> Result<()> {
         let mut hasher = DefaultHasher::new();
         address.hash(&mut hasher);
         let arbiter = usize::try_from(hasher.finish() >> 33).unwrap_or(0) % node.arbiter_count();
@@ -107,21 +116,26 @@ impl Dialled {
         node.launch(description, move |_| Self {
             node: own,
             address,
-            peer,
+            connector,
             budget,
             state,
-            phase: Phase::connecting(),
-            backoff: FIRST_BACKOFF,
+            phase: Phase::Connecting(MessageQueue::new(WAITING_BYTES)),
+            backoff: Backoff::new(FIRST_BACKOFF, MAX_BACKOFF),
             registration: None,
         })?;
         Ok(())
     }
 
+    /// The text after the `#` of the address.
+    fn peer(&self) -> &str {
+        self.address.dial_parts().map_or("", |(_, peer)| peer)
+    }
+
     fn connect(&mut self, context: &mut Context<Self>) {
-        let peer = self.peer.clone();
+        let (connector, peer) = (self.connector.clone(), self.peer().to_owned());
         let connecting = async move {
-            let stream = connect(&peer, CONNECT_TIMEOUT).await?;
-            Session::greet(stream, peer).await
+            let carrier = connector.connect(peer.clone()).await?;
+            Session::greet(carrier, peer).await
         };
         context.spawn(connecting.into_actor(self).map(
             |connected, actor, context| match connected {
@@ -131,7 +145,7 @@ impl Dialled {
         ));
     }
 
-    fn connected(&mut self, session: Session, context: &mut Context<Self>) {
+    fn connected(&mut self, session: Session<C::Carrier>, context: &mut Context<Self>) {
         let via = Address::random();
         let mut description = Description::new(via.clone(), Class::Reply)
             .with_budget(self.budget.clone())
@@ -144,12 +158,12 @@ impl Dialled {
         let connected = Phase::Connected { queue: queue.clone(), _via: registration };
         let before = std::mem::replace(&mut self.phase, connected);
         log::info!("connected to {}", self.address);
-        self.backoff = FIRST_BACKOFF;
+        self.backoff.reset();
         self.state.send_modify(|state| {
             state.up = true;
             state.failure = None;
         });
-        if let Phase::Connecting { waiting, .. } = before {
+        if let Phase::Connecting(waiting) = before {
             waiting.into_iter().for_each(|message| self.write(&queue, message));
         }
         let door = Door::Outgoing {
@@ -175,26 +189,25 @@ impl Dialled {
             state.up = false;
             state.failure = Some(failure.clone());
         });
-        if let Phase::Connecting { waiting, .. } = before {
+        if let Phase::Connecting(waiting) = before {
             waiting.into_iter().for_each(|message| self.bounce(message, &failure));
         }
         // The entry in the table watches too: a source is one more.
         let wanted = self.state.receiver_count() > 1;
         if first && wanted {
-            log::warn!("{failure}; trying again until {} answers", self.peer);
+            log::warn!("{failure}; trying again until {} answers", self.peer());
         } else if first {
             log::warn!("{failure}");
         }
         // Not at once even when nobody watches: whoever asked for this connection on another
         // arbiter may be about to, and wants to know why it failed.
-        context.run_later(jitter(self.backoff), |actor, context| {
+        context.run_later(self.backoff.next_pause(), |actor, context| {
             // Without a source, nobody is left to connect for.
             if actor.state.receiver_count() <= 1 {
                 return context.stop();
             }
             actor.connect(context);
         });
-        self.backoff = (self.backoff * 2).min(MAX_BACKOFF);
     }
 
     fn write(&self, queue: &WriteQueue, message: Message) {
@@ -209,11 +222,11 @@ impl Dialled {
     }
 }
 
-impl Actor for Dialled {
+impl<C: Connector> Actor for Dialled<C> {
     type Context = Context<Self>;
 }
 
-impl Handler<Adopt> for Dialled {
+impl<C: Connector> Handler<Adopt> for Dialled<C> {
     type Result = ();
 
     fn handle(&mut self, Adopt(registration): Adopt, context: &mut Context<Self>) {
@@ -222,7 +235,7 @@ impl Handler<Adopt> for Dialled {
     }
 }
 
-impl Handler<Routed<Payload>> for Dialled {
+impl<C: Connector> Handler<Routed<Payload>> for Dialled<C> {
     type Result = ();
 
     fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {
@@ -234,11 +247,8 @@ impl Handler<Routed<Payload>> for Dialled {
                     self.node.bounce(undelivered);
                 }
             }
-            Phase::Connecting { waiting, bytes } => {
-                *bytes += message.payload.len() + MESSAGE_OVERHEAD_BYTES;
-                if *bytes <= WAITING_BYTES {
-                    return waiting.push_back(message);
-                }
+            Phase::Connecting(waiting) => {
+                let Err(message) = waiting.push(message) else { return };
                 let hop = self.address.clone();
                 self.node.bounce(Undelivered::new(message, &hop, Reason::Overloaded));
             }
@@ -248,10 +258,4 @@ impl Handler<Routed<Payload>> for Dialled {
             }
         }
     }
-}
-
-/// Spreads the attempts of many that lost the same peer: between half of `pause` and all of it.
-fn jitter(pause: Duration) -> Duration {
-    let digit = Address::random().as_str().chars().next().and_then(|digit| digit.to_digit(16));
-    pause / 2 + pause * digit.unwrap_or(0) / 32
 }

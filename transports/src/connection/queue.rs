@@ -19,11 +19,10 @@ use ockam_actix_runtime::{
         codec::{routes_fit, Encoder},
         undelivered::Undelivered,
     },
-    socket, Envelope, Message, Notice, Payload, Permit, Reason,
+    Envelope, Message, Notice, Payload, Permit, Reason,
 };
-use tokio::net::TcpStream;
 
-use crate::{frame::LENGTH_BYTES, limits::MAX_WRITE_SLICES};
+use crate::{connection::carrier::Carrier, frame::LENGTH_BYTES, limits::MAX_WRITE_SLICES};
 
 /// Frames that wait to be written. Clones share the queue; it belongs to one arbiter.
 #[derive(Clone, Default)]
@@ -74,12 +73,16 @@ impl WriteQueue {
     }
 
     /// Writes what waits for as long as the socket takes it; ready when the socket fails.
-    pub(crate) fn poll_write(&self, stream: &TcpStream, task: &mut Context<'_>) -> Poll<io::Error> {
+    pub(crate) fn poll_write(
+        &self,
+        carrier: &impl Carrier,
+        task: &mut Context<'_>,
+    ) -> Poll<io::Error> {
         while !self.shared.frames.borrow().is_empty() {
-            if let Err(error) = ready!(stream.poll_write_ready(task)) {
+            if let Err(error) = ready!(carrier.poll_write_ready(task)) {
                 return Poll::Ready(error);
             }
-            match self.write_once(stream) {
+            match self.write_once(carrier) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -89,7 +92,7 @@ impl WriteQueue {
         Poll::Pending
     }
 
-    fn write_once(&self, stream: &TcpStream) -> io::Result<()> {
+    fn write_once(&self, carrier: &impl Carrier) -> io::Result<()> {
         let mut frames = self.shared.frames.borrow_mut();
         let mut slices = [IoSlice::new(&[]); MAX_WRITE_SLICES];
         let mut count = 0;
@@ -104,7 +107,7 @@ impl WriteQueue {
                 break;
             }
         }
-        let mut written = socket::try_write(stream, &slices[..count])?;
+        let mut written = carrier.try_write_vectored(&slices[..count])?;
         while let Some(frame) = frames.front_mut() {
             written = frame.advance(written);
             if !frame.is_written() {

@@ -5,7 +5,7 @@ use std::future::Future;
 use ockam_actix_runtime::{trust::origin::Door, Address, NodeBuilder};
 use tokio::{
     io::AsyncWriteExt,
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     time::{pause, resume, sleep, Duration},
 };
 

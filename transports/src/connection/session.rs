@@ -1,11 +1,11 @@
-//! What runs on a connected socket: greeting, then one future that writes and reads.
+//! What runs on a connected carrier: greeting, then one future that writes and reads.
 //!
 //! It and everything that it feeds on this arbiter run on one thread, so a message goes
 //! from the socket to its worker's inbox without leaving it; no other thread wants the locks on the way.
 
 use std::{
     future::{poll_fn, Future},
-    io,
+    io::{self, IoSlice},
     pin::pin,
     rc::Rc,
     sync::Arc,
@@ -14,30 +14,23 @@ use std::{
 
 use bytes::BytesMut;
 use ockam_actix_runtime::{
-    edge::budget::Budget,
-    limits::INGRESS_BUDGET_BYTES,
-    message::codec::Decoder,
-    socket::{self, buffers},
-    trust::origin::Ingress,
-    Error, Node, Origin, Result,
+    edge::budget::Budget, limits::INGRESS_BUDGET_BYTES, message::codec::Decoder, socket::buffers,
+    trust::origin::Ingress, Error, Node, Origin, Result,
 };
-use tokio::{
-    net::TcpStream,
-    time::{timeout, timeout_at, Instant},
-};
+use tokio::time::{timeout, timeout_at, Instant};
 
 use crate::{
+    connection::{carrier::Carrier, queue::WriteQueue},
     frame::{missing, next_frame, FrameError, Greeting},
     limits::{FRAME_TIMEOUT, GREETING_TIMEOUT, MAX_READ_BYTES, MIN_READ_BYTES, SHARED_FRAME_BYTES},
-    tcp::{configure, queue::WriteQueue},
 };
 
 #[cfg(test)]
 mod tests;
 
 /// A connection after both ends have greeted.
-pub(crate) struct Session {
-    stream: Rc<TcpStream>,
+pub(crate) struct Session<C> {
+    carrier: Rc<C>,
     arrived: BytesMut,
     max_frame: usize,
     decoder: Decoder,
@@ -45,19 +38,19 @@ pub(crate) struct Session {
     peer: String,
 }
 
-impl Session {
+impl<C: Carrier> Session<C> {
     /// Greets the peer and waits for its greeting.
     ///
     /// # Errors
     /// If the connection fails, the peer is no node or of another version, or says nothing in time.
-    pub(crate) async fn greet(stream: TcpStream, peer: String) -> Result<Self> {
-        let greeting = timeout(GREETING_TIMEOUT, exchange(&stream, &peer)).await;
+    pub(crate) async fn greet(carrier: C, peer: String) -> Result<Self> {
+        let greeting = timeout(GREETING_TIMEOUT, exchange(&carrier, &peer)).await;
         let (arrived, max_frame) = greeting.unwrap_or_else(|_| {
             let waited_for = format!("the greeting of {peer}");
             Err(Error::TimedOut { waited_for, seconds: GREETING_TIMEOUT.as_secs() })
         })?;
         let decoder = Decoder::default();
-        Ok(Self { stream: Rc::new(stream), arrived, max_frame, decoder, peer })
+        Ok(Self { carrier: Rc::new(carrier), arrived, max_frame, decoder, peer })
     }
 
     /// The queue for messages to the peer.
@@ -67,9 +60,9 @@ impl Session {
 
     /// Reads and writes until the connection ends; says why.
     pub(crate) async fn run(self, node: Node, ingress: Arc<Ingress>, queue: WriteQueue) -> Error {
-        let (stream, peer) = (self.stream.clone(), self.peer.clone());
+        let (carrier, peer) = (self.carrier.clone(), self.peer.clone());
         let mut reading = pin!(self.read(node, ingress));
-        poll_fn(|task| match queue.poll_write(&stream, task) {
+        poll_fn(|task| match queue.poll_write(&*carrier, task) {
             Poll::Ready(error) => {
                 let what = format!("the connection with {peer} was lost");
                 Poll::Ready(Error::transport(what, error))
@@ -95,7 +88,7 @@ impl Session {
                 turn_of_others().await;
             }
             let unfinished = missing(&self.arrived) > 0;
-            let reading = fill(&self.stream, &mut self.arrived, &mut capacity);
+            let reading = fill(&*self.carrier, &mut self.arrived, &mut capacity);
             let read = if unfinished {
                 // A frame that has begun must end in time.
                 let end = *deadline.get_or_insert_with(|| Instant::now() + FRAME_TIMEOUT);
@@ -171,23 +164,22 @@ fn broke(peer: &str, error: FrameError) -> Error {
 }
 
 /// Sends our greeting and waits for the peer's.
-async fn exchange(stream: &TcpStream, peer: &str) -> Result<(BytesMut, usize)> {
+async fn exchange(carrier: &impl Carrier, peer: &str) -> Result<(BytesMut, usize)> {
     let failed = |error| Error::transport(format!("no greeting from {peer}"), error);
-    configure(stream).map_err(failed)?;
-    write_all(stream, &Greeting::ours().encode()).await.map_err(failed)?;
+    write_all(carrier, &Greeting::ours().encode()).await.map_err(failed)?;
     let (mut arrived, mut capacity) = (BytesMut::new(), MIN_READ_BYTES);
     loop {
         if let Some(greeting) = Greeting::decode(&mut arrived).map_err(|e| broke(peer, e))? {
             return Ok((arrived, greeting.agreed_frame()));
         }
-        fill(stream, &mut arrived, &mut capacity).await.map_err(failed)?;
+        fill(carrier, &mut arrived, &mut capacity).await.map_err(failed)?;
     }
 }
 
-async fn write_all(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+async fn write_all(carrier: &impl Carrier, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
-        stream.writable().await?;
-        match stream.try_write(bytes) {
+        poll_fn(|task| carrier.poll_write_ready(task)).await?;
+        match carrier.try_write_vectored(&[IoSlice::new(bytes)]) {
             Ok(written) => bytes = &bytes[written..],
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
@@ -205,14 +197,14 @@ enum Left {
 
 /// Reads what the socket has, at least one byte. The buffer grows with what the peer sends.
 async fn fill(
-    stream: &TcpStream,
+    carrier: &impl Carrier,
     arrived: &mut BytesMut,
     capacity: &mut usize,
 ) -> io::Result<Left> {
     loop {
         make_room(arrived, room(arrived, *capacity));
         let room = arrived.capacity() - arrived.len();
-        match stream.try_read_buf(arrived) {
+        match carrier.try_read(arrived) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(read) => {
                 if read >= *capacity / 2 {
@@ -223,7 +215,7 @@ async fn fill(
                 if read == room {
                     return Ok(Left::Perhaps);
                 }
-                socket::drained(stream);
+                carrier.clear_read_ready();
                 return Ok(Left::Nothing);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -231,7 +223,7 @@ async fn fill(
                     // An idle connection keeps no large buffer.
                     *arrived = BytesMut::new();
                 }
-                stream.readable().await?;
+                poll_fn(|task| carrier.poll_read_ready(task)).await?;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),

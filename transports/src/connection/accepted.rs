@@ -1,12 +1,12 @@
 //! An accepted connection.
 //!
-//! * Owns: its socket, its write queue, the registration of its random address.
+//! * Owns: its carrier, its write queue, the registration of its random address.
 //! * Inbox: messages to the peer, which it queues for the socket.
-//! * Started by the [`listener`](super::listener) after the greeting, on an arbiter of its own
-//!   turn; stops with the socket. Its address is unregistered then, and its paths end.
+//! * Started by a transport's listener after the greeting, on an arbiter of its own
+//!   turn; stops with the carrier. Its address is unregistered then, and its paths end.
 //! * A panic ends it like a lost socket: the peer connects again.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use ockam_actix_runtime::{
@@ -20,18 +20,18 @@ use ockam_actix_runtime::{
     worker::mailbox::Adopt,
     Address, Class, Culprit, Node, Payload, Routed,
 };
-use tokio::{net::TcpStream, sync::watch};
+use tokio::sync::watch;
 
-use crate::tcp::{places::Place, queue::WriteQueue, session::Session};
+use crate::connection::{admission::Place, carrier::Carrier, queue::WriteQueue, session::Session};
 
-pub(crate) struct Accepted {
+pub(crate) struct Accepted<C: Carrier> {
     node: Node,
     via: Address,
     queue: WriteQueue,
     /// The remote end, for caps and rates.
     source: SourceAddress,
     /// What runs from the actor's start on.
-    session: Option<(Session, Door)>,
+    session: Option<(Session<C>, Door)>,
     /// Dropped with the actor: the paths through this connection end.
     _state: watch::Sender<PathState>,
     registration: Option<Registration>,
@@ -39,16 +39,24 @@ pub(crate) struct Accepted {
     _place: Place,
 }
 
-/// Greets the peer of an accepted socket and serves it until it is gone. Runs on the arbiter
+/// Who is at the other end of an accepted carrier, as its listener knows it.
+pub(crate) struct Peer {
+    /// For the log.
+    pub(crate) name: String,
+    /// For caps and rates.
+    pub(crate) source: SourceAddress,
+}
+
+/// Greets the peer of an accepted carrier and serves it until it is gone. Runs on the arbiter
 /// that the connection stays on.
-pub(crate) async fn serve(
+pub(crate) async fn serve<C: Carrier>(
     node: Node,
-    stream: TcpStream,
-    peer: SocketAddr,
+    carrier: C,
+    peer: Peer,
     door: Door,
     place: Place,
 ) {
-    let session = match Session::greet(stream, peer.to_string()).await {
+    let session = match Session::greet(carrier, peer.name).await {
         Ok(session) => session,
         Err(error) => {
             let complaints = node.extension::<Complaints>();
@@ -62,7 +70,7 @@ pub(crate) async fn serve(
         node: node.unheld(),
         via,
         queue: session.queue(),
-        source: SourceAddress::of(peer.ip()),
+        source: peer.source,
         session: Some((session, door)),
         _state: state,
         registration: None,
@@ -73,11 +81,11 @@ pub(crate) async fn serve(
     }
 }
 
-impl Actor for Accepted {
+impl<C: Carrier> Actor for Accepted<C> {
     type Context = Context<Self>;
 }
 
-impl Handler<Adopt> for Accepted {
+impl<C: Carrier> Handler<Adopt> for Accepted<C> {
     type Result = ();
 
     fn handle(&mut self, Adopt(registration): Adopt, context: &mut Context<Self>) {
@@ -101,7 +109,7 @@ impl Handler<Adopt> for Accepted {
     }
 }
 
-impl Handler<Routed<Payload>> for Accepted {
+impl<C: Carrier> Handler<Routed<Payload>> for Accepted<C> {
     type Result = ();
 
     fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {

@@ -1,0 +1,111 @@
+//! The pauses between attempts to connect, to register or to agree on keys.
+
+use std::time::Duration;
+
+use crate::address::Address;
+
+/// Ever longer pauses, spread at random so that many that lost the same peer do not come back at the
+/// same moment.
+///
+/// ```
+/// use std::time::Duration;
+/// use ockam_actix_runtime::edge::backoff::Backoff;
+///
+/// let (first, longest) = (Duration::from_millis(100), Duration::from_secs(2));
+/// let mut backoff = Backoff::new(first, longest);
+/// assert!(backoff.next_pause() <= first);
+/// assert!(backoff.next_pause() <= 2 * first);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Backoff {
+    next: Duration,
+    /// What it begins with: nothing, or `first`.
+    start: Duration,
+    first: Duration,
+    longest: Duration,
+}
+
+impl Backoff {
+    /// Pauses of at most `first`, then twice as long each time, up to `longest`.
+    pub fn new(first: Duration, longest: Duration) -> Self {
+        Self { next: first, start: first, first, longest }
+    }
+
+    /// The same, but there is no pause before the first attempt.
+    #[must_use]
+    pub fn at_once(self) -> Self {
+        Self { next: Duration::ZERO, start: Duration::ZERO, ..self }
+    }
+
+    /// Begins again: it worked.
+    pub fn reset(&mut self) {
+        self.next = self.start;
+    }
+
+    /// How long to wait before the next attempt: between half of what its turn is and all of it.
+    pub fn next_pause(&mut self) -> Duration {
+        let pause = self.next;
+        self.next = (pause * 2).max(self.first).min(self.longest);
+        spread(pause)
+    }
+
+    /// As [`next_pause`](Self::next_pause), but never none.
+    pub fn next_pause_after_failure(&mut self) -> Duration {
+        self.next = self.next.max(self.first);
+        self.next_pause()
+    }
+}
+
+/// Between half of `pause` and all of it.
+fn spread(pause: Duration) -> Duration {
+    let digit = Address::random().as_str().chars().next().and_then(|digit| digit.to_digit(16));
+    pause / 2 + pause * digit.unwrap_or(0) / 32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: Duration = Duration::from_millis(100);
+    const LONGEST: Duration = Duration::from_secs(2);
+
+    /// What the pauses are spread around, as their upper limit.
+    fn turns(backoff: &mut Backoff, count: usize) -> Vec<u128> {
+        let turn = |_| {
+            let turn = backoff.next;
+            let pause = backoff.next_pause();
+            assert!(pause >= turn / 2 && pause <= turn, "{pause:?} in turn {turn:?}");
+            turn.as_millis()
+        };
+        (0..count).map(turn).collect()
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_begin_again() {
+        let mut backoff = Backoff::new(FIRST, LONGEST);
+        assert_eq!(turns(&mut backoff, 7), [100, 200, 400, 800, 1600, 2000, 2000]);
+        backoff.reset();
+        assert_eq!(turns(&mut backoff, 1), [100]);
+    }
+
+    #[test]
+    fn the_first_attempt_is_at_once_where_it_may_be() {
+        let mut backoff = Backoff::new(FIRST, LONGEST).at_once();
+        assert_eq!(turns(&mut backoff, 4), [0, 100, 200, 400]);
+        backoff.reset();
+        assert_eq!(turns(&mut backoff, 1), [0]);
+    }
+
+    #[test]
+    fn after_a_failure_there_is_always_a_pause() {
+        let mut backoff = Backoff::new(FIRST, LONGEST).at_once();
+        let pause = backoff.next_pause_after_failure();
+        assert!(pause >= FIRST / 2 && pause <= FIRST);
+    }
+
+    #[test]
+    fn pauses_are_spread() {
+        let pauses: Vec<_> = (0..100).map(|_| spread(FIRST)).collect();
+        assert!(pauses.iter().any(|pause| *pause != pauses[0]));
+    }
+}

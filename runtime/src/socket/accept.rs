@@ -1,0 +1,72 @@
+//! Accepting connections, for as long as it takes.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::sleep,
+};
+
+use crate::trust::refusal_log::Complaints;
+
+/// The pause after an attempt that failed. Descriptors ran out, most likely: connections that end
+/// free some.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(50);
+
+/// Accepts connections on `listener` and has `serve` take each, until the future is dropped. A
+/// failure is logged with `who` accepts, as often as `log` permits, and accepting goes on.
+///
+/// # Errors
+/// Returns only if the socket cannot be used at all.
+pub async fn accept_all(
+    listener: std::net::TcpListener,
+    who: &str,
+    log: &Complaints,
+    mut serve: impl FnMut(TcpStream, SocketAddr),
+) -> io::Error {
+    let listener = match TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return error,
+    };
+    loop {
+        match listener.accept().await {
+            Ok((socket, peer)) => serve(socket, peer),
+            Err(error) => {
+                log.warn(
+                    "accept-failed",
+                    format_args!("{who} cannot accept a connection: {error}"),
+                );
+                sleep(PAUSE_AFTER_FAILURE).await;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_connection_is_served_with_its_peers_address() {
+        actix_rt::System::new().block_on(async {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.set_nonblocking(true).unwrap();
+            let address = listener.local_addr().unwrap();
+            let (sender, mut served) = tokio::sync::mpsc::unbounded_channel();
+            let log = Complaints::default();
+            let accepting = accept_all(listener, "the test", &log, |_, peer| {
+                let _ = sender.send(peer);
+            });
+            let connecting = async {
+                for _ in 0..3 {
+                    let stream = TcpStream::connect(address).await.unwrap();
+                    assert_eq!(served.recv().await, Some(stream.local_addr().unwrap()));
+                }
+            };
+            tokio::select! {
+                error = accepting => panic!("accepting ended: {error}"),
+                () = connecting => {}
+            }
+        });
+    }
+}

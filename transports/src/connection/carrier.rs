@@ -1,0 +1,38 @@
+//! What a connection needs of a socket: to be told when it is ready, and to move bytes without
+//! waiting.
+
+use std::{
+    io::{self, IoSlice},
+    task::{Context, Poll},
+};
+
+use bytes::BytesMut;
+
+/// A connected, reliable, ordered stream of bytes to another node.
+///
+/// The calls are those of a non-blocking socket. Readiness and moving bytes are apart, so that one
+/// task polls both directions and data is read into a buffer and written from slices that the
+/// connection chooses.
+pub trait Carrier: 'static {
+    /// Ready when [`try_read`](Self::try_read) may have something, or the carrier has ended.
+    fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Appends what has arrived to `buffer`, at most what that has room for; 0 bytes are the end.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if nothing has arrived; any other ends the connection.
+    fn try_read(&self, buffer: &mut BytesMut) -> io::Result<usize>;
+
+    /// Notes that a read has taken all there was, because it returned fewer bytes than there was
+    /// room for. That saves the read that would find nothing. A carrier that cannot know does nothing.
+    fn clear_read_ready(&self) {}
+
+    /// Ready when [`try_write_vectored`](Self::try_write_vectored) may take something.
+    fn poll_write_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Writes as many bytes of `slices` as the carrier takes now.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if it takes none; any other ends the connection.
+    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+}
