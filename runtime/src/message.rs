@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod codec;
+pub mod messagepack;
 pub mod notice;
 pub mod payload;
 pub mod undelivered;

@@ -44,8 +44,9 @@ use crate::{
         origin::Destinations,
         reachability::{
             listing::{Facts, Listed},
-            Class, Listening, Reachability, Refusals,
+            Class, Listening, Reachability,
         },
+        refusal_log::Complaints,
     },
 };
 
@@ -278,7 +279,7 @@ impl Node {
             destinations: self.shared.doors.dialled(),
             workers: self.shared.directory.workers().into_iter().map(listed).collect(),
         };
-        Reachability::new(facts, self.refusals())
+        Reachability::new(facts, &self.shared.doors.refusals)
     }
 
     /// Logs what is reached from outside, once, when the program has had the time to start what it
@@ -300,9 +301,9 @@ impl Node {
         self.shared.directory.has_channel_listener()
     }
 
-    /// How often each rule of reachability refused.
-    pub fn refusals(&self) -> &Refusals {
-        &self.shared.doors.refusals
+    /// What strangers were refused, by rule: those of reachability, and those of services.
+    pub fn refusals(&self) -> Arc<Complaints> {
+        self.shared.doors.refusals.clone()
     }
 
     // ----- workers -----------------------------------------------------------------------------

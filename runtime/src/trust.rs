@@ -5,6 +5,7 @@
 //! * [`reachability`]: the one function that decides what is delivered, and its listing for people.
 //! * [`source`]: what an accepted connection is counted against.
 //! * [`rate`]: how often a source may ask for something.
+//! * [`tally`]: how much each has.
 //! * [`refusal_log`]: warnings that strangers cause, counted, and few of them logged.
 
 pub mod origin;
@@ -12,3 +13,4 @@ pub mod rate;
 pub mod reachability;
 pub mod refusal_log;
 pub mod source;
+pub mod tally;

@@ -5,8 +5,10 @@
 //! Both are decoded from what has arrived; a length field alone never allocates anything.
 
 use bytes::{Buf, BytesMut};
-use ockam_actix_runtime::limits::MAX_FRAME_BYTES;
-use rmp::decode::{read_array_len, read_int, read_str_len};
+use ockam_actix_runtime::{
+    limits::MAX_FRAME_BYTES,
+    message::messagepack::{DecodeError, Reader},
+};
 
 use crate::limits::{MAX_GREETING_BYTES, PROTOCOL_VERSION};
 
@@ -66,7 +68,7 @@ impl Greeting {
             Ok(None) => return Ok(None),
             Err(_) => return Err(FrameError::NotANode),
         };
-        match Self::read(&body).ok_or(FrameError::NotANode)? {
+        match Self::read(&body).map_err(|_| FrameError::NotANode)? {
             Self { version, .. } if version != PROTOCOL_VERSION => {
                 Err(FrameError::Version(version))
             }
@@ -75,15 +77,15 @@ impl Greeting {
     }
 
     /// The greeting that fills `body`, of any version that is written as this one.
-    fn read(body: &[u8]) -> Option<Self> {
-        let rest = &mut &*body;
-        let fields = read_array_len(rest).ok()?;
-        let length = usize::try_from(read_str_len(rest).ok()?).ok()?;
-        let (magic, after) = rest.split_at_checked(length)?;
-        *rest = after;
-        let (version, max_frame) = (read_int(rest).ok()?, read_int(rest).ok()?);
-        let whole = fields == 3 && magic == MAGIC.as_bytes() && rest.is_empty();
-        whole.then_some(Self { version, max_frame })
+    fn read(body: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(body);
+        reader.array(3..=3)?;
+        if reader.text(MAGIC.len()..=MAGIC.len())? != MAGIC {
+            return Err(DecodeError::WrongType);
+        }
+        let (version, max_frame) = (reader.uint()?, reader.uint()?);
+        reader.finish()?;
+        Ok(Self { version: u8::try_from(version).map_err(|_| DecodeError::WrongType)?, max_frame })
     }
 
     /// The largest frame in bytes that both ends take.

@@ -16,14 +16,14 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::{
-    identity::{
-        secret_bytes::SecretKey,
-        signature::{PublicKey, Purpose, Signature},
-    },
-    messagepack::{DecodeError, Reader, Writer},
+use crate::identity::{
+    secret_bytes::SecretKey,
+    signature::{PublicKey, Purpose, Signature},
 };
-use ockam_actix_runtime::address::identifier::Identifier;
+use ockam_actix_runtime::{
+    address::identifier::Identifier,
+    message::messagepack::{DecodeError, Reader, Writer},
+};
 
 pub mod access;
 pub mod known_identities;

@@ -13,7 +13,6 @@ pub mod echoer;
 pub mod entity;
 pub mod forwarder;
 pub mod identity;
-pub mod messagepack;
 pub mod portal;
 pub mod relay;
 pub mod secure_channel;

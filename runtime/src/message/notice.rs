@@ -2,11 +2,14 @@
 
 use std::fmt;
 
-use rmp::decode::{read_array_len, read_int, read_str_len};
-
 use crate::{
     address::{route::Route, Address},
-    message::{payload::Payload, Envelope, Kind, Message},
+    limits::MAX_ADDRESS_BYTES,
+    message::{
+        messagepack::{DecodeError, Reader},
+        payload::Payload,
+        Envelope, Kind, Message,
+    },
 };
 
 /// Why a message could not be delivered.
@@ -116,22 +119,23 @@ impl Notice {
 
     /// Reads a notice that a peer sent; `None` if it is none.
     pub fn decode(payload: &[u8]) -> Option<Self> {
-        if payload.len() > 3 * MAX_DETAIL_BYTES + crate::limits::MAX_ADDRESS_BYTES {
+        if payload.len() > 3 * MAX_DETAIL_BYTES + MAX_ADDRESS_BYTES {
             return None;
         }
-        let rest = &mut &*payload;
-        if read_array_len(rest).ok()? != 3 {
-            return None;
-        }
-        let code: u8 = read_int(rest).ok()?;
-        let hop = Address::parse(read_text(rest)?).ok()?;
-        let detail = read_text(rest)?;
-        if !rest.is_empty() {
-            return None;
-        }
+        let (code, hop, detail) = Self::read(payload).ok()?;
+        let (code, hop) = (u8::try_from(code).ok()?, Address::parse(hop).ok()?);
         // What a peer wrote ends up in logs: control characters are not for them.
         let detail: String = detail.chars().filter(|c| !c.is_control()).collect();
         Some(Self::new(hop, Reason::from_code(code)).with_detail(detail))
+    }
+
+    fn read(payload: &[u8]) -> Result<(u32, &str, &str), DecodeError> {
+        let mut reader = Reader::new(payload);
+        reader.array(3..=3)?;
+        let code = reader.uint()?;
+        let (hop, detail) = (reader.text(1..=MAX_ADDRESS_BYTES)?, reader.text(0..=usize::MAX)?);
+        reader.finish()?;
+        Ok((code, hop, detail))
     }
 
     /// The message that tells the sender of `undelivered` about it, unless that was a notice
@@ -156,14 +160,6 @@ impl fmt::Display for Notice {
         }
         Ok(())
     }
-}
-
-/// The text that `rest` begins with, taken off it.
-fn read_text<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
-    let length = usize::try_from(read_str_len(rest).ok()?).ok()?;
-    let (text, after) = rest.split_at_checked(length)?;
-    *rest = after;
-    std::str::from_utf8(text).ok()
 }
 
 #[cfg(test)]

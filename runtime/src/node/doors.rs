@@ -12,10 +12,7 @@ use std::{
 use crate::{
     address::Address,
     lock::Lock,
-    trust::{
-        origin::Destinations,
-        reachability::{Listening, Refusals},
-    },
+    trust::{origin::Destinations, reachability::Listening, refusal_log::Complaints},
 };
 
 /// What a node knows of the ways into it.
@@ -23,7 +20,7 @@ use crate::{
 pub(super) struct Doors {
     listeners: Lock<Vec<Listening>>,
     destinations: Lock<HashMap<Address, Arc<Destinations>>>,
-    pub(super) refusals: Refusals,
+    pub(super) refusals: Arc<Complaints>,
     announced: AtomicBool,
 }
 

@@ -24,7 +24,6 @@ use crate::{
     trust::{
         origin::Origin,
         reachability::{admit, Class, Rule},
-        refusal_log::Complaints,
     },
 };
 
@@ -148,9 +147,8 @@ impl Node {
         address.dial_parts()?;
         if remote {
             let rule = Rule::OnlyLocalRoutesDial;
-            self.shared.doors.refusals.count(rule);
             let what = format_args!("refused to dial {address} for a message from outside");
-            self.extension::<Complaints>().warn(rule.name(), what);
+            self.shared.doors.refusals.warn(rule.name(), what);
             return None;
         }
         self.dial(address).map_err(|error| log::warn!("{}", error.one_line())).ok()?;
@@ -176,9 +174,8 @@ impl Node {
     }
 
     fn refuse(&self, rule: Rule, address: &Address, origin: &Origin) {
-        self.shared.doors.refusals.count(rule);
         let what = format_args!("refused a message from {origin} to \"{address}\"");
-        self.extension::<Complaints>().warn(rule.name(), what);
+        self.shared.doors.refusals.warn(rule.name(), what);
     }
 
     /// Tells the sender of a message that it could not be delivered; if there is no way back, the log.

@@ -14,10 +14,7 @@ pub mod listing;
 
 pub use listing::{Listening, Reach, Reachability, Reachable, Source};
 
-use std::{
-    fmt,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::fmt;
 
 use crate::{
     address::Address,
@@ -117,22 +114,6 @@ pub fn admit(address: &Address, class: Class, origin: &Origin, guarded: bool) ->
     }
 }
 
-/// How often each rule refused.
-#[derive(Debug, Default)]
-pub struct Refusals([AtomicU64; Rule::ALL.len()]);
-
-impl Refusals {
-    /// Counts one refusal by `rule`.
-    pub fn count(&self, rule: Rule) {
-        self.0[rule as usize].fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Refusals so far by `rule`.
-    pub fn by(&self, rule: Rule) -> u64 {
-        self.0[rule as usize].load(Ordering::Relaxed)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,15 +197,6 @@ mod tests {
                 let admitted = admit(&"w".into(), class, origin, guarded).is_ok();
                 assert_eq!(admitted, expected, "{class:?} from {origin:?}, guarded: {guarded}");
             }
-        }
-    }
-
-    #[test]
-    fn refusals_are_counted_by_rule() {
-        let refusals = Refusals::default();
-        for rule in Rule::ALL {
-            refusals.count(rule);
-            assert_eq!(refusals.by(rule), 1, "{rule}");
         }
     }
 }

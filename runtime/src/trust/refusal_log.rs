@@ -10,13 +10,13 @@ use std::{
 
 use crate::{limits::COMPLAINT_RATE, lock::Lock, trust::rate::TokenBucket};
 
-/// How often each rule has refused, by the rule's name. It is one of a node's extensions:
-/// `node.extension::<Complaints>()`.
+/// How often each rule has refused, by the rule's name. See
+/// [`Node::refusals`](crate::Node::refusals).
 #[derive(Debug, Default)]
-pub struct Complaints(Lock<HashMap<&'static str, Tally>>);
+pub struct Complaints(Lock<HashMap<&'static str, Count>>);
 
 #[derive(Debug, Default)]
-struct Tally {
+struct Count {
     count: u64,
     lines: TokenBucket,
     /// Not logged since.

@@ -14,7 +14,6 @@ use ockam_actix_runtime::{
     node::{directory::Registration, entry::Description},
     trust::{
         origin::{Door, Ingress},
-        refusal_log::Complaints,
         source::SourceAddress,
     },
     worker::mailbox::Adopt,
@@ -59,7 +58,7 @@ pub(crate) async fn serve<C: Carrier>(
     let session = match Session::greet(carrier, peer.name).await {
         Ok(session) => session,
         Err(error) => {
-            let complaints = node.extension::<Complaints>();
+            let complaints = node.refusals();
             return complaints.warn("no-greeting", format_args!("{}", error.one_line()));
         }
     };
@@ -97,7 +96,7 @@ impl<C: Carrier> Handler<Adopt> for Accepted<C> {
             // Peers come and go; one that breaks the protocol is news.
             match error.culprit() {
                 Culprit::Peer => {
-                    let complaints = actor.node.extension::<Complaints>();
+                    let complaints = actor.node.refusals();
                     complaints.warn("protocol-broken", format_args!("{}", error.one_line()));
                 }
                 Culprit::Caller | Culprit::Transport | Culprit::Bug => {

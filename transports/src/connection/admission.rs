@@ -1,10 +1,10 @@
 //! Which strangers a listener lets in: caps in all and for each source address, and a rate.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use ockam_actix_runtime::{
     lock::Lock,
-    trust::{rate::SourceRates, source::SourceAddress},
+    trust::{rate::SourceRates, source::SourceAddress, tally::Tally},
 };
 
 use crate::limits::{CONNECTION_RATE, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_SOURCE};
@@ -18,7 +18,7 @@ pub(crate) struct Places(Arc<Lock<Counts>>);
 #[derive(Debug, Default)]
 struct Counts {
     open: usize,
-    by_source: HashMap<SourceAddress, usize>,
+    by_source: Tally<SourceAddress>,
     rates: SourceRates,
 }
 
@@ -58,15 +58,14 @@ impl Places {
         if counts.open >= MAX_CONNECTIONS {
             return Err(Refusal::Full);
         }
-        let of_source = counts.by_source.get(&source);
-        if of_source.is_some_and(|count| *count >= MAX_CONNECTIONS_PER_SOURCE) {
+        if counts.by_source.of(&source) >= MAX_CONNECTIONS_PER_SOURCE {
             return Err(Refusal::SourceFull);
         }
         if !counts.rates.take(source, CONNECTION_RATE, now) {
             return Err(Refusal::TooOften);
         }
         counts.open += 1;
-        *counts.by_source.entry(source).or_default() += 1;
+        counts.by_source.add(source);
         Ok(Place { places: self.clone(), source })
     }
 }
@@ -75,12 +74,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut counts = self.places.0.lock();
         counts.open -= 1;
-        if let Some(count) = counts.by_source.get_mut(&self.source) {
-            *count -= 1;
-            if *count == 0 {
-                counts.by_source.remove(&self.source);
-            }
-        }
+        counts.by_source.remove(&self.source);
     }
 }
 

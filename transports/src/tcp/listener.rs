@@ -179,7 +179,7 @@ impl Actor for Acceptor {
 }
 
 async fn accept(plan: Plan, socket: std::net::TcpListener) {
-    let complaints = plan.node.extension::<Complaints>();
+    let complaints = plan.node.refusals();
     let who = format!("the listener on {}", plan.bound);
     let serve = |stream, peer| plan.serve(stream, peer, &complaints);
     tokio::select! {

@@ -33,8 +33,8 @@ use crate::{
         },
     },
     identity::{self, signature::Signature},
-    messagepack::{DecodeError, Reader, Writer},
 };
+use ockam_actix_runtime::message::messagepack::{DecodeError, Reader, Writer};
 
 const REGISTER: u8 = 0;
 const CHALLENGE: u8 = 1;

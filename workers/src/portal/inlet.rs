@@ -17,7 +17,6 @@ use ockam_actix_runtime::{
     edge::first_hop::Path,
     node::{directory::Registration, entry::Description},
     socket::accept::accept_all,
-    trust::refusal_log::Complaints,
     worker::{
         mailbox::Adopt,
         supervision::{Restartable, Restarting, Supervised},
@@ -175,7 +174,7 @@ impl Handler<Routed<Payload>> for InletWorker {
 }
 
 async fn accept_clients(node: &Node, listener: std::net::TcpListener, accept: &Accept) {
-    let complaints = node.extension::<Complaints>();
+    let complaints = node.refusals();
     let who = format!("the inlet on {}", accept.address);
     let error = accept_all(listener, &who, &complaints, |socket, client| {
         if let Err(error) = open(node, socket, client, accept) {

@@ -16,7 +16,6 @@ use ockam_actix_runtime::{
         entry::{Description, Entry, Sink},
         Node,
     },
-    trust::refusal_log::Complaints,
     Address, Class, Error, Message, Origin, Payload, Reason, Result, Route,
 };
 
@@ -176,7 +175,7 @@ impl OutletSink {
         let Some(place) = node.extension::<StreamPool>().enter() else {
             let what =
                 format_args!("refused a stream to {}: too many are open on this node", self.target);
-            node.extension::<Complaints>().warn("too-many-streams", what);
+            node.refusals().warn("too-many-streams", what);
             self.refuse(entry, message, Refusal::Busy);
             return Ok(());
         };

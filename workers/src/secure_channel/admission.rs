@@ -1,10 +1,10 @@
 //! How many strangers a listener lets in at a time, and how often.
 
-use std::{collections::HashMap, hash::Hash, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use ockam_actix_runtime::{
     lock::Lock,
-    trust::{rate::SourceRates, source::SourceAddress},
+    trust::{rate::SourceRates, source::SourceAddress, tally::Tally},
     Address,
 };
 
@@ -20,11 +20,11 @@ struct Counts {
     handshakes: usize,
     channels: usize,
     /// Handshakes by the connection that they came in through.
-    by_ingress: HashMap<Address, usize>,
+    by_ingress: Tally<Address>,
     /// Handshakes by the remote end of accepted connections.
-    by_source: HashMap<SourceAddress, usize>,
+    by_source: Tally<SourceAddress>,
     /// Open channels by the remote end, or where that is unknown by the connection.
-    channels_by: HashMap<Holder, usize>,
+    channels_by: Tally<Holder>,
     rates: SourceRates,
 }
 
@@ -144,19 +144,17 @@ impl Admission {
 impl Counts {
     /// Whether all caps leave room for one more.
     fn check(&self, asker: &Asker, limits: &Limits) -> Result<(), Refusal> {
-        let of_connection = self.by_ingress.get(&asker.ingress).copied().unwrap_or(0);
-        let of_source = asker.source.and_then(|source| self.by_source.get(&source).copied());
+        let of_connection = self.by_ingress.of(&asker.ingress);
+        let of_source = asker.source.map_or(0, |source| self.by_source.of(&source));
         if self.handshakes >= limits.handshakes {
             Err(Refusal::Full)
         } else if of_connection >= (limits.handshakes / 2).max(1) {
             Err(Refusal::ConnectionFull)
-        } else if of_source.unwrap_or(0) >= (limits.handshakes * 3 / 4).max(1) {
+        } else if of_source >= (limits.handshakes * 3 / 4).max(1) {
             Err(Refusal::SourceFull)
         } else if self.channels + self.handshakes >= limits.channels {
             Err(Refusal::ChannelsFull)
-        } else if self.channels_by.get(&asker.holder()).copied().unwrap_or(0)
-            >= (limits.channels / 2).max(1)
-        {
+        } else if self.channels_by.of(&asker.holder()) >= (limits.channels / 2).max(1) {
             Err(Refusal::ChannelsSourceFull)
         } else {
             Ok(())
@@ -166,33 +164,23 @@ impl Counts {
     /// Whether half of the places are taken, of all or of those that one connection may take: who
     /// comes through a hub shares these with all others that do.
     fn is_half_full(&self, asker: &Asker, limits: &Limits) -> bool {
-        let of_connection = self.by_ingress.get(&asker.ingress).copied().unwrap_or(0);
+        let of_connection = self.by_ingress.of(&asker.ingress);
         self.handshakes >= limits.handshakes / 2 || of_connection >= (limits.handshakes / 4).max(1)
     }
 
     fn begin_handshake(&mut self, asker: &Asker) {
         self.handshakes += 1;
-        *self.by_ingress.entry(asker.ingress.clone()).or_default() += 1;
+        self.by_ingress.add(asker.ingress.clone());
         if let Some(source) = asker.source {
-            *self.by_source.entry(source).or_default() += 1;
+            self.by_source.add(source);
         }
     }
 
     fn end_handshake(&mut self, asker: &Asker) {
         self.handshakes -= 1;
-        one_less(&mut self.by_ingress, &asker.ingress);
+        self.by_ingress.remove(&asker.ingress);
         if let Some(source) = &asker.source {
-            one_less(&mut self.by_source, source);
-        }
-    }
-}
-
-/// Counts down; what has come to nothing is forgotten.
-fn one_less<K: Eq + Hash>(counts: &mut HashMap<K, usize>, of: &K) {
-    if let Some(count) = counts.get_mut(of) {
-        *count -= 1;
-        if *count == 0 {
-            counts.remove(of);
+            self.by_source.remove(source);
         }
     }
 }
@@ -209,7 +197,7 @@ impl Place {
             let mut counts = self.admission.0.lock();
             counts.end_handshake(&self.asker);
             counts.channels += 1;
-            *counts.channels_by.entry(self.asker.holder()).or_default() += 1;
+            counts.channels_by.add(self.asker.holder());
         }
     }
 }
@@ -220,7 +208,7 @@ impl Drop for Place {
         match self.established {
             true => {
                 counts.channels -= 1;
-                one_less(&mut counts.channels_by, &self.asker.holder());
+                counts.channels_by.remove(&self.asker.holder());
             }
             false => counts.end_handshake(&self.asker),
         }

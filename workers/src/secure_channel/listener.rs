@@ -91,7 +91,7 @@ pub(crate) fn listen(node: &Node, address: Address, terms: Terms, limits: Limits
         terms,
         limits: Arc::new(limits),
         admission: admission.clone(),
-        complaints: node.extension(),
+        complaints: node.refusals(),
         cookies,
         since: Instant::now(),
     };

@@ -11,13 +11,11 @@
 
 use thiserror::Error;
 
-use crate::{
-    messagepack::{DecodeError, Reader, Writer},
-    secure_channel::{
-        cookie::COOKIE_LENGTH,
-        handshake::{MAX_MESSAGE, MESSAGE1_LENGTH},
-    },
+use crate::secure_channel::{
+    cookie::COOKIE_LENGTH,
+    handshake::{MAX_MESSAGE, MESSAGE1_LENGTH},
 };
+use ockam_actix_runtime::message::messagepack::{DecodeError, Reader, Writer};
 
 /// The version of the handshake that this library speaks.
 pub const VERSION: u8 = 1;

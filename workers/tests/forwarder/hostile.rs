@@ -18,7 +18,7 @@ use ockam_actix_workers::{
     forwarder::{
         protocol::{
             claim::{Bits, Salt},
-            refusal::{Refusal, RegistrationRefusals},
+            refusal::Refusal,
             Request,
         },
         ForwardingOptions, RemoteForwarder,
@@ -261,7 +261,7 @@ fn ten_thousand_routes_from_outside_make_no_connection() {
         sender.send(routes[3].clone(), Payload::from(b"?".to_vec())).await.unwrap();
         in_time("a refusal", sender.receive::<Payload>()).await.unwrap();
         let refused =
-            |node: &ockam_actix_runtime::Node| node.refusals().by(Rule::OnlyLocalRoutesDial);
+            |node: &ockam_actix_runtime::Node| node.refusals().by(Rule::OnlyLocalRoutesDial.name());
         assert_eq!(refused(&hub) + refused(&private), ROUTES as u64);
         let accepted = canary.accept().map(|_| ()).map_err(|error| error.kind());
         assert_eq!(accepted, Err(ErrorKind::WouldBlock));
@@ -273,15 +273,15 @@ fn a_registration_cannot_name_a_way_of_its_own() {
     with_arbiters(|arbiters| async move {
         let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
         let outside = node(arbiters).await;
-        let before = hub.refusals().by(Rule::OnlyLocalRoutesDial);
+        let before = hub.refusals().by(Rule::OnlyLocalRoutesDial.name());
         // Without a return route of its own, the request's way would be the destination's.
         let request = Request::Register { destination: route!["forwarding_service"], claim: None };
         let service = Route::from(&at).then("forwarding_service");
         let message = Message::new(service, Route::new(), request.encode());
         outside.try_route_chosen(message).unwrap();
-        let refusals = hub.extension::<RegistrationRefusals>();
-        until("the hub has refused", || refusals.by(Refusal::Route) == 1).await;
-        assert_eq!(hub.refusals().by(Rule::OnlyLocalRoutesDial), before);
+        let refusals = hub.refusals();
+        until("the hub has refused", || refusals.by(Refusal::Route.rule()) == 1).await;
+        assert_eq!(hub.refusals().by(Rule::OnlyLocalRoutesDial.name()), before);
     });
 }
 

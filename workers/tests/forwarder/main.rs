@@ -60,7 +60,7 @@ fn the_hub_reaches_the_destination_and_no_other_worker() {
         Echoer::start(&private, "echoer").unwrap();
         private.start_worker("hop", Hop).unwrap();
         let forwarder = RemoteForwarder::create_on(&private, &at, "hop").await.unwrap();
-        let refused = || private.refusals().by(Rule::NotADestination);
+        let refused = || private.refusals().by(Rule::NotADestination.name());
         // Through the forwarder and on with the rest of the route.
         let through = echo(&other, route![&at, forwarder.remote_address(), "echoer"]).await;
         assert_eq!(undelivered_at(through), "echoer");

@@ -2,16 +2,11 @@
 
 use std::time::Duration;
 
-use ockam_actix_runtime::{
-    route, trust::refusal_log::Complaints, Address, Class, Error, Node, Route,
-};
+use ockam_actix_runtime::{route, Address, Class, Error, Node, Route};
 use ockam_actix_workers::{
     echoer::Echoer,
     forwarder::{
-        protocol::{
-            refusal::{Refusal, RegistrationRefusals},
-            Request,
-        },
+        protocol::{refusal::Refusal, Request},
         ForwardingOptions, RegistrationState, RemoteForwarder,
     },
     identity::vault::Vault,
@@ -155,9 +150,9 @@ fn caps_refuse_with_a_clear_text_and_are_counted() {
         let _c = RemoteForwarder::create_on(&two, &at, "a").await.unwrap();
         let error = refused(&two, &at, "b").await.to_string();
         assert!(error.contains("the hub has as many forwarders as it may have"), "{error}");
-        let refusals = hub.extension::<RegistrationRefusals>();
-        assert_eq!(refusals.by(Refusal::ConnectionFull), 1);
-        assert_eq!(refusals.by(Refusal::HubFull), 1);
+        let refusals = hub.refusals();
+        assert_eq!(refusals.by(Refusal::ConnectionFull.rule()), 1);
+        assert_eq!(refusals.by(Refusal::HubFull.rule()), 1);
         // What is given up is free again.
         b.stop().await;
         until("the hub was told", || of_class(&hub, Class::Forwarder).len() == 2).await;
@@ -179,7 +174,7 @@ fn a_connection_that_asks_without_end_is_refused_and_others_are_served() {
             refused += u64::from(format!("{answer:?}").contains("TooOften"));
         }
         assert!(refused > 100, "{refused} of 400");
-        assert_eq!(hub.extension::<RegistrationRefusals>().by(Refusal::TooOften), refused);
+        assert_eq!(hub.refusals().by(Refusal::TooOften.rule()), refused);
         RemoteForwarder::create_on(&honest, &at, "echoer").await.unwrap();
     });
 }
@@ -198,8 +193,8 @@ fn a_stranger_with_many_connections_gets_the_forwarders_of_one_source_and_others
         let late = Raw { node: node(arbiters).await, hub: route![&at] };
         let refused = late.register("nobody").await;
         assert_eq!(refused, Err(Refusal::SourceFull));
-        assert_eq!(hub.extension::<RegistrationRefusals>().by(Refusal::SourceFull), 1);
-        assert_eq!(hub.extension::<Complaints>().by("registration-source-full"), 1);
+        assert_eq!(hub.refusals().by(Refusal::SourceFull.rule()), 1);
+        assert_eq!(hub.refusals().by("registration-source-full"), 1);
         // What the hub itself registers comes from no source.
         let own = Raw { node: hub.clone(), hub: Route::new() };
         Echoer::start(&hub, "echoer").unwrap();

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use ockam_actix_runtime::{
-    route, trust::refusal_log::Complaints, Address, Context, Message, Payload,
-};
+use ockam_actix_runtime::{route, Address, Context, Message, Payload};
 use ockam_actix_workers::{
     secure_channel::{packet::Packet, ChannelListeners},
     SecureChannels, TrustEveryonePolicy,
@@ -140,7 +138,7 @@ fn a_stranger_with_many_connections_begins_the_handshakes_of_one_source() {
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
         let port = server.listen(0).await;
         let load = || server.node.extension::<ChannelListeners>().load_of(&SERVICE.into());
-        let complaints = server.node.extension::<Complaints>();
+        let complaints = server.node.refusals();
         let third = Attacker::start(port).await;
         let (mut first, mut second) = (Attacker::start(port).await, Attacker::start(port).await);
         first.send(20, &[]);

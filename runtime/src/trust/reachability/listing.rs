@@ -8,7 +8,8 @@ use crate::{
     address::{identifier::Identifier, Address},
     trust::{
         origin::{Destinations, Door, Ingress, Origin},
-        reachability::{admit, Class, Refusals, Rule},
+        reachability::{admit, Class, Rule},
+        refusal_log::Complaints,
     },
 };
 
@@ -93,7 +94,7 @@ pub(crate) struct Facts {
 }
 
 impl Reachability {
-    pub(crate) fn new(facts: Facts, refusals: &Refusals) -> Self {
+    pub(crate) fn new(facts: Facts, refusals: &Complaints) -> Self {
         let Facts { guarded, listeners, destinations, workers } = facts;
         let origins = origins(&listeners, destinations);
         let forwarders = workers.iter().filter(|one| one.class == Class::Forwarder).count();
@@ -118,7 +119,7 @@ impl Reachability {
             .collect();
         workers.sort_by(|one, other| one.address.cmp(&other.address));
         let sources = origins.into_iter().map(|(source, _)| source).collect();
-        let refusals = Rule::ALL.into_iter().map(|rule| (rule, refusals.by(rule))).collect();
+        let refusals = Rule::ALL.into_iter().map(|rule| (rule, refusals.by(rule.name()))).collect();
         Self { guarded, sources, workers, forwarders, refusals }
     }
 
@@ -260,8 +261,8 @@ mod tests {
                 worker("F1", Class::Forwarder, false),
             ],
         };
-        let refusals = Refusals::default();
-        refusals.count(Rule::NotExposed);
+        let refusals = Complaints::default();
+        refusals.warn(Rule::NotExposed.name(), format_args!("refused"));
         Reachability::new(facts, &refusals)
     }
 

@@ -9,6 +9,7 @@ use ockam_actix_runtime::{
     trust::{
         rate::{SourceRates, TokenBucket},
         source::SourceAddress,
+        tally::Tally,
     },
     Address, Route,
 };
@@ -27,7 +28,7 @@ pub(super) struct Ledger<H> {
     holdings: HashMap<Bits, Holding<H>>,
     connections: HashMap<Address, Connection>,
     /// Forwarders by source address; one without any does not stand here.
-    by_source: HashMap<SourceAddress, usize>,
+    by_source: Tally<SourceAddress>,
     rates: SourceRates,
     sweep_at: usize,
     generation: u64,
@@ -89,7 +90,7 @@ impl<H> Ledger<H> {
             caps,
             holdings: HashMap::new(),
             connections: HashMap::new(),
-            by_source: HashMap::new(),
+            by_source: Tally::default(),
             rates: SourceRates::new(),
             sweep_at: CONNECTIONS_BEFORE_SWEEP,
             generation: 0,
@@ -144,7 +145,7 @@ impl<H> Ledger<H> {
         let generation = self.generation;
         self.connections.entry(registrant.connection.clone()).or_default().forwarders += 1;
         if let Some(source) = registrant.source {
-            *self.by_source.entry(source).or_default() += 1;
+            self.by_source.add(source);
         }
         self.holdings.insert(bits, Holding { registrant, identity, generation, handle });
         Ok(Entered { generation: Generation(generation), replaces })
@@ -164,7 +165,7 @@ impl<H> Ledger<H> {
         }
         if let Some(source) = registrant.source {
             let own = replaced.is_some_and(|replaced| replaced.source == Some(source));
-            let of_source = self.by_source.get(&source).copied().unwrap_or(0);
+            let of_source = self.by_source.of(&source);
             if of_source - usize::from(own) >= self.caps.per_source {
                 return Err(Refusal::SourceFull);
             }
@@ -206,12 +207,8 @@ impl<H> Ledger<H> {
         if let Some(connection) = self.connections.get_mut(&registrant.connection) {
             connection.forwarders -= 1;
         }
-        let Some(source) = registrant.source else { return };
-        if let Some(count) = self.by_source.get_mut(&source) {
-            *count -= 1;
-            if *count == 0 {
-                self.by_source.remove(&source);
-            }
+        if let Some(source) = registrant.source {
+            self.by_source.remove(&source);
         }
     }
 

@@ -41,7 +41,7 @@ use crate::{
         limits::MAX_FORWARDING_ADDRESSES,
         protocol::{
             claim::{self, Bits, Challenges, Salt},
-            refusal::{Refusal, RegistrationRefusals},
+            refusal::Refusal,
             Answer, Request,
         },
         FORWARDING_SERVICE,
@@ -68,7 +68,6 @@ pub struct ForwardingService {
     started: Instant,
     challenges: Arc<Challenges>,
     ledger: SharedLedger,
-    refusals: Arc<RegistrationRefusals>,
     complaints: Arc<Complaints>,
     registration: Option<Registration>,
     _supervised: Supervised,
@@ -101,7 +100,6 @@ impl ForwardingService {
 
     fn answer(&self, message: &Routed<Payload>) -> Option<Answer> {
         self.decide(message).unwrap_or_else(|refusal| {
-            self.refusals.count(refusal);
             let origin = message.origin();
             let what = format_args!("refused a request for a forwarder from {origin}: {refusal}");
             self.complaints.warn(refusal.rule(), what);
@@ -236,8 +234,7 @@ impl Restartable for Plan {
             started: self.started,
             challenges: self.challenges.clone(),
             ledger: self.ledger.clone(),
-            refusals: self.node.extension(),
-            complaints: self.node.extension(),
+            complaints: self.node.refusals(),
             registration: None,
             _supervised: supervised,
         };

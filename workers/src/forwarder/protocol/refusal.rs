@@ -1,6 +1,4 @@
-//! Why a hub refuses a request for a forwarder, and how often it has.
-
-use std::sync::atomic::{AtomicU64, Ordering};
+//! Why a hub refuses a request for a forwarder.
 
 /// Why a hub refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -91,27 +89,5 @@ impl Refusal {
             Self::SourceTooOften => "registration-source-too-often",
             Self::Unknown(_) => "registration-unknown",
         }
-    }
-}
-
-/// How often a hub refused, by rule. It is one of the node's extensions:
-/// `node.extension::<RegistrationRefusals>()`.
-#[derive(Debug, Default)]
-pub struct RegistrationRefusals([AtomicU64; Refusal::ALL.len()]);
-
-impl RegistrationRefusals {
-    /// Refusals so far for this reason.
-    pub fn by(&self, refusal: Refusal) -> u64 {
-        self.counter(refusal).map_or(0, |counter| counter.load(Ordering::Relaxed))
-    }
-
-    pub(in crate::forwarder) fn count(&self, refusal: Refusal) {
-        if let Some(counter) = self.counter(refusal) {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn counter(&self, refusal: Refusal) -> Option<&AtomicU64> {
-        usize::try_from(refusal.code()).ok().and_then(|code| self.0.get(code))
     }
 }

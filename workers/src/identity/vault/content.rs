@@ -2,16 +2,14 @@
 
 use zeroize::Zeroizing;
 
-use crate::{
-    identity::{
-        self,
-        local_identity::LocalIdentity,
-        secret_bytes::SecretKey,
-        vault::{Entry, MAX_IDENTITIES, MAX_NAME},
-        Identity,
-    },
-    messagepack::{Reader, Writer},
+use crate::identity::{
+    self,
+    local_identity::LocalIdentity,
+    secret_bytes::SecretKey,
+    vault::{Entry, MAX_IDENTITIES, MAX_NAME},
+    Identity,
 };
+use ockam_actix_runtime::message::messagepack::{Reader, Writer};
 
 /// Bytes of the longest entry: array header, name, history, two keys.
 const MAX_ENTRY: usize = 1 + 2 + MAX_NAME + identity::MAX_ENCODED + 2 * 34;

@@ -28,7 +28,6 @@ use ockam_actix_runtime::{
     limits::{HEADROOM_BYTES, TAILROOM_BYTES},
     message::Kind,
     node::{directory::Registration, Busy},
-    trust::refusal_log::Complaints,
     worker::mailbox::Adopt,
     Envelope, Message, Node, Notice, Payload, Permit, Route, Routed,
 };
@@ -385,7 +384,7 @@ impl StreamWorker {
 
     /// Clients and peers cause as many of these as they like.
     fn warn(&self, rule: &'static str, what: fmt::Arguments<'_>) {
-        self.node.extension::<Complaints>().warn(rule, what);
+        self.node.refusals().warn(rule, what);
     }
 
     fn refuse(&mut self, reason: Refusal, why: &str) {

@@ -4,8 +4,8 @@ use std::sync::{atomic::AtomicBool, Arc};
 
 use actix::{AsyncContext, Context};
 use ockam_actix_runtime::{
-    edge::first_hop::PathState, node::entry::Description, trust::refusal_log::Complaints, Address,
-    Class, Error, Node, Origin, Permit, Route,
+    edge::first_hop::PathState, node::entry::Description, Address, Class, Error, Node, Origin,
+    Permit, Route,
 };
 use tokio::sync::watch;
 
@@ -102,7 +102,7 @@ impl Responding {
         let way = peer_route.map(Route::to_string).unwrap_or_default();
         let what =
             format_args!("no secure channel at \"{}\" for the peer at {way}: {why}", self.listener);
-        node.extension::<Complaints>().warn("handshake-failed", what);
+        node.refusals().warn("handshake-failed", what);
     }
 }
 

@@ -7,12 +7,12 @@ use crate::{
         signature::{PublicKey, Purpose, Signature},
         Identity, IdentityError, MAX_ENCODED,
     },
-    messagepack::{DecodeError, Reader, Writer},
     secure_channel::handshake::{
         noise::{Noise, Role},
         HandshakeError, HandshakeMessage, VerifiedPeer,
     },
 };
+use ockam_actix_runtime::message::messagepack::{DecodeError, Reader, Writer};
 
 /// What the signature of the end in `role` is made for.
 fn purpose(role: Role) -> Purpose {

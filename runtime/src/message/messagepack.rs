@@ -1,5 +1,9 @@
-//! Strict MessagePack: arrays, byte strings and short texts, each in its shortest form, limits checked before anything is
-//! allocated, the whole input consumed. One value has exactly one encoding.
+//! Strict MessagePack: arrays, byte strings, short texts and small numbers, each in its shortest form,
+//! limits checked before anything is allocated, the whole input consumed. One value has exactly one
+//! encoding.
+//!
+//! Only two decoders read markers themselves, because they run for every message and have forms of
+//! their own: the [codec](super::codec) and that of portal messages, whose numbers have a fixed width.
 //!
 //! The low-level `rmp` reads the markers. The serde half of it would also take maps for arrays, arrays for byte strings and
 //! longer headers than needed, and a decoder for strangers must not.
@@ -45,39 +49,36 @@ pub enum DecodeError {
 }
 
 /// Reads one value after the other from a slice.
-pub(crate) struct Reader<'a> {
+pub struct Reader<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
     /// Reads from the start of `input`.
-    pub(crate) fn new(input: &'a [u8]) -> Self {
+    pub fn new(input: &'a [u8]) -> Self {
         Self { rest: input }
     }
 
     /// The number of elements of the array that starts here.
-    pub(crate) fn array(&mut self, allowed: RangeInclusive<usize>) -> Result<usize, DecodeError> {
+    pub fn array(&mut self, allowed: RangeInclusive<usize>) -> Result<usize, DecodeError> {
         self.length(allowed, read_array_len, [15, 0])
     }
 
     /// A byte string of exactly `N` bytes.
-    pub(crate) fn bin<const N: usize>(&mut self) -> Result<&'a [u8; N], DecodeError> {
+    pub fn bin<const N: usize>(&mut self) -> Result<&'a [u8; N], DecodeError> {
         let length = self.length(N..=N, read_bin_len, [0, 255])?;
         // `take` gives as many bytes as asked for, and `length` is `N`.
         self.take(length)?.try_into().map_err(|_| DecodeError::Truncated)
     }
 
     /// A byte string whose length is in `allowed`.
-    pub(crate) fn bytes(
-        &mut self,
-        allowed: RangeInclusive<usize>,
-    ) -> Result<&'a [u8], DecodeError> {
+    pub fn bytes(&mut self, allowed: RangeInclusive<usize>) -> Result<&'a [u8], DecodeError> {
         let length = self.length(allowed, read_bin_len, [0, 255])?;
         self.take(length)
     }
 
     /// A number from 0 to 127, which is its own encoding.
-    pub(crate) fn number(&mut self) -> Result<u8, DecodeError> {
+    pub fn number(&mut self) -> Result<u8, DecodeError> {
         match self.take(1)? {
             [number @ 0..=127] => Ok(*number),
             _ => Err(DecodeError::WrongType),
@@ -85,13 +86,13 @@ impl<'a> Reader<'a> {
     }
 
     /// A UTF-8 text whose length in bytes is in `allowed`.
-    pub(crate) fn text(&mut self, allowed: RangeInclusive<usize>) -> Result<&'a str, DecodeError> {
+    pub fn text(&mut self, allowed: RangeInclusive<usize>) -> Result<&'a str, DecodeError> {
         let length = self.length(allowed, read_str_len, [31, 255])?;
         std::str::from_utf8(self.take(length)?).map_err(|_| DecodeError::NotText)
     }
 
     /// A number that is not negative and below 2^32.
-    pub(crate) fn uint(&mut self) -> Result<u32, DecodeError> {
+    pub fn uint(&mut self) -> Result<u32, DecodeError> {
         let mut rest = self.rest;
         let found: u32 = read_int(&mut rest).map_err(number_error)?;
         // The marker that the number's size asks for; signed ones hold no number that needs them.
@@ -110,7 +111,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Accepts the end of the input and nothing else.
-    pub(crate) fn finish(self) -> Result<(), DecodeError> {
+    pub fn finish(self) -> Result<(), DecodeError> {
         match self.rest.len() {
             0 => Ok(()),
             left => Err(DecodeError::Trailing(left)),
@@ -174,45 +175,45 @@ fn number_error(error: NumValueReadError) -> DecodeError {
 }
 
 /// Writes values, each in its shortest form.
-pub(crate) struct Writer {
+pub struct Writer {
     out: ByteBuf,
 }
 
 impl Writer {
     /// Room for `capacity` bytes. With enough of it nothing is copied, which matters when the content is secret.
-    pub(crate) fn with_capacity(capacity: usize) -> Self {
+    pub fn with_capacity(capacity: usize) -> Self {
         Self { out: ByteBuf::with_capacity(capacity) }
     }
 
     /// Starts an array of `count` elements. Counts beyond 32 bits do not occur: every array here has a small limit.
-    pub(crate) fn array(&mut self, count: usize) {
+    pub fn array(&mut self, count: usize) {
         written(
             write_array_len(&mut self.out, u32::try_from(count).unwrap_or(u32::MAX)).map(|_| ()),
         );
     }
 
     /// Writes a number from 0 to 127; larger ones do not occur and would be cut to that.
-    pub(crate) fn number(&mut self, number: u8) {
+    pub fn number(&mut self, number: u8) {
         self.out.as_mut_vec().push(number & 0x7f);
     }
 
     /// Writes a byte string.
-    pub(crate) fn bin(&mut self, bytes: &[u8]) {
+    pub fn bin(&mut self, bytes: &[u8]) {
         written(write_bin(&mut self.out, bytes));
     }
 
     /// Writes a text.
-    pub(crate) fn text(&mut self, text: &str) {
+    pub fn text(&mut self, text: &str) {
         written(write_str(&mut self.out, text));
     }
 
     /// Writes a number in its shortest form.
-    pub(crate) fn uint(&mut self, number: u32) {
+    pub fn uint(&mut self, number: u32) {
         written(write_uint(&mut self.out, u64::from(number)).map(|_| ()));
     }
 
     /// Everything written so far.
-    pub(crate) fn finish(self) -> Vec<u8> {
+    pub fn finish(self) -> Vec<u8> {
         self.out.into_vec()
     }
 }
