@@ -3,10 +3,10 @@
 pub(crate) mod demo;
 pub(crate) mod hub;
 pub(crate) mod identity;
+pub(crate) mod identity_args;
 pub(crate) mod inlet;
 pub(crate) mod outlet;
 pub(crate) mod vault;
-pub(crate) mod who;
 
 /// Where the commands' outlet nodes listen for secure channels.
 pub(crate) const CHANNEL_LISTENER: &str = "secure_channel_listener_service";

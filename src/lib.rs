@@ -34,10 +34,10 @@
 //!    is not read.
 //! 3. [`Node::route`] takes the first address off the onward route, looks up its
 //!    [entry](ockam_actix_runtime::node::entry::Entry), and asks [`reachability`](ockam_actix_runtime::trust::reachability) whether this origin may reach it.
-//! 4. The entry's [sink](ockam_actix_runtime::node::entry::Sink) takes the message: on the worker's own arbiter that is a call,
+//! 4. The entry's [sink](ockam_actix_runtime::node::entry::Deliver) takes the message: on the worker's own arbiter that is a call,
 //!    from another one it goes through the [router actor](ockam_actix_runtime::node) there. A worker's sink decodes the body
 //!    and puts a [`Routed`] into its inbox, from where the actor's task takes all that waits at once. A
-//!    [front](ockam_actix_runtime::node::entry::Front) may stand before the inbox: an established channel seals a message there and then.
+//!    [front](ockam_actix_runtime::node::entry::Interceptor) may stand before the inbox: an established channel seals a message there and then.
 //! 5. The worker replies, forwards, or sends something new: back to 3, until a connection's queue
 //!    turns the message into a frame, which is written together with all that has gathered.
 //!
@@ -116,8 +116,9 @@ pub mod tcp_transport;
 /// The attribute that turns an async `main` into a program that runs a node.
 pub use ockam_actix_macros::node;
 pub use ockam_actix_runtime::{
-    route, Address, Body, Context, Culprit, Error, Identifier, Kind, Message, Node, NodeBuilder,
-    Notice, Origin, Payload, Reachability, Reason, Result, Route, Routed, Rule,
+    route, Address, Body, Context, Culprit, Error, Identifier, Message, MessageKind, Node,
+    NodeBuilder, Notice, Origin, Payload, Reachability, ReachabilityRule, Result, Route, Routed,
+    UndeliverableReason,
 };
 pub use ockam_actix_transports::{ListenOptions, Listener, TCP};
 pub use ockam_actix_workers::{

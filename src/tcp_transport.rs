@@ -44,7 +44,7 @@ impl TcpTransport {
     /// Listens on `address` (`host:port`) for connections of other nodes.
     ///
     /// # Errors
-    /// If the address is none, or cannot be bound, for example because another program uses the port.
+    /// If the address is invalid, or cannot be bound, for example because another program uses the port.
     pub async fn listen(&self, address: impl AsRef<str>) -> Result<Listener> {
         self.listen_with(address, ListenOptions::new()).await
     }
@@ -76,7 +76,7 @@ impl TcpTransport {
     /// Starts an outlet: a worker at `address` whose streams connect to `target` (`host:port`).
     ///
     /// # Errors
-    /// If the address is none or taken, or the target is not `host:port`.
+    /// If the address is invalid or already in use, or the target is not `host:port`.
     pub async fn create_outlet(
         &self,
         address: impl Into<Address>,

@@ -13,7 +13,7 @@ use ockam::{
 };
 use ockam_actix_runtime::{
     message::undelivered::Undelivered,
-    node::entry::{Description, Entry, Sink},
+    node::entry::{Deliver, Description, Entry},
     Class,
 };
 use tokio::{sync::watch, time::timeout};
@@ -33,9 +33,9 @@ struct Keeper {
     count: watch::Sender<usize>,
 }
 
-impl Sink for Keeper {
+impl Deliver for Keeper {
     fn deliver(&self, _: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
-        let payload = message.into_envelope().payload;
+        let payload = message.into_parts().payload;
         if payload.len() < BETWEEN {
             self.kept.lock().unwrap().push(payload);
             self.count.send_modify(|count| *count += 1);
@@ -63,7 +63,7 @@ fn small_messages_do_not_keep_what_was_read_with_them() {
         let keeper = Keeper { kept: Mutex::default(), count };
         let (receiver, sender) = (node().await, node().await);
         let description = Description::new("keeper", Class::User);
-        let _registered = receiver.register_sink(description, keeper).unwrap();
+        let _registered = receiver.register_delivery(description, keeper).unwrap();
         let options = ListenOptions::new().expose("keeper");
         let listener = TcpTransport::on(&receiver).listen_with("127.0.0.1:0", options).await;
         let address = listener.unwrap().address().to_string();

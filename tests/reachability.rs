@@ -18,16 +18,16 @@ use std::{
 
 use ockam::{
     access, route, Address, Entity, Error, ForwardingOptions, ForwardingService, ListenOptions,
-    Message, Node, NodeBuilder, Reason, RemoteForwarder, Route, SecureChannel, SecureChannels,
-    TcpTransport, TrustEveryonePolicy, Vault, TCP,
+    Message, Node, NodeBuilder, RemoteForwarder, Route, SecureChannel, SecureChannels,
+    TcpTransport, TrustEveryonePolicy, UndeliverableReason, Vault, TCP,
 };
 use ockam_actix_runtime::{
     message::undelivered::Undelivered,
     node::{
         directory::Registration,
-        entry::{Description, Entry, Sink},
+        entry::{Deliver, Description, Entry},
     },
-    trust::reachability::{Reach, Source},
+    trust::reachability::{Entrance, Reach},
     Class, Context,
 };
 
@@ -36,7 +36,7 @@ const SERVICE: &str = "secure_channel_listener_service";
 /// Answers everything with the same, so that whoever asks knows that it was there.
 struct Probe(Node);
 
-impl Sink for Probe {
+impl Deliver for Probe {
     fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
         let payload = message.payload.clone();
         self.0.route(message.into_reply(entry.address.clone(), payload));
@@ -48,7 +48,7 @@ impl Sink for Probe {
 struct Subject {
     name: &'static str,
     node: Node,
-    sides: Vec<(Source, Node, Route)>,
+    sides: Vec<(Entrance, Node, Route)>,
     target: Target,
     _probes: Vec<Registration>,
 }
@@ -98,10 +98,11 @@ impl Subject {
             ("worker", Class::User),
             ("exposed", Class::User),
         ];
-        let register =
-            |(name, class)| node.register_sink(Description::new(name, class), Probe(node.unheld()));
+        let register = |(name, class)| {
+            node.register_delivery(Description::new(name, class), Probe(node.unheld()))
+        };
         let _probes = probes.map(|probe| register(probe).unwrap()).into();
-        let sides = vec![(Source::ThisNode, node.clone(), Route::new())];
+        let sides = vec![(Entrance::ThisNode, node.clone(), Route::new())];
         Self { name, node, sides, target, _probes }
     }
 
@@ -110,8 +111,8 @@ impl Subject {
         let listener = TcpTransport::on(&self.node).listen_with(address, options).await.unwrap();
         let bound = listener.address();
         let dialled = Address::from((TCP, format!("127.0.0.1:{}", bound.port())));
-        let source = Source::Listener(bound.to_string());
-        self.sides.push((source, node().await, route![&dialled]));
+        let entrance = Entrance::Listener(bound.to_string());
+        self.sides.push((entrance, node().await, route![&dialled]));
         dialled
     }
 
@@ -122,40 +123,45 @@ impl Subject {
         self.node.send_from(&"me".into(), to_spy, String::from("?")).await.unwrap();
         let heard = spy.receive_within::<String>(Duration::from_secs(20)).await.unwrap();
         let end = heard.return_route().first().unwrap().clone();
-        self.sides.push((Source::Channel, peer.clone(), end.into()));
+        self.sides.push((Entrance::Channel, peer.clone(), end.into()));
     }
 
     /// From the other end of the one connection that `peer` has accepted.
     fn connected_to(&mut self, dialled: &Address, peer: &Node, accepted: Address) {
-        self.sides.push((Source::Outgoing(dialled.clone()), peer.clone(), accepted.into()));
+        self.sides.push((Entrance::Outgoing(dialled.clone()), peer.clone(), accepted.into()));
     }
 
     async fn compare(&self) {
         let listing = self.node.reachability();
-        let sources: BTreeSet<String> = listing.sources.iter().map(Source::to_string).collect();
+        let entrances: BTreeSet<String> =
+            listing.entrances.iter().map(Entrance::to_string).collect();
         let before = self.target.accepted.load(Ordering::SeqCst);
         let (mut authorised, mut compared) = (before, 0);
-        for (source, from, way) in &self.sides {
-            assert!(sources.contains(&source.to_string()), "{}: {source} is listed", self.name);
+        for (entrance, from, way) in &self.sides {
+            assert!(
+                entrances.contains(&entrance.to_string()),
+                "{}: {entrance} is listed",
+                self.name
+            );
             for (worker, class) in self.node.workers() {
                 if worker.is_random() || worker.dial_parts().is_some() {
                     continue;
                 }
                 let delivered = delivered(from, way.then(worker.clone())).await;
-                let expected = match listing.reach(&worker, source) {
+                let expected = match listing.reach(&worker, entrance) {
                     Some(reach) => reach == Reach::Open,
                     // Not listed by name: what is internal, and forwarders, which are for all but hubs.
-                    None if class == Class::Forwarder => !matches!(source, Source::Outgoing(_)),
-                    None => *source == Source::ThisNode,
+                    None if class == Class::Forwarder => !matches!(entrance, Entrance::Outgoing(_)),
+                    None => *entrance == Entrance::ThisNode,
                 };
-                assert_eq!(delivered, expected, "{}: {worker} from {source}", self.name);
+                assert_eq!(delivered, expected, "{}: {worker} from {entrance}", self.name);
                 compared += 1;
             }
             for outlet in ["outlet", "narrowed"] {
-                let reached = listing.reach(&outlet.into(), source) == Some(Reach::Open);
+                let reached = listing.reach(&outlet.into(), entrance) == Some(Reach::Open);
                 authorised += usize::from(reached);
                 let connected = self.connect(from, way.then(outlet), authorised).await;
-                assert_eq!(connected, authorised, "{}: {outlet} from {source}", self.name);
+                assert_eq!(connected, authorised, "{}: {outlet} from {entrance}", self.name);
             }
         }
         println!("{}: {compared} deliveries as listed, 0 others", self.name);
@@ -187,7 +193,7 @@ impl Subject {
 async fn delivered(from: &Node, way: Route) -> bool {
     match from.ask::<_, String>(way.clone(), String::from("hello")).await {
         Ok(_) => true,
-        Err(Error::Undeliverable(notice)) => notice.reason != Reason::Unreachable,
+        Err(Error::Undeliverable(notice)) => notice.reason != UndeliverableReason::Unreachable,
         Err(error) => panic!("{way}: {error}"),
     }
 }
@@ -229,7 +235,7 @@ fn what_is_listed_is_what_is_delivered_in_the_guides_four_set_ups() {
         let channel = entity(&inlet.node).create_secure_channel(way, TrustEveryonePolicy).unwrap();
         channel.established().await.unwrap();
         inlet.answered_by(&outlet.node, &channel).await;
-        outlet.sides.push((Source::Channel, inlet.node.clone(), route![&channel]));
+        outlet.sides.push((Entrance::Channel, inlet.node.clone(), route![&channel]));
         outlet.compare().await;
         inlet.compare().await;
 
@@ -246,7 +252,7 @@ fn what_is_listed_is_what_is_delivered_in_the_guides_four_set_ups() {
         let channel = entity(&inlet.node).create_secure_channel(way, TrustEveryonePolicy).unwrap();
         channel.established().await.unwrap();
         inlet.answered_by(&outlet.node, &channel).await;
-        outlet.sides.push((Source::Channel, inlet.node.clone(), route![&channel]));
+        outlet.sides.push((Entrance::Channel, inlet.node.clone(), route![&channel]));
         outlet.compare().await;
         inlet.compare().await;
     });

@@ -45,7 +45,7 @@ impl Handler<Routed<Payload>> for Source {
     type Result = ();
 
     fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {
-        let payload = message.into_message().into_envelope().payload;
+        let payload = message.into_message().into_parts().payload;
         if self.left > 0 {
             self.left -= 1;
             self.node.route(Message::new(self.lap.clone(), route!["source"], payload));

@@ -30,13 +30,13 @@ pub use edge::budget::{Budget, Permit};
 pub use error::{Culprit, Error, Result};
 pub use message::{
     body::Body,
-    notice::{Notice, Reason},
+    notice::{Notice, UndeliverableReason},
     payload::Payload,
-    Envelope, Kind, Message,
+    Message, MessageKind, MessageParts,
 };
 pub use node::{builder::NodeBuilder, Node};
 pub use trust::{
     origin::Origin,
-    reachability::{Class, Reachability, Rule},
+    reachability::{Class, Reachability, ReachabilityRule},
 };
 pub use worker::{context::Context, routed::Routed};

@@ -65,4 +65,4 @@ pub const FIRST_RESTART_PAUSE: Duration = Duration::from_millis(50);
 pub const RATED_SOURCES: usize = 4_096;
 
 /// How often the same rule's refusals of strangers are logged; those between are counted.
-pub const COMPLAINT_RATE: Rate = Rate { burst: 16, per_second: 1 };
+pub const REFUSAL_LOG_RATE: Rate = Rate { burst: 16, per_second: 1 };

@@ -19,7 +19,7 @@ use crate::{
 
 /// What a message is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum MessageKind {
     /// It carries a worker's data.
     Data,
     /// It tells the sender of an earlier message that this one could not be delivered; its
@@ -33,16 +33,16 @@ pub enum Kind {
 /// `permit` never travel: the first is stamped where the message enters this node, the second
 /// accounts for its bytes while they are here.
 ///
-/// The fields are those of [`Envelope`]. They stand behind one pointer, because a message changes
+/// The fields are those of [`MessageParts`]. They stand behind one pointer, because a message changes
 /// hands at every hop.
 #[derive(Debug)]
-pub struct Message(Box<Envelope>);
+pub struct Message(Box<MessageParts>);
 
 /// The fields of a [`Message`].
 #[derive(Debug)]
-pub struct Envelope {
+pub struct MessageParts {
     /// Data or notice.
-    pub kind: Kind,
+    pub kind: MessageKind,
     /// How many forwards it may still spend.
     pub hops: u8,
     /// The addresses that it still has to pass.
@@ -60,8 +60,8 @@ pub struct Envelope {
 impl Message {
     /// A message made on this node.
     pub fn new(onward_route: Route, return_route: Route, payload: Payload) -> Self {
-        Self::from(Envelope {
-            kind: Kind::Data,
+        Self::from(MessageParts {
+            kind: MessageKind::Data,
             hops: MAX_HOPS,
             onward_route,
             return_route,
@@ -83,7 +83,7 @@ impl Message {
     /// The permit stays, so that an answer waits within the budget of the question.
     #[must_use]
     pub fn into_reply(mut self, sender: Address, payload: Payload) -> Self {
-        self.kind = Kind::Data;
+        self.kind = MessageKind::Data;
         self.hops = MAX_HOPS;
         self.onward_route = std::mem::replace(&mut self.return_route, Route::from(sender));
         self.payload = payload;
@@ -92,27 +92,27 @@ impl Message {
     }
 
     /// Its fields, to take them apart.
-    pub fn into_envelope(self) -> Envelope {
+    pub fn into_parts(self) -> MessageParts {
         *self.0
     }
 }
 
-impl From<Envelope> for Message {
-    fn from(envelope: Envelope) -> Self {
+impl From<MessageParts> for Message {
+    fn from(envelope: MessageParts) -> Self {
         Self(Box::new(envelope))
     }
 }
 
 impl Deref for Message {
-    type Target = Envelope;
+    type Target = MessageParts;
 
-    fn deref(&self) -> &Envelope {
+    fn deref(&self) -> &MessageParts {
         &self.0
     }
 }
 
 impl DerefMut for Message {
-    fn deref_mut(&mut self) -> &mut Envelope {
+    fn deref_mut(&mut self) -> &mut MessageParts {
         &mut self.0
     }
 }

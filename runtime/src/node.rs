@@ -14,7 +14,7 @@ pub mod entry;
 #[cfg(feature = "faults")]
 pub mod faults;
 mod router;
-mod routing;
+pub mod routing;
 mod shutdown;
 pub mod table;
 
@@ -36,24 +36,24 @@ use actix_rt::ArbiterHandle;
 
 use crate::{
     address::Address,
-    edge::first_hop::Path,
+    edge::first_hop::FirstHop,
     error::{Error, Result},
     limits::{ANNOUNCE_AFTER, DRAIN_TIMEOUT},
     lock::{Lock, SharedLock},
     trust::{
-        origin::Destinations,
+        origin::HubGrants,
         reachability::{
             listing::{Facts, Listed},
             Class, Listening, Reachability,
         },
-        refusal_log::Complaints,
+        refusal_log::RefusalLog,
     },
 };
 
 use crate::node::{
     directory::{Directory, Registration},
     doors::Doors,
-    entry::{Description, Entry, Sink},
+    entry::{Deliver, Description, Entry},
     router::Router,
     shutdown::{Shutdown, Stage},
 };
@@ -138,7 +138,7 @@ pub trait Dialer: Send + Sync {
     /// it is connected. Called again for the same address only when that worker is gone.
     ///
     /// # Errors
-    /// If the address is none that the transport can dial.
+    /// If the address is invalid that the transport can dial.
     fn dial(&self, node: &Node, address: &Address) -> Result<()>;
 }
 
@@ -208,7 +208,7 @@ impl Node {
     }
 
     /// Where the actors of a path belong: on the arbiter of its first hop, else here, else anywhere.
-    pub fn arbiter_for(&self, path: &Path) -> usize {
+    pub fn arbiter_for(&self, path: &FirstHop) -> usize {
         path.arbiter.or_else(|| self.current_arbiter()).unwrap_or_else(|| self.next_arbiter())
     }
 
@@ -243,12 +243,12 @@ impl Node {
     }
 
     /// The workers that the peer that was dialled at `dialled` may deliver to.
-    pub fn destinations(&self, dialled: &Address) -> Arc<Destinations> {
-        self.shared.doors.destinations(dialled)
+    pub fn hub_grants(&self, dialled: &Address) -> Arc<HubGrants> {
+        self.shared.doors.hub_grants(dialled)
     }
 
-    /// Drops what [`Node::destinations`] keeps for an address that nobody uses again.
-    pub fn forget_destinations(&self, dialled: &Address) {
+    /// Drops what [`Node::hub_grants`] keeps for an address that nobody uses again.
+    pub fn forget_hub_grants(&self, dialled: &Address) {
         self.shared.doors.forget(dialled);
     }
 
@@ -276,7 +276,7 @@ impl Node {
         let facts = Facts {
             guarded: self.is_guarded(),
             listeners: self.shared.doors.listeners(),
-            destinations: self.shared.doors.dialled(),
+            grants: self.shared.doors.dialled(),
             workers: self.shared.directory.workers().into_iter().map(listed).collect(),
         };
         Reachability::new(facts, &self.shared.doors.refusals)
@@ -302,7 +302,7 @@ impl Node {
     }
 
     /// What strangers were refused, by rule: those of reachability, and those of services.
-    pub fn refusals(&self) -> Arc<Complaints> {
+    pub fn refusals(&self) -> Arc<RefusalLog> {
         self.shared.doors.refusals.clone()
     }
 
@@ -311,11 +311,11 @@ impl Node {
     /// Registers a sink; the registration that is returned keeps the address.
     ///
     /// # Errors
-    /// If the address is none or taken, or the node is stopped.
-    pub fn register_sink(
+    /// If the address is invalid or already in use, or the node is stopped.
+    pub fn register_delivery(
         &self,
         description: Description,
-        sink: impl Sink + 'static,
+        sink: impl Deliver + 'static,
     ) -> Result<Registration> {
         self.register_entry(Entry::new(description, sink, false))
     }
@@ -324,7 +324,7 @@ impl Node {
         if self.shared.shutdown.has_reached(Stage::Stopped) {
             return Err(Error::Stopped);
         }
-        let opens = entry.class == Class::Listener;
+        let opens = entry.class == Class::ChannelListener;
         let registration = self.shared.directory.register(entry)?;
         if opens {
             self.announce();

@@ -10,8 +10,8 @@ use actix::{
     ResponseFuture, WrapFuture,
 };
 use ockam_actix_runtime::{
-    limits::MAX_PAYLOAD_BYTES, node::entry::Description, route, worker::mailbox::Adopt, Address,
-    Class, Context, Error, NodeBuilder, Payload, Reason, Routed,
+    limits::MAX_PAYLOAD_BYTES, node::entry::Description, route, worker::mailbox::Registered,
+    Address, Class, Context, Error, NodeBuilder, Payload, Routed, UndeliverableReason,
 };
 use tokio::sync::oneshot;
 
@@ -149,7 +149,7 @@ async fn shout(context: &Context, text: &str) -> Result<String, Error> {
     context.ask(route!["shouter"], text.to_owned()).await
 }
 
-fn reason(error: Error) -> Reason {
+fn reason(error: Error) -> UndeliverableReason {
     match error {
         Error::Undeliverable(notice) => notice.reason,
         other => panic!("another error: {other}"),
@@ -182,10 +182,10 @@ impl Actor for Told {
     type Context = ActorContext<Self>;
 }
 
-impl Handler<Adopt> for Told {
+impl Handler<Registered> for Told {
     type Result = ();
 
-    fn handle(&mut self, _: Adopt, _: &mut ActorContext<Self>) {}
+    fn handle(&mut self, _: Registered, _: &mut ActorContext<Self>) {}
 }
 
 impl Handler<Routed<Payload>> for Told {
@@ -262,7 +262,7 @@ fn a_panic_ends_the_worker_alone_and_its_sender_is_told() {
         context.start_worker("shouter", Shouter).unwrap();
         context.start_worker("hop", Hop).unwrap();
         let told = reason(shout(&context, "panic").await.unwrap_err());
-        assert_eq!(told, Reason::WorkerStopped);
+        assert_eq!(told, UndeliverableReason::WorkerStopped);
         context.stop_worker("hop").unwrap();
         // The address ends with the actor, in its own thread.
         while context.node().worker_count() > before {
@@ -288,7 +288,7 @@ fn a_worker_that_stops_itself_frees_its_address() {
 fn what_waits_for_a_worker_that_stops_itself_comes_back_to_its_senders() {
     run(|context| async move {
         for answer in ask_a_waiter(&context, true).await {
-            assert_eq!(reason(answer.unwrap_err()), Reason::WorkerStopped);
+            assert_eq!(reason(answer.unwrap_err()), UndeliverableReason::WorkerStopped);
         }
     });
 }
@@ -309,7 +309,7 @@ fn senders_are_told_what_was_wrong() {
         let nobody = context.ask::<u8, u8>(route!["nobody"], 1).await.unwrap_err();
         assert!(nobody.to_string().contains("\"nobody\""), "{nobody}");
         let body = context.ask::<u64, u64>(route!["shouter"], 1).await.unwrap_err();
-        assert_eq!(reason(body), Reason::BodyNotUnderstood);
+        assert_eq!(reason(body), UndeliverableReason::BodyNotUnderstood);
         let empty = context.send(ockam_actix_runtime::Route::new(), 1_u8).await.unwrap_err();
         assert!(matches!(empty, Error::EmptyRoute), "{empty}");
         let spaces = context.send(route!["a b"], 1_u8).await.unwrap_err();

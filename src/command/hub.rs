@@ -8,7 +8,7 @@ use ockam::{
     TcpTransport,
 };
 
-use crate::command::{who::Who, CHANNEL_LISTENER};
+use crate::command::{identity_args::Who, CHANNEL_LISTENER};
 
 /// Runs a hub: nodes in private networks register with it and are reached through it.
 ///

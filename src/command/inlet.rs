@@ -3,7 +3,7 @@
 use clap::Args;
 use ockam::{route, Context, Result, Route, SecureChannels, TcpTransport};
 
-use crate::command::{who::Who, OUTLET};
+use crate::command::{identity_args::Who, OUTLET};
 
 /// Listens for TCP clients and tunnels each of them to an outlet.
 ///

@@ -8,7 +8,7 @@ use ockam::{
     SecureChannels, TcpTransport, TrustEveryonePolicy, TrustIdentifierPolicy, TrustPolicy, TCP,
 };
 
-use crate::command::{who::Who, CHANNEL_LISTENER, OUTLET};
+use crate::command::{identity_args::Who, CHANNEL_LISTENER, OUTLET};
 
 /// How long the hub may take to accept a channel before a person is told.
 const HUB_DEADLINE: Duration = Duration::from_secs(10);

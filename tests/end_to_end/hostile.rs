@@ -9,8 +9,8 @@ use std::{
 };
 
 use ockam::{
-    route, Address, Entity, Error, ForwardingOptions, ForwardingService, Node, NodeBuilder, Reason,
-    Route, SecureChannels, TcpTransport, TrustEveryonePolicy, Vault, TCP,
+    route, Address, Entity, Error, ForwardingOptions, ForwardingService, Node, NodeBuilder, Route,
+    SecureChannels, TcpTransport, TrustEveryonePolicy, UndeliverableReason, Vault, TCP,
 };
 use ockam_actix_runtime::Class;
 
@@ -43,7 +43,7 @@ async fn node() -> Node {
 }
 
 /// Neither a message nor a stream along `route` may get anywhere.
-async fn gets_nowhere(node: &Node, route: Route, because: Reason) {
+async fn gets_nowhere(node: &Node, route: Route, because: UndeliverableReason) {
     let answer = node.ask::<String, String>(route.clone(), "let me in".into()).await;
     match answer {
         Err(Error::Undeliverable(notice)) => assert_eq!(notice.reason, because, "{route}"),
@@ -68,8 +68,12 @@ fn in_step_03_the_outlet_is_not_reached_over_plain_tcp() {
         with_nodes(async {
             let node = node().await;
             TcpTransport::on(&node);
-            gets_nowhere(&node, route![(TCP, "127.0.0.1:4000"), "outlet"], Reason::Unreachable)
-                .await;
+            gets_nowhere(
+                &node,
+                route![(TCP, "127.0.0.1:4000"), "outlet"],
+                UndeliverableReason::Unreachable,
+            )
+            .await;
             node.stop().await;
         });
         assert_eq!(target.accepted(), 0);
@@ -101,9 +105,10 @@ fn in_step_04_the_hub_does_not_reach_the_outlet() {
         let (forwarder, _) = forwarding_address.split_once('.').unwrap();
         assert!(addresses(&hub, Class::Forwarder).contains(&forwarder.into()));
         let way = route![&connections[0], "outlet"];
-        gets_nowhere(&hub, way, Reason::Unreachable).await;
+        gets_nowhere(&hub, way, UndeliverableReason::Unreachable).await;
         // The forwarder leads to the channel's listener, which goes no further.
-        gets_nowhere(&hub, route![forwarder, "outlet"], Reason::BodyNotUnderstood).await;
+        gets_nowhere(&hub, route![forwarder, "outlet"], UndeliverableReason::BodyNotUnderstood)
+            .await;
         outlet.wait_for_line("to \"outlet\" (not-a-destination)");
         assert_eq!(target.accepted(), 0);
 

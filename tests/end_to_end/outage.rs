@@ -227,8 +227,8 @@ fn target_is_missing(step: Step, target: &str, reason: &str) {
     // There is no second one when all has been written.
     outlet.kill();
     outlet.wait_for_exit(PATIENCE);
-    let complaints = outlet.stderr().into_iter().filter(|line| line.contains(&about)).count();
-    assert_eq!(complaints, 1, "{outlet}");
+    let refusal_log = outlet.stderr().into_iter().filter(|line| line.contains(&about)).count();
+    assert_eq!(refusal_log, 1, "{outlet}");
 }
 
 #[test]

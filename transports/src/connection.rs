@@ -6,14 +6,14 @@
 //! | greeting, reading, writing: what runs on a connected carrier | `session`, `queue` |
 //! | an accepted connection, which ends with its carrier | `accepted` |
 //! | a dialled connection, which stands for a peer and connects again when it was lost | [`dialled`] |
-//! | how many connections a listener lets in, and from whom | `admission` |
+//! | how many connections a listener lets in, and from whom | `connection_limits` |
 //!
 //! A transport brings a [`Carrier`](carrier::Carrier), a [`Connector`](dialled::Connector) that makes
 //! one for a peer, and a listener that accepts them; [`tcp`](crate::tcp) shows how.
 
 pub(crate) mod accepted;
-pub(crate) mod admission;
 pub mod carrier;
+pub(crate) mod connection_limits;
 pub mod dialled;
 mod queue;
 mod session;

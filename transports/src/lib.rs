@@ -11,7 +11,7 @@
 //! A transport does three things: it registers an egress for each peer, whose sink turns messages
 //! into frames; it turns frames back into messages, stamps their origin and prepends the
 //! connection's address to their return route; and it tells the sources of a connection through a
-//! [`Path`](ockam_actix_runtime::edge::first_hop::Path) when it is lost.
+//! [`FirstHop`](ockam_actix_runtime::edge::first_hop::FirstHop) when it is lost.
 
 pub mod connection;
 pub mod frame;

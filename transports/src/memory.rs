@@ -11,13 +11,14 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use actix::{Actor, Context, Handler};
 use ockam_actix_runtime::{
-    edge::{budget::Budget, first_hop::PathState},
+    edge::{budget::Budget, first_hop::LinkState},
     limits::EDGE_BUDGET_BYTES,
     message::{codec, undelivered::Undelivered},
     node::{directory::Registration, entry::Description},
     trust::origin::{Door, Ingress},
-    worker::mailbox::Adopt,
-    Address, Class, Message, Node, Origin, Payload, Permit, Reason, Result, Routed, TransportType,
+    worker::mailbox::Registered,
+    Address, Class, Message, Node, Origin, Payload, Permit, Result, Routed, TransportType,
+    UndeliverableReason,
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -51,7 +52,7 @@ impl Default for LinkOptions {
 #[derive(Clone, Debug)]
 pub struct Link {
     address: Address,
-    state: watch::Sender<PathState>,
+    state: watch::Sender<LinkState>,
 }
 
 impl Link {
@@ -61,13 +62,10 @@ impl Link {
     /// If one of the nodes is stopped.
     pub fn new(dialling: &Node, listening: &Node, options: LinkOptions) -> Result<Self> {
         let address = Address::from((MEMORY, Address::random().as_str()));
-        let state = watch::Sender::new(PathState { up: true, ..PathState::default() });
+        let state = watch::Sender::new(LinkState { up: true, ..LinkState::default() });
         let ends = [Address::random(), Address::random()];
         let doors = [
-            Door::Outgoing {
-                dialled: address.clone(),
-                destinations: dialling.destinations(&address),
-            },
+            Door::Outgoing { dialled: address.clone(), grants: dialling.hub_grants(&address) },
             Door::Listener { loopback: true, exposed: Arc::new(HashSet::new()) },
         ];
         let [from_dialling, from_listening] = [0, 1].map(|end| Dice::new(options, end));
@@ -147,7 +145,7 @@ fn ingress(
     node: &Node,
     via: &Address,
     door: Door,
-    state: &watch::Sender<PathState>,
+    state: &watch::Sender<LinkState>,
 ) -> mpsc::UnboundedSender<Frame> {
     // What waits in it holds its bytes of the sender's edge.
     let (to, mut frames) = mpsc::unbounded_channel::<Frame>();
@@ -176,7 +174,7 @@ fn egress(
     node: &Node,
     names: Vec<Address>,
     way: Way,
-    state: &watch::Sender<PathState>,
+    state: &watch::Sender<LinkState>,
 ) -> Result<()> {
     let budget = Budget::new(way.dice.options.capacity);
     let describe = |name: &Address| {
@@ -200,7 +198,7 @@ fn egress(
 struct Egress {
     node: Node,
     way: Way,
-    state: watch::Receiver<PathState>,
+    state: watch::Receiver<LinkState>,
     others: Vec<Description>,
     registrations: Vec<Registration>,
 }
@@ -209,10 +207,10 @@ impl Actor for Egress {
     type Context = Context<Self>;
 }
 
-impl Handler<Adopt> for Egress {
+impl Handler<Registered> for Egress {
     type Result = ();
 
-    fn handle(&mut self, Adopt(registration): Adopt, _: &mut Context<Self>) {
+    fn handle(&mut self, Registered(registration): Registered, _: &mut Context<Self>) {
         for description in std::mem::take(&mut self.others) {
             match self.node.register_again(description, &registration) {
                 Ok(registration) => self.registrations.push(registration),
@@ -231,7 +229,11 @@ impl Handler<Routed<Payload>> for Egress {
         let mut message: Message = message.into_message();
         let state = self.state.borrow().clone();
         if !state.up || !codec::routes_fit(&message) {
-            let reason = if state.up { Reason::TooLarge } else { Reason::Disconnected };
+            let reason = if state.up {
+                UndeliverableReason::TooLarge
+            } else {
+                UndeliverableReason::Disconnected
+            };
             return self.node.bounce(Undelivered::new(message, &address, reason));
         }
         self.node.conceal_names(&mut message.return_route);

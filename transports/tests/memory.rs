@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use actix::{Actor, Context as ActorContext, Handler};
-use ockam_actix_runtime::{route, Context, Error, NodeBuilder, Reason, Routed};
+use ockam_actix_runtime::{route, Context, Error, NodeBuilder, Routed, UndeliverableReason};
 use ockam_actix_transports::memory::{Link, LinkOptions};
 
 /// How long an answer may take.
@@ -101,7 +101,7 @@ fn a_cut_bounces_messages_until_it_is_mended() {
         path.lost(0).await;
         let error = near.ask::<_, u32>(&way, 1_u32).await.unwrap_err();
         let Error::Undeliverable(notice) = error else { panic!("{error}") };
-        assert_eq!(notice.reason, Reason::Disconnected);
+        assert_eq!(notice.reason, UndeliverableReason::Disconnected);
         link.mend();
         assert_eq!(near.ask::<_, u32>(&way, 2_u32).await.unwrap(), 2);
     });

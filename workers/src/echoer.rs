@@ -6,7 +6,9 @@
 //! * A panic would end it and free its address; there is nothing in it that could.
 
 use actix::{Actor, Context, Handler};
-use ockam_actix_runtime::{message::Kind, Address, Node, Payload, Result, Routed};
+use ockam_actix_runtime::{
+    message::MessageKind, node::routing::NextHop, Address, Node, Payload, Result, Routed,
+};
 
 /// Sends every payload back where it came from, byte for byte.
 ///
@@ -32,7 +34,7 @@ impl Echoer {
     /// Starts an echoer at `address`.
     ///
     /// # Errors
-    /// If the address is none or taken.
+    /// If the address is invalid or already in use.
     pub fn start(node: &Node, address: impl Into<Address>) -> Result<()> {
         node.start_worker(address, Self { node: node.clone() })
     }
@@ -46,13 +48,15 @@ impl Handler<Routed<Payload>> for Echoer {
     type Result = ();
 
     fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {
-        if message.kind() == Kind::Notice {
+        if message.kind() == MessageKind::Notice {
             return;
         }
         let own = message.address().clone();
         let mut question = message.into_message();
         let payload = std::mem::take(&mut question.payload);
-        if let Err(undelivered) = self.node.try_route_chosen(question.into_reply(own, payload)) {
+        if let Err(undelivered) =
+            self.node.try_route(question.into_reply(own, payload), NextHop::Chosen)
+        {
             log::debug!("an echo found no way back: {}", undelivered.notice);
         }
     }

@@ -13,7 +13,7 @@ use crate::{
         vault::{Vault, VaultError},
         Identity,
     },
-    secure_channel::{self, Limits, SecureChannel, Terms},
+    secure_channel::{self, Credentials, Limits, SecureChannel},
 };
 
 /// An identity at work on a node.
@@ -135,9 +135,9 @@ impl Entity {
         Ok(identity)
     }
 
-    fn terms(&self, policy: Arc<dyn TrustPolicy>) -> Terms {
+    fn credentials(&self, policy: Arc<dyn TrustPolicy>) -> Credentials {
         let known = self.node.extension::<KnownIdentities>();
-        Terms { local: self.local.clone(), policy: Arc::new(WithHistory::new(policy, known)) }
+        Credentials { local: self.local.clone(), policy: Arc::new(WithHistory::new(policy, known)) }
     }
 }
 
@@ -147,7 +147,7 @@ pub trait SecureChannels {
     /// node stops. From now on the node's named workers are reached from other nodes through a channel alone.
     ///
     /// # Errors
-    /// If the address is none or taken.
+    /// If the address is invalid or already in use.
     fn create_secure_channel_listener(
         &mut self,
         address: impl Into<Address>,
@@ -173,8 +173,8 @@ impl SecureChannels for Entity {
         address: impl Into<Address>,
         policy: impl TrustPolicy,
     ) -> Result<()> {
-        let terms = self.terms(Arc::new(policy));
-        secure_channel::listen(&self.node, address.into(), terms, self.limits.clone())
+        let credentials = self.credentials(Arc::new(policy));
+        secure_channel::listen(&self.node, address.into(), credentials, self.limits.clone())
     }
 
     fn create_secure_channel(
@@ -192,7 +192,7 @@ impl SecureChannels for Entity {
                 "the secure channel over {route} trusts whoever answers: the nodes on the way can answer themselves; use a forwarding address with a fingerprint, or a policy that names the peer"
             );
         }
-        secure_channel::open(&self.node, route, self.terms(policy), self.limits.clone())
+        secure_channel::open(&self.node, route, self.credentials(policy), self.limits.clone())
     }
 }
 

@@ -8,8 +8,8 @@
 
 use actix::{Actor, Context, Handler};
 use ockam_actix_runtime::{
-    message::undelivered::Undelivered, Address, Error, Message, Node, Payload, Reason, Result,
-    Route, Routed,
+    message::undelivered::Undelivered, node::routing::NextHop, Address, Error, Message, Node,
+    Payload, Result, Route, Routed, UndeliverableReason,
 };
 
 /// Sends each message along a fixed route and then along what is left of the message's own.
@@ -42,7 +42,7 @@ impl Relay {
     /// Starts a relay at `address` that sends along `route`.
     ///
     /// # Errors
-    /// If the address is none or taken, or the route is none.
+    /// If the address is invalid or already in use, or the route is none.
     pub fn start(node: &Node, address: impl Into<Address>, route: impl Into<Route>) -> Result<()> {
         let route = route.into();
         route.validate()?;
@@ -80,11 +80,11 @@ pub(crate) fn pass_on(
     route: &Route,
 ) -> Result<(), Box<Undelivered>> {
     let Some(hops) = message.hops.checked_sub(1) else {
-        return Err(Undelivered::new(message, own, Reason::HopsSpent));
+        return Err(Undelivered::new(message, own, UndeliverableReason::HopsSpent));
     };
     message.hops = hops;
     message.onward_route.prepend(route);
-    node.try_route_chosen(message)
+    node.try_route(message, NextHop::Chosen)
 }
 
 #[cfg(test)]
@@ -93,7 +93,7 @@ mod tests {
 
     use ockam_actix_runtime::{
         limits::MAX_HOPS,
-        node::entry::{Description, Entry, Sink},
+        node::entry::{Deliver, Description, Entry},
         route, Class, NodeBuilder,
     };
 
@@ -103,7 +103,7 @@ mod tests {
     #[derive(Clone, Default)]
     struct Arrived(Arc<Mutex<Vec<Message>>>);
 
-    impl Sink for Arrived {
+    impl Deliver for Arrived {
         fn deliver(&self, _: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
             self.0.lock().unwrap().push(message);
             Ok(())
@@ -115,7 +115,7 @@ mod tests {
             let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
             let arrived = Arrived(Arc::new(Mutex::new(Vec::with_capacity(8))));
             let description = Description::new("connection", Class::Internal);
-            let registration = node.register_sink(description, arrived.clone()).unwrap();
+            let registration = node.register_delivery(description, arrived.clone()).unwrap();
             test(&node, &arrived);
             drop(registration);
             node.stop().await;
@@ -145,7 +145,7 @@ mod tests {
             spent.hops = 0;
             let route = route!["connection"];
             let undelivered = pass_on(node, &"relay".into(), spent, &route).unwrap_err();
-            assert_eq!(undelivered.notice.reason, Reason::HopsSpent);
+            assert_eq!(undelivered.notice.reason, UndeliverableReason::HopsSpent);
             assert_eq!(undelivered.notice.hop, "relay".into());
             assert_eq!(undelivered.message.onward_route, route!["a"]);
         });

@@ -69,6 +69,6 @@ pub use listener::ChannelListeners;
 pub use opened::OpenedChannels;
 pub use outbound::CHANNEL_OVERHEAD;
 
-pub(crate) use exchange::Terms;
+pub(crate) use exchange::Credentials;
 pub(crate) use initiator::open;
 pub(crate) use listener::listen;

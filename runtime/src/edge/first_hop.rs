@@ -8,7 +8,7 @@ use crate::{address::Address, edge::budget::Budget, trust::origin::Origin};
 
 /// The state of a connection or a channel, told to all who send through it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PathState {
+pub struct LinkState {
     /// Grows each time that what was established is lost: what was sent before may be lost too.
     pub epoch: u64,
     /// Whether it is established now.
@@ -20,17 +20,17 @@ pub struct PathState {
 /// The first hop of a route as its sources see it: the budget that they wait for, and word of
 /// its loss.
 #[derive(Clone, Debug)]
-pub struct Path {
+pub struct FirstHop {
     /// The address of the first hop.
     pub first_hop: Address,
     /// The bytes that may be under way over it.
     pub budget: Budget,
     /// The arbiter on which the first hop lives; its sources belong there too.
     pub arbiter: Option<usize>,
-    pub(crate) state: Option<watch::Receiver<PathState>>,
+    pub(crate) state: Option<watch::Receiver<LinkState>>,
 }
 
-impl Path {
+impl FirstHop {
     /// Decides whether a message can be an answer to what goes out here: over a connection or a
     /// channel only what comes in there. Where a worker of this node sends things on to is known
     /// to it alone, so then it is any message for an address that only the other end was told.
@@ -46,8 +46,8 @@ impl Path {
     }
 
     /// What is known of the first hop at this moment.
-    pub fn state(&self) -> PathState {
-        let local = PathState { epoch: 0, up: true, failure: None };
+    pub fn state(&self) -> LinkState {
+        let local = LinkState { epoch: 0, up: true, failure: None };
         self.state.as_ref().map_or(local, |state| state.borrow().clone())
     }
 
@@ -79,7 +79,7 @@ impl Path {
     }
 
     /// Waits until `condition` holds, or the first hop is gone for good.
-    async fn wait(&mut self, mut condition: impl FnMut(&PathState) -> bool) {
+    async fn wait(&mut self, mut condition: impl FnMut(&LinkState) -> bool) {
         match &mut self.state {
             Some(state) => {
                 // An error says that the first hop is gone.

@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 use crate::{
     address::{route::Route, Address, AddressError},
     limits::{MAX_ADDRESS_BYTES, MAX_HOPS, MAX_ROUTE_ADDRESSES},
-    message::{payload::Payload, Envelope, Kind, Message},
+    message::{payload::Payload, Message, MessageKind, MessageParts},
     trust::origin::Origin,
 };
 
@@ -105,8 +105,8 @@ fn most_field_bytes(message: &Message) -> usize {
 fn write_fields(room: &mut &mut [u8], message: &Message) -> Result<(), ValueWriteError> {
     write::write_array_len(room, 5)?;
     let kind = match message.kind {
-        Kind::Data => 0,
-        Kind::Notice => 1,
+        MessageKind::Data => 0,
+        MessageKind::Notice => 1,
     };
     write::write_uint(room, kind)?;
     write::write_uint(room, message.hops.min(MAX_HOPS).into())?;
@@ -122,7 +122,7 @@ fn write_fields(room: &mut &mut [u8], message: &Message) -> Result<(), ValueWrit
 /// The whole message as one payload; the header is written into the room before the body.
 pub fn encode(message: Message) -> Payload {
     let header = encode_header(&message);
-    let mut payload = message.into_envelope().payload;
+    let mut payload = message.into_parts().payload;
     payload.prepend(&header);
     payload
 }
@@ -142,7 +142,7 @@ pub fn decode(encoded: Payload, origin: Origin) -> Result<Message, DecodeError> 
 /// What stands before the payload.
 #[derive(Clone, Debug)]
 struct Fields {
-    kind: Kind,
+    kind: MessageKind,
     hops: u8,
     onward_route: Route,
     return_route: Route,
@@ -156,7 +156,15 @@ impl Fields {
         let mut payload = encoded;
         payload.narrow(range);
         let permit = None;
-        Message::from(Envelope { kind, hops, onward_route, return_route, payload, origin, permit })
+        Message::from(MessageParts {
+            kind,
+            hops,
+            onward_route,
+            return_route,
+            payload,
+            origin,
+            permit,
+        })
     }
 }
 
@@ -165,8 +173,8 @@ fn decode_fields(rest: &mut &[u8]) -> Result<Fields, DecodeError> {
         return Err(DecodeError::Malformed("array"));
     }
     let kind = match marker(rest, "kind")? {
-        Marker::FixPos(0) => Kind::Data,
-        Marker::FixPos(1) => Kind::Notice,
+        Marker::FixPos(0) => MessageKind::Data,
+        Marker::FixPos(1) => MessageKind::Notice,
         _ => return Err(DecodeError::Malformed("kind")),
     };
     let hops = match marker(rest, "hop counter")? {
@@ -237,7 +245,7 @@ mod tests {
         assert_eq!(decoded.onward_route, message().onward_route);
         assert_eq!(decoded.return_route, message().return_route);
         assert_eq!(decoded.payload, message().payload);
-        assert_eq!((decoded.kind, decoded.hops), (Kind::Data, MAX_HOPS));
+        assert_eq!((decoded.kind, decoded.hops), (MessageKind::Data, MAX_HOPS));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::{
     message::{
         messagepack::{DecodeError, Reader},
         payload::Payload,
-        Envelope, Kind, Message,
+        Message, MessageKind, MessageParts,
     },
 };
 
@@ -16,7 +16,7 @@ use crate::{
 ///
 /// To a remote sender "there is no such worker" and "it is not for you" are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum UndeliverableReason {
     /// No worker that this sender may reach has the address.
     Unreachable,
     /// The connection to the next node is down.
@@ -35,7 +35,7 @@ pub enum Reason {
     Unknown(u8),
 }
 
-impl Reason {
+impl UndeliverableReason {
     /// Its number on the wire.
     pub fn code(self) -> u8 {
         match self {
@@ -64,7 +64,7 @@ impl Reason {
     }
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for UndeliverableReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unreachable => "there is no such worker, or it may not be reached from here",
@@ -79,13 +79,13 @@ impl fmt::Display for Reason {
     }
 }
 
-/// The payload of a [`Kind::Notice`]: which hop could not be passed, and why.
+/// The payload of a [`MessageKind::Notice`]: which hop could not be passed, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
     /// The address that the message could not pass, as the sender wrote it.
     pub hop: Address,
     /// Why.
-    pub reason: Reason,
+    pub reason: UndeliverableReason,
     /// More to it, for a person; empty or short.
     pub detail: String,
 }
@@ -95,7 +95,7 @@ const MAX_DETAIL_BYTES: usize = 200;
 
 impl Notice {
     /// Says that a message could not pass `hop`.
-    pub fn new(hop: Address, reason: Reason) -> Self {
+    pub fn new(hop: Address, reason: UndeliverableReason) -> Self {
         Self { hop, reason, detail: String::new() }
     }
 
@@ -126,7 +126,7 @@ impl Notice {
         let (code, hop) = (u8::try_from(code).ok()?, Address::parse(hop).ok()?);
         // What a peer wrote ends up in logs: control characters are not for them.
         let detail: String = detail.chars().filter(|c| !c.is_control()).collect();
-        Some(Self::new(hop, Reason::from_code(code)).with_detail(detail))
+        Some(Self::new(hop, UndeliverableReason::from_code(code)).with_detail(detail))
     }
 
     fn read(payload: &[u8]) -> Result<(u32, &str, &str), DecodeError> {
@@ -141,12 +141,12 @@ impl Notice {
     /// The message that tells the sender of `undelivered` about it, unless that was a notice
     /// itself or left no way back.
     pub fn about(&self, undelivered: Message) -> Option<Message> {
-        if undelivered.kind == Kind::Notice || undelivered.return_route.is_empty() {
+        if undelivered.kind == MessageKind::Notice || undelivered.return_route.is_empty() {
             return None;
         }
-        let Envelope { return_route, permit, .. } = undelivered.into_envelope();
+        let MessageParts { return_route, permit, .. } = undelivered.into_parts();
         let mut notice = Message::new(return_route, Route::new(), self.encode());
-        notice.kind = Kind::Notice;
+        notice.kind = MessageKind::Notice;
         notice.permit = permit;
         Some(notice)
     }
@@ -170,20 +170,22 @@ mod tests {
     #[test]
     fn a_notice_survives_the_wire() {
         for code in 0..=7 {
-            let notice = Notice::new("outlet".into(), Reason::from_code(code)).with_detail("why");
+            let notice = Notice::new("outlet".into(), UndeliverableReason::from_code(code))
+                .with_detail("why");
             assert_eq!(Notice::decode(&notice.encode()), Some(notice));
         }
     }
 
     #[test]
     fn details_are_cut_at_a_character() {
-        let notice = Notice::new("a".into(), Reason::Overloaded).with_detail("é".repeat(300));
+        let notice =
+            Notice::new("a".into(), UndeliverableReason::Overloaded).with_detail("é".repeat(300));
         assert_eq!(notice.detail.len(), MAX_DETAIL_BYTES);
     }
 
     #[test]
     fn there_is_no_notice_about_a_notice() {
-        let notice = Notice::new("a".into(), Reason::Unreachable);
+        let notice = Notice::new("a".into(), UndeliverableReason::Unreachable);
         let lost = Message::new(route!["a"], route!["sender"], Payload::default());
         let first = notice.about(lost).unwrap();
         assert_eq!(first.onward_route, route!["sender"]);

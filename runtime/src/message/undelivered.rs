@@ -3,7 +3,7 @@
 use crate::{
     address::Address,
     message::{
-        notice::{Notice, Reason},
+        notice::{Notice, UndeliverableReason},
         Message,
     },
 };
@@ -19,7 +19,7 @@ pub struct Undelivered {
 
 impl Undelivered {
     /// Says that `message` could not pass `hop`.
-    pub fn new(message: Message, hop: &Address, reason: Reason) -> Box<Self> {
+    pub fn new(message: Message, hop: &Address, reason: UndeliverableReason) -> Box<Self> {
         Box::new(Self { message, notice: Notice::new(hop.clone(), reason) })
     }
 }

@@ -32,14 +32,14 @@ impl Directory {
     /// Gives the entry its address, which is taken until the registration is dropped.
     ///
     /// # Errors
-    /// If the address is none or taken.
+    /// If the address is invalid or already in use.
     pub(crate) fn register(self: &Arc<Self>, entry: Entry) -> Result<Registration> {
         entry.address.validate()?;
         self.check_free(&entry.address)?;
         let entry = Arc::new(entry);
         let inserted = self.table.insert(entry.address.clone(), entry.clone());
         inserted.map_err(|entry| Error::AddressInUse(entry.address.clone()))?;
-        if entry.class == Class::Listener {
+        if entry.class == Class::ChannelListener {
             self.channel_listeners.fetch_add(1, Ordering::AcqRel);
         }
         Ok(Registration { entry, directory: self.clone(), attached: true })
@@ -67,7 +67,7 @@ impl Directory {
     pub(crate) fn remove(&self, entry: &Arc<Entry>) {
         let same = |found: &Entry| std::ptr::eq(found, Arc::as_ptr(entry));
         let removed = self.table.remove(&entry.address, same);
-        if removed.is_some() && entry.class == Class::Listener {
+        if removed.is_some() && entry.class == Class::ChannelListener {
             self.channel_listeners.fetch_sub(1, Ordering::AcqRel);
         }
     }
@@ -151,13 +151,13 @@ mod tests {
     use super::*;
     use crate::{
         message::{undelivered::Undelivered, Message},
-        node::entry::{Description, Sink},
+        node::entry::{Deliver, Description},
     };
 
     /// Takes everything.
     struct Anything;
 
-    impl Sink for Anything {
+    impl Deliver for Anything {
         fn deliver(&self, _: &Entry, _: Message) -> Result<(), Box<Undelivered>> {
             Ok(())
         }
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn channel_listeners_are_counted_while_they_are_registered() {
         let directory = Arc::new(Directory::default());
-        let listener = directory.register(entry("listener", Class::Listener)).unwrap();
+        let listener = directory.register(entry("listener", Class::ChannelListener)).unwrap();
         assert!(directory.has_channel_listener());
         directory.stop(listener.entry());
         drop(listener);

@@ -12,15 +12,15 @@ use std::{
 use crate::{
     address::Address,
     lock::Lock,
-    trust::{origin::Destinations, reachability::Listening, refusal_log::Complaints},
+    trust::{origin::HubGrants, reachability::Listening, refusal_log::RefusalLog},
 };
 
 /// What a node knows of the ways into it.
 #[derive(Debug, Default)]
 pub(super) struct Doors {
     listeners: Lock<Vec<Listening>>,
-    destinations: Lock<HashMap<Address, Arc<Destinations>>>,
-    pub(super) refusals: Arc<Complaints>,
+    grants: Lock<HashMap<Address, Arc<HubGrants>>>,
+    pub(super) refusals: Arc<RefusalLog>,
     announced: AtomicBool,
 }
 
@@ -36,19 +36,19 @@ impl Doors {
     }
 
     /// What the peer that was dialled at `dialled` may reach.
-    pub(super) fn destinations(&self, dialled: &Address) -> Arc<Destinations> {
-        let mut all = self.destinations.lock();
+    pub(super) fn hub_grants(&self, dialled: &Address) -> Arc<HubGrants> {
+        let mut all = self.grants.lock();
         all.entry(dialled.clone()).or_default().clone()
     }
 
     /// Drops what is kept for an address that nobody dials again.
     pub(super) fn forget(&self, dialled: &Address) {
-        self.destinations.lock().remove(dialled);
+        self.grants.lock().remove(dialled);
     }
 
     /// What each dialled peer may reach, sorted by the address that was dialled.
-    pub(super) fn dialled(&self) -> Vec<(Address, Arc<Destinations>)> {
-        let all = self.destinations.lock();
+    pub(super) fn dialled(&self) -> Vec<(Address, Arc<HubGrants>)> {
+        let all = self.grants.lock();
         let mut all: Vec<_> = all.iter().map(|(at, may)| (at.clone(), may.clone())).collect();
         all.sort_by(|one, other| one.0.cmp(&other.0));
         all

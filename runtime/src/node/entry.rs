@@ -18,7 +18,7 @@ use crate::{
     address::Address,
     edge::{
         budget::Budget,
-        first_hop::{Path, PathState},
+        first_hop::{FirstHop, LinkState},
     },
     limits::EDGE_BUDGET_BYTES,
     lock::Lock,
@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Takes messages for one address. It is called on the arbiter of its entry, if that has one.
-pub trait Sink: Send + Sync {
+pub trait Deliver: Send + Sync {
     /// Takes the message, of which the entry's address was taken off the onward route.
     ///
     /// # Errors
@@ -39,15 +39,15 @@ pub trait Sink: Send + Sync {
 /// the arbiter of the worker's entry, where they need not wait for the worker's turn.
 ///
 /// What it routes may come back to it before it returns.
-pub trait Front: Send + Sync {
+pub trait Interceptor: Send + Sync {
     /// Takes the message, or gives back one that is for the worker.
     fn take(&self, message: Message) -> Option<Message>;
 }
 
 /// A sink whose messages an interceptor sees first.
-pub(crate) struct Fronted<S>(pub(crate) Arc<dyn Front>, pub(crate) S);
+pub(crate) struct Intercepted<S>(pub(crate) Arc<dyn Interceptor>, pub(crate) S);
 
-impl<S: Sink> Sink for Fronted<S> {
+impl<S: Deliver> Deliver for Intercepted<S> {
     fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
         match self.0.take(message) {
             Some(message) => self.1.deliver(entry, message),
@@ -70,9 +70,9 @@ pub struct Entry {
     pub arbiter: Option<usize>,
     /// The bytes that may wait for it.
     pub budget: Budget,
-    pub(crate) sink: Box<dyn Sink>,
+    pub(crate) sink: Box<dyn Deliver>,
     pub(crate) access: Option<AccessRule>,
-    pub(crate) state: Option<watch::Receiver<PathState>>,
+    pub(crate) state: Option<watch::Receiver<LinkState>>,
     pub(crate) life: Arc<Life>,
     /// Whether it only stands for another entry.
     pub(crate) is_alias: bool,
@@ -82,9 +82,13 @@ pub struct Entry {
 
 impl Entry {
     /// Puts a worker as described, with its sink, into an entry.
-    pub(crate) fn new(description: Description, sink: impl Sink + 'static, is_alias: bool) -> Self {
-        let sink: Box<dyn Sink> = match description.front {
-            Some(front) => Box::new(Fronted(front, sink)),
+    pub(crate) fn new(
+        description: Description,
+        sink: impl Deliver + 'static,
+        is_alias: bool,
+    ) -> Self {
+        let sink: Box<dyn Deliver> = match description.interceptor {
+            Some(interceptor) => Box::new(Intercepted(interceptor, sink)),
             None => Box::new(sink),
         };
         Self {
@@ -102,8 +106,8 @@ impl Entry {
     }
 
     /// The entry as the first hop of a source's route.
-    pub fn path(&self) -> Path {
-        Path {
+    pub fn path(&self) -> FirstHop {
+        FirstHop {
             first_hop: self.address.clone(),
             budget: self.budget.clone(),
             arbiter: self.arbiter,
@@ -189,11 +193,11 @@ pub struct Description {
     /// The bytes that may wait for it.
     pub budget: Budget,
     /// For connections and channels: their state as their sources watch it.
-    pub state: Option<watch::Receiver<PathState>>,
+    pub state: Option<watch::Receiver<LinkState>>,
     /// The worker's own access rule.
     pub access: Option<AccessRule>,
     /// What sees its messages before they enter its inbox.
-    pub front: Option<Arc<dyn Front>>,
+    pub interceptor: Option<Arc<dyn Interceptor>>,
     pub(crate) life: Arc<Life>,
 }
 
@@ -207,7 +211,7 @@ impl Description {
             budget: Budget::new(EDGE_BUDGET_BYTES),
             state: None,
             access: None,
-            front: None,
+            interceptor: None,
             life: Arc::default(),
         }
     }
@@ -228,15 +232,15 @@ impl Description {
 
     /// The same with a state that sources can watch.
     #[must_use]
-    pub fn with_state(mut self, state: watch::Receiver<PathState>) -> Self {
+    pub fn with_state(mut self, state: watch::Receiver<LinkState>) -> Self {
         self.state = Some(state);
         self
     }
 
     /// The same with an interceptor.
     #[must_use]
-    pub fn behind(mut self, front: Arc<dyn Front>) -> Self {
-        self.front = Some(front);
+    pub fn intercepted_by(mut self, interceptor: Arc<dyn Interceptor>) -> Self {
+        self.interceptor = Some(interceptor);
         self
     }
 

@@ -7,31 +7,40 @@ use std::{
 
 use crate::{
     address::{route::Route, Address},
-    edge::first_hop::Path,
+    edge::first_hop::FirstHop,
     error::{Error, Result},
     message::{
         body::{encode, Body},
-        notice::{Notice, Reason},
+        notice::{Notice, UndeliverableReason},
         undelivered::Undelivered,
         Message,
     },
     node::{
         directory::Registration,
-        entry::{AccessRule, Description, Entry, ReplyAddress, Sink},
+        entry::{AccessRule, Deliver, Description, Entry, ReplyAddress},
         router::Forward,
         Node,
     },
     trust::{
         origin::Origin,
-        reachability::{admit, Class, Rule},
+        reachability::{admit, Class, ReachabilityRule},
     },
 };
+
+/// Who chose the next hop of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextHop {
+    /// The message did: the rules of reachability decide whether its origin may reach the hop.
+    Checked,
+    /// This node did, so the rules do not apply to that hop.
+    Chosen,
+}
 
 impl Node {
     /// Moves a message to the next address of its onward route; if it cannot be delivered, its
     /// sender is told. This is the path of everything that comes from outside.
     pub fn route(&self, message: Message) {
-        if let Err(undelivered) = self.try_route(message) {
+        if let Err(undelivered) = self.try_route(message, NextHop::Checked) {
             self.bounce(undelivered);
         }
     }
@@ -40,34 +49,25 @@ impl Node {
     ///
     /// # Errors
     /// Gives the message back with the hop that it could not pass and the reason.
-    pub fn try_route(&self, message: Message) -> Result<(), Box<Undelivered>> {
-        self.deliver(message, true)
-    }
-
-    /// As [`Node::try_route`], for a message whose next hop was chosen by this node: the rules of
-    /// reachability do not apply to that hop.
-    ///
-    /// # Errors
-    /// As [`Node::try_route`].
-    pub fn try_route_chosen(&self, message: Message) -> Result<(), Box<Undelivered>> {
-        self.deliver(message, false)
-    }
-
-    fn deliver(&self, mut message: Message, check: bool) -> Result<(), Box<Undelivered>> {
+    pub fn try_route(
+        &self,
+        mut message: Message,
+        next_hop: NextHop,
+    ) -> Result<(), Box<Undelivered>> {
         let Some(address) = message.onward_route.pop_front() else {
-            let notice = Notice::new("end-of-route".into(), Reason::Unreachable);
+            let notice = Notice::new("end-of-route".into(), UndeliverableReason::Unreachable);
             return Err(Box::new(Undelivered { message, notice }));
         };
-        let checked = check && !message.origin.is_local();
+        let checked = next_hop == NextHop::Checked && !message.origin.is_local();
         let Some(entry) = self.find_or_dial(&address, checked) else {
             message.onward_route.push_front(address.clone());
-            return Err(Undelivered::new(message, &address, Reason::Unreachable));
+            return Err(Undelivered::new(message, &address, UndeliverableReason::Unreachable));
         };
         if checked {
             if let Err(rule) = self.admit(&entry, &message.origin) {
                 self.refuse(rule, &address, &message.origin);
                 message.onward_route.push_front(address.clone());
-                return Err(Undelivered::new(message, &address, Reason::Unreachable));
+                return Err(Undelivered::new(message, &address, UndeliverableReason::Unreachable));
             }
         }
         self.hand_over(entry, message)
@@ -127,13 +127,13 @@ impl Node {
     /// the order in which it came.
     ///
     /// # Errors
-    /// As [`Node::register_sink`].
+    /// As [`Node::register_delivery`].
     pub fn register_again(
         &self,
         description: Description,
         worker: &Registration,
     ) -> Result<Registration> {
-        self.register_sink(description, self.alias(worker.entry()))
+        self.register_delivery(description, self.alias(worker.entry()))
     }
 
     fn alias(&self, worker: &Arc<Entry>) -> Alias {
@@ -146,7 +146,7 @@ impl Node {
         }
         address.dial_parts()?;
         if remote {
-            let rule = Rule::OnlyLocalRoutesDial;
+            let rule = ReachabilityRule::OnlyLocalRoutesDial;
             let what = format_args!("refused to dial {address} for a message from outside");
             self.shared.doors.refusals.warn(rule.name(), what);
             return None;
@@ -165,15 +165,15 @@ impl Node {
         dialer.ok_or_else(|| Error::NoTransport(address.clone()))?.dial(self, address)
     }
 
-    fn admit(&self, entry: &Entry, origin: &Origin) -> Result<(), Rule> {
+    fn admit(&self, entry: &Entry, origin: &Origin) -> Result<(), ReachabilityRule> {
         admit(&entry.address, entry.class, origin, self.is_guarded())?;
         match &entry.access {
-            Some(rule) if !permits(rule, entry, origin) => Err(Rule::WorkerRefused),
+            Some(rule) if !permits(rule, entry, origin) => Err(ReachabilityRule::WorkerRefused),
             _ => Ok(()),
         }
     }
 
-    fn refuse(&self, rule: Rule, address: &Address, origin: &Origin) {
+    fn refuse(&self, rule: ReachabilityRule, address: &Address, origin: &Origin) {
         let what = format_args!("refused a message from {origin} to \"{address}\"");
         self.shared.doors.refusals.warn(rule.name(), what);
     }
@@ -187,7 +187,7 @@ impl Node {
             log::debug!("dropped a message that nobody waits for: {notice}");
             return;
         };
-        if let Err(undelivered) = self.try_route_chosen(reply) {
+        if let Err(undelivered) = self.try_route(reply, NextHop::Chosen) {
             let lost = undelivered.notice;
             log::debug!("nobody could be told of {notice}, because of {lost}");
         }
@@ -195,13 +195,13 @@ impl Node {
 
     /// Sends a message made here.
     pub(crate) fn send_message(&self, message: Message) -> Result<()> {
-        self.try_route(message).map_err(|undelivered| self.report(undelivered))
+        self.try_route(message, NextHop::Checked).map_err(|undelivered| self.report(undelivered))
     }
 
-    /// Sends on a message that somebody else made, `chosen` as in [`Node::try_route_chosen`]. Its
-    /// sender is told when it cannot be delivered, on this node too; the caller gets an error.
-    pub(crate) fn forward_message(&self, message: Message, chosen: bool) -> Result<()> {
-        self.deliver(message, !chosen).map_err(|undelivered| {
+    /// Sends on a message that somebody else made. Its sender is told when it cannot be delivered, on
+    /// this node too; the caller gets an error.
+    pub(crate) fn forward_message(&self, message: Message, next_hop: NextHop) -> Result<()> {
+        self.try_route(message, next_hop).map_err(|undelivered| {
             let notice = undelivered.notice.clone();
             self.bounce(undelivered);
             Error::Undeliverable(notice)
@@ -239,7 +239,7 @@ impl Node {
     ///
     /// # Errors
     /// If the route is none, or its first hop does not exist and cannot be dialled.
-    pub fn path(&self, route: &Route) -> Result<Path> {
+    pub fn path(&self, route: &Route) -> Result<FirstHop> {
         route.validate()?;
         let first = route.first().ok_or(Error::EmptyRoute)?;
         if let Some(entry) = self.shared.directory.find(first) {
@@ -267,11 +267,13 @@ struct Alias {
     worker: Weak<Entry>,
 }
 
-impl Sink for Alias {
+impl Deliver for Alias {
     fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
         match self.worker.upgrade() {
             Some(worker) => self.node.hand_over(worker, message),
-            None => Err(Undelivered::new(message, &entry.address, Reason::WorkerStopped)),
+            None => {
+                Err(Undelivered::new(message, &entry.address, UndeliverableReason::WorkerStopped))
+            }
         }
     }
 }

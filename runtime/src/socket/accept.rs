@@ -7,7 +7,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::trust::refusal_log::Complaints;
+use crate::trust::refusal_log::RefusalLog;
 
 /// The pause after an attempt that failed. Descriptors ran out, most likely: connections that end
 /// free some.
@@ -21,7 +21,7 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(50);
 pub async fn accept_all(
     listener: std::net::TcpListener,
     who: &str,
-    log: &Complaints,
+    log: &RefusalLog,
     mut serve: impl FnMut(TcpStream, SocketAddr),
 ) -> io::Error {
     let listener = match TcpListener::from_std(listener) {
@@ -53,7 +53,7 @@ mod tests {
             listener.set_nonblocking(true).unwrap();
             let address = listener.local_addr().unwrap();
             let (sender, mut served) = tokio::sync::mpsc::unbounded_channel();
-            let log = Complaints::default();
+            let log = RefusalLog::default();
             let accepting = accept_all(listener, "the test", &log, |_, peer| {
                 let _ = sender.send(peer);
             });

@@ -53,7 +53,7 @@ pub enum Door {
         /// The address that was dialled.
         dialled: Address,
         /// Workers that a forwarder at the peer may deliver to.
-        destinations: Arc<Destinations>,
+        grants: Arc<HubGrants>,
     },
     /// A secure channel whose peer was verified.
     Channel {
@@ -62,7 +62,7 @@ pub enum Door {
         /// The address of the encryptor on this node, which leads back to the peer.
         channel: Address,
         /// For a channel that this node opened: what the peer may reach once it was asked to forward, as any hub's.
-        destinations: Option<Arc<Destinations>>,
+        grants: Option<Arc<HubGrants>>,
     },
 }
 
@@ -120,12 +120,12 @@ impl fmt::Display for Origin {
 /// The workers that the peer of an outgoing connection may deliver to, because a forwarder
 /// there was asked for. It outlives the connection, which may be lost and made again.
 #[derive(Debug, Default)]
-pub struct Destinations {
+pub struct HubGrants {
     workers: SharedLock<HashSet<Address>>,
     used: AtomicBool,
 }
 
-impl Destinations {
+impl HubGrants {
     /// Permits one more worker.
     pub fn permit(&self, worker: Address) {
         let mut workers = self.workers.write();

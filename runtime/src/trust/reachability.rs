@@ -4,7 +4,7 @@
 //! |---|---|---|---|---|
 //! | [`Class::Internal`] | yes | no | no | no |
 //! | [`Class::Reply`] | yes | yes | yes | yes |
-//! | [`Class::Listener`] | yes | yes | yes | if it is a forwarder's destination |
+//! | [`Class::ChannelListener`] | yes | yes | yes | if it is a forwarder's destination |
 //! | [`Class::Service`], [`Class::Forwarder`] | yes | yes | yes | no |
 //! | [`Class::User`] | yes | yes | if exposed, or loopback and no secure channel listener | if it is a forwarder's destination |
 //!
@@ -12,7 +12,7 @@
 
 pub mod listing;
 
-pub use listing::{Listening, Reach, Reachability, Reachable, Source};
+pub use listing::{Entrance, Listening, Reach, Reachability, Reachable};
 
 use std::fmt;
 
@@ -29,7 +29,7 @@ pub enum Class {
     /// An address of 128 random bits, told only to those who are to answer.
     Reply,
     /// A secure channel listener: it trusts nobody before the handshake.
-    Listener,
+    ChannelListener,
     /// A service for anybody, such as the forwarding service.
     Service,
     /// A forwarder, which delivers to the peer that asked for it.
@@ -40,7 +40,7 @@ pub enum Class {
 
 /// Why a message was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rule {
+pub enum ReachabilityRule {
     /// Internal workers are for this node alone.
     InternalIsLocal,
     /// Only routes that were built on this node dial.
@@ -54,7 +54,7 @@ pub enum Rule {
     WorkerRefused,
 }
 
-impl Rule {
+impl ReachabilityRule {
     /// All rules, in the order of their counters.
     pub const ALL: [Self; 5] = [
         Self::InternalIsLocal,
@@ -76,7 +76,7 @@ impl Rule {
     }
 }
 
-impl fmt::Display for Rule {
+impl fmt::Display for ReachabilityRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -88,29 +88,37 @@ impl fmt::Display for Rule {
 /// are meant to be reached through that alone.
 ///
 /// # Errors
-/// The [`Rule`] that refuses.
-pub fn admit(address: &Address, class: Class, origin: &Origin, guarded: bool) -> Result<(), Rule> {
+/// The [`ReachabilityRule`] that refuses.
+pub fn admit(
+    address: &Address,
+    class: Class,
+    origin: &Origin,
+    guarded: bool,
+) -> Result<(), ReachabilityRule> {
     let Origin::Remote(ingress) = origin else { return Ok(()) };
     match (class, &ingress.door) {
-        (Class::Internal, _) => Err(Rule::InternalIsLocal),
+        (Class::Internal, _) => Err(ReachabilityRule::InternalIsLocal),
         (Class::Reply, _) => Ok(()),
         // A hub that is reached through a channel is a hub.
-        (_, Door::Channel { destinations: Some(hub), .. }) if hub.is_used() => {
-            let open = matches!(class, Class::Listener | Class::User) && hub.contains(address);
-            open.then_some(()).ok_or(Rule::NotADestination)
+        (_, Door::Channel { grants: Some(hub), .. }) if hub.is_used() => {
+            let open =
+                matches!(class, Class::ChannelListener | Class::User) && hub.contains(address);
+            open.then_some(()).ok_or(ReachabilityRule::NotADestination)
         }
         (_, Door::Channel { .. }) => Ok(()),
-        (Class::Listener | Class::Service | Class::Forwarder, Door::Listener { .. }) => Ok(()),
+        (Class::ChannelListener | Class::Service | Class::Forwarder, Door::Listener { .. }) => {
+            Ok(())
+        }
         (Class::User, Door::Listener { loopback, exposed }) => {
             let open = exposed.contains(address) || (*loopback && !guarded);
-            open.then_some(()).ok_or(Rule::NotExposed)
+            open.then_some(()).ok_or(ReachabilityRule::NotExposed)
         }
-        (Class::Listener | Class::User, Door::Outgoing { destinations, .. })
-            if destinations.contains(address) =>
+        (Class::ChannelListener | Class::User, Door::Outgoing { grants, .. })
+            if grants.contains(address) =>
         {
             Ok(())
         }
-        (_, Door::Outgoing { .. }) => Err(Rule::NotADestination),
+        (_, Door::Outgoing { .. }) => Err(ReachabilityRule::NotADestination),
     }
 }
 
@@ -119,7 +127,7 @@ mod tests {
     use super::*;
     use crate::{
         address::identifier::Identifier,
-        trust::origin::{Destinations, Ingress},
+        trust::origin::{HubGrants, Ingress},
     };
     use std::{collections::HashSet, sync::Arc};
 
@@ -133,31 +141,31 @@ mod tests {
     }
 
     fn outgoing(destination: &str) -> Origin {
-        let destinations = Arc::new(Destinations::default());
-        destinations.permit(destination.into());
-        from(Door::Outgoing { dialled: "tcp#hub:4000".into(), destinations })
+        let grants = Arc::new(HubGrants::default());
+        grants.permit(destination.into());
+        from(Door::Outgoing { dialled: "tcp#hub:4000".into(), grants })
     }
 
     fn channel() -> Origin {
         let peer = Identifier::from_bytes([7; 32]);
-        from(Door::Channel { peer, channel: "channel".into(), destinations: None })
+        from(Door::Channel { peer, channel: "channel".into(), grants: None })
     }
 
     /// A channel that this node opened, to a peer that forwards to `destination`.
     fn hub_channel(destination: Option<&str>) -> Origin {
-        let destinations = Arc::new(Destinations::default());
+        let grants = Arc::new(HubGrants::default());
         if let Some(destination) = destination {
-            destinations.permit(destination.into());
+            grants.permit(destination.into());
         }
         let peer = Identifier::from_bytes([7; 32]);
-        let destinations = Some(destinations);
-        from(Door::Channel { peer, channel: "channel".into(), destinations })
+        let grants = Some(grants);
+        from(Door::Channel { peer, channel: "channel".into(), grants })
     }
 
     #[test]
     fn a_hub_that_is_reached_through_a_channel_has_the_rights_of_a_hub() {
-        use Class::{Forwarder, Internal, Listener, Reply, Service, User};
-        let classes = [Internal, Reply, Listener, Service, Forwarder, User];
+        use Class::{ChannelListener, Forwarder, Internal, Reply, Service, User};
+        let classes = [Internal, Reply, ChannelListener, Service, Forwarder, User];
         for class in classes {
             for destination in ["w", "other"] {
                 let of = |origin| admit(&"w".into(), class, &origin, true);
@@ -171,7 +179,7 @@ mod tests {
 
     #[test]
     fn the_table_of_the_module_is_what_admit_decides() {
-        use Class::{Forwarder, Internal, Listener, Reply, Service, User};
+        use Class::{ChannelListener, Forwarder, Internal, Reply, Service, User};
         let origins = [
             Origin::Local,
             channel(),
@@ -186,7 +194,7 @@ mod tests {
         let table = [
             (Internal, no, [yes, no, no, no, no, no, no]),
             (Reply, no, [yes, yes, yes, yes, yes, yes, yes]),
-            (Listener, no, [yes, yes, yes, yes, yes, no, yes]),
+            (ChannelListener, no, [yes, yes, yes, yes, yes, no, yes]),
             (Service, no, [yes, yes, yes, yes, yes, no, no]),
             (Forwarder, no, [yes, yes, yes, yes, yes, no, no]),
             (User, no, [yes, yes, no, yes, yes, no, yes]),

@@ -8,12 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{limits::COMPLAINT_RATE, lock::Lock, trust::rate::TokenBucket};
+use crate::{limits::REFUSAL_LOG_RATE, lock::Lock, trust::rate::TokenBucket};
 
 /// How often each rule has refused, by the rule's name. See
 /// [`Node::refusals`](crate::Node::refusals).
 #[derive(Debug, Default)]
-pub struct Complaints(Lock<HashMap<&'static str, Count>>);
+pub struct RefusalLog(Lock<HashMap<&'static str, Count>>);
 
 #[derive(Debug, Default)]
 struct Count {
@@ -23,7 +23,7 @@ struct Count {
     silent: u64,
 }
 
-impl Complaints {
+impl RefusalLog {
     /// Counts a refusal by `rule` and logs it as a warning, unless many were of late.
     pub fn warn(&self, rule: &'static str, what: fmt::Arguments<'_>) {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -45,7 +45,7 @@ impl Complaints {
         let mut tallies = self.0.lock();
         let tally = tallies.entry(rule).or_default();
         tally.count += 1;
-        if !tally.lines.take(COMPLAINT_RATE, now) {
+        if !tally.lines.take(REFUSAL_LOG_RATE, now) {
             tally.silent += 1;
             return None;
         }
@@ -59,11 +59,14 @@ mod tests {
 
     #[test]
     fn refusals_are_all_counted_and_after_a_few_one_a_second_of_each_rule_is_logged() {
-        let (complaints, few) = (Complaints::default(), u64::from(COMPLAINT_RATE.burst));
-        let at = |rule, seconds| complaints.count(rule, Duration::from_secs(seconds));
+        let (refusal_log, few) = (RefusalLog::default(), u64::from(REFUSAL_LOG_RATE.burst));
+        let at = |rule, seconds| refusal_log.count(rule, Duration::from_secs(seconds));
         assert!((0..few).all(|_| at("a", 0) == Some(0)));
         assert_eq!([at("a", 0), at("a", 0), at("b", 0)], [None, None, Some(0)]);
         assert_eq!([at("a", 1), at("a", 1), at("a", 2)], [Some(2), None, Some(1)]);
-        assert_eq!([complaints.by("a"), complaints.by("b"), complaints.by("c")], [few + 5, 1, 0]);
+        assert_eq!(
+            [refusal_log.by("a"), refusal_log.by("b"), refusal_log.by("c")],
+            [few + 5, 1, 0]
+        );
     }
 }

@@ -15,14 +15,14 @@ use crate::{
     lock::Lock,
     message::{
         body::Body,
-        notice::{Notice, Reason},
+        notice::{Notice, UndeliverableReason},
         undelivered::Undelivered,
-        Kind, Message,
+        Message, MessageKind,
     },
     node::{
         builder::NodeBuilder,
         directory::Registration,
-        entry::{Description, Entry, Sink},
+        entry::{Deliver, Description, Entry},
         Node,
     },
     trust::reachability::{Class, Reachability},
@@ -59,7 +59,7 @@ impl Context {
     /// A context at an address of the caller's choice, reached as a worker of that name is.
     ///
     /// # Errors
-    /// If the address is none or taken.
+    /// If the address is invalid or already in use.
     pub fn named(node: &Node, address: impl Into<Address>) -> Result<Self> {
         Self::register_at(node, Description::new(address, Class::User))
     }
@@ -68,7 +68,7 @@ impl Context {
         // Unbounded in number; what waits in it holds its bytes of its edge's budget.
         let (sender, mailbox) = mpsc::unbounded_channel();
         let recipient = Recipient::new(node, &description);
-        let registration = node.register_sink(description, Queue(sender))?;
+        let registration = node.register_delivery(description, Queue(sender))?;
         Ok(Self { node: node.clone(), registration, recipient, mailbox })
     }
 
@@ -124,7 +124,7 @@ impl Context {
     /// Starts an actor as the worker at `address`: see [`Node::start_worker`].
     ///
     /// # Errors
-    /// If the address is none or taken.
+    /// If the address is invalid or already in use.
     pub fn start_worker<A, M>(&self, address: impl Into<Address>, actor: A) -> Result<()>
     where
         A: Actor<Context = ActorContext<A>> + Handler<Routed<M>> + Send,
@@ -136,7 +136,7 @@ impl Context {
     /// Gives an actor that already runs an address: see [`Node::register`].
     ///
     /// # Errors
-    /// If the address is none or taken.
+    /// If the address is invalid or already in use.
     pub fn register<A, M>(&self, address: impl Into<Address>, actor: Addr<A>) -> Result<()>
     where
         A: Actor<Context = ActorContext<A>> + Handler<Routed<M>>,
@@ -208,7 +208,7 @@ impl Node {
         let description = Description::new(Address::random(), Class::Reply);
         let recipient = Recipient::new(self, &description);
         let once = Once(Lock::new(Some(sender)));
-        let registration = self.register_sink(description, once)?;
+        let registration = self.register_delivery(description, once)?;
         self.send_from(registration.address(), route, body).await?;
         let answered = timeout(ASK_TIMEOUT, answer).await;
         let message = answered
@@ -220,9 +220,9 @@ impl Node {
 
 /// Opens an envelope that arrived at a context.
 fn open<M: Body>(recipient: &Arc<Recipient>, message: Message) -> Result<Routed<M>> {
-    if message.kind == Kind::Notice && !M::RAW {
+    if message.kind == MessageKind::Notice && !M::RAW {
         let notice = Notice::decode(&message.payload);
-        let unreadable = || Notice::new("?".into(), Reason::Unknown(u8::MAX));
+        let unreadable = || Notice::new("?".into(), UndeliverableReason::Unknown(u8::MAX));
         return Err(Error::Undeliverable(notice.unwrap_or_else(unreadable)));
     }
     let from = message.return_route.to_string();
@@ -236,24 +236,26 @@ fn open<M: Body>(recipient: &Arc<Recipient>, message: Message) -> Result<Routed<
 /// The sink of a context.
 struct Queue(mpsc::UnboundedSender<Message>);
 
-impl Sink for Queue {
+impl Deliver for Queue {
     fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
-        self.0
-            .send(message)
-            .map_err(|unsent| Undelivered::new(unsent.0, &entry.address, Reason::WorkerStopped))
+        self.0.send(message).map_err(|unsent| {
+            Undelivered::new(unsent.0, &entry.address, UndeliverableReason::WorkerStopped)
+        })
     }
 }
 
 /// The sink of one question: it takes one answer.
 struct Once(Lock<Option<oneshot::Sender<Message>>>);
 
-impl Sink for Once {
+impl Deliver for Once {
     fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
         let sender = self.0.lock().take();
         let unsent = match sender {
             Some(sender) => sender.send(message),
             None => Err(message),
         };
-        unsent.map_err(|message| Undelivered::new(message, &entry.address, Reason::WorkerStopped))
+        unsent.map_err(|message| {
+            Undelivered::new(message, &entry.address, UndeliverableReason::WorkerStopped)
+        })
     }
 }

@@ -26,8 +26,8 @@ use actix::{
 
 use crate::{
     lock::Lock,
-    message::{body::Body, notice::Reason, undelivered::Undelivered, Message},
-    node::entry::{Entry, Sink},
+    message::{body::Body, notice::UndeliverableReason, undelivered::Undelivered, Message},
+    node::entry::{Deliver, Entry},
     worker::{mailbox::open_for, recipient::Recipient, routed::Routed},
 };
 
@@ -64,10 +64,14 @@ impl<M> Inbox<M> {
     }
 }
 
-impl<M: Body> Sink for Arc<Inbox<M>> {
+impl<M: Body> Deliver for Arc<Inbox<M>> {
     fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
         if self.closed.load(Ordering::Acquire) {
-            return Err(Undelivered::new(message, &entry.address, Reason::WorkerStopped));
+            return Err(Undelivered::new(
+                message,
+                &entry.address,
+                UndeliverableReason::WorkerStopped,
+            ));
         }
         let Some(routed) = open_for(&self.recipient, message)? else { return Ok(()) };
         let mut queue = self.queue.lock();

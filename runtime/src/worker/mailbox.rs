@@ -14,13 +14,13 @@ use tokio::sync::oneshot;
 use crate::{
     message::{
         body::Body,
-        notice::{Notice, Reason},
+        notice::{Notice, UndeliverableReason},
         undelivered::Undelivered,
-        Kind, Message,
+        Message, MessageKind,
     },
     node::{
         directory::Registration,
-        entry::{Entry, Sink},
+        entry::{Deliver, Entry},
     },
     worker::{recipient::Recipient, routed::Routed},
 };
@@ -29,7 +29,7 @@ use crate::{
 /// registration in its state, so that the address ends with the actor.
 #[derive(Debug, actix::Message)]
 #[rtype(result = "()")]
-pub struct Adopt(pub Registration);
+pub struct Registered(pub Registration);
 
 /// The sink of an actor that was started elsewhere: its mailbox, with the body decoded before.
 pub(crate) struct Mailbox<A: Actor, M> {
@@ -44,7 +44,7 @@ impl<A: Actor, M> Mailbox<A, M> {
     }
 }
 
-impl<A, M> Sink for Mailbox<A, M>
+impl<A, M> Deliver for Mailbox<A, M>
 where
     A: Actor + Handler<Routed<M>>,
     A::Context: ToEnvelope<A, Routed<M>>,
@@ -52,7 +52,11 @@ where
 {
     fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
         if !self.actor.connected() {
-            return Err(Undelivered::new(message, &entry.address, Reason::WorkerStopped));
+            return Err(Undelivered::new(
+                message,
+                &entry.address,
+                UndeliverableReason::WorkerStopped,
+            ));
         }
         if let Some(routed) = open_for::<M>(&self.recipient, message)? {
             // The permit in the message bounds the mailbox, which its own capacity would not.
@@ -69,7 +73,7 @@ pub(crate) fn open_for<M: Body>(
     recipient: &Arc<Recipient>,
     message: Message,
 ) -> Result<Option<Routed<M>>, Box<Undelivered>> {
-    if message.kind == Kind::Notice && !M::RAW {
+    if message.kind == MessageKind::Notice && !M::RAW {
         if let Some(notice) = Notice::decode(&message.payload) {
             log::warn!("a message from {} could not be delivered: {notice}", recipient.address);
         }

@@ -10,11 +10,12 @@ use crate::{
     error::{Error, Result},
     message::{
         body::{encode, Body},
-        notice::{Notice, Reason},
+        notice::{Notice, UndeliverableReason},
         payload::Payload,
         undelivered::Undelivered,
-        Kind, Message,
+        Message, MessageKind,
     },
+    node::routing::NextHop,
     trust::origin::Origin,
     worker::recipient::Recipient,
 };
@@ -64,7 +65,9 @@ impl<M: Body> Routed<M> {
             // Raw bodies are the payload itself, so this holds for each of them.
             return match body {
                 Ok(body) => Ok(Self { body, delivery }),
-                Err(_) => Err(delivery.refuse(Reason::BodyNotUnderstood, String::new())),
+                Err(_) => {
+                    Err(delivery.refuse(UndeliverableReason::BodyNotUnderstood, String::new()))
+                }
             };
         }
         let payload = std::mem::take(&mut message.payload);
@@ -76,7 +79,7 @@ impl<M: Body> Routed<M> {
             Ok(Err(error)) => error.to_string(),
             Err(_) => "its decoder panicked".into(),
         };
-        Err(delivery.refuse(Reason::BodyNotUnderstood, why))
+        Err(delivery.refuse(UndeliverableReason::BodyNotUnderstood, why))
     }
 
     /// The body.
@@ -117,7 +120,7 @@ impl<M: Body> Routed<M> {
     }
 
     /// Whether it is data, or a notice about an earlier message (for raw workers alone).
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> MessageKind {
         self.delivery.held().message.kind
     }
 
@@ -139,7 +142,7 @@ impl<M: Body> Routed<M> {
     /// If there is no further address, the hop counter is spent, or the next hop does not take it.
     pub fn forward(self) -> Result<()> {
         let (message, recipient) = self.onward()?;
-        recipient.node.forward_message(message, false)
+        recipient.node.forward_message(message, NextHop::Checked)
     }
 
     /// As [`Routed::forward`], with `route` put before what is left of the onward route.
@@ -152,7 +155,7 @@ impl<M: Body> Routed<M> {
     pub fn forward_via(self, route: impl Into<Route>) -> Result<()> {
         let (mut message, recipient) = self.onward()?;
         message.onward_route.prepend(&route.into());
-        recipient.node.forward_message(message, true)
+        recipient.node.forward_message(message, NextHop::Chosen)
     }
 
     /// The message that goes on from here.
@@ -164,7 +167,7 @@ impl<M: Body> Routed<M> {
         match message.hops.checked_sub(1) {
             Some(hops) => message.hops = hops,
             None => {
-                let notice = Notice::new(recipient.address.clone(), Reason::HopsSpent);
+                let notice = Notice::new(recipient.address.clone(), UndeliverableReason::HopsSpent);
                 let undelivered = Undelivered { message, notice: notice.clone() };
                 recipient.node.bounce(Box::new(undelivered));
                 return Err(Error::Undeliverable(notice));
@@ -220,7 +223,7 @@ impl Delivery {
         (message, recipient)
     }
 
-    fn refuse(self, reason: Reason, detail: String) -> Box<Undelivered> {
+    fn refuse(self, reason: UndeliverableReason, detail: String) -> Box<Undelivered> {
         let (message, recipient) = self.into_parts();
         let notice = Notice::new(recipient.address.clone(), reason).with_detail(detail);
         Box::new(Undelivered { message, notice })
@@ -229,7 +232,8 @@ impl Delivery {
 
 impl Held {
     fn return_to_sender(self) {
-        let notice = Notice::new(self.recipient.address.clone(), Reason::WorkerStopped);
+        let notice =
+            Notice::new(self.recipient.address.clone(), UndeliverableReason::WorkerStopped);
         self.recipient.node.bounce(Box::new(Undelivered { message: self.message, notice }));
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     trust::{origin::Origin, reachability::Class},
     worker::{
         inbox::Inbox,
-        mailbox::{Adopt, Guard, Mailbox},
+        mailbox::{Guard, Mailbox, Registered},
         recipient::Recipient,
         routed::Routed,
     },
@@ -31,7 +31,7 @@ impl Node {
     /// `node.start_worker::<_, MyMessage>("name", actor)`.
     ///
     /// # Errors
-    /// If the address is none or taken.
+    /// If the address is invalid or already in use.
     pub fn start_worker<A, M>(&self, address: impl Into<Address>, actor: A) -> Result<()>
     where
         A: Actor<Context = ActorContext<A>> + Handler<Routed<M>> + Send,
@@ -97,7 +97,7 @@ impl Node {
             context.spawn(Guard::new(registration));
             actor
         });
-        let registration = self.register_sink(description, inbox)?;
+        let registration = self.register_delivery(description, inbox)?;
         // An actor that has ended meanwhile gives the registration back, which unregisters it.
         drop(hand_over.send(registration));
         Ok(())
@@ -108,7 +108,7 @@ impl Node {
     /// The node holds a strong `Addr` to it from now on.
     ///
     /// # Errors
-    /// If the address is none or taken.
+    /// If the address is invalid or already in use.
     pub fn register<A, M>(&self, address: impl Into<Address>, actor: Addr<A>) -> Result<()>
     where
         A: Actor<Context = ActorContext<A>> + Handler<Routed<M>>,
@@ -116,20 +116,20 @@ impl Node {
     {
         let description = Description::new(address, Class::User);
         let mailbox = Mailbox::<A, M>::new(actor, Recipient::new(self, &description));
-        let registration = self.register_sink(description, mailbox)?;
+        let registration = self.register_delivery(description, mailbox)?;
         // Nobody on the actor's side can own it.
         registration.detach();
         Ok(())
     }
 
     /// Starts an internal actor on the described arbiter and registers it; the actor begins when it
-    /// gets its registration with [`Adopt`].
+    /// gets its registration with [`Registered`].
     ///
     /// # Errors
-    /// As [`Node::register_sink`]; the actor ends without having begun.
+    /// As [`Node::register_delivery`]; the actor ends without having begun.
     pub fn launch<A, F>(&self, description: Description, make: F) -> Result<Addr<A>>
     where
-        A: Actor<Context = ActorContext<A>> + Handler<Routed<Payload>> + Handler<Adopt>,
+        A: Actor<Context = ActorContext<A>> + Handler<Routed<Payload>> + Handler<Registered>,
         F: FnOnce(&mut ActorContext<A>) -> A + Send + 'static,
     {
         let arbiter = description.arbiter.unwrap_or_else(|| self.next_arbiter());
@@ -147,7 +147,7 @@ impl Node {
     /// As [`Node::launch`].
     pub fn launch_here<A>(&self, mut description: Description, actor: A) -> Result<Addr<A>>
     where
-        A: Actor<Context = ActorContext<A>> + Handler<Routed<Payload>> + Handler<Adopt>,
+        A: Actor<Context = ActorContext<A>> + Handler<Routed<Payload>> + Handler<Registered>,
     {
         description.arbiter = self.current_arbiter();
         let (inbox, intake) = Inbox::new(Recipient::new(self, &description));
@@ -168,13 +168,13 @@ impl Node {
         actor: Addr<A>,
     ) -> Result<Addr<A>>
     where
-        A: Actor<Context = ActorContext<A>> + Handler<Adopt>,
+        A: Actor<Context = ActorContext<A>> + Handler<Registered>,
     {
         let registration =
-            self.register_sink(description, inbox.clone()).inspect_err(|_| inbox.close())?;
+            self.register_delivery(description, inbox.clone()).inspect_err(|_| inbox.close())?;
         // One control message for each actor.
         #[allow(clippy::disallowed_methods)]
-        actor.do_send(Adopt(registration));
+        actor.do_send(Registered(registration));
         Ok(actor)
     }
 }

@@ -7,7 +7,7 @@ use ockam_actix_workers::portal::protocol::{
     action::Action,
     message::decode,
     offset::Limit,
-    reason::{Refusal, ResetReason},
+    reason::{ResetReason, StreamRefusal},
     stream::Stream,
 };
 
@@ -63,7 +63,7 @@ fn apply(stream: &mut Stream, event: Event) {
             Err(_) => stream.handle_garbage(),
         },
         Event::Connected => stream.connected(),
-        Event::Refused(code) => stream.refuse(Refusal::from_code(code)),
+        Event::Refused(code) => stream.refuse(StreamRefusal::from_code(code)),
         Event::Read(bytes) => {
             let (readable, read) = (stream.readable(), usize::from(bytes));
             assert_eq!(stream.socket_read(read).is_ok(), read <= readable);

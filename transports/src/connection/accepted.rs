@@ -10,18 +10,20 @@ use std::sync::Arc;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use ockam_actix_runtime::{
-    edge::first_hop::PathState,
+    edge::first_hop::LinkState,
     node::{directory::Registration, entry::Description},
     trust::{
         origin::{Door, Ingress},
         source::SourceAddress,
     },
-    worker::mailbox::Adopt,
+    worker::mailbox::Registered,
     Address, Class, Culprit, Node, Payload, Routed,
 };
 use tokio::sync::watch;
 
-use crate::connection::{admission::Place, carrier::Carrier, queue::WriteQueue, session::Session};
+use crate::connection::{
+    carrier::Carrier, connection_limits::ConnectionSlot, queue::WriteQueue, session::Session,
+};
 
 pub(crate) struct Accepted<C: Carrier> {
     node: Node,
@@ -32,10 +34,10 @@ pub(crate) struct Accepted<C: Carrier> {
     /// What runs from the actor's start on.
     session: Option<(Session<C>, Door)>,
     /// Dropped with the actor: the paths through this connection end.
-    _state: watch::Sender<PathState>,
+    _state: watch::Sender<LinkState>,
     registration: Option<Registration>,
     /// Counts this connection against its listener's limit.
-    _place: Place,
+    _slot: ConnectionSlot,
 }
 
 /// Who is at the other end of an accepted carrier, as its listener knows it.
@@ -53,16 +55,16 @@ pub(crate) async fn serve<C: Carrier>(
     carrier: C,
     peer: Peer,
     door: Door,
-    place: Place,
+    slot: ConnectionSlot,
 ) {
     let session = match Session::greet(carrier, peer.name).await {
         Ok(session) => session,
         Err(error) => {
-            let complaints = node.refusals();
-            return complaints.warn("no-greeting", format_args!("{}", error.one_line()));
+            let refusal_log = node.refusals();
+            return refusal_log.warn("no-greeting", format_args!("{}", error.one_line()));
         }
     };
-    let state = watch::Sender::new(PathState { epoch: 0, up: true, failure: None });
+    let state = watch::Sender::new(LinkState { epoch: 0, up: true, failure: None });
     let via = Address::random();
     let description = Description::new(via.clone(), Class::Reply).with_state(state.subscribe());
     let accepted = Accepted {
@@ -73,7 +75,7 @@ pub(crate) async fn serve<C: Carrier>(
         session: Some((session, door)),
         _state: state,
         registration: None,
-        _place: place,
+        _slot: slot,
     };
     if let Err(error) = node.launch_here(description, accepted) {
         log::debug!("{error}");
@@ -84,10 +86,10 @@ impl<C: Carrier> Actor for Accepted<C> {
     type Context = Context<Self>;
 }
 
-impl<C: Carrier> Handler<Adopt> for Accepted<C> {
+impl<C: Carrier> Handler<Registered> for Accepted<C> {
     type Result = ();
 
-    fn handle(&mut self, Adopt(registration): Adopt, context: &mut Context<Self>) {
+    fn handle(&mut self, Registered(registration): Registered, context: &mut Context<Self>) {
         self.registration = Some(registration);
         let Some((session, door)) = self.session.take() else { return };
         let ingress = Arc::new(Ingress { via: self.via.clone(), door, source: Some(self.source) });
@@ -96,8 +98,8 @@ impl<C: Carrier> Handler<Adopt> for Accepted<C> {
             // Peers come and go; one that breaks the protocol is news.
             match error.culprit() {
                 Culprit::Peer => {
-                    let complaints = actor.node.refusals();
-                    complaints.warn("protocol-broken", format_args!("{}", error.one_line()));
+                    let refusal_log = actor.node.refusals();
+                    refusal_log.warn("protocol-broken", format_args!("{}", error.one_line()));
                 }
                 Culprit::Caller | Culprit::Transport | Culprit::Bug => {
                     log::debug!("{}", error.one_line());

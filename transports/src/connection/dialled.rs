@@ -18,14 +18,15 @@ use std::{
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use ockam_actix_runtime::{
-    edge::{backoff::Backoff, first_hop::PathState, message_queue::MessageQueue},
+    edge::{backoff::Backoff, first_hop::LinkState, message_queue::MessageQueue},
     limits::EDGE_BUDGET_BYTES,
     lock::Lock,
     message::undelivered::Undelivered,
     node::{directory::Registration, entry::Description, Dialer},
     trust::origin::{Door, Ingress},
-    worker::mailbox::Adopt,
-    Address, Budget, Class, Error, Message, Node, Notice, Payload, Reason, Result, Routed,
+    worker::mailbox::Registered,
+    Address, Budget, Class, Error, Message, Node, Notice, Payload, Result, Routed,
+    UndeliverableReason,
 };
 use tokio::sync::watch;
 
@@ -77,7 +78,7 @@ pub(crate) struct Dialled<C: Connector> {
     address: Address,
     connector: C,
     budget: Budget,
-    state: watch::Sender<PathState>,
+    state: watch::Sender<LinkState>,
     phase: Phase,
     backoff: Backoff,
     registration: Option<Registration>,
@@ -105,13 +106,13 @@ impl<C: Connector> Dialled<C> {
         address.hash(&mut hasher);
         let arbiter = usize::try_from(hasher.finish() >> 33).unwrap_or(0) % node.arbiter_count();
         let budget = Budget::new(EDGE_BUDGET_BYTES);
-        let state = watch::Sender::new(PathState::default());
+        let state = watch::Sender::new(LinkState::default());
         let description = Description::new(address.clone(), Class::Internal)
             .on(arbiter)
             .with_budget(budget.clone())
             .with_state(state.subscribe());
         // It is a way into this node from now on, and listed as one.
-        drop(node.destinations(&address));
+        drop(node.hub_grants(&address));
         let own = node.unheld();
         node.launch(description, move |_| Self {
             node: own,
@@ -168,7 +169,7 @@ impl<C: Connector> Dialled<C> {
         }
         let door = Door::Outgoing {
             dialled: self.address.clone(),
-            destinations: self.node.destinations(&self.address),
+            grants: self.node.hub_grants(&self.address),
         };
         let ingress = Arc::new(Ingress { via, door, source: None });
         let running = session.run(self.node.clone(), ingress, queue);
@@ -217,7 +218,8 @@ impl<C: Connector> Dialled<C> {
     }
 
     fn bounce(&self, message: Message, failure: &str) {
-        let notice = Notice::new(self.address.clone(), Reason::Disconnected).with_detail(failure);
+        let notice = Notice::new(self.address.clone(), UndeliverableReason::Disconnected)
+            .with_detail(failure);
         self.node.bounce(Box::new(Undelivered { message, notice }));
     }
 }
@@ -226,10 +228,10 @@ impl<C: Connector> Actor for Dialled<C> {
     type Context = Context<Self>;
 }
 
-impl<C: Connector> Handler<Adopt> for Dialled<C> {
+impl<C: Connector> Handler<Registered> for Dialled<C> {
     type Result = ();
 
-    fn handle(&mut self, Adopt(registration): Adopt, context: &mut Context<Self>) {
+    fn handle(&mut self, Registered(registration): Registered, context: &mut Context<Self>) {
         self.registration = Some(registration);
         self.connect(context);
     }
@@ -250,7 +252,7 @@ impl<C: Connector> Handler<Routed<Payload>> for Dialled<C> {
             Phase::Connecting(waiting) => {
                 let Err(message) = waiting.push(message) else { return };
                 let hop = self.address.clone();
-                self.node.bounce(Undelivered::new(message, &hop, Reason::Overloaded));
+                self.node.bounce(Undelivered::new(message, &hop, UndeliverableReason::Overloaded));
             }
             Phase::Waiting { failure } => {
                 let failure = failure.clone();

@@ -19,7 +19,7 @@ use ockam_actix_runtime::{
         codec::{routes_fit, Encoder},
         undelivered::Undelivered,
     },
-    Envelope, Message, Notice, Payload, Permit, Reason,
+    Message, MessageParts, Notice, Payload, Permit, UndeliverableReason,
 };
 
 use crate::{connection::carrier::Carrier, frame::LENGTH_BYTES, limits::MAX_WRITE_SLICES};
@@ -63,10 +63,10 @@ impl WriteQueue {
         let length = header.len() + message.payload.len();
         if length > self.shared.limit.get() || !routes_fit(&message) {
             let hop = message.onward_route.first().cloned().unwrap_or_else(|| "?".into());
-            let notice = Notice::new(hop, Reason::TooLarge);
+            let notice = Notice::new(hop, UndeliverableReason::TooLarge);
             return Err(Box::new(Undelivered { message, notice }));
         }
-        let Envelope { payload, permit, .. } = message.into_envelope();
+        let MessageParts { payload, permit, .. } = message.into_parts();
         let frame = Frame::new(&header, length, payload, permit);
         self.shared.frames.borrow_mut().push_back(frame);
         Ok(())

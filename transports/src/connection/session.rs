@@ -76,16 +76,16 @@ impl<C: Carrier> Session<C> {
         let budget = Budget::new(INGRESS_BUDGET_BYTES);
         let mut capacity = MIN_READ_BYTES;
         let mut deadline = None;
-        let mut left = Left::Nothing;
+        let mut more = More::No;
         loop {
             match self.route_arrived(&node, &ingress, &budget).await {
                 Ok(0) => {}
                 Ok(_) => deadline = None,
                 Err(error) => return error,
             }
-            if left == Left::Perhaps {
+            if more == More::Perhaps {
                 // What was routed is worked off before more is read: it is still in the cache then.
-                turn_of_others().await;
+                yield_to_woken_tasks().await;
             }
             let unfinished = missing(&self.arrived) > 0;
             let reading = fill(&*self.carrier, &mut self.arrived, &mut capacity);
@@ -97,8 +97,8 @@ impl<C: Carrier> Session<C> {
             } else {
                 reading.await
             };
-            left = match read {
-                Ok(left) => left,
+            more = match read {
+                Ok(more) => more,
                 Err(error) => {
                     let what = format!("the connection with {} was lost", self.peer);
                     return Error::transport(what, error);
@@ -120,9 +120,11 @@ impl<C: Carrier> Session<C> {
             let permit = budget.acquire(frame.len()).await.ok_or(Error::Stopped)?;
             let origin = Origin::Remote(ingress.clone());
             let mut message =
-                self.decoder.decode(apart(frame).into(), origin).map_err(|error| Error::Peer {
-                    who: self.peer.clone(),
-                    what: format!("sent a message that breaks the protocol: {error}"),
+                self.decoder.decode(copy_if_small(frame).into(), origin).map_err(|error| {
+                    Error::Peer {
+                        who: self.peer.clone(),
+                        what: format!("sent a message that breaks the protocol: {error}"),
+                    }
                 })?;
             message.return_route.push_front(ingress.via.clone());
             node.route(message.with_permit(permit));
@@ -132,13 +134,14 @@ impl<C: Carrier> Session<C> {
     }
 
     fn next_frame(&mut self) -> Result<Option<BytesMut>> {
-        next_frame(&mut self.arrived, self.max_frame).map_err(|error| broke(&self.peer, error))
+        next_frame(&mut self.arrived, self.max_frame)
+            .map_err(|error| protocol_error(&self.peer, error))
     }
 }
 
 /// A frame that a slow worker may keep without keeping much more than its permit counts: a small
 /// one is copied out of the buffer that was read with it.
-fn apart(frame: BytesMut) -> BytesMut {
+fn copy_if_small(frame: BytesMut) -> BytesMut {
     match frame.len() < SHARED_FRAME_BYTES {
         true => BytesMut::from(&frame[..]),
         false => frame,
@@ -147,7 +150,7 @@ fn apart(frame: BytesMut) -> BytesMut {
 
 /// Lets the tasks run that have been woken. tokio's own yield would look for events first, which is
 /// a system call for every message.
-async fn turn_of_others() {
+async fn yield_to_woken_tasks() {
     let mut taken = false;
     poll_fn(|task| {
         if std::mem::replace(&mut taken, true) {
@@ -159,7 +162,7 @@ async fn turn_of_others() {
     .await;
 }
 
-fn broke(peer: &str, error: FrameError) -> Error {
+fn protocol_error(peer: &str, error: FrameError) -> Error {
     Error::Peer { who: peer.to_owned(), what: format!("was disconnected: {error}") }
 }
 
@@ -169,7 +172,9 @@ async fn exchange(carrier: &impl Carrier, peer: &str) -> Result<(BytesMut, usize
     write_all(carrier, &Greeting::ours().encode()).await.map_err(failed)?;
     let (mut arrived, mut capacity) = (BytesMut::new(), MIN_READ_BYTES);
     loop {
-        if let Some(greeting) = Greeting::decode(&mut arrived).map_err(|e| broke(peer, e))? {
+        if let Some(greeting) =
+            Greeting::decode(&mut arrived).map_err(|e| protocol_error(peer, e))?
+        {
             return Ok((arrived, greeting.agreed_frame()));
         }
         fill(carrier, &mut arrived, &mut capacity).await.map_err(failed)?;
@@ -190,8 +195,8 @@ async fn write_all(carrier: &impl Carrier, mut bytes: &[u8]) -> io::Result<()> {
 
 /// What a read has left in the socket.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Left {
-    Nothing,
+enum More {
+    No,
     Perhaps,
 }
 
@@ -200,7 +205,7 @@ async fn fill(
     carrier: &impl Carrier,
     arrived: &mut BytesMut,
     capacity: &mut usize,
-) -> io::Result<Left> {
+) -> io::Result<More> {
     loop {
         make_room(arrived, room(arrived, *capacity));
         let room = arrived.capacity() - arrived.len();
@@ -213,10 +218,10 @@ async fn fill(
                     *capacity = (*capacity / 2).max(MIN_READ_BYTES);
                 }
                 if read == room {
-                    return Ok(Left::Perhaps);
+                    return Ok(More::Perhaps);
                 }
                 carrier.clear_read_ready();
-                return Ok(Left::Nothing);
+                return Ok(More::No);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if arrived.is_empty() && arrived.capacity() > MIN_READ_BYTES {

@@ -14,7 +14,7 @@ use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Wr
 use ockam_actix_runtime::{
     socket::accept::accept_all,
     trust::{
-        origin::Door, reachability::Listening, refusal_log::Complaints, source::SourceAddress,
+        origin::Door, reachability::Listening, refusal_log::RefusalLog, source::SourceAddress,
     },
     worker::supervision::{Restartable, Restarting, Supervised},
     Address, Error, Node, Result,
@@ -25,7 +25,7 @@ use tokio::net::TcpStream;
 use crate::{
     connection::{
         accepted::{serve, Peer},
-        admission::Places,
+        connection_limits::ConnectionLimits,
     },
     tcp::{configure, resolve},
 };
@@ -80,7 +80,7 @@ impl fmt::Debug for Listener {
 /// Listens on `address` (`host:port`) for connections of other nodes.
 ///
 /// # Errors
-/// If the address is none, or cannot be bound, for example because another program uses the port.
+/// If the address is invalid, or cannot be bound, for example because another program uses the port.
 pub async fn listen(node: &Node, address: &str, options: ListenOptions) -> Result<Listener> {
     let socket = bind(address).await?;
     let bound = socket
@@ -93,12 +93,12 @@ pub async fn listen(node: &Node, address: &str, options: ListenOptions) -> Resul
         exposed: exposed.clone(),
     };
     node.add_listener(listening);
-    let plan = Plan {
+    let plan = ListenerSpec {
         node: node.clone(),
         socket: socket.into(),
         bound,
         exposed,
-        places: Places::default(),
+        limits: ConnectionLimits::default(),
         opened: Instant::now(),
     };
     Restarting::start(node, format!("the listener on {bound}"), plan)?;
@@ -134,17 +134,17 @@ fn bind_one(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
 
 /// What every acceptor of one listener begins with.
 #[derive(Clone)]
-struct Plan {
+struct ListenerSpec {
     node: Node,
     socket: Arc<std::net::TcpListener>,
     bound: SocketAddr,
     exposed: Arc<HashSet<Address>>,
     /// Of all connections since `opened`, also those that an acceptor before has made.
-    places: Places,
+    limits: ConnectionLimits,
     opened: Instant,
 }
 
-impl Restartable for Plan {
+impl Restartable for ListenerSpec {
     type Actor = Acceptor;
 
     fn start(&self, supervised: Supervised) -> Result<Addr<Acceptor>> {
@@ -178,25 +178,25 @@ impl Actor for Acceptor {
     }
 }
 
-async fn accept(plan: Plan, socket: std::net::TcpListener) {
-    let complaints = plan.node.refusals();
+async fn accept(plan: ListenerSpec, socket: std::net::TcpListener) {
+    let refusal_log = plan.node.refusals();
     let who = format!("the listener on {}", plan.bound);
-    let serve = |stream, peer| plan.serve(stream, peer, &complaints);
+    let serve = |stream, peer| plan.serve(stream, peer, &refusal_log);
     tokio::select! {
-        error = accept_all(socket, &who, &complaints, serve) => log::error!("{who} ended: {error}"),
+        error = accept_all(socket, &who, &refusal_log, serve) => log::error!("{who} ended: {error}"),
         () = plan.node.stopping() => {}
     }
 }
 
-impl Plan {
+impl ListenerSpec {
     /// Has an arbiter serve a connection, if it is admitted.
-    fn serve(&self, stream: TcpStream, peer: SocketAddr, complaints: &Complaints) {
+    fn serve(&self, stream: TcpStream, peer: SocketAddr, refusal_log: &RefusalLog) {
         let source = SourceAddress::of(peer.ip());
-        let place = match self.places.take(source, self.opened.elapsed()) {
-            Ok(place) => place,
+        let slot = match self.limits.take(source, self.opened.elapsed()) {
+            Ok(slot) => slot,
             Err(refusal) => {
                 let what = format_args!("refused {peer} on {}: {refusal}", self.bound);
-                return complaints.warn(refusal.rule(), what);
+                return refusal_log.warn(refusal.rule(), what);
             }
         };
         let loopback = self.bound.ip().is_loopback();
@@ -210,7 +210,7 @@ impl Plan {
         self.node.spawn_on(node.next_arbiter(), async move {
             let peer = Peer { name: peer.to_string(), source };
             match TcpStream::from_std(stream) {
-                Ok(stream) => serve(node, stream, peer, door, place).await,
+                Ok(stream) => serve(node, stream, peer, door, slot).await,
                 Err(error) => lost(error),
             }
         });

@@ -28,8 +28,8 @@ use crate::{
     forwarder::{
         limits::{MAX_FORWARDING_ADDRESSES, MAX_LEASE_SECONDS, MAX_REFUSAL_BYTES},
         protocol::{
-            claim::{Bits, Nonce, Salt},
-            refusal::Refusal,
+            claim::{ForwarderId, Nonce, Salt},
+            refusal::RegistrationRefusal,
         },
     },
     identity::{self, signature::Signature},
@@ -68,9 +68,9 @@ pub enum Request {
         identity: Vec<u8>,
     },
     /// The forwarder is still wanted.
-    Renew(Bits),
+    Renew(ForwarderId),
     /// The forwarder is no longer wanted.
-    Release(Bits),
+    Release(ForwarderId),
 }
 
 /// What a hub answers.
@@ -81,14 +81,14 @@ pub enum Answer {
     /// The forwarder is there.
     Registered {
         /// What its address is made of.
-        bits: Bits,
+        id: ForwarderId,
         /// How long it lives without a `Renew`.
         lease_seconds: u32,
     },
     /// There is no forwarder.
     Refused {
         /// Why.
-        refusal: Refusal,
+        refusal: RegistrationRefusal,
         /// More to it, for a person; empty or short.
         text: String,
     },
@@ -102,7 +102,7 @@ pub enum ProtocolError {
     Encoding(#[from] DecodeError),
     /// The number of the message is none, or one of the other direction.
     #[error("{0} is no message at this place")]
-    Kind(u8),
+    MessageKind(u8),
     /// A proof is for a claim.
     #[error("a proof without a claim")]
     NoClaim,
@@ -132,13 +132,13 @@ impl Request {
                 writer.bin(signature);
                 writer.bin(identity);
             }
-            Self::Renew(bits) => {
+            Self::Renew(id) => {
                 begin(&mut writer, 2, RENEW);
-                writer.bin(&bits.0);
+                writer.bin(&id.0);
             }
-            Self::Release(bits) => {
+            Self::Release(id) => {
                 begin(&mut writer, 2, RELEASE);
-                writer.bin(&bits.0);
+                writer.bin(&id.0);
             }
         }
         Payload::from(writer.finish())
@@ -163,9 +163,9 @@ impl Request {
                 signature: *reader.bin()?,
                 identity: reader.bytes(1..=identity::MAX_ENCODED)?.to_vec(),
             },
-            (RENEW, 2) => Self::Renew(Bits(*reader.bin()?)),
-            (RELEASE, 2) => Self::Release(Bits(*reader.bin()?)),
-            (kind, _) => return Err(ProtocolError::Kind(kind)),
+            (RENEW, 2) => Self::Renew(ForwarderId(*reader.bin()?)),
+            (RELEASE, 2) => Self::Release(ForwarderId(*reader.bin()?)),
+            (kind, _) => return Err(ProtocolError::MessageKind(kind)),
         };
         reader.finish()?;
         Ok(request)
@@ -174,7 +174,7 @@ impl Request {
 
 impl Answer {
     /// A refusal that says no more than its code does.
-    pub fn refused(refusal: Refusal) -> Self {
+    pub fn refused(refusal: RegistrationRefusal) -> Self {
         Self::Refused { refusal, text: refusal.to_string() }
     }
 
@@ -186,9 +186,9 @@ impl Answer {
                 begin(&mut writer, 2, CHALLENGE);
                 writer.bin(nonce);
             }
-            Self::Registered { bits, lease_seconds } => {
+            Self::Registered { id, lease_seconds } => {
                 begin(&mut writer, 3, REGISTERED);
-                writer.bin(&bits.0);
+                writer.bin(&id.0);
                 writer.uint(*lease_seconds);
             }
             Self::Refused { refusal, text } => {
@@ -210,18 +210,18 @@ impl Answer {
         let answer = match (reader.number()?, fields) {
             (CHALLENGE, 2) => Self::Challenge(*reader.bin()?),
             (REGISTERED, 3) => {
-                let (bits, lease_seconds) = (Bits(*reader.bin()?), reader.uint()?);
+                let (id, lease_seconds) = (ForwarderId(*reader.bin()?), reader.uint()?);
                 if !(1..=MAX_LEASE_SECONDS).contains(&lease_seconds) {
                     return Err(ProtocolError::Lease(lease_seconds));
                 }
-                Self::Registered { bits, lease_seconds }
+                Self::Registered { id, lease_seconds }
             }
             (REFUSED, 3) => {
-                let refusal = Refusal::from_code(reader.uint()?);
+                let refusal = RegistrationRefusal::from_code(reader.uint()?);
                 let text = reader.text(0..=MAX_REFUSAL_BYTES)?;
                 Self::Refused { refusal, text: text.chars().filter(|c| !c.is_control()).collect() }
             }
-            (kind, _) => return Err(ProtocolError::Kind(kind)),
+            (kind, _) => return Err(ProtocolError::MessageKind(kind)),
         };
         reader.finish()?;
         Ok(answer)

@@ -6,16 +6,16 @@ mod registrar;
 use std::{collections::HashSet, fmt, sync::Arc};
 
 use ockam_actix_runtime::{
-    lock::Lock, trust::origin::Destinations, worker::supervision::Restarting, Address, Context,
-    Error, Node, Result, Route,
+    lock::Lock, trust::origin::HubGrants, worker::supervision::Restarting, Address, Context, Error,
+    Node, Result, Route,
 };
 use tokio::sync::watch;
 
 use crate::forwarder::{
     address::ForwardingAddress,
-    protocol::claim::Bits,
+    protocol::claim::ForwarderId,
     remote::{
-        keeper::{Keeper, Stop},
+        keeper::{RegistrationKeeper, Stop},
         registrar::Registrar,
     },
 };
@@ -42,7 +42,7 @@ pub struct RemoteForwarder {
     hub: Route,
     destination: Address,
     state: watch::Receiver<RegistrationState>,
-    keeper: Restarting<Keeper>,
+    keeper: Restarting<RegistrationKeeper>,
 }
 
 /// How a [`RemoteForwarder`] stands with its hub.
@@ -54,7 +54,7 @@ pub struct RegistrationState {
     pub registered: bool,
     /// How often it has been registered.
     pub registrations: u64,
-    pub(super) bits: Bits,
+    pub(super) id: ForwarderId,
 }
 
 impl RemoteForwarder {
@@ -88,7 +88,7 @@ impl RemoteForwarder {
         }
         let claimed = Forwarded::claim(node, &hub, &destination)?;
         let registrar = Registrar::new(node.clone(), hub.clone(), destination.clone());
-        let (keeper, state) = Keeper::launch(registrar, claimed).await?;
+        let (keeper, state) = RegistrationKeeper::launch(registrar, claimed).await?;
         Ok(Self { hub, destination, state, keeper })
     }
 
@@ -141,7 +141,7 @@ struct AllForwarded(Lock<HashSet<(Route, Address)>>);
 /// The right of a hub to reach one destination, taken back when this is dropped.
 pub(super) struct Forwarded {
     all: Arc<AllForwarded>,
-    destinations: Arc<Destinations>,
+    grants: Arc<HubGrants>,
     key: (Route, Address),
 }
 
@@ -157,15 +157,15 @@ impl Forwarded {
                 "the hub {hub} forwards to \"{destination}\" already: use the RemoteForwarder that there is"
             )));
         }
-        let destinations = node.destinations(first_hop);
-        destinations.permit(destination.clone());
-        Ok(Self { all, destinations, key })
+        let grants = node.hub_grants(first_hop);
+        grants.permit(destination.clone());
+        Ok(Self { all, grants, key })
     }
 }
 
 impl Drop for Forwarded {
     fn drop(&mut self) {
-        self.destinations.withdraw(&self.key.1);
+        self.grants.withdraw(&self.key.1);
         self.all.0.lock().remove(&self.key);
     }
 }

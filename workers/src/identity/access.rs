@@ -83,14 +83,13 @@ mod tests {
     }
 
     fn channel(peer: Identifier) -> Origin {
-        from(Door::Channel { peer, channel: Address::random(), destinations: None })
+        from(Door::Channel { peer, channel: Address::random(), grants: None })
     }
 
     #[test]
     fn every_rule_against_every_origin() {
         let plain = from(Door::Listener { loopback: true, exposed: Arc::default() });
-        let hub =
-            from(Door::Outgoing { dialled: "tcp#hub:1".into(), destinations: Arc::default() });
+        let hub = from(Door::Outgoing { dialled: "tcp#hub:1".into(), grants: Arc::default() });
         let origins = [Origin::Local, channel(ALICE), channel(BOB), plain, hub];
         let alice = || from_identities([ALICE]);
         type Rule = Box<dyn Fn(&Origin) -> bool>;

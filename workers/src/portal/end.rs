@@ -2,12 +2,12 @@
 //!
 //! * [`worker`]: the actor.
 //! * `io`: its socket, as a future in the actor's own task.
-//! * `waiting`: bytes for the application that its socket has not taken.
-//! * `unsent`: messages that go with the next bytes.
+//! * `write_buffer`: bytes for the application that its socket has not taken.
+//! * `pending_controls`: messages that go with the next bytes.
 //! * `opened_delay`: how long the target's first answer is waited for.
 
 mod io;
 mod opened_delay;
-mod unsent;
-mod waiting;
+mod pending_controls;
 pub(crate) mod worker;
+mod write_buffer;

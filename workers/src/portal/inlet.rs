@@ -14,11 +14,11 @@ use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
 };
 use ockam_actix_runtime::{
-    edge::first_hop::Path,
+    edge::first_hop::FirstHop,
     node::{directory::Registration, entry::Description},
     socket::accept::accept_all,
     worker::{
-        mailbox::Adopt,
+        mailbox::Registered,
         supervision::{Restartable, Restarting, Supervised},
     },
     Address, Class, Error, Node, Payload, Result, Route, Routed,
@@ -27,7 +27,7 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use crate::portal::{
-    end::worker::{Side, Start, StreamWorker},
+    end::worker::{Side, StreamConfig, StreamWorker},
     pool::StreamPool,
     protocol::stream::Stream,
     target::prepare,
@@ -62,7 +62,7 @@ impl Inlet {
         let worker = Address::random();
         let arbiter = path.arbiter.unwrap_or(0);
         log::info!("inlet on {address} for clients of {route}");
-        let plan = Plan {
+        let plan = InletSpec {
             node: node.clone(),
             worker: worker.clone(),
             arbiter,
@@ -92,7 +92,7 @@ impl Inlet {
 }
 
 /// What every actor of one inlet begins with.
-struct Plan {
+struct InletSpec {
     node: Node,
     worker: Address,
     arbiter: usize,
@@ -100,7 +100,7 @@ struct Plan {
     accept: Accept,
 }
 
-impl Restartable for Plan {
+impl Restartable for InletSpec {
     type Actor = InletWorker;
 
     fn start(&self, supervised: Supervised) -> Result<Addr<InletWorker>> {
@@ -136,17 +136,17 @@ struct Accept {
     address: SocketAddr,
     route: Route,
     /// Watching it keeps the connection to the first hop up.
-    _path: Path,
+    _path: FirstHop,
 }
 
 impl Actor for InletWorker {
     type Context = Context<Self>;
 }
 
-impl Handler<Adopt> for InletWorker {
+impl Handler<Registered> for InletWorker {
     type Result = ();
 
-    fn handle(&mut self, Adopt(registration): Adopt, context: &mut Context<Self>) {
+    fn handle(&mut self, Registered(registration): Registered, context: &mut Context<Self>) {
         let gone = registration.entry().stop_signal();
         self.registration = Some(registration);
         let Some(listener) = self.listener.take() else { return };
@@ -174,12 +174,12 @@ impl Handler<Routed<Payload>> for InletWorker {
 }
 
 async fn accept_clients(node: &Node, listener: std::net::TcpListener, accept: &Accept) {
-    let complaints = node.refusals();
+    let refusal_log = node.refusals();
     let who = format!("the inlet on {}", accept.address);
-    let error = accept_all(listener, &who, &complaints, |socket, client| {
+    let error = accept_all(listener, &who, &refusal_log, |socket, client| {
         if let Err(error) = open(node, socket, client, accept) {
             let what = format_args!("reset the client {client}: {}", error.one_line());
-            complaints.warn("client-reset", what);
+            refusal_log.warn("client-reset", what);
         }
     })
     .await;
@@ -193,15 +193,15 @@ fn open(node: &Node, socket: TcpStream, client: SocketAddr, accept: &Accept) -> 
     SockRef::from(&socket).set_linger(Some(Duration::ZERO)).map_err(failed)?;
     // The first hop may be another actor than when the inlet began: a peer that was dialled anew.
     let path = node.path(&accept.route)?;
-    let Some(place) = node.extension::<StreamPool>().enter() else {
+    let Some(slot) = node.extension::<StreamPool>().enter() else {
         return Err(Error::Usage("too many streams are open on this node".into()));
     };
     let description = Description::new(Address::random(), Class::Reply).with_access(path.answers());
-    let stream = Stream::inlet(place.first_window());
+    let stream = Stream::inlet(slot.first_window());
     let route = accept.route.clone();
     let side = Side::Inlet { client };
     let arbiter = path.arbiter.unwrap_or_else(|| node.next_arbiter());
-    let start = Start { node: node.clone(), stream, path, route, side, place };
+    let start = StreamConfig { node: node.clone(), stream, path, route, side, slot };
     if node.current_arbiter() == Some(arbiter) {
         node.launch_here(description, StreamWorker::new(start, Some(socket)))?;
         return Ok(());

@@ -11,21 +11,22 @@ use std::{collections::HashMap, sync::Arc};
 
 use ockam_actix_runtime::{
     lock::Lock,
-    message::{undelivered::Undelivered, Kind},
+    message::{undelivered::Undelivered, MessageKind},
     node::{
-        entry::{Description, Entry, Sink},
+        entry::{Deliver, Description, Entry},
+        routing::NextHop,
         Node,
     },
-    Address, Class, Error, Message, Origin, Payload, Reason, Result, Route,
+    Address, Class, Error, Message, Origin, Payload, Result, Route, UndeliverableReason,
 };
 
 use crate::portal::{
-    end::worker::{Side, Start, StreamWorker},
+    end::worker::{Side, StreamConfig, StreamWorker},
     pool::StreamPool,
     protocol::{
         message::{decode, Control, DecodeError, Decoded},
         offset::Limit,
-        reason::Refusal,
+        reason::StreamRefusal,
         stream::Stream,
     },
 };
@@ -44,7 +45,7 @@ impl Outlet {
     /// is found.
     ///
     /// # Errors
-    /// If the address is none or taken, or the target is not `host:port`.
+    /// If the address is invalid or already in use, or the target is not `host:port`.
     pub fn start(
         node: &Node,
         address: impl Into<Address>,
@@ -72,7 +73,7 @@ impl Outlet {
         let address = description.address.clone();
         let opening = Arc::default();
         let sink = OutletSink { node: node.unheld(), target: target.clone(), opening };
-        node.register_sink(description, sink)?.detach();
+        node.register_delivery(description, sink)?.detach();
         log::info!("outlet \"{address}\" for the target {target}");
         Ok(Self { node: node.clone(), address })
     }
@@ -123,9 +124,9 @@ impl Drop for Listed {
     }
 }
 
-impl Sink for OutletSink {
+impl Deliver for OutletSink {
     fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
-        if message.kind == Kind::Notice {
+        if message.kind == MessageKind::Notice {
             return Ok(());
         }
         let opening = self.opening.lock();
@@ -140,11 +141,11 @@ impl Sink for OutletSink {
             }
             Ok((Decoded::Control(Control::Reset { .. }), _)) => Ok(()),
             Err(DecodeError::UnsupportedVersion(_)) => {
-                self.refuse(entry, message, Refusal::UnsupportedVersion);
+                self.refuse(entry, message, StreamRefusal::UnsupportedVersion);
                 Ok(())
             }
             Ok(_) | Err(_) => {
-                let reason = Reason::BodyNotUnderstood;
+                let reason = UndeliverableReason::BodyNotUnderstood;
                 Err(Undelivered::new(message, &entry.address, reason))
             }
         }
@@ -155,7 +156,7 @@ impl OutletSink {
     /// Gives an early message to its stream.
     fn pass_on(&self, stream: Address, mut message: Message) -> Result<(), Box<Undelivered>> {
         message.onward_route.push_front(stream);
-        self.node.try_route(message)
+        self.node.try_route(message, NextHop::Checked)
     }
 
     /// Starts the stream of a message that begins with `length` bytes of `Open`; the stream gets the rest.
@@ -169,18 +170,18 @@ impl OutletSink {
         let node = &self.node;
         let inlet = message.return_route.clone();
         let Ok(path) = node.path(&inlet) else {
-            let reason = Reason::Unreachable;
+            let reason = UndeliverableReason::Unreachable;
             return Err(Undelivered::new(message, &entry.address, reason));
         };
-        let Some(place) = node.extension::<StreamPool>().enter() else {
+        let Some(slot) = node.extension::<StreamPool>().enter() else {
             let what =
                 format_args!("refused a stream to {}: too many are open on this node", self.target);
             node.refusals().warn("too-many-streams", what);
-            self.refuse(entry, message, Refusal::Busy);
+            self.refuse(entry, message, StreamRefusal::Busy);
             return Ok(());
         };
-        let Ok(stream) = Stream::outlet(limit, place.first_window()) else {
-            let reason = Reason::BodyNotUnderstood;
+        let Ok(stream) = Stream::outlet(limit, slot.first_window()) else {
+            let reason = UndeliverableReason::BodyNotUnderstood;
             return Err(Undelivered::new(message, &entry.address, reason));
         };
         let address = Address::random();
@@ -189,14 +190,18 @@ impl OutletSink {
         let listed = self.list(inlet.clone(), address.clone());
         let side = Side::Outlet { target: self.target.clone(), _listed: Some(listed) };
         let arbiter = node.arbiter_for(&path);
-        let start = Start { node: node.clone(), stream, path, route: inlet, side, place };
+        let start = StreamConfig { node: node.clone(), stream, path, route: inlet, side, slot };
         let launched = if node.current_arbiter() == Some(arbiter) {
             node.launch_here(description, StreamWorker::new(start, None)).map(drop)
         } else {
             node.launch(description.on(arbiter), move |_| StreamWorker::new(start, None)).map(drop)
         };
         if launched.is_err() {
-            return Err(Undelivered::new(message, &entry.address, Reason::Unreachable));
+            return Err(Undelivered::new(
+                message,
+                &entry.address,
+                UndeliverableReason::Unreachable,
+            ));
         }
         message.payload.narrow(length..usize::MAX);
         match message.payload.is_empty() {
@@ -213,7 +218,7 @@ impl OutletSink {
     }
 
     /// Answers an `Open` that no stream was made for.
-    fn refuse(&self, entry: &Entry, message: Message, reason: Refusal) {
+    fn refuse(&self, entry: &Entry, message: Message, reason: StreamRefusal) {
         let refused = Control::Refused { reason, text: reason.text() };
         let payload = Payload::from(&refused.encode()[..]);
         self.node.route(message.into_reply(entry.address.clone(), payload));

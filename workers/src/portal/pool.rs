@@ -47,7 +47,7 @@ impl Default for StreamPool {
 
 /// The place of one stream in the pool.
 #[derive(Debug)]
-pub struct Place {
+pub struct StreamSlot {
     pool: Arc<StreamPool>,
     first: u64,
     promised: u64,
@@ -55,13 +55,13 @@ pub struct Place {
 
 impl StreamPool {
     /// Takes a place; `None` at [`MAX_STREAMS`].
-    pub fn enter(self: Arc<Self>) -> Option<Place> {
+    pub fn enter(self: Arc<Self>) -> Option<StreamSlot> {
         let before = self.open.fetch_add(1, Ordering::Relaxed);
         let spare = self.free(NODE_WINDOW_BYTES / 2);
         let first = (spare / FIRST_WINDOWS).clamp(MIN_WINDOW, INITIAL_WINDOW);
         self.promised.fetch_add(first, Ordering::Relaxed);
-        let place = Place { pool: self, first, promised: first };
-        (before < MAX_STREAMS).then_some(place)
+        let slot = StreamSlot { pool: self, first, promised: first };
+        (before < MAX_STREAMS).then_some(slot)
     }
 
     /// Another time than [`SILENCE`], for tests.
@@ -81,7 +81,7 @@ impl StreamPool {
     }
 }
 
-impl Place {
+impl StreamSlot {
     /// How long the stream's peer may be silent.
     pub fn silence(&self) -> Duration {
         Duration::from_millis(self.pool.silence_ms.load(Ordering::Relaxed))
@@ -117,7 +117,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for StreamSlot {
     fn drop(&mut self) {
         self.promise(self.first);
         self.pool.promised.fetch_sub(self.first, Ordering::Relaxed);
@@ -132,19 +132,19 @@ mod tests {
     const MIB: u64 = 1024 * 1024;
 
     /// A stream whose reader takes everything, until its window grows no more.
-    fn grow(place: &mut Place) -> u64 {
-        let mut window = place.first_window();
+    fn grow(slot: &mut StreamSlot) -> u64 {
+        let mut window = slot.first_window();
         loop {
-            let next = (2 * window).min(place.receive_cap());
+            let next = (2 * window).min(slot.receive_cap());
             if next <= window {
                 return window;
             }
             window = next;
-            place.promise(window);
+            slot.promise(window);
         }
     }
 
-    fn places(pool: &Arc<StreamPool>, count: usize) -> Vec<Place> {
+    fn places(pool: &Arc<StreamPool>, count: usize) -> Vec<StreamSlot> {
         (0..count).map(|_| pool.clone().enter().unwrap()).collect()
     }
 
@@ -174,10 +174,10 @@ mod tests {
         let pool = Arc::new(StreamPool::default());
         let mut all = Vec::new();
         for count in 1..=500 {
-            let mut place = pool.clone().enter().unwrap();
-            let window = grow(&mut place);
+            let mut slot = pool.clone().enter().unwrap();
+            let window = grow(&mut slot);
             assert!(count > 10 || window >= INITIAL_WINDOW, "{count}: {window}");
-            all.push(place);
+            all.push(slot);
             let held = pool.promised.load(Ordering::Relaxed);
             assert!(held <= NODE_WINDOW_BYTES + count * MIN_WINDOW, "{count}: {held}");
         }
@@ -190,9 +190,9 @@ mod tests {
         let mut windows = [0; 4];
         // Readers that go on: a window follows its cap down as well.
         for _ in 0..30 {
-            for (place, window) in all.iter_mut().zip(&mut windows) {
-                *window = (*window * 2).clamp(MIN_WINDOW, place.receive_cap());
-                place.promise(*window);
+            for (slot, window) in all.iter_mut().zip(&mut windows) {
+                *window = (*window * 2).clamp(MIN_WINDOW, slot.receive_cap());
+                slot.promise(*window);
             }
         }
         let least = windows.into_iter().min().unwrap();

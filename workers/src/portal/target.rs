@@ -11,13 +11,13 @@ use tokio::{
 
 use crate::portal::{
     limits::{CONNECT_TIMEOUT, KEEPALIVE},
-    protocol::reason::Refusal,
+    protocol::reason::StreamRefusal,
 };
 
 /// Why there is no connection to the target.
 pub(crate) struct NoTarget {
     /// For the other end.
-    pub(crate) reason: Refusal,
+    pub(crate) reason: StreamRefusal,
     /// For the log at this end.
     pub(crate) why: String,
 }
@@ -33,7 +33,7 @@ pub(crate) struct Connected {
 pub(crate) async fn connect_target(target: String) -> Result<Connected, NoTarget> {
     let end = Instant::now() + CONNECT_TIMEOUT;
     let unknown =
-        |error: io::Error| NoTarget { reason: Refusal::NameUnknown, why: error.to_string() };
+        |error: io::Error| NoTarget { reason: StreamRefusal::NameUnknown, why: error.to_string() };
     let Ok(found) = timeout_at(end, lookup_host(target)).await else {
         return Err(no_target(io::ErrorKind::TimedOut.into()));
     };
@@ -74,13 +74,13 @@ fn is_under_way(error: &io::Error) -> bool {
 
 fn no_target(error: io::Error) -> NoTarget {
     let reason = match error.kind() {
-        io::ErrorKind::ConnectionRefused => Refusal::TargetRefused,
+        io::ErrorKind::ConnectionRefused => StreamRefusal::TargetRefused,
         io::ErrorKind::TimedOut => {
             let why = format!("no answer within {} s", CONNECT_TIMEOUT.as_secs());
-            return NoTarget { reason: Refusal::TimedOut, why };
+            return NoTarget { reason: StreamRefusal::TimedOut, why };
         }
-        io::ErrorKind::NotFound => Refusal::NameUnknown,
-        _ => Refusal::Unreachable,
+        io::ErrorKind::NotFound => StreamRefusal::NameUnknown,
+        _ => StreamRefusal::Unreachable,
     };
     NoTarget { reason, why: error.to_string() }
 }

@@ -58,16 +58,16 @@ impl Asker {
 #[derive(Debug)]
 pub(super) enum Verdict {
     /// It may, in this place.
-    Admitted(Place),
+    Admitted(HandshakeSlot),
     /// It may, once the initiator has shown a cookie.
     CookieFirst,
     /// It may not.
-    Refused(Refusal),
+    Refused(HandshakeRefusal),
 }
 
 /// Why a handshake may not begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
+pub(super) enum HandshakeRefusal {
     #[error("too many handshakes are under way here")]
     Full,
     #[error("too many handshakes are under way through this connection")]
@@ -82,7 +82,7 @@ pub(super) enum Refusal {
     ChannelsSourceFull,
 }
 
-impl Refusal {
+impl HandshakeRefusal {
     /// The name of the rule under which it is counted and logged.
     pub(super) fn rule(self) -> &'static str {
         match self {
@@ -98,7 +98,7 @@ impl Refusal {
 
 /// Counts one handshake, then one channel, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct HandshakeSlot {
     admission: Admission,
     asker: Asker,
     established: bool,
@@ -122,11 +122,11 @@ impl Admission {
         }
         let rate = limits.handshake_rate;
         if asker.source.is_some_and(|source| !counts.rates.take(source, rate, now)) {
-            return Verdict::Refused(Refusal::TooOften);
+            return Verdict::Refused(HandshakeRefusal::TooOften);
         }
         counts.begin_handshake(asker);
         let (admission, asker) = (self.clone(), asker.clone());
-        Verdict::Admitted(Place { admission, asker, established: false })
+        Verdict::Admitted(HandshakeSlot { admission, asker, established: false })
     }
 
     /// Whether both count the same.
@@ -143,19 +143,19 @@ impl Admission {
 
 impl Counts {
     /// Whether all caps leave room for one more.
-    fn check(&self, asker: &Asker, limits: &Limits) -> Result<(), Refusal> {
+    fn check(&self, asker: &Asker, limits: &Limits) -> Result<(), HandshakeRefusal> {
         let of_connection = self.by_ingress.of(&asker.ingress);
         let of_source = asker.source.map_or(0, |source| self.by_source.of(&source));
         if self.handshakes >= limits.handshakes {
-            Err(Refusal::Full)
+            Err(HandshakeRefusal::Full)
         } else if of_connection >= (limits.handshakes / 2).max(1) {
-            Err(Refusal::ConnectionFull)
+            Err(HandshakeRefusal::ConnectionFull)
         } else if of_source >= (limits.handshakes * 3 / 4).max(1) {
-            Err(Refusal::SourceFull)
+            Err(HandshakeRefusal::SourceFull)
         } else if self.channels + self.handshakes >= limits.channels {
-            Err(Refusal::ChannelsFull)
+            Err(HandshakeRefusal::ChannelsFull)
         } else if self.channels_by.of(&asker.holder()) >= (limits.channels / 2).max(1) {
-            Err(Refusal::ChannelsSourceFull)
+            Err(HandshakeRefusal::ChannelsSourceFull)
         } else {
             Ok(())
         }
@@ -185,7 +185,7 @@ impl Counts {
     }
 }
 
-impl Place {
+impl HandshakeSlot {
     /// Whom the channel is counted against.
     pub(super) fn source(&self) -> Option<SourceAddress> {
         self.asker.source
@@ -202,7 +202,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for HandshakeSlot {
     fn drop(&mut self) {
         let mut counts = self.admission.0.lock();
         match self.established {
@@ -237,14 +237,14 @@ mod tests {
         Asker { ingress: ingress.to_string().into(), source }
     }
 
-    fn place(verdict: Verdict) -> Place {
+    fn place(verdict: Verdict) -> HandshakeSlot {
         match verdict {
-            Verdict::Admitted(place) => place,
+            Verdict::Admitted(slot) => slot,
             other => panic!("{other:?}"),
         }
     }
 
-    fn refusal(verdict: Verdict) -> Refusal {
+    fn refusal(verdict: Verdict) -> HandshakeRefusal {
         match verdict {
             Verdict::Refused(refusal) => refusal,
             other => panic!("{other:?}"),
@@ -257,9 +257,9 @@ mod tests {
         let admit = |name: &str, cookie| admission.admit(&through(name), cookie, NOW, &limits);
         let mut places: Vec<_> = (0..2).map(|_| place(admit("a", true))).collect();
         assert!(matches!(admit("b", false), Verdict::CookieFirst));
-        assert_eq!(refusal(admit("a", true)), Refusal::ConnectionFull);
+        assert_eq!(refusal(admit("a", true)), HandshakeRefusal::ConnectionFull);
         places.extend((0..2).map(|_| place(admit("b", true))));
-        assert_eq!(refusal(admit("c", true)), Refusal::Full);
+        assert_eq!(refusal(admit("c", true)), HandshakeRefusal::Full);
         assert_eq!(admission.counts(), (4, 0));
         drop(places);
         assert_eq!(admission.counts(), (0, 0));
@@ -273,7 +273,7 @@ mod tests {
         let strangers: Vec<_> = (0..4).map(|_| place(admit(false))).collect();
         assert!(matches!(admit(false), Verdict::CookieFirst));
         let honest: Vec<_> = (0..4).map(|_| place(admit(true))).collect();
-        assert_eq!(refusal(admit(true)), Refusal::ConnectionFull);
+        assert_eq!(refusal(admit(true)), HandshakeRefusal::ConnectionFull);
         drop((strangers, honest));
         assert_eq!(admission.counts(), (0, 0));
     }
@@ -284,7 +284,7 @@ mod tests {
         let admit =
             |ingress, source| admission.admit(&accepted(ingress, source), true, NOW, &limits);
         let places: Vec<_> = (0..12).map(|ingress| place(admit(ingress, 1))).collect();
-        assert_eq!(refusal(admit(12, 1)), Refusal::SourceFull);
+        assert_eq!(refusal(admit(12, 1)), HandshakeRefusal::SourceFull);
         let other = place(admit(13, 2));
         drop((places, other));
         assert!(admission.0.lock().by_source.is_empty());
@@ -300,7 +300,7 @@ mod tests {
             |ingress, source, now| admission.admit(&accepted(ingress, source), false, now, &limits);
         // Each over a connection of its own, and over as soon as it has begun.
         (0..20).for_each(|ingress| drop(place(admit(ingress, 1, NOW))));
-        assert_eq!(refusal(admit(20, 1, NOW)), Refusal::TooOften);
+        assert_eq!(refusal(admit(20, 1, NOW)), HandshakeRefusal::TooOften);
         // Whether two sources share a bucket is chance, but not of three others all.
         assert!((2..5).any(|source| matches!(admit(21, source, NOW), Verdict::Admitted(_))));
         let later = NOW + Duration::from_secs(1);
@@ -324,12 +324,12 @@ mod tests {
         let admit =
             |ingress, source| admission.admit(&accepted(ingress, source), true, NOW, &limits);
         let open = |ingress| {
-            let mut place = place(admit(ingress, 1));
-            place.establish();
+            let mut slot = place(admit(ingress, 1));
+            slot.establish();
             place
         };
         let places: Vec<_> = (0..3).map(open).collect();
-        assert_eq!(refusal(admit(4, 1)), Refusal::ChannelsSourceFull);
+        assert_eq!(refusal(admit(4, 1)), HandshakeRefusal::ChannelsSourceFull);
         drop(place(admit(5, 2)));
         drop(places);
         assert!(admission.0.lock().channels_by.is_empty());
@@ -344,7 +344,7 @@ mod tests {
         first.establish();
         first.establish();
         assert_eq!(admission.counts(), (0, 1));
-        assert_eq!(refusal(admit()), Refusal::ChannelsFull);
+        assert_eq!(refusal(admit()), HandshakeRefusal::ChannelsFull);
         drop(first);
         assert_eq!(admission.counts(), (0, 0));
     }

@@ -22,13 +22,14 @@ use actix::{
     Recipient,
 };
 use ockam_actix_runtime::{
-    node::directory::Registration, worker::mailbox::Adopt, Address, Kind, Message, Node, Notice,
-    Payload, Permit, Route, Routed,
+    node::{directory::Registration, routing::NextHop},
+    worker::mailbox::Registered,
+    Address, Message, MessageKind, Node, Notice, Payload, Permit, Route, Routed,
 };
 
 use crate::secure_channel::{
-    event::{tell, Ending, Event, Renew, What},
-    exchange::{Exchange, FailureReason, Step, Terms},
+    event::{notify, Ending, Event, EventKind, Renew},
+    exchange::{Credentials, Exchange, FailureReason, Step},
     handshake::Session,
     inbound::{Inbound, Opened},
     lifeline::Gone,
@@ -41,7 +42,7 @@ pub(super) use responding::Responding;
 
 /// Opens what the peer of a channel sends.
 pub(super) struct Decryptor {
-    pub(super) start: Start,
+    pub(super) start: DecryptorConfig,
     role: Role,
     phase: Phase,
     /// Where the peer is; fixed by the first message that comes from it.
@@ -50,12 +51,12 @@ pub(super) struct Decryptor {
 }
 
 /// What every decryptor begins with.
-pub(super) struct Start {
+pub(super) struct DecryptorConfig {
     pub(super) node: Node,
     pub(super) address: Address,
     /// Tells sessions of one encryptor apart.
     pub(super) session: u64,
-    pub(super) terms: Terms,
+    pub(super) credentials: Credentials,
     pub(super) limits: Arc<Limits>,
 }
 
@@ -82,7 +83,7 @@ struct Open {
 }
 
 impl Decryptor {
-    fn new(start: Start, role: Role, peer_route: Option<Route>) -> Self {
+    fn new(start: DecryptorConfig, role: Role, peer_route: Option<Route>) -> Self {
         Self { start, role, phase: Phase::Closed, peer_route, registration: None }
     }
 
@@ -104,8 +105,13 @@ impl Decryptor {
     }
 
     /// Takes a message of the handshake.
-    fn shake(&mut self, exchange: Exchange, mut message: Message, context: &mut Context<Self>) {
-        if message.kind == Kind::Notice {
+    fn handle_handshake(
+        &mut self,
+        exchange: Exchange,
+        mut message: Message,
+        context: &mut Context<Self>,
+    ) {
+        if message.kind == MessageKind::Notice {
             let notice = Notice::decode(&message.payload);
             let why = notice.map_or_else(|| "it came back".into(), |notice| notice.to_string());
             return self.fail(FailureReason::Undelivered(why), context);
@@ -151,7 +157,7 @@ impl Decryptor {
         let mut message =
             Message::new(route, Route::from(self.start.address.clone()), Payload::from(bytes));
         message.permit = permit;
-        let sent = self.start.node.try_route(message);
+        let sent = self.start.node.try_route(message, NextHop::Checked);
         sent.map_err(|undelivered| FailureReason::Undelivered(undelivered.notice.to_string()))
     }
 
@@ -176,7 +182,7 @@ impl Decryptor {
     fn fail(&mut self, why: FailureReason, context: &mut Context<Self>) {
         match &self.role {
             Role::Initiator(initiating) => {
-                tell(&initiating.encryptor, self.start.session, What::Failed(why));
+                notify(&initiating.encryptor, self.start.session, EventKind::Failed(why));
             }
             Role::Responder(responding) => {
                 responding.log(&self.start.node, &why, self.peer_route.as_ref());
@@ -187,13 +193,13 @@ impl Decryptor {
     }
 
     /// Takes a record, or a notice about one.
-    fn record(&mut self, message: Message, context: &mut Context<Self>) {
+    fn handle_record(&mut self, message: Message, context: &mut Context<Self>) {
         let Phase::Open(open) = &mut self.phase else { return };
-        if message.kind == Kind::Notice {
+        if message.kind == MessageKind::Notice {
             let notice = Notice::decode(&message.payload);
             let why = notice.map_or_else(|| "?".into(), |notice| notice.to_string());
             // A record is missing at the peer, whatever the reason. A forged notice costs a handshake, no more.
-            let ending = Ending::ours(format!("a record did not arrive: {why}"));
+            let ending = Ending::telling_peer(format!("a record did not arrive: {why}"));
             return self.end(ending, context);
         }
         open.heard.store(true, Ordering::Relaxed);
@@ -204,26 +210,26 @@ impl Decryptor {
             }
             Ok(Opened::Ping(permit)) => self.control(Tag::Pong, Vec::new(), permit),
             Ok(Opened::Pong | Opened::Switch) => {}
-            Ok(Opened::Close) => self.end(Ending::theirs("the peer closed it"), context),
+            Ok(Opened::Close) => self.end(Ending::silently("the peer closed it"), context),
             Ok(Opened::Handshake(payload)) => self.handle_renewal(payload, context),
-            Err(error) => self.end(Ending::ours(error), context),
+            Err(error) => self.end(Ending::telling_peer(error), context),
         }
     }
 
     /// Has the encryptor seal something.
     fn control(&self, tag: Tag, body: Vec<u8>, permit: Option<Permit>) {
-        self.tell(What::Control { tag, body, permit });
+        self.notify(EventKind::Control { tag, body, permit });
     }
 
-    fn tell(&self, what: What) {
+    fn notify(&self, kind: EventKind) {
         if let Phase::Open(open) = &self.phase {
-            tell(&open.encryptor, self.start.session, what);
+            notify(&open.encryptor, self.start.session, kind);
         }
     }
 
     /// The session is over.
     fn end(&mut self, ending: Ending, context: &mut Context<Self>) {
-        self.tell(What::Over(ending));
+        self.notify(EventKind::Over(ending));
         self.phase = Phase::Closed;
         context.stop();
     }
@@ -239,10 +245,10 @@ impl Actor for Decryptor {
     type Context = Context<Self>;
 }
 
-impl Handler<Adopt> for Decryptor {
+impl Handler<Registered> for Decryptor {
     type Result = ();
 
-    fn handle(&mut self, Adopt(registration): Adopt, context: &mut Context<Self>) {
+    fn handle(&mut self, Registered(registration): Registered, context: &mut Context<Self>) {
         self.registration = Some(registration);
         self.begin(context);
     }
@@ -262,10 +268,10 @@ impl Handler<Routed<Payload>> for Decryptor {
     fn handle(&mut self, message: Routed<Payload>, context: &mut Context<Self>) {
         let message = message.into_message();
         if matches!(self.phase, Phase::Open(_)) {
-            return self.record(message, context);
+            return self.handle_record(message, context);
         }
         if let Phase::Handshaking(exchange) = std::mem::replace(&mut self.phase, Phase::Closed) {
-            self.shake(exchange, message, context);
+            self.handle_handshake(exchange, message, context);
         }
     }
 }

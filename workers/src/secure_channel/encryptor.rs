@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use actix::{Actor, ActorContext, Context, Handler};
 use ockam_actix_runtime::{
-    edge::first_hop::PathState, node::directory::Registration, worker::mailbox::Adopt, Identifier,
-    Payload, Routed,
+    edge::first_hop::LinkState, node::directory::Registration, worker::mailbox::Registered,
+    Identifier, Payload, Routed,
 };
 use tokio::sync::watch;
 
@@ -21,15 +21,15 @@ use crate::secure_channel::{
     event::{Ending, Event},
     lifeline::Gone,
     sealing::Sealing,
-    session::{self, Beginning, End, OpenEnd},
+    session::{self, End, OpenEnd, SessionSetup},
 };
 
 /// Seals what goes to the initiator.
 pub(super) struct Encryptor {
     peer: Identifier,
-    state: watch::Sender<PathState>,
+    state: watch::Sender<LinkState>,
     /// Until the actor begins.
-    beginning: Option<(Beginning, Gone)>,
+    setup: Option<(SessionSetup, Gone)>,
     sealing: Arc<Sealing>,
     end: Option<OpenEnd>,
     registration: Option<Registration>,
@@ -38,13 +38,13 @@ pub(super) struct Encryptor {
 impl Encryptor {
     pub(super) fn new(
         peer: Identifier,
-        state: watch::Sender<PathState>,
-        beginning: Beginning,
+        state: watch::Sender<LinkState>,
+        setup: SessionSetup,
         decryptor: Gone,
     ) -> Self {
-        let sealing = beginning.sealing.clone();
-        let beginning = Some((beginning, decryptor));
-        Self { peer, state, beginning, sealing, end: None, registration: None }
+        let sealing = setup.sealing.clone();
+        let setup = Some((setup, decryptor));
+        Self { peer, state, setup, sealing, end: None, registration: None }
     }
 }
 
@@ -79,14 +79,14 @@ impl Actor for Encryptor {
     type Context = Context<Self>;
 }
 
-impl Handler<Adopt> for Encryptor {
+impl Handler<Registered> for Encryptor {
     type Result = ();
 
-    fn handle(&mut self, Adopt(registration): Adopt, context: &mut Context<Self>) {
+    fn handle(&mut self, Registered(registration): Registered, context: &mut Context<Self>) {
         self.registration = Some(registration);
-        let Some((beginning, gone)) = self.beginning.take() else { return };
-        session::watch_decryptor(beginning.session, gone, context);
-        self.end = Some(OpenEnd::begin(beginning, context));
+        let Some((setup, gone)) = self.setup.take() else { return };
+        session::watch_decryptor(setup.session, gone, context);
+        self.end = Some(OpenEnd::begin(setup, context));
     }
 }
 

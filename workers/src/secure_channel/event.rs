@@ -11,11 +11,11 @@ use crate::secure_channel::{exchange::FailureReason, plaintext::Tag, record::Sea
 pub(super) struct Event {
     /// Which session: what belongs to an earlier one comes too late.
     pub(super) session: u64,
-    pub(super) what: What,
+    pub(super) kind: EventKind,
 }
 
 #[derive(Debug)]
-pub(super) enum What {
+pub(super) enum EventKind {
     /// At the initiator: the handshake has succeeded.
     Established(Box<Established>),
     /// At the initiator: the handshake has failed.
@@ -48,12 +48,12 @@ pub(super) struct Ending {
 
 impl Ending {
     /// The peer is to be told, if it can be.
-    pub(super) fn ours(why: impl ToString) -> Self {
+    pub(super) fn telling_peer(why: impl ToString) -> Self {
         Self { why: why.to_string(), tell_peer: true }
     }
 
     /// There is no way to the peer, or it knows.
-    pub(super) fn theirs(why: impl ToString) -> Self {
+    pub(super) fn silently(why: impl ToString) -> Self {
         Self { why: why.to_string(), tell_peer: false }
     }
 }
@@ -64,14 +64,14 @@ impl Ending {
 pub(super) struct Renew;
 
 /// Tells an encryptor. If it is gone its lifeline ends the decryptor too.
-pub(super) fn tell(encryptor: &Recipient<Event>, session: u64, what: What) {
+pub(super) fn notify(encryptor: &Recipient<Event>, session: u64, kind: EventKind) {
     // Control messages: as many as records came in, whose permits they hold.
     #[allow(clippy::disallowed_methods)]
-    encryptor.do_send(Event { session, what });
+    encryptor.do_send(Event { session, kind });
 }
 
 /// Tells an actor one thing, without data.
-pub(super) fn order<A, M>(actor: &Addr<A>, message: M)
+pub(super) fn send_control<A, M>(actor: &Addr<A>, message: M)
 where
     A: Actor + Handler<M>,
     A::Context: actix::dev::ToEnvelope<A, M>,

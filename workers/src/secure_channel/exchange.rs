@@ -17,16 +17,16 @@ use crate::{
 
 /// Who we are, and whom we trust.
 #[derive(Clone)]
-pub(crate) struct Terms {
+pub(crate) struct Credentials {
     pub(crate) local: CurrentIdentity,
     pub(crate) policy: Arc<dyn TrustPolicy>,
 }
 
 /// A handshake that waits for a message, consumed by it.
 pub(super) enum Exchange {
-    Message2(Box<AwaitingMessage2>, Terms),
+    Message2(Box<AwaitingMessage2>, Credentials),
     Ready(Box<AwaitingReady>),
-    Message3(Box<AwaitingMessage3>, Terms),
+    Message3(Box<AwaitingMessage3>, Credentials),
 }
 
 /// What follows from a message.
@@ -97,36 +97,39 @@ impl<E: Into<FailureReason>> From<E> for Failure {
 
 impl Exchange {
     /// Opens a handshake; returns Noise message 1.
-    pub(super) fn initiate(terms: Terms) -> Result<(Self, Vec<u8>), HandshakeError> {
-        let (state, noise) = Initiator::start(&terms.local.now())?;
-        Ok((Self::Message2(Box::new(state), terms), noise))
+    pub(super) fn initiate(credentials: Credentials) -> Result<(Self, Vec<u8>), HandshakeError> {
+        let (state, noise) = Initiator::start(&credentials.local.now())?;
+        Ok((Self::Message2(Box::new(state), credentials), noise))
     }
 
     /// Takes Noise message 1; returns the answer.
-    pub(super) fn respond(terms: Terms, noise: &[u8]) -> Result<(Self, Vec<u8>), HandshakeError> {
-        let (state, noise) = Responder::accept(&terms.local.now(), noise)?;
-        Ok((Self::Message3(Box::new(state), terms), Packet::Two(&noise).encode()))
+    pub(super) fn respond(
+        credentials: Credentials,
+        noise: &[u8],
+    ) -> Result<(Self, Vec<u8>), HandshakeError> {
+        let (state, noise) = Responder::accept(&credentials.local.now(), noise)?;
+        Ok((Self::Message3(Box::new(state), credentials), Packet::Two(&noise).encode()))
     }
 
     /// Takes the next message.
     pub(super) fn handle(self, message: &mut [u8]) -> Result<Step, Failure> {
         match self {
-            Self::Message2(state, terms) => {
+            Self::Message2(state, credentials) => {
                 let Packet::Two(noise) = Packet::decode(message)? else {
                     return Err(FailureReason::OutOfTurn.into());
                 };
-                let (state, noise) = state.handle_message2(noise, &terms.policy)?;
+                let (state, noise) = state.handle_message2(noise, &credentials.policy)?;
                 Ok(Step::Send(Packet::Three(&noise).encode(), Self::Ready(Box::new(state))))
             }
             Self::Ready(state) => {
                 let session = state.handle_ready(message)?;
                 Ok(Step::Established(Box::new(session)))
             }
-            Self::Message3(state, terms) => {
+            Self::Message3(state, credentials) => {
                 let Packet::Three(noise) = Packet::decode(message)? else {
                     return Err(FailureReason::OutOfTurn.into());
                 };
-                match state.answer_message3(noise, &terms.policy)? {
+                match state.answer_message3(noise, &credentials.policy)? {
                     Answer::Ready { session, record } => Ok(Step::Confirm(record, session)),
                     Answer::Refused { error, record } => {
                         Err(Failure { why: error.into(), refusal: Some(record) })

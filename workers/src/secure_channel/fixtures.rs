@@ -4,14 +4,14 @@ use std::sync::{Arc, Mutex};
 
 use ockam_actix_runtime::{
     message::undelivered::Undelivered,
-    node::entry::{Entry, Sink},
+    node::entry::{Deliver, Entry},
     Message,
 };
 
 use crate::{
     identity::{local_identity::LocalIdentity, policy::TrustEveryonePolicy},
     secure_channel::{
-        exchange::{Exchange, Step, Terms},
+        exchange::{Credentials, Exchange, Step},
         handshake::Session,
     },
 };
@@ -20,22 +20,23 @@ use crate::{
 #[derive(Clone, Default)]
 pub(super) struct Kept(pub(super) Arc<Mutex<Vec<Message>>>);
 
-impl Sink for Kept {
+impl Deliver for Kept {
     fn deliver(&self, _: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
         self.0.lock().expect("no test panics in here").push(message);
         Ok(())
     }
 }
 
-fn terms(seed: u8) -> Terms {
+fn credentials(seed: u8) -> Credentials {
     let local = LocalIdentity::dangerous_from_fixed_secrets([seed; 32], [seed + 1; 32]);
-    Terms { local: local.into(), policy: Arc::new(TrustEveryonePolicy) }
+    Credentials { local: local.into(), policy: Arc::new(TrustEveryonePolicy) }
 }
 
 /// Both ends after a handshake.
 pub(super) fn sessions() -> (Session, Session) {
-    let (initiator, noise) = Exchange::initiate(terms(1)).expect("there is randomness");
-    let (responder, mut answer) = Exchange::respond(terms(3), &noise).expect("message 1 is good");
+    let (initiator, noise) = Exchange::initiate(credentials(1)).expect("there is randomness");
+    let (responder, mut answer) =
+        Exchange::respond(credentials(3), &noise).expect("message 1 is good");
     let Ok(Step::Send(mut message3, initiator)) = initiator.handle(&mut answer) else {
         panic!("message 2 is good")
     };

@@ -8,7 +8,7 @@ use ockam_actix_runtime::{
 use tokio::sync::watch;
 
 use crate::secure_channel::{
-    event::order,
+    event::send_control,
     initiator::{Close, Initiator},
 };
 
@@ -96,7 +96,7 @@ impl SecureChannel {
     /// Ends the channel: the peer is told, and the address is free.
     pub fn close(&self) {
         if let Some(actor) = self.actor.end() {
-            order(&actor, Close);
+            send_control(&actor, Close);
         }
     }
 }

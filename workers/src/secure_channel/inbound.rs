@@ -5,10 +5,10 @@ use std::sync::Arc;
 use ockam_actix_runtime::{
     message::codec::{self, Decoder},
     trust::{
-        origin::{Destinations, Door, Ingress},
+        origin::{Door, HubGrants, Ingress},
         source::SourceAddress,
     },
-    Address, Envelope, Identifier, Message, Origin, Payload, Permit,
+    Address, Identifier, Message, MessageParts, Origin, Payload, Permit,
 };
 
 use crate::secure_channel::{
@@ -72,10 +72,10 @@ impl Inbound {
         opener: Opener,
         peer: Identifier,
         channel: Address,
-        destinations: Option<Arc<Destinations>>,
+        grants: Option<Arc<HubGrants>>,
         source: Option<SourceAddress>,
     ) -> Self {
-        let door = Door::Channel { peer, channel: channel.clone(), destinations };
+        let door = Door::Channel { peer, channel: channel.clone(), grants };
         let decoder = Decoder::default();
         Self {
             opener,
@@ -87,7 +87,7 @@ impl Inbound {
 
     /// Opens a record in its envelope. Every error is final.
     pub(super) fn open(&mut self, record: Message) -> Result<Opened, BadRecord> {
-        let Envelope { mut payload, permit, .. } = record.into_envelope();
+        let MessageParts { mut payload, permit, .. } = record.into_parts();
         let plaintext = self.opener.open_in_place_range(&mut payload)?;
         payload.narrow(plaintext);
         let byte = *payload.first().ok_or(BadRecord::Empty)?;

@@ -22,21 +22,21 @@ use actix::{
 use ockam_actix_runtime::{
     edge::{
         backoff::Backoff,
-        first_hop::{Path, PathState},
+        first_hop::{FirstHop, LinkState},
         message_queue::MessageQueue,
     },
     node::{directory::Registration, entry::Description},
     worker::{
-        mailbox::Adopt,
+        mailbox::Registered,
         supervision::{Restartable, Restarting, Supervised},
     },
-    Address, Class, Identifier, Message, Node, Payload, Reason, Result, Route, Routed,
+    Address, Class, Identifier, Message, Node, Payload, Result, Route, Routed, UndeliverableReason,
 };
 use tokio::sync::watch;
 
 use crate::secure_channel::{
-    event::{order, Ending, Event, What},
-    exchange::{FailureReason, Terms},
+    event::{send_control, Ending, Event, EventKind},
+    exchange::{Credentials, FailureReason},
     handle::{Outcome, SecureChannel},
     limits::Limits,
     opened::Opened,
@@ -49,7 +49,7 @@ use crate::secure_channel::{
 pub(crate) fn open(
     node: &Node,
     route: Route,
-    terms: Terms,
+    credentials: Credentials,
     limits: Limits,
 ) -> Result<SecureChannel> {
     let address = Address::random();
@@ -57,12 +57,12 @@ pub(crate) fn open(
     let watched = outcome.subscribe();
     let opened = Arc::new(Opened::list(node, &address, &route));
     let what = format!("the secure channel {address} over {route}");
-    let plan = Plan {
+    let plan = ChannelSpec {
         node: node.clone(),
         opened,
         route: route.clone(),
         address: address.clone(),
-        terms,
+        credentials,
         limits: limits.into(),
         outcome,
     };
@@ -71,35 +71,35 @@ pub(crate) fn open(
 }
 
 /// What every actor of one channel begins with.
-struct Plan {
+struct ChannelSpec {
     node: Node,
     opened: Arc<Opened>,
     route: Route,
     address: Address,
-    terms: Terms,
+    credentials: Credentials,
     limits: Arc<Limits>,
     outcome: Arc<watch::Sender<Outcome>>,
 }
 
-impl Restartable for Plan {
+impl Restartable for ChannelSpec {
     type Actor = Initiator;
 
     fn start(&self, supervised: Supervised) -> Result<Addr<Initiator>> {
         self.outcome.send_replace(Outcome::Pending(None));
         let path = self.node.path(&self.route)?;
-        let state = watch::Sender::new(PathState::default());
+        let state = watch::Sender::new(LinkState::default());
         let sealing = Arc::new(Sealing::default());
         let description = Description::new(self.address.clone(), Class::Internal)
             .on(self.node.arbiter_for(&path))
             .with_budget(path.budget.clone())
             .with_state(state.subscribe())
-            .behind(sealing.clone());
+            .intercepted_by(sealing.clone());
         let initiator = Initiator {
             opened: self.opened.clone(),
             node: self.node.clone(),
             route: self.route.clone(),
             address: self.address.clone(),
-            terms: self.terms.clone(),
+            credentials: self.credentials.clone(),
             backoff: Backoff::new(self.limits.first_pause, self.limits.longest_pause).at_once(),
             limits: self.limits.clone(),
             path,
@@ -117,7 +117,7 @@ impl Restartable for Plan {
     }
 
     fn stop(&self, initiator: Addr<Initiator>) {
-        order(&initiator, Close);
+        send_control(&initiator, Close);
     }
 
     fn ended_in_pause(&self) {
@@ -131,12 +131,12 @@ pub(super) struct Initiator {
     opened: Arc<Opened>,
     route: Route,
     address: Address,
-    terms: Terms,
+    credentials: Credentials,
     limits: Arc<Limits>,
     /// The first hop of the route. Watching it keeps a connection being made again.
-    path: Path,
+    path: FirstHop,
     sealing: Arc<Sealing>,
-    state: watch::Sender<PathState>,
+    state: watch::Sender<LinkState>,
     outcome: Arc<watch::Sender<Outcome>>,
     phase: Phase,
     backoff: Backoff,
@@ -188,11 +188,17 @@ impl Initiator {
             Phase::Attempting { held: Held::Waiting(queue), .. } => {
                 let Err(message) = queue.push(message) else { return };
                 let why = "the secure channel is not established yet";
-                return bounce(&self.node, &self.address, message, Reason::Overloaded, why);
+                return bounce(
+                    &self.node,
+                    &self.address,
+                    message,
+                    UndeliverableReason::Overloaded,
+                    why,
+                );
             }
             Phase::Attempting { held: Held::Refused(failure), .. }
             | Phase::Pausing { failure }
-            | Phase::Rejected { failure } => (failure.clone(), Reason::Disconnected),
+            | Phase::Rejected { failure } => (failure.clone(), UndeliverableReason::Disconnected),
         };
         bounce(&self.node, &self.address, message, reason, &failure);
     }
@@ -222,7 +228,7 @@ impl End for Initiator {
 
     fn abandoned(&mut self, session: u64, context: &mut Context<Self>) {
         if self.of_session(session).is_some() {
-            return self.lost(Ending::ours("its decryptor stopped"), context);
+            return self.lost(Ending::telling_peer("its decryptor stopped"), context);
         }
         self.attempt_failed(session, FailureReason::Stopped, context);
     }
@@ -245,10 +251,10 @@ impl Drop for Initiator {
     }
 }
 
-impl Handler<Adopt> for Initiator {
+impl Handler<Registered> for Initiator {
     type Result = ();
 
-    fn handle(&mut self, Adopt(registration): Adopt, context: &mut Context<Self>) {
+    fn handle(&mut self, Registered(registration): Registered, context: &mut Context<Self>) {
         self.registration = Some(registration);
         self.attempt(Held::Waiting(MessageQueue::new(self.limits.waiting_bytes)), context);
     }
@@ -267,12 +273,12 @@ impl Handler<Event> for Initiator {
     type Result = ();
 
     fn handle(&mut self, event: Event, context: &mut Context<Self>) {
-        match event.what {
-            What::Established(established) if event.session == self.session => {
+        match event.kind {
+            EventKind::Established(established) if event.session == self.session => {
                 self.established(*established, context);
             }
-            What::Failed(why) => self.attempt_failed(event.session, why, context),
-            what => session::handle(self, Event { what, ..event }, context),
+            EventKind::Failed(why) => self.attempt_failed(event.session, why, context),
+            kind => session::handle(self, Event { kind, ..event }, context),
         }
     }
 }

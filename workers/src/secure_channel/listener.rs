@@ -12,9 +12,10 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 use ockam_actix_runtime::{
     lock::Lock,
     message::undelivered::Undelivered,
-    node::entry::{Description, Entry, Sink},
-    trust::refusal_log::Complaints,
-    Address, Class, Envelope, Error, Kind, Message, Node, Origin, Payload, Reason, Result, Route,
+    node::entry::{Deliver, Description, Entry},
+    trust::refusal_log::RefusalLog,
+    Address, Class, Error, Message, MessageKind, MessageParts, Node, Origin, Payload, Result,
+    Route, UndeliverableReason,
 };
 use ring::rand::SystemRandom;
 
@@ -23,8 +24,8 @@ use crate::{
     secure_channel::{
         admission::{Admission, Asker, Verdict},
         cookie::Cookies,
-        decryptor::{Decryptor, Responding, Start},
-        exchange::Terms,
+        decryptor::{Decryptor, DecryptorConfig, Responding},
+        exchange::Credentials,
         limits::Limits,
         packet::Packet,
     },
@@ -70,33 +71,38 @@ impl ChannelListeners {
 struct Listener {
     node: Node,
     address: Address,
-    terms: Terms,
+    credentials: Credentials,
     limits: Arc<Limits>,
     admission: Admission,
-    complaints: Arc<Complaints>,
+    refusal_log: Arc<RefusalLog>,
     cookies: Cookies,
     /// Cookies count seconds from here.
     since: Instant,
 }
 
 /// Accepts channels at `address` until the node stops.
-pub(crate) fn listen(node: &Node, address: Address, terms: Terms, limits: Limits) -> Result<()> {
+pub(crate) fn listen(
+    node: &Node,
+    address: Address,
+    credentials: Credentials,
+    limits: Limits,
+) -> Result<()> {
     let cookies = Cookies::new(&SystemRandom::new())
         .ok_or_else(|| Error::Usage("the system gave no randomness for cookies".into()))?;
-    let identity = terms.local.clone();
+    let identity = credentials.local.clone();
     let admission = Admission::default();
     let listener = Listener {
         node: node.unheld(),
         address: address.clone(),
-        terms,
+        credentials,
         limits: Arc::new(limits),
         admission: admission.clone(),
-        complaints: node.refusals(),
+        refusal_log: node.refusals(),
         cookies,
         since: Instant::now(),
     };
-    let registration =
-        node.register_sink(Description::new(address.clone(), Class::Listener), listener)?;
+    let registration = node
+        .register_delivery(Description::new(address.clone(), Class::ChannelListener), listener)?;
     log::info!("\"{address}\" accepts secure channels as {}", identity.now().identifier());
     let all = node.extension::<ChannelListeners>();
     all.insert(address.clone(), identity, admission.clone());
@@ -113,9 +119,9 @@ pub(crate) fn listen(node: &Node, address: Address, terms: Terms, limits: Limits
     Ok(())
 }
 
-impl Sink for Listener {
+impl Deliver for Listener {
     fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
-        if message.kind == Kind::Notice {
+        if message.kind == MessageKind::Notice {
             return Ok(());
         }
         let refuse = |message, reason, detail: String| {
@@ -124,15 +130,17 @@ impl Sink for Listener {
             Err(undelivered)
         };
         let Some(ingress) = message.return_route.first().cloned() else {
-            return refuse(message, Reason::Unreachable, "no return route".into());
+            return refuse(message, UndeliverableReason::Unreachable, "no return route".into());
         };
         if self.node.is_stopping() {
-            return refuse(message, Reason::Unreachable, String::new());
+            return refuse(message, UndeliverableReason::Unreachable, String::new());
         }
         let (noise, cookie) = match Packet::decode(&message.payload) {
             Ok(Packet::One { noise, cookie }) => (noise.to_vec(), cookie.to_vec()),
-            Ok(_) => return refuse(message, Reason::BodyNotUnderstood, String::new()),
-            Err(error) => return refuse(message, Reason::BodyNotUnderstood, error.to_string()),
+            Ok(_) => return refuse(message, UndeliverableReason::BodyNotUnderstood, String::new()),
+            Err(error) => {
+                return refuse(message, UndeliverableReason::BodyNotUnderstood, error.to_string())
+            }
         };
         let source = message.return_route.to_string();
         let asker = Asker { ingress, source: message.origin.source() };
@@ -141,10 +149,10 @@ impl Sink for Listener {
         let has_cookie =
             !cookie.is_empty() && self.cookies.verify(now, source.as_bytes(), &noise, &cookie);
         match self.admission.admit(&asker, has_cookie, elapsed, &self.limits) {
-            Verdict::Admitted(place) => {
-                let Envelope { return_route, origin, permit, .. } = message.into_envelope();
+            Verdict::Admitted(slot) => {
+                let MessageParts { return_route, origin, permit, .. } = message.into_parts();
                 let listener = self.address.clone();
-                self.start(Responding::new(listener, place, noise, permit), origin, return_route);
+                self.start(Responding::new(listener, slot, noise, permit), origin, return_route);
             }
             Verdict::CookieFirst => {
                 let cookie = self.cookies.issue(now, source.as_bytes(), &noise);
@@ -153,8 +161,8 @@ impl Sink for Listener {
             Verdict::Refused(refusal) => {
                 let (way, listener) = (&message.return_route, &self.address);
                 let what = format_args!("no handshake at \"{listener}\" for {way}: {refusal}");
-                self.complaints.warn(refusal.rule(), what);
-                return refuse(message, Reason::Overloaded, refusal.to_string());
+                self.refusal_log.warn(refusal.rule(), what);
+                return refuse(message, UndeliverableReason::Overloaded, refusal.to_string());
             }
         }
         Ok(())
@@ -164,11 +172,11 @@ impl Sink for Listener {
 impl Listener {
     /// Starts a responder beside the connection that its initiator comes through.
     fn start(&self, responding: Responding, origin: Origin, peer_route: Route) {
-        let start = Start {
+        let start = DecryptorConfig {
             node: self.node.clone(),
             address: Address::random(),
             session: 0,
-            terms: self.terms.clone(),
+            credentials: self.credentials.clone(),
             limits: self.limits.clone(),
         };
         let started = self.node.path(&peer_route).and_then(|path| {

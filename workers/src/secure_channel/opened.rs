@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use ockam_actix_runtime::{lock::Lock, trust::origin::Destinations, Address, Node, Route};
+use ockam_actix_runtime::{lock::Lock, trust::origin::HubGrants, Address, Node, Route};
 
 /// The route behind each channel that was opened on a node: an extension of the node, see [`Node::extension`].
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ impl OpenedChannels {
 pub(super) struct Opened {
     node: Node,
     channel: Address,
-    pub(super) destinations: Arc<Destinations>,
+    pub(super) grants: Arc<HubGrants>,
 }
 
 impl Opened {
@@ -39,14 +39,14 @@ impl Opened {
         let all = node.extension::<OpenedChannels>();
         let mut all = all.0.lock();
         all.insert(channel.clone(), route.clone());
-        let destinations = node.destinations(channel);
-        Self { node: node.clone(), channel: channel.clone(), destinations }
+        let grants = node.hub_grants(channel);
+        Self { node: node.clone(), channel: channel.clone(), grants }
     }
 }
 
 impl Drop for Opened {
     fn drop(&mut self) {
-        self.node.forget_destinations(&self.channel);
+        self.node.forget_hub_grants(&self.channel);
         let all = self.node.extension::<OpenedChannels>();
         all.0.lock().remove(&self.channel);
     }

@@ -4,8 +4,8 @@
 //! payload, the authentication tag into the room behind it, so that bulk data is not copied.
 
 use ockam_actix_runtime::{
-    limits::MAX_ROUTE_ADDRESSES, message::codec::encode_header, Address, Envelope, Kind, Message,
-    Node, Payload, Permit, Reason, Route,
+    limits::MAX_ROUTE_ADDRESSES, message::codec::encode_header, node::routing::NextHop, Address,
+    Message, MessageKind, MessageParts, Node, Payload, Permit, Route, UndeliverableReason,
 };
 
 use crate::secure_channel::{
@@ -45,7 +45,7 @@ impl Outbound {
     /// sent through any channel goes back to its sender, and the channel goes on.
     pub(super) fn send(&mut self, mut message: Message) -> Result<(), NotSent> {
         let Some(hops) = message.hops.checked_sub(1) else {
-            return self.refuse(message, Reason::HopsSpent);
+            return self.refuse(message, UndeliverableReason::HopsSpent);
         };
         message.hops = hops;
         self.node.conceal_names(&mut message.return_route);
@@ -53,9 +53,9 @@ impl Outbound {
         let header = encode_header(&message);
         if 1 + header.len() + message.payload.len() > MAX_PLAINTEXT || routes > MAX_ROUTE_ADDRESSES
         {
-            return self.refuse(message, Reason::TooLarge);
+            return self.refuse(message, UndeliverableReason::TooLarge);
         }
-        let Envelope { payload: mut plaintext, permit, .. } = message.into_envelope();
+        let MessageParts { payload: mut plaintext, permit, .. } = message.into_parts();
         plaintext.prepend(&header);
         self.seal(Tag::Message, plaintext, permit)
     }
@@ -84,7 +84,7 @@ impl Outbound {
         let mut outer = Message::new(self.peer_route.clone(), self.decryptor.clone(), record);
         outer.permit = permit;
         self.node
-            .try_route(outer)
+            .try_route(outer, NextHop::Checked)
             .map_err(|undelivered| NotSent::Undelivered(undelivered.notice.to_string()))
     }
 
@@ -93,15 +93,21 @@ impl Outbound {
         self.sealer.needs_rehandshake() || self.sealer.next_counter() >= limits.session_records
     }
 
-    fn refuse(&self, message: Message, reason: Reason) -> Result<(), NotSent> {
+    fn refuse(&self, message: Message, reason: UndeliverableReason) -> Result<(), NotSent> {
         bounce(&self.node, &self.channel, message, reason, "");
         Ok(())
     }
 }
 
 /// Tells the sender of a message that it did not pass the channel.
-pub(super) fn bounce(node: &Node, channel: &Address, message: Message, why: Reason, detail: &str) {
-    if message.kind == Kind::Notice {
+pub(super) fn bounce(
+    node: &Node,
+    channel: &Address,
+    message: Message,
+    why: UndeliverableReason,
+    detail: &str,
+) {
+    if message.kind == MessageKind::Notice {
         return;
     }
     let mut undelivered =
@@ -140,7 +146,7 @@ mod tests {
             let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
             let kept = Kept::default();
             let description = Description::new("connection", Class::Reply);
-            let _registration = node.register_sink(description, kept.clone()).unwrap();
+            let _registration = node.register_delivery(description, kept.clone()).unwrap();
             let (client, server) = sessions();
             let mut outbound = Outbound {
                 node: node.clone(),
@@ -153,15 +159,15 @@ mod tests {
             let mut inbound = Inbound::new(server.opener, peer, "theirs".into(), None, None);
             for length in [0, 1, 32 * 1024, 60 * 1024] {
                 let message = bulk(length);
-                let place = message.payload.as_ptr();
+                let slot = message.payload.as_ptr();
                 outbound.send(message).unwrap();
                 let record = kept.0.lock().unwrap().pop().unwrap();
                 let end = record.payload.as_ptr().wrapping_add(record.payload.len() - 16);
-                assert_eq!(end, place.wrapping_add(length), "sealed where it stood");
+                assert_eq!(end, slot.wrapping_add(length), "sealed where it stood");
                 let Ok(Opened::Message(message)) = inbound.open(record) else {
                     panic!("the record opens")
                 };
-                assert_eq!(message.payload.as_ptr(), place, "opened where it stood");
+                assert_eq!(message.payload.as_ptr(), slot, "opened where it stood");
                 assert_eq!(message.payload[..], vec![7; length]);
                 assert_eq!(message.onward_route, route!["outlet"]);
                 assert_eq!(message.return_route.first(), Some(&"theirs".into()));
@@ -177,9 +183,9 @@ mod tests {
             let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
             let (kept, sender) = (Kept::default(), Kept::default());
             let to_peer = Description::new("connection", Class::Reply);
-            let _to_peer = node.register_sink(to_peer, kept.clone()).unwrap();
+            let _to_peer = node.register_delivery(to_peer, kept.clone()).unwrap();
             let to_sender = Description::new("sender", Class::Reply);
-            let _to_sender = node.register_sink(to_sender, sender.clone()).unwrap();
+            let _to_sender = node.register_delivery(to_sender, sender.clone()).unwrap();
             let mut outbound = Outbound {
                 node: node.clone(),
                 channel: "channel".into(),
@@ -199,7 +205,8 @@ mod tests {
             let reasons = notices.iter().map(|message| {
                 ockam_actix_runtime::Notice::decode(&message.payload).map(|notice| notice.reason)
             });
-            let expected = [Some(Reason::TooLarge), Some(Reason::HopsSpent)];
+            let expected =
+                [Some(UndeliverableReason::TooLarge), Some(UndeliverableReason::HopsSpent)];
             assert_eq!(reasons.collect::<Vec<_>>(), expected);
             assert_eq!(kept.0.lock().unwrap().len(), 1);
             assert_eq!(outbound.sealer.next_counter(), 1);

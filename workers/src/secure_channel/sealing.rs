@@ -16,10 +16,10 @@ use std::{
 };
 
 use actix::Recipient;
-use ockam_actix_runtime::{node::entry::Front, Message, Permit};
+use ockam_actix_runtime::{node::entry::Interceptor, Message, Permit};
 
 use crate::secure_channel::{
-    event::{tell, Ending, Event, What},
+    event::{notify, Ending, Event, EventKind},
     limits::{Limits, MAX_SEALED_AT_ONCE},
     outbound::{NotSent, Outbound},
     plaintext::Tag,
@@ -152,7 +152,7 @@ impl Sealing {
     }
 }
 
-impl Front for Sealing {
+impl Interceptor for Sealing {
     fn take(&self, message: Message) -> Option<Message> {
         let waits = self.act_now(message, SealingHalf::send);
         if waits.is_some() {
@@ -177,13 +177,13 @@ impl SealingHalf {
         self.outbound.send(message)?;
         let due = self.renewal.as_ref().is_some_and(|limits| self.outbound.is_due(limits));
         if due && !std::mem::replace(&mut self.was_due, true) {
-            tell(&self.encryptor, self.session, What::Due);
+            notify(&self.encryptor, self.session, EventKind::Due);
         }
         Ok(())
     }
 
     fn fail(&mut self, failure: NotSent) {
-        tell(&self.encryptor, self.session, What::Over(Ending::from(failure.clone())));
+        notify(&self.encryptor, self.session, EventKind::Over(Ending::from(failure.clone())));
         self.failure = Some(failure);
     }
 }
@@ -219,11 +219,11 @@ mod tests {
 
     /// An encryptor that only remembers what it is told.
     #[derive(Default)]
-    struct Told(Vec<What>);
+    struct Told(Vec<EventKind>);
 
     /// Asks for what came before this.
     #[derive(actix::Message)]
-    #[rtype(result = "Vec<What>")]
+    #[rtype(result = "Vec<EventKind>")]
     struct Ask;
 
     impl Actor for Told {
@@ -234,7 +234,7 @@ mod tests {
         type Result = ();
 
         fn handle(&mut self, event: Event, _: &mut Context<Self>) {
-            self.0.push(event.what);
+            self.0.push(event.kind);
         }
     }
 
@@ -272,11 +272,11 @@ mod tests {
             let sealing = Arc::new(Sealing::default());
             let (records, inbox) = (Kept::default(), Kept::default());
             let encryptor = Told::default().start();
-            let channel = Description::new("channel", Class::Reply).behind(sealing.clone());
+            let channel = Description::new("channel", Class::Reply).intercepted_by(sealing.clone());
             let connection = Description::new("connection", Class::Reply);
             let registered = [
-                node.register_sink(channel, inbox.clone()).unwrap(),
-                node.register_sink(connection, records.clone()).unwrap(),
+                node.register_delivery(channel, inbox.clone()).unwrap(),
+                node.register_delivery(connection, records.clone()).unwrap(),
             ];
             let outbound = outbound(&node, peer_route);
             let told = encryptor.clone().recipient();
@@ -295,7 +295,7 @@ mod tests {
         }
 
         /// What the encryptor was told since it was last asked.
-        async fn told(&self) -> Vec<What> {
+        async fn told(&self) -> Vec<EventKind> {
             self.encryptor.send(Ask).await.unwrap()
         }
     }
@@ -330,7 +330,7 @@ mod tests {
             channel.send();
             assert_eq!(channel.counts(), (0, 1));
             let told = channel.told().await;
-            assert!(matches!(told[..], [What::Over(_)]), "{told:?}");
+            assert!(matches!(told[..], [EventKind::Over(_)]), "{told:?}");
         });
     }
 
@@ -381,8 +381,9 @@ mod tests {
             for _ in 0..MAX_SEALED_AT_ONCE {
                 let sealing = Arc::new(Sealing::default());
                 let description = Description::new(Address::random(), Class::Reply);
-                let description = description.behind(sealing.clone());
-                let registered = lowest.node.register_sink(description, Kept::default()).unwrap();
+                let description = description.intercepted_by(sealing.clone());
+                let registered =
+                    lowest.node.register_delivery(description, Kept::default()).unwrap();
                 let outbound = outbound(&lowest.node, route![way]);
                 sealing.open(SealingHalf::new(1, outbound, encryptor(), None));
                 way = registered.address().clone();
@@ -409,7 +410,7 @@ mod tests {
             channel.send();
             assert_eq!(channel.counts(), (0, 1));
             let told = channel.told().await;
-            assert!(matches!(told[..], [What::Over(_)]), "{told:?}");
+            assert!(matches!(told[..], [EventKind::Over(_)]), "{told:?}");
         });
     }
 

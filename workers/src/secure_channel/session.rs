@@ -19,11 +19,13 @@ use std::{
 use actix::{
     fut::wrap_future, Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, SpawnHandle,
 };
-use ockam_actix_runtime::{edge::first_hop::Path, node::Busy, Address, Budget, Message, Permit};
+use ockam_actix_runtime::{
+    edge::first_hop::FirstHop, node::Busy, Address, Budget, Message, Permit,
+};
 
 use crate::secure_channel::{
     decryptor::Decryptor,
-    event::{order, Ending, Event, Renew, What},
+    event::{send_control, Ending, Event, EventKind, Renew},
     lifeline::{Gone, Lifeline},
     limits::{Limits, DRAIN_INTERVAL, FAREWELL, FAREWELL_AFTER},
     liveness::{Liveness, Verdict},
@@ -56,7 +58,7 @@ struct Renewal {
 }
 
 /// What a session begins with.
-pub(super) struct Beginning {
+pub(super) struct SessionSetup {
     /// Tells sessions of one encryptor apart.
     pub(super) session: u64,
     /// Whether this end asks for new keys when they are due.
@@ -66,7 +68,7 @@ pub(super) struct Beginning {
     pub(super) sealing: Arc<Sealing>,
     pub(super) partner: Partner,
     /// The first hop of the route to the peer.
-    pub(super) path: Path,
+    pub(super) path: FirstHop,
     /// What the path had lost when the session began.
     pub(super) epoch: u64,
     pub(super) limits: Arc<Limits>,
@@ -100,7 +102,7 @@ pub(super) trait End: Actor<Context = Context<Self>> + Handler<Event> {
     /// The decryptor of a session is gone without a word.
     fn abandoned(&mut self, session: u64, context: &mut Context<Self>) {
         if self.of_session(session).is_some() {
-            self.over(Ending::ours("its decryptor stopped"), context);
+            self.over(Ending::telling_peer("its decryptor stopped"), context);
         }
     }
 
@@ -112,8 +114,8 @@ pub(super) trait End: Actor<Context = Context<Self>> + Handler<Event> {
 
 impl OpenEnd {
     /// Begins to watch over a session.
-    pub(super) fn begin<E: End>(beginning: Beginning, context: &mut Context<E>) -> Self {
-        let Beginning {
+    pub(super) fn begin<E: End>(setup: SessionSetup, context: &mut Context<E>) -> Self {
+        let SessionSetup {
             session,
             renews,
             outbound,
@@ -123,7 +125,7 @@ impl OpenEnd {
             epoch,
             limits,
             busy,
-        } = beginning;
+        } = setup;
         let now = Instant::now();
         let (node, budget) = (outbound.node.clone(), path.budget.clone());
         let channel = outbound.channel.clone();
@@ -134,7 +136,7 @@ impl OpenEnd {
         };
         let watching = vec![
             when(session, lost, context, |actor: &mut E, why, context| {
-                actor.over(Ending::theirs(why), context);
+                actor.over(Ending::silently(why), context);
             }),
             when(session, async move { node.stopping().await }, context, |actor, (), context| {
                 drain(actor, Instant::now(), context);
@@ -175,24 +177,24 @@ impl OpenEnd {
     fn renew(&mut self) {
         if let Some(renewal) = self.renewal.as_mut().filter(|renewal| !renewal.under_way) {
             renewal.under_way = true;
-            order(&self.decryptor, Renew);
+            send_control(&self.decryptor, Renew);
         }
     }
 
-    fn handle(&mut self, what: What) -> Result<(), Ending> {
-        match what {
-            What::Control { tag, body, permit } => self.control(tag, &body, permit)?,
-            What::NewKeys { sealer, announce } => {
+    fn handle(&mut self, kind: EventKind) -> Result<(), Ending> {
+        match kind {
+            EventKind::Control { tag, body, permit } => self.control(tag, &body, permit)?,
+            EventKind::NewKeys { sealer, announce } => {
                 self.sealing.renew(self.session, *sealer, announce)?;
                 if self.renewal.is_some() {
                     log::debug!("secure channel {}: new keys", self.channel);
                     self.renewal = Some(Renewal { keys_since: Instant::now(), under_way: false });
                 }
             }
-            What::Due => self.renew(),
-            What::Over(ending) => return Err(ending),
+            EventKind::Due => self.renew(),
+            EventKind::Over(ending) => return Err(ending),
             // These come before a session, not in it.
-            What::Established(_) | What::Failed(_) => {}
+            EventKind::Established(_) | EventKind::Failed(_) => {}
         }
         Ok(())
     }
@@ -212,7 +214,7 @@ impl OpenEnd {
                 Ok(again)
             }
             Verdict::Lost(silence) => {
-                Err(Ending::ours(format!("nothing came from the peer for {silence:.1?}")))
+                Err(Ending::telling_peer(format!("nothing came from the peer for {silence:.1?}")))
             }
         }
     }
@@ -237,7 +239,7 @@ impl Drop for OpenEnd {
 
 impl From<NotSent> for Ending {
     fn from(error: NotSent) -> Self {
-        Self::theirs(error)
+        Self::silently(error)
     }
 }
 
@@ -250,7 +252,7 @@ pub(super) fn send<E: End>(actor: &mut E, message: Message, context: &mut Contex
 
 /// Does what the decryptor of a session asks for, or what sealing needs.
 pub(super) fn handle<E: End>(actor: &mut E, event: Event, context: &mut Context<E>) {
-    let handled = actor.of_session(event.session).map(|end| end.handle(event.what));
+    let handled = actor.of_session(event.session).map(|end| end.handle(event.kind));
     if let Some(Err(ending)) = handled {
         actor.over(ending, context);
     }

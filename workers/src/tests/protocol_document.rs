@@ -6,14 +6,15 @@ use std::collections::BTreeMap;
 
 use bytes::BytesMut;
 use ockam_actix_runtime::{
-    message::codec, route, Identifier, Kind, Message, Notice, Origin, Payload, Reason,
+    message::codec, route, Identifier, Message, MessageKind, Notice, Origin, Payload,
+    UndeliverableReason,
 };
 use ockam_actix_transports::frame::{next_frame, Greeting};
 
 use crate::{
     forwarder::protocol::{
-        claim::{self, Bits, Salt},
-        refusal::Refusal,
+        claim::{self, ForwarderId, Salt},
+        refusal::RegistrationRefusal,
         Answer, Request,
     },
     identity::{local_identity::LocalIdentity, Identity},
@@ -21,7 +22,7 @@ use crate::{
         message as portal,
         message::{Control, Decoded},
         offset::{Limit, Offset},
-        reason::{Refusal as StreamRefusal, ResetReason},
+        reason::{ResetReason, StreamRefusal},
     },
     secure_channel::{handshake::tests::worked_example, packet::Packet},
 };
@@ -81,7 +82,8 @@ fn framed(message: Message) -> Vec<u8> {
 fn connections() -> Made {
     let two = Message::new(route!["b"], route!["a"], Payload::from(vec![1, 2]));
     let refused = Message::new(route!["nobody"], route!["me"], Payload::default());
-    let notice = Notice::new("nobody".into(), Reason::Unreachable).about(refused).unwrap();
+    let notice =
+        Notice::new("nobody".into(), UndeliverableReason::Unreachable).about(refused).unwrap();
     vec![
         ("greeting", Greeting::ours().encode()),
         ("message", codec::encode(hello()).to_vec()),
@@ -119,7 +121,7 @@ fn portals() -> Made {
 fn requests() -> Vec<(&'static str, Request)> {
     let (identity, salt, nonce) = (responder(), Salt([5; 16]), [6; 32]);
     let (destination, claim) = (route!["listener"], (identity.identifier(), salt));
-    let bits = Bits::of(&identity.identifier(), &salt);
+    let id = ForwarderId::of(&identity.identifier(), &salt);
     let register = |destination, claim| Request::Register { destination, claim };
     let proof = Request::Proof {
         destination: destination.clone(),
@@ -133,18 +135,24 @@ fn requests() -> Vec<(&'static str, Request)> {
         ("register claim", register(destination, Some(claim))),
         ("register ab", register(route!["ab"], None)),
         ("proof", proof),
-        ("renew", Request::Renew(bits)),
-        ("release", Request::Release(bits)),
+        ("renew", Request::Renew(id)),
+        ("release", Request::Release(id)),
     ]
 }
 
 fn answers() -> Vec<(&'static str, Answer)> {
-    let bits = Bits::of(&responder().identifier(), &Salt([5; 16]));
+    let id = ForwarderId::of(&responder().identifier(), &Salt([5; 16]));
     vec![
         ("challenge", Answer::Challenge([6; 32])),
-        ("registered", Answer::Registered { bits, lease_seconds: 60 }),
-        ("registered for 300 s", Answer::Registered { bits: Bits([7; 16]), lease_seconds: 300 }),
-        ("refused full", Answer::Refused { refusal: Refusal::HubFull, text: "x".to_owned() }),
+        ("registered", Answer::Registered { id, lease_seconds: 60 }),
+        (
+            "registered for 300 s",
+            Answer::Registered { id: ForwarderId([7; 16]), lease_seconds: 300 },
+        ),
+        (
+            "refused full",
+            Answer::Refused { refusal: RegistrationRefusal::HubFull, text: "x".to_owned() },
+        ),
     ]
 }
 
@@ -180,8 +188,8 @@ fn every_block_is_read_as_what_it_says() {
     assert_eq!(message("message").payload, text("hello"));
     assert_eq!(message("message of two bytes").return_route, route!["a"]);
     let notice = message("notice");
-    assert_eq!((notice.kind, notice.onward_route.clone()), (Kind::Notice, route!["me"]));
-    let unreachable = Notice::new("nobody".into(), Reason::Unreachable);
+    assert_eq!((notice.kind, notice.onward_route.clone()), (MessageKind::Notice, route!["me"]));
+    let unreachable = Notice::new("nobody".into(), UndeliverableReason::Unreachable);
     assert_eq!(Notice::decode(&notice.payload), Some(unreachable));
     assert_eq!(&Identity::decode(&blocks["identity"]).unwrap(), responder().identity());
     let carrier = Packet::decode(&blocks["carrier 1"]).unwrap();
@@ -192,10 +200,10 @@ fn every_block_is_read_as_what_it_says() {
     for (name, answer) in answers() {
         assert_eq!(Answer::decode(&blocks[name]), Ok(answer), "{name}");
     }
-    let open = message("open").into_envelope().payload;
+    let open = message("open").into_parts().payload;
     let expected = Control::Open { limit: Limit::new(262_144) };
     assert_eq!(portal::decode(&open), Ok((Decoded::Control(expected), open.len())));
-    let both = message("open and data").into_envelope().payload;
+    let both = message("open and data").into_parts().payload;
     assert_eq!(both[..], [&open[..], &blocks["data"]].concat());
     assert_eq!(portal::decode(&both), Ok((Decoded::Control(expected), open.len())));
     let data = Decoded::Data { offset: Offset::new(0), range: 16..34 };
@@ -212,8 +220,8 @@ fn every_block_is_read_as_what_it_says() {
 fn the_identifiers_and_addresses_in_the_text_are_those_of_the_example() {
     let initiator = LocalIdentity::dangerous_from_fixed_secrets([1; 32], [2; 32]).identifier();
     let responder = responder().identifier();
-    let bits = Bits::of(&responder, &Salt([5; 16]));
-    let copied = bits.forwarding_address(Some(responder)).to_string();
+    let id = ForwarderId::of(&responder, &Salt([5; 16]));
+    let copied = id.forwarding_address(Some(responder)).to_string();
     for text in [initiator.to_string(), responder.to_string(), copied] {
         assert!(DOCUMENT.contains(&text), "{text}");
     }

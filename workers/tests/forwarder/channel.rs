@@ -1,6 +1,6 @@
 //! Registration through a secure channel with the hub: who may register, and what the hub may then do.
 
-use ockam_actix_runtime::{route, Address, Class, Context, Node, Route, Rule};
+use ockam_actix_runtime::{route, Address, Class, Context, Node, ReachabilityRule, Route};
 use ockam_actix_workers::{
     echoer::Echoer,
     forwarder::{ForwardingOptions, RemoteForwarder, FORWARDING_SERVICE},
@@ -67,7 +67,7 @@ fn others_find_no_forwarding_service_on_such_a_hub() {
             let refused = RemoteForwarder::create_on(&stranger, way, SERVICE).await.unwrap_err();
             assert!(refused.to_string().contains(FORWARDING_SERVICE), "{refused}");
         }
-        assert_eq!(hub.refusals().by(Rule::WorkerRefused.name()), 2);
+        assert_eq!(hub.refusals().by(ReachabilityRule::WorkerRefused.name()), 2);
         assert!(of_class(&hub, Class::Forwarder).is_empty());
     });
 }
@@ -86,7 +86,7 @@ fn the_hub_at_the_end_of_a_channel_reaches_the_destination_and_nothing_else() {
         let way = route![&channel];
         in_time("a forwarder", RemoteForwarder::create_on(&private, way, SERVICE)).await.unwrap();
         Echoer::start(&private, "outlet").unwrap();
-        let refused = || private.refusals().by(Rule::NotADestination.name());
+        let refused = || private.refusals().by(ReachabilityRule::NotADestination.name());
         // The connection, and the hub's end of the channel, which its forwarder sends through.
         let mut spy = Context::named(&hub, "spy").unwrap();
         let to_spy = route![&channel, "spy"];

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use ockam_actix_runtime::{
-    route, trust::reachability::Rule, Address, Class, Context, Error, Node, Route,
+    route, trust::reachability::ReachabilityRule, Address, Class, Context, Error, Node, Route,
 };
 use ockam_actix_workers::{
     echoer::Echoer,
@@ -57,7 +57,7 @@ fn the_socket_address_of_a_private_node_is_no_address_at_its_hub() {
         all_come_back(&stranger, guesses).await;
         assert_eq!(reached.load(Ordering::Relaxed), 0);
         // None got as far as the private node, and the hub has nothing but the stranger's connection more.
-        assert_eq!(private.refusals().by(Rule::NotADestination.name()), 0);
+        assert_eq!(private.refusals().by(ReachabilityRule::NotADestination.name()), 0);
         assert_eq!(hub.worker_count(), before + 1);
     });
 }
@@ -90,6 +90,6 @@ fn the_addresses_of_an_answers_way_lead_to_no_other_worker() {
         let direct = echo(&stranger, route![&at, &learned[1], "outlet"]).await;
         assert_eq!(undelivered_at(direct), "outlet");
         assert_eq!(reached.load(Ordering::Relaxed), 0);
-        assert_eq!(private.refusals().by(Rule::NotADestination.name()), 2);
+        assert_eq!(private.refusals().by(ReachabilityRule::NotADestination.name()), 2);
     });
 }

@@ -10,15 +10,16 @@ use std::{
 };
 
 use ockam_actix_runtime::{
-    limits::MAX_ROUTE_ADDRESSES, route, trust::reachability::Rule, Address, Context, Error,
-    Message, Node, Payload, Reason, Route,
+    limits::MAX_ROUTE_ADDRESSES, node::routing::NextHop, route,
+    trust::reachability::ReachabilityRule, Address, Context, Error, Message, Node, Payload, Route,
+    UndeliverableReason,
 };
 use ockam_actix_workers::{
     echoer::Echoer,
     forwarder::{
         protocol::{
-            claim::{Bits, Salt},
-            refusal::Refusal,
+            claim::{ForwarderId, Salt},
+            refusal::RegistrationRefusal,
             Request,
         },
         ForwardingOptions, RemoteForwarder,
@@ -35,18 +36,18 @@ fn nobody_else_gets_an_identitys_address() {
         let salt = Salt([7; 16]);
         let owner = Raw { node: node(arbiters).await, hub: route![&at] };
         Echoer::start(&owner.node, "echoer").unwrap();
-        owner.node.destinations(&at).permit("echoer".into());
-        let bits = owner.claim("echoer", &victim, salt, &victim).await.unwrap();
+        owner.node.hub_grants(&at).permit("echoer".into());
+        let id = owner.claim("echoer", &victim, salt, &victim).await.unwrap();
         let raw = Raw { node: node(arbiters).await, hub: route![&at] };
 
         // The victim's history and salt, signed by the thief.
         let forged = raw.claim("trap", &victim, salt, &thief).await;
-        assert_eq!(forged, Err(Refusal::ProofWrong));
+        assert_eq!(forged, Err(RegistrationRefusal::ProofWrong));
         // The thief's own history under the victim's identifier.
         let nonce = raw.challenge("trap", &victim, salt).await;
         let own = thief.identity().encode();
         let swapped = raw.prove("trap", &victim, salt, &thief, nonce, own).await;
-        assert_eq!(swapped, Err(Refusal::ProofWrong));
+        assert_eq!(swapped, Err(RegistrationRefusal::ProofWrong));
         // The victim's own proof over a challenge that this connection got, for another destination.
         let nonce = raw.challenge("trap", &victim, salt).await;
         let genuine = victim.identity().encode();
@@ -69,19 +70,19 @@ fn nobody_else_gets_an_identitys_address() {
         for nonce in [foreign, [0; 32]] {
             let replayed =
                 raw.prove("echoer", &victim, salt, &victim, nonce, genuine.clone()).await;
-            assert_eq!(replayed, Err(Refusal::ProofWrong));
+            assert_eq!(replayed, Err(RegistrationRefusal::ProofWrong));
         }
         // The victim's salt with the thief's identity is another address.
         let own = raw.claim("trap", &thief, salt, &thief).await.unwrap();
-        assert_ne!(own, bits);
+        assert_ne!(own, id);
         // Renewing and releasing are for the owner's connection.
-        for request in [Request::Renew(bits), Request::Release(bits)] {
+        for request in [Request::Renew(id), Request::Release(id)] {
             let answer = raw.ask(request).await;
             assert!(format!("{answer:?}").contains("NoForwarder"), "{answer:?}");
         }
-        assert!(hub.is_registered(&bits.address()));
+        assert!(hub.is_registered(&id.address()));
         let other = node(arbiters).await;
-        assert_eq!(echo(&other, route![&at, bits.address()]).await.unwrap(), "hello");
+        assert_eq!(echo(&other, route![&at, id.address()]).await.unwrap(), "hello");
     });
 }
 
@@ -94,9 +95,9 @@ fn a_proven_registration_replaces_the_forwarder_of_a_connection_not_yet_known_to
         for name in ["first", "second"] {
             let raw = Raw { node: node(arbiters).await, hub: route![&at] };
             Echoer::start(&raw.node, name).unwrap();
-            raw.node.destinations(&at).permit(name.into());
+            raw.node.hub_grants(&at).permit(name.into());
             all.push(raw.claim(name, &identity, salt, &identity).await.unwrap());
-            all.push(Bits::of(&identity.identifier(), &salt));
+            all.push(ForwarderId::of(&identity.identifier(), &salt));
             assert_eq!(hub.worker_count(), of_hub(all.len() / 2));
             let other = node(arbiters).await;
             let full = all[0].forwarding_address(Some(identity.identifier()));
@@ -111,7 +112,7 @@ fn a_proven_registration_replaces_the_forwarder_of_a_connection_not_yet_known_to
             .await;
             std::mem::forget(raw);
         }
-        assert!(all.iter().all(|bits| *bits == all[0]), "{all:?}");
+        assert!(all.iter().all(|id| *id == all[0]), "{all:?}");
     });
 }
 
@@ -129,7 +130,12 @@ fn looping_messages() -> (u64, bool) {
 }
 
 /// Sends `messages` along `route`, a thousand at a time, and takes as many notices.
-async fn send_into_a_loop(node: &Node, route: Route, messages: u64, allowed: &[Reason]) {
+async fn send_into_a_loop(
+    node: &Node,
+    route: Route,
+    messages: u64,
+    allowed: &[UndeliverableReason],
+) {
     const AT_ONCE: u64 = 1_000;
     let (begun, mut sender) = (Instant::now(), Context::new(node).unwrap());
     for sent in (0..messages).step_by(1_000) {
@@ -177,7 +183,7 @@ fn two_forwarders_that_point_at_each_other_stop() {
         let addresses = ["x", "y"].map(|name| {
             let identity = identify(&private, name);
             let salt = Salt::derive(&identity, &route![&at], &route![name]);
-            Bits::of(&identity.identifier(), &salt).address()
+            ForwarderId::of(&identity.identifier(), &salt).address()
         });
         // What arrives for x goes to the forwarder that leads to y, and the other way round.
         for (name, to) in [("x", &addresses[1]), ("y", &addresses[0])] {
@@ -190,7 +196,7 @@ fn two_forwarders_that_point_at_each_other_stop() {
         assert_eq!([x, y].map(|forwarder| forwarder.remote_address().forwarder), addresses);
 
         let route = route![&at, &addresses[0]];
-        let ends = [Reason::HopsSpent, Reason::TooLarge];
+        let ends = [UndeliverableReason::HopsSpent, UndeliverableReason::TooLarge];
         send_into_a_loop(&private, route, messages, &ends).await;
         if alone {
             is_quiet(&passed).await;
@@ -210,7 +216,7 @@ fn forwarders_of_one_hub_that_point_at_each_other_directly_stop() {
         let (one, other, salt) = (identity(), identity(), Salt([1; 16]));
         let local = Raw { node: hub.clone(), hub: Route::new() };
         let address = |of: &ockam_actix_workers::identity::local_identity::LocalIdentity| {
-            Bits::of(&of.identifier(), &salt).address()
+            ForwarderId::of(&of.identifier(), &salt).address()
         };
         let passed = Arc::new(AtomicU64::new(0));
         let counting = Counting { node: hub.clone(), route: Route::new(), passed: passed.clone() };
@@ -219,7 +225,7 @@ fn forwarders_of_one_hub_that_point_at_each_other_directly_stop() {
             let destination = route!["counting", address(next)];
             local.claim(destination, own, salt, own).await.unwrap();
         }
-        let ends = [Reason::HopsSpent];
+        let ends = [UndeliverableReason::HopsSpent];
         send_into_a_loop(&hub, route![address(&one)], messages, &ends).await;
         if alone {
             is_quiet(&passed).await;
@@ -260,8 +266,9 @@ fn ten_thousand_routes_from_outside_make_no_connection() {
         }
         sender.send(routes[3].clone(), Payload::from(b"?".to_vec())).await.unwrap();
         in_time("a refusal", sender.receive::<Payload>()).await.unwrap();
-        let refused =
-            |node: &ockam_actix_runtime::Node| node.refusals().by(Rule::OnlyLocalRoutesDial.name());
+        let refused = |node: &ockam_actix_runtime::Node| {
+            node.refusals().by(ReachabilityRule::OnlyLocalRoutesDial.name())
+        };
         assert_eq!(refused(&hub) + refused(&private), ROUTES as u64);
         let accepted = canary.accept().map(|_| ()).map_err(|error| error.kind());
         assert_eq!(accepted, Err(ErrorKind::WouldBlock));
@@ -273,15 +280,15 @@ fn a_registration_cannot_name_a_way_of_its_own() {
     with_arbiters(|arbiters| async move {
         let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
         let outside = node(arbiters).await;
-        let before = hub.refusals().by(Rule::OnlyLocalRoutesDial.name());
+        let before = hub.refusals().by(ReachabilityRule::OnlyLocalRoutesDial.name());
         // Without a return route of its own, the request's way would be the destination's.
         let request = Request::Register { destination: route!["forwarding_service"], claim: None };
         let service = Route::from(&at).then("forwarding_service");
         let message = Message::new(service, Route::new(), request.encode());
-        outside.try_route_chosen(message).unwrap();
+        outside.try_route(message, NextHop::Chosen).unwrap();
         let refusals = hub.refusals();
-        until("the hub has refused", || refusals.by(Refusal::Route.rule()) == 1).await;
-        assert_eq!(hub.refusals().by(Rule::OnlyLocalRoutesDial.name()), before);
+        until("the hub has refused", || refusals.by(RegistrationRefusal::Route.rule()) == 1).await;
+        assert_eq!(hub.refusals().by(ReachabilityRule::OnlyLocalRoutesDial.name()), before);
     });
 }
 
@@ -297,9 +304,11 @@ fn routes_of_full_length_do_not_cut_the_forwarders_connection() {
         let back: Route = std::iter::once(sender.address().clone()).chain(filler).collect();
         let onward = route![&at, forwarder.remote_address()];
         let message = Message::new(onward.clone(), back, Payload::from(vec![1]));
-        outside.try_route_chosen(message).unwrap();
+        outside.try_route(message, NextHop::Chosen).unwrap();
         match in_time("the notice", sender.receive::<String>()).await {
-            Err(Error::Undeliverable(notice)) => assert_eq!(notice.reason, Reason::TooLarge),
+            Err(Error::Undeliverable(notice)) => {
+                assert_eq!(notice.reason, UndeliverableReason::TooLarge)
+            }
             other => panic!("expected a notice, got {other:?}"),
         }
         assert_eq!(echo(&outside, onward).await.unwrap(), "hello");

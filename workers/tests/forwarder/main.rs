@@ -9,7 +9,7 @@ mod hostile;
 mod registration;
 mod support;
 
-use ockam_actix_runtime::{route, trust::reachability::Rule, Class};
+use ockam_actix_runtime::{route, trust::reachability::ReachabilityRule, Class};
 use ockam_actix_workers::{
     echoer::Echoer,
     forwarder::{ForwardingOptions, RemoteForwarder},
@@ -60,7 +60,7 @@ fn the_hub_reaches_the_destination_and_no_other_worker() {
         Echoer::start(&private, "echoer").unwrap();
         private.start_worker("hop", Hop).unwrap();
         let forwarder = RemoteForwarder::create_on(&private, &at, "hop").await.unwrap();
-        let refused = || private.refusals().by(Rule::NotADestination.name());
+        let refused = || private.refusals().by(ReachabilityRule::NotADestination.name());
         // Through the forwarder and on with the rest of the route.
         let through = echo(&other, route![&at, forwarder.remote_address(), "echoer"]).await;
         assert_eq!(undelivered_at(through), "echoer");
@@ -100,7 +100,7 @@ fn a_forwarder_that_is_given_up_is_gone_and_the_hub_may_not_reach_its_destinatio
         let again = RemoteForwarder::create_on(&private, &at, "echoer").await.unwrap_err();
         assert!(again.to_string().contains("already"), "{again}");
         in_time("the keeper", forwarder.stop()).await;
-        assert!(!private.destinations(&at).contains(&"echoer".into()));
+        assert!(!private.hub_grants(&at).contains(&"echoer".into()));
         until("the hub was told", || of_class(&hub, Class::Forwarder).is_empty()).await;
         RemoteForwarder::create_on(&private, &at, "echoer").await.unwrap();
     });

@@ -6,7 +6,7 @@ use ockam_actix_runtime::{route, Address, Class, Error, Node, Route};
 use ockam_actix_workers::{
     echoer::Echoer,
     forwarder::{
-        protocol::{refusal::Refusal, Request},
+        protocol::{refusal::RegistrationRefusal, Request},
         ForwardingOptions, RegistrationState, RemoteForwarder,
     },
     identity::vault::Vault,
@@ -32,7 +32,7 @@ fn errors_name_the_hub_and_what_is_wrong() {
         Echoer::start(&private, "echoer").unwrap();
         let error = refused(&private, &at, "echoer").await.to_string();
         assert!(error.contains(at.as_str()) && error.contains("refused"), "{error}");
-        assert!(!private.destinations(&at).contains(&"echoer".into()));
+        assert!(!private.hub_grants(&at).contains(&"echoer".into()));
         let error = refused(&private, "nowhere", "echoer").await.to_string();
         assert!(error.contains("nowhere"), "{error}");
         assert!(matches!(refused(&private, Route::new(), "echoer").await, Error::EmptyRoute));
@@ -151,8 +151,8 @@ fn caps_refuse_with_a_clear_text_and_are_counted() {
         let error = refused(&two, &at, "b").await.to_string();
         assert!(error.contains("the hub has as many forwarders as it may have"), "{error}");
         let refusals = hub.refusals();
-        assert_eq!(refusals.by(Refusal::ConnectionFull.rule()), 1);
-        assert_eq!(refusals.by(Refusal::HubFull.rule()), 1);
+        assert_eq!(refusals.by(RegistrationRefusal::ConnectionFull.rule()), 1);
+        assert_eq!(refusals.by(RegistrationRefusal::HubFull.rule()), 1);
         // What is given up is free again.
         b.stop().await;
         until("the hub was told", || of_class(&hub, Class::Forwarder).len() == 2).await;
@@ -169,12 +169,12 @@ fn a_connection_that_asks_without_end_is_refused_and_others_are_served() {
         Echoer::start(&honest, "echoer").unwrap();
         let mut refused = 0;
         for _ in 0..400 {
-            let bits = ockam_actix_workers::forwarder::protocol::claim::Bits([0; 16]);
-            let answer = flood.ask(Request::Renew(bits)).await;
+            let id = ockam_actix_workers::forwarder::protocol::claim::ForwarderId([0; 16]);
+            let answer = flood.ask(Request::Renew(id)).await;
             refused += u64::from(format!("{answer:?}").contains("TooOften"));
         }
         assert!(refused > 100, "{refused} of 400");
-        assert_eq!(hub.refusals().by(Refusal::TooOften.rule()), refused);
+        assert_eq!(hub.refusals().by(RegistrationRefusal::TooOften.rule()), refused);
         RemoteForwarder::create_on(&honest, &at, "echoer").await.unwrap();
     });
 }
@@ -192,8 +192,8 @@ fn a_stranger_with_many_connections_gets_the_forwarders_of_one_source_and_others
         }
         let late = Raw { node: node(arbiters).await, hub: route![&at] };
         let refused = late.register("nobody").await;
-        assert_eq!(refused, Err(Refusal::SourceFull));
-        assert_eq!(hub.refusals().by(Refusal::SourceFull.rule()), 1);
+        assert_eq!(refused, Err(RegistrationRefusal::SourceFull));
+        assert_eq!(hub.refusals().by(RegistrationRefusal::SourceFull.rule()), 1);
         assert_eq!(hub.refusals().by("registration-source-full"), 1);
         // What the hub itself registers comes from no source.
         let own = Raw { node: hub.clone(), hub: Route::new() };

@@ -11,8 +11,10 @@ use std::{
 
 use actix::{Actor, Context as ActorContext, Handler};
 use ockam_actix_runtime::{
-    message::{undelivered::Undelivered, Kind},
-    Address, Class, Context, Error, Node, NodeBuilder, Payload, Reason, Result, Route, Routed,
+    message::{undelivered::Undelivered, MessageKind},
+    node::routing::NextHop,
+    Address, Class, Context, Error, Node, NodeBuilder, Payload, Result, Route, Routed,
+    UndeliverableReason,
 };
 use ockam_actix_transports::{
     tcp::{listener::listen, TcpDialer},
@@ -21,8 +23,8 @@ use ockam_actix_transports::{
 use ockam_actix_workers::{
     forwarder::{
         protocol::{
-            claim::{prove, Bits, Salt},
-            refusal::Refusal,
+            claim::{prove, ForwarderId, Salt},
+            refusal::RegistrationRefusal,
             Answer, Request,
         },
         ForwardingOptions, ForwardingService, FORWARDING_SERVICE,
@@ -166,12 +168,12 @@ impl Handler<Routed<Payload>> for Counting {
         let own = message.address().clone();
         let mut message = message.into_message();
         let undelivered = match message.hops.checked_sub(1) {
-            None => Err(Undelivered::new(message, &own, Reason::HopsSpent)),
+            None => Err(Undelivered::new(message, &own, UndeliverableReason::HopsSpent)),
             Some(hops) => {
                 self.passed.fetch_add(1, Ordering::Relaxed);
                 message.hops = hops;
                 message.onward_route.prepend(&self.route);
-                self.node.try_route_chosen(message)
+                self.node.try_route(message, NextHop::Chosen)
             }
         };
         if let Err(undelivered) = undelivered {
@@ -193,11 +195,14 @@ impl Raw {
         let service = self.hub.then(FORWARDING_SERVICE);
         mailbox.send(service, request.encode()).await.unwrap();
         let answer = in_time("the hub's answer", mailbox.receive::<Payload>()).await.unwrap();
-        assert_eq!(answer.kind(), Kind::Data, "{:?}", answer.body());
+        assert_eq!(answer.kind(), MessageKind::Data, "{:?}", answer.body());
         Answer::decode(answer.body()).unwrap()
     }
 
-    pub(crate) async fn register(&self, destination: impl Into<Route>) -> Result<Bits, Refusal> {
+    pub(crate) async fn register(
+        &self,
+        destination: impl Into<Route>,
+    ) -> Result<ForwarderId, RegistrationRefusal> {
         let destination = destination.into();
         granted(self.ask(Request::Register { destination, claim: None }).await)
     }
@@ -209,7 +214,7 @@ impl Raw {
         claimed: &LocalIdentity,
         salt: Salt,
         prover: &LocalIdentity,
-    ) -> Result<Bits, Refusal> {
+    ) -> Result<ForwarderId, RegistrationRefusal> {
         let destination = destination.into();
         let nonce = self.challenge(&destination, claimed, salt).await;
         let identity = claimed.identity().encode();
@@ -238,7 +243,7 @@ impl Raw {
         prover: &LocalIdentity,
         nonce: [u8; 32],
         identity: Vec<u8>,
-    ) -> Result<Bits, Refusal> {
+    ) -> Result<ForwarderId, RegistrationRefusal> {
         let destination = destination.into();
         let proof = Request::Proof {
             signature: prove(prover, &salt, &nonce, &destination),
@@ -251,9 +256,9 @@ impl Raw {
     }
 }
 
-fn granted(answer: Answer) -> Result<Bits, Refusal> {
+fn granted(answer: Answer) -> Result<ForwarderId, RegistrationRefusal> {
     match answer {
-        Answer::Registered { bits, .. } => Ok(bits),
+        Answer::Registered { id, .. } => Ok(id),
         Answer::Refused { refusal, .. } => Err(refusal),
         other => panic!("expected the end of a registration, got {other:?}"),
     }

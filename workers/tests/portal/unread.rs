@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use ockam_actix_runtime::{
     limits::{EDGE_BUDGET_BYTES, MESSAGE_OVERHEAD_BYTES},
     message::undelivered::Undelivered,
-    node::entry::{Description, Entry, Sink},
+    node::entry::{Deliver, Description, Entry},
     route, Address, Budget, Class, Message, Payload, Route,
 };
 use ockam_actix_workers::portal::{
@@ -24,7 +24,7 @@ use crate::support::{in_time, node, outlet, run};
 #[derive(Clone, Default)]
 struct Stuck(Arc<Mutex<Vec<Message>>>);
 
-impl Sink for Stuck {
+impl Deliver for Stuck {
     fn deliver(&self, _: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
         self.0.lock().unwrap().push(message);
         Ok(())
@@ -51,7 +51,7 @@ fn streams_that_are_opened_and_reset_leave_no_more_than_the_edge_holds() {
         let target = outlet(ctx.node()).await;
         let stuck = Stuck::default();
         let description = Description::new("stuck", Class::User);
-        ctx.node().register_sink(description, stuck.clone()).unwrap().detach();
+        ctx.node().register_delivery(description, stuck.clone()).unwrap().detach();
         for _ in 0..MOST + 100 {
             let back = route!["stuck", Address::random()];
             let open = Control::Open { limit: Limit::new(1) };
@@ -77,7 +77,7 @@ fn what_went_with_bytes_waits_for_nothing_any_more() {
         let target = outlet(ctx.node()).await;
         let (stuck, budget) = (Stuck::default(), Budget::new(EDGE_BUDGET_BYTES));
         let description = Description::new("stuck", Class::User).with_budget(budget.clone());
-        ctx.node().register_sink(description, stuck.clone()).unwrap().detach();
+        ctx.node().register_delivery(description, stuck.clone()).unwrap().detach();
         let all: Vec<_> = std::iter::from_fn(|| budget.try_acquire_urgent()).collect();
         ctx.node().route(message(Control::Open { limit: Limit::new(1) }, &route!["stuck", "s1"]));
         let (mut socket, _) = in_time("the target", target.accept()).await.unwrap();

@@ -146,7 +146,7 @@ fn the_identity_behind_a_listener_is_known() {
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
         let found = listeners.identity_of(&SERVICE.into()).unwrap();
         assert_eq!(found.identifier(), server.identifier());
-        assert!(server.node.workers().contains(&(SERVICE.into(), Class::Listener)));
+        assert!(server.node.workers().contains(&(SERVICE.into(), Class::ChannelListener)));
         let again = server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy);
         assert!(again.unwrap_err().to_string().contains("in use"));
     });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ockam_actix_runtime::{route, Address, Context, Message, Payload};
+use ockam_actix_runtime::{node::routing::NextHop, route, Address, Context, Message, Payload};
 use ockam_actix_workers::{
     secure_channel::{packet::Packet, ChannelListeners},
     SecureChannels, TrustEveryonePolicy,
@@ -78,7 +78,7 @@ fn stranger(peer: &Peer, port: u16) {
     let payload = Payload::from(Packet::One { noise: &[9; 32], cookie: &[] }.encode());
     let back = route![Address::random()];
     let message = Message::new(route![tcp(port), SERVICE], back, payload);
-    peer.node.try_route(message).unwrap();
+    peer.node.try_route(message, NextHop::Checked).unwrap();
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn unfinished_handshakes_end_with_their_deadline() {
         for _ in 0..20 {
             let payload = Payload::from(Packet::One { noise: &[9; 32], cookie: &[] }.encode());
             let message = Message::new(route![tcp(port), SERVICE], route![mute.address()], payload);
-            client.node.try_route(message).unwrap();
+            client.node.try_route(message, NextHop::Checked).unwrap();
         }
         until("they have begun", || listeners.load_of(&SERVICE.into()) == Some((20, 0))).await;
         until("they have ended", || listeners.load_of(&SERVICE.into()) == Some((0, 0))).await;
@@ -138,7 +138,7 @@ fn a_stranger_with_many_connections_begins_the_handshakes_of_one_source() {
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
         let port = server.listen(0).await;
         let load = || server.node.extension::<ChannelListeners>().load_of(&SERVICE.into());
-        let complaints = server.node.refusals();
+        let refusal_log = server.node.refusals();
         let third = Attacker::start(port).await;
         let (mut first, mut second) = (Attacker::start(port).await, Attacker::start(port).await);
         first.send(20, &[]);
@@ -151,7 +151,7 @@ fn a_stranger_with_many_connections_begins_the_handshakes_of_one_source() {
         second.send(20, &cookie);
         until("three quarters are full", || load() == Some((12, 0))).await;
         third.send(20, &cookie);
-        until("the others were refused", || complaints.by("handshakes-source-full") == 36).await;
+        until("the others were refused", || refusal_log.by("handshakes-source-full") == 36).await;
         assert_eq!(load(), Some((12, 0)));
     });
 }
@@ -175,7 +175,7 @@ impl Attacker {
             let payload = Payload::from(Packet::One { noise: &[9; 32], cookie }.encode());
             let back = route![self.mute.address()];
             let message = Message::new(route![tcp(self.port), SERVICE], back, payload);
-            self.peer.node.try_route(message).unwrap();
+            self.peer.node.try_route(message, NextHop::Checked).unwrap();
         }
     }
 

@@ -14,7 +14,8 @@ use ockam_actix_runtime::{
     message::undelivered::Undelivered,
     node::{
         directory::Registration,
-        entry::{Description, Entry, Sink},
+        entry::{Deliver, Description, Entry},
+        routing::NextHop,
     },
     Address, Class, Context, Identifier, Message, Node, NodeBuilder, Route, Routed,
 };
@@ -175,8 +176,8 @@ impl Middle {
         };
         // Whoever comes along the way back, in either direction, has the rest of its route already.
         let here = Pass { next: None, ..there.clone() };
-        let there = hub.register_sink(Description::new(name, Class::Forwarder), there).unwrap();
-        let here = hub.register_sink(Description::new(back, Class::Reply), here).unwrap();
+        let there = hub.register_delivery(Description::new(name, Class::Forwarder), there).unwrap();
+        let here = hub.register_delivery(Description::new(back, Class::Reply), here).unwrap();
         Self { seen, _registrations: [there, here] }
     }
 }
@@ -191,7 +192,7 @@ struct Pass {
     seen: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
-impl Sink for Pass {
+impl Deliver for Pass {
     fn deliver(&self, _: &Entry, mut message: Message) -> Result<(), Box<Undelivered>> {
         let number = self.passed.fetch_add(1, Ordering::SeqCst);
         self.seen.lock().unwrap().push(message.payload.to_vec());
@@ -200,7 +201,7 @@ impl Sink for Pass {
             message.onward_route.push_front(next.clone());
         }
         for message in (self.meddle)(number, message) {
-            let _ = self.node.try_route_chosen(message);
+            let _ = self.node.try_route(message, NextHop::Chosen);
         }
         Ok(())
     }

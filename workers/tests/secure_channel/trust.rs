@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ockam_actix_runtime::{route, Address, Error, Rule};
+use ockam_actix_runtime::{route, Address, Error, ReachabilityRule};
 use ockam_actix_workers::{
     ForwardingAddress, SecureChannels, TrustEveryonePolicy, TrustIdentifierPolicy,
 };
@@ -120,7 +120,7 @@ fn a_plain_message_to_a_worker_of_a_guarded_node_reaches_nobody() {
         let plain =
             client.ctx.ask::<_, String>(route![tcp(port), "echo"], String::from("hi")).await;
         assert!(matches!(plain, Err(Error::Undeliverable(_))), "{plain:?}");
-        assert_eq!(server.node.refusals().by(Rule::NotExposed.name()), 1);
+        assert_eq!(server.node.refusals().by(ReachabilityRule::NotExposed.name()), 1);
         let channel = client.entity.create_secure_channel(to(port), TrustEveryonePolicy).unwrap();
         let answer: String =
             client.ctx.ask(route![channel, "echo"], String::from("hi")).await.unwrap();
@@ -141,7 +141,7 @@ fn nobody_from_outside_gets_into_a_channel_by_its_address() {
         let through = route![tcp(client.listen(0).await), channel.address(), "echo"];
         let refused = stranger.ctx.ask::<_, String>(through, String::from("in")).await;
         assert!(matches!(refused, Err(Error::Undeliverable(_))), "{refused:?}");
-        assert_eq!(client.node.refusals().by(Rule::InternalIsLocal.name()), 1);
+        assert_eq!(client.node.refusals().by(ReachabilityRule::InternalIsLocal.name()), 1);
         assert!(echo.texts().is_empty());
     });
 }

@@ -126,7 +126,7 @@ mod tests {
         address::route::Route,
         message::{
             codec::{decode, encode, encode_header},
-            Kind,
+            MessageKind,
         },
         Address,
     };
@@ -146,7 +146,7 @@ mod tests {
                     let payload = Payload::from(vec![7; length]);
                     let mut message = Message::new(of(&onward), of(&back), payload);
                     message.hops = hops;
-                    message.kind = if is_notice { Kind::Notice } else { Kind::Data };
+                    message.kind = if is_notice { MessageKind::Notice } else { MessageKind::Data };
                     messages.push(message);
                 }
             }

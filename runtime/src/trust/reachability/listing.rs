@@ -7,9 +7,9 @@ use std::{collections::HashSet, fmt, sync::Arc};
 use crate::{
     address::{identifier::Identifier, Address},
     trust::{
-        origin::{Destinations, Door, Ingress, Origin},
-        reachability::{admit, Class, Rule},
-        refusal_log::Complaints,
+        origin::{Door, HubGrants, Ingress, Origin},
+        reachability::{admit, Class, ReachabilityRule},
+        refusal_log::RefusalLog,
     },
 };
 
@@ -26,7 +26,7 @@ pub struct Listening {
 
 /// A way into a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum Entrance {
     /// The node itself.
     ThisNode,
     /// A secure channel, whoever opened it.
@@ -39,7 +39,7 @@ pub enum Source {
     HubChannel(Address),
 }
 
-/// Whether a worker is reached from a [`Source`].
+/// Whether a worker is reached from a [`Entrance`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// It is.
@@ -47,7 +47,7 @@ pub enum Reach {
     /// It is for those whom the worker's own access rule lets in.
     Narrowed,
     /// It is not, by this rule.
-    Refused(Rule),
+    Refused(ReachabilityRule),
 }
 
 /// One worker, and what reaches it.
@@ -57,7 +57,7 @@ pub struct Reachable {
     pub address: Address,
     /// What it is to those outside.
     pub class: Class,
-    /// In the order of [`Reachability::sources`].
+    /// In the order of [`Reachability::entrances`].
     pub reach: Vec<Reach>,
 }
 
@@ -69,13 +69,13 @@ pub struct Reachability {
     /// Whether the node has a secure channel listener, so that named workers are not reached through a plain loopback listener.
     pub guarded: bool,
     /// All ways into the node.
-    pub sources: Vec<Source>,
+    pub entrances: Vec<Entrance>,
     /// All workers that have names, sorted.
     pub workers: Vec<Reachable>,
     /// How many forwarders the node keeps for others.
     pub forwarders: usize,
     /// How often each rule has refused.
-    pub refusals: Vec<(Rule, u64)>,
+    pub refusals: Vec<(ReachabilityRule, u64)>,
 }
 
 /// A worker as the table of its node has it.
@@ -89,18 +89,18 @@ pub(crate) struct Listed {
 pub(crate) struct Facts {
     pub(crate) guarded: bool,
     pub(crate) listeners: Vec<Listening>,
-    pub(crate) destinations: Vec<(Address, Arc<Destinations>)>,
+    pub(crate) grants: Vec<(Address, Arc<HubGrants>)>,
     pub(crate) workers: Vec<Listed>,
 }
 
 impl Reachability {
-    pub(crate) fn new(facts: Facts, refusals: &Complaints) -> Self {
-        let Facts { guarded, listeners, destinations, workers } = facts;
-        let origins = origins(&listeners, destinations);
+    pub(crate) fn new(facts: Facts, refusals: &RefusalLog) -> Self {
+        let Facts { guarded, listeners, grants, workers } = facts;
+        let origins = origins(&listeners, grants);
         let forwarders = workers.iter().filter(|one| one.class == Class::Forwarder).count();
         let named = |one: &Listed| match one.class {
             Class::Internal | Class::Reply | Class::Forwarder => false,
-            Class::Listener | Class::Service | Class::User => true,
+            Class::ChannelListener | Class::Service | Class::User => true,
         };
         let reach =
             |one: &Listed, origin: &Origin| match admit(&one.address, one.class, origin, guarded) {
@@ -118,15 +118,18 @@ impl Reachability {
             })
             .collect();
         workers.sort_by(|one, other| one.address.cmp(&other.address));
-        let sources = origins.into_iter().map(|(source, _)| source).collect();
-        let refusals = Rule::ALL.into_iter().map(|rule| (rule, refusals.by(rule.name()))).collect();
-        Self { guarded, sources, workers, forwarders, refusals }
+        let entrances = origins.into_iter().map(|(entrance, _)| entrance).collect();
+        let refusals = ReachabilityRule::ALL
+            .into_iter()
+            .map(|rule| (rule, refusals.by(rule.name())))
+            .collect();
+        Self { guarded, entrances, workers, forwarders, refusals }
     }
 
     /// Whether the worker at `address` is reached from `source`; `None` if one of them is not listed.
-    pub fn reach(&self, address: &Address, source: &Source) -> Option<Reach> {
+    pub fn reach(&self, address: &Address, entrance: &Entrance) -> Option<Reach> {
         let worker = self.workers.iter().find(|worker| worker.address == *address)?;
-        let position = self.sources.iter().position(|one| one == source)?;
+        let position = self.entrances.iter().position(|one| one == entrance)?;
         worker.reach.get(position).copied()
     }
 
@@ -138,8 +141,9 @@ impl Reachability {
     /// One line: each named worker that is reached from outside, and from where.
     pub fn summary(&self) -> String {
         let outside = |worker: &Reachable| {
-            let from = self.sources_of(worker).filter(|(source, _)| **source != Source::ThisNode);
-            let from: Vec<_> = from.map(|(source, reach)| phrase(source, reach)).collect();
+            let from =
+                self.entrances_of(worker).filter(|(entrance, _)| **entrance != Entrance::ThisNode);
+            let from: Vec<_> = from.map(|(entrance, reach)| phrase(entrance, reach)).collect();
             (!from.is_empty()).then(|| format!("\"{}\" from {}", worker.address, from.join(", ")))
         };
         let mut parts: Vec<_> = self.workers.iter().filter_map(outside).collect();
@@ -152,11 +156,11 @@ impl Reachability {
         format!("reached from outside: {}; {} messages refused", parts.join("; "), self.refused())
     }
 
-    fn sources_of<'a>(
+    fn entrances_of<'a>(
         &'a self,
         worker: &'a Reachable,
-    ) -> impl Iterator<Item = (&'a Source, Reach)> {
-        let reached = self.sources.iter().zip(worker.reach.iter().copied());
+    ) -> impl Iterator<Item = (&'a Entrance, Reach)> {
+        let reached = self.entrances.iter().zip(worker.reach.iter().copied());
         reached.filter(|(_, reach)| !matches!(reach, Reach::Refused(_)))
     }
 }
@@ -164,41 +168,41 @@ impl Reachability {
 /// Each way in, as the origin of a message that comes by it.
 fn origins(
     listeners: &[Listening],
-    destinations: Vec<(Address, Arc<Destinations>)>,
-) -> Vec<(Source, Origin)> {
+    grants: Vec<(Address, Arc<HubGrants>)>,
+) -> Vec<(Entrance, Origin)> {
     let from =
         |door| Origin::Remote(Arc::new(Ingress { via: Address::random(), door, source: None }));
     // Nobody in particular: whom a worker's own rule lets in is not asked here.
     let peer = Identifier::from_bytes([0; Identifier::LENGTH]);
-    let through = |channel, destinations| from(Door::Channel { peer, channel, destinations });
+    let through = |channel, grants| from(Door::Channel { peer, channel, grants });
     let mut origins = vec![
-        (Source::ThisNode, Origin::Local),
-        (Source::Channel, through(Address::random(), None)),
+        (Entrance::ThisNode, Origin::Local),
+        (Entrance::Channel, through(Address::random(), None)),
     ];
     for Listening { bound, loopback, exposed } in listeners {
         let door = Door::Listener { loopback: *loopback, exposed: exposed.clone() };
-        origins.push((Source::Listener(bound.clone()), from(door)));
+        origins.push((Entrance::Listener(bound.clone()), from(door)));
     }
-    for (address, destinations) in destinations {
+    for (address, grants) in grants {
         if address.dial_parts().is_some() {
-            let door = Door::Outgoing { dialled: address.clone(), destinations };
-            origins.push((Source::Outgoing(address), from(door)));
-        } else if destinations.is_used() {
-            let origin = through(address.clone(), Some(destinations));
-            origins.push((Source::HubChannel(address), origin));
+            let door = Door::Outgoing { dialled: address.clone(), grants };
+            origins.push((Entrance::Outgoing(address), from(door)));
+        } else if grants.is_used() {
+            let origin = through(address.clone(), Some(grants));
+            origins.push((Entrance::HubChannel(address), origin));
         }
     }
     origins
 }
 
-fn phrase(source: &Source, reach: Reach) -> String {
+fn phrase(entrance: &Entrance, reach: Reach) -> String {
     match reach {
-        Reach::Narrowed => format!("{source} (as its own rule says)"),
-        Reach::Open | Reach::Refused(_) => source.to_string(),
+        Reach::Narrowed => format!("{entrance} (as its own rule says)"),
+        Reach::Open | Reach::Refused(_) => entrance.to_string(),
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for Entrance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ThisNode => f.write_str("this node"),
@@ -214,7 +218,8 @@ impl fmt::Display for Reachability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.workers.iter().map(|one| one.address.as_str().len()).max().unwrap_or(0);
         for worker in &self.workers {
-            let from: Vec<_> = self.sources_of(worker).map(|(s, reach)| phrase(s, reach)).collect();
+            let from: Vec<_> =
+                self.entrances_of(worker).map(|(s, reach)| phrase(s, reach)).collect();
             writeln!(f, "{:width$}  from {}", worker.address.as_str(), from.join(", "))?;
         }
         if self.forwarders > 0 {
@@ -239,8 +244,8 @@ mod tests {
 
     fn listing() -> Reachability {
         let worker = |name: &str, class, narrowed| Listed { address: name.into(), class, narrowed };
-        let destinations = Arc::new(Destinations::default());
-        destinations.permit("listener".into());
+        let grants = Arc::new(HubGrants::default());
+        grants.permit("listener".into());
         let facts = Facts {
             guarded: true,
             listeners: vec![Listening {
@@ -248,21 +253,21 @@ mod tests {
                 loopback: true,
                 exposed: Arc::new(HashSet::from(["open".into()])),
             }],
-            destinations: vec![
-                ("tcp#hub:4000".into(), destinations.clone()),
-                ("channel".into(), destinations),
+            grants: vec![
+                ("tcp#hub:4000".into(), grants.clone()),
+                ("channel".into(), grants),
                 ("idle".into(), Arc::default()),
             ],
             workers: vec![
                 worker("outlet", Class::User, true),
                 worker("open", Class::User, false),
-                worker("listener", Class::Listener, false),
+                worker("listener", Class::ChannelListener, false),
                 worker("hidden", Class::Internal, false),
                 worker("F1", Class::Forwarder, false),
             ],
         };
-        let refusals = Complaints::default();
-        refusals.warn(Rule::NotExposed.name(), format_args!("refused"));
+        let refusals = RefusalLog::default();
+        refusals.warn(ReachabilityRule::NotExposed.name(), format_args!("refused"));
         Reachability::new(facts, &refusals)
     }
 
@@ -289,11 +294,11 @@ refused: 1 by not-exposed";
     #[test]
     fn one_worker_and_one_source_can_be_asked_for() {
         let listing = listing();
-        let from = |worker: &str, source| listing.reach(&worker.into(), &source);
-        let outside = || Source::Listener("127.0.0.1:4000".into());
-        assert_eq!(from("outlet", outside()), Some(Reach::Refused(Rule::NotExposed)));
+        let from = |worker: &str, entrance| listing.reach(&worker.into(), &entrance);
+        let outside = || Entrance::Listener("127.0.0.1:4000".into());
+        assert_eq!(from("outlet", outside()), Some(Reach::Refused(ReachabilityRule::NotExposed)));
         assert_eq!(from("open", outside()), Some(Reach::Open));
-        assert_eq!(from("outlet", Source::Channel), Some(Reach::Narrowed));
-        assert_eq!(from("hidden", Source::Channel), None);
+        assert_eq!(from("outlet", Entrance::Channel), Some(Reach::Narrowed));
+        assert_eq!(from("hidden", Entrance::Channel), None);
     }
 }

@@ -9,7 +9,7 @@ use ockam::{
     route, Address, Context, Echoer, Entity, Node, NodeBuilder, Result, Route, TcpTransport, Vault,
     TCP,
 };
-use ockam_actix_runtime::{edge::first_hop::Path, Class};
+use ockam_actix_runtime::{edge::first_hop::FirstHop, Class};
 use tokio::time::timeout;
 
 /// For everything that a test waits for.
@@ -82,7 +82,7 @@ impl Peer {
         }
     }
 
-    pub(crate) fn path(&self, first: &Address) -> Path {
+    pub(crate) fn path(&self, first: &Address) -> FirstHop {
         self.node.path(&Route::from(first.clone())).unwrap()
     }
 

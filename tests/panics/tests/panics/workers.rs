@@ -1,17 +1,17 @@
 //! Users' workers, relays, and the routers that messages pass.
 
 use actix::{Actor, Context, Handler};
-use ockam::{route, Error, Message, Reason, Relay, Result, Routed};
+use ockam::{route, Error, Message, Relay, Result, Routed, UndeliverableReason};
 use ockam_actix_runtime::{
     message::undelivered::Undelivered,
-    node::entry::{Description, Entry, Sink},
+    node::entry::{Deliver, Description, Entry},
     Class,
 };
 use serde::{de, Deserialize, Deserializer, Serialize};
 
 use crate::nodes::{run, stop, until, Peer};
 
-fn reason<T: std::fmt::Debug>(result: Result<T>) -> Reason {
+fn reason<T: std::fmt::Debug>(result: Result<T>) -> UndeliverableReason {
     match result {
         Err(Error::Undeliverable(notice)) => notice.reason,
         other => panic!("expected a notice, got {other:?}"),
@@ -49,7 +49,7 @@ impl Handler<Routed<Fragile>> for Careless {
 /// Takes every message with a panic.
 struct Broken;
 
-impl Sink for Broken {
+impl Deliver for Broken {
     fn deliver(&self, _: &Entry, _: Message) -> Result<(), Box<Undelivered>> {
         panic!("a sink with a bug")
     }
@@ -103,7 +103,7 @@ fn a_decoder_that_panics_is_told_to_its_sender_and_ends_neither_router_nor_conne
         for arbiter in 0..arbiters {
             let to = route![address.clone(), format!("careless{arbiter}")];
             let broken = here.node.ask::<_, String>(to.clone(), String::from("break")).await;
-            assert_eq!(reason(broken), Reason::BodyNotUnderstood);
+            assert_eq!(reason(broken), UndeliverableReason::BodyNotUnderstood);
             let answer: String = here.node.ask(to, String::from("whole")).await.unwrap();
             assert_eq!(answer, "whole");
         }
@@ -122,7 +122,7 @@ fn a_sink_that_panics_ends_neither_the_router_nor_who_sends_to_it() {
             .map(|arbiter| {
                 let name = format!("broken{arbiter}");
                 let description = Description::new(name, Class::User).on(arbiter);
-                there.node.register_sink(description, Broken).unwrap()
+                there.node.register_delivery(description, Broken).unwrap()
             })
             .collect();
         let path = here.path(&address);

@@ -49,7 +49,7 @@ fn a_small_frame_keeps_nothing_of_what_was_read_with_it() {
         let mut arrived = BytesMut::with_capacity(MAX_READ_BYTES);
         arrived.extend_from_slice(&u32::try_from(length).unwrap().to_be_bytes());
         arrived.resize(MAX_READ_BYTES, 7);
-        let frame = apart(next_frame(&mut arrived, MAX_READ_BYTES).unwrap().unwrap());
+        let frame = copy_if_small(next_frame(&mut arrived, MAX_READ_BYTES).unwrap().unwrap());
         assert_eq!(frame, vec![7; length]);
         arrived.clear();
         // Whether all can be read into again while the frame is kept.

@@ -16,12 +16,12 @@ use std::sync::Arc;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, WrapFuture};
 use ockam_actix_runtime::{
-    edge::first_hop::Path,
+    edge::first_hop::FirstHop,
     lock::Lock,
     message::undelivered::Undelivered,
     node::{
         directory::Registration,
-        entry::{Description, Entry, Sink},
+        entry::{Deliver, Description, Entry},
     },
     Address, Class, Message, Node, Result, Route,
 };
@@ -33,7 +33,7 @@ use tokio::{
 use crate::{
     forwarder::{
         hub::ledger::{Generation, Ledger},
-        protocol::claim::Bits,
+        protocol::claim::ForwarderId,
     },
     relay::pass_on,
 };
@@ -45,23 +45,23 @@ pub(super) type Lease = watch::Sender<Instant>;
 pub(super) type SharedLedger = Arc<Lock<Ledger<Lease>>>;
 
 /// A place in the ledger, given back when it is dropped.
-pub(super) struct Place {
+pub(super) struct LedgerSlot {
     pub(super) ledger: SharedLedger,
-    pub(super) bits: Bits,
+    pub(super) id: ForwarderId,
     pub(super) generation: Generation,
 }
 
-impl Drop for Place {
+impl Drop for LedgerSlot {
     fn drop(&mut self) {
         let mut ledger = self.ledger.lock();
-        ledger.leave(&self.bits, self.generation);
+        ledger.leave(&self.id, self.generation);
     }
 }
 
 /// What ends a forwarder.
 pub(super) struct Life {
     /// The first hop of its route.
-    pub(super) path: Path,
+    pub(super) path: FirstHop,
     /// The epoch of the path that it forwards in.
     pub(super) epoch: u64,
     pub(super) lease: watch::Receiver<Instant>,
@@ -69,7 +69,7 @@ pub(super) struct Life {
 
 /// See the documentation of this module.
 pub(super) struct Forwarder {
-    place: Place,
+    slot: LedgerSlot,
     /// What runs from the start on.
     life: Option<Life>,
     _registrations: Vec<Registration>,
@@ -79,7 +79,7 @@ impl Forwarder {
     /// Starts a forwarder at `addresses`, along `route`, whose first hop is that of `path`.
     pub(super) fn launch(
         node: &Node,
-        place: Place,
+        slot: LedgerSlot,
         addresses: Vec<Address>,
         route: &Route,
         life: Life,
@@ -94,11 +94,11 @@ impl Forwarder {
             .into_iter()
             .map(|address| {
                 let onward = Onward { node: node.unheld(), route: route.clone() };
-                node.register_sink(describe(address), onward)
+                node.register_delivery(describe(address), onward)
             })
             .collect::<Result<Vec<_>>>()?;
         node.start_on(arbiter, move |_| Self {
-            place,
+            slot,
             life: Some(life),
             _registrations: registrations,
         });
@@ -112,7 +112,7 @@ impl Actor for Forwarder {
     fn started(&mut self, context: &mut Context<Self>) {
         let Some(life) = self.life.take() else { return };
         context.spawn(life.run().into_actor(self).map(|ending, forwarder, context| {
-            log::debug!("forwarder {:?} ended: {ending}", forwarder.place.bits);
+            log::debug!("forwarder {:?} ended: {ending}", forwarder.slot.id);
             context.stop();
         }));
     }
@@ -142,7 +142,7 @@ struct Onward {
     route: Route,
 }
 
-impl Sink for Onward {
+impl Deliver for Onward {
     fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
         pass_on(&self.node, &entry.address, message, &self.route)
     }

@@ -17,7 +17,7 @@ use ockam_actix_runtime::{
 use crate::{
     forwarder::{
         limits::{CONNECTIONS_BEFORE_SWEEP, CONNECTION_REQUESTS, SOURCE_REQUESTS},
-        protocol::{claim::Bits, refusal::Refusal},
+        protocol::{claim::ForwarderId, refusal::RegistrationRefusal},
     },
     identity::Identity,
 };
@@ -25,7 +25,7 @@ use crate::{
 /// The forwarders of one hub, and the connections and source addresses that have them.
 pub(super) struct Ledger<H> {
     caps: Caps,
-    holdings: HashMap<Bits, Holding<H>>,
+    holdings: HashMap<ForwarderId, Holding<H>>,
     connections: HashMap<Address, Connection>,
     /// Forwarders by source address; one without any does not stand here.
     by_source: Tally<SourceAddress>,
@@ -105,17 +105,21 @@ impl<H> Ledger<H> {
     /// Takes one of the connection's tokens, and one of its source's.
     ///
     /// # Errors
-    /// [`Refusal::TooOften`] or [`Refusal::SourceTooOften`] if there is none.
-    pub(super) fn spend(&mut self, asking: &Registrant, now: Duration) -> Result<(), Refusal> {
+    /// [`RegistrationRefusal::TooOften`] or [`RegistrationRefusal::SourceTooOften`] if there is none.
+    pub(super) fn spend(
+        &mut self,
+        asking: &Registrant,
+        now: Duration,
+    ) -> Result<(), RegistrationRefusal> {
         self.sweep(now);
         let connection = self.connections.entry(asking.connection.clone()).or_default();
         // What a connection is refused costs its source nothing: a flood there takes little from others.
         if !connection.requests.take(CONNECTION_REQUESTS, now) {
-            return Err(Refusal::TooOften);
+            return Err(RegistrationRefusal::TooOften);
         }
         match asking.source {
             Some(source) if !self.rates.take(source, SOURCE_REQUESTS, now) => {
-                Err(Refusal::SourceTooOften)
+                Err(RegistrationRefusal::SourceTooOften)
             }
             _ => Ok(()),
         }
@@ -129,25 +133,25 @@ impl<H> Ledger<H> {
     /// then.
     pub(super) fn enter(
         &mut self,
-        bits: Bits,
+        id: ForwarderId,
         registrant: Registrant,
         identity: Option<Identity>,
         handle: H,
-    ) -> Result<Entered, Refusal> {
-        let replaced = self.holdings.get(&bits);
+    ) -> Result<Entered, RegistrationRefusal> {
+        let replaced = self.holdings.get(&id);
         if let Some(replaced) = replaced {
             check_successor(replaced.identity.as_ref(), identity.as_ref())?;
         }
         let replaces = replaced.is_some();
         self.check_caps(&registrant, replaced.map(|replaced| &replaced.registrant))?;
-        self.remove(&bits);
+        self.remove(&id);
         self.generation += 1;
         let generation = self.generation;
         self.connections.entry(registrant.connection.clone()).or_default().forwarders += 1;
         if let Some(source) = registrant.source {
             self.by_source.add(source);
         }
-        self.holdings.insert(bits, Holding { registrant, identity, generation, handle });
+        self.holdings.insert(id, Holding { registrant, identity, generation, handle });
         Ok(Entered { generation: Generation(generation), replaces })
     }
 
@@ -156,22 +160,22 @@ impl<H> Ledger<H> {
         &self,
         registrant: &Registrant,
         replaced: Option<&Registrant>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), RegistrationRefusal> {
         let own = replaced.is_some_and(|replaced| replaced.connection == registrant.connection);
         let connection = self.connections.get(&registrant.connection);
         let of_connection = connection.map_or(0, |connection| connection.forwarders);
         if of_connection - usize::from(own) >= self.caps.per_connection {
-            return Err(Refusal::ConnectionFull);
+            return Err(RegistrationRefusal::ConnectionFull);
         }
         if let Some(source) = registrant.source {
             let own = replaced.is_some_and(|replaced| replaced.source == Some(source));
             let of_source = self.by_source.of(&source);
             if of_source - usize::from(own) >= self.caps.per_source {
-                return Err(Refusal::SourceFull);
+                return Err(RegistrationRefusal::SourceFull);
             }
         }
         if self.holdings.len() - usize::from(replaced.is_some()) >= self.caps.all {
-            return Err(Refusal::HubFull);
+            return Err(RegistrationRefusal::HubFull);
         }
         Ok(())
     }
@@ -179,31 +183,39 @@ impl<H> Ledger<H> {
     /// What keeps a forwarder of this registrant alive.
     ///
     /// # Errors
-    /// [`Refusal::NoForwarder`] if it has no such forwarder.
-    pub(super) fn held(&self, bits: &Bits, registrant: &Registrant) -> Result<&H, Refusal> {
-        let holding = self.holdings.get(bits).filter(|held| held.registrant == *registrant);
-        holding.map(|held| &held.handle).ok_or(Refusal::NoForwarder)
+    /// [`RegistrationRefusal::NoForwarder`] if it has no such forwarder.
+    pub(super) fn held(
+        &self,
+        id: &ForwarderId,
+        registrant: &Registrant,
+    ) -> Result<&H, RegistrationRefusal> {
+        let holding = self.holdings.get(id).filter(|held| held.registrant == *registrant);
+        holding.map(|held| &held.handle).ok_or(RegistrationRefusal::NoForwarder)
     }
 
     /// Removes a forwarder of this registrant.
     ///
     /// # Errors
-    /// [`Refusal::NoForwarder`] if it has no such forwarder.
-    pub(super) fn release(&mut self, bits: &Bits, registrant: &Registrant) -> Result<(), Refusal> {
-        self.held(bits, registrant)?;
-        self.remove(bits);
+    /// [`RegistrationRefusal::NoForwarder`] if it has no such forwarder.
+    pub(super) fn release(
+        &mut self,
+        id: &ForwarderId,
+        registrant: &Registrant,
+    ) -> Result<(), RegistrationRefusal> {
+        self.held(id, registrant)?;
+        self.remove(id);
         Ok(())
     }
 
     /// Removes a forwarder that has ended, unless a later one has its address.
-    pub(super) fn leave(&mut self, bits: &Bits, generation: Generation) {
-        if self.holdings.get(bits).is_some_and(|held| held.generation == generation.0) {
-            self.remove(bits);
+    pub(super) fn leave(&mut self, id: &ForwarderId, generation: Generation) {
+        if self.holdings.get(id).is_some_and(|held| held.generation == generation.0) {
+            self.remove(id);
         }
     }
 
-    fn remove(&mut self, bits: &Bits) {
-        let Some(Holding { registrant, .. }) = self.holdings.remove(bits) else { return };
+    fn remove(&mut self, id: &ForwarderId) {
+        let Some(Holding { registrant, .. }) = self.holdings.remove(id) else { return };
         if let Some(connection) = self.connections.get_mut(&registrant.connection) {
             connection.forwarders -= 1;
         }
@@ -224,11 +236,14 @@ impl<H> Ledger<H> {
 }
 
 /// A random address has no second owner, and a replaced key does not come back.
-fn check_successor(held: Option<&Identity>, claimed: Option<&Identity>) -> Result<(), Refusal> {
+fn check_successor(
+    held: Option<&Identity>,
+    claimed: Option<&Identity>,
+) -> Result<(), RegistrationRefusal> {
     match (held, claimed) {
         (Some(held), Some(claimed)) if claimed.is_extension_of(held) => Ok(()),
-        (Some(_), Some(_)) => Err(Refusal::KeyReplaced),
-        _ => Err(Refusal::ProofWrong),
+        (Some(_), Some(_)) => Err(RegistrationRefusal::KeyReplaced),
+        _ => Err(RegistrationRefusal::ProofWrong),
     }
 }
 
@@ -256,21 +271,24 @@ mod tests {
         Ledger::new(Caps { all, per_connection, per_source: all })
     }
 
-    fn bits(number: u8) -> Bits {
-        Bits([number; 16])
+    fn id(number: u8) -> ForwarderId {
+        ForwarderId([number; 16])
     }
 
     #[test]
     fn caps_hold_for_each_connection_and_in_all() {
         let mut ledger = ledger(3, 2);
-        ledger.enter(bits(1), registrant("a"), None, ()).unwrap();
-        let second = ledger.enter(bits(2), registrant("a"), None, ()).unwrap();
-        let third = ledger.enter(bits(3), registrant("a"), None, ());
-        assert_eq!(third, Err(Refusal::ConnectionFull));
-        ledger.enter(bits(3), registrant("b"), None, ()).unwrap();
-        assert_eq!(ledger.enter(bits(4), registrant("b"), None, ()), Err(Refusal::HubFull));
-        ledger.leave(&bits(2), second.generation);
-        ledger.enter(bits(4), registrant("b"), None, ()).unwrap();
+        ledger.enter(id(1), registrant("a"), None, ()).unwrap();
+        let second = ledger.enter(id(2), registrant("a"), None, ()).unwrap();
+        let third = ledger.enter(id(3), registrant("a"), None, ());
+        assert_eq!(third, Err(RegistrationRefusal::ConnectionFull));
+        ledger.enter(id(3), registrant("b"), None, ()).unwrap();
+        assert_eq!(
+            ledger.enter(id(4), registrant("b"), None, ()),
+            Err(RegistrationRefusal::HubFull)
+        );
+        ledger.leave(&id(2), second.generation);
+        ledger.enter(id(4), registrant("b"), None, ()).unwrap();
         assert_eq!(ledger.len(), 3);
     }
 
@@ -281,37 +299,37 @@ mod tests {
         let old = LocalIdentity::generate(&rng).unwrap();
         let new = old.rotated(&rng).unwrap().unwrap();
         let claim = |identity: &LocalIdentity| Some(identity.identity().clone());
-        let first = ledger.enter(bits(1), registrant("a"), claim(&old), ()).unwrap();
-        ledger.enter(bits(1), registrant("a"), claim(&old), ()).unwrap();
-        ledger.enter(bits(1), registrant("b"), claim(&new), ()).unwrap();
+        let first = ledger.enter(id(1), registrant("a"), claim(&old), ()).unwrap();
+        ledger.enter(id(1), registrant("a"), claim(&old), ()).unwrap();
+        ledger.enter(id(1), registrant("b"), claim(&new), ()).unwrap();
         // The old forwarder's end is not the new one's.
-        ledger.leave(&bits(1), first.generation);
+        ledger.leave(&id(1), first.generation);
         assert_eq!(ledger.len(), 1);
-        let back = ledger.enter(bits(1), registrant("a"), claim(&old), ());
-        assert_eq!(back, Err(Refusal::KeyReplaced));
-        assert_eq!(ledger.held(&bits(1), &registrant("b")), Ok(&()));
+        let back = ledger.enter(id(1), registrant("a"), claim(&old), ());
+        assert_eq!(back, Err(RegistrationRefusal::KeyReplaced));
+        assert_eq!(ledger.held(&id(1), &registrant("b")), Ok(&()));
     }
 
     #[test]
     fn a_random_address_is_never_replaced() {
         let mut ledger = ledger(2, 2);
         let identity = LocalIdentity::generate(&SystemRandom::new()).unwrap();
-        ledger.enter(bits(1), registrant("a"), None, ()).unwrap();
-        let taken = ledger.enter(bits(1), registrant("b"), Some(identity.identity().clone()), ());
-        assert_eq!(taken, Err(Refusal::ProofWrong));
+        ledger.enter(id(1), registrant("a"), None, ()).unwrap();
+        let taken = ledger.enter(id(1), registrant("b"), Some(identity.identity().clone()), ());
+        assert_eq!(taken, Err(RegistrationRefusal::ProofWrong));
     }
 
     #[test]
     fn only_its_registrant_renews_or_releases_a_forwarder() {
         let mut ledger = ledger(2, 2);
-        ledger.enter(bits(1), registrant("a"), None, ()).unwrap();
+        ledger.enter(id(1), registrant("a"), None, ()).unwrap();
         let other_way = Registrant { way: route!["a", "b"], ..registrant("a") };
         for other in [registrant("b"), other_way] {
-            assert_eq!(ledger.held(&bits(1), &other), Err(Refusal::NoForwarder));
-            assert_eq!(ledger.release(&bits(1), &other), Err(Refusal::NoForwarder));
+            assert_eq!(ledger.held(&id(1), &other), Err(RegistrationRefusal::NoForwarder));
+            assert_eq!(ledger.release(&id(1), &other), Err(RegistrationRefusal::NoForwarder));
         }
-        assert_eq!(ledger.release(&bits(1), &registrant("a")), Ok(()));
-        assert_eq!(ledger.held(&bits(1), &registrant("a")), Err(Refusal::NoForwarder));
+        assert_eq!(ledger.release(&id(1), &registrant("a")), Ok(()));
+        assert_eq!(ledger.held(&id(1), &registrant("a")), Err(RegistrationRefusal::NoForwarder));
     }
 
     #[test]
@@ -321,7 +339,7 @@ mod tests {
         for _ in 0..CONNECTION_REQUESTS.burst {
             ledger.spend(&a, NOW).unwrap();
         }
-        assert_eq!(ledger.spend(&a, NOW), Err(Refusal::TooOften));
+        assert_eq!(ledger.spend(&a, NOW), Err(RegistrationRefusal::TooOften));
         assert_eq!(ledger.spend(&b, NOW), Ok(()));
         let later = NOW + Duration::from_secs(1);
         let passed = (0..100).filter(|_| ledger.spend(&a, later).is_ok()).count();
@@ -337,7 +355,7 @@ mod tests {
         };
         let passed = (0..connections).filter(|number| ask(&mut ledger, *number, NOW).is_ok());
         assert_eq!(passed.count(), SOURCE_REQUESTS.burst as usize);
-        assert_eq!(ask(&mut ledger, connections, NOW), Err(Refusal::SourceTooOften));
+        assert_eq!(ask(&mut ledger, connections, NOW), Err(RegistrationRefusal::SourceTooOften));
         // Whether two sources share a bucket is chance, but not of three others all.
         assert!((2..5).any(|source| ledger.spend(&accepted("other", source), NOW).is_ok()));
         let later = NOW + Duration::from_secs(1);
@@ -350,16 +368,16 @@ mod tests {
         let mut ledger = Ledger::new(Caps { all: 10, per_connection: 2, per_source: 3 });
         for number in 1..4 {
             let connection = accepted(&number.to_string(), 1);
-            ledger.enter(bits(number), connection, None, ()).unwrap();
+            ledger.enter(id(number), connection, None, ()).unwrap();
         }
-        let fourth = ledger.enter(bits(4), accepted("4", 1), None, ());
-        assert_eq!(fourth, Err(Refusal::SourceFull));
-        ledger.enter(bits(4), accepted("5", 2), None, ()).unwrap();
-        ledger.release(&bits(1), &accepted("1", 1)).unwrap();
-        ledger.enter(bits(5), accepted("6", 1), None, ()).unwrap();
+        let fourth = ledger.enter(id(4), accepted("4", 1), None, ());
+        assert_eq!(fourth, Err(RegistrationRefusal::SourceFull));
+        ledger.enter(id(4), accepted("5", 2), None, ()).unwrap();
+        ledger.release(&id(1), &accepted("1", 1)).unwrap();
+        ledger.enter(id(5), accepted("6", 1), None, ()).unwrap();
         for number in 2..6 {
-            let holder = ledger.holdings[&bits(number)].registrant.clone();
-            ledger.release(&bits(number), &holder).unwrap();
+            let holder = ledger.holdings[&id(number)].registrant.clone();
+            ledger.release(&id(number), &holder).unwrap();
         }
         assert!(ledger.by_source.is_empty());
     }
@@ -367,12 +385,12 @@ mod tests {
     #[test]
     fn connections_that_are_quiet_and_have_no_forwarder_are_forgotten() {
         let mut ledger = ledger(1, 1);
-        ledger.enter(bits(1), registrant("holder"), None, ()).unwrap();
+        ledger.enter(id(1), registrant("holder"), None, ()).unwrap();
         for number in 0..10 * CONNECTIONS_BEFORE_SWEEP {
             let now = Duration::from_secs(number as u64);
             ledger.spend(&registrant(&number.to_string()), now).unwrap();
         }
         assert!(ledger.connections.len() <= CONNECTIONS_BEFORE_SWEEP);
-        assert_eq!(ledger.held(&bits(1), &registrant("holder")), Ok(&()));
+        assert_eq!(ledger.held(&id(1), &registrant("holder")), Ok(&()));
     }
 }

@@ -20,11 +20,11 @@ use std::{fmt, sync::Arc, time::Duration};
 use actix::{Actor, Addr, Context, Handler};
 use ockam_actix_runtime::{
     lock::Lock,
-    message::Kind,
+    message::MessageKind,
     node::{directory::Registration, entry::Description},
-    trust::refusal_log::Complaints,
+    trust::refusal_log::RefusalLog,
     worker::{
-        mailbox::Adopt,
+        mailbox::Registered,
         supervision::{Restartable, Restarting, Supervised},
     },
     Address, Class, Error, Identifier, Node, Origin, Payload, Result, Route, Routed,
@@ -34,14 +34,14 @@ use tokio::{sync::watch, time::Instant};
 use crate::{
     forwarder::{
         hub::{
-            forwarder::{Forwarder, Life, Place, SharedLedger},
+            forwarder::{Forwarder, LedgerSlot, Life, SharedLedger},
             ledger::{Caps, Ledger, Registrant},
             options::ForwardingOptions,
         },
         limits::MAX_FORWARDING_ADDRESSES,
         protocol::{
-            claim::{self, Bits, Challenges, Salt},
-            refusal::Refusal,
+            claim::{self, Challenges, ForwarderId, Salt},
+            refusal::RegistrationRefusal,
             Answer, Request,
         },
         FORWARDING_SERVICE,
@@ -68,7 +68,7 @@ pub struct ForwardingService {
     started: Instant,
     challenges: Arc<Challenges>,
     ledger: SharedLedger,
-    complaints: Arc<Complaints>,
+    refusal_log: Arc<RefusalLog>,
     registration: Option<Registration>,
     _supervised: Supervised,
 }
@@ -86,7 +86,7 @@ impl ForwardingService {
             per_connection: options.max_per_connection,
             per_source: options.max_per_source,
         });
-        let plan = Plan {
+        let plan = ServiceSpec {
             node: node.clone(),
             challenges: Arc::new(Challenges::new().ok_or_else(randomness)?),
             ledger: SharedLedger::new(Lock::new(ledger)),
@@ -102,12 +102,12 @@ impl ForwardingService {
         self.decide(message).unwrap_or_else(|refusal| {
             let origin = message.origin();
             let what = format_args!("refused a request for a forwarder from {origin}: {refusal}");
-            self.complaints.warn(refusal.rule(), what);
+            self.refusal_log.warn(refusal.rule(), what);
             Some(Answer::refused(refusal))
         })
     }
 
-    fn decide(&self, message: &Routed<Payload>) -> Result<Option<Answer>, Refusal> {
+    fn decide(&self, message: &Routed<Payload>) -> Result<Option<Answer>, RegistrationRefusal> {
         let registrant = Registrant::of(message)?;
         let request = Request::decode(message.body());
         // Before more is done, as that may cost signatures. Who keeps or gives up what it holds pays
@@ -115,25 +115,25 @@ impl ForwardingService {
         if !self.concerns_own(&request, &registrant) {
             self.ledger.lock().spend(&registrant, self.started.elapsed())?;
         }
-        match request.map_err(|_| Refusal::Malformed)? {
+        match request.map_err(|_| RegistrationRefusal::Malformed)? {
             Request::Register { destination, claim: None } => {
-                self.open(registrant, &destination, Bits::random(), None)
+                self.open(registrant, &destination, ForwarderId::random(), None)
             }
             Request::Register { claim: Some((identifier, salt)), .. } => {
-                let claimed = Bits::of(&identifier, &salt);
+                let claimed = ForwarderId::of(&identifier, &salt);
                 let nonce = self.challenges.issue(self.seconds(), &registrant.way, &claimed);
                 Ok(Answer::Challenge(nonce))
             }
             Request::Proof { destination, claim, nonce, signature, identity } => {
                 let verified = self.verify(&registrant, &claim, &nonce, &identity)?;
                 let (_, salt) = claim;
-                let bits = claim::verify(&verified, &salt, &nonce, &destination, &signature);
-                let bits = bits.ok_or(Refusal::ProofWrong)?;
-                self.open(registrant, &destination, bits, Some(verified))
+                let id = claim::verify(&verified, &salt, &nonce, &destination, &signature);
+                let id = id.ok_or(RegistrationRefusal::ProofWrong)?;
+                self.open(registrant, &destination, id, Some(verified))
             }
-            Request::Renew(bits) => self.renew(&registrant, bits),
-            Request::Release(bits) => {
-                self.ledger.lock().release(&bits, &registrant)?;
+            Request::Renew(id) => self.renew(&registrant, id),
+            Request::Release(id) => {
+                self.ledger.lock().release(&id, &registrant)?;
                 return Ok(None);
             }
         }
@@ -141,8 +141,8 @@ impl ForwardingService {
     }
 
     fn concerns_own<E>(&self, request: &Result<Request, E>, registrant: &Registrant) -> bool {
-        let (Ok(Request::Renew(bits)) | Ok(Request::Release(bits))) = request else { return false };
-        self.ledger.lock().held(bits, registrant).is_ok()
+        let (Ok(Request::Renew(id)) | Ok(Request::Release(id))) = request else { return false };
+        self.ledger.lock().held(id, registrant).is_ok()
     }
 
     /// The identity of a proof, which is looked at only if this hub asked for the proof.
@@ -152,13 +152,15 @@ impl ForwardingService {
         (identifier, salt): &(Identifier, Salt),
         nonce: &claim::Nonce,
         identity: &[u8],
-    ) -> Result<Identity, Refusal> {
-        let claimed = Bits::of(identifier, salt);
+    ) -> Result<Identity, RegistrationRefusal> {
+        let claimed = ForwarderId::of(identifier, salt);
         if !self.challenges.is_fresh(self.seconds(), &registrant.way, &claimed, nonce) {
-            return Err(Refusal::ProofWrong);
+            return Err(RegistrationRefusal::ProofWrong);
         }
-        let identity = Identity::decode(identity).map_err(|_| Refusal::ProofWrong)?;
-        (identity.identifier() == *identifier).then_some(identity).ok_or(Refusal::ProofWrong)
+        let identity = Identity::decode(identity).map_err(|_| RegistrationRefusal::ProofWrong)?;
+        (identity.identifier() == *identifier)
+            .then_some(identity)
+            .ok_or(RegistrationRefusal::ProofWrong)
     }
 
     /// Makes the forwarder; when this returns, it is there.
@@ -166,48 +168,52 @@ impl ForwardingService {
         &self,
         registrant: Registrant,
         destination: &Route,
-        bits: Bits,
+        id: ForwarderId,
         identity: Option<Identity>,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<Answer, RegistrationRefusal> {
         let mut route = destination.clone();
         route.prepend(&registrant.way);
         if route.len() > MAX_FORWARDING_ADDRESSES {
-            return Err(Refusal::Route);
+            return Err(RegistrationRefusal::Route);
         }
-        let path = self.node.path(&route).map_err(|_| Refusal::Route)?;
+        let path = self.node.path(&route).map_err(|_| RegistrationRefusal::Route)?;
         let state = path.state();
         if !state.up {
-            return Err(Refusal::Route);
+            return Err(RegistrationRefusal::Route);
         }
         let identifier = identity.as_ref().map(Identity::identifier);
-        let addresses = addresses_of(bits, identifier);
+        let addresses = addresses_of(id, identifier);
         let (handle, lease) = watch::channel(Instant::now() + self.lease);
-        let entered = self.ledger.lock().enter(bits, registrant, identity, handle)?;
+        let entered = self.ledger.lock().enter(id, registrant, identity, handle)?;
         if entered.replaces {
             for address in &addresses {
                 // An error says that it is free already.
                 let _ = self.node.stop_worker(address);
             }
         }
-        let place = Place { ledger: self.ledger.clone(), bits, generation: entered.generation };
+        let slot = LedgerSlot { ledger: self.ledger.clone(), id, generation: entered.generation };
         let life = Life { path, epoch: state.epoch, lease };
-        if let Err(error) = Forwarder::launch(&self.node, place, addresses, &route, life) {
+        if let Err(error) = Forwarder::launch(&self.node, slot, addresses, &route, life) {
             log::error!("cannot make a forwarder: {}", error.one_line());
-            return Err(Refusal::Route);
+            return Err(RegistrationRefusal::Route);
         }
-        log::debug!("forwarding {bits:?} to {route}; {} forwarders", self.ledger.lock().len());
-        Ok(self.registered(bits))
+        log::debug!("forwarding {id:?} to {route}; {} forwarders", self.ledger.lock().len());
+        Ok(self.registered(id))
     }
 
-    fn renew(&self, registrant: &Registrant, bits: Bits) -> Result<Answer, Refusal> {
+    fn renew(
+        &self,
+        registrant: &Registrant,
+        id: ForwarderId,
+    ) -> Result<Answer, RegistrationRefusal> {
         let until = Instant::now() + self.lease;
-        self.ledger.lock().held(&bits, registrant)?.send_replace(until);
-        Ok(self.registered(bits))
+        self.ledger.lock().held(&id, registrant)?.send_replace(until);
+        Ok(self.registered(id))
     }
 
-    fn registered(&self, bits: Bits) -> Answer {
+    fn registered(&self, id: ForwarderId) -> Answer {
         let lease_seconds = u32::try_from(self.lease.as_secs()).unwrap_or(u32::MAX);
-        Answer::Registered { bits, lease_seconds }
+        Answer::Registered { id, lease_seconds }
     }
 
     fn seconds(&self) -> u64 {
@@ -216,7 +222,7 @@ impl ForwardingService {
 }
 
 /// What every actor of one service begins with.
-struct Plan {
+struct ServiceSpec {
     node: Node,
     options: ForwardingOptions,
     challenges: Arc<Challenges>,
@@ -224,7 +230,7 @@ struct Plan {
     started: Instant,
 }
 
-impl Restartable for Plan {
+impl Restartable for ServiceSpec {
     type Actor = ForwardingService;
 
     fn start(&self, supervised: Supervised) -> Result<Addr<ForwardingService>> {
@@ -234,7 +240,7 @@ impl Restartable for Plan {
             started: self.started,
             challenges: self.challenges.clone(),
             ledger: self.ledger.clone(),
-            complaints: self.node.refusals(),
+            refusal_log: self.node.refusals(),
             registration: None,
             _supervised: supervised,
         };
@@ -251,25 +257,25 @@ impl Restartable for Plan {
 
 impl Registrant {
     /// Who sent a request, and the way back to it.
-    fn of(message: &Routed<Payload>) -> Result<Self, Refusal> {
+    fn of(message: &Routed<Payload>) -> Result<Self, RegistrationRefusal> {
         let back = message.return_route();
         // The last address is that of the request's own mailbox.
-        let steps = back.len().checked_sub(1).ok_or(Refusal::Route)?;
+        let steps = back.len().checked_sub(1).ok_or(RegistrationRefusal::Route)?;
         let way: Route = back.iter().take(steps).cloned().collect();
         let connection = match message.origin() {
             Origin::Local => Address::from("this node"),
             Origin::Remote(ingress) if way.first() == Some(&ingress.via) => ingress.via.clone(),
-            Origin::Remote(_) => return Err(Refusal::Route),
+            Origin::Remote(_) => return Err(RegistrationRefusal::Route),
         };
         Ok(Self { connection, source: message.origin().source(), way })
     }
 }
 
 /// A proven address is reached with and without its identity's fingerprint.
-fn addresses_of(bits: Bits, identifier: Option<Identifier>) -> Vec<Address> {
-    let mut addresses = vec![bits.address()];
+fn addresses_of(id: ForwarderId, identifier: Option<Identifier>) -> Vec<Address> {
+    let mut addresses = vec![id.address()];
     if identifier.is_some() {
-        addresses.push(bits.forwarding_address(identifier).into());
+        addresses.push(id.forwarding_address(identifier).into());
     }
     addresses
 }
@@ -278,10 +284,10 @@ impl Actor for ForwardingService {
     type Context = Context<Self>;
 }
 
-impl Handler<Adopt> for ForwardingService {
+impl Handler<Registered> for ForwardingService {
     type Result = ();
 
-    fn handle(&mut self, Adopt(registration): Adopt, _: &mut Context<Self>) {
+    fn handle(&mut self, Registered(registration): Registered, _: &mut Context<Self>) {
         self.registration = Some(registration);
     }
 }
@@ -290,7 +296,7 @@ impl Handler<Routed<Payload>> for ForwardingService {
     type Result = ();
 
     fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {
-        if message.kind() == Kind::Notice {
+        if message.kind() == MessageKind::Notice {
             return;
         }
         let Some(answer) = self.answer(&message) else { return };

@@ -48,21 +48,21 @@ pub type Nonce = [u8; COOKIE_LENGTH];
 
 /// The 128 bits that a forwarder's address is made of.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Bits(pub [u8; 16]);
+pub struct ForwarderId(pub [u8; 16]);
 
 /// What makes the addresses of one identity differ.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Salt(pub [u8; 16]);
 
-impl Bits {
-    /// Bits that nobody can claim again.
+impl ForwarderId {
+    /// ForwarderId that nobody can claim again.
     ///
     /// # Panics
     /// If the operating system has no randomness to give, as nothing can be kept secret then.
     pub fn random() -> Self {
-        let mut bits = [0; 16];
-        SystemRandom::new().fill(&mut bits).expect("the operating system provides randomness");
-        Self(bits)
+        let mut id = [0; 16];
+        SystemRandom::new().fill(&mut id).expect("the operating system provides randomness");
+        Self(id)
     }
 
     /// The bits that belong to an identity.
@@ -85,14 +85,14 @@ impl Bits {
     }
 }
 
-impl fmt::Display for Bits {
+impl fmt::Display for ForwarderId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("F")?;
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
-impl fmt::Debug for Bits {
+impl fmt::Debug for ForwarderId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -122,9 +122,8 @@ pub fn prove(
     nonce: &Nonce,
     destination: &Route,
 ) -> Signature {
-    let bits = Bits::of(&identity.identifier(), salt);
-    identity
-        .sign_for(Purpose::ForwarderClaim, &[nonce, &bits.0, destination.to_string().as_bytes()])
+    let id = ForwarderId::of(&identity.identifier(), salt);
+    identity.sign_for(Purpose::ForwarderClaim, &[nonce, &id.0, destination.to_string().as_bytes()])
 }
 
 /// The bits that are `identity`'s, if `signature` proves that its key in force is at hand.
@@ -134,11 +133,11 @@ pub fn verify(
     nonce: &Nonce,
     destination: &Route,
     signature: &Signature,
-) -> Option<Bits> {
-    let bits = Bits::of(&identity.identifier(), salt);
+) -> Option<ForwarderId> {
+    let id = ForwarderId::of(&identity.identifier(), salt);
     let destination = destination.to_string();
-    let parts = [&nonce[..], &bits.0, destination.as_bytes()];
-    identity.verify_for(Purpose::ForwarderClaim, &parts, signature).then_some(bits)
+    let parts = [&nonce[..], &id.0, destination.as_bytes()];
+    identity.verify_for(Purpose::ForwarderClaim, &parts, signature).then_some(id)
 }
 
 /// The challenges of one hub, which it recognises without keeping them.
@@ -151,7 +150,12 @@ impl Challenges {
     }
 
     /// The nonce for one claim that came one way. `now` is in seconds.
-    pub(in crate::forwarder) fn issue(&self, now: u64, way: &Route, claimed: &Bits) -> Nonce {
+    pub(in crate::forwarder) fn issue(
+        &self,
+        now: u64,
+        way: &Route,
+        claimed: &ForwarderId,
+    ) -> Nonce {
         self.0.issue(now, way.to_string().as_bytes(), &claimed.0)
     }
 
@@ -160,7 +164,7 @@ impl Challenges {
         &self,
         now: u64,
         way: &Route,
-        claimed: &Bits,
+        claimed: &ForwarderId,
         nonce: &Nonce,
     ) -> bool {
         self.0.verify(now, way.to_string().as_bytes(), &claimed.0, nonce)
@@ -188,7 +192,7 @@ mod tests {
         let (identifier, salt) = (identity(1).identifier(), Salt([5; 16]));
         let text = [LABEL, identifier.as_bytes(), &salt.0].concat();
         let hash = digest(&SHA256, &text);
-        assert_eq!(Bits::of(&identifier, &salt).0, hash.as_ref()[..16]);
+        assert_eq!(ForwarderId::of(&identifier, &salt).0, hash.as_ref()[..16]);
     }
 
     #[test]
@@ -199,8 +203,8 @@ mod tests {
         let check = |identity: &LocalIdentity, salt, nonce, destination: &str| {
             verify(identity.identity(), &salt, &nonce, &route![destination], &proof)
         };
-        let bits = Bits::of(&one.identifier(), &salt);
-        assert_eq!(check(&one, salt, nonce, "listener"), Some(bits));
+        let id = ForwarderId::of(&one.identifier(), &salt);
+        assert_eq!(check(&one, salt, nonce, "listener"), Some(id));
         assert_eq!(check(&other, salt, nonce, "listener"), None);
         assert_eq!(check(&one, Salt([4; 16]), nonce, "listener"), None);
         assert_eq!(check(&one, salt, [7; 32], "listener"), None);
@@ -222,12 +226,12 @@ mod tests {
     #[test]
     fn a_challenge_is_good_for_its_way_and_claim_and_for_a_minute() {
         let challenges = Challenges::new().unwrap();
-        let (way, claimed) = (route!["connection"], Bits([1; 16]));
+        let (way, claimed) = (route!["connection"], ForwarderId([1; 16]));
         let nonce = challenges.issue(0, &way, &claimed);
         assert!(challenges.is_fresh(29, &way, &claimed, &nonce));
         assert!(!challenges.is_fresh(60, &way, &claimed, &nonce));
         assert!(!challenges.is_fresh(0, &route!["other"], &claimed, &nonce));
-        assert!(!challenges.is_fresh(0, &way, &Bits([2; 16]), &nonce));
+        assert!(!challenges.is_fresh(0, &way, &ForwarderId([2; 16]), &nonce));
         let another_hub = Challenges::new().unwrap();
         assert!(!another_hub.is_fresh(0, &way, &claimed, &nonce));
     }

@@ -2,7 +2,7 @@
 
 /// Why a hub refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum RegistrationRefusal {
     /// The request is none.
     #[error("the request is malformed")]
     Malformed,
@@ -38,7 +38,7 @@ pub enum Refusal {
     Unknown(u32),
 }
 
-impl Refusal {
+impl RegistrationRefusal {
     /// All that this version knows, in the order of their codes.
     pub const ALL: [Self; 10] = [
         Self::Malformed,

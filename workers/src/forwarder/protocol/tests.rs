@@ -20,18 +20,18 @@ fn requests() -> Vec<Request> {
             signature: [5; 64],
             identity: vec![6; 100],
         },
-        Request::Renew(Bits([7; 16])),
-        Request::Release(Bits([8; 16])),
+        Request::Renew(ForwarderId([7; 16])),
+        Request::Release(ForwarderId([8; 16])),
     ]
 }
 
 fn answers() -> Vec<Answer> {
     let mut answers = vec![
         Answer::Challenge([1; 32]),
-        Answer::Registered { bits: Bits([2; 16]), lease_seconds: 60 },
-        Answer::Refused { refusal: Refusal::Unknown(99), text: "later".into() },
+        Answer::Registered { id: ForwarderId([2; 16]), lease_seconds: 60 },
+        Answer::Refused { refusal: RegistrationRefusal::Unknown(99), text: "later".into() },
     ];
-    answers.extend(Refusal::ALL.map(Answer::refused));
+    answers.extend(RegistrationRefusal::ALL.map(Answer::refused));
     answers
 }
 
@@ -49,10 +49,10 @@ fn requests_and_answers_survive_the_wire() {
 fn the_bytes_are_those_of_the_protocol_document() {
     let register = Request::Register { destination: route!["ab"], claim: None };
     assert_eq!(&register.encode()[..], &[0x93, 0, 0x91, 0xa2, b'a', b'b', 0x90]);
-    let registered = Answer::Registered { bits: Bits([7; 16]), lease_seconds: 300 };
+    let registered = Answer::Registered { id: ForwarderId([7; 16]), lease_seconds: 300 };
     let expected = [&[0x93, 3, 0xc4, 16][..], &[7; 16], &[0xcd, 1, 44]].concat();
     assert_eq!(&registered.encode()[..], &expected);
-    let refused = Answer::Refused { refusal: Refusal::HubFull, text: "x".into() };
+    let refused = Answer::Refused { refusal: RegistrationRefusal::HubFull, text: "x".into() };
     assert_eq!(&refused.encode()[..], &[0x93, 4, 4, 0xa1, b'x']);
 }
 
@@ -87,28 +87,29 @@ fn destinations_have_one_to_seven_addresses_that_are_addresses() {
 
 #[test]
 fn a_direction_has_its_own_messages() {
-    let answer = Answer::Registered { bits: Bits([2; 16]), lease_seconds: 60 };
-    assert_eq!(Request::decode(&answer.encode()), Err(ProtocolError::Kind(REGISTERED)));
-    let request = Request::Renew(Bits([2; 16]));
-    assert_eq!(Answer::decode(&request.encode()), Err(ProtocolError::Kind(RENEW)));
+    let answer = Answer::Registered { id: ForwarderId([2; 16]), lease_seconds: 60 };
+    assert_eq!(Request::decode(&answer.encode()), Err(ProtocolError::MessageKind(REGISTERED)));
+    let request = Request::Renew(ForwarderId([2; 16]));
+    assert_eq!(Answer::decode(&request.encode()), Err(ProtocolError::MessageKind(RENEW)));
 }
 
 #[test]
 fn leases_are_within_a_day() {
     for lease_seconds in [0, MAX_LEASE_SECONDS + 1] {
-        let answer = Answer::Registered { bits: Bits([2; 16]), lease_seconds };
+        let answer = Answer::Registered { id: ForwarderId([2; 16]), lease_seconds };
         assert_eq!(Answer::decode(&answer.encode()), Err(ProtocolError::Lease(lease_seconds)));
     }
 }
 
 #[test]
 fn texts_are_cut_at_a_character_and_lose_control_characters() {
-    let long = Answer::Refused { refusal: Refusal::Route, text: "é".repeat(150) };
+    let long = Answer::Refused { refusal: RegistrationRefusal::Route, text: "é".repeat(150) };
     let Ok(Answer::Refused { text, .. }) = Answer::decode(&long.encode()) else {
         panic!("a refusal is read as one");
     };
     assert_eq!(text.len(), MAX_REFUSAL_BYTES);
-    let sly = Answer::Refused { refusal: Refusal::Route, text: "a\u{1b}[31m\nb".into() };
+    let sly =
+        Answer::Refused { refusal: RegistrationRefusal::Route, text: "a\u{1b}[31m\nb".into() };
     let Ok(Answer::Refused { text, .. }) = Answer::decode(&sly.encode()) else {
         panic!("a refusal is read as one");
     };
@@ -117,9 +118,9 @@ fn texts_are_cut_at_a_character_and_lose_control_characters() {
 
 #[test]
 fn codes_and_rules_are_all_different() {
-    for (code, refusal) in (0..).zip(Refusal::ALL) {
+    for (code, refusal) in (0..).zip(RegistrationRefusal::ALL) {
         assert_eq!(refusal.code(), code);
-        let same = Refusal::ALL.iter().filter(|other| other.rule() == refusal.rule());
+        let same = RegistrationRefusal::ALL.iter().filter(|other| other.rule() == refusal.rule());
         assert_eq!(same.count(), 1, "{refusal:?}");
     }
 }

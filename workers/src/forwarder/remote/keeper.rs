@@ -17,7 +17,8 @@ use std::sync::{
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, WrapFuture};
 use ockam_actix_runtime::{
-    edge::{backoff::Backoff, first_hop::Path},
+    edge::{backoff::Backoff, first_hop::FirstHop},
+    node::routing::NextHop,
     worker::supervision::{Restartable, Restarting, Supervised},
     Address, Error, Message, Node, Result, Route,
 };
@@ -38,7 +39,7 @@ use crate::forwarder::{
 #[rtype(result = "()")]
 pub(super) struct Stop;
 
-pub(super) struct Keeper {
+pub(super) struct RegistrationKeeper {
     release: Release,
     /// What runs from the start on.
     keeping: Option<Keeping>,
@@ -50,7 +51,7 @@ pub(super) struct Keeper {
 #[derive(Clone)]
 struct Keeping {
     registrar: Registrar,
-    path: Path,
+    path: FirstHop,
     epoch: u64,
     granted: Granted,
     state: Arc<watch::Sender<RegistrationState>>,
@@ -66,7 +67,7 @@ struct Release {
     state: Arc<watch::Sender<RegistrationState>>,
 }
 
-impl Keeper {
+impl RegistrationKeeper {
     /// Registers for the first time and starts a keeper for what the hub has granted.
     ///
     /// # Errors
@@ -89,7 +90,7 @@ impl Keeper {
             address: granted.address.clone(),
             registered: true,
             registrations: 1,
-            bits: granted.bits,
+            id: granted.id,
         };
         let (state, watched) = watch::channel(first);
         let state = Arc::new(state);
@@ -98,13 +99,14 @@ impl Keeper {
         let what = format!("the remote forwarder at {}", release.hub);
         let arbiter = node.arbiter_for(&keeping.path);
         let begun = AtomicBool::new(false);
-        let plan = Plan { node: node.clone(), arbiter, release, keeping, begun, _right: forwarded };
+        let plan =
+            KeeperSpec { node: node.clone(), arbiter, release, keeping, begun, _right: forwarded };
         Ok((Restarting::start(&node, what, plan)?, watched))
     }
 }
 
 /// What every keeper of one forwarder begins with.
-struct Plan {
+struct KeeperSpec {
     node: Node,
     arbiter: usize,
     release: Release,
@@ -115,18 +117,18 @@ struct Plan {
     _right: Forwarded,
 }
 
-impl Restartable for Plan {
-    type Actor = Keeper;
+impl Restartable for KeeperSpec {
+    type Actor = RegistrationKeeper;
 
-    fn start(&self, supervised: Supervised) -> Result<Addr<Keeper>> {
+    fn start(&self, supervised: Supervised) -> Result<Addr<RegistrationKeeper>> {
         let mut keeping = self.keeping.clone();
         keeping.registered = !self.begun.swap(true, Ordering::AcqRel);
         let (release, supervised) = (self.release.clone(), Some(supervised));
-        let keeper = Keeper { release, keeping: Some(keeping), supervised };
+        let keeper = RegistrationKeeper { release, keeping: Some(keeping), supervised };
         Ok(self.node.start_on(self.arbiter, move |_| keeper))
     }
 
-    fn stop(&self, keeper: Addr<Keeper>) {
+    fn stop(&self, keeper: Addr<RegistrationKeeper>) {
         // One control message for each actor.
         #[allow(clippy::disallowed_methods)]
         keeper.do_send(Stop);
@@ -137,7 +139,7 @@ impl Restartable for Plan {
     }
 }
 
-impl Actor for Keeper {
+impl Actor for RegistrationKeeper {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Context<Self>) {
@@ -147,7 +149,7 @@ impl Actor for Keeper {
     }
 }
 
-impl Handler<Stop> for Keeper {
+impl Handler<Stop> for RegistrationKeeper {
     type Result = ();
 
     fn handle(&mut self, _: Stop, context: &mut Context<Self>) {
@@ -170,8 +172,8 @@ impl Release {
         let service = self.hub.then(FORWARDING_SERVICE);
         // Nobody waits for an answer: there is none, and a hub that is gone needs no word.
         let request =
-            Message::new(service, Address::random().into(), Request::Release(state.bits).encode());
-        if let Err(undelivered) = self.node.try_route_chosen(request) {
+            Message::new(service, Address::random().into(), Request::Release(state.id).encode());
+        if let Err(undelivered) = self.node.try_route(request, NextHop::Chosen) {
             log::debug!("a hub was not told that its forwarder is free: {}", undelivered.notice);
         }
     }
@@ -252,7 +254,7 @@ impl Keeping {
         self.granted = granted;
         self.state.send_modify(|state| {
             state.address = self.granted.address.clone();
-            state.bits = self.granted.bits;
+            state.id = self.granted.id;
             state.registered = true;
             state.registrations += 1;
         });
@@ -260,7 +262,7 @@ impl Keeping {
 }
 
 /// One registration over a path that is up; it fails at once when that is lost.
-async fn register(registrar: &mut Registrar, path: &mut Path, epoch: u64) -> Result<Granted> {
+async fn register(registrar: &mut Registrar, path: &mut FirstHop, epoch: u64) -> Result<Granted> {
     let hub = registrar.hub().clone();
     let lost = registrar.unreachable("the connection was lost");
     tokio::select! {

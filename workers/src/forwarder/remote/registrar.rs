@@ -3,8 +3,8 @@
 use std::{future::Future, io, time::Duration};
 
 use ockam_actix_runtime::{
-    message::{notice::Notice, Kind},
-    Address, Context, Error, Node, Payload, Reason, Result, Route,
+    message::{notice::Notice, MessageKind},
+    Address, Context, Error, Node, Payload, Result, Route, UndeliverableReason,
 };
 use tokio::time::timeout;
 
@@ -13,7 +13,7 @@ use crate::{
         address::ForwardingAddress,
         limits::REGISTRATION_TIMEOUT,
         protocol::{
-            claim::{self, Bits, Salt},
+            claim::{self, ForwarderId, Salt},
             Answer, Request,
         },
         FORWARDING_SERVICE,
@@ -36,7 +36,7 @@ pub(super) struct Registrar {
 /// A forwarder that the hub has made.
 #[derive(Clone, Debug)]
 pub(super) struct Granted {
-    pub(super) bits: Bits,
+    pub(super) id: ForwarderId,
     pub(super) address: ForwardingAddress,
     pub(super) lease: Duration,
 }
@@ -72,15 +72,15 @@ impl Registrar {
     /// # Errors
     /// As [`Registrar::register`].
     pub(super) async fn renew(&self, granted: &Granted) -> Result<()> {
-        let answer = self.ask(Request::Renew(granted.bits)).await?;
-        self.expect_registered(answer, Some(granted.bits)).map(|_| ())
+        let answer = self.ask(Request::Renew(granted.id)).await?;
+        self.expect_registered(answer, Some(granted.id)).map(|_| ())
     }
 
     async fn register_any(&self) -> Result<Granted> {
         let destination = Route::from(self.destination.clone());
         let answer = self.ask(Request::Register { destination, claim: None }).await?;
-        let (bits, lease) = self.expect_registered(answer, None)?;
-        Ok(Granted { bits, address: bits.forwarding_address(None), lease })
+        let (id, lease) = self.expect_registered(answer, None)?;
+        Ok(Granted { id, address: id.forwarding_address(None), lease })
     }
 
     async fn register_claimed(&mut self, identity: &LocalIdentity) -> Result<Granted> {
@@ -101,16 +101,20 @@ impl Registrar {
             nonce,
             identity: identity.identity().encode(),
         };
-        let claimed = Bits::of(&claim.0, &salt);
+        let claimed = ForwarderId::of(&claim.0, &salt);
         let answer = self.ask(proof).await?;
-        let (bits, lease) = self.expect_registered(answer, Some(claimed))?;
-        Ok(Granted { bits, address: bits.forwarding_address(Some(claim.0)), lease })
+        let (id, lease) = self.expect_registered(answer, Some(claimed))?;
+        Ok(Granted { id, address: id.forwarding_address(Some(claim.0)), lease })
     }
 
-    fn expect_registered(&self, answer: Answer, own: Option<Bits>) -> Result<(Bits, Duration)> {
+    fn expect_registered(
+        &self,
+        answer: Answer,
+        own: Option<ForwarderId>,
+    ) -> Result<(ForwarderId, Duration)> {
         match answer {
-            Answer::Registered { bits, lease_seconds } if own.is_none_or(|own| own == bits) => {
-                Ok((bits, Duration::from_secs(lease_seconds.into())))
+            Answer::Registered { id, lease_seconds } if own.is_none_or(|own| own == id) => {
+                Ok((id, Duration::from_secs(lease_seconds.into())))
             }
             answer => Err(self.unexpected(answer)),
         }
@@ -127,7 +131,7 @@ impl Registrar {
             if !answer.origin().came_through(first_hop) {
                 continue;
             }
-            if answer.kind() == Kind::Notice {
+            if answer.kind() == MessageKind::Notice {
                 return Err(self.undelivered(Notice::decode(answer.body())));
             }
             return Answer::decode(answer.body()).map_err(|error| {
@@ -140,7 +144,8 @@ impl Registrar {
 
     fn undelivered(&self, notice: Option<Notice>) -> Error {
         let service = notice.as_ref().is_some_and(|notice| {
-            notice.reason == Reason::Unreachable && notice.hop.as_str() == FORWARDING_SERVICE
+            notice.reason == UndeliverableReason::Unreachable
+                && notice.hop.as_str() == FORWARDING_SERVICE
         });
         if service {
             let text = format!(

@@ -24,7 +24,7 @@ use tokio::{
 
 use crate::portal::{
     end::{
-        opened_delay::{answer_time, AnswerTime},
+        opened_delay::{opened_delay, OpenedDelay},
         worker::StreamWorker,
     },
     limits::{
@@ -43,13 +43,13 @@ pub(crate) struct Io {
     waiting_urgent: Option<Boxed<Option<Permit>>>,
     path_lost: Option<Boxed<()>>,
     silence: Silence,
-    answer_time: Option<AnswerTime>,
+    opened_delay: Option<OpenedDelay>,
     socket_error: Option<Boxed<io::Result<()>>>,
     eof: bool,
     /// Until the other end is told of `eof`.
-    end_gives_way: Option<JoinHandle<()>>,
+    yielding_before_fin: Option<JoinHandle<()>>,
     /// Whether the socket may have bytes that no event has told of yet.
-    unasked: bool,
+    speculative: bool,
     /// Whether the last read found less than it had room for, so that most likely nothing is left.
     was_short: bool,
 }
@@ -63,11 +63,11 @@ impl Default for Io {
             waiting_urgent: None,
             path_lost: None,
             silence: Silence::Begins,
-            answer_time: None,
+            opened_delay: None,
             socket_error: None,
             eof: false,
-            end_gives_way: None,
-            unasked: true,
+            yielding_before_fin: None,
+            speculative: true,
             was_short: false,
         }
     }
@@ -87,9 +87,9 @@ impl ActorFuture<StreamWorker> for Io {
         io.poll_silence(worker, task);
         match worker.socket.clone() {
             Some(socket) => io.poll_socket(&socket, worker, task),
-            None => worker.waiting.settle(),
+            None => worker.write_buffer.settle(),
         }
-        worker.act();
+        worker.perform_actions();
         if worker.socket.is_none() {
             io.release();
         }
@@ -122,7 +122,7 @@ impl Io {
         }
         if worker.expects_answer && (worker.was_reset || self.poll_answer(socket, task)) {
             worker.expects_answer = false;
-            worker.act();
+            worker.perform_actions();
         }
         if self.turn(socket, worker, task).is_err() {
             if self.eof {
@@ -135,10 +135,10 @@ impl Io {
 
     /// Whether the target has answered, or had time enough to.
     fn poll_answer(&mut self, socket: &TcpStream, task: &mut Task<'_>) -> bool {
-        let time = self.answer_time.get_or_insert_with(answer_time);
+        let time = self.opened_delay.get_or_insert_with(opened_delay);
         let over = Pin::new(time).poll(task).is_ready();
         if over || !matches!(socket.poll_read_ready(task), Poll::Pending) {
-            self.answer_time = None;
+            self.opened_delay = None;
             return true;
         }
         false
@@ -163,9 +163,9 @@ impl Io {
                 false => self.poll_error(socket, task),
             };
         }
-        self.unasked |= worker.was_reset;
+        self.speculative |= worker.was_reset;
         self.socket_error = None;
-        while socket.poll_read_ready(task)?.is_ready() || self.unasked {
+        while socket.poll_read_ready(task)?.is_ready() || self.speculative {
             if !self.poll_permit(worker, task) {
                 return Ok(());
             }
@@ -177,7 +177,7 @@ impl Io {
                 Read::NotReady => {}
                 Read::End => {
                     self.eof = true;
-                    self.end_gives_way = Some(actix::spawn(give_way()));
+                    self.yielding_before_fin = Some(actix::spawn(yield_before_fin()));
                     self.poll_end(worker, task);
                     return self.poll_error(socket, task);
                 }
@@ -199,23 +199,24 @@ impl Io {
 
     /// Tells of the application's end when its turn has come.
     fn poll_end(&mut self, worker: &mut StreamWorker, task: &mut Task<'_>) {
-        if self.end_gives_way.as_mut().is_some_and(|way| Pin::new(way).poll(task).is_ready()) {
-            self.end_gives_way = None;
+        if self.yielding_before_fin.as_mut().is_some_and(|way| Pin::new(way).poll(task).is_ready())
+        {
+            self.yielding_before_fin = None;
             worker.stream.socket_eof();
         }
     }
 
     fn read(&mut self, socket: &TcpStream, readable: usize) -> io::Result<Read> {
         let Some(mut permit) = self.permit.take() else { return Ok(Read::NotReady) };
-        let unasked = std::mem::take(&mut self.unasked);
+        let speculative = std::mem::take(&mut self.speculative);
         let was_short = std::mem::take(&mut self.was_short);
-        let most = match (unasked, was_short) {
+        let most = match (speculative, was_short) {
             (true, _) => MIN_READ_BYTES,
             (false, true) => LAST_READ_BYTES,
             (false, false) => self.read_size,
         };
         let capacity = most.min(readable);
-        let read = match (unasked, was_short) {
+        let read = match (speculative, was_short) {
             (true, _) => read_small::<MIN_READ_BYTES>(socket, capacity),
             (false, true) => {
                 let read = || read_small::<LAST_READ_BYTES>(socket, capacity);
@@ -226,7 +227,7 @@ impl Io {
         match read {
             Ok(payload) if payload.is_empty() => Ok(Read::End),
             Ok(payload) => {
-                self.was_short = !unasked && payload.len() < capacity;
+                self.was_short = !speculative && payload.len() < capacity;
                 if !was_short {
                     self.adapt(payload.len());
                 }
@@ -263,8 +264,8 @@ impl Io {
         }
         let budget = worker.path.budget.clone();
         let acquire = || -> Boxed<_> { Box::pin(async move { budget.acquire(size).await }) };
-        let waiting = self.waiting_permit.get_or_insert_with(acquire);
-        match waiting.as_mut().poll(task) {
+        let write_buffer = self.waiting_permit.get_or_insert_with(acquire);
+        match write_buffer.as_mut().poll(task) {
             Poll::Ready(permit) => {
                 self.waiting_permit = None;
                 self.permit = permit;
@@ -292,14 +293,14 @@ impl Io {
         }
         let budget = worker.path.budget.clone();
         let acquire = || -> Boxed<_> { Box::pin(async move { budget.acquire_urgent().await }) };
-        let waiting = self.waiting_urgent.get_or_insert_with(acquire);
-        if let Poll::Ready(permit) = waiting.as_mut().poll(task) {
+        let write_buffer = self.waiting_urgent.get_or_insert_with(acquire);
+        if let Poll::Ready(permit) = write_buffer.as_mut().poll(task) {
             self.waiting_urgent = None;
             match permit {
                 Some(permit) => worker.flush(Some(permit)),
                 None => {
                     worker.lose_path();
-                    worker.act();
+                    worker.perform_actions();
                 }
             }
         }
@@ -325,7 +326,7 @@ impl Io {
         }
         let again = match &self.silence {
             Silence::Begins => Some(worker.silence()),
-            Silence::Lasts(_) => worker.look(),
+            Silence::Lasts(_) => worker.check_silence(),
             Silence::IsNothing => None,
         };
         self.silence = again.map_or(Silence::IsNothing, |time| {
@@ -362,7 +363,7 @@ enum Silence {
     IsNothing,
 }
 
-async fn give_way() {
+async fn yield_before_fin() {
     for _ in 0..YIELDS_BEFORE_FIN {
         yield_now().await;
     }
@@ -397,18 +398,18 @@ enum Read {
 
 /// Writes what waits for the socket until that takes no more.
 fn write(socket: &TcpStream, worker: &mut StreamWorker, task: &mut Task<'_>) -> io::Result<()> {
-    while !worker.waiting.is_empty() && socket.poll_write_ready(task)?.is_ready() {
-        let (slices, count) = worker.waiting.slices();
+    while !worker.write_buffer.is_empty() && socket.poll_write_ready(task)?.is_ready() {
+        let (slices, count) = worker.write_buffer.slices();
         match socket::try_write(socket, &slices[..count]) {
             Ok(written) => {
-                worker.waiting.advance(written);
+                worker.write_buffer.advance(written);
                 worker.socket_wrote(written);
             }
             Err(error) if is_transient(&error) => {}
             Err(error) => return Err(error),
         }
     }
-    worker.waiting.settle();
+    worker.write_buffer.settle();
     Ok(())
 }
 

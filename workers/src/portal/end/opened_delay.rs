@@ -16,7 +16,7 @@ use crate::portal::limits::MAX_OPENED_DELAY;
 type Sleep = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Ready when the time is over.
-pub(crate) type AnswerTime = Shared<Sleep>;
+pub(crate) type OpenedDelay = Shared<Sleep>;
 
 thread_local! {
     /// Weak, since a timer must not outlive the arbiter that it belongs to.
@@ -24,7 +24,7 @@ thread_local! {
 }
 
 /// Joins the timer that runs on this arbiter, or starts one.
-pub(crate) fn answer_time() -> AnswerTime {
+pub(crate) fn opened_delay() -> OpenedDelay {
     RUNNING.with_borrow_mut(|running| {
         let joined = running.as_ref().and_then(WeakShared::upgrade);
         if let Some(timer) = joined.filter(|timer| timer.peek().is_none()) {
@@ -46,11 +46,11 @@ mod tests {
     fn a_timer_is_joined_until_it_ends_and_as_long_as_its_arbiter_lives() {
         for _system in 0..2 {
             actix_rt::System::new().block_on(async {
-                let first = answer_time();
+                let first = opened_delay();
                 drop(first.clone());
-                assert!(first.ptr_eq(&answer_time()));
+                assert!(first.ptr_eq(&opened_delay()));
                 first.clone().await;
-                assert!(!first.ptr_eq(&answer_time()));
+                assert!(!first.ptr_eq(&opened_delay()));
             });
         }
     }

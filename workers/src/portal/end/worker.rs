@@ -24,24 +24,24 @@ use std::{
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use bytes::{Buf, Bytes};
 use ockam_actix_runtime::{
-    edge::first_hop::Path,
+    edge::first_hop::FirstHop,
     limits::{HEADROOM_BYTES, TAILROOM_BYTES},
-    message::Kind,
+    message::MessageKind,
     node::{directory::Registration, Busy},
-    worker::mailbox::Adopt,
-    Envelope, Message, Node, Notice, Payload, Permit, Route, Routed,
+    worker::mailbox::Registered,
+    Message, MessageParts, Node, Notice, Payload, Permit, Route, Routed,
 };
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use crate::portal::{
-    end::{io::Io, unsent::Unsent, waiting::Waiting},
+    end::{io::Io, pending_controls::PendingControls, write_buffer::WriteBuffer},
     limits::{EARLY_CREDIT, MAX_MESSAGES},
-    pool::Place,
+    pool::StreamSlot,
     protocol::{
         action::{Action, End},
         message::{data_header, decode, Control, DecodeError, Decoded},
-        reason::{Refusal, ResetReason},
+        reason::{ResetReason, StreamRefusal},
         round_trip::RoundTrip,
         stream::Stream,
     },
@@ -54,8 +54,8 @@ pub(crate) struct StreamWorker {
     pub(crate) stream: Stream,
     pub(crate) socket: Option<Rc<TcpStream>>,
     /// Received bytes in order, which the socket has not taken.
-    pub(crate) waiting: Waiting,
-    pub(crate) path: Path,
+    pub(crate) write_buffer: WriteBuffer,
+    pub(crate) path: FirstHop,
     /// The path's epoch when the stream began; it ends with it.
     pub(crate) epoch: u64,
     /// Where to send: at first to the outlet's name, then to the other end's own address.
@@ -63,12 +63,12 @@ pub(crate) struct StreamWorker {
     /// Our own address, as a return route.
     back: Route,
     /// Messages that go with the next bytes from the socket, or else alone when this turn ends and the first edge has room.
-    unsent: Unsent,
+    pending: PendingControls,
     side: Side,
     begun: Instant,
     round_trip: RoundTrip,
     registration: Option<Registration>,
-    place: Place,
+    slot: StreamSlot,
     /// At the outlet: whether the target has not answered yet.
     is_connecting: bool,
     /// Whether the socket's error was taken: what can still be read is the last.
@@ -91,23 +91,23 @@ pub(crate) enum Side {
 }
 
 /// What a stream worker is started with.
-pub(crate) struct Start {
+pub(crate) struct StreamConfig {
     pub(crate) node: Node,
     pub(crate) stream: Stream,
-    pub(crate) path: Path,
+    pub(crate) path: FirstHop,
     pub(crate) route: Route,
     pub(crate) side: Side,
-    pub(crate) place: Place,
+    pub(crate) slot: StreamSlot,
 }
 
 impl StreamWorker {
-    pub(crate) fn new(start: Start, socket: Option<TcpStream>) -> Self {
+    pub(crate) fn new(start: StreamConfig, socket: Option<TcpStream>) -> Self {
         let busy = start.node.busy();
         Self {
             node: start.node,
             stream: start.stream,
             socket: socket.map(Rc::new),
-            waiting: Waiting::default(),
+            write_buffer: WriteBuffer::default(),
             epoch: start.path.state().epoch,
             path: start.path,
             round_trip: match start.side {
@@ -116,11 +116,11 @@ impl StreamWorker {
             },
             route: start.route,
             back: Route::new(),
-            unsent: Unsent::default(),
+            pending: PendingControls::default(),
             side: start.side,
             begun: Instant::now(),
             registration: None,
-            place: start.place,
+            slot: start.slot,
             is_connecting: false,
             was_reset: false,
             ended_first: false,
@@ -131,7 +131,7 @@ impl StreamWorker {
     }
 
     /// A stream whose socket was lost on its way to this arbiter: it resets at once.
-    pub(crate) fn without_socket(start: Start) -> Self {
+    pub(crate) fn without_socket(start: StreamConfig) -> Self {
         let mut worker = Self::new(start, None);
         worker.stream.socket_reset();
         worker
@@ -145,19 +145,19 @@ impl StreamWorker {
             return self.stream.stop(ResetReason::Stopped);
         };
         payload.prepend(&data_header(offset, u32::try_from(length).unwrap_or(u32::MAX)));
-        payload.prepend(&self.unsent.take());
+        payload.prepend(&self.pending.take());
         let message = Message::new(self.route.clone(), self.back.clone(), payload);
         self.node.route(message.with_permit(permit));
     }
 
     /// Whether there is something to say that found no bytes to go with.
     pub(crate) fn has_unsent(&self) -> bool {
-        !self.unsent.is_empty()
+        !self.pending.is_empty()
     }
 
     /// Sends what found no bytes to go with.
     pub(crate) fn flush(&mut self, permit: Option<Permit>) {
-        let payload = Payload::from(&self.unsent.take()[..]);
+        let payload = Payload::from(&self.pending.take()[..]);
         let mut message = Message::new(self.route.clone(), self.back.clone(), payload);
         message.permit = permit;
         self.node.route(message);
@@ -165,13 +165,13 @@ impl StreamWorker {
 
     /// Nothing passes to the other end any more.
     pub(crate) fn lose_path(&mut self) {
-        self.unsent = Unsent::default();
+        self.pending = PendingControls::default();
         self.stream.path_lost();
     }
 
     /// Whether the stream has ended and nothing is left to be done for it.
     pub(crate) fn is_over(&self) -> bool {
-        self.stream.end().is_some() && self.unsent.is_empty() && !self.has_last_words()
+        self.stream.end().is_some() && self.pending.is_empty() && !self.has_last_words()
     }
 
     /// An empty payload for a read of up to `capacity` bytes, with the room that the headers need.
@@ -181,25 +181,25 @@ impl StreamWorker {
 
     /// The socket took bytes.
     pub(crate) fn socket_wrote(&mut self, bytes: usize) {
-        self.stream.set_receive_cap(self.place.receive_cap());
+        self.stream.set_receive_cap(self.slot.receive_cap());
         let now = self.begun.elapsed();
         if let Err(misuse) = self.stream.socket_wrote(bytes, now, self.round_trip.estimate()) {
             log::error!("a bug in a portal, please report it: {misuse}");
             self.stream.stop(ResetReason::Stopped);
         }
-        self.place.promise(self.stream.promised());
+        self.slot.promise(self.stream.promised());
     }
 
     /// Does what the stream's state asks for. What it says to the other end goes with the next bytes, or at the end of the turn:
     /// [`Io`], which every turn ends with, sends it then, and stops the actor when it [`is_over`](Self::is_over).
-    pub(crate) fn act(&mut self) {
+    pub(crate) fn perform_actions(&mut self) {
         if self.expects_answer && self.stream.end().is_none() {
             return;
         }
         let mut ended_by_peer = false;
         while let Some(action) = self.stream.poll_action() {
             match action {
-                Action::Send(control) => self.say(control),
+                Action::Send(control) => self.queue_control(control),
                 Action::ShutdownWrite => ended_by_peer = true,
                 Action::ResetSocket if self.has_last_words() => {}
                 Action::ResetSocket => {
@@ -211,18 +211,18 @@ impl StreamWorker {
             }
         }
         if ended_by_peer {
-            self.place.promise(self.stream.promised());
+            self.slot.promise(self.stream.promised());
             self.shut_down();
         }
     }
 
-    fn say(&mut self, control: Control<'static>) {
+    fn queue_control(&mut self, control: Control<'static>) {
         self.round_trip.sent(&control, self.begun.elapsed());
-        self.unsent.push(control);
+        self.pending.push(control);
     }
 
     /// The stream has lasted. Tells when to look again, for as long as nobody else would tell of a loss.
-    pub(crate) fn look(&mut self) -> Option<Duration> {
+    pub(crate) fn check_silence(&mut self) -> Option<Duration> {
         self.keep_alive();
         if self.is_watched() {
             return None;
@@ -235,7 +235,7 @@ impl StreamWorker {
 
     /// How long it may be silent before it is looked at.
     pub(crate) fn silence(&self) -> Duration {
-        self.place.silence()
+        self.slot.silence()
     }
 
     /// Whether the loss of all that is between the ends is told by the path: the other end lives
@@ -252,7 +252,7 @@ impl StreamWorker {
         self.socket = None;
         if let End::ByPeer(_) = end {
             // Nobody waits for what was to be said.
-            self.unsent = Unsent::default();
+            self.pending = PendingControls::default();
         }
         if self.has_last_words() {
             // For the rest of its life, nobody else knows of it.
@@ -281,7 +281,7 @@ impl StreamWorker {
     fn receive(&mut self, message: Message) {
         // The permit is dropped with the envelope: the stream's credit bounds these bytes from
         // here on, so the sender's edge is free again.
-        let Envelope { payload, return_route, .. } = message.into_envelope();
+        let MessageParts { payload, return_route, .. } = message.into_parts();
         let mut rest = payload.into_bytes();
         for _ in 0..MAX_MESSAGES {
             if let Err(error) = self.receive_first(&mut rest, &return_route) {
@@ -306,7 +306,7 @@ impl StreamWorker {
                 let mut data = rest.split_to(length);
                 data.truncate(range.end);
                 data.advance(range.start);
-                self.waiting.push(data);
+                self.write_buffer.push(data);
                 return Ok(());
             }
             Ok(None) => {}
@@ -371,14 +371,14 @@ impl StreamWorker {
                 }
                 Err(refusal) => actor.refuse(refusal.reason, &refusal.why),
             }
-            actor.act();
+            actor.perform_actions();
         }));
     }
 
     /// Whether the client sent something short, and no end, before the target was there: an answer
     /// is likely then. Nothing waits for `Opened`, since the client may send more without it.
     fn client_asked(&self) -> bool {
-        let sent = self.waiting.bytes();
+        let sent = self.write_buffer.bytes();
         sent > 0 && sent as u64 <= EARLY_CREDIT / 2 && !self.stream.is_ended_by_peer()
     }
 
@@ -387,7 +387,7 @@ impl StreamWorker {
         self.node.refusals().warn(rule, what);
     }
 
-    fn refuse(&mut self, reason: Refusal, why: &str) {
+    fn refuse(&mut self, reason: StreamRefusal, why: &str) {
         if let Side::Outlet { target, .. } = &self.side {
             let what =
                 format_args!("cannot connect to the target {target}: {why}; the client is reset");
@@ -408,7 +408,7 @@ impl Drop for StreamWorker {
         if begun && self.stream.end().is_none() && !self.node.is_stopping() {
             self.stream.stop(ResetReason::Stopped);
             if let Some(Action::Send(reset)) = self.stream.poll_action() {
-                self.say(reset);
+                self.queue_control(reset);
                 // Nobody is there to wait for a permit.
                 self.flush(self.path.budget.try_acquire_urgent());
             }
@@ -416,13 +416,13 @@ impl Drop for StreamWorker {
     }
 }
 
-impl Handler<Adopt> for StreamWorker {
+impl Handler<Registered> for StreamWorker {
     type Result = ();
 
-    fn handle(&mut self, Adopt(registration): Adopt, context: &mut Context<Self>) {
+    fn handle(&mut self, Registered(registration): Registered, context: &mut Context<Self>) {
         self.back = Route::from(registration.address().clone());
         self.registration = Some(registration);
-        self.act();
+        self.perform_actions();
         self.connect(context);
         context.spawn(Io::default());
     }
@@ -436,10 +436,10 @@ impl Handler<Routed<Payload>> for StreamWorker {
         self.expects_answer = false;
         self.heard = true;
         match message.kind {
-            Kind::Data => self.receive(message),
-            Kind::Notice => self.undeliverable(&message),
+            MessageKind::Data => self.receive(message),
+            MessageKind::Notice => self.undeliverable(&message),
         }
         // `Io` runs next, in the same turn of this actor's task, and writes what waits.
-        self.act();
+        self.perform_actions();
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::portal::protocol::{
     message::Control,
-    reason::{Refusal, ResetReason},
+    reason::{ResetReason, StreamRefusal},
 };
 
 /// What the caller is to do next.
@@ -25,7 +25,7 @@ pub enum End {
     /// Both directions were complete.
     Clean,
     /// The outlet did not open it.
-    Refused(Refusal),
+    Refused(StreamRefusal),
     /// The peer reset it.
     ByPeer(ResetReason),
     /// It was reset at this end.

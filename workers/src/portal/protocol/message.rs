@@ -27,7 +27,7 @@ use crate::portal::{
     limits::{MAX_DATA, MAX_MESSAGES, MAX_TEXT},
     protocol::{
         offset::{Limit, Offset},
-        reason::{Refusal, ResetReason},
+        reason::{ResetReason, StreamRefusal},
     },
 };
 
@@ -60,7 +60,7 @@ pub enum Control<'a> {
     /// The outlet does not open the stream; nothing follows.
     Refused {
         /// Why, for programs.
-        reason: Refusal,
+        reason: StreamRefusal,
         /// Why, for people; cut to [`MAX_TEXT`] bytes when encoded.
         text: &'a str,
     },
@@ -149,7 +149,7 @@ pub enum DecodeError {
         /// What came.
         came: u32,
     },
-    /// `Open` in a version that this one is not; to be answered with [`Refusal::UnsupportedVersion`].
+    /// `Open` in a version that this one is not; to be answered with [`StreamRefusal::UnsupportedVersion`].
     #[error("the peer speaks version {0} of portals, this is version {VERSION}")]
     UnsupportedVersion(u64),
     /// `Data` without bytes.
@@ -213,7 +213,7 @@ pub fn decode(input: &[u8]) -> Result<(Decoded<'_>, usize), DecodeError> {
         }
         REFUSED => {
             exactly(3)?;
-            let reason = Refusal::from_code(integer(&mut rest, "the reason")?);
+            let reason = StreamRefusal::from_code(integer(&mut rest, "the reason")?);
             Decoded::Control(Control::Refused { reason, text: text(&mut rest)? })
         }
         WINDOW => {

@@ -7,7 +7,7 @@ use std::fmt;
 /// Why an outlet did not open a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum StreamRefusal {
     /// The target answered and refused the connection (code 1).
     TargetRefused,
     /// The target's host name did not resolve (code 2).
@@ -26,7 +26,7 @@ pub enum Refusal {
     Unknown(u16),
 }
 
-impl Refusal {
+impl StreamRefusal {
     /// The number on the wire.
     pub const fn code(self) -> u16 {
         match self {
@@ -70,7 +70,7 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for StreamRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (code {})", self.text(), self.code())
     }
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn every_code_comes_back_as_itself() {
         for code in 0..=u16::MAX {
-            assert_eq!(Refusal::from_code(code).code(), code);
+            assert_eq!(StreamRefusal::from_code(code).code(), code);
             assert_eq!(ResetReason::from_code(code).code(), code);
         }
     }

@@ -34,7 +34,7 @@ use crate::portal::{
         credit::{ReceiveWindow, SendWindow},
         message::{Control, Decoded},
         offset::{Limit, Offset},
-        reason::{Refusal, ResetReason},
+        reason::{ResetReason, StreamRefusal},
         stream::state::{Opening, ReceiveHalf, SendHalf},
         violation::{Misuse, Violation},
     },
@@ -220,7 +220,7 @@ impl Stream {
     }
 
     /// The outlet does not open the stream; the peer is told why.
-    pub fn refuse(&mut self, reason: Refusal) {
+    pub fn refuse(&mut self, reason: StreamRefusal) {
         if self.opening == Opening::Connecting {
             self.cut(End::Refused(reason), Some(Control::Refused { reason, text: reason.text() }));
         }

@@ -4,12 +4,12 @@ use std::sync::{atomic::AtomicBool, Arc};
 
 use actix::{Context, Recipient};
 use ockam_actix_runtime::{
-    node::entry::Description, trust::origin::Destinations, Address, Class, Message, Route,
+    node::entry::Description, trust::origin::HubGrants, Address, Class, Message, Route,
 };
 
 use crate::secure_channel::{
-    decryptor::{Decryptor, Open, Role, Start},
-    event::{tell, Established, Event, What},
+    decryptor::{Decryptor, DecryptorConfig, Open, Role},
+    event::{notify, Established, Event, EventKind},
     exchange::{Exchange, FailureReason},
     handshake::Session,
     inbound::Inbound,
@@ -26,7 +26,7 @@ pub(in crate::secure_channel) struct Initiating {
     pub(in crate::secure_channel) channel: Address,
     pub(in crate::secure_channel) encryptor: Recipient<Event>,
     /// What the peer may reach here once it is a hub.
-    pub(in crate::secure_channel) destinations: Arc<Destinations>,
+    pub(in crate::secure_channel) grants: Arc<HubGrants>,
     pub(in crate::secure_channel) heard: Arc<AtomicBool>,
     /// Cut when this actor is gone.
     pub(in crate::secure_channel) _lifeline: Lifeline,
@@ -46,7 +46,7 @@ impl Decryptor {
     /// A decryptor for one attempt, and how it is to be registered: answers come in where message 1
     /// goes out, nowhere else.
     pub(in crate::secure_channel) fn initiating(
-        start: Start,
+        start: DecryptorConfig,
         initiating: Initiating,
     ) -> (Description, Self) {
         let route = initiating.route.clone();
@@ -66,7 +66,7 @@ impl Decryptor {
         if let Some(gone) = initiating.gone.take() {
             Self::live_with(gone, context);
         }
-        let (exchange, noise) = Exchange::initiate(self.start.terms.clone())?;
+        let (exchange, noise) = Exchange::initiate(self.start.credentials.clone())?;
         initiating.sent.noise = noise;
         self.send_message1(&[])?;
         Ok(exchange)
@@ -100,16 +100,21 @@ impl Decryptor {
 
 impl Initiating {
     /// The responder has said that it is ready.
-    pub(super) fn open(&mut self, start: &Start, session: Session, peer_route: Route) -> Open {
+    pub(super) fn open(
+        &mut self,
+        start: &DecryptorConfig,
+        session: Session,
+        peer_route: Route,
+    ) -> Open {
         let peer = session.peer.identifier();
         let established = Established { sealer: session.sealer, peer, peer_route };
-        tell(&self.encryptor, start.session, What::Established(Box::new(established)));
+        notify(&self.encryptor, start.session, EventKind::Established(Box::new(established)));
         Open {
             inbound: Inbound::new(
                 session.opener,
                 peer,
                 self.channel.clone(),
-                Some(self.destinations.clone()),
+                Some(self.grants.clone()),
                 None,
             ),
             encryptor: self.encryptor.clone(),

@@ -19,7 +19,7 @@ use ockam_actix_runtime::Payload;
 
 use crate::secure_channel::{
     decryptor::{Decryptor, Open, Phase, Role},
-    event::{Ending, What},
+    event::{Ending, EventKind},
     exchange::{Exchange, FailureReason, Step},
     handshake::Session,
     inbound::Inbound,
@@ -32,20 +32,20 @@ impl Decryptor {
     /// Sends message 1 for new keys.
     pub(super) fn renew(&mut self, context: &mut Context<Self>) {
         let Phase::Open(open) = &mut self.phase else { return };
-        match Exchange::initiate(self.start.terms.clone()) {
+        match Exchange::initiate(self.start.credentials.clone()) {
             Ok((exchange, noise)) => {
                 open.renewal = Some(exchange);
                 let packet = Packet::One { noise: &noise, cookie: &[] };
                 self.control(Tag::Handshake, packet.encode(), None);
             }
-            Err(error) => self.end(Ending::ours(error), context),
+            Err(error) => self.end(Ending::telling_peer(error), context),
         }
     }
 
     /// Takes a message of the handshake for new keys.
     pub(super) fn handle_renewal(&mut self, payload: Payload, context: &mut Context<Self>) {
         if let Err(why) = self.try_renewal(payload) {
-            self.end(Ending::ours(format!("no new keys: {why}")), context);
+            self.end(Ending::telling_peer(format!("no new keys: {why}")), context);
         }
     }
 
@@ -57,7 +57,7 @@ impl Decryptor {
                 let Packet::One { noise, .. } = Packet::decode(&payload)? else {
                     return Err(FailureReason::OutOfTurn);
                 };
-                let (exchange, answer) = Exchange::respond(self.start.terms.clone(), noise)?;
+                let (exchange, answer) = Exchange::respond(self.start.credentials.clone(), noise)?;
                 Step::Send(answer, exchange)
             }
             (None, Role::Initiator(_)) => return Err(FailureReason::OutOfTurn),
@@ -69,12 +69,12 @@ impl Decryptor {
             }
             Step::Established(session) => {
                 let sealer = open.accept(*session, Inbound::switch_now)?;
-                self.tell(What::NewKeys { sealer, announce: true });
+                self.notify(EventKind::NewKeys { sealer, announce: true });
             }
             Step::Confirm(record, session) => {
                 let sealer = open.accept(*session, Inbound::switch_when_told)?;
                 self.control(Tag::Handshake, record, None);
-                self.tell(What::NewKeys { sealer, announce: false });
+                self.notify(EventKind::NewKeys { sealer, announce: false });
             }
         }
         Ok(())
@@ -86,7 +86,7 @@ impl Decryptor {
         let records = self.start.limits.session_records;
         let ours = matches!(self.role, Role::Initiator(_));
         if ours && open.renewal.is_none() && open.inbound.is_due(records) {
-            self.tell(What::Due);
+            self.notify(EventKind::Due);
         }
     }
 }

@@ -4,14 +4,14 @@ use std::sync::{atomic::AtomicBool, Arc};
 
 use actix::{AsyncContext, Context};
 use ockam_actix_runtime::{
-    edge::first_hop::PathState, node::entry::Description, Address, Class, Error, Node, Origin,
+    edge::first_hop::LinkState, node::entry::Description, Address, Class, Error, Node, Origin,
     Permit, Route,
 };
 use tokio::sync::watch;
 
 use crate::secure_channel::{
-    admission::Place,
-    decryptor::{Decryptor, Open, Role, Start},
+    admission::HandshakeSlot,
+    decryptor::{Decryptor, DecryptorConfig, Open, Role},
     encryptor::Encryptor,
     exchange::{Exchange, FailureReason},
     handshake::Session,
@@ -19,7 +19,7 @@ use crate::secure_channel::{
     lifeline::{lifeline, Lifeline},
     outbound::Outbound,
     sealing::Sealing,
-    session::{Beginning, Partner},
+    session::{Partner, SessionSetup},
 };
 
 /// What a responder's decryptor has beyond any other.
@@ -27,7 +27,7 @@ pub(in crate::secure_channel) struct Responding {
     /// The listener that started it.
     listener: Address,
     /// Counts it against the listener's limits.
-    place: Place,
+    slot: HandshakeSlot,
     /// Noise message 1, until it was answered.
     noise: Vec<u8>,
     permit: Option<Permit>,
@@ -39,17 +39,17 @@ impl Responding {
     /// To answer `noise`, message 1, which arrived at `listener`.
     pub(in crate::secure_channel) fn new(
         listener: Address,
-        place: Place,
+        slot: HandshakeSlot,
         noise: Vec<u8>,
         permit: Option<Permit>,
     ) -> Self {
-        Self { listener, place, noise, permit, lifeline: None }
+        Self { listener, slot, noise, permit, lifeline: None }
     }
 
     /// The initiator is who it says and may come in: its channel gets an encryptor.
     pub(super) fn open(
         &mut self,
-        start: &Start,
+        start: &DecryptorConfig,
         session: Session,
         peer_route: Route,
         context: &mut Context<Decryptor>,
@@ -61,13 +61,13 @@ impl Responding {
         let heard = Arc::new(AtomicBool::new(false));
         let (own_lifeline, gone) = lifeline();
         let (encryptor_lifeline, encryptor_gone) = lifeline();
-        let state = watch::Sender::new(PathState { epoch: 0, up: true, failure: None });
+        let state = watch::Sender::new(LinkState { epoch: 0, up: true, failure: None });
         let sealing = Arc::new(Sealing::default());
         let description = Description::new(channel.clone(), Class::Reply)
             .with_budget(path.budget.clone())
             .with_state(state.subscribe())
-            .behind(sealing.clone());
-        let beginning = Beginning {
+            .intercepted_by(sealing.clone());
+        let setup = SessionSetup {
             session: start.session,
             renews: false,
             outbound: Outbound {
@@ -88,13 +88,13 @@ impl Responding {
             limits: start.limits.clone(),
             busy: start.node.busy(),
         };
-        let encryptor = Encryptor::new(peer, state, beginning, gone);
+        let encryptor = Encryptor::new(peer, state, setup, gone);
         let encryptor = start.node.launch_here(description, encryptor).map_err(undelivered)?;
-        self.place.establish();
+        self.slot.establish();
         self.lifeline = Some(own_lifeline);
         Decryptor::live_with(encryptor_gone, context);
         log::info!("{peer} has opened the secure channel {channel} to \"{}\"", self.listener);
-        let inbound = Inbound::new(session.opener, peer, channel, None, self.place.source());
+        let inbound = Inbound::new(session.opener, peer, channel, None, self.slot.source());
         Ok(Open { inbound, encryptor: encryptor.recipient(), heard, renewal: None })
     }
 
@@ -110,7 +110,7 @@ impl Decryptor {
     /// A decryptor for one message 1 that came from `origin` and leads back along `peer_route`, and
     /// how it is to be registered: everything further comes in where that did.
     pub(in crate::secure_channel) fn responding(
-        start: Start,
+        start: DecryptorConfig,
         responding: Responding,
         origin: Origin,
         peer_route: Route,
@@ -125,7 +125,7 @@ impl Decryptor {
             return Err(FailureReason::OutOfTurn);
         };
         let (noise, permit) = (std::mem::take(&mut responding.noise), responding.permit.take());
-        let (exchange, message2) = Exchange::respond(self.start.terms.clone(), &noise)?;
+        let (exchange, message2) = Exchange::respond(self.start.credentials.clone(), &noise)?;
         let route = self.peer_route.clone().unwrap_or_default();
         self.send(route, message2, permit)?;
         Ok(exchange)

@@ -5,8 +5,7 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::{identity::IdentityError, secure_channel::record::RecordError};
-use ockam_actix_runtime::address::identifier::Identifier;
-use ockam_actix_runtime::message::messagepack::DecodeError;
+use ockam_actix_runtime::{address::identifier::Identifier, message::messagepack::DecodeError};
 
 /// A message of the handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

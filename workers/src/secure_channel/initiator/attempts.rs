@@ -6,10 +6,12 @@ use std::{
 };
 
 use actix::{fut::wrap_future, ActorContext, ActorFutureExt, AsyncContext, Context, SpawnHandle};
-use ockam_actix_runtime::{edge::message_queue::MessageQueue, Address, Reason, Result, Route};
+use ockam_actix_runtime::{
+    edge::message_queue::MessageQueue, Address, Result, Route, UndeliverableReason,
+};
 
 use crate::secure_channel::{
-    decryptor::{Decryptor, Initiating, Start},
+    decryptor::{Decryptor, DecryptorConfig, Initiating},
     event::{Ending, Established},
     exchange::FailureReason,
     handle::Outcome,
@@ -17,7 +19,7 @@ use crate::secure_channel::{
     lifeline::lifeline,
     limits::STEADY_AFTER,
     outbound::{bounce, Outbound},
-    session::{self, Beginning, OpenEnd, Partner},
+    session::{self, OpenEnd, Partner, SessionSetup},
 };
 
 impl Initiator {
@@ -40,18 +42,18 @@ impl Initiator {
         let (own_lifeline, own_gone) = lifeline();
         let (decryptor_lifeline, gone) = lifeline();
         let address = Address::random();
-        let start = Start {
+        let start = DecryptorConfig {
             node: self.node.clone(),
             address: address.clone(),
             session: self.session,
-            terms: self.terms.clone(),
+            credentials: self.credentials.clone(),
             limits: self.limits.clone(),
         };
         let initiating = Initiating {
             route: self.route.clone(),
             channel: self.address.clone(),
             encryptor: context.address().recipient(),
-            destinations: self.opened.destinations.clone(),
+            grants: self.opened.grants.clone(),
             heard: heard.clone(),
             _lifeline: decryptor_lifeline,
             gone: Some(own_gone),
@@ -100,7 +102,7 @@ impl Initiator {
             peer_route,
             decryptor: Route::from(attempt.decryptor),
         };
-        let beginning = Beginning {
+        let setup = SessionSetup {
             session: self.session,
             renews: true,
             outbound,
@@ -111,7 +113,7 @@ impl Initiator {
             limits: self.limits.clone(),
             busy: self.node.busy(),
         };
-        let end = OpenEnd::begin(beginning, context);
+        let end = OpenEnd::begin(setup, context);
         self.phase = Phase::Established(Box::new(end));
         self.state.send_modify(|state| {
             state.up = true;
@@ -194,7 +196,13 @@ impl Initiator {
         self.down(&failure, 0);
         if let Held::Waiting(queue) = held {
             for message in queue {
-                bounce(&self.node, &self.address, message, Reason::Disconnected, &failure);
+                bounce(
+                    &self.node,
+                    &self.address,
+                    message,
+                    UndeliverableReason::Disconnected,
+                    &failure,
+                );
             }
         }
         // A key that was replaced while the handshake ran is no reason to give up.
@@ -211,7 +219,7 @@ impl Initiator {
         // The same failure again and again is not worth a warning each time.
         let level = if news { log::Level::Warn } else { log::Level::Debug };
         let route = &self.route;
-        let pinned = self.terms.policy.pin().map_or_else(String::new, |pin| {
+        let pinned = self.credentials.policy.pin().map_or_else(String::new, |pin| {
             format!(
                 "; the address is pinned to {pin}: if that was started anew with other keys, it has another address"
             )
@@ -224,7 +232,7 @@ impl Initiator {
     }
 
     fn own_keys(&self) -> usize {
-        self.terms.local.now().identity().key_count()
+        self.credentials.local.now().identity().key_count()
     }
 
     /// Tells those who watch.
@@ -258,10 +266,16 @@ impl Initiator {
         let failure: Arc<str> = "it was closed".into();
         let closed = Phase::Rejected { failure: failure.clone() };
         match std::mem::replace(&mut self.phase, closed) {
-            Phase::Established(end) => end.end(&Ending::ours(&failure), context),
+            Phase::Established(end) => end.end(&Ending::telling_peer(&failure), context),
             Phase::Attempting { held: Held::Waiting(queue), .. } => {
                 for message in queue {
-                    bounce(&self.node, &self.address, message, Reason::Disconnected, &failure);
+                    bounce(
+                        &self.node,
+                        &self.address,
+                        message,
+                        UndeliverableReason::Disconnected,
+                        &failure,
+                    );
                 }
             }
             _ => {}

@@ -23,17 +23,17 @@ impl StreamWorker {
 
     /// Whether something came before a reset and the target is not there yet: it is written when it is.
     pub(super) fn has_last_words(&self) -> bool {
-        self.is_connecting && (!self.waiting.is_empty() || self.stream.has_all())
+        self.is_connecting && (!self.write_buffer.is_empty() || self.stream.has_all())
     }
 
     /// What came before a reset is still seen by the application, as it would be without a tunnel: as many bytes as
     /// its socket takes at once, and the end behind the last.
     pub(super) fn write_last(&mut self) {
         self.write_unasked();
-        if self.waiting.is_empty() && self.stream.has_all() {
+        if self.write_buffer.is_empty() && self.stream.has_all() {
             self.shut_down();
         }
-        self.waiting.clear();
+        self.write_buffer.clear();
     }
 
     pub(super) fn shut_down(&self) {
@@ -48,11 +48,11 @@ impl StreamWorker {
         let Some(socket) = self.socket.clone() else { return 0 };
         let mut socket = &*SockRef::from(&*socket);
         let mut all = 0;
-        while !self.waiting.is_empty() {
-            let (slices, count) = self.waiting.slices();
+        while !self.write_buffer.is_empty() {
+            let (slices, count) = self.write_buffer.slices();
             match socket.write_vectored(&slices[..count]) {
                 Ok(written) => {
-                    self.waiting.advance(written);
+                    self.write_buffer.advance(written);
                     all += written;
                 }
                 Err(error) => {

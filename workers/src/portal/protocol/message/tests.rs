@@ -13,7 +13,7 @@ fn build<'a>(&(kind, number, code, ref text): &'a (u8, u64, u16, String)) -> Con
     match kind {
         0 => Control::Open { limit: Limit::new(number) },
         1 => Control::Opened { limit: Limit::new(number) },
-        2 => Control::Refused { reason: Refusal::from_code(code), text: shortened(text) },
+        2 => Control::Refused { reason: StreamRefusal::from_code(code), text: shortened(text) },
         3 => Control::Window { limit: Limit::new(number) },
         4 => Control::Fin { offset: Offset::new(number) },
         _ => Control::Reset { reason: ResetReason::from_code(code) },
@@ -81,7 +81,7 @@ fn the_bytes_on_the_wire_are_these() {
     let limit = Limit::new(262_144);
     assert_eq!(Control::Open { limit }.encode(), [0x93, 0, 1, 0xce, 0, 4, 0, 0]);
     assert_eq!(Control::Opened { limit }.encode(), [0x92, 1, 0xce, 0, 4, 0, 0]);
-    let refused = Control::Refused { reason: Refusal::Busy, text: "no" };
+    let refused = Control::Refused { reason: StreamRefusal::Busy, text: "no" };
     assert_eq!(refused.encode(), [0x93, 2, 6, 0xa2, b'n', b'o']);
     assert_eq!(Control::Window { limit }.encode(), [0x92, 4, 0xce, 0, 4, 0, 0]);
     assert_eq!(Control::Fin { offset: Offset::new(200) }.encode(), [0x92, 5, 0xcc, 200]);
@@ -144,7 +144,7 @@ fn what_is_no_message_is_refused_by_name() {
 #[test]
 fn a_long_text_is_cut_between_characters_and_one_from_outside_is_refused() {
     let text = "é".repeat(150) + "x";
-    let encoded = Control::Refused { reason: Refusal::Busy, text: &text }.encode();
+    let encoded = Control::Refused { reason: StreamRefusal::Busy, text: &text }.encode();
     let Ok(Decoded::Control(Control::Refused { text: came, .. })) = only(&encoded) else {
         panic!("not read back");
     };
@@ -171,7 +171,7 @@ fn a_million_mutated_inputs_never_panic_and_never_allocate() {
     let seeds = [
         Control::Open { limit }.encode(),
         Control::Opened { limit }.encode(),
-        Control::Refused { reason: Refusal::NotAllowed, text: "by the policy of the outlet" }
+        Control::Refused { reason: StreamRefusal::NotAllowed, text: "by the policy of the outlet" }
             .encode(),
         data(1 << 33, &[7; 100]),
         Control::Window { limit }.encode(),

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use crate::portal::protocol::{
     action::{Action, End},
     message::{data_header, decode, Control, Decoded},
-    reason::Refusal,
+    reason::StreamRefusal,
     stream::Stream,
 };
 
@@ -153,7 +153,7 @@ impl Pair {
         }
     }
 
-    pub(super) fn refuse(&mut self, reason: Refusal) {
+    pub(super) fn refuse(&mut self, reason: StreamRefusal) {
         self.with_stream(OUTLET, |stream| stream.refuse(reason));
     }
 

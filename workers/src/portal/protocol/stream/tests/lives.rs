@@ -10,7 +10,7 @@ use crate::portal::{
         action::{Action, End},
         message::{Control, Decoded},
         offset::{Limit, Offset},
-        reason::{Refusal, ResetReason},
+        reason::{ResetReason, StreamRefusal},
         stream::{
             tests::link::{Pair, Seen, INLET, OUTLET},
             Stream,
@@ -86,7 +86,7 @@ fn take(pair: &mut Pair, step: Step) {
         Step::Cut(Cut::Reset(at)) => pair.reset(at),
         Step::Cut(Cut::Stop(at)) => pair.with_stream(at, |s| s.stop(ResetReason::Stopped)),
         Step::Cut(Cut::Path) => pair.lose_path(),
-        Step::Cut(Cut::Refuse) => pair.refuse(Refusal::TargetRefused),
+        Step::Cut(Cut::Refuse) => pair.refuse(StreamRefusal::TargetRefused),
     }
 }
 
@@ -158,7 +158,7 @@ fn any_control((kind, number): (u8, u64)) -> Hostile {
     Hostile::Control(match kind {
         0 => Control::Open { limit: Limit::new(number) },
         1 => Control::Opened { limit: Limit::new(number) },
-        2 => Control::Refused { reason: Refusal::Busy, text: "" },
+        2 => Control::Refused { reason: StreamRefusal::Busy, text: "" },
         3 => Control::Window { limit: Limit::new(number) },
         4 => Control::Fin { offset: Offset::new(number) },
         _ => Control::Reset { reason: ResetReason::Unknown(77) },

@@ -8,7 +8,7 @@ use crate::portal::{
         action::{Action, End},
         message::{Control, Decoded},
         offset::{Limit, Offset},
-        reason::{Refusal, ResetReason},
+        reason::{ResetReason, StreamRefusal},
         stream::{
             tests::link::{Pair, Seen, INLET, OUTLET},
             Stream,
@@ -285,11 +285,11 @@ fn a_refusal_resets_the_client_and_names_the_reason() {
     let mut pair = Pair::new([vec![7; 100], Vec::new()], CAPS);
     pair.read(INLET, 100);
     pair.carry(OUTLET);
-    pair.refuse(Refusal::Unreachable);
+    pair.refuse(StreamRefusal::Unreachable);
     while pair.carry(OUTLET) {}
     pair.carry(INLET);
     for side in &pair.sides {
-        let expected = (Seen::Reset, Some(End::Refused(Refusal::Unreachable)));
+        let expected = (Seen::Reset, Some(End::Refused(StreamRefusal::Unreachable)));
         assert_eq!((side.seen, side.end), expected);
     }
 }
@@ -302,7 +302,7 @@ fn a_client_that_leaves_stops_the_connect() {
     pair.carry(OUTLET);
     assert_eq!(pair.sides[OUTLET].end, Some(End::ByPeer(ResetReason::ByApplication)));
     pair.connect();
-    pair.refuse(Refusal::TimedOut);
+    pair.refuse(StreamRefusal::TimedOut);
     assert!(!pair.carry(INLET), "nothing is said about a stream that ended");
 }
 

@@ -13,7 +13,7 @@ use crate::limits::{CONNECTION_RATE, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_SOURCE
 ///
 /// What it remembers is bounded by the connections that are open: a source without any is none.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Places(Arc<Lock<Counts>>);
+pub(crate) struct ConnectionLimits(Arc<Lock<Counts>>);
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -24,14 +24,14 @@ struct Counts {
 
 /// Counts one connection until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
-    places: Places,
+pub(crate) struct ConnectionSlot {
+    limits: ConnectionLimits,
     source: SourceAddress,
 }
 
 /// Why a connection is closed as soon as it was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refusal {
+pub(crate) enum ConnectionRefusal {
     #[error("{MAX_CONNECTIONS} connections are open")]
     Full,
     #[error("{MAX_CONNECTIONS_PER_SOURCE} connections from there are open")]
@@ -40,7 +40,7 @@ pub(crate) enum Refusal {
     TooOften,
 }
 
-impl Refusal {
+impl ConnectionRefusal {
     /// The name of the rule under which it is counted and logged.
     pub(crate) fn rule(self) -> &'static str {
         match self {
@@ -51,28 +51,32 @@ impl Refusal {
     }
 }
 
-impl Places {
+impl ConnectionLimits {
     /// Lets a connection from `source` in, or says why not.
-    pub(crate) fn take(&self, source: SourceAddress, now: Duration) -> Result<Place, Refusal> {
+    pub(crate) fn take(
+        &self,
+        source: SourceAddress,
+        now: Duration,
+    ) -> Result<ConnectionSlot, ConnectionRefusal> {
         let mut counts = self.0.lock();
         if counts.open >= MAX_CONNECTIONS {
-            return Err(Refusal::Full);
+            return Err(ConnectionRefusal::Full);
         }
         if counts.by_source.of(&source) >= MAX_CONNECTIONS_PER_SOURCE {
-            return Err(Refusal::SourceFull);
+            return Err(ConnectionRefusal::SourceFull);
         }
         if !counts.rates.take(source, CONNECTION_RATE, now) {
-            return Err(Refusal::TooOften);
+            return Err(ConnectionRefusal::TooOften);
         }
         counts.open += 1;
         counts.by_source.add(source);
-        Ok(Place { places: self.clone(), source })
+        Ok(ConnectionSlot { limits: self.clone(), source })
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        let mut counts = self.places.0.lock();
+        let mut counts = self.limits.0.lock();
         counts.open -= 1;
         counts.by_source.remove(&self.source);
     }
@@ -88,45 +92,50 @@ mod tests {
         SourceAddress::of(std::net::Ipv4Addr::from(number).into())
     }
 
-    fn take(places: &Places, number: u32, count: usize, now: Duration) -> Vec<Place> {
-        (0..count).map(|_| places.take(source(number), now).unwrap()).collect()
+    fn take(
+        limits: &ConnectionLimits,
+        number: u32,
+        count: usize,
+        now: Duration,
+    ) -> Vec<ConnectionSlot> {
+        (0..count).map(|_| limits.take(source(number), now).unwrap()).collect()
     }
 
     #[test]
     fn one_source_fills_its_own_share_and_others_get_in() {
-        let places = Places::default();
-        let full = take(&places, 1, MAX_CONNECTIONS_PER_SOURCE, NOW);
+        let limits = ConnectionLimits::default();
+        let full = take(&limits, 1, MAX_CONNECTIONS_PER_SOURCE, NOW);
         // Long after, so that it is the cap that refuses and not the rate.
         let later = Duration::from_secs(1_000);
-        assert_eq!(places.take(source(1), later).unwrap_err(), Refusal::SourceFull);
-        let _other = places.take(source(2), later).unwrap();
+        assert_eq!(limits.take(source(1), later).unwrap_err(), ConnectionRefusal::SourceFull);
+        let _other = limits.take(source(2), later).unwrap();
         drop(full);
-        take(&places, 1, 1, later);
+        take(&limits, 1, 1, later);
     }
 
     #[test]
     fn a_source_that_connects_too_often_waits_and_others_do_not() {
-        let places = Places::default();
+        let limits = ConnectionLimits::default();
         let burst = CONNECTION_RATE.burst as usize;
-        (0..burst).for_each(|_| drop(places.take(source(1), NOW).unwrap()));
-        assert_eq!(places.take(source(1), NOW).unwrap_err(), Refusal::TooOften);
+        (0..burst).for_each(|_| drop(limits.take(source(1), NOW).unwrap()));
+        assert_eq!(limits.take(source(1), NOW).unwrap_err(), ConnectionRefusal::TooOften);
         // Whether these two share a bucket is chance, but not of three others all.
-        assert!((2..5).any(|number| places.take(source(number), NOW).is_ok()));
+        assert!((2..5).any(|number| limits.take(source(number), NOW).is_ok()));
         let second = NOW + Duration::from_secs(1);
-        let passed = (0..burst).filter(|_| places.take(source(1), second).is_ok()).count();
+        let passed = (0..burst).filter(|_| limits.take(source(1), second).is_ok()).count();
         assert_eq!(passed, CONNECTION_RATE.per_second as usize);
     }
 
     #[test]
     fn many_sources_together_stay_below_the_cap_in_all_and_leave_nothing_behind() {
-        let places = Places::default();
+        let limits = ConnectionLimits::default();
         let sources = MAX_CONNECTIONS / 16;
         let all: Vec<_> =
-            (0..sources).flat_map(|number| take(&places, number as u32, 16, NOW)).collect();
-        assert_eq!(places.take(source(u32::MAX), NOW).unwrap_err(), Refusal::Full);
-        assert_eq!(places.0.lock().by_source.len(), sources);
+            (0..sources).flat_map(|number| take(&limits, number as u32, 16, NOW)).collect();
+        assert_eq!(limits.take(source(u32::MAX), NOW).unwrap_err(), ConnectionRefusal::Full);
+        assert_eq!(limits.0.lock().by_source.len(), sources);
         drop(all);
-        assert_eq!(places.0.lock().open, 0);
-        assert!(places.0.lock().by_source.is_empty());
+        assert_eq!(limits.0.lock().open, 0);
+        assert!(limits.0.lock().by_source.is_empty());
     }
 }

@@ -9,11 +9,11 @@ use crate::portal::protocol::message::Control;
 
 /// Messages in the order in which they were said: at most a greeting, a window, an end and a reset.
 #[derive(Debug, Default)]
-pub(crate) struct Unsent {
+pub(crate) struct PendingControls {
     controls: Vec<Control<'static>>,
 }
 
-impl Unsent {
+impl PendingControls {
     pub(crate) fn push(&mut self, control: Control<'static>) {
         if let Control::Window { .. } = control {
             self.controls.retain(|earlier| !matches!(earlier, Control::Window { .. }));
@@ -45,11 +45,11 @@ mod tests {
         let opened = Control::Opened { limit: Limit::new(10) };
         let window = |limit| Control::Window { limit: Limit::new(limit) };
         let fin = Control::Fin { offset: Offset::new(7) };
-        let mut unsent = Unsent::default();
+        let mut pending = PendingControls::default();
         for control in [opened, window(20), window(30), fin, window(40)] {
-            unsent.push(control);
+            pending.push(control);
         }
-        assert_eq!(unsent.take(), [opened, fin, window(40)].map(|said| said.encode()).concat());
-        assert!(unsent.is_empty() && unsent.take().is_empty());
+        assert_eq!(pending.take(), [opened, fin, window(40)].map(|said| said.encode()).concat());
+        assert!(pending.is_empty() && pending.take().is_empty());
     }
 }

@@ -11,13 +11,13 @@ use bytes::{Buf, Bytes};
 use crate::portal::limits::{JOINED_BYTES, MAX_WRITE_SLICES};
 /// Chunks in the order of the stream.
 #[derive(Debug, Default)]
-pub(crate) struct Waiting {
+pub(crate) struct WriteBuffer {
     chunks: VecDeque<Bytes>,
     /// How many of the last are still parts of read buffers.
     shared: usize,
 }
 
-impl Waiting {
+impl WriteBuffer {
     /// Adds a chunk that may be a part of a read buffer.
     pub(crate) fn push(&mut self, chunk: Bytes) {
         self.chunks.push_back(chunk);
@@ -85,62 +85,62 @@ mod tests {
     use super::*;
 
     /// What the socket would take, all of it.
-    fn text(waiting: &Waiting) -> Vec<u8> {
-        let (slices, count) = waiting.slices();
+    fn text(write_buffer: &WriteBuffer) -> Vec<u8> {
+        let (slices, count) = write_buffer.slices();
         slices[..count].iter().flat_map(|slice| slice.to_vec()).collect()
     }
 
     #[test]
     fn bytes_leave_in_order_however_much_a_write_takes() {
-        let mut waiting = Waiting::default();
+        let mut write_buffer = WriteBuffer::default();
         for chunk in ["one", "two", "three"] {
-            waiting.push(Bytes::from(chunk));
+            write_buffer.push(Bytes::from(chunk));
         }
-        assert_eq!((text(&waiting), waiting.bytes()), (b"onetwothree".to_vec(), 11));
-        waiting.advance(4);
-        assert_eq!(text(&waiting), b"wothree");
-        waiting.settle();
-        waiting.push(Bytes::from("four"));
-        waiting.advance(7);
-        assert_eq!(text(&waiting), b"four");
-        waiting.advance(4);
-        assert!(waiting.is_empty() && waiting.bytes() == 0);
-        waiting.settle();
+        assert_eq!((text(&write_buffer), write_buffer.bytes()), (b"onetwothree".to_vec(), 11));
+        write_buffer.advance(4);
+        assert_eq!(text(&write_buffer), b"wothree");
+        write_buffer.settle();
+        write_buffer.push(Bytes::from("four"));
+        write_buffer.advance(7);
+        assert_eq!(text(&write_buffer), b"four");
+        write_buffer.advance(4);
+        assert!(write_buffer.is_empty() && write_buffer.bytes() == 0);
+        write_buffer.settle();
     }
 
     #[test]
     fn more_chunks_than_one_write_takes_leave_with_the_next() {
-        let mut waiting = Waiting::default();
-        (0..20_u8).for_each(|byte| waiting.push(Bytes::from(vec![byte])));
-        assert_eq!(text(&waiting), (0..16).collect::<Vec<_>>());
-        waiting.advance(16);
-        assert_eq!(text(&waiting), (16..20).collect::<Vec<_>>());
+        let mut write_buffer = WriteBuffer::default();
+        (0..20_u8).for_each(|byte| write_buffer.push(Bytes::from(vec![byte])));
+        assert_eq!(text(&write_buffer), (0..16).collect::<Vec<_>>());
+        write_buffer.advance(16);
+        assert_eq!(text(&write_buffer), (16..20).collect::<Vec<_>>());
     }
 
     #[test]
     fn single_bytes_that_have_to_wait_are_joined() {
-        let mut waiting = Waiting::default();
+        let mut write_buffer = WriteBuffer::default();
         let sent: Vec<u8> = (0..5_000_u32).map(|byte| byte as u8).collect();
         for bytes in sent.chunks(8) {
-            bytes.iter().for_each(|byte| waiting.push(Bytes::copy_from_slice(&[*byte])));
-            waiting.settle();
+            bytes.iter().for_each(|byte| write_buffer.push(Bytes::copy_from_slice(&[*byte])));
+            write_buffer.settle();
         }
-        assert_eq!(waiting.chunks.len(), 5);
-        assert_eq!(text(&waiting), sent);
+        assert_eq!(write_buffer.chunks.len(), 5);
+        assert_eq!(text(&write_buffer), sent);
     }
 
     #[test]
     fn what_has_to_wait_keeps_no_read_buffer() {
         let mut read = BytesMut::with_capacity(1_000);
         read.extend_from_slice(&[7; 600]);
-        let mut waiting = Waiting::default();
-        waiting.push(read.split_to(100).freeze());
-        waiting.push(read.split_to(100).freeze());
-        waiting.advance(150);
+        let mut write_buffer = WriteBuffer::default();
+        write_buffer.push(read.split_to(100).freeze());
+        write_buffer.push(read.split_to(100).freeze());
+        write_buffer.advance(150);
         read.clear();
         assert!(!read.try_reclaim(1_000), "a chunk is a part of it");
-        waiting.settle();
+        write_buffer.settle();
         assert!(read.try_reclaim(1_000), "nothing but the copy is left");
-        assert_eq!(text(&waiting), [7; 50]);
+        assert_eq!(text(&write_buffer), [7; 50]);
     }
 }
