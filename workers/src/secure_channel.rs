@@ -1,29 +1,31 @@
 //! Secure channels: end-to-end encrypted and mutually authenticated, over any number of hops.
 //!
 //! ```text
-//!            initiating node                                                   responding node
+//!                  opening node                                accepting node
 //!
-//! inlet ---> Initiator (encryptor) -- records --> hops ----------------------> Decryptor ---> outlet
-//! inlet <--- Decryptor <------------------------- hops <-- records -- Encryptor <------------ outlet
+//! inlet ---> ChannelActor (encryptor) -- records --> hops --> Decryptor ---------------> outlet
+//! inlet <--- Decryptor <------------- hops <-- records ------ AcceptedEnd (encryptor) <-- outlet
 //! ```
 //!
-//! A route that begins with a channel's address leads through it: the [encryptor](initiator) seals the message with what is left of its routes
-//! and sends the record along the route to the peer's [decryptor], which opens it, puts the channel before its return
-//! route and routes it on. What is between them sees records. While a session is open, a message does not wait for the encryptor's turn:
-//! whoever delivers it [seals](sealing) it.
+//! A route that begins with a channel's address leads through it: the encryptor, which is the
+//! [channel's actor](channel_actor) at the end that opened it and the [accepted end](accepted_end) at
+//! the other, seals the message with what is left of its routes and sends the record along the route
+//! to the peer's [decryptor]. That opens the record, puts the channel before the message's return
+//! route and routes it on. The hops between see records alone. While a session is open, a message
+//! does not wait for the encryptor's turn: whoever delivers it [seals](sealing) it.
 //!
 //! # Supervision
 //!
 //! ```text
-//! Initiator            one for each channel that a program opened; attempts until closed
+//! ChannelActor         one for each channel that a program opened; attempts until closed
 //! `- Decryptor         one for each attempt; ends with the attempt or its session
-//! listener (a sink)    one for each name
+//! listener             one for each name; not an actor
 //! `- Decryptor         one for each message 1; ends with the handshake or the session
-//!    `- Encryptor      one for each session
+//!    `- AcceptedEnd    one for each session
 //! ```
 //!
-//! Encryptor and decryptor of a session live on one arbiter, that of the connection below, and each ends with the other
-//! ([`lifeline`]).
+//! Encryptor and decryptor of a session live on one arbiter, that of the connection below, and each
+//! ends with the other ([`lifeline`]).
 //!
 //! # Files
 //!
@@ -33,16 +35,17 @@
 //! | one end of a handshake | [`exchange`] |
 //! | sealing and opening messages in place | [`outbound`], [`inbound`] |
 //! | sealing as soon as a message is there | [`sealing`] |
-//! | the actors | [`initiator`], [`decryptor`], [`encryptor`], [`listener`] |
+//! | the actors | [`channel_actor`], [`accepted_end`], [`decryptor`], [`listener`] |
 //! | what an established session needs | [`session`], [`liveness`], [`lifeline`], [`event`] |
 //! | who may begin | [`admission`], [`limits`] |
 //! | the channels that a node has opened | [`opened`] |
-//! | what a program holds | [`handle`] |
+//! | what a program holds, and what it learns | [`handle`], [`outcome`] |
 
+mod accepted_end;
 mod admission;
+mod channel_actor;
 pub mod cookie;
 mod decryptor;
-mod encryptor;
 mod event;
 mod exchange;
 #[cfg(test)]
@@ -50,13 +53,13 @@ mod fixtures;
 mod handle;
 pub mod handshake;
 mod inbound;
-mod initiator;
 mod lifeline;
 mod limits;
 mod listener;
 mod liveness;
 mod opened;
 mod outbound;
+mod outcome;
 pub mod packet;
 pub mod plaintext;
 pub mod record;
@@ -70,5 +73,5 @@ pub use opened::OpenedChannels;
 pub use outbound::CHANNEL_OVERHEAD;
 
 pub(crate) use exchange::Credentials;
-pub(crate) use initiator::open;
+pub(crate) use handle::open;
 pub(crate) use listener::listen;

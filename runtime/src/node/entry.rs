@@ -7,7 +7,7 @@ use std::{
     fmt,
     panic::{catch_unwind, AssertUnwindSafe},
     sync::{
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
         Arc, OnceLock,
     },
 };
@@ -38,21 +38,51 @@ pub trait Deliver: Send + Sync {
 /// Takes messages before they enter a worker's inbox, in the task of whoever delivers them and on
 /// the arbiter of the worker's entry, where they need not wait for the worker's turn.
 ///
-/// What it routes may come back to it before it returns.
+/// It is asked only while the inbox is empty, so no message overtakes another one. What it routes may
+/// come back to it before it returns.
 pub trait Interceptor: Send + Sync {
     /// Takes the message, or gives back one that is for the worker.
-    fn take(&self, message: Message) -> Option<Message>;
+    fn intercept(&self, message: Message) -> Option<Message>;
 }
 
-/// A sink whose messages an interceptor sees first.
-pub(crate) struct Intercepted<S>(pub(crate) Arc<dyn Interceptor>, pub(crate) S);
+/// How many messages wait in the inbox of a worker that has an interceptor. All who use it are on the
+/// arbiter of the worker. Clones share the count.
+#[derive(Clone, Debug, Default)]
+pub struct InboxCount(Arc<AtomicUsize>);
+
+impl InboxCount {
+    /// Whether no message waits.
+    fn is_empty(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+
+    /// One more message waits.
+    fn raise(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The worker has taken a message, or its inbox has refused one.
+    pub fn lower(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A delivery whose messages an interceptor sees first, unless others wait already.
+struct Intercepted<S> {
+    interceptor: Arc<dyn Interceptor>,
+    waiting: InboxCount,
+    inbox: S,
+}
 
 impl<S: Deliver> Deliver for Intercepted<S> {
     fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
-        match self.0.take(message) {
-            Some(message) => self.1.deliver(entry, message),
-            None => Ok(()),
-        }
+        let waits = match self.waiting.is_empty() {
+            true => self.interceptor.intercept(message),
+            false => Some(message),
+        };
+        let Some(message) = waits else { return Ok(()) };
+        self.waiting.raise();
+        self.inbox.deliver(entry, message).inspect_err(|_| self.waiting.lower())
     }
 }
 
@@ -88,7 +118,9 @@ impl Entry {
         is_alias: bool,
     ) -> Self {
         let sink: Box<dyn Deliver> = match description.interceptor {
-            Some(interceptor) => Box::new(Intercepted(interceptor, sink)),
+            Some((interceptor, waiting)) => {
+                Box::new(Intercepted { interceptor, waiting, inbox: sink })
+            }
             None => Box::new(sink),
         };
         Self {
@@ -196,8 +228,8 @@ pub struct Description {
     pub state: Option<watch::Receiver<LinkState>>,
     /// The worker's own access rule.
     pub access: Option<AccessRule>,
-    /// What sees its messages before they enter its inbox.
-    pub interceptor: Option<Arc<dyn Interceptor>>,
+    /// What sees its messages before they enter its inbox, and how many wait there.
+    interceptor: Option<(Arc<dyn Interceptor>, InboxCount)>,
     pub(crate) life: Arc<Life>,
 }
 
@@ -237,11 +269,17 @@ impl Description {
         self
     }
 
-    /// The same with an interceptor.
+    /// The same with an interceptor. What waits in the inbox is counted from now on.
     #[must_use]
     pub fn intercepted_by(mut self, interceptor: Arc<dyn Interceptor>) -> Self {
-        self.interceptor = Some(interceptor);
+        self.interceptor = Some((interceptor, InboxCount::default()));
         self
+    }
+
+    /// What counts the messages that wait, where there is an interceptor: whoever takes a message out
+    /// of the inbox lowers it.
+    pub fn inbox_count(&self) -> Option<InboxCount> {
+        self.interceptor.as_ref().map(|(_, waiting)| waiting.clone())
     }
 
     /// The same with an access rule.

@@ -27,7 +27,10 @@ use actix::{
 use crate::{
     lock::Lock,
     message::{body::Body, notice::UndeliverableReason, undelivered::Undelivered, Message},
-    node::entry::{Deliver, Entry},
+    node::{
+        entry::{Deliver, Description, Entry, InboxCount},
+        Node,
+    },
     worker::{mailbox::open_for, recipient::Recipient, routed::Routed},
 };
 
@@ -48,11 +51,13 @@ struct Queue<M> {
 
 impl<M> Inbox<M> {
     /// An empty inbox, and what the actor takes its messages with.
-    pub(crate) fn new(recipient: Arc<Recipient>) -> (Arc<Self>, Intake<M>) {
+    pub(crate) fn new(node: &Node, description: &Description) -> (Arc<Self>, Intake<M>) {
+        let recipient = Recipient::new(node, description);
         let queue = Queue { messages: VecDeque::new(), waker: None, asleep: false };
         let (queue, closed) = (Lock::new(queue), AtomicBool::new(false));
         let inbox = Arc::new(Self { queue, closed, recipient });
-        (inbox.clone(), Intake { inbox, batch: VecDeque::new(), waited: false })
+        let counted = description.inbox_count();
+        (inbox.clone(), Intake { inbox, batch: VecDeque::new(), counted, waited: false })
     }
 
     /// Ends the worker: it could not be registered.
@@ -95,6 +100,8 @@ impl<M: Body> Deliver for Arc<Inbox<M>> {
 pub(crate) struct Intake<M> {
     inbox: Arc<Inbox<M>>,
     batch: VecDeque<Routed<M>>,
+    /// Where an interceptor must know whether messages wait.
+    counted: Option<InboxCount>,
     /// Whether a handler ever made the actor wait: actix then polls the other futures first.
     waited: bool,
 }
@@ -157,6 +164,9 @@ where
                 intake.sleep(task);
                 break;
             };
+            if let Some(counted) = &intake.counted {
+                counted.lower();
+            }
             let response = actor.handle(message, context);
             MessageResponse::<A, Routed<M>>::handle(response, context, None);
         }

@@ -91,7 +91,7 @@ impl Node {
     {
         self.check_free(&description.address)?;
         let (hand_over, registration) = oneshot::channel();
-        let (inbox, intake) = Inbox::<M>::new(Recipient::new(self, &description));
+        let (inbox, intake) = Inbox::<M>::new(self, &description);
         self.start_on(arbiter, move |context| {
             context.spawn(intake);
             context.spawn(Guard::new(registration));
@@ -133,7 +133,7 @@ impl Node {
         F: FnOnce(&mut ActorContext<A>) -> A + Send + 'static,
     {
         let arbiter = description.arbiter.unwrap_or_else(|| self.next_arbiter());
-        let (inbox, intake) = Inbox::new(Recipient::new(self, &description));
+        let (inbox, intake) = Inbox::new(self, &description);
         let actor = self.start_on(arbiter, move |context| {
             context.spawn(intake);
             make(context)
@@ -150,7 +150,7 @@ impl Node {
         A: Actor<Context = ActorContext<A>> + Handler<Routed<Payload>> + Handler<Registered>,
     {
         description.arbiter = self.current_arbiter();
-        let (inbox, intake) = Inbox::new(Recipient::new(self, &description));
+        let (inbox, intake) = Inbox::new(self, &description);
         let make = move |context: &mut ActorContext<A>| {
             context.spawn(intake);
             actor

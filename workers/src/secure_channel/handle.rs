@@ -3,27 +3,18 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use ockam_actix_runtime::{
-    worker::supervision::Restarting, Address, Error, Identifier, Result, Route,
+    worker::supervision::Restarting, Address, Error, Identifier, Node, Result, Route,
 };
 use tokio::sync::watch;
 
 use crate::secure_channel::{
+    channel_actor::{ChannelActor, ChannelSpec, Close},
     event::send_control,
-    initiator::{Close, Initiator},
+    exchange::Credentials,
+    limits::Limits,
+    opened::Opened,
+    outcome::Outcome,
 };
-
-/// What has become of a channel, for those who ask.
-#[derive(Clone, Debug)]
-pub(super) enum Outcome {
-    /// Not established, or not any more; why the last attempt failed, or it was lost.
-    Pending(Option<Arc<str>>),
-    /// Established with this peer.
-    Established(Identifier),
-    /// There will never be one.
-    Rejected(Arc<str>),
-    /// The program closed it.
-    Closed,
-}
 
 /// A secure channel: put it into a `route!` before the addresses at its other end.
 ///
@@ -32,10 +23,35 @@ pub(super) enum Outcome {
 /// the handle changes nothing; clones stand for the same channel.
 #[derive(Clone)]
 pub struct SecureChannel {
-    pub(super) address: Address,
-    pub(super) route: Route,
-    pub(super) outcome: watch::Receiver<Outcome>,
-    pub(super) actor: Restarting<Initiator>,
+    address: Address,
+    route: Route,
+    outcome: watch::Receiver<Outcome>,
+    actor: Restarting<ChannelActor>,
+}
+
+/// Opens a channel along `route` and keeps it open; returns at once.
+pub(crate) fn open(
+    node: &Node,
+    route: Route,
+    credentials: Credentials,
+    limits: Limits,
+) -> Result<SecureChannel> {
+    let address = Address::random();
+    let outcome = Arc::new(watch::Sender::new(Outcome::Pending(None)));
+    let watched = outcome.subscribe();
+    let opened = Arc::new(Opened::list(node, &address, &route));
+    let what = format!("the secure channel {address} over {route}");
+    let plan = ChannelSpec {
+        node: node.clone(),
+        opened,
+        route: route.clone(),
+        address: address.clone(),
+        credentials,
+        limits: limits.into(),
+        outcome,
+    };
+    let actor = Restarting::start(node, what, plan)?;
+    Ok(SecureChannel { address, route, outcome: watched, actor })
 }
 
 impl SecureChannel {

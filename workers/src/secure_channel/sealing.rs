@@ -4,15 +4,12 @@
 //! encryptor's own costs more than to seal a small message, and whoever waits for the record waits for that turn too.
 //! All else is the encryptor's: messages while there is no session, and whatever a session needs besides.
 //!
-//! The order of messages stays: as long as one waits in the inbox, all that come after it do.
+//! The order of messages stays: while one waits in the inbox, the runtime asks nobody but the inbox.
 
 use std::{
     cell::Cell,
     panic::{catch_unwind, resume_unwind, AssertUnwindSafe},
-    sync::{
-        atomic::{AtomicUsize, Ordering},
-        Arc, Mutex, MutexGuard, PoisonError,
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use actix::Recipient;
@@ -30,8 +27,6 @@ use crate::secure_channel::{
 #[derive(Debug, Default)]
 pub(super) struct Sealing {
     half: Mutex<Option<SealingHalf>>,
-    /// Messages in the encryptor's inbox.
-    waiting: AtomicUsize,
 }
 
 /// What seals in one session.
@@ -62,11 +57,6 @@ impl Sealing {
     /// Seals nothing more in this session.
     pub(super) fn close(&self, session: u64) {
         self.lock().take_if(|half| half.session == session);
-    }
-
-    /// The encryptor has taken a message out of its inbox.
-    pub(super) fn taken(&self) {
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Seals and sends a message that arrived at the channel's address.
@@ -129,9 +119,6 @@ impl Sealing {
         message: Message,
         act: impl FnOnce(&mut SealingHalf, Message) -> Result<(), NotSent>,
     ) -> Option<Message> {
-        if self.waiting.load(Ordering::Relaxed) > 0 {
-            return Some(message);
-        }
         // What comes back to here while a message is sealed, such as a notice about it, waits its turn.
         let Ok(mut slot) = self.half.try_lock() else { return Some(message) };
         let Some(half) = slot.as_mut().filter(|half| half.failure.is_none()) else {
@@ -153,12 +140,8 @@ impl Sealing {
 }
 
 impl Interceptor for Sealing {
-    fn take(&self, message: Message) -> Option<Message> {
-        let waits = self.act_now(message, SealingHalf::send);
-        if waits.is_some() {
-            self.waiting.fetch_add(1, Ordering::Relaxed);
-        }
-        waits
+    fn intercept(&self, message: Message) -> Option<Message> {
+        self.act_now(message, SealingHalf::send)
     }
 }
 
@@ -211,7 +194,8 @@ impl Drop for Depth {
 mod tests {
     use actix::{Actor, Addr, Context, Handler, MessageResult};
     use ockam_actix_runtime::{
-        node::entry::Description, route, Address, Class, Node, NodeBuilder, Payload, Route,
+        node::entry::{Description, InboxCount},
+        route, Address, Class, Node, NodeBuilder, Payload, Route,
     };
 
     use super::*;
@@ -263,6 +247,8 @@ mod tests {
         records: Kept,
         inbox: Kept,
         encryptor: Addr<Told>,
+        /// Lowered for a message that the encryptor takes.
+        waiting: InboxCount,
         _registered: [ockam_actix_runtime::node::directory::Registration; 2],
     }
 
@@ -274,6 +260,7 @@ mod tests {
             let encryptor = Told::default().start();
             let channel = Description::new("channel", Class::Reply).intercepted_by(sealing.clone());
             let connection = Description::new("connection", Class::Reply);
+            let waiting = channel.inbox_count().unwrap();
             let registered = [
                 node.register_delivery(channel, inbox.clone()).unwrap(),
                 node.register_delivery(connection, records.clone()).unwrap(),
@@ -281,7 +268,7 @@ mod tests {
             let outbound = outbound(&node, peer_route);
             let told = encryptor.clone().recipient();
             sealing.open(SealingHalf::new(1, outbound, told, renewal.map(Arc::new)));
-            Self { node, sealing, records, inbox, encryptor, _registered: registered }
+            Self { node, sealing, records, inbox, encryptor, waiting, _registered: registered }
         }
 
         fn send(&self) {
@@ -363,10 +350,10 @@ mod tests {
             assert_eq!(channel.counts(), (0, 1));
             channel.send();
             assert_eq!(channel.counts(), (0, 2));
-            channel.sealing.taken();
+            channel.waiting.lower();
             channel.send();
             assert_eq!(channel.counts(), (0, 3), "one of them waits still");
-            (0..2).for_each(|_| channel.sealing.taken());
+            (0..2).for_each(|_| channel.waiting.lower());
             channel.send();
             assert_eq!(channel.counts(), (1, 3));
         });

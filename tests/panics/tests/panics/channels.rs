@@ -49,7 +49,7 @@ async fn is_established_again(arbiters: usize, panic: impl Fn(&Channel)) {
 
 #[test]
 fn a_panic_in_an_initiator_is_followed_by_the_same_channel_again() {
-    run(|arbiters| is_established_again(arbiters, |both| both.here.panic_in("Initiator")));
+    run(|arbiters| is_established_again(arbiters, |both| both.here.panic_in("ChannelActor")));
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn a_panic_in_an_initiators_decryptor_is_followed_by_the_same_channel_again() {
 
 #[test]
 fn a_panic_in_a_responders_encryptor_is_followed_by_the_same_channel_again() {
-    run(|arbiters| is_established_again(arbiters, |both| both.there.panic_in("Encryptor")));
+    run(|arbiters| is_established_again(arbiters, |both| both.there.panic_in("AcceptedEnd")));
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_panic_in_a_responders_decryptor_is_followed_by_the_same_channel_again() {
 fn a_channel_that_was_closed_after_a_panic_stays_closed() {
     run(|arbiters| async move {
         let both = Channel::start(arbiters).await;
-        both.here.panic_in("Initiator");
+        both.here.panic_in("ChannelActor");
         both.channel.close();
         until("the channel is gone", || !both.here.node.is_registered(both.channel.address()))
             .await;
@@ -87,7 +87,8 @@ fn an_initiator_that_panics_again_and_again_stays_down_and_the_node_lives() {
         let mut panics = 0;
         let ended = async {
             while both.channel.established().await.is_ok() {
-                panics += ockam_actix_runtime::node::faults::panic_in(&both.here.node, "Initiator");
+                panics +=
+                    ockam_actix_runtime::node::faults::panic_in(&both.here.node, "ChannelActor");
                 tokio::task::yield_now().await;
             }
         };

@@ -10,9 +10,9 @@ use ockam_actix_runtime::{
 use tokio::sync::watch;
 
 use crate::secure_channel::{
+    accepted_end::AcceptedEnd,
     admission::HandshakeSlot,
     decryptor::{Decryptor, DecryptorConfig, Open, Role},
-    encryptor::Encryptor,
     exchange::{Exchange, FailureReason},
     handshake::Session,
     inbound::Inbound,
@@ -88,7 +88,7 @@ impl Responding {
             limits: start.limits.clone(),
             busy: start.node.busy(),
         };
-        let encryptor = Encryptor::new(peer, state, setup, gone);
+        let encryptor = AcceptedEnd::new(peer, state, setup, gone);
         let encryptor = start.node.launch_here(description, encryptor).map_err(undelivered)?;
         self.slot.establish();
         self.lifeline = Some(own_lifeline);

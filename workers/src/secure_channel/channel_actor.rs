@@ -6,7 +6,7 @@
 //!   hangs on a peer that is down), established, pausing before the next attempt, rejected for good.
 //! * Inbox: messages for the peer that [`Sealing`] has not taken before it; from the decryptor and from `Sealing` [`Event`]s; from the
 //!   program [`Close`].
-//! * Started by [`open`] on the arbiter of the connection that the route begins with. It starts a
+//! * Started by [`open`](super::handle::open) on the arbiter of the connection that the route begins with. It starts a
 //!   [`Decryptor`](super::decryptor) for each attempt and stops when it is closed, or with the node.
 //! * A panic unregisters the channel for a moment, ends its paths and cuts the decryptor's lifeline. It is [`Supervised`]: the
 //!   next one has the same address and establishes the channel again. Messages between are undeliverable.
@@ -28,7 +28,7 @@ use ockam_actix_runtime::{
     node::{directory::Registration, entry::Description},
     worker::{
         mailbox::Registered,
-        supervision::{Restartable, Restarting, Supervised},
+        supervision::{Restartable, Supervised},
     },
     Address, Class, Identifier, Message, Node, Payload, Result, Route, Routed, UndeliverableReason,
 };
@@ -37,54 +37,29 @@ use tokio::sync::watch;
 use crate::secure_channel::{
     event::{send_control, Ending, Event, EventKind},
     exchange::{Credentials, FailureReason},
-    handle::{Outcome, SecureChannel},
     limits::Limits,
     opened::Opened,
     outbound::bounce,
+    outcome::Outcome,
     sealing::Sealing,
     session::{self, End, OpenEnd, Partner},
 };
 
-/// Opens a channel along `route` and keeps it open; returns at once.
-pub(crate) fn open(
-    node: &Node,
-    route: Route,
-    credentials: Credentials,
-    limits: Limits,
-) -> Result<SecureChannel> {
-    let address = Address::random();
-    let outcome = Arc::new(watch::Sender::new(Outcome::Pending(None)));
-    let watched = outcome.subscribe();
-    let opened = Arc::new(Opened::list(node, &address, &route));
-    let what = format!("the secure channel {address} over {route}");
-    let plan = ChannelSpec {
-        node: node.clone(),
-        opened,
-        route: route.clone(),
-        address: address.clone(),
-        credentials,
-        limits: limits.into(),
-        outcome,
-    };
-    let actor = Restarting::start(node, what, plan)?;
-    Ok(SecureChannel { address, route, outcome: watched, actor })
-}
-
 /// What every actor of one channel begins with.
-struct ChannelSpec {
-    node: Node,
-    opened: Arc<Opened>,
-    route: Route,
-    address: Address,
-    credentials: Credentials,
-    limits: Arc<Limits>,
-    outcome: Arc<watch::Sender<Outcome>>,
+pub(super) struct ChannelSpec {
+    pub(super) node: Node,
+    pub(super) opened: Arc<Opened>,
+    pub(super) route: Route,
+    pub(super) address: Address,
+    pub(super) credentials: Credentials,
+    pub(super) limits: Arc<Limits>,
+    pub(super) outcome: Arc<watch::Sender<Outcome>>,
 }
 
 impl Restartable for ChannelSpec {
-    type Actor = Initiator;
+    type Actor = ChannelActor;
 
-    fn start(&self, supervised: Supervised) -> Result<Addr<Initiator>> {
+    fn start(&self, supervised: Supervised) -> Result<Addr<ChannelActor>> {
         self.outcome.send_replace(Outcome::Pending(None));
         let path = self.node.path(&self.route)?;
         let state = watch::Sender::new(LinkState::default());
@@ -94,7 +69,7 @@ impl Restartable for ChannelSpec {
             .with_budget(path.budget.clone())
             .with_state(state.subscribe())
             .intercepted_by(sealing.clone());
-        let initiator = Initiator {
+        let initiator = ChannelActor {
             opened: self.opened.clone(),
             node: self.node.clone(),
             route: self.route.clone(),
@@ -116,7 +91,7 @@ impl Restartable for ChannelSpec {
         self.node.launch(description, move |_| initiator)
     }
 
-    fn stop(&self, initiator: Addr<Initiator>) {
+    fn stop(&self, initiator: Addr<ChannelActor>) {
         send_control(&initiator, Close);
     }
 
@@ -126,7 +101,7 @@ impl Restartable for ChannelSpec {
 }
 
 /// Seals what goes to the responder, and keeps the channel open.
-pub(super) struct Initiator {
+pub(super) struct ChannelActor {
     node: Node,
     opened: Arc<Opened>,
     route: Route,
@@ -180,7 +155,7 @@ enum Held {
 #[rtype(result = "()")]
 pub(super) struct Close;
 
-impl Initiator {
+impl ChannelActor {
     /// Takes a message for the peer.
     fn take(&mut self, message: Message, context: &mut Context<Self>) {
         let (failure, reason) = match &mut self.phase {
@@ -204,7 +179,7 @@ impl Initiator {
     }
 }
 
-impl End for Initiator {
+impl End for ChannelActor {
     fn open_end(&mut self) -> Option<&mut OpenEnd> {
         match &mut self.phase {
             Phase::Established(end) => Some(end),
@@ -234,11 +209,11 @@ impl End for Initiator {
     }
 }
 
-impl Actor for Initiator {
+impl Actor for ChannelActor {
     type Context = Context<Self>;
 }
 
-impl Drop for Initiator {
+impl Drop for ChannelActor {
     /// After a panic nobody is told any more that the channel is established.
     fn drop(&mut self) {
         self.outcome.send_if_modified(|outcome| {
@@ -251,7 +226,7 @@ impl Drop for Initiator {
     }
 }
 
-impl Handler<Registered> for Initiator {
+impl Handler<Registered> for ChannelActor {
     type Result = ();
 
     fn handle(&mut self, Registered(registration): Registered, context: &mut Context<Self>) {
@@ -260,16 +235,15 @@ impl Handler<Registered> for Initiator {
     }
 }
 
-impl Handler<Routed<Payload>> for Initiator {
+impl Handler<Routed<Payload>> for ChannelActor {
     type Result = ();
 
     fn handle(&mut self, message: Routed<Payload>, context: &mut Context<Self>) {
-        self.sealing.taken();
         self.take(message.into_message(), context);
     }
 }
 
-impl Handler<Event> for Initiator {
+impl Handler<Event> for ChannelActor {
     type Result = ();
 
     fn handle(&mut self, event: Event, context: &mut Context<Self>) {
@@ -283,7 +257,7 @@ impl Handler<Event> for Initiator {
     }
 }
 
-impl Handler<Close> for Initiator {
+impl Handler<Close> for ChannelActor {
     type Result = ();
 
     fn handle(&mut self, _: Close, context: &mut Context<Self>) {

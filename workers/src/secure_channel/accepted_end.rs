@@ -1,14 +1,12 @@
 //! The encryptor of the end that a channel was opened to.
 //!
 //! * Owns: a random address, which stands before the return route of everything that comes out of the channel, and with
-//!   [`Sealing`] the sealing keys of the one session that there is.
+//!   [`Sealing`](super::sealing::Sealing) the sealing keys of the one session that there is.
 //! * State: established; there is none without a verified peer.
 //! * Inbox: messages for the peer that `Sealing` has not taken before it; from the decryptor and from `Sealing` [`Event`]s.
 //! * Started by the decryptor at the end of the handshake, on the same arbiter. It ends with the session: its address is
 //!   unregistered and the streams that watch it are told.
 //! * A panic unregisters it, and cuts its lifeline: the decryptor ends too.
-
-use std::sync::Arc;
 
 use actix::{Actor, ActorContext, Context, Handler};
 use ockam_actix_runtime::{
@@ -20,35 +18,32 @@ use tokio::sync::watch;
 use crate::secure_channel::{
     event::{Ending, Event},
     lifeline::Gone,
-    sealing::Sealing,
     session::{self, End, OpenEnd, SessionSetup},
 };
 
 /// Seals what goes to the initiator.
-pub(super) struct Encryptor {
+pub(super) struct AcceptedEnd {
     peer: Identifier,
     state: watch::Sender<LinkState>,
     /// Until the actor begins.
     setup: Option<(SessionSetup, Gone)>,
-    sealing: Arc<Sealing>,
     end: Option<OpenEnd>,
     registration: Option<Registration>,
 }
 
-impl Encryptor {
+impl AcceptedEnd {
     pub(super) fn new(
         peer: Identifier,
         state: watch::Sender<LinkState>,
         setup: SessionSetup,
         decryptor: Gone,
     ) -> Self {
-        let sealing = setup.sealing.clone();
         let setup = Some((setup, decryptor));
-        Self { peer, state, setup, sealing, end: None, registration: None }
+        Self { peer, state, setup, end: None, registration: None }
     }
 }
 
-impl End for Encryptor {
+impl End for AcceptedEnd {
     fn open_end(&mut self) -> Option<&mut OpenEnd> {
         self.end.as_mut()
     }
@@ -75,11 +70,11 @@ impl End for Encryptor {
     }
 }
 
-impl Actor for Encryptor {
+impl Actor for AcceptedEnd {
     type Context = Context<Self>;
 }
 
-impl Handler<Registered> for Encryptor {
+impl Handler<Registered> for AcceptedEnd {
     type Result = ();
 
     fn handle(&mut self, Registered(registration): Registered, context: &mut Context<Self>) {
@@ -90,16 +85,15 @@ impl Handler<Registered> for Encryptor {
     }
 }
 
-impl Handler<Routed<Payload>> for Encryptor {
+impl Handler<Routed<Payload>> for AcceptedEnd {
     type Result = ();
 
     fn handle(&mut self, message: Routed<Payload>, context: &mut Context<Self>) {
-        self.sealing.taken();
         session::send(self, message.into_message(), context);
     }
 }
 
-impl Handler<Event> for Encryptor {
+impl Handler<Event> for AcceptedEnd {
     type Result = ();
 
     fn handle(&mut self, event: Event, context: &mut Context<Self>) {

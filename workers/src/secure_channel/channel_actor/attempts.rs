@@ -11,18 +11,18 @@ use ockam_actix_runtime::{
 };
 
 use crate::secure_channel::{
+    channel_actor::{Attempt, ChannelActor, Held, Phase},
     decryptor::{Decryptor, DecryptorConfig, Initiating},
     event::{Ending, Established},
     exchange::FailureReason,
-    handle::Outcome,
-    initiator::{Attempt, Held, Initiator, Phase},
     lifeline::lifeline,
     limits::STEADY_AFTER,
     outbound::{bounce, Outbound},
+    outcome::Outcome,
     session::{self, OpenEnd, Partner, SessionSetup},
 };
 
-impl Initiator {
+impl ChannelActor {
     /// Starts a handshake.
     pub(super) fn attempt(&mut self, held: Held, context: &mut Context<Self>) {
         self.session += 1;
