@@ -7,12 +7,13 @@ async fn main(ctx: Context) -> Result<()> {
     // The last node answers.
     let last = NodeBuilder::new().start().await?;
     Echoer::start(&last, "echoer")?;
-    let last_address = TcpTransport::on(&last).listen("127.0.0.1:0").await?.address().to_string();
+    let last_address =
+        TcpTransport::create(&last).await?.listen("127.0.0.1:0").await?.address().to_string();
 
     // The middle node passes on to the last. A route from outside never makes it dial: where
     // its relay leads is its own decision.
     let middle = NodeBuilder::new().start().await?;
-    let tcp = TcpTransport::on(&middle);
+    let tcp = TcpTransport::create(&middle).await?;
     Relay::start(&middle, "to_last", (TCP, &last_address))?;
     let middle_address = tcp.listen("127.0.0.1:0").await?.address().to_string();
 

@@ -110,28 +110,50 @@
 //!
 //! [actix]: https://docs.rs/actix
 
+pub mod author;
 mod run;
-pub mod tcp_transport;
+mod tcp_transport;
 
 /// The attribute that turns an async `main` into a program that runs a node.
 pub use ockam_actix_macros::node;
 pub use ockam_actix_runtime::{
-    route, Address, Body, Context, Culprit, Error, Identifier, Message, MessageKind, Node,
-    NodeBuilder, Notice, Origin, Payload, Reachability, ReachabilityRule, Result, Route, Routed,
-    UndeliverableReason,
+    address::TransportType,
+    limits::NodeLimits,
+    message::{notice::UndeliverableReason, MessageKind},
+    route,
+    trust::{
+        rate::Rate,
+        reachability::{Class, Entrance, Reach, Reachability, ReachabilityRule, Reachable},
+        refusal_log::RefusalLog,
+    },
+    Address, Body, Context, Culprit, Error, Identifier, Message, Node, NodeBuilder, Notice, Origin,
+    Payload, Result, Route, Routed, WorkerHandle, WorkerOptions,
 };
 pub use ockam_actix_transports::{ListenOptions, Listener, TCP};
 pub use ockam_actix_workers::{
     echoer::Echoer,
-    forwarder::{ForwardingOptions, ForwardingService, RemoteForwarder},
-    identity::{access, vault::file::Secret, Identity},
-    portal::{Inlet, Outlet},
+    forwarder::{ForwardingOptions, ForwardingService, RegistrationState, RemoteForwarder},
+    identity::{
+        access,
+        local_identity::LocalIdentity,
+        policy::{Decision, TrustContext},
+        vault::{
+            file::{Secret, VaultFileError},
+            VaultError,
+        },
+        Identity, IdentityError,
+    },
+    portal::{Inlet, Outlet, OutletOptions},
     relay::Relay,
+    secure_channel::{Limits as ChannelLimits, SecureChannelListener},
     Entity, ForwardingAddress, SecureChannel, SecureChannels, TrustEveryonePolicy,
     TrustIdentifierPolicy, TrustMultiIdentifiersPolicy, TrustPolicy, Vault,
 };
 pub use run::{run, start_logger};
-pub use tcp_transport::TcpTransport;
+pub use tcp_transport::{InletOptions, TcpTransport};
+
+/// actix's context, under a name that leaves [`Context`] to the node's.
+pub use actix::Context as ActorContext;
 
 /// Compiles the programs that the readme shows; what it shows in parts is in the examples.
 #[cfg(doctest)]

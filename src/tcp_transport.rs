@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use ockam_actix_runtime::{Address, Context, Error, Node, Origin, Result, Route};
+use ockam_actix_runtime::{Address, Error, Host, Node, Result, Route};
 use ockam_actix_transports::{
     tcp::{listener, TcpDialer},
     ListenOptions, Listener, TCP,
 };
-use ockam_actix_workers::portal::{Inlet, Outlet};
+use ockam_actix_workers::portal::{Inlet, Outlet, OutletOptions};
 
 /// A node's way to other nodes over TCP, and to TCP servers and clients through portals.
 ///
@@ -31,34 +31,20 @@ impl TcpTransport {
     ///
     /// # Errors
     /// None at present; a result, as setting up a transport may fail.
-    pub async fn create(context: &Context) -> Result<Self> {
-        Ok(Self::on(context.node()))
-    }
-
-    /// As [`TcpTransport::create`], for a node that was started by a builder.
-    pub fn on(node: &Node) -> Self {
+    pub async fn create(node: &impl AsRef<Node>) -> Result<Self> {
+        let node = node.as_ref();
         node.add_dialer(TCP.name(), Arc::new(TcpDialer::default()));
-        Self { node: node.clone() }
+        Ok(Self { node: node.clone() })
     }
 
-    /// Listens on `address` (`host:port`) for connections of other nodes.
+    /// Listens for connections of other nodes on `"host:port"`, or with [`ListenOptions`] that say
+    /// what anybody may reach through the listener.
     ///
     /// # Errors
-    /// If the address is invalid, or cannot be bound, for example because another program uses the port.
-    pub async fn listen(&self, address: impl AsRef<str>) -> Result<Listener> {
-        self.listen_with(address, ListenOptions::new()).await
-    }
-
-    /// As [`TcpTransport::listen`], with workers that anybody may reach through the listener.
-    ///
-    /// # Errors
-    /// As [`TcpTransport::listen`].
-    pub async fn listen_with(
-        &self,
-        address: impl AsRef<str>,
-        options: ListenOptions,
-    ) -> Result<Listener> {
-        listener::listen(&self.node, address.as_ref(), options).await
+    /// If the address is invalid, or cannot be bound, for example because another program uses the
+    /// port.
+    pub async fn listen(&self, options: impl Into<ListenOptions>) -> Result<Listener> {
+        listener::listen(&self.node, options.into()).await
     }
 
     /// Connects to the node at `peer` (`host:port`), or finds the connection that exists, and
@@ -68,48 +54,78 @@ impl TcpTransport {
     /// If nobody answers at `peer`, or no node does.
     pub async fn connect(&self, peer: impl AsRef<str>) -> Result<Address> {
         let address = Address::from((TCP, peer.as_ref()));
-        let mut path = self.node.path(&Route::from(address.clone()))?;
-        path.attempted().await.map_err(|why| Error::Usage(why.to_string()))?;
+        let mut first_hop = self.node.first_hop(&Route::from(address.clone()))?;
+        first_hop.attempted().await.map_err(|why| Error::Usage(why.to_string()))?;
         Ok(address)
     }
 
-    /// Starts an outlet: a worker at `address` whose streams connect to `target` (`host:port`).
+    /// Starts an outlet: a worker at `address` whose streams connect to a target, which is
+    /// `"host:port"`, or [`OutletOptions`] that also say for whom.
     ///
     /// # Errors
     /// If the address is invalid or already in use, or the target is not `host:port`.
     pub async fn create_outlet(
         &self,
         address: impl Into<Address>,
-        target: impl Into<String>,
+        options: impl Into<OutletOptions>,
     ) -> Result<Outlet> {
-        Outlet::start(&self.node, address, target)
+        Outlet::start(&self.node, address, options)
     }
 
-    /// As [`TcpTransport::create_outlet`], for streams from the origins that `rule` permits: see
-    /// [`access`](ockam_actix_workers::identity::access) for rules by identity and by policy.
-    ///
-    /// # Errors
-    /// As [`TcpTransport::create_outlet`].
-    pub async fn create_outlet_with_access(
-        &self,
-        address: impl Into<Address>,
-        target: impl Into<String>,
-        rule: impl Fn(&Origin) -> bool + Send + Sync + 'static,
-    ) -> Result<Outlet> {
-        Outlet::start_with_access(&self.node, address, target, rule)
-    }
-
-    /// Starts an inlet: a TCP server on `address` (`host:port`) that tunnels each client along
-    /// `route` to an outlet.
+    /// Starts an inlet: a TCP server that tunnels each client along `route` to an outlet. It listens
+    /// on `"host:port"`, or as [`InletOptions`] say.
     ///
     /// # Errors
     /// If the address cannot be bound, or the route's first hop does not exist.
     pub async fn create_inlet(
         &self,
-        address: impl AsRef<str>,
+        options: impl Into<InletOptions>,
         route: impl Into<Route>,
     ) -> Result<Inlet> {
-        let listener = listener::bind(address.as_ref()).await?;
+        let listener = match options.into().0 {
+            Listen::On(address) => listener::bind(&address).await?,
+            Listen::With(listener) => listener,
+        };
         Inlet::start(&self.node, listener, route)
+    }
+}
+
+/// Where an inlet listens. An address alone (`host:port`) is one, too.
+///
+/// ```no_run
+/// # async fn example(tcp: ockam::TcpTransport) -> ockam::Result<()> {
+/// use ockam::{route, InletOptions};
+///
+/// // A socket that was opened before privileges were dropped.
+/// let listener = std::net::TcpListener::bind("127.0.0.1:80")?;
+/// tcp.create_inlet(InletOptions::with(listener), route!["outlet"]).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct InletOptions(Listen);
+
+#[derive(Debug)]
+enum Listen {
+    On(String),
+    With(std::net::TcpListener),
+}
+
+impl InletOptions {
+    /// On `address` (`host:port`).
+    pub fn on(address: impl Into<String>) -> Self {
+        Self(Listen::On(address.into()))
+    }
+
+    /// With a socket that listens already.
+    pub fn with(listener: std::net::TcpListener) -> Self {
+        Self(Listen::With(listener))
+    }
+}
+
+impl<T: Into<String>> From<T> for InletOptions {
+    fn from(address: T) -> Self {
+        Self::on(address)
     }
 }

@@ -14,7 +14,7 @@ use ockam::{
 use ockam_actix_runtime::{
     message::undelivered::Undelivered,
     node::entry::{Deliver, Description, Entry},
-    Class,
+    Class, Host,
 };
 use tokio::{sync::watch, time::timeout};
 
@@ -46,7 +46,7 @@ impl Deliver for Keeper {
 
 async fn node() -> Node {
     let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
-    TcpTransport::on(&node);
+    TcpTransport::create(&node).await.unwrap();
     node
 }
 
@@ -64,8 +64,8 @@ fn small_messages_do_not_keep_what_was_read_with_them() {
         let (receiver, sender) = (node().await, node().await);
         let description = Description::new("keeper", Class::User);
         let _registered = receiver.register_delivery(description, keeper).unwrap();
-        let options = ListenOptions::new().expose("keeper");
-        let listener = TcpTransport::on(&receiver).listen_with("127.0.0.1:0", options).await;
+        let options = ListenOptions::on("127.0.0.1:0").expose("keeper");
+        let listener = TcpTransport::create(&receiver).await.unwrap().listen(options).await;
         let address = listener.unwrap().address().to_string();
         let way = route![(TCP, address), "keeper"];
         let before = resident_bytes();

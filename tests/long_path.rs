@@ -120,7 +120,12 @@ impl Path {
         let link = Link::new(here.node(), there.node(), options).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let target = listener.local_addr().unwrap().to_string();
-        TcpTransport::on(there.node()).create_outlet("outlet", target).await.unwrap();
+        TcpTransport::create(there.node())
+            .await
+            .unwrap()
+            .create_outlet("outlet", target)
+            .await
+            .unwrap();
         entity(&there).create_secure_channel_listener("listener", TrustEveryonePolicy).unwrap();
         let to_listener = route![link.address(), "listener"];
         let channel =
@@ -128,7 +133,7 @@ impl Path {
         channel.established().await.unwrap();
         let spy = Spy::default();
         let way = way(&here, &there, &spy, spied_at, Address::from(&channel));
-        let tcp = TcpTransport::on(here.node());
+        let tcp = TcpTransport::create(here.node()).await.unwrap();
         let inlet = tcp.create_inlet("127.0.0.1:0", way).await.unwrap().address();
         let client = TcpStream::connect(inlet).await.unwrap();
         let (target, _) = timeout(DEADLINE, listener.accept()).await.unwrap().unwrap();

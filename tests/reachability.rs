@@ -18,8 +18,8 @@ use std::{
 
 use ockam::{
     access, route, Address, Entity, Error, ForwardingOptions, ForwardingService, ListenOptions,
-    Message, Node, NodeBuilder, RemoteForwarder, Route, SecureChannel, SecureChannels,
-    TcpTransport, TrustEveryonePolicy, UndeliverableReason, Vault, TCP,
+    Message, Node, NodeBuilder, OutletOptions, RemoteForwarder, Route, SecureChannel,
+    SecureChannels, TcpTransport, TrustEveryonePolicy, UndeliverableReason, Vault, TCP,
 };
 use ockam_actix_runtime::{
     message::undelivered::Undelivered,
@@ -28,7 +28,7 @@ use ockam_actix_runtime::{
         entry::{Deliver, Description, Entry},
     },
     trust::reachability::{Entrance, Reach},
-    Class, Context,
+    Class, Context, Host,
 };
 
 const SERVICE: &str = "secure_channel_listener_service";
@@ -76,7 +76,7 @@ impl Target {
 
 async fn node() -> Node {
     let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
-    TcpTransport::on(&node);
+    TcpTransport::create(&node).await.unwrap();
     node
 }
 
@@ -87,10 +87,12 @@ fn entity(node: &Node) -> Entity {
 impl Subject {
     async fn new(name: &'static str) -> Self {
         let (node, target) = (node().await, Target::start());
-        let tcp = TcpTransport::on(&node);
+        let tcp = TcpTransport::create(&node).await.unwrap();
         tcp.create_outlet("outlet", &target.address).await.unwrap();
         let nobody = access::from_identities([]);
-        tcp.create_outlet_with_access("narrowed", &target.address, nobody).await.unwrap();
+        tcp.create_outlet("narrowed", OutletOptions::to(&target.address).access(nobody))
+            .await
+            .unwrap();
         let probes = [
             ("internal", Class::Internal),
             ("service", Class::Service),
@@ -107,8 +109,9 @@ impl Subject {
     }
 
     async fn listen(&mut self, address: &str) -> Address {
-        let options = ListenOptions::new().expose("exposed");
-        let listener = TcpTransport::on(&self.node).listen_with(address, options).await.unwrap();
+        let options = ListenOptions::on(address).expose("exposed");
+        let listener =
+            TcpTransport::create(&self.node).await.unwrap().listen(options).await.unwrap();
         let bound = listener.address();
         let dialled = Address::from((TCP, format!("127.0.0.1:{}", bound.port())));
         let entrance = Entrance::Listener(bound.to_string());
@@ -169,7 +172,12 @@ impl Subject {
 
     /// Tries to get a stream to the target; the connections that it has had when that is decided.
     async fn connect(&self, from: &Node, way: Route, expected: usize) -> usize {
-        let inlet = TcpTransport::on(from).create_inlet("127.0.0.1:0", way).await.unwrap();
+        let inlet = TcpTransport::create(&from)
+            .await
+            .unwrap()
+            .create_inlet("127.0.0.1:0", way)
+            .await
+            .unwrap();
         let address = inlet.address();
         let accepted = self.target.accepted.clone();
         let tried = move || {
@@ -217,10 +225,16 @@ fn what_is_listed_is_what_is_delivered_in_the_guides_four_set_ups() {
             let at = outlet.listen(address).await;
             outlet.compare().await;
             let server = node().await;
-            let listener = TcpTransport::on(&server).listen("127.0.0.1:0").await.unwrap();
+            let listener =
+                TcpTransport::create(&server).await.unwrap().listen("127.0.0.1:0").await.unwrap();
             let dialled = Address::from((TCP, listener.address().to_string()));
             let mut inlet = Subject::new("02: inlet").await;
-            TcpTransport::on(&inlet.node).connect(listener.address().to_string()).await.unwrap();
+            TcpTransport::create(&inlet.node)
+                .await
+                .unwrap()
+                .connect(listener.address().to_string())
+                .await
+                .unwrap();
             wait_for_connection(&server).await;
             inlet.connected_to(&dialled, &server, accepted(&server));
             inlet.compare().await;
@@ -241,11 +255,12 @@ fn what_is_listed_is_what_is_delivered_in_the_guides_four_set_ups() {
 
         let hub = node().await;
         ForwardingService::start(&hub, ForwardingOptions::new()).unwrap();
-        let listener = TcpTransport::on(&hub).listen("127.0.0.1:0").await.unwrap();
+        let listener =
+            TcpTransport::create(&hub).await.unwrap().listen("127.0.0.1:0").await.unwrap();
         let at = Address::from((TCP, listener.address().to_string()));
         let mut outlet = Subject::new("04: outlet").await;
         entity(&outlet.node).create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
-        let forwarder = RemoteForwarder::create_on(&outlet.node, &at, SERVICE).await.unwrap();
+        let forwarder = RemoteForwarder::create(&outlet.node, &at, SERVICE).await.unwrap();
         outlet.connected_to(&at, &hub, accepted(&hub));
         let mut inlet = Subject::new("04: inlet").await;
         let way = route![&at, forwarder.remote_address()];

@@ -99,7 +99,10 @@ fn no_secret_is_in_the_log_at_the_level_of_traces() {
         let client = NodeBuilder::new().arbiters(1).start().await.unwrap();
         let mut web = Entity::open(&server, &vault, "web").unwrap();
         let mut laptop = Entity::open(&client, &with_passphrase, "laptop").unwrap();
-        let (tcp, client_tcp) = (TcpTransport::on(&server), TcpTransport::on(&client));
+        let (tcp, client_tcp) = (
+            TcpTransport::create(&server).await.unwrap(),
+            TcpTransport::create(&client).await.unwrap(),
+        );
         tcp.create_outlet("outlet", echo_server::start()).await.unwrap();
         let trusted = TrustIdentifierPolicy::new(laptop.identifier());
         web.create_secure_channel_listener(SERVICE, trusted).unwrap();

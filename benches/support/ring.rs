@@ -9,7 +9,10 @@ use std::{
 };
 
 use actix::{Actor, Context, Handler};
-use ockam::{route, Address, Body, Message, Node, NodeBuilder, Payload, Route, Routed};
+use ockam::{
+    route, Address, Body, Message, Node, NodeBuilder, Payload, Route, Routed, WorkerOptions,
+};
+use ockam_actix_runtime::Host;
 
 const UNDER_WAY: u64 = 64;
 
@@ -101,5 +104,5 @@ where
     A: Actor<Context = Context<A>> + Handler<Routed<M>> + Send,
     M: Body,
 {
-    node.start_worker_on(arbiter, name, worker).expect("the name is free");
+    node.start_worker(WorkerOptions::at(name).arbiter(arbiter), worker).expect("the name is free");
 }

@@ -49,8 +49,8 @@ async fn inlet_and_outlet(ctx: &Context, target: &str) -> Result<()> {
 async fn plain_outlet(ctx: &Context, target: &str) -> Result<()> {
     let tcp = TcpTransport::create(ctx).await?;
     tcp.create_outlet("outlet", target).await?;
-    let options = ListenOptions::new().expose("outlet");
-    Ok(ready(tcp.listen_with(ANY_PORT, options).await?.address())?)
+    let options = ListenOptions::on(ANY_PORT).expose("outlet");
+    Ok(ready(tcp.listen(options).await?.address())?)
 }
 
 /// Step 03: an outlet to `target` behind a secure channel listener. Ready with the node's

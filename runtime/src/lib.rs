@@ -12,11 +12,13 @@
 //! | [`node`] | the function that every message passes, the routing table, the end of a node |
 //! | [`worker`] | how actors become workers: inboxes, what handlers get, contexts, restarts |
 //! | [`socket`] | connecting, reading and writing with few system calls |
+//! | [`host`] | what a node does for the transports and workers that are built on it |
 //! | [`error`], [`limits`] | what goes wrong, by whose fault; every limit with its reason |
 
 pub mod address;
 pub mod edge;
 pub mod error;
+pub mod host;
 pub mod limits;
 pub mod lock;
 pub mod message;
@@ -28,6 +30,8 @@ pub mod worker;
 pub use address::{identifier::Identifier, route::Route, Address, TransportType};
 pub use edge::budget::{Budget, Permit};
 pub use error::{Culprit, Error, Result};
+pub use host::Host;
+pub use limits::NodeLimits;
 pub use message::{
     body::Body,
     notice::{Notice, UndeliverableReason},
@@ -39,4 +43,8 @@ pub use trust::{
     origin::Origin,
     reachability::{Class, Reachability, ReachabilityRule},
 };
-pub use worker::{context::Context, routed::Routed};
+pub use worker::{
+    context::Context,
+    routed::Routed,
+    start::{WorkerHandle, WorkerOptions},
+};

@@ -6,6 +6,53 @@ use std::time::Duration;
 
 use crate::trust::rate::Rate;
 
+/// What a site decides about a node, for [`NodeBuilder::limits`](crate::NodeBuilder::limits); the
+/// defaults suit a machine of 512 MiB and up.
+///
+/// ```
+/// use std::time::Duration;
+/// use ockam_actix_runtime::{NodeBuilder, NodeLimits};
+///
+/// let limits = NodeLimits { ask_timeout: Duration::from_secs(5), ..NodeLimits::default() };
+/// let builder = NodeBuilder::new().limits(limits);
+/// # let _ = builder;
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeLimits {
+    /// How long [`Node::ask`](crate::Node::ask) waits for an answer: 30 s.
+    pub ask_timeout: Duration,
+    /// How long a node that stops lets open streams finish: 3 s.
+    pub drain_timeout: Duration,
+    /// Bytes that one connection may have in the node by permit before its socket is no longer read:
+    /// 1 MiB.
+    pub ingress_bytes: usize,
+    /// Connections that one listener serves at a time: 16,384.
+    pub connections: usize,
+    /// Of those, the connections from one source address: 4,096, so that three others are needed to
+    /// keep everybody out. That is more than the nodes of a site behind one address.
+    pub connections_per_source: usize,
+    /// Streams that are open at a time: 32,768.
+    pub streams: u64,
+    /// Bytes that all streams together may hold for applications that do not read, beyond the
+    /// smallest window of each: 32 MiB, which is half of what a node with stalled readers takes in
+    /// all.
+    pub stream_bytes: u64,
+}
+
+impl Default for NodeLimits {
+    fn default() -> Self {
+        Self {
+            ask_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(3),
+            ingress_bytes: 1024 * 1024,
+            connections: 16_384,
+            connections_per_source: 4_096,
+            streams: 32_768,
+            stream_bytes: 32 * 1024 * 1024,
+        }
+    }
+}
+
 /// Bytes of one address. Room for `tcp#` and the longest DNS name with a port.
 pub const MAX_ADDRESS_BYTES: usize = 272;
 
@@ -27,9 +74,6 @@ pub const MAX_PAYLOAD_BYTES: usize = 62 * 1024;
 /// queue, by permit. What came from outside has a permit of its connection, see below.
 pub const EDGE_BUDGET_BYTES: usize = 1024 * 1024;
 
-/// Bytes that one connection may have in a node by permit before its socket is no longer read.
-pub const INGRESS_BUDGET_BYTES: usize = 1024 * 1024;
-
 /// What a message counts of a budget beside its payload: about what its envelope, its routes and the room around the payload take.
 pub const MESSAGE_OVERHEAD_BYTES: usize = 512;
 
@@ -39,12 +83,6 @@ pub const HEADROOM_BYTES: usize = 320;
 
 /// Room behind the payload for the authentication tag of a secure channel.
 pub const TAILROOM_BYTES: usize = 32;
-
-/// How long `Context::ask` and a `Context::receive` with a deadline wait by default.
-pub const ASK_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How long a node that stops lets open streams finish.
-pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long a node that has opened its first listener waits before it logs what is reached from
 /// outside: programs start the rest within that time.

@@ -38,7 +38,7 @@ use crate::{
     address::Address,
     edge::first_hop::FirstHop,
     error::{Error, Result},
-    limits::{ANNOUNCE_AFTER, DRAIN_TIMEOUT},
+    limits::{NodeLimits, ANNOUNCE_AFTER},
     lock::{Lock, SharedLock},
     trust::{
         origin::HubGrants,
@@ -75,6 +75,7 @@ pub struct Node {
 /// What all clones of a [`Node`] share.
 struct Shared {
     id: u64,
+    limits: NodeLimits,
     directory: Arc<Directory>,
     arbiters: Vec<Arbiter>,
     next_arbiter: AtomicUsize,
@@ -165,7 +166,7 @@ impl Shared {
 
 impl Node {
     /// Starts a node with `arbiters` threads inside the current actix `System`.
-    pub(crate) async fn start(arbiters: usize) -> Result<Self> {
+    pub(crate) async fn start(arbiters: usize, limits: NodeLimits) -> Result<Self> {
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let threads = start_threads(arbiters)?;
         for (index, thread) in threads.iter().enumerate() {
@@ -173,6 +174,7 @@ impl Node {
         }
         let shared = Arc::new_cyclic(|shared: &Weak<Shared>| Shared {
             id,
+            limits,
             directory: Arc::default(),
             arbiters: threads.into_iter().map(|thread| Arbiter::new(thread, shared)).collect(),
             next_arbiter: AtomicUsize::new(0),
@@ -184,44 +186,49 @@ impl Node {
         Ok(Self { shared: shared.clone(), _hold: Some(Arc::new(Hold(shared))) })
     }
 
-    /// A reference for what lives inside the node: it does not keep the node running.
+    /// See [`Host::unheld`](crate::host::Host::unheld).
     #[must_use]
-    pub fn unheld(&self) -> Self {
+    pub(crate) fn unheld(&self) -> Self {
         Self { shared: self.shared.clone(), _hold: None }
     }
 
     // ----- arbiters --------------------------------------------------------------------------
+
+    /// What the site has decided about the node.
+    pub fn limits(&self) -> &NodeLimits {
+        &self.shared.limits
+    }
 
     /// How many arbiters the node owns.
     pub fn arbiter_count(&self) -> usize {
         self.shared.arbiters.len()
     }
 
-    /// The arbiter that this thread is, if it is one of this node's.
-    pub fn current_arbiter(&self) -> Option<usize> {
+    /// See [`Host::current_arbiter`](crate::host::Host::current_arbiter).
+    pub(crate) fn current_arbiter(&self) -> Option<usize> {
         CURRENT.get().and_then(|(id, index)| (id == self.shared.id).then_some(index))
     }
 
-    /// The next arbiter in turn, for a new connection or a worker that belongs nowhere yet.
-    pub fn next_arbiter(&self) -> usize {
+    /// See [`Host::next_arbiter`](crate::host::Host::next_arbiter).
+    pub(crate) fn next_arbiter(&self) -> usize {
         self.shared.next_arbiter.fetch_add(1, Ordering::Relaxed) % self.arbiter_count()
     }
 
-    /// Where the actors of a path belong: on the arbiter of its first hop, else here, else anywhere.
-    pub fn arbiter_for(&self, path: &FirstHop) -> usize {
-        path.arbiter.or_else(|| self.current_arbiter()).unwrap_or_else(|| self.next_arbiter())
+    /// See [`Host::arbiter_for`](crate::host::Host::arbiter_for).
+    pub(crate) fn arbiter_for(&self, first_hop: &FirstHop) -> usize {
+        first_hop.arbiter.or_else(|| self.current_arbiter()).unwrap_or_else(|| self.next_arbiter())
     }
 
-    /// Runs `task` on an arbiter. It ends when the node stops.
-    pub fn spawn_on<F>(&self, arbiter: usize, task: F)
+    /// See [`Host::spawn_on`](crate::host::Host::spawn_on).
+    pub(crate) fn spawn_on<F>(&self, arbiter: usize, task: F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
         self.shared.arbiters[arbiter % self.arbiter_count()].handle.spawn(task);
     }
 
-    /// Starts an internal actor on an arbiter.
-    pub fn start_on<A, F>(&self, arbiter: usize, make: F) -> Addr<A>
+    /// See [`Host::start_on`](crate::host::Host::start_on).
+    pub(crate) fn start_on<A, F>(&self, arbiter: usize, make: F) -> Addr<A>
     where
         A: Actor<Context = ActorContext<A>>,
         F: FnOnce(&mut ActorContext<A>) -> A + Send + 'static,
@@ -236,32 +243,31 @@ impl Node {
 
     // ----- what transports and services share --------------------------------------------------
 
-    /// Makes `dialer` responsible for addresses that start with `transport#`.
-    pub fn add_dialer(&self, transport: &str, dialer: Arc<dyn Dialer>) {
+    /// See [`Host::add_dialer`](crate::host::Host::add_dialer).
+    pub(crate) fn add_dialer(&self, transport: &str, dialer: Arc<dyn Dialer>) {
         let mut dialers = self.shared.dialers.write();
         dialers.entry(transport.to_owned()).or_insert(dialer);
     }
 
-    /// The workers that the peer that was dialled at `dialled` may deliver to.
-    pub fn hub_grants(&self, dialled: &Address) -> Arc<HubGrants> {
+    /// See [`Host::hub_grants`](crate::host::Host::hub_grants).
+    pub(crate) fn hub_grants(&self, dialled: &Address) -> Arc<HubGrants> {
         self.shared.doors.hub_grants(dialled)
     }
 
-    /// Drops what [`Node::hub_grants`] keeps for an address that nobody uses again.
-    pub fn forget_hub_grants(&self, dialled: &Address) {
+    /// See [`Host::forget_hub_grants`](crate::host::Host::forget_hub_grants).
+    pub(crate) fn forget_hub_grants(&self, dialled: &Address) {
         self.shared.doors.forget(dialled);
     }
 
-    /// The node's one value of a type, made on first use: what a crate on top keeps for each node.
-    pub fn extension<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+    /// See [`Host::extension`](crate::host::Host::extension).
+    pub(crate) fn extension<T: Send + Sync + 'static>(&self, make: impl FnOnce() -> T) -> Arc<T> {
         let mut all = self.shared.extensions.lock();
-        let made = all.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(T::default()));
-        // Each value stands under its own type.
-        made.clone().downcast::<T>().unwrap_or_default()
+        let value = all.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(make()));
+        value.clone().downcast::<T>().expect("each value is kept under its own type")
     }
 
-    /// Notes that connections of other nodes are accepted.
-    pub fn add_listener(&self, listening: Listening) {
+    /// See [`Host::add_listener`](crate::host::Host::add_listener).
+    pub(crate) fn add_listener(&self, listening: Listening) {
         self.shared.doors.add_listener(listening);
         self.announce();
     }
@@ -295,9 +301,8 @@ impl Node {
         });
     }
 
-    /// Whether the node has a secure channel listener, so that its named workers are reached
-    /// through that alone.
-    pub fn is_guarded(&self) -> bool {
+    /// See [`Host::is_guarded`](crate::host::Host::is_guarded).
+    pub(crate) fn is_guarded(&self) -> bool {
         self.shared.directory.has_channel_listener()
     }
 
@@ -308,11 +313,8 @@ impl Node {
 
     // ----- workers -----------------------------------------------------------------------------
 
-    /// Registers a sink; the registration that is returned keeps the address.
-    ///
-    /// # Errors
-    /// If the address is invalid or already in use, or the node is stopped.
-    pub fn register_delivery(
+    /// See [`Host::register_delivery`](crate::host::Host::register_delivery).
+    pub(crate) fn register_delivery(
         &self,
         description: Description,
         sink: impl Deliver + 'static,
@@ -368,13 +370,13 @@ impl Node {
 
     // ----- the end -----------------------------------------------------------------------------
 
-    /// Marks something that a stopping node lets finish, until the guard is dropped.
-    pub fn busy(&self) -> Busy {
+    /// See [`Host::busy`](crate::host::Host::busy).
+    pub(crate) fn busy(&self) -> Busy {
         self.shared.shutdown.busy()
     }
 
-    /// Waits until the node begins to stop: listeners and inlets accept nothing from then on.
-    pub async fn stopping(&self) {
+    /// See [`Host::stopping`](crate::host::Host::stopping).
+    pub(crate) async fn stopping(&self) {
         self.shared.shutdown.wait_for(Stage::Draining).await;
     }
 
@@ -397,8 +399,9 @@ impl Node {
         }
         shutdown.enter(Stage::Draining);
         if !shutdown.drained_within(SHORT_DRAIN).await {
-            log::info!("stopping: what is still open has {DRAIN_TIMEOUT:?} to end");
-            if !shutdown.drained_within(DRAIN_TIMEOUT).await {
+            let limit = self.limits().drain_timeout;
+            log::info!("stopping: what is still open has {limit:?} to end");
+            if !shutdown.drained_within(limit).await {
                 log::info!("{} streams were still open and are reset", shutdown.busy_count());
             }
         }

@@ -1,6 +1,6 @@
 //! Workers: how an actor gets messages, and what its handlers see.
 //!
-//! * `start`: how an actor becomes a worker.
+//! * [`start`]: how an actor becomes a worker.
 //! * `inbox`: where messages wait for an actor that the node started.
 //! * [`mailbox`]: how they reach an actor that was started elsewhere, and how registrations do.
 //! * [`routed`]: a message at its worker.
@@ -12,5 +12,5 @@ mod inbox;
 pub mod mailbox;
 mod recipient;
 pub mod routed;
-mod start;
+pub mod start;
 pub mod supervision;

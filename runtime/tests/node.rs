@@ -11,7 +11,8 @@ use actix::{
 };
 use ockam_actix_runtime::{
     limits::MAX_PAYLOAD_BYTES, node::entry::Description, route, worker::mailbox::Registered,
-    Address, Class, Context, Error, NodeBuilder, Payload, Routed, UndeliverableReason,
+    Address, Class, Context, Error, Host, NodeBuilder, Payload, Routed, UndeliverableReason,
+    WorkerOptions,
 };
 use tokio::sync::oneshot;
 
@@ -135,8 +136,12 @@ impl Handler<Routed<u64>> for Releaser {
 async fn ask_a_waiter(context: &Context, stops: bool) -> Vec<Result<u64, Error>> {
     let (release, released) = oneshot::channel();
     let node = context.node();
-    node.start_worker_on(0, "waiter", Waiter { released: Some(released), stops }).unwrap();
-    node.start_worker_on(0, "releaser", Releaser(Some(release))).unwrap();
+    node.start_worker(
+        WorkerOptions::at("waiter").arbiter(0),
+        Waiter { released: Some(released), stops },
+    )
+    .unwrap();
+    node.start_worker(WorkerOptions::at("releaser").arbiter(0), Releaser(Some(release))).unwrap();
     assert_eq!(context.ask::<u64, u64>(route!["waiter"], 0).await.unwrap(), 0);
     let questions = (1..=3).map(|number| context.ask::<u64, u64>(route!["waiter"], number));
     let release = context.send(route!["releaser"], 0_u64);

@@ -8,6 +8,7 @@ mod picture;
 mod tap;
 mod web;
 
+use ockam_actix_runtime::Host;
 use std::{
     io::Read,
     time::{Duration, Instant},
@@ -51,7 +52,7 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     // The hub: a node that neither end trusts.
     let hub = NodeBuilder::new().arbiters(1).start().await?;
     ForwardingService::start(&hub, ForwardingOptions::new())?;
-    let hub_address = TcpTransport::on(&hub).listen("127.0.0.1:0").await?.address();
+    let hub_address = TcpTransport::create(&hub).await?.listen("127.0.0.1:0").await?.address();
 
     // The outlet node: private, it listens nowhere.
     let outlet_tap = Tap::start(hub_address).await?;

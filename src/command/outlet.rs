@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use clap::{ArgGroup, Args};
 use ockam::{
-    access, route, Context, Entity, Identifier, ListenOptions, RemoteForwarder, Result, Route,
-    SecureChannels, TcpTransport, TrustEveryonePolicy, TrustIdentifierPolicy, TrustPolicy, TCP,
+    access, route, Context, Entity, Identifier, ListenOptions, OutletOptions, RemoteForwarder,
+    Result, Route, SecureChannels, TcpTransport, TrustEveryonePolicy, TrustIdentifierPolicy,
+    TrustPolicy, TCP,
 };
 
 use crate::command::{identity_args::Who, CHANNEL_LISTENER, OUTLET};
@@ -64,10 +65,9 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
 /// The way to an outlet that everybody reaches.
 async fn listen_plain(tcp: &TcpTransport, arguments: &Arguments) -> Result<String> {
     tcp.create_outlet(OUTLET, &arguments.to).await?;
-    let options = ListenOptions::new().expose(OUTLET);
     // clap requires it with --plain.
     let address = arguments.listen.as_deref().ok_or("--plain is for --listen")?;
-    let listener = tcp.listen_with(address, options).await?;
+    let listener = tcp.listen(ListenOptions::on(address).expose(OUTLET)).await?;
     Ok(format!("tcp#{} => {OUTLET}", listener.address()))
 }
 
@@ -102,7 +102,7 @@ async fn create_outlet(tcp: &TcpTransport, arguments: &Arguments) -> Result<()> 
         [] => tcp.create_outlet(OUTLET, &arguments.to).await?,
         trusted => {
             let rule = access::from_identities(trusted.iter().copied());
-            tcp.create_outlet_with_access(OUTLET, &arguments.to, rule).await?
+            tcp.create_outlet(OUTLET, OutletOptions::to(&arguments.to).access(rule)).await?
         }
     };
     Ok(())

@@ -34,12 +34,12 @@ fn carries(way: fn(&str) -> Route) {
             let target = Target::start();
             let there = NodeBuilder::new().arbiters(arbiters).start().await.unwrap();
             there.start_worker("hop", Hop).unwrap();
-            let tcp = TcpTransport::on(&there);
+            let tcp = TcpTransport::create(&there).await.unwrap();
             tcp.create_outlet("outlet", target.address()).await.unwrap();
             let address = tcp.listen("127.0.0.1:0").await.unwrap().address().to_string();
 
             let here = NodeBuilder::new().arbiters(arbiters).start().await.unwrap();
-            let tcp = TcpTransport::on(&here);
+            let tcp = TcpTransport::create(&here).await.unwrap();
             here.start_worker("hop", Hop).unwrap();
             Relay::start(&here, "relay", (TCP, &address)).unwrap();
             let inlet = tcp.create_inlet("127.0.0.1:0", way(&address)).await.unwrap().address();
@@ -76,7 +76,7 @@ fn a_stream_passes_a_forwarder_of_the_hub_that_the_inlet_is_on() {
         let target = Target::start();
         let hub = NodeBuilder::new().start().await.unwrap();
         ForwardingService::start(&hub, ForwardingOptions::new()).unwrap();
-        let tcp = TcpTransport::on(&hub);
+        let tcp = TcpTransport::create(&hub).await.unwrap();
         let address = tcp.listen("127.0.0.1:0").await.unwrap().address().to_string();
         let private = NodeBuilder::new().start_with_context().await.unwrap();
         let outlet = TcpTransport::create(&private).await.unwrap();

@@ -49,7 +49,12 @@ async fn gets_nowhere(node: &Node, route: Route, because: UndeliverableReason) {
         Err(Error::Undeliverable(notice)) => assert_eq!(notice.reason, because, "{route}"),
         other => panic!("{route}: expected a notice, got {other:?}"),
     }
-    let inlet = TcpTransport::on(node).create_inlet("127.0.0.1:0", route.clone()).await.unwrap();
+    let inlet = TcpTransport::create(node)
+        .await
+        .unwrap()
+        .create_inlet("127.0.0.1:0", route.clone())
+        .await
+        .unwrap();
     let ended = clients_end(inlet.address()).await;
     assert_eq!(ended, Ended::Reset { after: 0 }, "{route}");
 }
@@ -67,7 +72,7 @@ fn in_step_03_the_outlet_is_not_reached_over_plain_tcp() {
         let outlet = listening_outlet("03-outlet", &target.address(), 2);
         with_nodes(async {
             let node = node().await;
-            TcpTransport::on(&node);
+            TcpTransport::create(&node).await.unwrap();
             gets_nowhere(
                 &node,
                 route![(TCP, "127.0.0.1:4000"), "outlet"],
@@ -91,7 +96,8 @@ fn in_step_04_the_hub_does_not_reach_the_outlet() {
     with_nodes(async {
         let hub = node().await;
         ForwardingService::start(&hub, ForwardingOptions::new()).unwrap();
-        let listener = TcpTransport::on(&hub).listen("127.0.0.1:0").await.unwrap();
+        let listener =
+            TcpTransport::create(&hub).await.unwrap().listen("127.0.0.1:0").await.unwrap();
         let own: Vec<Address> = addresses(&hub, Class::Reply);
         let mut command = example("04-outlet");
         command.arg(target.address()).env("OCKAM_HUB", listener.address().to_string());
@@ -118,7 +124,12 @@ fn in_step_04_the_hub_does_not_reach_the_outlet() {
         let way = route![&connections[0], "secure_channel_listener_service"];
         let channel = entity.create_secure_channel(way, TrustEveryonePolicy).unwrap();
         let route = route![channel, "outlet"];
-        let inlet = TcpTransport::on(&hub).create_inlet("127.0.0.1:0", route).await.unwrap();
+        let inlet = TcpTransport::create(&hub)
+            .await
+            .unwrap()
+            .create_inlet("127.0.0.1:0", route)
+            .await
+            .unwrap();
         assert_eq!(clients_end(inlet.address()).await, Ended::Whole);
         assert_eq!(target.accepted(), 1);
         hub.stop().await;

@@ -11,9 +11,9 @@
 //! A transport brings a [`Carrier`](carrier::Carrier), a [`Connector`](dialled::Connector) that makes
 //! one for a peer, and a listener that accepts them; [`tcp`](crate::tcp) shows how.
 
-pub(crate) mod accepted;
+pub mod accepted;
 pub mod carrier;
-pub(crate) mod connection_limits;
+pub mod connection_limits;
 pub mod dialled;
 mod queue;
 mod session;

@@ -52,13 +52,6 @@ pub const SHARED_FRAME_BYTES: usize = 16 * 1024;
 /// Frames that one vectored write takes; the kernel's own limit is 1,024 slices.
 pub const MAX_WRITE_SLICES: usize = 64;
 
-/// Connections that one listener serves at a time.
-pub const MAX_CONNECTIONS: usize = 16_384;
-
-/// Connections that one listener serves at a time of one source address: a quarter of all, so that
-/// three others are needed to keep everybody out; more than the nodes of a site behind one address.
-pub const MAX_CONNECTIONS_PER_SOURCE: usize = MAX_CONNECTIONS / 4;
-
 /// Connections that one listener accepts of one source address: all that it may have at once, as
 /// after a restart of this node, and then so many a second, which cost some hundredths of a core.
 pub const CONNECTION_RATE: Rate = Rate { burst: 4_096, per_second: 500 };

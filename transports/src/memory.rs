@@ -17,7 +17,7 @@ use ockam_actix_runtime::{
     node::{directory::Registration, entry::Description},
     trust::origin::{Door, Ingress},
     worker::mailbox::Registered,
-    Address, Class, Message, Node, Origin, Payload, Permit, Result, Routed, TransportType,
+    Address, Class, Host, Message, Node, Origin, Payload, Permit, Result, Routed, TransportType,
     UndeliverableReason,
 };
 use tokio::{

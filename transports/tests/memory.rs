@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use actix::{Actor, Context as ActorContext, Handler};
-use ockam_actix_runtime::{route, Context, Error, NodeBuilder, Routed, UndeliverableReason};
+use ockam_actix_runtime::{route, Context, Error, Host, NodeBuilder, Routed, UndeliverableReason};
 use ockam_actix_transports::memory::{Link, LinkOptions};
 
 /// How long an answer may take.
@@ -96,7 +96,7 @@ fn a_cut_bounces_messages_until_it_is_mended() {
     run(|arbiters| async move {
         let (near, _far, link) = linked(arbiters, LinkOptions::default()).await;
         let way = route![link.address(), "echo"];
-        let mut path = near.node().path(&way).unwrap();
+        let mut path = near.node().first_hop(&way).unwrap();
         link.cut();
         path.lost(0).await;
         let error = near.ask::<_, u32>(&way, 1_u32).await.unwrap_err();

@@ -6,8 +6,9 @@
 //! * A panic would end it and free its address; there is nothing in it that could.
 
 use actix::{Actor, Context, Handler};
+use ockam_actix_runtime::WorkerHandle;
 use ockam_actix_runtime::{
-    message::MessageKind, node::routing::NextHop, Address, Node, Payload, Result, Routed,
+    message::MessageKind, node::routing::NextHop, Address, Host, Node, Payload, Result, Routed,
 };
 
 /// Sends every payload back where it came from, byte for byte.
@@ -35,8 +36,9 @@ impl Echoer {
     ///
     /// # Errors
     /// If the address is invalid or already in use.
-    pub fn start(node: &Node, address: impl Into<Address>) -> Result<()> {
-        node.start_worker(address, Self { node: node.clone() })
+    pub fn start(node: &impl AsRef<Node>, address: impl Into<Address>) -> Result<WorkerHandle> {
+        let node = node.as_ref();
+        node.start_worker(address.into(), Self { node: node.unheld() })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use ockam_actix_runtime::{Address, Error, Identifier, Node, Result, Route};
+use ockam_actix_runtime::{Address, Error, Host, Identifier, Node, Result, Route};
 
 use crate::{
     forwarder::address::ForwardingAddress,
@@ -13,7 +13,7 @@ use crate::{
         vault::{Vault, VaultError},
         Identity,
     },
-    secure_channel::{self, Credentials, Limits, SecureChannel},
+    secure_channel::{self, Credentials, Limits, SecureChannel, SecureChannelListener},
 };
 
 /// An identity at work on a node.
@@ -136,7 +136,7 @@ impl Entity {
     }
 
     fn credentials(&self, policy: Arc<dyn TrustPolicy>) -> Credentials {
-        let known = self.node.extension::<KnownIdentities>();
+        let known = self.node.extension(KnownIdentities::default);
         Credentials { local: self.local.clone(), policy: Arc::new(WithHistory::new(policy, known)) }
     }
 }
@@ -152,7 +152,7 @@ pub trait SecureChannels {
         &mut self,
         address: impl Into<Address>,
         policy: impl TrustPolicy,
-    ) -> Result<()>;
+    ) -> Result<SecureChannelListener>;
 
     /// Opens a secure channel to the listener at the end of `route`. It returns at once; the channel establishes itself,
     /// and again whenever it was lost. The peer must be trusted by `policy`, and where the route passes a
@@ -172,7 +172,7 @@ impl SecureChannels for Entity {
         &mut self,
         address: impl Into<Address>,
         policy: impl TrustPolicy,
-    ) -> Result<()> {
+    ) -> Result<SecureChannelListener> {
         let credentials = self.credentials(Arc::new(policy));
         secure_channel::listen(&self.node, address.into(), credentials, self.limits.clone())
     }

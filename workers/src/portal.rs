@@ -27,4 +27,4 @@ pub mod protocol;
 mod target;
 
 pub use inlet::Inlet;
-pub use outlet::Outlet;
+pub use outlet::{Outlet, OutletOptions};

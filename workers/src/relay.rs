@@ -7,8 +7,9 @@
 //!   Streams through it notice as they notice the loss of what lies behind it: by their own questions.
 
 use actix::{Actor, Context, Handler};
+use ockam_actix_runtime::WorkerHandle;
 use ockam_actix_runtime::{
-    message::undelivered::Undelivered, node::routing::NextHop, Address, Error, Message, Node,
+    message::undelivered::Undelivered, node::routing::NextHop, Address, Error, Host, Message, Node,
     Payload, Result, Route, Routed, UndeliverableReason,
 };
 
@@ -43,13 +44,18 @@ impl Relay {
     ///
     /// # Errors
     /// If the address is invalid or already in use, or the route is none.
-    pub fn start(node: &Node, address: impl Into<Address>, route: impl Into<Route>) -> Result<()> {
+    pub fn start(
+        node: &impl AsRef<Node>,
+        address: impl Into<Address>,
+        route: impl Into<Route>,
+    ) -> Result<WorkerHandle> {
         let route = route.into();
         route.validate()?;
         if route.is_empty() {
             return Err(Error::EmptyRoute);
         }
-        node.start_worker(address, Self { node: node.clone(), route })
+        let node = node.as_ref();
+        node.start_worker(address.into(), Self { node: node.unheld(), route })
     }
 }
 

@@ -68,7 +68,7 @@ mod session;
 
 pub use handle::SecureChannel;
 pub use limits::Limits;
-pub use listener::ChannelListeners;
+pub use listener::{ChannelListeners, SecureChannelListener};
 pub use opened::OpenedChannels;
 pub use outbound::CHANNEL_OVERHEAD;
 

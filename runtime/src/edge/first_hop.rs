@@ -22,7 +22,7 @@ pub struct LinkState {
 #[derive(Clone, Debug)]
 pub struct FirstHop {
     /// The address of the first hop.
-    pub first_hop: Address,
+    pub address: Address,
     /// The bytes that may be under way over it.
     pub budget: Budget,
     /// The arbiter on which the first hop lives; its sources belong there too.
@@ -35,7 +35,7 @@ impl FirstHop {
     /// channel only what comes in there. Where a worker of this node sends things on to is known
     /// to it alone, so then it is any message for an address that only the other end was told.
     pub fn answers(&self) -> impl Fn(&Origin) -> bool + Send + Sync + 'static {
-        let link = self.state.as_ref().map(|_| self.first_hop.clone());
+        let link = self.state.as_ref().map(|_| self.address.clone());
         move |origin| link.as_ref().is_none_or(|link| origin.came_through(link))
     }
 

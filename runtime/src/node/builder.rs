@@ -2,6 +2,7 @@
 
 use crate::{
     error::{Error, Result},
+    limits::NodeLimits,
     node::Node,
 };
 
@@ -19,6 +20,7 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct NodeBuilder {
     arbiters: Option<usize>,
+    limits: NodeLimits,
 }
 
 impl NodeBuilder {
@@ -35,6 +37,13 @@ impl NodeBuilder {
         self
     }
 
+    /// Other limits than the defaults.
+    #[must_use]
+    pub fn limits(mut self, limits: NodeLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// Starts the node.
     ///
     /// # Errors
@@ -48,7 +57,7 @@ impl NodeBuilder {
             Some(count) => count,
             None => default_arbiters()?,
         };
-        Node::start(arbiters).await
+        Node::start(arbiters, self.limits).await
     }
 }
 

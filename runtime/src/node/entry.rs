@@ -138,9 +138,9 @@ impl Entry {
     }
 
     /// The entry as the first hop of a source's route.
-    pub fn path(&self) -> FirstHop {
+    pub fn first_hop(&self) -> FirstHop {
         FirstHop {
-            first_hop: self.address.clone(),
+            address: self.address.clone(),
             budget: self.budget.clone(),
             arbiter: self.arbiter,
             state: self.state.clone(),

@@ -16,7 +16,7 @@ use crate::{lock::Lock, node::Node};
 
 /// Makes every actor of `node` whose type has the name `kind` panic; gives how many those are.
 pub fn panic_in(node: &Node, kind: &str) -> usize {
-    let fuses = node.extension::<Fuses>();
+    let fuses = node.extension(Fuses::default);
     let mut all = fuses.0.lock();
     let lit: Vec<_> = all.extract_if(.., |fuse| fuse.kind == kind).collect();
     drop(all);
@@ -48,7 +48,7 @@ where
     let name = name.split('<').next().unwrap_or(name);
     let kind = name.rsplit_once("::").map_or(name, |(_, kind)| kind);
     let (light, lit) = oneshot::channel();
-    let fuses = node.extension::<Fuses>();
+    let fuses = node.extension(Fuses::default);
     let mut all = fuses.0.lock();
     // Now and then, so that ten thousand actors start as quickly as one.
     if all.len() == all.capacity() {

@@ -37,19 +37,15 @@ pub enum NextHop {
 }
 
 impl Node {
-    /// Moves a message to the next address of its onward route; if it cannot be delivered, its
-    /// sender is told. This is the path of everything that comes from outside.
-    pub fn route(&self, message: Message) {
+    /// See [`Host::route`](crate::host::Host::route).
+    pub(crate) fn route(&self, message: Message) {
         if let Err(undelivered) = self.try_route(message, NextHop::Checked) {
             self.bounce(undelivered);
         }
     }
 
-    /// Moves a message to the next address of its onward route.
-    ///
-    /// # Errors
-    /// Gives the message back with the hop that it could not pass and the reason.
-    pub fn try_route(
+    /// See [`Host::try_route`](crate::host::Host::try_route).
+    pub(crate) fn try_route(
         &self,
         mut message: Message,
         next_hop: NextHop,
@@ -92,10 +88,8 @@ impl Node {
         }
     }
 
-    /// Prepares a message that leaves the node: names of workers at the front of its return route
-    /// become unguessable addresses that lead to the same workers, so that answers are let in and
-    /// names stay at home. Every egress calls it.
-    pub fn conceal_names(&self, return_route: &mut Route) {
+    /// See [`Host::conceal_names`](crate::host::Host::conceal_names).
+    pub(crate) fn conceal_names(&self, return_route: &mut Route) {
         let Some(first) = return_route.first() else { return };
         if first.is_random() {
             return;
@@ -123,12 +117,8 @@ impl Node {
         Some(entry.reply.get_or_init(|| made).address.clone())
     }
 
-    /// Gives a worker one more address, and owns it: what comes to either waits in the one inbox, in
-    /// the order in which it came.
-    ///
-    /// # Errors
-    /// As [`Node::register_delivery`].
-    pub fn register_again(
+    /// See [`Host::register_again`](crate::host::Host::register_again).
+    pub(crate) fn register_again(
         &self,
         description: Description,
         worker: &Registration,
@@ -178,10 +168,10 @@ impl Node {
         self.shared.doors.refusals.warn(rule.name(), what);
     }
 
-    /// Tells the sender of a message that it could not be delivered; if there is no way back, the log.
+    /// See [`Host::bounce`](crate::host::Host::bounce).
     // It comes as the error that it was.
     #[allow(clippy::boxed_local)]
-    pub fn bounce(&self, undelivered: Box<Undelivered>) {
+    pub(crate) fn bounce(&self, undelivered: Box<Undelivered>) {
         let Undelivered { message, notice } = *undelivered;
         let Some(reply) = notice.about(message) else {
             log::debug!("dropped a message that nobody waits for: {notice}");
@@ -217,11 +207,8 @@ impl Node {
         Error::Undeliverable(notice)
     }
 
-    /// Sends `body` along `route` from the address `sender`, and waits for room on the first edge.
-    ///
-    /// # Errors
-    /// If the body is too large or has no MessagePack form, or the first hop does not exist.
-    pub async fn send_from<M: Body>(
+    /// See [`Host::send_from`](crate::host::Host::send_from).
+    pub(crate) async fn send_from<M: Body>(
         &self,
         sender: &Address,
         route: impl Into<Route>,
@@ -229,25 +216,22 @@ impl Node {
     ) -> Result<()> {
         let route = route.into();
         let payload = encode(body)?;
-        let path = self.path(&route)?;
-        let permit = path.budget.acquire(payload.len()).await.ok_or(Error::Stopped)?;
+        let first_hop = self.first_hop(&route)?;
+        let permit = first_hop.budget.acquire(payload.len()).await.ok_or(Error::Stopped)?;
         let message = Message::new(route, Route::from(sender.clone()), payload);
         self.send_message(message.with_permit(permit))
     }
 
-    /// What a source needs to know about the first hop of `route`; dials it if nobody has yet.
-    ///
-    /// # Errors
-    /// If the route is none, or its first hop does not exist and cannot be dialled.
-    pub fn path(&self, route: &Route) -> Result<FirstHop> {
+    /// See [`Host::first_hop`](crate::host::Host::first_hop).
+    pub(crate) fn first_hop(&self, route: &Route) -> Result<FirstHop> {
         route.validate()?;
         let first = route.first().ok_or(Error::EmptyRoute)?;
         if let Some(entry) = self.shared.directory.find(first) {
-            return Ok(entry.path());
+            return Ok(entry.first_hop());
         }
         self.dial(first)?;
         let entry = self.shared.directory.find(first);
-        Ok(entry.ok_or_else(|| Error::NoWorker(first.clone()))?.path())
+        Ok(entry.ok_or_else(|| Error::NoWorker(first.clone()))?.first_hop())
     }
 }
 

@@ -11,7 +11,6 @@ use tokio::{
 use crate::{
     address::{route::Route, Address},
     error::{Error, Result},
-    limits::ASK_TIMEOUT,
     lock::Lock,
     message::{
         body::Body,
@@ -26,7 +25,11 @@ use crate::{
         Node,
     },
     trust::reachability::{Class, Reachability},
-    worker::{recipient::Recipient, routed::Routed},
+    worker::{
+        recipient::Recipient,
+        routed::Routed,
+        start::{WorkerHandle, WorkerOptions},
+    },
 };
 
 /// A program's own address on a node, with a mailbox to receive from.
@@ -52,16 +55,16 @@ impl Context {
     ///
     /// # Errors
     /// If the node is stopped.
-    pub fn new(node: &Node) -> Result<Self> {
-        Self::register_at(node, Description::new(Address::random(), Class::Reply))
+    pub fn new(node: &impl AsRef<Node>) -> Result<Self> {
+        Self::register_at(node.as_ref(), Description::new(Address::random(), Class::Reply))
     }
 
     /// A context at an address of the caller's choice, reached as a worker of that name is.
     ///
     /// # Errors
     /// If the address is invalid or already in use.
-    pub fn named(node: &Node, address: impl Into<Address>) -> Result<Self> {
-        Self::register_at(node, Description::new(address, Class::User))
+    pub fn named(node: &impl AsRef<Node>, address: impl Into<Address>) -> Result<Self> {
+        Self::register_at(node.as_ref(), Description::new(address, Class::User))
     }
 
     fn register_at(node: &Node, description: Description) -> Result<Self> {
@@ -121,23 +124,44 @@ impl Context {
         self.node.ask(route, body).await
     }
 
-    /// Starts an actor as the worker at `address`: see [`Node::start_worker`].
+    /// As [`Context::ask`], for at most `limit`.
+    ///
+    /// # Errors
+    /// As [`Node::ask`].
+    pub async fn ask_within<M: Body, R: Body>(
+        &self,
+        route: impl Into<Route>,
+        body: M,
+        limit: Duration,
+    ) -> Result<R> {
+        self.node.ask_within(route, body, limit).await
+    }
+
+    /// Starts an actor as a worker: see [`Node::start_worker`].
     ///
     /// # Errors
     /// If the address is invalid or already in use.
-    pub fn start_worker<A, M>(&self, address: impl Into<Address>, actor: A) -> Result<()>
+    pub fn start_worker<A, M>(
+        &self,
+        options: impl Into<WorkerOptions>,
+        actor: A,
+    ) -> Result<WorkerHandle>
     where
         A: Actor<Context = ActorContext<A>> + Handler<Routed<M>> + Send,
         M: Body,
     {
-        self.node.start_worker(address, actor)
+        self.node.start_worker(options, actor)
     }
 
     /// Gives an actor that already runs an address: see [`Node::register`].
     ///
     /// # Errors
     /// If the address is invalid or already in use.
-    pub fn register<A, M>(&self, address: impl Into<Address>, actor: Addr<A>) -> Result<()>
+    pub fn register<A, M>(
+        &self,
+        address: impl Into<Address>,
+        actor: Addr<A>,
+    ) -> Result<WorkerHandle>
     where
         A: Actor<Context = ActorContext<A>> + Handler<Routed<M>>,
         M: Body,
@@ -196,12 +220,26 @@ impl fmt::Debug for Context {
 }
 
 impl Node {
-    /// Sends `body` along `route` and waits for the answer, for up to 30 seconds.
+    /// Sends `body` along `route` and waits for the answer, for up to
+    /// [`NodeLimits::ask_timeout`](crate::NodeLimits::ask_timeout).
     ///
     /// # Errors
-    /// As [`Context::send`]; if the message could not be delivered somewhere on its way, if nothing
-    /// came in time, or if the answer is not of type `R`.
+    /// As [`Context::send`]; if the message could not be delivered somewhere along its route, if
+    /// nothing came in time, or if the answer is not of type `R`.
     pub async fn ask<M: Body, R: Body>(&self, route: impl Into<Route>, body: M) -> Result<R> {
+        self.ask_within(route, body, self.limits().ask_timeout).await
+    }
+
+    /// As [`Node::ask`], for at most `limit`.
+    ///
+    /// # Errors
+    /// As [`Node::ask`].
+    pub async fn ask_within<M: Body, R: Body>(
+        &self,
+        route: impl Into<Route>,
+        body: M,
+        limit: Duration,
+    ) -> Result<R> {
         let route = route.into();
         let waited_for = format!("an answer from {route}");
         let (sender, answer) = oneshot::channel();
@@ -210,9 +248,9 @@ impl Node {
         let once = Once(Lock::new(Some(sender)));
         let registration = self.register_delivery(description, once)?;
         self.send_from(registration.address(), route, body).await?;
-        let answered = timeout(ASK_TIMEOUT, answer).await;
+        let answered = timeout(limit, answer).await;
         let message = answered
-            .map_err(|_| Error::TimedOut { waited_for, seconds: ASK_TIMEOUT.as_secs() })?
+            .map_err(|_| Error::TimedOut { waited_for, seconds: limit.as_secs() })?
             .map_err(|_| Error::Stopped)?;
         open(&recipient, message).map(Routed::into_body)
     }

@@ -5,7 +5,7 @@
 //! of an actor that was started elsewhere, the entry's sink holds a strong `Addr`. Either lives
 //! until it stops itself, [`Node::stop_worker`] is called, or the node ends.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use actix::{Actor, Addr, AsyncContext, Context as ActorContext, Handler};
 use tokio::sync::oneshot;
@@ -14,7 +14,10 @@ use crate::{
     address::Address,
     error::Result,
     message::{body::Body, payload::Payload},
-    node::{entry::Description, Node},
+    node::{
+        entry::{AccessRule, Description},
+        Node,
+    },
     trust::{origin::Origin, reachability::Class},
     worker::{
         inbox::Inbox,
@@ -24,71 +27,102 @@ use crate::{
     },
 };
 
+/// Where a worker is started, and who reaches it from outside. An address alone is one, too.
+///
+/// ```
+/// use ockam_actix_runtime::WorkerOptions;
+///
+/// let options = WorkerOptions::at("shop").arbiter(0).access(|origin| origin.peer().is_some());
+/// # let _ = options;
+/// ```
+#[must_use]
+pub struct WorkerOptions {
+    address: Address,
+    arbiter: Option<usize>,
+    access: Option<AccessRule>,
+}
+
+impl WorkerOptions {
+    /// At `address`, on the arbiter whose turn it is, reached from outside as the rules for all
+    /// permit.
+    pub fn at(address: impl Into<Address>) -> Self {
+        Self { address: address.into(), arbiter: None, access: None }
+    }
+
+    /// On the arbiter of that number, modulo their count: for workers that talk to each other more
+    /// than to others.
+    pub fn arbiter(mut self, number: usize) -> Self {
+        self.arbiter = Some(number);
+        self
+    }
+
+    /// Reached from outside only as `rule` permits too.
+    pub fn access(mut self, rule: impl Fn(&Origin) -> bool + Send + Sync + 'static) -> Self {
+        self.access = Some(Arc::new(rule));
+        self
+    }
+}
+
+impl<A: Into<Address>> From<A> for WorkerOptions {
+    fn from(address: A) -> Self {
+        Self::at(address)
+    }
+}
+
+impl fmt::Debug for WorkerOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerOptions")
+            .field("address", &self.address)
+            .field("arbiter", &self.arbiter)
+            .field("narrowed", &self.access.is_some())
+            .finish()
+    }
+}
+
+/// A started worker. Dropping this does not stop it; [`WorkerHandle::stop`] does.
+#[derive(Clone, Debug)]
+pub struct WorkerHandle {
+    node: Node,
+    address: Address,
+}
+
+impl WorkerHandle {
+    /// The worker's address.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Stops the worker and frees its address.
+    ///
+    /// # Errors
+    /// If it has stopped before.
+    pub fn stop(&self) -> Result<()> {
+        self.node.stop_worker(self.address.clone())
+    }
+}
+
 impl Node {
-    /// Starts an actor on one of the node's arbiters, as the worker at `address`.
+    /// Starts an actor on one of the node's arbiters, as the worker at an address: `"shop"`, or
+    /// [`WorkerOptions`] that say more.
     ///
     /// It handles [`Routed<M>`](Routed) for one type `M`; where it does for several, say which:
     /// `node.start_worker::<_, MyMessage>("name", actor)`.
     ///
     /// # Errors
     /// If the address is invalid or already in use.
-    pub fn start_worker<A, M>(&self, address: impl Into<Address>, actor: A) -> Result<()>
-    where
-        A: Actor<Context = ActorContext<A>> + Handler<Routed<M>> + Send,
-        M: Body,
-    {
-        self.start_worker_on(self.next_arbiter(), address, actor)
-    }
-
-    /// As [`Node::start_worker`], on the arbiter of that number: for workers that talk to each
-    /// other more than to others.
-    ///
-    /// # Errors
-    /// As [`Node::start_worker`].
-    pub fn start_worker_on<A, M>(
+    pub fn start_worker<A, M>(
         &self,
-        arbiter: usize,
-        address: impl Into<Address>,
+        options: impl Into<WorkerOptions>,
         actor: A,
-    ) -> Result<()>
+    ) -> Result<WorkerHandle>
     where
         A: Actor<Context = ActorContext<A>> + Handler<Routed<M>> + Send,
         M: Body,
     {
-        let arbiter = arbiter % self.arbiter_count();
-        self.start_described(Description::new(address, Class::User).on(arbiter), arbiter, actor)
-    }
-
-    /// As [`Node::start_worker`], reached from outside only as `rule` permits on top of the
-    /// rules for all.
-    ///
-    /// # Errors
-    /// As [`Node::start_worker`].
-    pub fn start_worker_with_access<A, M>(
-        &self,
-        address: impl Into<Address>,
-        actor: A,
-        rule: impl Fn(&Origin) -> bool + Send + Sync + 'static,
-    ) -> Result<()>
-    where
-        A: Actor<Context = ActorContext<A>> + Handler<Routed<M>> + Send,
-        M: Body,
-    {
-        let arbiter = self.next_arbiter();
-        let description = Description::new(address, Class::User).on(arbiter).with_access(rule);
-        self.start_described(description, arbiter, actor)
-    }
-
-    fn start_described<A, M>(
-        &self,
-        description: Description,
-        arbiter: usize,
-        actor: A,
-    ) -> Result<()>
-    where
-        A: Actor<Context = ActorContext<A>> + Handler<Routed<M>> + Send,
-        M: Body,
-    {
+        let WorkerOptions { address, arbiter, access } = options.into();
+        let arbiter = arbiter.unwrap_or_else(|| self.next_arbiter()) % self.arbiter_count();
+        let mut description = Description::new(address, Class::User).on(arbiter);
+        description.access = access;
         self.check_free(&description.address)?;
         let (hand_over, registration) = oneshot::channel();
         let (inbox, intake) = Inbox::<M>::new(self, &description);
@@ -98,9 +132,10 @@ impl Node {
             actor
         });
         let registration = self.register_delivery(description, inbox)?;
+        let address = registration.address().clone();
         // An actor that has ended meanwhile gives the registration back, which unregisters it.
         drop(hand_over.send(registration));
-        Ok(())
+        Ok(WorkerHandle { node: self.clone(), address })
     }
 
     /// Gives an actor that already runs somewhere, also outside the node, the address `address`.
@@ -109,7 +144,11 @@ impl Node {
     ///
     /// # Errors
     /// If the address is invalid or already in use.
-    pub fn register<A, M>(&self, address: impl Into<Address>, actor: Addr<A>) -> Result<()>
+    pub fn register<A, M>(
+        &self,
+        address: impl Into<Address>,
+        actor: Addr<A>,
+    ) -> Result<WorkerHandle>
     where
         A: Actor<Context = ActorContext<A>> + Handler<Routed<M>>,
         M: Body,
@@ -117,17 +156,14 @@ impl Node {
         let description = Description::new(address, Class::User);
         let mailbox = Mailbox::<A, M>::new(actor, Recipient::new(self, &description));
         let registration = self.register_delivery(description, mailbox)?;
+        let address = registration.address().clone();
         // Nobody on the actor's side can own it.
         registration.detach();
-        Ok(())
+        Ok(WorkerHandle { node: self.clone(), address })
     }
 
-    /// Starts an internal actor on the described arbiter and registers it; the actor begins when it
-    /// gets its registration with [`Registered`].
-    ///
-    /// # Errors
-    /// As [`Node::register_delivery`]; the actor ends without having begun.
-    pub fn launch<A, F>(&self, description: Description, make: F) -> Result<Addr<A>>
+    /// See [`Host::launch`](crate::host::Host::launch).
+    pub(crate) fn launch<A, F>(&self, description: Description, make: F) -> Result<Addr<A>>
     where
         A: Actor<Context = ActorContext<A>> + Handler<Routed<Payload>> + Handler<Registered>,
         F: FnOnce(&mut ActorContext<A>) -> A + Send + 'static,
@@ -141,11 +177,8 @@ impl Node {
         self.adopt(description.on(arbiter), inbox, actor)
     }
 
-    /// As [`Node::launch`], on this thread, for actors that cannot be sent to another.
-    ///
-    /// # Errors
-    /// As [`Node::launch`].
-    pub fn launch_here<A>(&self, mut description: Description, actor: A) -> Result<Addr<A>>
+    /// See [`Host::launch_here`](crate::host::Host::launch_here).
+    pub(crate) fn launch_here<A>(&self, mut description: Description, actor: A) -> Result<Addr<A>>
     where
         A: Actor<Context = ActorContext<A>> + Handler<Routed<Payload>> + Handler<Registered>,
     {

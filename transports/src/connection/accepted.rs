@@ -17,7 +17,7 @@ use ockam_actix_runtime::{
         source::SourceAddress,
     },
     worker::mailbox::Registered,
-    Address, Class, Culprit, Node, Payload, Routed,
+    Address, Class, Culprit, Host, Node, Payload, Routed,
 };
 use tokio::sync::watch;
 
@@ -30,7 +30,7 @@ pub(crate) struct Accepted<C: Carrier> {
     via: Address,
     queue: WriteQueue,
     /// The remote end, for caps and rates.
-    source: SourceAddress,
+    source: Option<SourceAddress>,
     /// What runs from the actor's start on.
     session: Option<(Session<C>, Door)>,
     /// Dropped with the actor: the paths through this connection end.
@@ -41,16 +41,17 @@ pub(crate) struct Accepted<C: Carrier> {
 }
 
 /// Who is at the other end of an accepted carrier, as its listener knows it.
-pub(crate) struct Peer {
+#[derive(Clone, Debug)]
+pub struct Peer {
     /// For the log.
-    pub(crate) name: String,
-    /// For caps and rates.
-    pub(crate) source: SourceAddress,
+    pub name: String,
+    /// What it is counted against, for caps and rates; `None` where the transport knows no address.
+    pub source: Option<SourceAddress>,
 }
 
 /// Greets the peer of an accepted carrier and serves it until it is gone. Runs on the arbiter
 /// that the connection stays on.
-pub(crate) async fn serve<C: Carrier>(
+pub async fn accept<C: Carrier>(
     node: Node,
     carrier: C,
     peer: Peer,
@@ -92,7 +93,7 @@ impl<C: Carrier> Handler<Registered> for Accepted<C> {
     fn handle(&mut self, Registered(registration): Registered, context: &mut Context<Self>) {
         self.registration = Some(registration);
         let Some((session, door)) = self.session.take() else { return };
-        let ingress = Arc::new(Ingress { via: self.via.clone(), door, source: Some(self.source) });
+        let ingress = Arc::new(Ingress { via: self.via.clone(), door, source: self.source });
         let running = session.run(self.node.clone(), ingress, self.queue.clone());
         context.spawn(running.into_actor(self).map(|error, actor, context| {
             // Peers come and go; one that breaks the protocol is news.

@@ -5,18 +5,22 @@ use std::{sync::Arc, time::Duration};
 use ockam_actix_runtime::{
     lock::Lock,
     trust::{rate::SourceRates, source::SourceAddress, tally::Tally},
+    NodeLimits,
 };
 
-use crate::limits::{CONNECTION_RATE, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_SOURCE};
+use crate::limits::CONNECTION_RATE;
 
 /// Counts the connections of one listener. Clones share the counts.
 ///
 /// What it remembers is bounded by the connections that are open: a source without any is none.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ConnectionLimits(Arc<Lock<Counts>>);
+#[derive(Clone, Debug)]
+pub struct ConnectionLimits(Arc<Lock<Counts>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counts {
+    /// How many may be open, in all and of one source.
+    most: usize,
+    most_of_source: usize,
     open: usize,
     by_source: Tally<SourceAddress>,
     rates: SourceRates,
@@ -24,52 +28,72 @@ struct Counts {
 
 /// Counts one connection until it is dropped.
 #[derive(Debug)]
-pub(crate) struct ConnectionSlot {
+pub struct ConnectionSlot {
     limits: ConnectionLimits,
-    source: SourceAddress,
+    source: Option<SourceAddress>,
 }
 
 /// Why a connection is closed as soon as it was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ConnectionRefusal {
-    #[error("{MAX_CONNECTIONS} connections are open")]
-    Full,
-    #[error("{MAX_CONNECTIONS_PER_SOURCE} connections from there are open")]
-    SourceFull,
+pub enum ConnectionRefusal {
+    /// As many connections are open as the listener serves.
+    #[error("{0} connections are open")]
+    Full(usize),
+    /// As many connections of the source are open as one may have.
+    #[error("{0} connections from there are open")]
+    SourceFull(usize),
+    /// The source connects too often.
     #[error("it connects too often")]
     TooOften,
 }
 
 impl ConnectionRefusal {
     /// The name of the rule under which it is counted and logged.
-    pub(crate) fn rule(self) -> &'static str {
+    pub fn rule(self) -> &'static str {
         match self {
-            Self::Full => "connections-full",
-            Self::SourceFull => "connections-source-full",
+            Self::Full(_) => "connections-full",
+            Self::SourceFull(_) => "connections-source-full",
             Self::TooOften => "connections-source-too-often",
         }
     }
 }
 
 impl ConnectionLimits {
-    /// Lets a connection from `source` in, or says why not.
-    pub(crate) fn take(
+    /// Lets in as many as `limits` say.
+    pub fn new(limits: &NodeLimits) -> Self {
+        Self(Arc::new(Lock::new(Counts {
+            most: limits.connections,
+            most_of_source: limits.connections_per_source,
+            open: 0,
+            by_source: Tally::default(),
+            rates: SourceRates::default(),
+        })))
+    }
+
+    /// Lets a connection from `source` in, or says why not; one without a source counts for all alone.
+    /// `now` is since any fixed moment.
+    ///
+    /// # Errors
+    /// Why the connection is to be closed.
+    pub fn take(
         &self,
-        source: SourceAddress,
+        source: Option<SourceAddress>,
         now: Duration,
     ) -> Result<ConnectionSlot, ConnectionRefusal> {
         let mut counts = self.0.lock();
-        if counts.open >= MAX_CONNECTIONS {
-            return Err(ConnectionRefusal::Full);
+        if counts.open >= counts.most {
+            return Err(ConnectionRefusal::Full(counts.most));
         }
-        if counts.by_source.of(&source) >= MAX_CONNECTIONS_PER_SOURCE {
-            return Err(ConnectionRefusal::SourceFull);
-        }
-        if !counts.rates.take(source, CONNECTION_RATE, now) {
-            return Err(ConnectionRefusal::TooOften);
+        if let Some(source) = source {
+            if counts.by_source.of(&source) >= counts.most_of_source {
+                return Err(ConnectionRefusal::SourceFull(counts.most_of_source));
+            }
+            if !counts.rates.take(source, CONNECTION_RATE, now) {
+                return Err(ConnectionRefusal::TooOften);
+            }
+            counts.by_source.add(source);
         }
         counts.open += 1;
-        counts.by_source.add(source);
         Ok(ConnectionSlot { limits: self.clone(), source })
     }
 }
@@ -78,7 +102,9 @@ impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut counts = self.limits.0.lock();
         counts.open -= 1;
-        counts.by_source.remove(&self.source);
+        if let Some(source) = &self.source {
+            counts.by_source.remove(source);
+        }
     }
 }
 
@@ -98,41 +124,47 @@ mod tests {
         count: usize,
         now: Duration,
     ) -> Vec<ConnectionSlot> {
-        (0..count).map(|_| limits.take(source(number), now).unwrap()).collect()
+        (0..count).map(|_| limits.take(Some(source(number)), now).unwrap()).collect()
     }
 
     #[test]
     fn one_source_fills_its_own_share_and_others_get_in() {
-        let limits = ConnectionLimits::default();
-        let full = take(&limits, 1, MAX_CONNECTIONS_PER_SOURCE, NOW);
+        let limits = ConnectionLimits::new(&NodeLimits::default());
+        let full = take(&limits, 1, NodeLimits::default().connections_per_source, NOW);
         // Long after, so that it is the cap that refuses and not the rate.
         let later = Duration::from_secs(1_000);
-        assert_eq!(limits.take(source(1), later).unwrap_err(), ConnectionRefusal::SourceFull);
-        let _other = limits.take(source(2), later).unwrap();
+        assert_eq!(
+            limits.take(Some(source(1)), later).unwrap_err(),
+            ConnectionRefusal::SourceFull(4_096)
+        );
+        let _other = limits.take(Some(source(2)), later).unwrap();
         drop(full);
         take(&limits, 1, 1, later);
     }
 
     #[test]
     fn a_source_that_connects_too_often_waits_and_others_do_not() {
-        let limits = ConnectionLimits::default();
+        let limits = ConnectionLimits::new(&NodeLimits::default());
         let burst = CONNECTION_RATE.burst as usize;
-        (0..burst).for_each(|_| drop(limits.take(source(1), NOW).unwrap()));
-        assert_eq!(limits.take(source(1), NOW).unwrap_err(), ConnectionRefusal::TooOften);
+        (0..burst).for_each(|_| drop(limits.take(Some(source(1)), NOW).unwrap()));
+        assert_eq!(limits.take(Some(source(1)), NOW).unwrap_err(), ConnectionRefusal::TooOften);
         // Whether these two share a bucket is chance, but not of three others all.
-        assert!((2..5).any(|number| limits.take(source(number), NOW).is_ok()));
+        assert!((2..5).any(|number| limits.take(Some(source(number)), NOW).is_ok()));
         let second = NOW + Duration::from_secs(1);
-        let passed = (0..burst).filter(|_| limits.take(source(1), second).is_ok()).count();
+        let passed = (0..burst).filter(|_| limits.take(Some(source(1)), second).is_ok()).count();
         assert_eq!(passed, CONNECTION_RATE.per_second as usize);
     }
 
     #[test]
     fn many_sources_together_stay_below_the_cap_in_all_and_leave_nothing_behind() {
-        let limits = ConnectionLimits::default();
-        let sources = MAX_CONNECTIONS / 16;
+        let limits = ConnectionLimits::new(&NodeLimits::default());
+        let sources = NodeLimits::default().connections / 16;
         let all: Vec<_> =
             (0..sources).flat_map(|number| take(&limits, number as u32, 16, NOW)).collect();
-        assert_eq!(limits.take(source(u32::MAX), NOW).unwrap_err(), ConnectionRefusal::Full);
+        assert_eq!(
+            limits.take(Some(source(u32::MAX)), NOW).unwrap_err(),
+            ConnectionRefusal::Full(16_384)
+        );
         assert_eq!(limits.0.lock().by_source.len(), sources);
         drop(all);
         assert_eq!(limits.0.lock().open, 0);

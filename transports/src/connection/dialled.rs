@@ -25,7 +25,7 @@ use ockam_actix_runtime::{
     node::{directory::Registration, entry::Description, Dialer},
     trust::origin::{Door, Ingress},
     worker::mailbox::Registered,
-    Address, Budget, Class, Error, Message, Node, Notice, Payload, Result, Routed,
+    Address, Budget, Class, Error, Host, Message, Node, Notice, Payload, Result, Routed,
     UndeliverableReason,
 };
 use tokio::sync::watch;

@@ -14,8 +14,8 @@ use std::{
 
 use bytes::BytesMut;
 use ockam_actix_runtime::{
-    edge::budget::Budget, limits::INGRESS_BUDGET_BYTES, message::codec::Decoder, socket::buffers,
-    trust::origin::Ingress, Error, Node, Origin, Result,
+    edge::budget::Budget, message::codec::Decoder, socket::buffers, trust::origin::Ingress, Error,
+    Host, Node, Origin, Result,
 };
 use tokio::time::{timeout, timeout_at, Instant};
 
@@ -73,7 +73,7 @@ impl<C: Carrier> Session<C> {
     }
 
     async fn read(mut self, node: Node, ingress: Arc<Ingress>) -> Error {
-        let budget = Budget::new(INGRESS_BUDGET_BYTES);
+        let budget = Budget::new(node.limits().ingress_bytes);
         let mut capacity = MIN_READ_BYTES;
         let mut deadline = None;
         let mut more = More::No;

@@ -10,64 +10,87 @@ use std::{
     collections::HashSet, fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Instant,
 };
 
-use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, WrapFuture};
+use actix::{
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
+};
 use ockam_actix_runtime::{
     socket::accept::accept_all,
     trust::{
         origin::Door, reachability::Listening, refusal_log::RefusalLog, source::SourceAddress,
     },
     worker::supervision::{Restartable, Restarting, Supervised},
-    Address, Error, Node, Result,
+    Address, Error, Host, Node, Result,
 };
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 
 use crate::{
     connection::{
-        accepted::{serve, Peer},
+        accepted::{accept, Peer},
         connection_limits::ConnectionLimits,
     },
     tcp::{configure, resolve},
 };
 
-/// How a listener is opened.
+/// Where a listener listens, and who reaches what through it. An address alone (`host:port`) is one,
+/// too.
 ///
 /// ```
 /// use ockam_actix_transports::ListenOptions;
-/// let options = ListenOptions::new().expose("outlet");
+///
+/// let options = ListenOptions::on("127.0.0.1:4000").expose("outlet");
 /// # let _ = options;
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
+#[must_use]
 pub struct ListenOptions {
+    address: String,
     exposed: HashSet<Address>,
 }
 
 impl ListenOptions {
-    /// A listener through which secure channel listeners, the forwarding service, forwarders and
-    /// reply addresses are reached. Bound to a loopback address of a node without a secure
-    /// channel listener, it reaches every named worker too.
-    pub fn new() -> Self {
-        Self::default()
+    /// A listener on `address` through which secure channel listeners, the forwarding service,
+    /// forwarders and reply addresses are reached. Bound to a loopback address of a node without a
+    /// secure channel listener, it reaches every named worker too.
+    pub fn on(address: impl Into<String>) -> Self {
+        Self { address: address.into(), exposed: HashSet::new() }
     }
 
     /// Lets anybody who connects reach the worker at `address`, without a secure channel.
-    #[must_use]
     pub fn expose(mut self, address: impl Into<Address>) -> Self {
         self.exposed.insert(address.into());
         self
     }
 }
 
-/// A TCP listener that runs until its node stops.
-#[derive(Clone, Copy, PartialEq, Eq)]
+impl<T: Into<String>> From<T> for ListenOptions {
+    fn from(address: T) -> Self {
+        Self::on(address)
+    }
+}
+
+/// A TCP listener. Dropping this does not stop it; [`Listener::stop`] does.
+#[derive(Clone)]
 pub struct Listener {
     address: SocketAddr,
+    actor: Restarting<Acceptor>,
 }
 
 impl Listener {
     /// The address that it is bound to, with the port that the system chose for port 0.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Accepts no more connections; those that are open go on.
+    ///
+    /// # Errors
+    /// If it was stopped before.
+    pub fn stop(&self) -> Result<()> {
+        let stopped =
+            || Error::Usage(format!("the listener on {} was stopped before", self.address));
+        stop_accepting(&self.actor.end().ok_or_else(stopped)?);
+        Ok(())
     }
 }
 
@@ -77,33 +100,34 @@ impl fmt::Debug for Listener {
     }
 }
 
-/// Listens on `address` (`host:port`) for connections of other nodes.
+/// Listens for connections of other nodes.
 ///
 /// # Errors
-/// If the address is invalid, or cannot be bound, for example because another program uses the port.
-pub async fn listen(node: &Node, address: &str, options: ListenOptions) -> Result<Listener> {
-    let socket = bind(address).await?;
+/// If the address is none, or cannot be bound, for example because another program uses the port.
+pub async fn listen(node: &Node, options: ListenOptions) -> Result<Listener> {
+    let ListenOptions { address, exposed } = options;
+    let socket = bind(&address).await?;
     let bound = socket
         .local_addr()
         .map_err(|source| Error::transport(format!("cannot listen on {address}"), source))?;
-    let exposed = Arc::new(options.exposed);
+    let exposed = Arc::new(exposed);
     let listening = Listening {
         bound: bound.to_string(),
         loopback: bound.ip().is_loopback(),
         exposed: exposed.clone(),
     };
     node.add_listener(listening);
-    let plan = ListenerSpec {
+    let spec = ListenerSpec {
         node: node.clone(),
         socket: socket.into(),
         bound,
         exposed,
-        limits: ConnectionLimits::default(),
+        limits: ConnectionLimits::new(node.limits()),
         opened: Instant::now(),
     };
-    Restarting::start(node, format!("the listener on {bound}"), plan)?;
+    let actor = Restarting::start(node, format!("the listener on {bound}"), spec)?;
     log::info!("listening for nodes on {bound}");
-    Ok(Listener { address: bound })
+    Ok(Listener { address: bound, actor })
 }
 
 /// Binds the first of `address`'s network addresses that can be bound.
@@ -150,17 +174,19 @@ impl Restartable for ListenerSpec {
     fn start(&self, supervised: Supervised) -> Result<Addr<Acceptor>> {
         let failed = |source| Error::transport("cannot use the listening socket", source);
         let socket = self.socket.try_clone().map_err(failed)?;
-        let accepting: Accepting = Box::pin(accept(self.clone(), socket));
+        let accepting: Accepting = Box::pin(accept_nodes(self.clone(), socket));
         let acceptor = Acceptor { accepting: Some(accepting), supervised };
         Ok(self.node.start_on(0, move |_| acceptor))
     }
 
-    fn stop(&self, _: Addr<Acceptor>) {}
+    fn stop(&self, acceptor: Addr<Acceptor>) {
+        stop_accepting(&acceptor);
+    }
 }
 
 type Accepting = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-struct Acceptor {
+pub(crate) struct Acceptor {
     /// What runs from the actor's start on.
     accepting: Option<Accepting>,
     supervised: Supervised,
@@ -178,7 +204,27 @@ impl Actor for Acceptor {
     }
 }
 
-async fn accept(plan: ListenerSpec, socket: std::net::TcpListener) {
+/// From the program: accept no more.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+struct Stop;
+
+impl Handler<Stop> for Acceptor {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, context: &mut Context<Self>) {
+        self.supervised.end();
+        context.stop();
+    }
+}
+
+fn stop_accepting(acceptor: &Addr<Acceptor>) {
+    // One control message for each actor.
+    #[allow(clippy::disallowed_methods)]
+    acceptor.do_send(Stop);
+}
+
+async fn accept_nodes(plan: ListenerSpec, socket: std::net::TcpListener) {
     let refusal_log = plan.node.refusals();
     let who = format!("the listener on {}", plan.bound);
     let serve = |stream, peer| plan.serve(stream, peer, &refusal_log);
@@ -191,7 +237,7 @@ async fn accept(plan: ListenerSpec, socket: std::net::TcpListener) {
 impl ListenerSpec {
     /// Has an arbiter serve a connection, if it is admitted.
     fn serve(&self, stream: TcpStream, peer: SocketAddr, refusal_log: &RefusalLog) {
-        let source = SourceAddress::of(peer.ip());
+        let source = Some(SourceAddress::of(peer.ip()));
         let slot = match self.limits.take(source, self.opened.elapsed()) {
             Ok(slot) => slot,
             Err(refusal) => {
@@ -210,7 +256,7 @@ impl ListenerSpec {
         self.node.spawn_on(node.next_arbiter(), async move {
             let peer = Peer { name: peer.to_string(), source };
             match TcpStream::from_std(stream) {
-                Ok(stream) => serve(node, stream, peer, door, slot).await,
+                Ok(stream) => accept(node, stream, peer, door, slot).await,
                 Err(error) => lost(error),
             }
         });

@@ -6,7 +6,7 @@ mod registrar;
 use std::{collections::HashSet, fmt, sync::Arc};
 
 use ockam_actix_runtime::{
-    lock::Lock, trust::origin::HubGrants, worker::supervision::Restarting, Address, Context, Error,
+    lock::Lock, trust::origin::HubGrants, worker::supervision::Restarting, Address, Error, Host,
     Node, Result, Route,
 };
 use tokio::sync::watch;
@@ -58,30 +58,18 @@ pub struct RegistrationState {
 }
 
 impl RemoteForwarder {
-    /// Registers `destination` with the hub at `hub`, through the node of `ctx`.
-    ///
-    /// # Errors
-    /// As [`RemoteForwarder::create_on`].
-    pub async fn create(
-        ctx: &Context,
-        hub: impl Into<Route>,
-        destination: impl Into<Address>,
-    ) -> Result<Self> {
-        Self::create_on(ctx.node(), hub, destination).await
-    }
-
-    /// Registers `destination`, a worker of `node`, with the hub at `hub`, and from then on
+    /// Registers `destination`, a worker of this node, with the hub at `hub`, and from then on
     /// lets what the hub forwards reach that worker.
     ///
     /// # Errors
     /// If the destination was not started, or is registered with this hub already; if the hub
     /// cannot be reached, has no forwarding service, refuses, or does not answer within 10 seconds.
-    pub async fn create_on(
-        node: &Node,
+    pub async fn create(
+        node: &impl AsRef<Node>,
         hub: impl Into<Route>,
         destination: impl Into<Address>,
     ) -> Result<Self> {
-        let (hub, destination) = (hub.into(), destination.into());
+        let (node, hub, destination) = (node.as_ref(), hub.into(), destination.into());
         destination.validate()?;
         if !node.is_registered(&destination) {
             return Err(Error::NoWorker(destination));
@@ -149,7 +137,7 @@ impl Forwarded {
     fn claim(node: &Node, hub: &Route, destination: &Address) -> Result<Self> {
         hub.validate()?;
         let first_hop = hub.first().ok_or(Error::EmptyRoute)?;
-        let all = node.extension::<AllForwarded>();
+        let all = node.extension(AllForwarded::default);
         let key = (hub.clone(), destination.clone());
         // One identity, hub and destination make one address: two of them would take it from each other.
         if !all.0.lock().insert(key.clone()) {

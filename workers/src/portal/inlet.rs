@@ -21,7 +21,7 @@ use ockam_actix_runtime::{
         mailbox::Registered,
         supervision::{Restartable, Restarting, Supervised},
     },
-    Address, Class, Error, Node, Payload, Result, Route, Routed,
+    Address, Class, Error, Host, Node, Payload, Result, Route, Routed,
 };
 use socket2::SockRef;
 use tokio::net::TcpStream;
@@ -48,26 +48,26 @@ impl Inlet {
     /// # Errors
     /// If the route is none, or its first hop does not exist and cannot be dialled.
     pub fn start(
-        node: &Node,
+        node: &impl AsRef<Node>,
         listener: std::net::TcpListener,
         route: impl Into<Route>,
     ) -> Result<Self> {
-        let route = route.into();
-        let path = node.path(&route)?;
+        let (node, route) = (node.as_ref(), route.into());
+        let first_hop = node.first_hop(&route)?;
         let failed = |source| Error::transport("cannot use the inlet's listening socket", source);
         let address = listener.local_addr().map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         // Each accepted socket inherits it, so that there is no moment at which SIGKILL looks like an end.
         prepare(&SockRef::from(&listener)).map_err(failed)?;
         let worker = Address::random();
-        let arbiter = path.arbiter.unwrap_or(0);
+        let arbiter = first_hop.arbiter.unwrap_or(0);
         log::info!("inlet on {address} for clients of {route}");
         let plan = InletSpec {
             node: node.clone(),
             worker: worker.clone(),
             arbiter,
             listener,
-            accept: Accept { address, route, _path: path },
+            accept: Accept { address, route, _path: first_hop },
         };
         let actor = Restarting::start(node, format!("the inlet on {address}"), plan)?;
         Ok(Self { node: node.clone(), worker, actor, address })
@@ -192,16 +192,17 @@ fn open(node: &Node, socket: TcpStream, client: SocketAddr, accept: &Accept) -> 
     // Clients that came between `listen` and `prepare` have inherited nothing, and this matters.
     SockRef::from(&socket).set_linger(Some(Duration::ZERO)).map_err(failed)?;
     // The first hop may be another actor than when the inlet began: a peer that was dialled anew.
-    let path = node.path(&accept.route)?;
-    let Some(slot) = node.extension::<StreamPool>().enter() else {
+    let first_hop = node.first_hop(&accept.route)?;
+    let Some(slot) = StreamPool::of(node).enter() else {
         return Err(Error::Usage("too many streams are open on this node".into()));
     };
-    let description = Description::new(Address::random(), Class::Reply).with_access(path.answers());
+    let description =
+        Description::new(Address::random(), Class::Reply).with_access(first_hop.answers());
     let stream = Stream::inlet(slot.first_window());
     let route = accept.route.clone();
     let side = Side::Inlet { client };
-    let arbiter = path.arbiter.unwrap_or_else(|| node.next_arbiter());
-    let start = StreamConfig { node: node.clone(), stream, path, route, side, slot };
+    let arbiter = first_hop.arbiter.unwrap_or_else(|| node.next_arbiter());
+    let start = StreamConfig { node: node.clone(), stream, first_hop, route, side, slot };
     if node.current_arbiter() == Some(arbiter) {
         node.launch_here(description, StreamWorker::new(start, Some(socket)))?;
         return Ok(());

@@ -1,8 +1,12 @@
-//! Every limit of portals, with its unit and its reason, in one place.
+//! Every limit of portals, with its unit and its reason, in one place; what a site decides is in
+//! [`NodeLimits`].
 
 use std::time::Duration;
 
 use socket2::TcpKeepalive;
+
+#[cfg(doc)]
+use ockam_actix_runtime::NodeLimits;
 
 // ----- the protocol ------------------------------------------------------------------------------
 
@@ -49,20 +53,13 @@ pub(crate) const ASSUMED_ROUND_TRIP: Duration = Duration::from_millis(20);
 
 // ----- all streams of a node ---------------------------------------------------------------------
 
-/// Bytes that all streams of a node may hold together, beyond the smallest window of each: half of
-/// what a node with stalled readers may take in all.
-pub const NODE_WINDOW_BYTES: u64 = 32 * 1024 * 1024;
+/// How many eighths of [`NodeLimits::stream_bytes`] may be taken by windows that grow far; the rest is
+/// for those that have not.
+pub(crate) const GROWTH_EIGHTHS: u64 = 7;
 
-/// How much of [`NODE_WINDOW_BYTES`] may be taken by windows that grow far; the rest is for those
-/// that have not.
-pub(crate) const GROWTH_BYTES: u64 = NODE_WINDOW_BYTES / 8 * 7;
-
-/// A stream begins with this fraction of what is free of the first half of [`NODE_WINDOW_BYTES`], so
+/// A stream begins with this fraction of what is free of the first half of [`NodeLimits::stream_bytes`], so
 /// that some is left for the next ones.
 pub(crate) const FIRST_WINDOWS: u64 = 32;
-
-/// Streams that a node has open at a time.
-pub const MAX_STREAMS: u64 = 32_768;
 
 /// How long nothing may come on a stream whose path tells of no loss before it asks: as long as an
 /// idle channel waits. Of two quiet ends one asks: 10,000 such streams send 670 messages a second.

@@ -7,17 +7,17 @@
 //! * Started by [`Outlet::start`]; its name is freed by [`Outlet::stop`] or with the node.
 //! * It runs in the task of whoever delivers, so a panic ends at the node's hand-over: one message is lost.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use ockam_actix_runtime::{
     lock::Lock,
     message::{undelivered::Undelivered, MessageKind},
     node::{
-        entry::{Deliver, Description, Entry},
+        entry::{AccessRule, Deliver, Description, Entry},
         routing::NextHop,
         Node,
     },
-    Address, Class, Error, Message, Origin, Payload, Result, Route, UndeliverableReason,
+    Address, Class, Error, Host, Message, Origin, Payload, Result, Route, UndeliverableReason,
 };
 
 use crate::portal::{
@@ -38,42 +38,70 @@ pub struct Outlet {
     address: Address,
 }
 
+/// What an outlet connects to, and for whom. A target alone (`host:port`) is one, too.
+///
+/// ```
+/// use ockam_actix_workers::{identity::access, portal::OutletOptions};
+///
+/// let options = OutletOptions::to("127.0.0.1:5000").access(access::secure_channels_only());
+/// # let _ = options;
+/// ```
+#[must_use]
+pub struct OutletOptions {
+    target: String,
+    access: Option<AccessRule>,
+}
+
+impl OutletOptions {
+    /// Streams connect to `target` (`host:port`). Its name is resolved for each stream, so a target
+    /// that moves or starts later is found.
+    pub fn to(target: impl Into<String>) -> Self {
+        Self { target: target.into(), access: None }
+    }
+
+    /// Only for streams from the origins that `rule` permits, on top of the rules for all: see
+    /// [`access`](crate::identity::access) for rules by identity and by policy.
+    pub fn access(mut self, rule: impl Fn(&Origin) -> bool + Send + Sync + 'static) -> Self {
+        self.access = Some(Arc::new(rule));
+        self
+    }
+}
+
+impl<T: Into<String>> From<T> for OutletOptions {
+    fn from(target: T) -> Self {
+        Self::to(target)
+    }
+}
+
+impl fmt::Debug for OutletOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let narrowed = self.access.is_some();
+        f.debug_struct("OutletOptions")
+            .field("target", &self.target)
+            .field("narrowed", &narrowed)
+            .finish()
+    }
+}
+
 impl Outlet {
-    /// Registers an outlet at `address` whose streams connect to `target` (`host:port`).
-    ///
-    /// The target's name is resolved for each stream, so a target that moves or starts later
-    /// is found.
+    /// Registers an outlet at `address` whose streams connect to a target: `"127.0.0.1:5000"`, or
+    /// [`OutletOptions`] that say more.
     ///
     /// # Errors
     /// If the address is invalid or already in use, or the target is not `host:port`.
     pub fn start(
-        node: &Node,
+        node: &impl AsRef<Node>,
         address: impl Into<Address>,
-        target: impl Into<String>,
+        options: impl Into<OutletOptions>,
     ) -> Result<Self> {
-        Self::start_described(node, Description::new(address, Class::User), target.into())
-    }
-
-    /// As [`Outlet::start`], for streams from the origins that `rule` permits.
-    ///
-    /// # Errors
-    /// As [`Outlet::start`].
-    pub fn start_with_access(
-        node: &Node,
-        address: impl Into<Address>,
-        target: impl Into<String>,
-        rule: impl Fn(&Origin) -> bool + Send + Sync + 'static,
-    ) -> Result<Self> {
-        let description = Description::new(address, Class::User).with_access(rule);
-        Self::start_described(node, description, target.into())
-    }
-
-    fn start_described(node: &Node, description: Description, target: String) -> Result<Self> {
+        let (node, OutletOptions { target, access }) = (node.as_ref(), options.into());
         check_target(&target)?;
+        let mut description = Description::new(address, Class::User);
+        description.access = access;
         let address = description.address.clone();
-        let opening = Arc::default();
-        let sink = OutletSink { node: node.unheld(), target: target.clone(), opening };
-        node.register_delivery(description, sink)?.detach();
+        let (opening, own) = (Arc::default(), node.unheld());
+        let delivery = OutletDelivery { node: own, target: target.clone(), opening };
+        node.register_delivery(description, delivery)?.detach();
         log::info!("outlet \"{address}\" for the target {target}");
         Ok(Self { node: node.clone(), address })
     }
@@ -105,7 +133,7 @@ fn check_target(target: &str) -> Result<()> {
 /// The streams that their inlets still address through the outlet, by the way back to them.
 type Opening = Arc<Lock<HashMap<Route, Address, ahash::RandomState>>>;
 
-struct OutletSink {
+struct OutletDelivery {
     node: Node,
     target: String,
     opening: Opening,
@@ -124,7 +152,7 @@ impl Drop for Listed {
     }
 }
 
-impl Deliver for OutletSink {
+impl Deliver for OutletDelivery {
     fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
         if message.kind == MessageKind::Notice {
             return Ok(());
@@ -152,7 +180,7 @@ impl Deliver for OutletSink {
     }
 }
 
-impl OutletSink {
+impl OutletDelivery {
     /// Gives an early message to its stream.
     fn pass_on(&self, stream: Address, mut message: Message) -> Result<(), Box<Undelivered>> {
         message.onward_route.push_front(stream);
@@ -169,11 +197,11 @@ impl OutletSink {
     ) -> Result<(), Box<Undelivered>> {
         let node = &self.node;
         let inlet = message.return_route.clone();
-        let Ok(path) = node.path(&inlet) else {
+        let Ok(first_hop) = node.first_hop(&inlet) else {
             let reason = UndeliverableReason::Unreachable;
             return Err(Undelivered::new(message, &entry.address, reason));
         };
-        let Some(slot) = node.extension::<StreamPool>().enter() else {
+        let Some(slot) = StreamPool::of(node).enter() else {
             let what =
                 format_args!("refused a stream to {}: too many are open on this node", self.target);
             node.refusals().warn("too-many-streams", what);
@@ -186,11 +214,12 @@ impl OutletSink {
         };
         let address = Address::random();
         let description =
-            Description::new(address.clone(), Class::Reply).with_access(path.answers());
+            Description::new(address.clone(), Class::Reply).with_access(first_hop.answers());
         let listed = self.list(inlet.clone(), address.clone());
         let side = Side::Outlet { target: self.target.clone(), _listed: Some(listed) };
-        let arbiter = node.arbiter_for(&path);
-        let start = StreamConfig { node: node.clone(), stream, path, route: inlet, side, slot };
+        let arbiter = node.arbiter_for(&first_hop);
+        let start =
+            StreamConfig { node: node.clone(), stream, first_hop, route: inlet, side, slot };
         let launched = if node.current_arbiter() == Some(arbiter) {
             node.launch_here(description, StreamWorker::new(start, None)).map(drop)
         } else {

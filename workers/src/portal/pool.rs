@@ -3,14 +3,14 @@
 //! What a stream lets its peer send may all come and wait, so that much is promised until the socket has taken it: no grant can be
 //! taken back. The pool counts what all streams of a node have promised:
 //!
-//! * Each has [`MIN_WINDOW`], whatever the others hold, and begins with up to [`INITIAL_WINDOW`] while half of [`NODE_WINDOW_BYTES`] is
+//! * Each has [`MIN_WINDOW`], whatever the others hold, and begins with up to [`INITIAL_WINDOW`] while half of [`stream_bytes`](NodeLimits::stream_bytes) is
 //!   free: streams that stay idle leave the other half to those that need it.
 //! * A window that grows takes at most half of what is free of seven eighths, so that something is left for the next. As more streams have
 //!   grown, each may grow less far, and those that hold more shrink as their readers go on.
 //! * The last eighth is for windows that have not grown yet, up to [`INITIAL_WINDOW`] or a little more: so they are counted among those that
 //!   have, and these make room for them.
 //!
-//! So stalled readers cost at most [`NODE_WINDOW_BYTES`] and [`MIN_WINDOW`] each, however far their windows had grown before: 500 of them
+//! So stalled readers cost at most [`stream_bytes`](NodeLimits::stream_bytes) and [`MIN_WINDOW`] each, however far their windows had grown before: 500 of them
 //! stay within 64 MiB. What that costs: streams that have grown and are idle hold what they were granted until they end.
 
 use std::{
@@ -21,28 +21,24 @@ use std::{
     time::Duration,
 };
 
+use ockam_actix_runtime::{Host, Node, NodeLimits};
+
 use crate::portal::limits::{
-    FIRST_WINDOWS, GROWTH_BYTES, INITIAL_WINDOW, MAX_STREAMS, MAX_WINDOW, MIN_WINDOW,
-    NODE_WINDOW_BYTES, SILENCE,
+    FIRST_WINDOWS, GROWTH_EIGHTHS, INITIAL_WINDOW, MAX_WINDOW, MIN_WINDOW, SILENCE,
 };
 
 /// The open streams of a node; one for each node, as its extension.
 #[derive(Debug)]
 pub struct StreamPool {
+    /// How many streams may be open, and what they may hold.
+    most: u64,
+    bytes: u64,
     open: AtomicU64,
     /// Bytes that all of them have promised to hold.
     promised: AtomicU64,
     /// How many have promised more than they began with.
     grown: AtomicU64,
     silence_ms: AtomicU64,
-}
-
-impl Default for StreamPool {
-    fn default() -> Self {
-        let silence_ms = u64::try_from(SILENCE.as_millis()).unwrap_or(u64::MAX).into();
-        let [open, promised, grown] = [0; 3].map(AtomicU64::new);
-        Self { open, promised, grown, silence_ms }
-    }
 }
 
 /// The place of one stream in the pool.
@@ -54,14 +50,28 @@ pub struct StreamSlot {
 }
 
 impl StreamPool {
-    /// Takes a place; `None` at [`MAX_STREAMS`].
+    /// A pool without streams, for as many of them and as many bytes as `limits` say.
+    pub fn new(limits: &NodeLimits) -> Self {
+        let silence_ms = u64::try_from(SILENCE.as_millis()).unwrap_or(u64::MAX).into();
+        let [open, promised, grown] = [0; 3].map(AtomicU64::new);
+        let (most, bytes) = (limits.streams, limits.stream_bytes);
+        Self { most, bytes, open, promised, grown, silence_ms }
+    }
+
+    /// The pool of `node`.
+    pub fn of(node: &Node) -> Arc<Self> {
+        node.extension(|| Self::new(node.limits()))
+    }
+
+    /// Takes a place; `None` if as many are open as may be.
     pub fn enter(self: Arc<Self>) -> Option<StreamSlot> {
+        let most = self.most;
         let before = self.open.fetch_add(1, Ordering::Relaxed);
-        let spare = self.free(NODE_WINDOW_BYTES / 2);
+        let spare = self.free(self.bytes / 2);
         let first = (spare / FIRST_WINDOWS).clamp(MIN_WINDOW, INITIAL_WINDOW);
         self.promised.fetch_add(first, Ordering::Relaxed);
         let slot = StreamSlot { pool: self, first, promised: first };
-        (before < MAX_STREAMS).then_some(slot)
+        (before < most).then_some(slot)
     }
 
     /// Another time than [`SILENCE`], for tests.
@@ -94,11 +104,12 @@ impl StreamSlot {
 
     /// How far, in bytes, the window of the stream may grow at this moment.
     pub fn receive_cap(&self) -> u64 {
+        let growth = self.pool.bytes / 8 * GROWTH_EIGHTHS;
         let others = self.pool.grown.load(Ordering::Relaxed) - u64::from(self.has_grown());
-        let share = GROWTH_BYTES / (others + 1);
+        let share = growth / (others + 1);
         let least = INITIAL_WINDOW.max(self.first + MIN_WINDOW);
-        let least = least.min(self.promised + self.pool.free(NODE_WINDOW_BYTES));
-        let most = least.max(self.promised + self.pool.free(GROWTH_BYTES) / 2);
+        let least = least.min(self.promised + self.pool.free(self.pool.bytes));
+        let most = least.max(self.promised + self.pool.free(growth) / 2);
         most.min(share).clamp(MIN_WINDOW, MAX_WINDOW)
     }
 
@@ -150,28 +161,34 @@ mod tests {
 
     #[test]
     fn a_stream_among_idle_ones_finds_room_to_grow() {
-        let pool = Arc::new(StreamPool::default());
+        let pool = Arc::new(StreamPool::new(&NodeLimits::default()));
         let idle = places(&pool, 100);
         assert_eq!(idle[0].first_window(), INITIAL_WINDOW);
         assert_eq!(idle[99].first_window(), MIN_WINDOW);
         assert!(grow(&mut pool.clone().enter().unwrap()) > 8 * MIB);
-        assert_eq!(grow(&mut Arc::new(StreamPool::default()).enter().unwrap()), MAX_WINDOW);
+        assert_eq!(
+            grow(&mut Arc::new(StreamPool::new(&NodeLimits::default())).enter().unwrap()),
+            MAX_WINDOW
+        );
     }
 
     #[test]
     fn however_far_streams_grow_before_they_stall_all_of_them_hold_little_more_than_the_node_may() {
         for count in [2, 30, 200] {
-            let pool = Arc::new(StreamPool::default());
+            let pool = Arc::new(StreamPool::new(&NodeLimits::default()));
             let mut all = places(&pool, count);
             let held: u64 = all.iter_mut().map(grow).sum();
             assert_eq!(held, pool.promised.load(Ordering::Relaxed));
-            assert!(held <= NODE_WINDOW_BYTES + count as u64 * MIN_WINDOW, "{count}: {held}");
+            assert!(
+                held <= NodeLimits::default().stream_bytes + count as u64 * MIN_WINDOW,
+                "{count}: {held}"
+            );
         }
     }
 
     #[test]
     fn streams_that_come_when_others_have_grown_and_stalled_find_what_was_left_for_them() {
-        let pool = Arc::new(StreamPool::default());
+        let pool = Arc::new(StreamPool::new(&NodeLimits::default()));
         let mut all = Vec::new();
         for count in 1..=500 {
             let mut slot = pool.clone().enter().unwrap();
@@ -179,13 +196,16 @@ mod tests {
             assert!(count > 10 || window >= INITIAL_WINDOW, "{count}: {window}");
             all.push(slot);
             let held = pool.promised.load(Ordering::Relaxed);
-            assert!(held <= NODE_WINDOW_BYTES + count * MIN_WINDOW, "{count}: {held}");
+            assert!(
+                held <= NodeLimits::default().stream_bytes + count * MIN_WINDOW,
+                "{count}: {held}"
+            );
         }
     }
 
     #[test]
     fn who_holds_much_makes_room_for_who_needs_it() {
-        let pool = Arc::new(StreamPool::default());
+        let pool = Arc::new(StreamPool::new(&NodeLimits::default()));
         let mut all = places(&pool, 4);
         let mut windows = [0; 4];
         // Readers that go on: a window follows its cap down as well.
@@ -196,7 +216,10 @@ mod tests {
             }
         }
         let least = windows.into_iter().min().unwrap();
-        assert!(least >= GROWTH_BYTES / 4 - MIB, "{windows:?}");
+        assert!(
+            least >= (NodeLimits::default().stream_bytes / 8 * GROWTH_EIGHTHS) / 4 - MIB,
+            "{windows:?}"
+        );
         drop(all);
         let counts = [&pool.open, &pool.promised, &pool.grown];
         assert_eq!(counts.map(|count| count.load(Ordering::Relaxed)), [0; 3]);

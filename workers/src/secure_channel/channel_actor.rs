@@ -30,7 +30,8 @@ use ockam_actix_runtime::{
         mailbox::Registered,
         supervision::{Restartable, Supervised},
     },
-    Address, Class, Identifier, Message, Node, Payload, Result, Route, Routed, UndeliverableReason,
+    Address, Class, Host, Identifier, Message, Node, Payload, Result, Route, Routed,
+    UndeliverableReason,
 };
 use tokio::sync::watch;
 
@@ -61,12 +62,12 @@ impl Restartable for ChannelSpec {
 
     fn start(&self, supervised: Supervised) -> Result<Addr<ChannelActor>> {
         self.outcome.send_replace(Outcome::Pending(None));
-        let path = self.node.path(&self.route)?;
+        let first_hop = self.node.first_hop(&self.route)?;
         let state = watch::Sender::new(LinkState::default());
         let sealing = Arc::new(Sealing::default());
         let description = Description::new(self.address.clone(), Class::Internal)
-            .on(self.node.arbiter_for(&path))
-            .with_budget(path.budget.clone())
+            .on(self.node.arbiter_for(&first_hop))
+            .with_budget(first_hop.budget.clone())
             .with_state(state.subscribe())
             .intercepted_by(sealing.clone());
         let initiator = ChannelActor {
@@ -77,7 +78,7 @@ impl Restartable for ChannelSpec {
             credentials: self.credentials.clone(),
             backoff: Backoff::new(self.limits.first_pause, self.limits.longest_pause).at_once(),
             limits: self.limits.clone(),
-            path,
+            first_hop,
             sealing,
             state,
             outcome: self.outcome.clone(),
@@ -109,7 +110,7 @@ pub(super) struct ChannelActor {
     credentials: Credentials,
     limits: Arc<Limits>,
     /// The first hop of the route. Watching it keeps a connection being made again.
-    path: FirstHop,
+    first_hop: FirstHop,
     sealing: Arc<Sealing>,
     state: watch::Sender<LinkState>,
     outcome: Arc<watch::Sender<Outcome>>,

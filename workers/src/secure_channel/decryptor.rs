@@ -24,7 +24,7 @@ use actix::{
 use ockam_actix_runtime::{
     node::{directory::Registration, routing::NextHop},
     worker::mailbox::Registered,
-    Address, Message, MessageKind, Node, Notice, Payload, Permit, Route, Routed,
+    Address, Host, Message, MessageKind, Node, Notice, Payload, Permit, Route, Routed,
 };
 
 use crate::secure_channel::{

@@ -77,6 +77,6 @@ pub(super) const FAREWELL: Duration = Duration::from_millis(200);
 /// How often a node that stops looks whether a channel is still in use.
 pub(super) const DRAIN_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How long a node that stops leaves a channel to the streams that still use it. A little less
-/// than `DRAIN_TIMEOUT`, so that the peer is told before the threads end.
-pub(super) const FAREWELL_AFTER: Duration = Duration::from_millis(2_500);
+/// How long before a node that stops ends its threads it closes a channel that streams still use, so
+/// that the peer is told.
+pub(super) const FAREWELL_BEFORE_END: Duration = Duration::from_millis(500);

@@ -14,7 +14,7 @@ use ockam_actix_runtime::{
     message::undelivered::Undelivered,
     node::entry::{Deliver, Description, Entry},
     trust::refusal_log::RefusalLog,
-    Address, Class, Error, Message, MessageKind, MessageParts, Node, Origin, Payload, Result,
+    Address, Class, Error, Host, Message, MessageKind, MessageParts, Node, Origin, Payload, Result,
     Route, UndeliverableReason,
 };
 use ring::rand::SystemRandom;
@@ -80,13 +80,36 @@ struct Listener {
     since: Instant,
 }
 
+/// A secure channel listener that was started. Dropping this does not stop it;
+/// [`SecureChannelListener::stop`] does.
+#[derive(Clone, Debug)]
+pub struct SecureChannelListener {
+    node: Node,
+    address: Address,
+}
+
+impl SecureChannelListener {
+    /// The address that channels are opened to.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Accepts no more channels; those that are open go on.
+    ///
+    /// # Errors
+    /// If it was stopped before.
+    pub fn stop(&self) -> Result<()> {
+        self.node.stop_worker(self.address.clone())
+    }
+}
+
 /// Accepts channels at `address` until the node stops.
 pub(crate) fn listen(
     node: &Node,
     address: Address,
     credentials: Credentials,
     limits: Limits,
-) -> Result<()> {
+) -> Result<SecureChannelListener> {
     let cookies = Cookies::new(&SystemRandom::new())
         .ok_or_else(|| Error::Usage("the system gave no randomness for cookies".into()))?;
     let identity = credentials.local.clone();
@@ -104,19 +127,20 @@ pub(crate) fn listen(
     let registration = node
         .register_delivery(Description::new(address.clone(), Class::ChannelListener), listener)?;
     log::info!("\"{address}\" accepts secure channels as {}", identity.now().identifier());
-    let all = node.extension::<ChannelListeners>();
+    let all = node.extension(ChannelListeners::default);
     all.insert(address.clone(), identity, admission.clone());
     // A task owns the registration, so that it goes with the node's threads.
     let (own, gone) = (node.unheld(), registration.entry().stop_signal());
+    let at = address.clone();
     node.spawn_on(0, async move {
         tokio::select! {
             () = own.stopped() => {}
             _ = gone => {}
         }
-        all.remove(&address, &admission);
+        all.remove(&at, &admission);
         drop(registration);
     });
-    Ok(())
+    Ok(SecureChannelListener { node: node.clone(), address })
 }
 
 impl Deliver for Listener {
@@ -179,8 +203,8 @@ impl Listener {
             credentials: self.credentials.clone(),
             limits: self.limits.clone(),
         };
-        let started = self.node.path(&peer_route).and_then(|path| {
-            let arbiter = self.node.arbiter_for(&path);
+        let started = self.node.first_hop(&peer_route).and_then(|first_hop| {
+            let arbiter = self.node.arbiter_for(&first_hop);
             let (description, decryptor) =
                 Decryptor::responding(start, responding, origin, peer_route);
             self.node.launch(description.on(arbiter), move |_| decryptor)

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use ockam_actix_runtime::{lock::Lock, trust::origin::HubGrants, Address, Node, Route};
+use ockam_actix_runtime::{lock::Lock, trust::origin::HubGrants, Address, Host, Node, Route};
 
 /// The route behind each channel that was opened on a node: an extension of the node, see [`Node::extension`].
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ pub(super) struct Opened {
 
 impl Opened {
     pub(super) fn list(node: &Node, channel: &Address, route: &Route) -> Self {
-        let all = node.extension::<OpenedChannels>();
+        let all = node.extension(OpenedChannels::default);
         let mut all = all.0.lock();
         all.insert(channel.clone(), route.clone());
         let grants = node.hub_grants(channel);
@@ -47,7 +47,7 @@ impl Opened {
 impl Drop for Opened {
     fn drop(&mut self) {
         self.node.forget_hub_grants(&self.channel);
-        let all = self.node.extension::<OpenedChannels>();
+        let all = self.node.extension(OpenedChannels::default);
         all.0.lock().remove(&self.channel);
     }
 }

@@ -5,7 +5,7 @@
 
 use ockam_actix_runtime::{
     limits::MAX_ROUTE_ADDRESSES, message::codec::encode_header, node::routing::NextHop, Address,
-    Message, MessageKind, MessageParts, Node, Payload, Permit, Route, UndeliverableReason,
+    Host, Message, MessageKind, MessageParts, Node, Payload, Permit, Route, UndeliverableReason,
 };
 
 use crate::secure_channel::{

@@ -198,6 +198,8 @@ mod tests {
         route, Address, Class, Node, NodeBuilder, Payload, Route,
     };
 
+    use ockam_actix_runtime::Host;
+
     use super::*;
     use crate::secure_channel::fixtures::{sessions, Kept};
 

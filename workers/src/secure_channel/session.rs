@@ -20,14 +20,14 @@ use actix::{
     fut::wrap_future, Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, SpawnHandle,
 };
 use ockam_actix_runtime::{
-    edge::first_hop::FirstHop, node::Busy, Address, Budget, Message, Permit,
+    edge::first_hop::FirstHop, node::Busy, Address, Budget, Host, Message, Permit,
 };
 
 use crate::secure_channel::{
     decryptor::Decryptor,
     event::{send_control, Ending, Event, EventKind, Renew},
     lifeline::{Gone, Lifeline},
-    limits::{Limits, DRAIN_INTERVAL, FAREWELL, FAREWELL_AFTER},
+    limits::{Limits, DRAIN_INTERVAL, FAREWELL, FAREWELL_BEFORE_END},
     liveness::{Liveness, Verdict},
     outbound::{NotSent, Outbound},
     plaintext::Tag,
@@ -68,7 +68,7 @@ pub(super) struct SessionSetup {
     pub(super) sealing: Arc<Sealing>,
     pub(super) partner: Partner,
     /// The first hop of the route to the peer.
-    pub(super) path: FirstHop,
+    pub(super) first_hop: FirstHop,
     /// What the path had lost when the session began.
     pub(super) epoch: u64,
     pub(super) limits: Arc<Limits>,
@@ -121,26 +121,32 @@ impl OpenEnd {
             outbound,
             sealing,
             partner,
-            mut path,
+            mut first_hop,
             epoch,
             limits,
             busy,
         } = setup;
         let now = Instant::now();
-        let (node, budget) = (outbound.node.clone(), path.budget.clone());
+        let (node, budget) = (outbound.node.clone(), first_hop.budget.clone());
         let channel = outbound.channel.clone();
+        let longest_drain = node.limits().drain_timeout.saturating_sub(FAREWELL_BEFORE_END);
         let lost = async move {
-            path.lost(epoch).await;
-            let failure = path.state().failure;
+            first_hop.lost(epoch).await;
+            let failure = first_hop.state().failure;
             failure.map_or_else(|| "the connection below was lost".into(), |why| why.to_string())
         };
         let watching = vec![
             when(session, lost, context, |actor: &mut E, why, context| {
                 actor.over(Ending::silently(why), context);
             }),
-            when(session, async move { node.stopping().await }, context, |actor, (), context| {
-                drain(actor, Instant::now(), context);
-            }),
+            when(
+                session,
+                async move { node.stopping().await },
+                context,
+                move |actor, (), context| {
+                    drain(actor, Instant::now() + longest_drain, context);
+                },
+            ),
         ];
         context.run_later(Duration::ZERO, move |actor, context| tick(actor, session, context));
         let renewal = renews.then(|| limits.clone());
@@ -271,9 +277,9 @@ fn tick<E: End>(actor: &mut E, session: u64, context: &mut Context<E>) {
 
 /// The node stops: once no stream uses the channel, or time is up, the peer is told, and the actor
 /// ends when that has left.
-fn drain<E: End>(actor: &mut E, since: Instant, context: &mut Context<E>) {
-    if actor.in_use() && since.elapsed() < FAREWELL_AFTER {
-        context.run_later(DRAIN_INTERVAL, move |actor, context| drain(actor, since, context));
+fn drain<E: End>(actor: &mut E, until: Instant, context: &mut Context<E>) {
+    if actor.in_use() && Instant::now() < until {
+        context.run_later(DRAIN_INTERVAL, move |actor, context| drain(actor, until, context));
         return;
     }
     let Some(end) = actor.open_end() else { return actor.retire(context) };

@@ -1,6 +1,6 @@
 //! Registration through a secure channel with the hub: who may register, and what the hub may then do.
 
-use ockam_actix_runtime::{route, Address, Class, Context, Node, ReachabilityRule, Route};
+use ockam_actix_runtime::{route, Address, Class, Context, Host, Node, ReachabilityRule, Route};
 use ockam_actix_workers::{
     echoer::Echoer,
     forwarder::{ForwardingOptions, RemoteForwarder, FORWARDING_SERVICE},
@@ -41,7 +41,7 @@ fn a_node_registers_through_a_channel_and_is_reached_end_to_end() {
         Echoer::start(&private, "echo").unwrap();
         let channel = channel_to(&address, &identity, &mut me);
         let forwarder =
-            in_time("a forwarder", RemoteForwarder::create_on(&private, route![&channel], SERVICE))
+            in_time("a forwarder", RemoteForwarder::create(&private, route![&channel], SERVICE))
                 .await
                 .unwrap();
         let client = node(arbiters).await;
@@ -64,7 +64,7 @@ fn others_find_no_forwarding_service_on_such_a_hub() {
         other.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
         let channel = channel_to(&address, &identity, &mut other);
         for way in [Route::from(address), route![channel]] {
-            let refused = RemoteForwarder::create_on(&stranger, way, SERVICE).await.unwrap_err();
+            let refused = RemoteForwarder::create(&stranger, way, SERVICE).await.unwrap_err();
             assert!(refused.to_string().contains(FORWARDING_SERVICE), "{refused}");
         }
         assert_eq!(hub.refusals().by(ReachabilityRule::WorkerRefused.name()), 2);
@@ -79,12 +79,12 @@ fn the_hub_at_the_end_of_a_channel_reaches_the_destination_and_nothing_else() {
         let mut me = entity(&private);
         let (hub, address, identity) = channel_hub(arbiters, &me).await;
         me.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
-        private.path(&route![&address]).unwrap().attempted().await.unwrap();
+        private.first_hop(&route![&address]).unwrap().attempted().await.unwrap();
         until("the hub has the connection", || !of_class(&hub, Class::Reply).is_empty()).await;
         let connection = of_class(&hub, Class::Reply).remove(0);
         let channel = channel_to(&address, &identity, &mut me);
         let way = route![&channel];
-        in_time("a forwarder", RemoteForwarder::create_on(&private, way, SERVICE)).await.unwrap();
+        in_time("a forwarder", RemoteForwarder::create(&private, way, SERVICE)).await.unwrap();
         Echoer::start(&private, "outlet").unwrap();
         let refused = || private.refusals().by(ReachabilityRule::NotADestination.name());
         // The connection, and the hub's end of the channel, which its forwarder sends through.
@@ -115,7 +115,7 @@ fn the_address_is_the_same_after_a_restart_with_the_same_identity() {
             me.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
             let channel = channel_to(&address, &identity, &mut me);
             let way = route![channel];
-            let made = RemoteForwarder::create_on(&private, way, SERVICE);
+            let made = RemoteForwarder::create(&private, way, SERVICE);
             addresses.push(in_time("a forwarder", made).await.unwrap().remote_address());
             private.stop().await;
         }
@@ -132,9 +132,8 @@ fn a_forwarder_is_registered_again_when_the_hub_at_the_end_of_a_channel_is_back(
         me.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
         let channel = channel_to(&address, &identity, &mut me);
         let way = route![channel];
-        let forwarder = in_time("a forwarder", RemoteForwarder::create_on(&private, way, SERVICE))
-            .await
-            .unwrap();
+        let forwarder =
+            in_time("a forwarder", RemoteForwarder::create(&private, way, SERVICE)).await.unwrap();
         let before = forwarder.remote_address();
         let local = identity.local_identity();
         hub.stop().await;

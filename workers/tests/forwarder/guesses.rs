@@ -39,7 +39,7 @@ async fn private(arbiters: usize, at: &Address) -> (Node, Arc<AtomicU64>, Remote
         Counting { node: private.clone(), route: route!["nobody"], passed: reached.clone() };
     private.start_worker("outlet", counting).unwrap();
     Echoer::start(&private, "echoer").unwrap();
-    let forwarder = RemoteForwarder::create_on(&private, at, "echoer").await.unwrap();
+    let forwarder = RemoteForwarder::create(&private, at, "echoer").await.unwrap();
     (private, reached, forwarder)
 }
 

@@ -11,8 +11,8 @@ use std::{
 
 use ockam_actix_runtime::{
     limits::MAX_ROUTE_ADDRESSES, node::routing::NextHop, route,
-    trust::reachability::ReachabilityRule, Address, Context, Error, Message, Node, Payload, Route,
-    UndeliverableReason,
+    trust::reachability::ReachabilityRule, Address, Context, Error, Host, Message, Node, Payload,
+    Route, UndeliverableReason,
 };
 use ockam_actix_workers::{
     echoer::Echoer,
@@ -191,8 +191,8 @@ fn two_forwarders_that_point_at_each_other_stop() {
                 Counting { node: private.clone(), route: route![&at, to], passed: passed.clone() };
             private.start_worker(name, counting).unwrap();
         }
-        let x = RemoteForwarder::create_on(&private, &at, "x").await.unwrap();
-        let y = RemoteForwarder::create_on(&private, &at, "y").await.unwrap();
+        let x = RemoteForwarder::create(&private, &at, "x").await.unwrap();
+        let y = RemoteForwarder::create(&private, &at, "y").await.unwrap();
         assert_eq!([x, y].map(|forwarder| forwarder.remote_address().forwarder), addresses);
 
         let route = route![&at, &addresses[0]];
@@ -245,7 +245,7 @@ fn ten_thousand_routes_from_outside_make_no_connection() {
         let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
         let (private, outside) = (node(arbiters).await, node(arbiters).await);
         private.start_worker("hop", Hop).unwrap();
-        let forwarder = RemoteForwarder::create_on(&private, &at, "hop").await.unwrap();
+        let forwarder = RemoteForwarder::create(&private, &at, "hop").await.unwrap();
         // A forwarder whose destination is the target, as a node may ask for.
         let raw = Raw { node: private.clone(), hub: route![&at] };
         let sly = raw.register(target.as_str()).await.unwrap().address();
@@ -298,7 +298,7 @@ fn routes_of_full_length_do_not_cut_the_forwarders_connection() {
         let (_hub, at) = hub(arbiters, ForwardingOptions::new()).await;
         let (private, outside) = (node(arbiters).await, node(arbiters).await);
         Echoer::start(&private, "echoer").unwrap();
-        let forwarder = RemoteForwarder::create_on(&private, &at, "echoer").await.unwrap();
+        let forwarder = RemoteForwarder::create(&private, &at, "echoer").await.unwrap();
         let mut sender = Context::new(&outside).unwrap();
         let filler = (2..=MAX_ROUTE_ADDRESSES).map(|number| Address::from(format!("a{number}")));
         let back: Route = std::iter::once(sender.address().clone()).chain(filler).collect();

@@ -9,7 +9,7 @@ mod hostile;
 mod registration;
 mod support;
 
-use ockam_actix_runtime::{route, trust::reachability::ReachabilityRule, Class};
+use ockam_actix_runtime::{route, trust::reachability::ReachabilityRule, Class, Host};
 use ockam_actix_workers::{
     echoer::Echoer,
     forwarder::{ForwardingOptions, RemoteForwarder},
@@ -23,8 +23,8 @@ fn a_message_through_the_hub_reaches_the_destination_and_the_answer_comes_back()
         let (private, other) = (node(arbiters).await, node(arbiters).await);
         Echoer::start(&private, "echoer").unwrap();
         private.start_worker("rest", Rest).unwrap();
-        let echoer = RemoteForwarder::create_on(&private, &at, "echoer").await.unwrap();
-        let rest = RemoteForwarder::create_on(&private, &at, "rest").await.unwrap();
+        let echoer = RemoteForwarder::create(&private, &at, "echoer").await.unwrap();
+        let rest = RemoteForwarder::create(&private, &at, "rest").await.unwrap();
         for _ in 0..100 {
             let answer = echo(&other, route![&at, echoer.remote_address()]).await.unwrap();
             assert_eq!(answer, "hello");
@@ -42,7 +42,7 @@ fn an_identity_behind_the_destination_is_part_of_the_address() {
         let (private, other) = (node(arbiters).await, node(arbiters).await);
         Echoer::start(&private, "echoer").unwrap();
         let identity = identify(&private, "echoer");
-        let forwarder = RemoteForwarder::create_on(&private, &at, "echoer").await.unwrap();
+        let forwarder = RemoteForwarder::create(&private, &at, "echoer").await.unwrap();
         let address = forwarder.remote_address();
         assert_eq!(address.identifier, Some(identity.identifier()));
         // As it is printed, and without the fingerprint.
@@ -59,7 +59,7 @@ fn the_hub_reaches_the_destination_and_no_other_worker() {
         let (private, other) = (node(arbiters).await, node(arbiters).await);
         Echoer::start(&private, "echoer").unwrap();
         private.start_worker("hop", Hop).unwrap();
-        let forwarder = RemoteForwarder::create_on(&private, &at, "hop").await.unwrap();
+        let forwarder = RemoteForwarder::create(&private, &at, "hop").await.unwrap();
         let refused = || private.refusals().by(ReachabilityRule::NotADestination.name());
         // Through the forwarder and on with the rest of the route.
         let through = echo(&other, route![&at, forwarder.remote_address(), "echoer"]).await;
@@ -81,7 +81,7 @@ fn a_forwarder_dies_with_its_connection() {
         let (private, other) = (node(arbiters).await, node(arbiters).await);
         Echoer::start(&private, "echoer").unwrap();
         let before = hub.worker_count();
-        let forwarder = RemoteForwarder::create_on(&private, &at, "echoer").await.unwrap();
+        let forwarder = RemoteForwarder::create(&private, &at, "echoer").await.unwrap();
         let address = forwarder.remote_address();
         private.stop().await;
         until("the hub has forgotten the node", || hub.worker_count() == before).await;
@@ -96,12 +96,12 @@ fn a_forwarder_that_is_given_up_is_gone_and_the_hub_may_not_reach_its_destinatio
         let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
         let private = node(arbiters).await;
         Echoer::start(&private, "echoer").unwrap();
-        let forwarder = RemoteForwarder::create_on(&private, &at, "echoer").await.unwrap();
-        let again = RemoteForwarder::create_on(&private, &at, "echoer").await.unwrap_err();
+        let forwarder = RemoteForwarder::create(&private, &at, "echoer").await.unwrap();
+        let again = RemoteForwarder::create(&private, &at, "echoer").await.unwrap_err();
         assert!(again.to_string().contains("already"), "{again}");
         in_time("the keeper", forwarder.stop()).await;
         assert!(!private.hub_grants(&at).contains(&"echoer".into()));
         until("the hub was told", || of_class(&hub, Class::Forwarder).is_empty()).await;
-        RemoteForwarder::create_on(&private, &at, "echoer").await.unwrap();
+        RemoteForwarder::create(&private, &at, "echoer").await.unwrap();
     });
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ockam_actix_runtime::{route, Address, Class, Error, Node, Route};
+use ockam_actix_runtime::{route, Address, Class, Error, Host, Node, Route};
 use ockam_actix_workers::{
     echoer::Echoer,
     forwarder::{
@@ -16,7 +16,7 @@ use ockam_actix_workers::{
 use crate::support::*;
 
 async fn refused(node: &Node, hub: impl Into<Route>, destination: &str) -> Error {
-    let created = RemoteForwarder::create_on(node, hub, destination);
+    let created = RemoteForwarder::create(node, hub, destination);
     in_time("the registration's end", created).await.unwrap_err()
 }
 
@@ -71,12 +71,12 @@ fn a_restarted_hub_gives_the_same_address_to_the_same_identity() {
         let (private, other) = (node(arbiters).await, node(arbiters).await);
         let vault = Vault::in_memory();
         let identifier = vault.create_identity("outlet").unwrap();
-        let listeners = private.extension::<ChannelListeners>();
+        let listeners = private.extension(ChannelListeners::default);
         Echoer::start(&private, "known").unwrap();
         Echoer::start(&private, "unknown").unwrap();
         listeners.add("known".into(), vault.local_identity(&identifier).unwrap());
-        let known = RemoteForwarder::create_on(&private, &at, "known").await.unwrap();
-        let unknown = RemoteForwarder::create_on(&private, &at, "unknown").await.unwrap();
+        let known = RemoteForwarder::create(&private, &at, "known").await.unwrap();
+        let unknown = RemoteForwarder::create(&private, &at, "unknown").await.unwrap();
         let (known_before, unknown_before) = (known.remote_address(), unknown.remote_address());
 
         vault.rotate(&identifier).unwrap();
@@ -102,8 +102,8 @@ fn a_restarted_program_with_the_same_identity_has_the_same_address() {
         for _ in 0..2 {
             let private = node(arbiters).await;
             Echoer::start(&private, "echoer").unwrap();
-            private.extension::<ChannelListeners>().add("echoer".into(), identity.clone());
-            let forwarder = RemoteForwarder::create_on(&private, &at, "echoer").await.unwrap();
+            private.extension(ChannelListeners::default).add("echoer".into(), identity.clone());
+            let forwarder = RemoteForwarder::create(&private, &at, "echoer").await.unwrap();
             addresses.push(forwarder.remote_address());
             private.stop().await;
         }
@@ -118,7 +118,7 @@ fn leases_end_and_are_renewed() {
         let (hub, at) = hub(arbiters, options).await;
         let (private, raw) = (node(arbiters).await, node(arbiters).await);
         Echoer::start(&private, "echoer").unwrap();
-        let kept = RemoteForwarder::create_on(&private, &at, "echoer").await.unwrap();
+        let kept = RemoteForwarder::create(&private, &at, "echoer").await.unwrap();
         let raw = Raw { node: raw, hub: route![&at] };
         // Twice, so that what is kept has outlived its first lease for certain.
         for _ in 0..2 {
@@ -142,12 +142,12 @@ fn caps_refuse_with_a_clear_text_and_are_counted() {
                 Echoer::start(node, name).unwrap();
             }
         }
-        let _a = RemoteForwarder::create_on(&one, &at, "a").await.unwrap();
-        let b = RemoteForwarder::create_on(&one, &at, "b").await.unwrap();
+        let _a = RemoteForwarder::create(&one, &at, "a").await.unwrap();
+        let b = RemoteForwarder::create(&one, &at, "b").await.unwrap();
         let error = refused(&one, &at, "c").await.to_string();
         let expected = format!("the hub {at} refused to forward to \"c\": this connection has");
         assert!(error.starts_with(&expected), "{error}");
-        let _c = RemoteForwarder::create_on(&two, &at, "a").await.unwrap();
+        let _c = RemoteForwarder::create(&two, &at, "a").await.unwrap();
         let error = refused(&two, &at, "b").await.to_string();
         assert!(error.contains("the hub has as many forwarders as it may have"), "{error}");
         let refusals = hub.refusals();
@@ -156,7 +156,7 @@ fn caps_refuse_with_a_clear_text_and_are_counted() {
         // What is given up is free again.
         b.stop().await;
         until("the hub was told", || of_class(&hub, Class::Forwarder).len() == 2).await;
-        RemoteForwarder::create_on(&two, &at, "b").await.unwrap();
+        RemoteForwarder::create(&two, &at, "b").await.unwrap();
     });
 }
 
@@ -175,7 +175,7 @@ fn a_connection_that_asks_without_end_is_refused_and_others_are_served() {
         }
         assert!(refused > 100, "{refused} of 400");
         assert_eq!(hub.refusals().by(RegistrationRefusal::TooOften.rule()), refused);
-        RemoteForwarder::create_on(&honest, &at, "echoer").await.unwrap();
+        RemoteForwarder::create(&honest, &at, "echoer").await.unwrap();
     });
 }
 

@@ -13,7 +13,7 @@ use actix::{Actor, Context as ActorContext, Handler};
 use ockam_actix_runtime::{
     message::{undelivered::Undelivered, MessageKind},
     node::routing::NextHop,
-    Address, Class, Context, Error, Node, NodeBuilder, Payload, Result, Route, Routed,
+    Address, Class, Context, Error, Host, Node, NodeBuilder, Payload, Result, Route, Routed,
     UndeliverableReason,
 };
 use ockam_actix_transports::{
@@ -55,7 +55,7 @@ pub(crate) async fn node(arbiters: usize) -> Node {
 pub(crate) async fn hub(arbiters: usize, options: ForwardingOptions) -> (Node, Address) {
     let hub = node(arbiters).await;
     ForwardingService::start(&hub, options).unwrap();
-    let listener = listen(&hub, "127.0.0.1:0", ListenOptions::new()).await.unwrap();
+    let listener = listen(&hub, ListenOptions::on("127.0.0.1:0")).await.unwrap();
     let address = Address::from((TCP, listener.address().to_string()));
     (hub, address)
 }
@@ -66,7 +66,7 @@ pub(crate) async fn hub_again(arbiters: usize, address: &Address) -> Node {
     ForwardingService::start(&hub, ForwardingOptions::new()).unwrap();
     let (_, peer) = address.dial_parts().unwrap();
     let until = Instant::now() + DEADLINE;
-    while let Err(error) = listen(&hub, peer, ListenOptions::new()).await {
+    while let Err(error) = listen(&hub, ListenOptions::on(peer)).await {
         assert!(Instant::now() < until, "waiting for the port of the stopped hub: {error}");
         sleep(Duration::from_millis(5)).await;
     }
@@ -108,7 +108,7 @@ pub(crate) fn of_class(node: &Node, class: Class) -> Vec<Address> {
 /// Behind what is registered as `address` stands a new identity.
 pub(crate) fn identify(node: &Node, address: &str) -> LocalIdentity {
     let identity = identity();
-    node.extension::<ChannelListeners>().add(address.into(), identity.clone());
+    node.extension(ChannelListeners::default).add(address.into(), identity.clone());
     identity
 }
 

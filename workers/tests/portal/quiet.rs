@@ -39,7 +39,7 @@ impl Row {
     async fn start() -> Self {
         let nodes = [node().await, node().await, node().await];
         for ctx in &nodes {
-            ctx.node().extension::<StreamPool>().set_silence(SILENCE);
+            StreamPool::of(ctx.node()).set_silence(SILENCE);
         }
         let link = |one: usize, other: usize| {
             Link::new(nodes[one].node(), nodes[other].node(), LinkOptions::default()).unwrap()

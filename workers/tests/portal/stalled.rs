@@ -66,7 +66,7 @@ fn a_target_that_stalls_holds_one_window_while_the_other_streams_of_its_channel_
         SockRef::from(&target).set_recv_buffer_size(CHUNK).unwrap();
         let entity = |ctx| Entity::create(ctx, &Vault::create(ctx).unwrap()).unwrap();
         entity(&there).create_secure_channel_listener("listener", TrustEveryonePolicy).unwrap();
-        let listener = listen(there.node(), "127.0.0.1:0", ListenOptions::new()).await.unwrap();
+        let listener = listen(there.node(), ListenOptions::on("127.0.0.1:0")).await.unwrap();
         let to_listener = route![Address::from((TCP, listener.address().to_string())), "listener"];
         let channel =
             entity(&here).create_secure_channel(to_listener, TrustEveryonePolicy).unwrap();

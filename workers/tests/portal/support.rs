@@ -2,7 +2,7 @@
 
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
-use ockam_actix_runtime::{Context, Node, NodeBuilder, Route};
+use ockam_actix_runtime::{Context, Host, Node, NodeBuilder, Route};
 use ockam_actix_transports::tcp::TcpDialer;
 use ockam_actix_workers::portal::{Inlet, Outlet};
 use tokio::{

@@ -6,7 +6,7 @@ use ockam_actix_runtime::{
     limits::{EDGE_BUDGET_BYTES, MESSAGE_OVERHEAD_BYTES},
     message::undelivered::Undelivered,
     node::entry::{Deliver, Description, Entry},
-    route, Address, Budget, Class, Message, Payload, Route,
+    route, Address, Budget, Class, Host, Message, Payload, Route,
 };
 use ockam_actix_workers::portal::{
     pool::StreamPool,
@@ -61,7 +61,7 @@ fn streams_that_are_opened_and_reset_leave_no_more_than_the_edge_holds() {
         }
         assert_eq!(stuck.0.lock().unwrap().len(), MOST);
         in_time("the last stream's end", async {
-            while ctx.node().extension::<StreamPool>().open() > 0 {
+            while StreamPool::of(ctx.node()).open() > 0 {
                 yield_now().await;
             }
         })

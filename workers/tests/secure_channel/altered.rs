@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures::{stream, StreamExt};
-use ockam_actix_runtime::{route, Message, Payload};
+use ockam_actix_runtime::{route, Host, Message, Payload};
 use ockam_actix_workers::{
     secure_channel::{packet::Packet, ChannelListeners},
     SecureChannels, TrustEveryonePolicy,
@@ -168,7 +168,7 @@ fn altered_handshakes_fail_and_the_listener_serves_the_next_and_no_worker_is_lef
         let (begun, chain) = (Instant::now(), Chain::start().await);
         let fresh = chain.workers();
         let lengths = chain.lengths().await;
-        let listeners = chain.server.node.extension::<ChannelListeners>();
+        let listeners = chain.server.node.extension(ChannelListeners::default);
         let none_open = || listeners.load_of(&SERVICE.into()) == Some((0, 0));
         until("the first channel is closed", none_open).await;
         // Its connection stays, with the address that dials and the one that is answered.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ockam_actix_runtime::{route, Class, Error, Route};
+use ockam_actix_runtime::{route, Class, Error, Host, Route};
 use ockam_actix_workers::{secure_channel::ChannelListeners, SecureChannels, TrustEveryonePolicy};
 
 use crate::support::{honest, run, tcp, to, until, Echo, Middle, Peer, DEADLINE, SERVICE};
@@ -141,7 +141,7 @@ fn too_large_a_message_comes_back_and_the_channel_goes_on() {
 fn the_identity_behind_a_listener_is_known() {
     run(async {
         let mut server = Peer::start(1).await;
-        let listeners = server.node.extension::<ChannelListeners>();
+        let listeners = server.node.extension(ChannelListeners::default);
         assert!(listeners.identity_of(&SERVICE.into()).is_none());
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
         let found = listeners.identity_of(&SERVICE.into()).unwrap();
@@ -156,7 +156,7 @@ fn the_identity_behind_a_listener_is_known() {
 fn a_listener_that_was_stopped_is_forgotten_and_another_one_takes_its_place() {
     run(async {
         let mut server = Peer::start(2).await;
-        let listeners = server.node.extension::<ChannelListeners>();
+        let listeners = server.node.extension(ChannelListeners::default);
         let known = || listeners.identity_of(&SERVICE.into()).is_some();
         for _ in 0..3 {
             server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();

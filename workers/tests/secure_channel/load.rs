@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use ockam_actix_runtime::{node::routing::NextHop, route, Address, Context, Message, Payload};
+use ockam_actix_runtime::{
+    node::routing::NextHop, route, Address, Context, Host, Message, Payload,
+};
 use ockam_actix_workers::{
     secure_channel::{packet::Packet, ChannelListeners},
     SecureChannels, TrustEveryonePolicy,
@@ -35,7 +37,7 @@ async fn churn(arbiters: usize) {
     }
     let counts = || (client.node.worker_count(), server.node.worker_count());
     until("all are gone at both ends", || counts() == baseline).await;
-    let load = server.node.extension::<ChannelListeners>().load_of(&SERVICE.into());
+    let load = server.node.extension(ChannelListeners::default).load_of(&SERVICE.into());
     assert_eq!(load, Some((0, 1)));
     println!("{CHANNELS} channels, {arbiters} arbiters: {baseline:?} workers before and after");
 }
@@ -90,7 +92,7 @@ fn unfinished_handshakes_end_with_their_deadline() {
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
         let port = server.listen(0).await;
         let before = server.node.worker_count();
-        let listeners = server.node.extension::<ChannelListeners>();
+        let listeners = server.node.extension(ChannelListeners::default);
         // A return address that exists, so that no notice ends them early.
         let mute = ockam_actix_runtime::Context::new(&client.node).unwrap();
         for _ in 0..20 {
@@ -114,7 +116,7 @@ fn a_flood_fills_its_own_half_and_an_honest_client_passes_with_a_cookie() {
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
         let mut client = Peer::start(1).await;
         let port = server.listen(0).await;
-        let listeners = server.node.extension::<ChannelListeners>();
+        let listeners = server.node.extension(ChannelListeners::default);
         let (first, second) = (Attacker::start(port).await, Attacker::start(port).await);
         // Without a cookie, one connection gets half of its own half.
         first.send(250, &[]);
@@ -137,7 +139,7 @@ fn a_stranger_with_many_connections_begins_the_handshakes_of_one_source() {
         let mut server = Peer::with_limits(2, limits).await;
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
         let port = server.listen(0).await;
-        let load = || server.node.extension::<ChannelListeners>().load_of(&SERVICE.into());
+        let load = || server.node.extension(ChannelListeners::default).load_of(&SERVICE.into());
         let refusal_log = server.node.refusals();
         let third = Attacker::start(port).await;
         let (mut first, mut second) = (Attacker::start(port).await, Attacker::start(port).await);
@@ -200,7 +202,7 @@ fn strangers_without_a_way_back_are_gone_at_once() {
         let port = server.listen(0).await;
         let before = server.node.worker_count();
         (0..100).for_each(|_| stranger(&client, port));
-        let listeners = server.node.extension::<ChannelListeners>();
+        let listeners = server.node.extension(ChannelListeners::default);
         until("their connection is there", || server.node.worker_count() > before).await;
         until("none is left", || {
             listeners.load_of(&SERVICE.into()) == Some((0, 0))

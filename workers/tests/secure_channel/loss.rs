@@ -8,14 +8,14 @@ use std::{
     time::Duration,
 };
 
-use ockam_actix_runtime::{edge::first_hop::FirstHop, route, Message};
+use ockam_actix_runtime::{edge::first_hop::FirstHop, route, Host, Message};
 use ockam_actix_workers::{SecureChannel, SecureChannels, TrustEveryonePolicy};
 
 use crate::support::{quick, run, tcp, to, until, Echo, Meddling, Middle, Peer, DEADLINE, SERVICE};
 
 /// The channel as a stream sees it.
 fn path_of(peer: &Peer, channel: &SecureChannel) -> FirstHop {
-    peer.node.path(&route![channel, "echo"]).unwrap()
+    peer.node.first_hop(&route![channel, "echo"]).unwrap()
 }
 
 async fn lost_and_up(mut path: FirstHop, epoch: u64) {

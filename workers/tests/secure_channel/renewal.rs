@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use ockam_actix_runtime::{route, Context};
+use ockam_actix_runtime::{route, Context, Host};
 use ockam_actix_workers::{
     identity::policy::TrustContext, SecureChannels, TrustEveryonePolicy, TrustPolicy,
 };
@@ -32,7 +32,7 @@ async fn exchange(limits: ockam_actix_workers::secure_channel::Limits, count: us
     let middle = Middle::start(&hub.node, "middle", next, honest());
     let route = route![tcp(hub.listen(0).await), "middle", SERVICE];
     let channel = client.entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
-    let path = client.node.path(&route![&channel, "echo"]).unwrap();
+    let path = client.node.first_hop(&route![&channel, "echo"]).unwrap();
     channel.established_within(DEADLINE).await.unwrap();
     for sent in 0..count {
         client.ctx.send(route![&channel, "echo"], sent.to_string()).await.unwrap();
@@ -118,7 +118,7 @@ async fn panic_in_a_decryptor(theirs: impl TrustPolicy, ours: impl TrustPolicy) 
     let route = to(server.listen(0).await);
     let channel = client.entity.create_secure_channel(route, ours).unwrap();
     channel.established_within(DEADLINE).await.unwrap();
-    let mut path = client.node.path(&route![&channel, "echo"]).unwrap();
+    let mut path = client.node.first_hop(&route![&channel, "echo"]).unwrap();
     while path.state().epoch == 0 {
         // The one that is under way when the decryptor dies is lost; its sender hears of the loss.
         let sent = client.ctx.send(route![&channel, "echo"], String::from("text")).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ockam_actix_runtime::{route, Error};
+use ockam_actix_runtime::{route, Error, Host};
 use ockam_actix_workers::{
     identity::{
         known_identities::KnownIdentities, policy::TrustContext, vault::file::Secret, MAX_CHANGES,
@@ -49,7 +49,7 @@ fn a_pinned_channel_works_after_the_rotation_of_either_end_and_the_identifier_st
                 assert_eq!(answer.unwrap(), String::from("hi"));
             }
             let known = |peer: &Peer, of| {
-                peer.node.extension::<KnownIdentities>().history_of(&of).unwrap().key_count()
+                peer.node.extension(KnownIdentities::default).history_of(&of).unwrap().key_count()
             };
             assert_eq!((known(&server, own), known(&client, other)), (keys, keys));
         }
@@ -71,7 +71,7 @@ fn a_responder_refuses_the_old_key_of_an_initiator_that_it_has_met_with_the_new_
         channel.established_within(DEADLINE).await.unwrap();
         let stolen = thief.entity.create_secure_channel(to(port), TrustEveryonePolicy).unwrap();
         rejection(&stolen).await;
-        assert_eq!(server.node.extension::<KnownIdentities>().refusals(), 1);
+        assert_eq!(server.node.extension(KnownIdentities::default).refusals(), 1);
         let refused = thief.ctx.ask::<_, String>(route![&stolen, "echo"], String::from("x")).await;
         assert!(matches!(refused, Err(Error::Undeliverable(_))), "{refused:?}");
         assert!(echo.texts().is_empty());
@@ -162,7 +162,7 @@ fn a_renewal_of_an_open_channel_shows_the_new_key() {
         server.entity.rotate().unwrap();
         client.entity.rotate().unwrap();
         let known = || {
-            let known = server.node.extension::<KnownIdentities>();
+            let known = server.node.extension(KnownIdentities::default);
             known.history_of(&client.identifier()).is_some()
         };
         let end = std::time::Instant::now() + DEADLINE;

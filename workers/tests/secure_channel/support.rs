@@ -17,7 +17,7 @@ use ockam_actix_runtime::{
         entry::{Deliver, Description, Entry},
         routing::NextHop,
     },
-    Address, Class, Context, Identifier, Message, Node, NodeBuilder, Route, Routed,
+    Address, Class, Context, Host, Identifier, Message, Node, NodeBuilder, Route, Routed,
 };
 use ockam_actix_transports::{
     tcp::{listener::listen, TcpDialer},
@@ -70,7 +70,7 @@ impl Peer {
         let address = format!("127.0.0.1:{port}");
         let end = Instant::now() + DEADLINE;
         loop {
-            match listen(&self.node, &address, ListenOptions::new()).await {
+            match listen(&self.node, ListenOptions::on(&address)).await {
                 Ok(listener) => return listener.address().port(),
                 // The threads of a stopped node still hold its socket for a moment.
                 Err(error) => assert!(Instant::now() < end, "{error}"),

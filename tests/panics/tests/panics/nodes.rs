@@ -9,7 +9,7 @@ use ockam::{
     route, Address, Context, Echoer, Entity, Node, NodeBuilder, Result, Route, TcpTransport, Vault,
     TCP,
 };
-use ockam_actix_runtime::{edge::first_hop::FirstHop, Class};
+use ockam_actix_runtime::{edge::first_hop::FirstHop, Class, Host};
 use tokio::time::timeout;
 
 /// For everything that a test waits for.
@@ -50,7 +50,7 @@ impl Peer {
         let ctx = NodeBuilder::new().arbiters(arbiters).start_with_context().await.unwrap();
         let node = ctx.node().clone();
         Echoer::start(&node, "echoer").unwrap();
-        let tcp = TcpTransport::on(&node);
+        let tcp = TcpTransport::create(&node).await.unwrap();
         let vault = Vault::create(&ctx).unwrap();
         let entity = Entity::create(&ctx, &vault).unwrap();
         Self { ctx, node, tcp, entity }
@@ -83,7 +83,7 @@ impl Peer {
     }
 
     pub(crate) fn path(&self, first: &Address) -> FirstHop {
-        self.node.path(&Route::from(first.clone())).unwrap()
+        self.node.first_hop(&Route::from(first.clone())).unwrap()
     }
 
     /// The workers of the node, by name where they have one, else by class.

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ockam::{route, Address, Inlet};
+use ockam::{route, Address, Inlet, OutletOptions};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -149,7 +149,7 @@ fn a_rule_of_an_outlet_that_panics_refuses_and_the_connection_goes_on() {
         let before = portal.workers();
         let to = portal.target.local_addr().unwrap().to_string();
         let rule = |_: &ockam::Origin| panic!("a rule with a bug");
-        portal.there.tcp.create_outlet_with_access("ruled", to, rule).await.unwrap();
+        portal.there.tcp.create_outlet("ruled", OutletOptions::to(to).access(rule)).await.unwrap();
         let way = route![portal.address.clone(), "ruled"];
         let inlet = portal.here.tcp.create_inlet("127.0.0.1:0", way).await.unwrap();
         let mut client = TcpStream::connect(inlet.address()).await.unwrap();

@@ -1,11 +1,11 @@
 //! Users' workers, relays, and the routers that messages pass.
 
 use actix::{Actor, Context, Handler};
-use ockam::{route, Error, Message, Relay, Result, Routed, UndeliverableReason};
+use ockam::{route, Error, Message, Relay, Result, Routed, UndeliverableReason, WorkerOptions};
 use ockam_actix_runtime::{
     message::undelivered::Undelivered,
     node::entry::{Deliver, Description, Entry},
-    Class,
+    Class, Host,
 };
 use serde::{de, Deserialize, Deserializer, Serialize};
 
@@ -96,7 +96,13 @@ fn a_decoder_that_panics_is_told_to_its_sender_and_ends_neither_router_nor_conne
         let (here, there) = (Peer::start(arbiters).await, Peer::start(arbiters).await);
         let address = there.listen().await;
         for arbiter in 0..arbiters {
-            there.node.start_worker_on(arbiter, format!("careless{arbiter}"), Careless).unwrap();
+            there
+                .node
+                .start_worker(
+                    WorkerOptions::at(format!("careless{arbiter}")).arbiter(arbiter),
+                    Careless,
+                )
+                .unwrap();
         }
         assert_eq!(here.echo(route![address.clone()]).await.unwrap(), "hello");
         let path = here.path(&address);
@@ -132,7 +138,10 @@ fn a_sink_that_panics_ends_neither_the_router_nor_who_sends_to_it() {
             assert_eq!(here.echo(route![address.clone()]).await.unwrap(), "hello");
         }
         assert_eq!(path.state().epoch, 0, "the connection went on");
-        there.node.start_worker_on(arbiters - 1, "careless", Careless).unwrap();
+        there
+            .node
+            .start_worker(WorkerOptions::at("careless").arbiter(arbiters - 1), Careless)
+            .unwrap();
         let answer: String = there.node.ask(route!["careless"], String::from("x")).await.unwrap();
         assert_eq!(answer, "x");
         stop([here, there]).await;

@@ -23,7 +23,7 @@ use ockam_actix_runtime::{
         directory::Registration,
         entry::{Deliver, Description, Entry},
     },
-    Address, Class, Message, Node, Result, Route,
+    Address, Class, Host, Message, Node, Result, Route,
 };
 use tokio::{
     sync::watch,
@@ -61,7 +61,7 @@ impl Drop for LedgerSlot {
 /// What ends a forwarder.
 pub(super) struct Life {
     /// The first hop of its route.
-    pub(super) path: FirstHop,
+    pub(super) first_hop: FirstHop,
     /// The epoch of the path that it forwards in.
     pub(super) epoch: u64,
     pub(super) lease: watch::Receiver<Instant>,
@@ -84,10 +84,10 @@ impl Forwarder {
         route: &Route,
         life: Life,
     ) -> Result<()> {
-        let arbiter = node.arbiter_for(&life.path);
+        let arbiter = node.arbiter_for(&life.first_hop);
         let describe = |address| {
             let description = Description::new(address, Class::Forwarder).on(arbiter);
-            description.with_budget(life.path.budget.clone())
+            description.with_budget(life.first_hop.budget.clone())
         };
         // All addresses stand before anybody is told of them.
         let registrations = addresses
@@ -124,7 +124,7 @@ impl Life {
         loop {
             let until = *self.lease.borrow_and_update();
             tokio::select! {
-                () = self.path.lost(self.epoch) => return "its connection is gone",
+                () = self.first_hop.lost(self.epoch) => return "its connection is gone",
                 () = sleep_until(until) => return "it was not renewed",
                 renewed = self.lease.changed() => {
                     if renewed.is_err() {

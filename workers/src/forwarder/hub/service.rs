@@ -15,7 +15,7 @@
 //! ingress and is compared with the ingress again, so whatever else a request says is sent out
 //! of the connection that it came in by, and nowhere else.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use actix::{Actor, Addr, Context, Handler};
 use ockam_actix_runtime::{
@@ -27,7 +27,7 @@ use ockam_actix_runtime::{
         mailbox::Registered,
         supervision::{Restartable, Restarting, Supervised},
     },
-    Address, Class, Error, Identifier, Node, Origin, Payload, Result, Route, Routed,
+    Address, Class, Error, Host, Identifier, Node, Origin, Payload, Result, Route, Routed,
 };
 use tokio::{sync::watch, time::Instant};
 
@@ -62,7 +62,58 @@ use crate::{
 /// # Ok::<(), ockam_actix_runtime::Error>(())
 /// # }).unwrap();
 /// ```
+#[derive(Clone, Debug)]
 pub struct ForwardingService {
+    node: Node,
+    address: Address,
+    actor: Restarting<Service>,
+}
+
+impl ForwardingService {
+    /// Starts the service of `node`, at the address [`FORWARDING_SERVICE`].
+    ///
+    /// # Errors
+    /// If the node has one already, or is stopped.
+    pub fn start(node: &impl AsRef<Node>, options: ForwardingOptions) -> Result<Self> {
+        let node = node.as_ref();
+        let randomness =
+            || Error::transport("the system gave no randomness", std::io::ErrorKind::Other.into());
+        let ledger = Ledger::new(Caps {
+            all: options.max_forwarders,
+            per_connection: options.max_per_connection,
+            per_source: options.max_per_source,
+        });
+        let spec = ServiceSpec {
+            node: node.clone(),
+            challenges: Arc::new(Challenges::new().ok_or_else(randomness)?),
+            ledger: SharedLedger::new(Lock::new(ledger)),
+            options,
+            started: Instant::now(),
+        };
+        let actor = Restarting::start(node, "the forwarding service", spec)?;
+        log::info!("forwarding for other nodes as \"{FORWARDING_SERVICE}\"");
+        Ok(Self { node: node.clone(), address: FORWARDING_SERVICE.into(), actor })
+    }
+
+    /// The address that nodes register at: [`FORWARDING_SERVICE`].
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Registers no more nodes; the forwarders that there are stay until their leases end.
+    ///
+    /// # Errors
+    /// If it was stopped before.
+    pub fn stop(&self) -> Result<()> {
+        self.actor.end().ok_or_else(|| Error::NoWorker(self.address.clone()))?;
+        // In the pause before it is started again, there is none to stop.
+        let _ = self.node.stop_worker(self.address.clone());
+        Ok(())
+    }
+}
+
+/// The actor.
+struct Service {
     node: Node,
     lease: Duration,
     started: Instant,
@@ -73,31 +124,7 @@ pub struct ForwardingService {
     _supervised: Supervised,
 }
 
-impl ForwardingService {
-    /// Starts the service of `node`, at the address [`FORWARDING_SERVICE`].
-    ///
-    /// # Errors
-    /// If the node has one already, or is stopped.
-    pub fn start(node: &Node, options: ForwardingOptions) -> Result<()> {
-        let randomness =
-            || Error::transport("the system gave no randomness", std::io::ErrorKind::Other.into());
-        let ledger = Ledger::new(Caps {
-            all: options.max_forwarders,
-            per_connection: options.max_per_connection,
-            per_source: options.max_per_source,
-        });
-        let plan = ServiceSpec {
-            node: node.clone(),
-            challenges: Arc::new(Challenges::new().ok_or_else(randomness)?),
-            ledger: SharedLedger::new(Lock::new(ledger)),
-            options,
-            started: Instant::now(),
-        };
-        Restarting::start(node, "the forwarding service", plan)?;
-        log::info!("forwarding for other nodes as \"{FORWARDING_SERVICE}\"");
-        Ok(())
-    }
-
+impl Service {
     fn answer(&self, message: &Routed<Payload>) -> Option<Answer> {
         self.decide(message).unwrap_or_else(|refusal| {
             let origin = message.origin();
@@ -176,8 +203,8 @@ impl ForwardingService {
         if route.len() > MAX_FORWARDING_ADDRESSES {
             return Err(RegistrationRefusal::Route);
         }
-        let path = self.node.path(&route).map_err(|_| RegistrationRefusal::Route)?;
-        let state = path.state();
+        let first_hop = self.node.first_hop(&route).map_err(|_| RegistrationRefusal::Route)?;
+        let state = first_hop.state();
         if !state.up {
             return Err(RegistrationRefusal::Route);
         }
@@ -192,7 +219,7 @@ impl ForwardingService {
             }
         }
         let slot = LedgerSlot { ledger: self.ledger.clone(), id, generation: entered.generation };
-        let life = Life { path, epoch: state.epoch, lease };
+        let life = Life { first_hop, epoch: state.epoch, lease };
         if let Err(error) = Forwarder::launch(&self.node, slot, addresses, &route, life) {
             log::error!("cannot make a forwarder: {}", error.one_line());
             return Err(RegistrationRefusal::Route);
@@ -231,10 +258,10 @@ struct ServiceSpec {
 }
 
 impl Restartable for ServiceSpec {
-    type Actor = ForwardingService;
+    type Actor = Service;
 
-    fn start(&self, supervised: Supervised) -> Result<Addr<ForwardingService>> {
-        let service = ForwardingService {
+    fn start(&self, supervised: Supervised) -> Result<Addr<Service>> {
+        let service = Service {
             node: self.node.clone(),
             lease: self.options.lease,
             started: self.started,
@@ -249,7 +276,7 @@ impl Restartable for ServiceSpec {
         self.node.launch(description, move |_| service)
     }
 
-    fn stop(&self, _: Addr<ForwardingService>) {
+    fn stop(&self, _: Addr<Service>) {
         // An error says that it has ended already.
         let _ = self.node.stop_worker(FORWARDING_SERVICE);
     }
@@ -280,11 +307,11 @@ fn addresses_of(id: ForwarderId, identifier: Option<Identifier>) -> Vec<Address>
     addresses
 }
 
-impl Actor for ForwardingService {
+impl Actor for Service {
     type Context = Context<Self>;
 }
 
-impl Handler<Registered> for ForwardingService {
+impl Handler<Registered> for Service {
     type Result = ();
 
     fn handle(&mut self, Registered(registration): Registered, _: &mut Context<Self>) {
@@ -292,7 +319,7 @@ impl Handler<Registered> for ForwardingService {
     }
 }
 
-impl Handler<Routed<Payload>> for ForwardingService {
+impl Handler<Routed<Payload>> for Service {
     type Result = ();
 
     fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {
@@ -303,11 +330,5 @@ impl Handler<Routed<Payload>> for ForwardingService {
         if let Err(error) = message.reply(answer.encode()) {
             log::debug!("a request for a forwarder was not answered: {}", error.one_line());
         }
-    }
-}
-
-impl fmt::Debug for ForwardingService {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ForwardingService").field("forwarders", &self.ledger.lock().len()).finish()
     }
 }

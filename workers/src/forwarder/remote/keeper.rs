@@ -20,7 +20,7 @@ use ockam_actix_runtime::{
     edge::{backoff::Backoff, first_hop::FirstHop},
     node::routing::NextHop,
     worker::supervision::{Restartable, Restarting, Supervised},
-    Address, Error, Message, Node, Result, Route,
+    Address, Error, Host, Message, Node, Result, Route,
 };
 use tokio::{sync::watch, time::sleep};
 
@@ -51,7 +51,7 @@ pub(super) struct RegistrationKeeper {
 #[derive(Clone)]
 struct Keeping {
     registrar: Registrar,
-    path: FirstHop,
+    first_hop: FirstHop,
     epoch: u64,
     granted: Granted,
     state: Arc<watch::Sender<RegistrationState>>,
@@ -78,14 +78,14 @@ impl RegistrationKeeper {
     ) -> Result<(Restarting<Self>, watch::Receiver<RegistrationState>)> {
         let node = registrar.node().clone();
         let hub = registrar.hub().clone();
-        let mut path = node.path(&hub)?;
+        let mut first_hop = node.first_hop(&hub)?;
         let connecting = async {
-            let attempted = path.attempted().await;
+            let attempted = first_hop.attempted().await;
             attempted.map_err(|failure| registrar.unreachable(&failure))
         };
         registrar.in_time(connecting).await?;
-        let epoch = path.state().epoch;
-        let granted = register(&mut registrar, &mut path, epoch).await?;
+        let epoch = first_hop.state().epoch;
+        let granted = register(&mut registrar, &mut first_hop, epoch).await?;
         let first = RegistrationState {
             address: granted.address.clone(),
             registered: true,
@@ -95,9 +95,9 @@ impl RegistrationKeeper {
         let (state, watched) = watch::channel(first);
         let state = Arc::new(state);
         let release = Release { node: node.clone(), hub, state: state.clone() };
-        let keeping = Keeping { registrar, path, epoch, granted, state, registered: true };
+        let keeping = Keeping { registrar, first_hop, epoch, granted, state, registered: true };
         let what = format!("the remote forwarder at {}", release.hub);
-        let arbiter = node.arbiter_for(&keeping.path);
+        let arbiter = node.arbiter_for(&keeping.first_hop);
         let begun = AtomicBool::new(false);
         let plan =
             KeeperSpec { node: node.clone(), arbiter, release, keeping, begun, _right: forwarded };
@@ -204,7 +204,7 @@ impl Keeping {
             };
             let lost = tokio::select! {
                 renewed = renewal => renewed.err().map(|error| error.one_line()),
-                () = self.path.lost(self.epoch) => Some("the connection was lost".into()),
+                () = self.first_hop.lost(self.epoch) => Some("the connection was lost".into()),
             };
             if let Some(reason) = lost {
                 return reason;
@@ -238,10 +238,10 @@ impl Keeping {
 
     async fn try_again(&mut self) -> Result<Granted> {
         // The connection's actor may be another by now; asking for the path dials where it must.
-        self.path = self.registrar.node().path(self.registrar.hub())?;
-        self.path.up().await;
-        self.epoch = self.path.state().epoch;
-        register(&mut self.registrar, &mut self.path, self.epoch).await
+        self.first_hop = self.registrar.node().first_hop(self.registrar.hub())?;
+        self.first_hop.up().await;
+        self.epoch = self.first_hop.state().epoch;
+        register(&mut self.registrar, &mut self.first_hop, self.epoch).await
     }
 
     fn regained(&mut self, granted: Granted) {
@@ -262,11 +262,15 @@ impl Keeping {
 }
 
 /// One registration over a path that is up; it fails at once when that is lost.
-async fn register(registrar: &mut Registrar, path: &mut FirstHop, epoch: u64) -> Result<Granted> {
+async fn register(
+    registrar: &mut Registrar,
+    first_hop: &mut FirstHop,
+    epoch: u64,
+) -> Result<Granted> {
     let hub = registrar.hub().clone();
     let lost = registrar.unreachable("the connection was lost");
     tokio::select! {
         granted = super::registrar::in_time(&hub, registrar.register()) => granted,
-        () = path.lost(epoch) => Err(lost),
+        () = first_hop.lost(epoch) => Err(lost),
     }
 }

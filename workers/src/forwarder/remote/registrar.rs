@@ -4,7 +4,7 @@ use std::{future::Future, io, time::Duration};
 
 use ockam_actix_runtime::{
     message::{notice::Notice, MessageKind},
-    Address, Context, Error, Node, Payload, Result, Route, UndeliverableReason,
+    Address, Context, Error, Host, Node, Payload, Result, Route, UndeliverableReason,
 };
 use tokio::time::timeout;
 
@@ -60,7 +60,7 @@ impl Registrar {
     /// # Errors
     /// If the hub refuses, is not heard of in time, or breaks the protocol. All of them name the hub.
     pub(super) async fn register(&mut self) -> Result<Granted> {
-        let listeners = self.node.extension::<ChannelListeners>();
+        let listeners = self.node.extension(ChannelListeners::default);
         match listeners.identity_of(&self.destination) {
             Some(identity) => self.register_claimed(&identity).await,
             None => self.register_any().await,
@@ -85,7 +85,7 @@ impl Registrar {
 
     async fn register_claimed(&mut self, identity: &LocalIdentity) -> Result<Granted> {
         let destination = Route::from(self.destination.clone());
-        let hub = self.node.extension::<OpenedChannels>().lasting_name_of(&self.hub);
+        let hub = self.node.extension(OpenedChannels::default).lasting_name_of(&self.hub);
         let derive = || Salt::derive(identity, &hub, &destination);
         let salt = *self.salt.get_or_insert_with(derive);
         let claim = (identity.identifier(), salt);

@@ -257,12 +257,12 @@ impl Io {
         }
         let size = if self.was_short { LAST_READ_BYTES } else { self.read_size };
         if self.waiting_permit.is_none() {
-            self.permit = worker.path.budget.try_acquire(size);
+            self.permit = worker.first_hop.budget.try_acquire(size);
             if self.permit.is_some() {
                 return true;
             }
         }
-        let budget = worker.path.budget.clone();
+        let budget = worker.first_hop.budget.clone();
         let acquire = || -> Boxed<_> { Box::pin(async move { budget.acquire(size).await }) };
         let write_buffer = self.waiting_permit.get_or_insert_with(acquire);
         match write_buffer.as_mut().poll(task) {
@@ -287,11 +287,11 @@ impl Io {
             return;
         }
         if self.waiting_urgent.is_none() {
-            if let Some(permit) = worker.path.budget.try_acquire_urgent() {
+            if let Some(permit) = worker.first_hop.budget.try_acquire_urgent() {
                 return worker.flush(Some(permit));
             }
         }
-        let budget = worker.path.budget.clone();
+        let budget = worker.first_hop.budget.clone();
         let acquire = || -> Boxed<_> { Box::pin(async move { budget.acquire_urgent().await }) };
         let write_buffer = self.waiting_urgent.get_or_insert_with(acquire);
         if let Poll::Ready(permit) = write_buffer.as_mut().poll(task) {
@@ -308,8 +308,8 @@ impl Io {
 
     fn poll_path(&mut self, worker: &mut StreamWorker, task: &mut Task<'_>) {
         let lost = self.path_lost.get_or_insert_with(|| {
-            let (mut path, epoch) = (worker.path.clone(), worker.epoch);
-            Box::pin(async move { path.lost(epoch).await })
+            let (mut first_hop, epoch) = (worker.first_hop.clone(), worker.epoch);
+            Box::pin(async move { first_hop.lost(epoch).await })
         });
         if lost.as_mut().poll(task).is_ready() {
             self.path_lost = Some(Box::pin(std::future::pending()));

@@ -29,7 +29,7 @@ use ockam_actix_runtime::{
     message::MessageKind,
     node::{directory::Registration, Busy},
     worker::mailbox::Registered,
-    Message, MessageParts, Node, Notice, Payload, Permit, Route, Routed,
+    Host, Message, MessageParts, Node, Notice, Payload, Permit, Route, Routed,
 };
 use socket2::SockRef;
 use tokio::net::TcpStream;
@@ -55,7 +55,7 @@ pub(crate) struct StreamWorker {
     pub(crate) socket: Option<Rc<TcpStream>>,
     /// Received bytes in order, which the socket has not taken.
     pub(crate) write_buffer: WriteBuffer,
-    pub(crate) path: FirstHop,
+    pub(crate) first_hop: FirstHop,
     /// The path's epoch when the stream began; it ends with it.
     pub(crate) epoch: u64,
     /// Where to send: at first to the outlet's name, then to the other end's own address.
@@ -94,7 +94,7 @@ pub(crate) enum Side {
 pub(crate) struct StreamConfig {
     pub(crate) node: Node,
     pub(crate) stream: Stream,
-    pub(crate) path: FirstHop,
+    pub(crate) first_hop: FirstHop,
     pub(crate) route: Route,
     pub(crate) side: Side,
     pub(crate) slot: StreamSlot,
@@ -108,8 +108,8 @@ impl StreamWorker {
             stream: start.stream,
             socket: socket.map(Rc::new),
             write_buffer: WriteBuffer::default(),
-            epoch: start.path.state().epoch,
-            path: start.path,
+            epoch: start.first_hop.state().epoch,
+            first_hop: start.first_hop,
             round_trip: match start.side {
                 Side::Inlet { .. } => RoundTrip::default(),
                 Side::Outlet { .. } => RoundTrip::after_early(EARLY_CREDIT),
@@ -241,7 +241,7 @@ impl StreamWorker {
     /// Whether the loss of all that is between the ends is told by the path: the other end lives
     /// right behind the connection or the channel.
     fn is_watched(&self) -> bool {
-        self.path.is_watched() && self.route.len() <= 2 && self.stream.is_established()
+        self.first_hop.is_watched() && self.route.len() <= 2 && self.stream.is_established()
     }
 
     fn finish(&mut self, end: End) {
@@ -410,7 +410,7 @@ impl Drop for StreamWorker {
             if let Some(Action::Send(reset)) = self.stream.poll_action() {
                 self.queue_control(reset);
                 // Nobody is there to wait for a permit.
-                self.flush(self.path.budget.try_acquire_urgent());
+                self.flush(self.first_hop.budget.try_acquire_urgent());
             }
         }
     }

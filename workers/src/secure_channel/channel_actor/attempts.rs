@@ -7,7 +7,7 @@ use std::{
 
 use actix::{fut::wrap_future, ActorContext, ActorFutureExt, AsyncContext, Context, SpawnHandle};
 use ockam_actix_runtime::{
-    edge::message_queue::MessageQueue, Address, Result, Route, UndeliverableReason,
+    edge::message_queue::MessageQueue, Address, Host, Result, Route, UndeliverableReason,
 };
 
 use crate::secure_channel::{
@@ -37,7 +37,7 @@ impl ChannelActor {
 
     fn start_decryptor(&mut self, context: &mut Context<Self>) -> Result<Attempt> {
         // A first hop that is gone is made anew here, or reported.
-        self.path = self.node.path(&self.route)?;
+        self.first_hop = self.node.first_hop(&self.route)?;
         let heard = Arc::new(AtomicBool::new(false));
         let (own_lifeline, own_gone) = lifeline();
         let (decryptor_lifeline, gone) = lifeline();
@@ -60,7 +60,7 @@ impl ChannelActor {
             sent: Default::default(),
         };
         let (description, decryptor) = Decryptor::initiating(start, initiating);
-        let epoch = self.path.state().epoch;
+        let epoch = self.first_hop.state().epoch;
         let decryptor = self.node.launch_here(description, decryptor)?;
         session::watch_decryptor(self.session, gone, context);
         let partner = Partner { decryptor, heard, lifeline: own_lifeline };
@@ -70,10 +70,11 @@ impl ChannelActor {
 
     /// Ends an attempt when the connection is lost that message 1 went out on: no answer comes then.
     fn watch_path(&self, epoch: u64, context: &mut Context<Self>) -> SpawnHandle {
-        let (mut path, session) = (self.path.clone(), self.session);
+        let (mut first_hop, session) = (self.first_hop.clone(), self.session);
         let lost = async move {
-            path.lost(epoch).await;
-            path.state()
+            first_hop.lost(epoch).await;
+            first_hop
+                .state()
                 .failure
                 .map_or_else(|| "the connection was lost".into(), |why| why.to_string())
         };
@@ -108,7 +109,7 @@ impl ChannelActor {
             outbound,
             sealing: self.sealing.clone(),
             partner: attempt.partner,
-            path: self.path.clone(),
+            first_hop: self.first_hop.clone(),
             epoch: attempt.epoch,
             limits: self.limits.clone(),
             busy: self.node.busy(),
@@ -248,10 +249,10 @@ impl ChannelActor {
     /// Tries again after a pause, once the connection below is there. Messages come back meanwhile.
     fn attempt_after(&mut self, pause: Duration, failure: Arc<str>, context: &mut Context<Self>) {
         self.phase = Phase::Pausing { failure: failure.clone() };
-        let mut path = self.path.clone();
+        let mut first_hop = self.first_hop.clone();
         let waiting = async move {
             tokio::time::sleep(pause).await;
-            path.up().await;
+            first_hop.up().await;
         };
         let session = self.session;
         context.spawn(wrap_future::<_, Self>(waiting).map(move |(), actor: &mut Self, context| {

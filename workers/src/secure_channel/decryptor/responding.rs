@@ -4,8 +4,8 @@ use std::sync::{atomic::AtomicBool, Arc};
 
 use actix::{AsyncContext, Context};
 use ockam_actix_runtime::{
-    edge::first_hop::LinkState, node::entry::Description, Address, Class, Error, Node, Origin,
-    Permit, Route,
+    edge::first_hop::LinkState, node::entry::Description, Address, Class, Error, Host, Node,
+    Origin, Permit, Route,
 };
 use tokio::sync::watch;
 
@@ -55,7 +55,7 @@ impl Responding {
         context: &mut Context<Decryptor>,
     ) -> Result<Open, FailureReason> {
         let undelivered = |error: Error| FailureReason::Undelivered(error.one_line());
-        let path = start.node.path(&peer_route).map_err(undelivered)?;
+        let first_hop = start.node.first_hop(&peer_route).map_err(undelivered)?;
         let peer = session.peer.identifier();
         let channel = Address::random();
         let heard = Arc::new(AtomicBool::new(false));
@@ -64,7 +64,7 @@ impl Responding {
         let state = watch::Sender::new(LinkState { epoch: 0, up: true, failure: None });
         let sealing = Arc::new(Sealing::default());
         let description = Description::new(channel.clone(), Class::Reply)
-            .with_budget(path.budget.clone())
+            .with_budget(first_hop.budget.clone())
             .with_state(state.subscribe())
             .intercepted_by(sealing.clone());
         let setup = SessionSetup {
@@ -83,8 +83,8 @@ impl Responding {
                 heard: heard.clone(),
                 lifeline: encryptor_lifeline,
             },
-            epoch: path.state().epoch,
-            path,
+            epoch: first_hop.state().epoch,
+            first_hop,
             limits: start.limits.clone(),
             busy: start.node.busy(),
         };

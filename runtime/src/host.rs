@@ -1,0 +1,311 @@
+//! What a node does for the transports and the workers that are built on it.
+
+use std::{future::Future, sync::Arc};
+
+use actix::{Actor, Addr, Context as ActorContext, Handler};
+
+use crate::{
+    address::{route::Route, Address},
+    edge::first_hop::FirstHop,
+    error::Result,
+    message::{body::Body, payload::Payload, undelivered::Undelivered, Message},
+    node::{
+        directory::Registration,
+        entry::{Deliver, Description},
+        routing::NextHop,
+        Busy, Dialer, Node,
+    },
+    trust::{origin::HubGrants, reachability::Listening},
+    worker::{mailbox::Registered, routed::Routed},
+};
+
+/// What authors of transports and of workers that see envelopes need of a [`Node`], beside what
+/// programs do.
+///
+/// A worker that handles [`Routed`] bodies needs none of it. It is for those who put a connection, a
+/// channel or a tunnel on a node: they register deliveries and internal actors, route envelopes, and
+/// watch the first hop of what they send along.
+pub trait Host {
+    // ----- arbiters --------------------------------------------------------------------------------
+
+    /// The arbiter that this thread is, if it is one of this node's.
+    fn current_arbiter(&self) -> Option<usize>;
+
+    /// The next arbiter in turn, for a new connection or a worker that belongs nowhere yet.
+    fn next_arbiter(&self) -> usize;
+
+    /// Where the actors of a path belong: on the arbiter of its first hop, else here, else anywhere.
+    fn arbiter_for(&self, first_hop: &FirstHop) -> usize;
+
+    /// Runs `task` on an arbiter. It ends when the node stops.
+    fn spawn_on<F>(&self, arbiter: usize, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static;
+
+    /// Starts an internal actor on an arbiter.
+    fn start_on<A, F>(&self, arbiter: usize, make: F) -> Addr<A>
+    where
+        A: Actor<Context = ActorContext<A>>,
+        F: FnOnce(&mut ActorContext<A>) -> A + Send + 'static;
+
+    // ----- registering -----------------------------------------------------------------------------
+
+    /// Registers a sink; the registration that is returned keeps the address.
+    ///
+    /// # Errors
+    /// If the address is invalid or already in use, or the node is stopped.
+    fn register_delivery(
+        &self,
+        description: Description,
+        sink: impl Deliver + 'static,
+    ) -> Result<Registration>;
+
+    /// Gives a worker one more address, and owns it: what comes to either waits in the one inbox, in
+    /// the order in which it came.
+    ///
+    /// # Errors
+    /// As [`register_delivery`](Self::register_delivery).
+    fn register_again(
+        &self,
+        description: Description,
+        worker: &Registration,
+    ) -> Result<Registration>;
+
+    /// Starts an internal actor on the described arbiter and registers it; the actor begins when it
+    /// gets its registration with [`Registered`].
+    ///
+    /// # Errors
+    /// As [`register_delivery`](Self::register_delivery); the actor ends without having begun.
+    fn launch<A, F>(&self, description: Description, make: F) -> Result<Addr<A>>
+    where
+        A: Actor<Context = ActorContext<A>> + Handler<Routed<Payload>> + Handler<Registered>,
+        F: FnOnce(&mut ActorContext<A>) -> A + Send + 'static;
+
+    /// As [`launch`](Self::launch), on this thread, for actors that cannot be sent to another.
+    ///
+    /// # Errors
+    /// As [`launch`](Self::launch).
+    fn launch_here<A>(&self, description: Description, actor: A) -> Result<Addr<A>>
+    where
+        A: Actor<Context = ActorContext<A>> + Handler<Routed<Payload>> + Handler<Registered>;
+
+    // ----- routing ---------------------------------------------------------------------------------
+
+    /// Moves a message to the next address of its onward route; if it cannot be delivered, its
+    /// sender is told. This is the path of everything that comes from outside.
+    fn route(&self, message: Message);
+
+    /// Moves a message to the next address of its onward route.
+    ///
+    /// # Errors
+    /// Gives the message back with the hop that it could not pass and the reason.
+    fn try_route(&self, message: Message, next_hop: NextHop) -> Result<(), Box<Undelivered>>;
+
+    /// Tells the sender of a message that it could not be delivered; if there is no way back, the log.
+    fn bounce(&self, undelivered: Box<Undelivered>);
+
+    /// What a source needs to know about the first hop of `route`; dials it if nobody has yet.
+    ///
+    /// # Errors
+    /// If the route is none, or its first hop does not exist and cannot be dialled.
+    fn first_hop(&self, route: &Route) -> Result<FirstHop>;
+
+    /// Sends `body` along `route` from the address `sender`, and waits for room on the first edge.
+    ///
+    /// # Errors
+    /// If the body is too large or has no MessagePack form, or the first hop does not exist.
+    fn send_from<M: Body>(
+        &self,
+        sender: &Address,
+        route: impl Into<Route>,
+        body: M,
+    ) -> impl Future<Output = Result<()>>;
+
+    /// Prepares a message that leaves the node: names of workers at the front of its return route
+    /// become unguessable addresses that lead to the same workers, so that answers are let in and
+    /// names stay at home. Every egress calls it.
+    fn conceal_names(&self, return_route: &mut Route);
+
+    // ----- what transports and services share ------------------------------------------------------
+
+    /// Makes `dialer` responsible for addresses that start with `transport#`.
+    fn add_dialer(&self, transport: &str, dialer: Arc<dyn Dialer>);
+
+    /// Notes that connections of other nodes are accepted.
+    fn add_listener(&self, listening: Listening);
+
+    /// The workers that the peer that was dialled at `dialled` may deliver to.
+    fn hub_grants(&self, dialled: &Address) -> Arc<HubGrants>;
+
+    /// Drops what [`hub_grants`](Self::hub_grants) keeps for an address that nobody uses again.
+    fn forget_hub_grants(&self, dialled: &Address);
+
+    /// Whether the node has a secure channel listener, so that its named workers are reached
+    /// through that alone.
+    fn is_guarded(&self) -> bool;
+
+    /// The node's one value of a type, made by `make` on first use: what a crate on top keeps for each
+    /// node.
+    fn extension<T: Send + Sync + 'static>(&self, make: impl FnOnce() -> T) -> Arc<T>;
+
+    // ----- the end ---------------------------------------------------------------------------------
+
+    /// Marks something that a stopping node lets finish, until the guard is dropped.
+    fn busy(&self) -> Busy;
+
+    /// Waits until the node begins to stop: listeners and inlets accept nothing from then on.
+    fn stopping(&self) -> impl Future<Output = ()> + Send;
+
+    /// A reference for what lives inside the node: it does not keep the node running.
+    #[must_use]
+    fn unheld(&self) -> Self;
+}
+
+impl Host for Node {
+    #[inline]
+    fn current_arbiter(&self) -> Option<usize> {
+        Node::current_arbiter(self)
+    }
+
+    #[inline]
+    fn next_arbiter(&self) -> usize {
+        Node::next_arbiter(self)
+    }
+
+    #[inline]
+    fn arbiter_for(&self, first_hop: &FirstHop) -> usize {
+        Node::arbiter_for(self, first_hop)
+    }
+
+    #[inline]
+    fn spawn_on<F>(&self, arbiter: usize, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Node::spawn_on(self, arbiter, task)
+    }
+
+    #[inline]
+    fn start_on<A, F>(&self, arbiter: usize, make: F) -> Addr<A>
+    where
+        A: Actor<Context = ActorContext<A>>,
+        F: FnOnce(&mut ActorContext<A>) -> A + Send + 'static,
+    {
+        Node::start_on(self, arbiter, make)
+    }
+
+    #[inline]
+    fn register_delivery(
+        &self,
+        description: Description,
+        sink: impl Deliver + 'static,
+    ) -> Result<Registration> {
+        Node::register_delivery(self, description, sink)
+    }
+
+    #[inline]
+    fn register_again(
+        &self,
+        description: Description,
+        worker: &Registration,
+    ) -> Result<Registration> {
+        Node::register_again(self, description, worker)
+    }
+
+    #[inline]
+    fn launch<A, F>(&self, description: Description, make: F) -> Result<Addr<A>>
+    where
+        A: Actor<Context = ActorContext<A>> + Handler<Routed<Payload>> + Handler<Registered>,
+        F: FnOnce(&mut ActorContext<A>) -> A + Send + 'static,
+    {
+        Node::launch(self, description, make)
+    }
+
+    #[inline]
+    fn launch_here<A>(&self, description: Description, actor: A) -> Result<Addr<A>>
+    where
+        A: Actor<Context = ActorContext<A>> + Handler<Routed<Payload>> + Handler<Registered>,
+    {
+        Node::launch_here(self, description, actor)
+    }
+
+    #[inline]
+    fn route(&self, message: Message) {
+        Node::route(self, message)
+    }
+
+    #[inline]
+    fn try_route(&self, message: Message, next_hop: NextHop) -> Result<(), Box<Undelivered>> {
+        Node::try_route(self, message, next_hop)
+    }
+
+    #[inline]
+    fn bounce(&self, undelivered: Box<Undelivered>) {
+        Node::bounce(self, undelivered)
+    }
+
+    #[inline]
+    fn first_hop(&self, route: &Route) -> Result<FirstHop> {
+        Node::first_hop(self, route)
+    }
+
+    #[inline]
+    fn send_from<M: Body>(
+        &self,
+        sender: &Address,
+        route: impl Into<Route>,
+        body: M,
+    ) -> impl Future<Output = Result<()>> {
+        Node::send_from(self, sender, route, body)
+    }
+
+    #[inline]
+    fn conceal_names(&self, return_route: &mut Route) {
+        Node::conceal_names(self, return_route)
+    }
+
+    #[inline]
+    fn add_dialer(&self, transport: &str, dialer: Arc<dyn Dialer>) {
+        Node::add_dialer(self, transport, dialer)
+    }
+
+    #[inline]
+    fn add_listener(&self, listening: Listening) {
+        Node::add_listener(self, listening)
+    }
+
+    #[inline]
+    fn hub_grants(&self, dialled: &Address) -> Arc<HubGrants> {
+        Node::hub_grants(self, dialled)
+    }
+
+    #[inline]
+    fn forget_hub_grants(&self, dialled: &Address) {
+        Node::forget_hub_grants(self, dialled)
+    }
+
+    #[inline]
+    fn is_guarded(&self) -> bool {
+        Node::is_guarded(self)
+    }
+
+    #[inline]
+    fn extension<T: Send + Sync + 'static>(&self, make: impl FnOnce() -> T) -> Arc<T> {
+        Node::extension(self, make)
+    }
+
+    #[inline]
+    fn busy(&self) -> Busy {
+        Node::busy(self)
+    }
+
+    #[inline]
+    fn stopping(&self) -> impl Future<Output = ()> + Send {
+        Node::stopping(self)
+    }
+
+    #[inline]
+    fn unheld(&self) -> Self {
+        Node::unheld(self)
+    }
+}
