@@ -12,6 +12,8 @@
 //!   whoever delivers; it is registered with a [`Description`] and keeps its address as long as its
 //!   [`Registration`].
 
+/// What a [`Carrier`] reads into.
+pub use bytes::BytesMut;
 pub use ockam_actix_runtime::{
     edge::{
         budget::{Budget, Permit},

@@ -20,6 +20,22 @@ fn hello_worker_is_greeted() {
 }
 
 #[test]
+fn own_rules_let_in_whom_they_trust() {
+    assert_eq!(printed_by("own-rules"), ["hello, from a peer that passed the policy"]);
+}
+
+#[test]
+fn own_transport_carries_an_answer_over_a_unix_socket() {
+    let printed = printed_by("own-transport");
+    assert!(printed[0].starts_with("over /") && printed[0].ends_with(": hello"), "{printed:?}");
+}
+
+#[test]
+fn registration_state_tells_of_a_hub_that_is_gone() {
+    assert_eq!(printed_by("registration-state"), ["registered: true, 1 time", "registered: false"]);
+}
+
+#[test]
 fn routing_hops_shows_how_each_hop_moves_from_one_route_to_the_other() {
     let printed = printed_by("routing-hops");
     let (_, sender) = printed[1].split_once("h1: return ").unwrap();

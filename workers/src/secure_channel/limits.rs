@@ -6,7 +6,6 @@ use ockam_actix_runtime::{limits::EDGE_BUDGET_BYTES, trust::rate::Rate};
 
 /// What a program may lower or raise for its channels; [`Limits::default`] suits all but tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Limits {
     /// From message 1 to the end of a handshake, at either end. Ten round trips around the world fit
     /// in; a stranger who never goes on holds a place no longer.

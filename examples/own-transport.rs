@@ -1,0 +1,76 @@
+//! A transport of one's own: two nodes of one process connect over a Unix socket.
+
+use std::future::Future;
+use std::io::{IoSlice, Result as IoResult};
+use std::task::{Context as TaskContext, Poll};
+
+use ockam::{author::*, route, Context, Echoer, Error, Node, NodeBuilder, Result, TransportType};
+use tokio::net::{UnixListener, UnixStream};
+
+const UNIX: TransportType = TransportType::new("unix");
+
+struct Socket(UnixStream);
+
+impl Carrier for Socket {
+    fn poll_read_ready(&self, task: &mut TaskContext<'_>) -> Poll<IoResult<()>> {
+        self.0.poll_read_ready(task)
+    }
+    fn try_read(&self, buffer: &mut BytesMut) -> IoResult<usize> {
+        self.0.try_read_buf(buffer)
+    }
+    fn poll_write_ready(&self, task: &mut TaskContext<'_>) -> Poll<IoResult<()>> {
+        self.0.poll_write_ready(task)
+    }
+    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> IoResult<usize> {
+        self.0.try_write_vectored(slices)
+    }
+}
+
+#[derive(Clone, Default)]
+struct Unix;
+
+impl Connector for Unix {
+    type Carrier = Socket;
+
+    fn check(&self, path: &str) -> Result<()> {
+        let absolute = path.starts_with('/');
+        absolute
+            .then_some(())
+            .ok_or_else(|| Error::Usage(format!("\"{path}\" is no absolute path")))
+    }
+    fn connect(&self, path: String) -> impl Future<Output = Result<Socket>> + 'static {
+        async move { Ok(Socket(UnixStream::connect(path).await?)) }
+    }
+}
+
+/// Accepts connections for `node`, on its first arbiter.
+fn listen(node: &Node, listener: std::os::unix::net::UnixListener) {
+    let (node, limits) = (node.clone(), ConnectionLimits::new(node.limits()));
+    node.clone().spawn_on(0, async move {
+        let listener = UnixListener::from_std(listener).expect("it does not block");
+        while let Ok((stream, _)) = listener.accept().await {
+            let peer = Peer { name: "a local peer".into(), source: None };
+            let door = Door::Listener { loopback: true, exposed: Default::default() };
+            let Ok(slot) = limits.take(None, Default::default()) else { continue };
+            actix_rt::spawn(accept(node.clone(), Socket(stream), peer, door, slot));
+        }
+    });
+}
+
+#[ockam::node]
+async fn main(ctx: Context) -> Result<()> {
+    let path = std::env::temp_dir().join(format!("ockam-{}.sock", std::process::id()));
+    let listener = std::os::unix::net::UnixListener::bind(&path)?;
+    listener.set_nonblocking(true)?;
+    let there = NodeBuilder::new().start().await?;
+    Echoer::start(&there, "echoer")?;
+    listen(&there, listener);
+
+    ctx.node().add_dialer(UNIX.name(), std::sync::Arc::new(ConnectionDialer::<Unix>::default()));
+    let path = path.display().to_string();
+    let answer: String = ctx.ask(route![(UNIX, &path), "echoer"], "hello".to_string()).await?;
+    println!("over {path}: {answer}");
+    std::fs::remove_file(path)?;
+    there.stop().await;
+    ctx.stop().await
+}
