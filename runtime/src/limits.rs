@@ -4,8 +4,6 @@
 
 use std::time::Duration;
 
-use crate::trust::rate::Rate;
-
 /// What a site decides about a node, for [`NodeBuilder::limits`](crate::NodeBuilder::limits); the
 /// defaults suit a machine of 512 MiB and up.
 ///
@@ -102,5 +100,6 @@ pub const FIRST_RESTART_PAUSE: Duration = Duration::from_millis(50);
 /// An address shares its bucket with one in so many others.
 pub const RATED_SOURCES: usize = 4_096;
 
-/// How often the same rule's refusals of strangers are logged; those between are counted.
-pub const REFUSAL_LOG_RATE: Rate = Rate { burst: 16, per_second: 1 };
+/// Lines of the log about refusals by one rule: so many at once, and one a second after that; those
+/// between are counted.
+pub const REFUSAL_LOG_BURST: u32 = 16;

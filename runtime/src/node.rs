@@ -12,7 +12,7 @@ pub mod directory;
 mod doors;
 pub mod entry;
 #[cfg(feature = "faults")]
-pub mod faults;
+pub(crate) mod faults;
 mod router;
 pub mod routing;
 mod shutdown;
@@ -102,7 +102,13 @@ struct Arbiter {
 
 impl Arbiter {
     fn new(handle: ArbiterHandle, shared: &Weak<Shared>) -> Self {
-        let router = Router { node: WeakNode(shared.clone()) };
+        let node = WeakNode(shared.clone());
+        let bounce = Box::new(move |undelivered| {
+            if let Some(node) = node.upgrade() {
+                node.bounce(undelivered);
+            }
+        });
+        let router = Router { bounce };
         Self { router: Router::start_in_arbiter(&handle, |_| router), handle }
     }
 }
@@ -234,7 +240,7 @@ impl Node {
         F: FnOnce(&mut ActorContext<A>) -> A + Send + 'static,
     {
         #[cfg(feature = "faults")]
-        let make = crate::node::faults::with_fuse(self, make);
+        let make = crate::node::faults::with_fuse(&self.extension(faults::Fuses::default), make);
         if self.current_arbiter() == Some(arbiter) {
             return A::create(make);
         }
@@ -406,6 +412,14 @@ impl Node {
             }
         }
         self.shared.end();
+    }
+}
+
+#[cfg(feature = "faults")]
+impl Node {
+    /// Makes every actor of the node whose type has the name `kind` panic; gives how many those are.
+    pub fn panic_in(&self, kind: &str) -> usize {
+        self.extension(faults::Fuses::default).light(kind)
     }
 }
 

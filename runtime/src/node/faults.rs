@@ -12,20 +12,21 @@ use std::{
 use actix::{fut::ActorFuture, Actor, AsyncContext, Context as ActorContext};
 use tokio::sync::oneshot;
 
-use crate::{lock::Lock, node::Node};
-
-/// Makes every actor of `node` whose type has the name `kind` panic; gives how many those are.
-pub fn panic_in(node: &Node, kind: &str) -> usize {
-    let fuses = node.extension(Fuses::default);
-    let mut all = fuses.0.lock();
-    let lit: Vec<_> = all.extract_if(.., |fuse| fuse.kind == kind).collect();
-    drop(all);
-    lit.into_iter().filter_map(|fuse| fuse.light.send(()).ok()).count()
-}
+use crate::lock::Lock;
 
 /// The fuses of a node's actors, as its extension; those of actors that ended are swept out as others start.
 #[derive(Default)]
-struct Fuses(Lock<Vec<Lighter>>);
+pub(crate) struct Fuses(Lock<Vec<Lighter>>);
+
+impl Fuses {
+    /// Makes every actor whose type has the name `kind` panic; gives how many those are.
+    pub(crate) fn light(&self, kind: &str) -> usize {
+        let mut all = self.0.lock();
+        let lit: Vec<_> = all.extract_if(.., |fuse| fuse.kind == kind).collect();
+        drop(all);
+        lit.into_iter().filter_map(|fuse| fuse.light.send(()).ok()).count()
+    }
+}
 
 struct Lighter {
     kind: &'static str,
@@ -38,7 +39,7 @@ struct Fuse {
 }
 
 /// An actor made by `make`, with a fuse behind all that `make` has put into its context.
-pub(crate) fn with_fuse<A, F>(node: &Node, make: F) -> impl FnOnce(&mut ActorContext<A>) -> A
+pub(crate) fn with_fuse<A, F>(fuses: &Fuses, make: F) -> impl FnOnce(&mut ActorContext<A>) -> A
 where
     A: Actor<Context = ActorContext<A>>,
     F: FnOnce(&mut ActorContext<A>) -> A,
@@ -48,7 +49,6 @@ where
     let name = name.split('<').next().unwrap_or(name);
     let kind = name.rsplit_once("::").map_or(name, |(_, kind)| kind);
     let (light, lit) = oneshot::channel();
-    let fuses = node.extension(Fuses::default);
     let mut all = fuses.0.lock();
     // Now and then, so that ten thousand actors start as quickly as one.
     if all.len() == all.capacity() {

@@ -13,13 +13,14 @@ use std::sync::Arc;
 use actix::{Actor, Context, Handler, Message as ActixMessage};
 
 use crate::{
-    message::Message,
-    node::{entry::Entry, WeakNode},
+    message::{undelivered::Undelivered, Message},
+    node::entry::Entry,
 };
 
 /// The router of one arbiter.
 pub(super) struct Router {
-    pub(super) node: WeakNode,
+    /// Tells the sender of a message that its worker did not take.
+    pub(super) bounce: Box<dyn Fn(Box<Undelivered>) + Send>,
 }
 
 /// Hands a message to the worker of an entry, on the worker's arbiter.
@@ -38,9 +39,8 @@ impl Handler<Forward> for Router {
     type Result = ();
 
     fn handle(&mut self, Forward { entry, message }: Forward, _: &mut Context<Self>) {
-        let Err(undelivered) = entry.take(message) else { return };
-        if let Some(node) = self.node.upgrade() {
-            node.bounce(undelivered);
+        if let Err(undelivered) = entry.take(message) {
+            (self.bounce)(undelivered);
         }
     }
 }

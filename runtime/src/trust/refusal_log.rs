@@ -8,7 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{limits::REFUSAL_LOG_RATE, lock::Lock, trust::rate::TokenBucket};
+use crate::{
+    limits::REFUSAL_LOG_BURST,
+    lock::Lock,
+    trust::rate::{Rate, TokenBucket},
+};
+
+/// How often refusals by one rule are logged.
+const LINES: Rate = Rate { burst: REFUSAL_LOG_BURST, per_second: 1 };
 
 /// How often each rule has refused, by the rule's name. See
 /// [`Node::refusals`](crate::Node::refusals).
@@ -45,7 +52,7 @@ impl RefusalLog {
         let mut tallies = self.0.lock();
         let tally = tallies.entry(rule).or_default();
         tally.count += 1;
-        if !tally.lines.take(REFUSAL_LOG_RATE, now) {
+        if !tally.lines.take(LINES, now) {
             tally.silent += 1;
             return None;
         }
@@ -59,7 +66,7 @@ mod tests {
 
     #[test]
     fn refusals_are_all_counted_and_after_a_few_one_a_second_of_each_rule_is_logged() {
-        let (refusal_log, few) = (RefusalLog::default(), u64::from(REFUSAL_LOG_RATE.burst));
+        let (refusal_log, few) = (RefusalLog::default(), u64::from(REFUSAL_LOG_BURST));
         let at = |rule, seconds| refusal_log.count(rule, Duration::from_secs(seconds));
         assert!((0..few).all(|_| at("a", 0) == Some(0)));
         assert_eq!([at("a", 0), at("a", 0), at("b", 0)], [None, None, Some(0)]);

@@ -189,7 +189,10 @@ impl Node {
             actor
         };
         #[cfg(feature = "faults")]
-        let make = crate::node::faults::with_fuse(self, make);
+        let make = crate::node::faults::with_fuse(
+            &self.extension(crate::node::faults::Fuses::default),
+            make,
+        );
         let actor = A::create(make);
         self.adopt(description, inbox, actor)
     }

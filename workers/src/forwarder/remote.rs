@@ -2,23 +2,23 @@
 
 mod keeper;
 mod registrar;
+mod registration;
 
-use std::{collections::HashSet, fmt, sync::Arc};
+use std::fmt;
 
-use ockam_actix_runtime::{
-    lock::Lock, trust::origin::HubGrants, worker::supervision::Restarting, Address, Error, Host,
-    Node, Result, Route,
-};
+use ockam_actix_runtime::{worker::supervision::Restarting, Address, Error, Node, Result, Route};
 use tokio::sync::watch;
 
 use crate::forwarder::{
     address::ForwardingAddress,
-    protocol::claim::ForwarderId,
     remote::{
         keeper::{RegistrationKeeper, Stop},
         registrar::Registrar,
+        registration::Forwarded,
     },
 };
+
+pub use self::registration::RegistrationState;
 
 /// Has a hub forward to a worker of this node, for as long as the node runs.
 ///
@@ -43,18 +43,6 @@ pub struct RemoteForwarder {
     destination: Address,
     state: watch::Receiver<RegistrationState>,
     keeper: Restarting<RegistrationKeeper>,
-}
-
-/// How a [`RemoteForwarder`] stands with its hub.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RegistrationState {
-    /// The forwarder's address, or the last that it had.
-    pub address: ForwardingAddress,
-    /// Whether the hub has the forwarder, as far as this node knows.
-    pub registered: bool,
-    /// How often it has been registered.
-    pub registrations: u64,
-    pub(super) id: ForwarderId,
 }
 
 impl RemoteForwarder {
@@ -119,41 +107,5 @@ impl fmt::Debug for RemoteForwarder {
             .field("destination", &self.destination)
             .field("state", &*self.state.borrow())
             .finish()
-    }
-}
-
-/// The destinations that a node has forwarded to, by hub.
-#[derive(Default)]
-struct AllForwarded(Lock<HashSet<(Route, Address)>>);
-
-/// The right of a hub to reach one destination, taken back when this is dropped.
-pub(super) struct Forwarded {
-    all: Arc<AllForwarded>,
-    grants: Arc<HubGrants>,
-    key: (Route, Address),
-}
-
-impl Forwarded {
-    fn claim(node: &Node, hub: &Route, destination: &Address) -> Result<Self> {
-        hub.validate()?;
-        let first_hop = hub.first().ok_or(Error::EmptyRoute)?;
-        let all = node.extension(AllForwarded::default);
-        let key = (hub.clone(), destination.clone());
-        // One identity, hub and destination make one address: two of them would take it from each other.
-        if !all.0.lock().insert(key.clone()) {
-            return Err(Error::Usage(format!(
-                "the hub {hub} forwards to \"{destination}\" already: use the RemoteForwarder that there is"
-            )));
-        }
-        let grants = node.hub_grants(first_hop);
-        grants.permit(destination.clone());
-        Ok(Self { all, grants, key })
-    }
-}
-
-impl Drop for Forwarded {
-    fn drop(&mut self) {
-        self.grants.withdraw(&self.key.1);
-        self.all.0.lock().remove(&self.key);
     }
 }

@@ -21,11 +21,8 @@ pub mod file;
 #[cfg(test)]
 mod tests;
 
-/// Identities in one vault. All of them are written with every change, so this stays a small file.
-pub const MAX_IDENTITIES: usize = 256;
-
-/// Bytes of the longest name of an identity.
-pub const MAX_NAME: usize = 64;
+use self::content::Entry;
+pub use self::content::{MAX_IDENTITIES, MAX_NAME};
 
 /// A handle on a vault.
 #[derive(Clone)]
@@ -34,12 +31,6 @@ pub struct Vault(Arc<Lock<State>>);
 struct State {
     entries: Vec<Entry>,
     file: Option<VaultFile>,
-}
-
-#[derive(Clone)]
-struct Entry {
-    name: String,
-    identity: LocalIdentity,
 }
 
 /// Why a vault did not do what it was asked to.

@@ -87,8 +87,7 @@ fn an_initiator_that_panics_again_and_again_stays_down_and_the_node_lives() {
         let mut panics = 0;
         let ended = async {
             while both.channel.established().await.is_ok() {
-                panics +=
-                    ockam_actix_runtime::node::faults::panic_in(&both.here.node, "ChannelActor");
+                panics += both.here.node.panic_in("ChannelActor");
                 tokio::task::yield_now().await;
             }
         };

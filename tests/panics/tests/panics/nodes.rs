@@ -108,7 +108,7 @@ impl Peer {
 
     /// Makes the only actor of a kind panic.
     pub(crate) fn panic_in(&self, kind: &str) {
-        assert_eq!(ockam_actix_runtime::node::faults::panic_in(&self.node, kind), 1, "{kind}");
+        assert_eq!(self.node.panic_in(kind), 1, "{kind}");
     }
 }
 

@@ -29,6 +29,7 @@ use ockam_actix_runtime::{
     },
     Address, Class, Error, Host, Identifier, Node, Origin, Payload, Result, Route, Routed,
 };
+use ring::rand::SystemRandom;
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
@@ -85,7 +86,7 @@ impl ForwardingService {
         });
         let spec = ServiceSpec {
             node: node.clone(),
-            challenges: Arc::new(Challenges::new().ok_or_else(randomness)?),
+            challenges: Arc::new(Challenges::new(&SystemRandom::new()).ok_or_else(randomness)?),
             ledger: SharedLedger::new(Lock::new(ledger)),
             options,
             started: Instant::now(),
@@ -144,7 +145,7 @@ impl Service {
         }
         match request.map_err(|_| RegistrationRefusal::Malformed)? {
             Request::Register { destination, claim: None } => {
-                self.open(registrant, &destination, ForwarderId::random(), None)
+                self.open(registrant, &destination, ForwarderId::random(&SystemRandom::new()), None)
             }
             Request::Register { claim: Some((identifier, salt)), .. } => {
                 let claimed = ForwarderId::of(&identifier, &salt);

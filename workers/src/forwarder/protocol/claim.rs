@@ -27,7 +27,7 @@ use std::fmt;
 use ockam_actix_runtime::{address::Address, Identifier, Route};
 use ring::{
     digest::{digest, Context, SHA256},
-    rand::{SecureRandom, SystemRandom},
+    rand::SecureRandom,
 };
 
 use crate::{
@@ -55,13 +55,13 @@ pub struct ForwarderId(pub [u8; 16]);
 pub struct Salt(pub [u8; 16]);
 
 impl ForwarderId {
-    /// ForwarderId that nobody can claim again.
+    /// Bits that nobody can claim again.
     ///
     /// # Panics
     /// If the operating system has no randomness to give, as nothing can be kept secret then.
-    pub fn random() -> Self {
+    pub fn random(random: &dyn SecureRandom) -> Self {
         let mut id = [0; 16];
-        SystemRandom::new().fill(&mut id).expect("the operating system provides randomness");
+        random.fill(&mut id).expect("the operating system provides randomness");
         Self(id)
     }
 
@@ -145,8 +145,8 @@ pub(in crate::forwarder) struct Challenges(Cookies);
 
 impl Challenges {
     /// With a secret of its own; `None` without randomness.
-    pub(in crate::forwarder) fn new() -> Option<Self> {
-        Cookies::new(&SystemRandom::new()).map(Self)
+    pub(in crate::forwarder) fn new(random: &dyn SecureRandom) -> Option<Self> {
+        Cookies::new(random).map(Self)
     }
 
     /// The nonce for one claim that came one way. `now` is in seconds.
@@ -225,14 +225,14 @@ mod tests {
 
     #[test]
     fn a_challenge_is_good_for_its_way_and_claim_and_for_a_minute() {
-        let challenges = Challenges::new().unwrap();
+        let challenges = Challenges::new(&ring::rand::SystemRandom::new()).unwrap();
         let (way, claimed) = (route!["connection"], ForwarderId([1; 16]));
         let nonce = challenges.issue(0, &way, &claimed);
         assert!(challenges.is_fresh(29, &way, &claimed, &nonce));
         assert!(!challenges.is_fresh(60, &way, &claimed, &nonce));
         assert!(!challenges.is_fresh(0, &route!["other"], &claimed, &nonce));
         assert!(!challenges.is_fresh(0, &way, &ForwarderId([2; 16]), &nonce));
-        let another_hub = Challenges::new().unwrap();
+        let another_hub = Challenges::new(&ring::rand::SystemRandom::new()).unwrap();
         assert!(!another_hub.is_fresh(0, &way, &claimed, &nonce));
     }
 }

@@ -29,7 +29,7 @@ use crate::forwarder::{
     protocol::Request,
     remote::{
         registrar::{Granted, Registrar},
-        Forwarded, RegistrationState,
+        registration::{Forwarded, RegistrationState},
     },
     FORWARDING_SERVICE,
 };

@@ -2,14 +2,21 @@
 
 use zeroize::Zeroizing;
 
-use crate::identity::{
-    self,
-    local_identity::LocalIdentity,
-    secret_bytes::SecretKey,
-    vault::{Entry, MAX_IDENTITIES, MAX_NAME},
-    Identity,
-};
+use crate::identity::{self, local_identity::LocalIdentity, secret_bytes::SecretKey, Identity};
 use ockam_actix_runtime::message::messagepack::{Reader, Writer};
+
+/// Identities in one vault. All of them are written with every change, so this stays a small file.
+pub const MAX_IDENTITIES: usize = 256;
+
+/// Bytes of the longest name of an identity.
+pub const MAX_NAME: usize = 64;
+
+/// One identity with its name and its secrets.
+#[derive(Clone)]
+pub(super) struct Entry {
+    pub(super) name: String,
+    pub(super) identity: LocalIdentity,
+}
 
 /// Bytes of the longest entry: array header, name, history, two keys.
 const MAX_ENTRY: usize = 1 + 2 + MAX_NAME + identity::MAX_ENCODED + 2 * 34;

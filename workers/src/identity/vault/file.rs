@@ -17,10 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ring::{
-    aead::{Aad, LessSafeKey, Nonce, UnboundKey, AES_256_GCM},
-    rand::{SecureRandom, SystemRandom},
-};
+use ring::aead::{Aad, LessSafeKey, UnboundKey, AES_256_GCM};
 use zeroize::Zeroizing;
 
 use crate::identity::secret_bytes::SecretKey;
@@ -28,6 +25,7 @@ use crate::identity::secret_bytes::SecretKey;
 mod disk;
 mod error;
 mod header;
+mod random;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -41,7 +39,10 @@ pub use self::{
 
 pub(crate) use self::header::KdfCost;
 
-use crate::identity::vault::file::header::{Header, HEADER_LENGTH, TAG_LENGTH};
+use crate::identity::vault::file::{
+    header::{Header, HEADER_LENGTH, TAG_LENGTH},
+    random::random,
+};
 
 /// A vault file that was opened or created, and the key to write it again.
 pub(crate) struct VaultFile {
@@ -142,14 +143,4 @@ fn cipher(key: &SecretKey) -> LessSafeKey {
     let key = UnboundKey::new(&AES_256_GCM, key.expose())
         .expect("ring rejects only lengths other than 32, and the type has 32");
     LessSafeKey::new(key)
-}
-
-fn nonce(bytes: [u8; 12]) -> Nonce {
-    Nonce::assume_unique_for_key(bytes)
-}
-
-fn random<const N: usize>() -> Result<[u8; N], VaultFileError> {
-    let mut bytes = [0; N];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| VaultFileError::NoRandomness)?;
-    Ok(bytes)
 }

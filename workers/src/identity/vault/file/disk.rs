@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::identity::vault::file::VaultFileError;
+use crate::identity::vault::file::error::VaultFileError;
 
 /// The path without symbolic links, so that a replacement does not put a file where a link was.
 pub(super) fn resolve(path: &Path) -> Result<PathBuf, VaultFileError> {

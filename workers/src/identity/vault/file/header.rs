@@ -22,7 +22,7 @@ use ring::{
     digest::{digest, SHA256},
 };
 
-use crate::identity::vault::file::VaultFileError;
+use crate::identity::vault::file::error::VaultFileError;
 
 /// Bytes of the header.
 pub(super) const HEADER_LENGTH: usize = 62;
@@ -158,7 +158,7 @@ impl Header {
     pub(super) fn nonce(&self) -> Nonce {
         let mut bytes = [0; 12];
         bytes.copy_from_slice(&self.bytes[38..50]);
-        super::nonce(bytes)
+        Nonce::assume_unique_for_key(bytes)
     }
 
     pub(super) fn as_bytes(&self) -> &[u8; HEADER_LENGTH] {

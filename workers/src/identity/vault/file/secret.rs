@@ -13,8 +13,9 @@ use crate::identity::{
     secret_bytes::SecretKey,
     vault::file::{
         disk,
+        error::VaultFileError,
         header::{Header, Kdf, KdfCost},
-        random, VaultFileError,
+        random::random,
     },
 };
 

@@ -1,0 +1,57 @@
+//! How a node stands with a hub that forwards to it, and what the hub may reach meanwhile.
+
+use std::{collections::HashSet, sync::Arc};
+
+use ockam_actix_runtime::{
+    lock::Lock, trust::origin::HubGrants, Address, Error, Host, Node, Result, Route,
+};
+
+use crate::forwarder::{address::ForwardingAddress, protocol::claim::ForwarderId};
+
+/// How a [`RemoteForwarder`](crate::forwarder::RemoteForwarder) stands with its hub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistrationState {
+    /// The forwarder's address, or the last that it had.
+    pub address: ForwardingAddress,
+    /// Whether the hub has the forwarder, as far as this node knows.
+    pub registered: bool,
+    /// How often it has been registered.
+    pub registrations: u64,
+    pub(super) id: ForwarderId,
+}
+
+/// The destinations that a node has forwarded to, by hub.
+#[derive(Default)]
+struct AllForwarded(Lock<HashSet<(Route, Address)>>);
+
+/// The right of a hub to reach one destination, taken back when this is dropped.
+pub(super) struct Forwarded {
+    all: Arc<AllForwarded>,
+    grants: Arc<HubGrants>,
+    key: (Route, Address),
+}
+
+impl Forwarded {
+    pub(super) fn claim(node: &Node, hub: &Route, destination: &Address) -> Result<Self> {
+        hub.validate()?;
+        let first_hop = hub.first().ok_or(Error::EmptyRoute)?;
+        let all = node.extension(AllForwarded::default);
+        let key = (hub.clone(), destination.clone());
+        // One identity, hub and destination make one address: two of them would take it from each other.
+        if !all.0.lock().insert(key.clone()) {
+            return Err(Error::Usage(format!(
+                "the hub {hub} forwards to \"{destination}\" already: use the RemoteForwarder that there is"
+            )));
+        }
+        let grants = node.hub_grants(first_hop);
+        grants.permit(destination.clone());
+        Ok(Self { all, grants, key })
+    }
+}
+
+impl Drop for Forwarded {
+    fn drop(&mut self) {
+        self.grants.withdraw(&self.key.1);
+        self.all.0.lock().remove(&self.key);
+    }
+}
