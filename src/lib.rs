@@ -1,8 +1,14 @@
 //! An embeddable, actor-based message-routing node on [actix].
 //!
-//! Every component is a worker with a string address: the users' own actors, inlets and outlets of
-//! TCP portals, the ends of secure channels, forwarders, and TCP connections. The node moves
-//! messages from address to address along their onward route; every hop grows their return route.
+//! Every component of a node is a worker with a string address: your own actors, inlets and outlets
+//! of TCP portals, the ends of secure channels, forwarders, and TCP connections. The node moves
+//! messages from address to address along their onward route, and every hop grows their return
+//! route. It runs on Linux and macOS.
+//!
+//! # Tunnel
+//!
+//! Carry any TCP protocol through an end-to-end encrypted, mutually authenticated channel. This is
+//! the client's side, in front of a node that listens on port 4000:
 //!
 //! ```no_run
 //! use ockam::{route, Context, Result, TcpTransport, TCP};
@@ -20,69 +26,151 @@
 //! }
 //! ```
 //!
-//! # The way of a message
+//! The other side calls [`TcpTransport::create_outlet`], [`TcpTransport::listen`] and
+//! [`SecureChannels::create_secure_channel_listener`]; where it cannot be connected to,
+//! [`RemoteForwarder::create`] has a hub forward to it.
+//!
+//! # Worker
+//!
+//! An actix actor that handles [`Routed<M>`](Routed) is a worker, here and for other nodes:
+//!
+//! ```
+//! use actix::{Actor, Handler};
+//! use ockam::{ActorContext, Context, Result, Routed};
+//!
+//! struct Shouter;
+//!
+//! impl Actor for Shouter {
+//!     type Context = ActorContext<Self>;
+//! }
+//!
+//! impl Handler<Routed<String>> for Shouter {
+//!     type Result = ();
+//!
+//!     fn handle(&mut self, message: Routed<String>, _: &mut ActorContext<Self>) {
+//!         let answer = message.body().to_uppercase();
+//!         message.reply(answer).unwrap_or_else(|error| log::warn!("no answer sent: {error}"));
+//!     }
+//! }
+//!
+//! #[ockam::node]
+//! async fn main(ctx: Context) -> Result<()> {
+//!     ctx.start_worker("shouter", Shouter)?;
+//!     let answer: String = ctx.ask("shouter", String::from("hello")).await?;
+//!     assert_eq!(answer, "HELLO");
+//!     ctx.stop().await
+//! }
+//! ```
+//!
+//! # Embed
+//!
+//! [`NodeBuilder`] starts a node inside an actix `System` that runs already, such as that of an
+//! actix-web application:
+//!
+//! ```
+//! # actix_rt::System::new().block_on(async {
+//! use ockam::{Echoer, NodeBuilder, TcpTransport};
+//!
+//! let node = NodeBuilder::new().arbiters(2).start().await?;
+//! Echoer::start(&node, "echoer")?;
+//! let listener = TcpTransport::create(&node).await?.listen("127.0.0.1:0").await?;
+//! println!("other nodes reach it at {}", listener.address());
+//! node.stop().await;
+//! # Ok::<(), ockam::Error>(())
+//! # }).unwrap();
+//! ```
+//!
+//! `#[ockam::node]` also starts a logger, unless the program has installed one;
+//! `#[ockam::node(logger = false)]` and this package without default features start none. Authors of
+//! transports, and of workers that see envelopes, find what they need in [`author`].
+//!
+//! # The route of a message through a node
 //!
 //! ```text
 //! socket ── frame ── message ── router ── worker ── router ── message ── frame ── socket
 //!           frame    codec      node      routed              codec      queue
 //! ```
 //!
-//! 1. A [session](ockam_actix_transports::tcp) takes whole [frames](ockam_actix_transports::frame) off its socket and
-//!    [decodes](ockam_actix_runtime::message::codec) each into a [`Message`]; the payload stays where it was read.
+//! 1. The session of a [connection](ockam_actix_transports::connection) takes whole
+//!    [frames](ockam_actix_transports::frame) off its socket and
+//!    [decodes](ockam_actix_runtime::message::codec) each into a [`Message`]; the payload stays where
+//!    it was read.
 //! 2. It stamps the message's [`Origin`], puts the connection's address before the return route, and
-//!    takes the bytes from its ingress [budget](ockam_actix_runtime::edge::budget); while there are none the socket
-//!    is not read.
-//! 3. [`Node::route`] takes the first address off the onward route, looks up its
-//!    [entry](ockam_actix_runtime::node::entry::Entry), and asks [`reachability`](ockam_actix_runtime::trust::reachability) whether this origin may reach it.
-//! 4. The entry's [sink](ockam_actix_runtime::node::entry::Deliver) takes the message: on the worker's own arbiter that is a call,
-//!    from another one it goes through the [router actor](ockam_actix_runtime::node) there. A worker's sink decodes the body
-//!    and puts a [`Routed`] into its inbox, from where the actor's task takes all that waits at once. A
-//!    [front](ockam_actix_runtime::node::entry::Interceptor) may stand before the inbox: an established channel seals a message there and then.
+//!    takes the bytes from its ingress [budget](ockam_actix_runtime::edge::budget). While there are
+//!    none, the socket is not read.
+//! 3. [`Host::route`](author::Host::route) takes the first address off the onward route, looks up its
+//!    [entry](author::Entry), and asks [`reachability`](ockam_actix_runtime::trust::reachability)
+//!    whether this origin may reach it.
+//! 4. The entry's [delivery](author::Deliver) takes the message: on the worker's own arbiter that is a
+//!    call, from another one it goes through the [router actor](ockam_actix_runtime::node) there. A
+//!    worker's delivery decodes the body and puts a [`Routed`] into its inbox, from where the actor's
+//!    task takes all that waits at once. An [interceptor](author::Interceptor) may see messages
+//!    before an empty inbox: an established channel seals them there and then.
 //! 5. The worker replies, forwards, or sends something new: back to 3, until a connection's queue
 //!    turns the message into a frame, which is written together with all that has gathered.
 //!
-//! A [portal](ockam_actix_workers::portal) is a source and a sink at the ends of this way: its data waits for
-//! room on the first edge before it is read, and for the reader's credit. A secure channel is a
-//! worker in the middle: its encryptor makes the message the payload of another one.
+//! A [portal](ockam_actix_workers::portal) is the source and the target at the two ends of this route:
+//! its data waits for room on the first edge before it is read, and for the reader's credit. A secure
+//! channel is a worker in the middle: its encryptor makes the message the payload of another one.
 //!
-//! # What is started by whom, and what ends with it
+//! # What starts what, and what ends with it
 //!
 //! ```text
 //! node ─┬─ arbiters ── router actor each
 //!       ├─ TCP listener ── accepted connections        end with their sockets
 //!       ├─ dialled connections                         connect again while somebody watches
-//!       ├─ inlet ── streams                            end with client, outlet or path
-//!       ├─ outlet ── streams                           end with target, inlet or path
-//!       ├─ secure channel listener ── responders       end with handshake or channel
-//!       ├─ secure channel (encryptor) ── decryptor     established again when lost
+//!       ├─ inlet ── streams                            end with client, outlet or first hop
+//!       ├─ outlet ── streams                           end with target, inlet or first hop
+//!       ├─ secure channel listener ── decryptors       end with handshake or channel
+//!       ├─ secure channel (its actor) ── decryptor     established again when lost
 //!       ├─ forwarding service ── forwarders            end with the connection that asked
 //!       ├─ remote forwarder                            registers again when its hub is back
 //!       └─ users' workers
 //! ```
 //!
+//! A node ends when it is stopped, or when [nothing holds it](ockam_actix_runtime::node) any more.
+//!
 //! actix isolates no panic: one in a handler ends that actor's task. Each worker owns the
-//! [registration](ockam_actix_runtime::node::directory::Registration) of its address, so the address ends with it; the sender of the message that it
-//! died of, and of those that waited for it, gets a [`Notice`]. What hangs on the actor ends as if its
-//! socket had been lost. What others count on is started again, a few times, as
-//! [`supervision`](ockam_actix_runtime::worker::supervision) lists: TCP listeners, inlets, the forwarding service, remote
-//! forwarders, and channels that this node opened. What users write for other tasks than their worker's, a rule
-//! or a decoder, is contained: its panic refuses the one message.
+//! [registration](author::Registration) of its address, so the address ends with it. The sender of the
+//! message that caused the panic, and the senders of messages still queued, get a [`Notice`]. What
+//! depends on the actor ends as if its socket had been lost. What others count on is started again, a
+//! few times, as [`supervision`](ockam_actix_runtime::worker::supervision) lists: TCP listeners,
+//! inlets, the forwarding service, remote forwarders, and channels that this node opened. Users' code
+//! that runs in other tasks than their worker's, such as an access rule or a decoder, is contained: its
+//! panic refuses the one message.
+//!
+//! # Where things are
+//!
+//! | folder | what is in it |
+//! |---|---|
+//! | `runtime` | [addresses, messages, trust, edges, the node and its workers](ockam_actix_runtime) |
+//! | `transports` | [connections between nodes, and what carries them](ockam_actix_transports) |
+//! | `workers` | [portals, identities, secure channels, forwarders](ockam_actix_workers) |
+//! | `src` | this facade, and the program `ockam` |
+//! | `examples` | the guide's programs, and one for each further task; tests run them |
+//! | `tests` | whole programs over real sockets, the harness that runs them, and the house rules |
+//! | `benches`, `fuzz` | what is measured, and what is fed to decoders |
+//!
+//! Dependencies point down only: facade to workers and transports, both to runtime.
 //!
 //! # Invariants
 //!
 //! 1. There is one envelope, [`Message`]. A frame exists only in transports, a typed body only in a
 //!    worker.
-//! 2. What decides is pure, what moves bytes is an actor: codec, routing table, handshake, records, credit
-//!    and streams know no socket, clock or actix.
+//! 2. What decides is pure, what moves bytes is an actor: codec, routing table, handshake, records,
+//!    credit and streams know no socket, clock or actix. A test checks it.
 //! 3. Trust never travels: an [`Origin`] is stamped by the ingress and believed because of that.
 //! 4. Every ingress prepends itself to the return route; a message from outside never opens a
 //!    connection and never resolves a name.
-//! 5. Every edge is bounded in bytes: sources wait, relays pause the connection that feeds a full one,
-//!    sinks never pause because credit bounds what they can be sent.
+//! 5. Every edge is bounded in bytes: sources wait, relays pause the connection that feeds a full
+//!    one, and targets never pause, because credit bounds what they can be sent.
 //! 6. Nothing is lost in silence: an undeliverable message yields one notice, a cut stream a reset.
 //! 7. States are named for what they await and are consumed by their transition.
-//! 8. Limits stand in one file of their crate or module, with unit and reason, such as those of the
-//!    [runtime](ockam_actix_runtime::limits) and the [transports](ockam_actix_transports::limits).
+//! 8. Limits stand in one file of their crate or module, with unit and reason:
+//!    [runtime](ockam_actix_runtime::limits), [transports](ockam_actix_transports::limits),
+//!    [portals](ockam_actix_workers::portal::limits),
+//!    [forwarders](ockam_actix_workers::forwarder::limits). What a site decides is in [`NodeLimits`],
+//!    [`ChannelLimits`] and [`ForwardingOptions`].
 //!
 //! # Words
 //!
@@ -94,10 +182,10 @@
 //! | route | addresses that a message passes: [`Route`], [`route!`] |
 //! | onward route, return route | what a message still has to pass; what leads back |
 //! | ingress, origin | where messages enter a node; what the node knows of a sender because of it |
+//! | first hop | the first address of a route, as its sources see it: budget and loss |
 //! | inlet, outlet | the TCP server and the TCP client at the two ends of a portal |
 //! | stream | one tunnelled TCP connection |
 //! | credit, window | what the reader of a stream lets its writer send |
-//! | path | the first hop of a route as its sources see it: budget and loss |
 //! | permit, budget | bytes under way on an edge, and how many there may be |
 //! | entity, identifier | an identity with its keys in a [`Vault`]; its fingerprint |
 //! | policy | decides which identities a channel accepts |
