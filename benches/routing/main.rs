@@ -1,0 +1,29 @@
+//! How long a routed hop takes: 64-byte messages through workers that forward them, on one arbiter
+//! and on two, for 1 to 16 hops.
+//!
+//! Run it with `cargo bench --bench routing`.
+
+#![allow(missing_docs)]
+
+mod ring;
+
+use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion, Throughput};
+
+fn hops(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("routed hop, 64 bytes");
+    group.sample_size(10).throughput(Throughput::Elements(1));
+    for arbiters in [1, 2] {
+        for hops in [1, 2, 4, 8, 15] {
+            let id = BenchmarkId::new(format!("{arbiters} arbiters"), format!("{hops} hops"));
+            group.bench_with_input(id, &hops, |bencher, &hops| {
+                // Per arbiter, a lap of `hops` hops and the source: that many deliveries.
+                let deliveries = (hops as u64 + 1) * arbiters as u64;
+                bencher.iter_custom(|count| ring::time(arbiters, hops, count.div_ceil(deliveries)));
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, hops);
+criterion_main!(benches);
