@@ -67,7 +67,6 @@ impl Figure {
 }
 
 /// What one question has found: for people, and for programs.
-#[derive(Default)]
 pub(crate) struct Answer {
     /// Markdown.
     pub(crate) text: String,

@@ -4,10 +4,11 @@
 //! client (this process) --> entry --[sealed]--> exit --> target (a child of this process)
 //! ```
 //!
-//! Every tunnel is started afresh in every round, and then they are measured in turn, a fraction of a second each, so that a slow
-//! moment of the machine falls on all of them; only ratios within one run mean anything. Three rules keep the comparison fair: the same [`client`] and [`target`]
-//! drive every tunnel, processor time and memory are those of the tunnel's own processes ([`usage`]), and nothing counts as
-//! ready before a byte has made the whole way there and back ([`tunnel::Running`]).
+//! Every tunnel is started afresh in every round, and then they are measured in turn, a fraction of a
+//! second each, so that a slow moment of the machine falls on all of them; only ratios within one run
+//! mean anything. Three rules keep the comparison fair: the same [`client`] and [`target`] drive every
+//! tunnel, processor time and memory are those of the tunnel's own processes ([`usage`]), and nothing
+//! counts as ready before a byte has made the whole way there and back ([`tunnel::Running`]).
 //!
 //! | file | idea |
 //! |---|---|
@@ -105,16 +106,20 @@ fn run(options: &Options) -> io::Result<()> {
     ];
     let asked: Vec<Question> =
         questions.iter().filter(|(wanted, _)| *wanted).map(|(_, question)| *question).collect();
-    let answers = match asked.is_empty() {
-        true => vec![compare(options)?],
-        false => asked.iter().map(|question| question(options)).collect::<io::Result<_>>()?,
-    };
     let facts = report::machine();
-    let texts: Vec<&str> = answers.iter().map(|answer| answer.text.as_str()).collect();
-    let text = machine::list(&facts) + &texts.join("\n");
+    let (mut text, mut figures) = (machine::list(&facts), Vec::new());
+    if asked.is_empty() {
+        let answer = compare(options)?;
+        text += &answer.text;
+        figures.extend(answer.figures);
+    }
+    for question in asked {
+        let answer = question(options)?;
+        text += &format!("\n{}", answer.text);
+        figures.extend(answer.figures);
+    }
     println!("{text}");
     options.save_markdown(&text)?;
-    let figures: Vec<_> = answers.into_iter().flat_map(|answer| answer.figures).collect();
     options.save_json(&to_json(&facts, &figures)?)
 }
 

@@ -168,10 +168,11 @@ impl Process {
         }
     }
 
-    /// Ends it without a chance to do anything about it, and waits until it has ended.
+    /// Ends it without a chance to do anything about it, and waits for what it wrote last.
     pub fn kill(&mut self) -> io::Result<()> {
         self.child.kill()?;
         self.child.wait()?;
+        self.output.wait_for_end(READ_WITHIN);
         Ok(())
     }
 
@@ -217,7 +218,8 @@ impl Process {
         if self.is_running() {
             let family = usage::family(self.id());
             // An error means that it has ended in this moment.
-            let _ = self.kill();
+            let _ = self.child.kill();
+            let _ = self.child.wait();
             for member in family.iter().skip(1).filter(|member| member.lives()) {
                 if let Some(id) = member.id() {
                     send_signal("KILL", &id.to_string());
