@@ -5,7 +5,7 @@
 
 use std::{
     io::{Read, Write},
-    net::{Shutdown, TcpStream},
+    net::{Shutdown, SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
@@ -42,7 +42,7 @@ fn create(directory: &Path, name: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-fn echoed(inlet: &str) -> std::io::Result<Vec<u8>> {
+fn echoed(inlet: SocketAddr) -> std::io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(inlet)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     stream.write_all(b"hello")?;
@@ -82,17 +82,17 @@ fn an_outlet_with_an_identity_keeps_its_forwarding_address_and_serves_whom_it_tr
     let inlet = |name| {
         let inlet = ["inlet", "--listen", "127.0.0.1:0", "--route", &route];
         let inlet = start(directory, &[&inlet[..], &as_whom(name, &web)].concat());
-        let at = inlet.wait_for_rest("inlet on ");
+        let at = inlet.wait_for_address("inlet on ");
         (inlet, at)
     };
     let (_trusted, at_trusted) = inlet("laptop");
-    poll("the trusted inlet to reach the target", DEADLINE, || match echoed(&at_trusted) {
+    poll("the trusted inlet to reach the target", DEADLINE, || match echoed(at_trusted) {
         Ok(answer) if answer == b"hello" => Ok(()),
         other => Err(format!("{other:?}")),
     });
     let (_stranger, at_stranger) = inlet("other");
     for _ in 0..3 {
-        let answer = echoed(&at_stranger).unwrap_or_default();
+        let answer = echoed(at_stranger).unwrap_or_default();
         assert!(answer.is_empty(), "a stranger gets nothing");
     }
 }

@@ -15,7 +15,7 @@ use ockam_actix_harness::{
 /// Where it ran, and with which programs.
 pub(crate) fn machine() -> Vec<Fact> {
     let programs = [("ssh", "-V"), ("stunnel", "-version"), ("haproxy", "-v"), ("socat", "-V")];
-    facts(PROGRAM, &programs)
+    facts(&format!("cargo run --release -p {PROGRAM}"), &programs)
 }
 
 /// The report of the comparison, but for the facts about the machine.

@@ -6,11 +6,11 @@ use std::{fs, process::Command};
 /// One fact, by its name.
 pub type Fact = (&'static str, String);
 
-/// The facts. `package` is what `cargo run` calls the program, and `programs` are those that it runs,
-/// each with the argument that makes it tell its version.
-pub fn facts(package: &str, programs: &[(&str, &str)]) -> Vec<Fact> {
+/// The facts. `command` starts the program, and `programs` are those that it runs, each with the
+/// argument that makes it tell its version.
+pub fn facts(command: &str, programs: &[(&str, &str)]) -> Vec<Fact> {
     let facts = [
-        ("Command", command_line(package)),
+        ("Command", command_line(command)),
         ("Date", said_by("date", &["-u", "+%Y-%m-%d %H:%M UTC"])),
         ("Processor", format!("{}, {} cores", processor(), cores())),
         ("Memory", memory()),
@@ -26,9 +26,12 @@ pub fn list(facts: &[Fact]) -> String {
 }
 
 /// The command that repeats this run: the arguments are ours, the way to the program is Cargo's.
-fn command_line(package: &str) -> String {
+fn command_line(command: &str) -> String {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    format!("`cargo run --release -p {package} -- {}`", arguments.join(" "))
+    match arguments.is_empty() {
+        true => format!("`{command}`"),
+        false => format!("`{command} -- {}`", arguments.join(" ")),
+    }
 }
 
 fn processor() -> String {

@@ -75,23 +75,27 @@ const QUIET: Duration = Duration::from_secs(8);
 /// What the command line asks for. `ockam` finds the program under test; a copy of this one that is
 /// the target has no use for it.
 pub fn long_run(ockam: impl FnOnce() -> io::Result<PathBuf>) -> ExitCode {
-    carry_out(&Options::of_command_line(), ockam)
+    carry_out(&Options::of_command_line(), "cargo run --release -p ockam-actix-soak", ockam)
 }
 
 /// The quick form, where `cargo test` is not after other tests. It starts this program again as the
 /// target, so this is all that its `main` does.
 pub fn quick_test(ockam: &Path) -> ExitCode {
     match Options::of_test() {
-        Some(options) => carry_out(&options, || Ok(ockam.to_owned())),
+        Some(options) => carry_out(&options, "cargo test --test soak", || Ok(ockam.to_owned())),
         None => ExitCode::SUCCESS,
     }
 }
 
-fn carry_out(options: &Options, ockam: impl FnOnce() -> io::Result<PathBuf>) -> ExitCode {
+fn carry_out(
+    options: &Options,
+    command: &str,
+    ockam: impl FnOnce() -> io::Result<PathBuf>,
+) -> ExitCode {
     let outcome = match options.role.as_deref() {
         Some("target") => play_target(&options.arguments),
         Some(other) => Err(io::Error::other(format!("there is no role {other}"))),
-        None => ockam().and_then(|ockam| run(options, &ockam)),
+        None => ockam().and_then(|ockam| run(options, command, &ockam)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -111,7 +115,7 @@ fn play_target(arguments: &[String]) -> io::Result<()> {
 }
 
 /// Starts the tunnel, soaks it, and reports, whatever came of it.
-fn run(options: &Options, ockam: &Path) -> io::Result<()> {
+fn run(options: &Options, command: &str, ockam: &Path) -> io::Result<()> {
     let (begun, seed) = (Instant::now(), options.seed());
     eprintln!("soak: seed {seed}");
     let mut random = Random::new(seed);
@@ -119,7 +123,7 @@ fn run(options: &Options, ockam: &Path) -> io::Result<()> {
     let traffic = Arc::new(Traffic::new(tunnel.inlet, tunnel.target));
     let mut findings = Findings::default();
     let outcome = soak(options, &mut random, &mut tunnel, &traffic, &mut findings, begun);
-    let mut text = machine::list(&machine::facts("ockam-actix-soak", &[]));
+    let mut text = machine::list(&machine::facts(command, &[]));
     text += &format!("- Seed: {seed}\n- Duration: {:.0} s\n\n", begun.elapsed().as_secs_f64());
     text += &findings.show(&traffic, outcome.as_ref().err());
     if let Err(violation) = &outcome {
