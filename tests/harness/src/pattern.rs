@@ -1,44 +1,60 @@
 //! Bytes that show where they belong: a byte that was lost, doubled, moved or sent to another stream
 //! is seen by whoever checks.
 //!
-//! A pattern is a sequence of 8-byte words, each of which follows from the seed and its offset, so it
-//! never repeats. Words that follow each other without a gap let every byte be checked. Words that
-//! are [`STAMP_EVERY`] bytes apart cost next to nothing, so a benchmark measures the tunnel and not
-//! the making of bytes; what is between them is not looked at.
+//! All patterns are one block of random bytes, again and again, and each seed begins elsewhere in it.
+//! The block's length is a prime, so that no two places that a tunnel's chunks could be swapped
+//! between hold the same bytes. A benchmark looks at a few bytes here and there, which costs next to
+//! nothing: it measures the tunnel and not the making of bytes.
 
-use crate::random::{mix, GOLDEN};
+use std::sync::OnceLock;
 
-/// Bytes of a word.
-const WORD: u64 = 8;
+use crate::random::{mix, Random};
 
-/// From one stamp to the next: close enough that no piece of a record goes unseen.
-const STAMP_EVERY: u64 = 4096;
+/// Bytes of the block.
+const PERIOD: usize = 1_048_573;
+
+/// How far apart, and how long, the places are that a benchmark looks at: close enough that no piece
+/// of a record goes unseen.
+const STAMPS: Look = Look { every: 4096, width: 8 };
+
+/// Every byte, in one place that no stream comes to the end of.
+const ALL: Look = Look { every: 1 << 62, width: 1 << 62 };
 
 /// An endless sequence of bytes, the same for the same seed.
 #[derive(Clone, Copy, Debug)]
 pub struct Pattern {
-    key: u64,
-    /// From one word to the next.
+    /// Where in the block it begins.
+    start: u64,
+    look: Look,
+}
+
+/// What of a sequence is made and checked.
+#[derive(Clone, Copy, Debug)]
+struct Look {
     every: u64,
+    width: u64,
 }
 
 impl Pattern {
     /// The sequence of a seed, every byte of which is checked.
     pub fn new(seed: u64) -> Self {
-        Self { key: mix(seed.wrapping_add(GOLDEN)), every: WORD }
+        Self { start: mix(seed) % PERIOD as u64, look: ALL }
     }
 
-    /// The sequence of a seed of which only a word here and there is checked.
+    /// The sequence of a seed of which only a few bytes here and there are made and checked.
     pub fn stamps(seed: u64) -> Self {
-        Self { every: STAMP_EVERY, ..Self::new(seed) }
+        Self { look: STAMPS, ..Self::new(seed) }
     }
 
     /// Writes what stands at `offset`; leaves alone what is not checked.
     pub fn fill(&self, offset: u64, bytes: &mut [u8]) {
-        for Part { place, expected, .. } in self.parts(offset, bytes.len()) {
-            let (word, from) = expected;
-            let length = place.len();
-            bytes[place].copy_from_slice(&word[from..from + length]);
+        for (mut at, end) in self.look.places(offset, bytes.len()) {
+            while at < end {
+                let piece = self.at(at, end - at);
+                let place = (at - offset) as usize;
+                bytes[place..place + piece.len()].copy_from_slice(piece);
+                at += piece.len() as u64;
+            }
         }
     }
 
@@ -54,41 +70,42 @@ impl Pattern {
     /// # Errors
     /// The offset of the first byte that is wrong.
     pub fn check(&self, offset: u64, arrived: &[u8]) -> Result<(), u64> {
-        for Part { place, expected } in self.parts(offset, arrived.len()) {
-            let (word, from) = expected;
-            let (begin, found) = (place.start, &arrived[place]);
-            let expected = &word[from..from + found.len()];
-            if found != expected {
-                let right = found.iter().zip(expected).take_while(|(is, should)| is == should);
-                return Err(offset + begin as u64 + right.count() as u64);
+        for (mut at, end) in self.look.places(offset, arrived.len()) {
+            while at < end {
+                let expected = self.at(at, end - at);
+                let place = (at - offset) as usize;
+                let found = &arrived[place..place + expected.len()];
+                if found != expected {
+                    let right = found.iter().zip(expected).take_while(|(is, should)| is == should);
+                    return Err(at + right.count() as u64);
+                }
+                at += expected.len() as u64;
             }
         }
         Ok(())
     }
 
-    /// The words, or what there is of them, within `length` bytes at `offset`.
-    fn parts(&self, offset: u64, length: usize) -> impl Iterator<Item = Part> {
-        let Self { key, every } = *self;
-        let end = offset + length as u64;
-        let first = offset / every * every;
-        let words = (0..).map(move |number| first + number * every);
-        words.take_while(move |word| *word < end).filter_map(move |word| {
-            let (begin, behind) = (word.max(offset), (word + WORD).min(end));
-            let bytes = mix(key ^ (word / WORD).wrapping_mul(GOLDEN)).to_le_bytes();
-            // Both are less than `length`, and the last one is less than a word.
-            let place = (begin - offset) as usize..behind.checked_sub(offset)? as usize;
-            let part = Part { place, expected: (bytes, (begin - word) as usize) };
-            (begin < behind).then_some(part)
-        })
+    /// What stands at `offset`, up to `most` bytes and at least one.
+    fn at(&self, offset: u64, most: u64) -> &'static [u8] {
+        static BLOCK: OnceLock<Vec<u8>> = OnceLock::new();
+        let block = BLOCK.get_or_init(|| Random::new(0).bytes(PERIOD));
+        // Less than the period, so it is a place in the block.
+        let begin = ((self.start + offset) % PERIOD as u64) as usize;
+        let length = usize::try_from(most).unwrap_or(PERIOD).min(PERIOD - begin);
+        &block[begin..begin + length]
     }
 }
 
-/// What is known of a few bytes.
-struct Part {
-    /// Where they are in what is filled or checked.
-    place: std::ops::Range<usize>,
-    /// The word that they belong to, and where in it they begin.
-    expected: ([u8; WORD as usize], usize),
+impl Look {
+    /// Where to look within `length` bytes at `offset`: from here to there.
+    fn places(self, offset: u64, length: usize) -> impl Iterator<Item = (u64, u64)> {
+        let end = offset + length as u64;
+        let first = offset / self.every * self.every;
+        let all = (0..).map(move |number| first + number * self.every);
+        let within = all.take_while(move |place| *place < end);
+        // An empty one, before the offset, is skipped by whoever goes from here to there.
+        within.map(move |place| (place.max(offset), (place + self.width).min(end)))
+    }
 }
 
 #[cfg(test)]

@@ -110,7 +110,9 @@ impl Program {
 
     /// The most memory that it had resident so far, in bytes.
     pub fn peak_memory(&self) -> u64 {
-        usage::peak_memory(self.0.id())
+        let bytes = usage::peak_memory(self.0.id());
+        assert!(bytes > 0, "the system tells the memory of no process {}: {self}", self.0.id());
+        bytes
     }
 
     /// How many lines it has written.

@@ -47,7 +47,7 @@ impl Random {
 }
 
 /// 2^64 divided by the golden ratio: steps of it visit all numbers.
-pub(crate) const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Scatters the bits of a number.
 pub(crate) fn mix(number: u64) -> u64 {
