@@ -103,7 +103,7 @@ def short(value):
 
 
 def lines(figures, question, wanted, of=lambda value: value):
-    """The points of each row. What starts with the same name is added up, as processes' memory is."""
+    """The points of each row. What starts alike is added up, as the memory of processes is."""
     rows = {}
     for figure in figures:
         if figure["question"] == question and figure["figure"].split(",")[0] == wanted:
@@ -148,7 +148,12 @@ def growth(figures):
         ("Upload of all streams, GB/s", streams, 10, lines(figures, "scale", "up")),
         ("Download of all streams, GB/s", streams, 10, lines(figures, "scale", "down")),
         ("Peak memory of all processes, MB", streams, 10, lines(figures, "scale", "peak memory")),
-        ("Processor time of the tunnel, s/GB", streams, 10, lines(figures, "scale", "processor time")),
+        (
+            "Processor time of the tunnel, s/GB",
+            streams,
+            10,
+            lines(figures, "scale", "processor time"),
+        ),
         ("Finding a routing entry, ns", entries, 10, lines(figures, "routing", "finding an entry")),
         (
             "Routed hops a second, millions",

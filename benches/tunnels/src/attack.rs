@@ -1,5 +1,5 @@
-//! Attackers, and a listener that costs next to nothing to attack: a comparison with it leaves out what the attackers
-//! themselves take of the machine.
+//! Attackers, and a listener that costs next to nothing to attack: a comparison with it leaves out
+//! what the attackers themselves take of the machine.
 //!
 //! They know nothing but `docs/protocol.md`: bytes are written here as they stand there.
 
@@ -44,7 +44,8 @@ pub(crate) fn run(kind: &str, victim: &str) -> io::Result<()> {
     }
 }
 
-/// Role `dummy`: takes all, and answers what is long enough for a message 1 with as many bytes as a message 2 has.
+/// Role `dummy`: takes all, and answers what is long enough for a message 1 with as many bytes as a
+/// message 2 has.
 pub(crate) fn run_dummy() -> io::Result<()> {
     forever(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -124,8 +125,9 @@ async fn paced(
     }
 }
 
-/// A connection for each handshake, closed as soon as it is answered. Its place stays taken until the deadline of a handshake, so
-/// the listener is soon half full and answers with cookies, which are not followed.
+/// A connection for each handshake, closed as soon as it is answered. Its place stays taken until
+/// the deadline of a handshake, so the listener is soon half full and answers with cookies, which
+/// are not followed.
 async fn connection_each(victim: SocketAddr) -> io::Result<()> {
     ready(victim)?;
     let mut ticks = interval(TICK);
@@ -191,7 +193,8 @@ async fn connect(victim: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// A frame with a message whose payload is the carrier of a Noise message 1; any 32 bytes are a public key.
+/// A frame with a message whose payload is the carrier of a Noise message 1; any 32 bytes are a
+/// public key.
 fn message1(number: u64) -> Vec<u8> {
     let mut key = [9; 32];
     key[..8].copy_from_slice(&number.to_be_bytes());

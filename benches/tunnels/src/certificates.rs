@@ -1,4 +1,5 @@
-//! Certificates for the peers that speak TLS: an authority and one certificate for each side, made by `openssl`.
+//! Certificates for the peers that speak TLS: an authority and one certificate for each side, made
+//! by `openssl`.
 
 use ockam_actix_harness::{installed::installed, scratch::Scratch};
 use std::{

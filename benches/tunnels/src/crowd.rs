@@ -1,7 +1,9 @@
-//! Very many streams at once: the services of [`crate::target`] and their clients, each on one thread whatever their number.
+//! Very many streams at once: the services of [`crate::target`] and their clients, each on one
+//! thread whatever their number.
 //!
-//! A thread for each of ten thousand streams would measure the scheduler. Here one buffer serves all streams of a side, as
-//! what was read is only counted, and so a stream costs this program next to nothing.
+//! A thread for each of ten thousand streams would measure the scheduler. Here one buffer serves
+//! all streams of a side, as what was read is only counted, and so a stream costs this program next
+//! to nothing.
 
 use crate::{
     client::Direction,
@@ -137,7 +139,8 @@ impl Crowd {
         Ok(took)
     }
 
-    /// Lets all streams carry as much as they can for `during`, and says how much each did after the first quarter of it.
+    /// Lets all streams carry as much as they can for `during`, and says how much each did after
+    /// the first quarter of it.
     pub(crate) fn shares(
         &mut self,
         direction: Direction,

@@ -1,7 +1,7 @@
 //! Fairness: how evenly many busy streams share one tunnel.
 //!
-//! An upload counts what its client could write, so what is still under way counts too; the time before the count starts
-//! fills those buffers first.
+//! An upload counts what its client could write, so what is still under way counts too; the time
+//! before the count starts fills those buffers first.
 
 use crate::{
     client::Direction,
@@ -75,8 +75,8 @@ fn share(
     ])
 }
 
-/// Jain's fairness index: the square of the sum over the sum of squares times their number (Jain, Chiu and Hawe, 1984).
-/// It is 1 when all shares are equal and 1/n when one of them has everything.
+/// Jain's fairness index: the square of the sum over the sum of squares times their number (Jain,
+/// Chiu and Hawe, 1984). It is 1 when all shares are equal and 1/n when one of them has everything.
 fn jain(shares: &[f64]) -> f64 {
     let sum: f64 = shares.iter().sum();
     let squares: f64 = shares.iter().map(|share| share * share).sum();

@@ -8,7 +8,8 @@
 //!   "figures": [
 //!     {"question": "compare", "row": "step03", "figure": "1 up", "unit": "GB/s",
 //!      "value": 1.59, "least": 1.51, "most": 1.63},
-//!     {"question": "scale", "row": "floor", "figure": "up", "unit": "GB/s", "at": 1000, "value": 1.4}
+//!     {"question": "scale", "row": "floor", "figure": "up", "unit": "GB/s", "at": 1000,
+//!      "value": 1.4}
 //!   ]
 //! }
 //! ```
@@ -24,7 +25,7 @@
 
 use ockam_actix_harness::machine::Fact;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// One number.
 #[derive(Clone, Debug, Serialize)]
@@ -75,9 +76,15 @@ pub(crate) struct Answer {
 }
 
 /// The whole file.
+#[derive(Serialize)]
+struct File<'a> {
+    #[serde(flatten)]
+    facts: BTreeMap<String, &'a str>,
+    figures: &'a [Figure],
+}
+
+/// As it is written.
 pub(crate) fn to_json(facts: &[Fact], figures: &[Figure]) -> serde_json::Result<String> {
-    let facts = facts.iter().map(|(name, fact)| (name.to_lowercase(), Value::from(fact.as_str())));
-    let mut file: Map<String, Value> = facts.collect();
-    file.insert("figures".to_owned(), serde_json::to_value(figures)?);
-    Ok(serde_json::to_string_pretty(&file)? + "\n")
+    let facts = facts.iter().map(|(name, fact)| (name.to_lowercase(), fact.as_str())).collect();
+    Ok(serde_json::to_string_pretty(&File { facts, figures })? + "\n")
 }

@@ -1,7 +1,9 @@
-//! Strangers who flood or dawdle: what is left for an honest stream and for an honest new channel beside them?
+//! Strangers who flood or dawdle: what is left for an honest stream and for an honest new channel
+//! beside them?
 //!
-//! In every round the honest ones are alone, beside attackers of an idle listener, and beside attackers of the node. The
-//! machine is shared, so only the last two are compared: both hold what the attackers take themselves.
+//! In every round the honest ones are alone, beside attackers of an idle listener, and beside
+//! attackers of the node. The machine is shared, so only the last two are compared: both hold what
+//! the attackers take themselves.
 
 use crate::{
     attack::{HANDSHAKES_PER_SECOND, SLOW_CLIENTS},

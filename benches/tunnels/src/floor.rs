@@ -1,12 +1,14 @@
 //! The floor: the least that a tunnel of two sealing processes can cost.
 //!
-//! Each process has one thread that reads, seals or opens at most 32 KiB in place with ring's AES-256-GCM, and writes. No
-//! routing, no handshake, no flow control of its own, and no multiplexing: each connection of a client has its own between
-//! the two. The key is fixed and counters start at zero in every connection, so **it protects nothing**; it prices the work.
+//! Each process has one thread that reads, seals or opens at most 32 KiB in place with ring's
+//! AES-256-GCM, and writes. No routing, no handshake, no flow control of its own, and no
+//! multiplexing: each connection of a client has its own between the two. The key is fixed and
+//! counters start at zero in every connection, so **it protects nothing**; it prices the work.
 //!
-//! A record is a four-byte length, the sealed bytes and their tag. The end of a stream passes on as the end of a stream.
-//! What makes it fast is to take, and to give, as many records as are there with one call of the system (a tenth less
-//! processor time than one by one), and to keep the buffers of connections that have ended for the next ones.
+//! A record is a four-byte length, the sealed bytes and their tag. The end of a stream passes on as
+//! the end of a stream. What makes it fast is to take, and to give, as many records as are there
+//! with one call of the system (a tenth less processor time than one by one), and to keep the
+//! buffers of connections that have ended for the next ones.
 
 use crate::tunnel::{parse, Running};
 use ockam_actix_harness::{process::Process, role::ready};
@@ -64,7 +66,8 @@ fn run(next: &str, pair: fn(TcpStream, TcpStream) -> Pair) -> io::Result<()> {
         loop {
             let (accepted, _) = listener.accept().await?;
             tokio::spawn(async move {
-                // An error ends this stream, and its clients see that; there is nobody else to tell.
+                // An error ends this stream, and its clients see that; there is nobody else to
+                // tell.
                 if let Ok(made) = TcpStream::connect(next).await {
                     let _ = carry(pair(accepted, made)).await;
                 }
@@ -119,7 +122,8 @@ async fn open_records(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) -> io::Re
     }
 }
 
-/// Opens the whole records at the start of `bytes` in place; returns how long they are, and their plain bytes.
+/// Opens the whole records at the start of `bytes` in place; returns how long they are, and their
+/// plain bytes.
 fn open_whole<'a>(
     cipher: &mut Cipher,
     bytes: &'a mut [u8],
@@ -151,8 +155,8 @@ thread_local! {
     static UNUSED: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Room for [`AT_ONCE`] records, which goes back to a stack of unused ones: asking the system for so much memory, and
-/// giving it back, would cost a new connection more than all the rest.
+/// Room for [`AT_ONCE`] records, which goes back to a stack of unused ones: asking the system for
+/// so much memory, and giving it back, would cost a new connection more than all the rest.
 struct Buffer(Vec<u8>);
 
 impl Buffer {

@@ -1,4 +1,5 @@
-//! Peer: two `haproxy` in TCP mode, TLS 1.3 with certificates on both sides, as many threads as it likes.
+//! Peer: two `haproxy` in TCP mode, TLS 1.3 with certificates on both sides, as many threads as it
+//! likes.
 
 use crate::{
     certificates::Certificates,

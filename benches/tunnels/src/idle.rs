@@ -1,4 +1,5 @@
-//! Idle connections: what one costs, and whether closing it gives that back, the second time as well as the first.
+//! Idle connections: what one costs, and whether closing it gives that back, the second time as
+//! well as the first.
 
 use crate::{
     client,
@@ -104,7 +105,8 @@ fn open_and_close_once(
     ])
 }
 
-/// Open files once there are no more than `wanted`, or once their number has not changed for a second.
+/// Open files once there are no more than `wanted`, or once their number has not changed for a
+/// second.
 fn settled_files(running: &Running, wanted: usize) -> io::Result<usize> {
     let asked = Instant::now();
     let (mut last, mut since) = (files(running)?, Instant::now());
@@ -121,7 +123,8 @@ fn settled_files(running: &Running, wanted: usize) -> io::Result<usize> {
     Ok(last)
 }
 
-/// Resident memory once it is no more than a tenth above `wanted`, or has had time to become that; and how long this took.
+/// Resident memory once it is no more than a tenth above `wanted`, or has had time to become that;
+/// and how long this took.
 fn settled_memory(running: &Running, wanted: u64) -> (u64, Duration) {
     let asked = Instant::now();
     let mut now = memory(running);

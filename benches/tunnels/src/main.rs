@@ -4,11 +4,12 @@
 //! client (this process) --> entry --[sealed]--> exit --> target (a child of this process)
 //! ```
 //!
-//! Every tunnel is started afresh in every round, and then they are measured in turn, a fraction of a
-//! second each, so that a slow moment of the machine falls on all of them; only ratios within one run
-//! mean anything. Three rules keep the comparison fair: the same [`client`] and [`target`] drive every
-//! tunnel, processor time and memory are those of the tunnel's own processes ([`usage`]), and nothing
-//! counts as ready before a byte has made the whole way there and back ([`tunnel::Running`]).
+//! Every tunnel is started afresh in every round, and then they are measured in turn, a fraction of
+//! a second each, so that a slow moment of the machine falls on all of them; only ratios within one
+//! run mean anything. Three rules keep the comparison fair: the same [`client`] and [`target`]
+//! drive every tunnel, processor time and memory are those of the tunnel's own processes
+//! ([`usage`]), and nothing counts as ready before a byte has made the whole way there and back
+//! ([`tunnel::Running`]).
 //!
 //! | file | idea |
 //! |---|---|
@@ -92,8 +93,8 @@ fn main() -> ExitCode {
 
 /// Runs whichever questions the command line asks; without one of them, the comparison.
 fn run(options: &Options) -> io::Result<()> {
-    // Ten thousand streams need as many files, here and in every process started from here, which inherit the limit.
-    // Where it stays too low, the runs that need more say so and are left out.
+    // Ten thousand streams need as many files, here and in every process started from here, which
+    // inherit the limit. Where it stays too low, the runs that need more say so and are left out.
     if let Err(error) = rlimit::increase_nofile_limit(65_536) {
         eprintln!("tunnels: the limit of open files stays as it is: {error}");
     }

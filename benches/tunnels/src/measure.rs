@@ -18,8 +18,9 @@ use std::{
 /// Threads that open connections at the same time.
 const CONNECTING_THREADS: u32 = 2;
 
-/// Turns into which a round divides the round trips and the connections of a tunnel. On a shared machine these take half as long again in one
-/// second as in the next, so tunnels that are compared have to be measured within the same seconds.
+/// Turns into which a round divides the round trips and the connections of a tunnel. On a shared
+/// machine these take half as long again in one second as in the next, so tunnels that are compared
+/// have to be measured within the same seconds.
 const TURNS: u32 = 10;
 
 /// The throughput measurements.
@@ -160,8 +161,8 @@ impl Run {
     }
 }
 
-/// Carries `bytes` in all over so many streams. They stay open until processor time and memory are read, so that the
-/// processes that some tunnels keep for a connection are still there to be asked.
+/// Carries `bytes` in all over so many streams. They stay open until processor time and memory are
+/// read, so that the processes that some tunnels keep for a connection are still there to be asked.
 pub(crate) fn carry(
     running: &Running,
     direction: Direction,

@@ -17,7 +17,8 @@ pub(crate) enum Metric {
     RoundTrip99,
     /// Connections opened, used for one byte and closed in a second.
     Connections,
-    /// Processor time of the tunnel's processes for a gigabyte, over all four throughput measurements.
+    /// Processor time of the tunnel's processes for a gigabyte, over all four throughput
+    /// measurements.
     Processor,
 }
 

@@ -10,9 +10,11 @@ use std::{
 /// What this program is called.
 pub(crate) const PROGRAM: &str = "ockam-actix-tunnels";
 
-/// Measures TCP tunnels side by side: ours, ssh, stunnel, haproxy and socat where they are installed, and a floor.
+/// Measures TCP tunnels side by side: ours, ssh, stunnel, haproxy and socat where they are
+/// installed, and a floor.
 ///
-/// Without one of --scale, --idle, --stall, --fairness and --flood it compares speed, round trip, connections, CPU and memory.
+/// Without one of --scale, --idle, --stall, --fairness and --flood it compares speed, round trip,
+/// connections, CPU and memory.
 #[derive(Debug, Parser)]
 #[command(name = "tunnels", version)]
 pub(crate) struct Options {
@@ -47,12 +49,13 @@ pub(crate) struct Options {
     /// Take the rows other01 to other04 from another build: its target/release, or its program
     /// ockam-actix-tunnels itself. Both builds are then measured in turn, in one run.
     ///
-    /// OCKAM_BENCH_BIN_DIR says the same. Nodes run in copies of that program, as ours do in copies of
-    /// this one: with ports that the system chooses, and with the allocator of the command.
+    /// OCKAM_BENCH_BIN_DIR says the same. Nodes run in copies of that program, as ours do in copies
+    /// of this one: with ports that the system chooses, and with the allocator of the command.
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,
 
-    /// Throughput, memory and CPU with 1, 10, 100, 1,000 and 10,000 streams; routing with more entries and hops.
+    /// Throughput, memory and CPU with 1, 10, 100, 1,000 and 10,000 streams; routing with more
+    /// entries and hops.
     #[arg(long)]
     pub(crate) scale: bool,
 
@@ -60,7 +63,8 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) idle: bool,
 
-    /// Readers that stop, beside others that go on: speed, memory, and whether all bytes arrive in the end.
+    /// Readers that stop, beside others that go on: speed, memory, and whether all bytes arrive in
+    /// the end.
     #[arg(long)]
     pub(crate) stall: bool,
 

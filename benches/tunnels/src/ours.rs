@@ -1,8 +1,8 @@
 //! Our own nodes, one function for each process of each step.
 //!
-//! [`crate::steps`] starts this program again with one of these roles and its arguments. A role says
-//! [`ready`] with what the next process needs to know (a listening address, or the address of a
-//! forwarder) and then runs until its parent ends it.
+//! [`crate::steps`] starts this program again with one of these roles and its arguments. A role
+//! says [`ready`] with what the next process needs to know (a listening address, or the address of
+//! a forwarder) and then runs until its parent ends it.
 
 use std::{process::ExitCode, time::Instant};
 
@@ -83,7 +83,8 @@ async fn secure_inlet(ctx: &Context, way: Route) -> Result<()> {
     inlet(ctx, route![channel, "outlet"]).await
 }
 
-/// Step 03: channels to a node, one after the other. Ready with the median time that each took, in microseconds.
+/// Step 03: channels to a node, one after the other. Ready with the median time that each took, in
+/// microseconds.
 async fn channels(ctx: &Context, outlet: &str, count: &str) -> Result<()> {
     let _tcp = TcpTransport::create(ctx).await?;
     let mut entity = Entity::create(ctx, &Vault::create(ctx)?)?;

@@ -1,4 +1,5 @@
-//! What this program becomes when it starts itself again: the target, one side of the floor, or one of our nodes.
+//! What this program becomes when it starts itself again: the target, one side of the floor, or one
+//! of our nodes.
 
 use crate::{attack, crowd, floor, ours, target};
 use ockam_actix_harness::role::end_with_the_parent;

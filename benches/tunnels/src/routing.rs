@@ -1,4 +1,5 @@
-//! Growth inside a node: table entries to find one among, and hops that a message passes. In this process, without sockets.
+//! Growth inside a node: table entries to find one among, and hops that a message passes. In this
+//! process, without sockets.
 
 use crate::{
     entries::{Asked, Filled, NUMBERS},

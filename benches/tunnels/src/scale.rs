@@ -1,5 +1,6 @@
-//! Growth: the same bytes over 1, 10, 100, 1,000 and 10,000 streams of one tunnel. What does the number of streams cost?
-//! And what do entries in the routing table, and hops, which need no tunnel to be measured?
+//! Growth: the same bytes over 1, 10, 100, 1,000 and 10,000 streams of one tunnel. What does the
+//! number of streams cost? And what do entries in the routing table, and hops, which need no tunnel
+//! to be measured?
 
 use crate::{
     client::Direction,

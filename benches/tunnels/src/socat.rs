@@ -4,7 +4,8 @@ use crate::tunnel::{await_listening, free_address, Running};
 use ockam_actix_harness::{installed::installed, process::Process};
 use std::{io, net::SocketAddr, process::Command};
 
-/// Starts both, with a buffer as large as those of the tunnels that seal and a backlog that 2 busy clients cannot fill.
+/// Starts both, with a buffer as large as those of the tunnels that seal and a backlog that 2 busy
+/// clients cannot fill.
 pub(crate) fn start(target: SocketAddr) -> io::Result<Running> {
     let middle = free_address()?;
     let listen = free_address()?;

@@ -1,4 +1,5 @@
-//! Readers that stop: do they take the tunnel from one that goes on, does memory stay bounded, and is all there in the end?
+//! Readers that stop: do they take the tunnel from one that goes on, does memory stay bounded, and
+//! is all there in the end?
 
 use crate::{
     client::{self, Direction},

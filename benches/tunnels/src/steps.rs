@@ -1,7 +1,8 @@
-//! Starting our own tunnels: the processes of each step, in the order in which they need each other.
+//! Starting our own tunnels: the processes of each step, in the order in which they need each
+//! other.
 //!
-//! `program` is this program or that of another build ([`crate::options::Options::other`]), and plays
-//! the roles of [`crate::ours`].
+//! `program` is this program or that of another build ([`crate::options::Options::other`]), and
+//! plays the roles of [`crate::ours`].
 
 use crate::tunnel::{parse, Running};
 use ockam_actix_harness::process::Process;
@@ -23,7 +24,8 @@ pub(crate) fn start_03(program: &Path, target: SocketAddr) -> io::Result<Running
     two_nodes(program, target, "03-outlet", "03-inlet")
 }
 
-/// Step 04: two nodes that only ever connect to a hub, and a secure channel between them through it.
+/// Step 04: two nodes that only ever connect to a hub, and a secure channel between them through
+/// it.
 pub(crate) fn start_04(program: &Path, target: SocketAddr) -> io::Result<Running> {
     let target = target.to_string();
     let (hub, address) = Process::role_of(program, "hub", "hub", &[])?;

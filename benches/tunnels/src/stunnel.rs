@@ -1,4 +1,5 @@
-//! Peer: two `stunnel`, TLS 1.3 with certificates on both sides, a thread and a handshake for every connection.
+//! Peer: two `stunnel`, TLS 1.3 with certificates on both sides, a thread and a handshake for every
+//! connection.
 
 use crate::{
     certificates::Certificates,

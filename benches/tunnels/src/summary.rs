@@ -8,8 +8,8 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// Other work that takes more of the machine than this makes figures worthless, not only lower: processors that never
-/// sleep answer sooner, and chains of processes lose more than single ones.
+/// Other work that takes more of the machine than this makes figures worthless, not only lower:
+/// processors that never sleep answer sooner, and chains of processes lose more than single ones.
 pub(crate) const TOO_BUSY: f64 = 0.1;
 
 /// What the rounds have found so far.
@@ -101,7 +101,8 @@ impl Row {
         median(self.samples.iter().filter_map(|sample| sample.values.get(&metric).copied()))
     }
 
-    /// Half the distance between the best and the worst round of one figure, as a part of its median.
+    /// Half the distance between the best and the worst round of one figure, as a part of its
+    /// median.
     pub(crate) fn spread(&self, metric: Metric) -> Option<f64> {
         let (least, most) = self.extremes(metric)?;
         Some((most - least) / 2.0 / self.median(metric)?)

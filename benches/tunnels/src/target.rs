@@ -1,8 +1,9 @@
 //! The far end of every tunnel: one server whose services the first byte of a connection chooses.
 //!
-//! Every service answers that byte with itself, so a client that has read one byte knows that the whole way is open. The
-//! server's threads all wait in `accept` and serve what they took themselves; whoever takes the last free place starts
-//! another thread. So a new connection costs no hand-over between threads, and a thread that is busy blocks nobody.
+//! Every service answers that byte with itself, so a client that has read one byte knows that the
+//! whole way is open. The server's threads all wait in `accept` and serve what they took
+//! themselves; whoever takes the last free place starts another thread. So a new connection costs
+//! no hand-over between threads, and a thread that is busy blocks nobody.
 
 use ockam_actix_harness::{pattern::Pattern, role::ready, transfer};
 use std::{
@@ -17,10 +18,11 @@ use std::{
 
 /// Sends everything back.
 pub(crate) const ECHO: u8 = b'e';
-/// Reads as many bytes as the 8 that follow say, or to the end of the stream, checks them, and answers with how many
-/// there were.
+/// Reads as many bytes as the 8 that follow say, or to the end of the stream, checks them, and
+/// answers with how many there were.
 pub(crate) const SINK: u8 = b'u';
-/// Waits for a byte and sends as many as the 8 that came first say; then waits for the client to close.
+/// Waits for a byte and sends as many as the 8 that came first say; then waits for the client to
+/// close.
 pub(crate) const SOURCE: u8 = b'd';
 /// As [`SINK`], but reads nothing before [`RELEASE`].
 pub(crate) const HOLD: u8 = b'h';
@@ -50,7 +52,8 @@ fn serve(server: &Arc<Server>) {
             let another = Arc::clone(server);
             thread::spawn(move || serve(&another));
         }
-        // Whether a client went away in the middle is its own affair; it measures, and it complains.
+        // Whether a client went away in the middle is its own affair; it measures, and it
+        // complains.
         let _ = answer(stream, &server.gate);
         server.free.fetch_add(1, Ordering::AcqRel);
     }
@@ -99,8 +102,8 @@ fn sink(mut stream: TcpStream, count: u64) -> io::Result<()> {
     report(stream, received)
 }
 
-/// Answers with what was received, and keeps the connection until the client closes it: its tunnel shall not end before
-/// the client has measured it.
+/// Answers with what was received, and keeps the connection until the client closes it: its tunnel
+/// shall not end before the client has measured it.
 fn report(mut stream: TcpStream, received: u64) -> io::Result<()> {
     stream.write_all(&received.to_be_bytes())?;
     until_closed(stream)

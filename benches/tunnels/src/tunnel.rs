@@ -150,7 +150,8 @@ pub(crate) fn await_listening(process: &mut Process, address: SocketAddr) -> io:
     })?
 }
 
-/// An address of this machine that nothing listens on, for programs that cannot say which port the system gave them.
+/// An address of this machine that nothing listens on, for programs that cannot say which port the
+/// system gave them.
 pub(crate) fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }

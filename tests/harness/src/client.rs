@@ -120,7 +120,8 @@ pub fn upload(to: SocketAddr, count: u64, seed: u64) -> io::Result<String> {
     answer(client)
 }
 
-/// As [`upload`], but the target takes what comes until this client has closed its direction, as `nc -N`.
+/// As [`upload`], but the target takes what comes until this client has closed its direction, as
+/// `nc -N`.
 pub fn upload_until_closed(to: SocketAddr, count: u64, seed: u64) -> io::Result<String> {
     let mut client = connect(to, PATIENCE)?;
     writeln!(client, "COUNT {seed}")?;

@@ -1,4 +1,5 @@
-//! A server that answers each connection's bytes with the same bytes, one connection after the other.
+//! A server that answers each connection's bytes with the same bytes, one connection after the
+//! other.
 
 use std::net::{Shutdown, TcpListener};
 

@@ -1,8 +1,8 @@
 //! A test in a network of its own, where every port is free.
 //!
 //! The guide's programs use fixed ports. Such a test starts its own executable again, with itself
-//! as the only test, in new network and process namespaces. When that ends, all that it started ends too.
-//! Where namespaces cannot be made, such tests run one at a time.
+//! as the only test, in new network and process namespaces. When that ends, all that it started
+//! ends too. Where namespaces cannot be made, such tests run one at a time.
 
 use std::{
     env, fs,

@@ -1,10 +1,10 @@
-//! Bytes that show where they belong: a byte that was lost, doubled, moved or sent to another stream
-//! is seen by whoever checks.
+//! Bytes that show where they belong: a byte that was lost, doubled, moved or sent to another
+//! stream is seen by whoever checks.
 //!
-//! All patterns are one block of random bytes, again and again, and each seed begins elsewhere in it.
-//! The block's length is a prime, so that no two places that a tunnel's chunks could be swapped
-//! between hold the same bytes. A benchmark looks at a few bytes here and there, which costs next to
-//! nothing: it measures the tunnel and not the making of bytes.
+//! All patterns are one block of random bytes, again and again, and each seed begins elsewhere in
+//! it. The block's length is a prime, so that no two places that a tunnel's chunks could be swapped
+//! between hold the same bytes. A benchmark looks at a few bytes here and there, which costs next
+//! to nothing: it measures the tunnel and not the making of bytes.
 
 use std::sync::OnceLock;
 
@@ -13,8 +13,8 @@ use crate::random::{mix, Random};
 /// Bytes of the block.
 const PERIOD: usize = 1_048_573;
 
-/// How far apart, and how long, the places are that a benchmark looks at: close enough that no piece
-/// of a record goes unseen.
+/// How far apart, and how long, the places are that a benchmark looks at: close enough that no
+/// piece of a record goes unseen.
 const STAMPS: Look = Look { every: 4096, width: 8 };
 
 /// Every byte, in one place that no stream comes to the end of.

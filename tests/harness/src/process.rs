@@ -57,8 +57,8 @@ impl Process {
         Self::spawn(title.into(), command.stdin(Stdio::null()))
     }
 
-    /// As [`Process::start`], in a group of its own: its descendants end with it even where they have
-    /// lost their parent.
+    /// As [`Process::start`], in a group of its own: its descendants end with it even where they
+    /// have lost their parent.
     pub fn start_group(title: impl Into<String>, command: &mut Command) -> io::Result<Self> {
         let mut process = Self::start(title, command.process_group(0))?;
         process.is_group = true;
@@ -139,9 +139,9 @@ impl Process {
                 None => None,
             }
         });
-        outcome.unwrap_or(Err("it did not come in time")).map_err(|why| {
-            self.complaint(&format!("was waited for, up to {limit:?}: {what}; {why}"))
-        })
+        outcome
+            .unwrap_or(Err("it did not come in time"))
+            .map_err(|why| self.complaint(&format!("was to write {what} within {limit:?}; {why}")))
     }
 
     /// Waits until it has ended by itself, and what it wrote has arrived.

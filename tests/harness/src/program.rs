@@ -1,5 +1,5 @@
-//! Processes as tests want them: what goes wrong is a panic that shows all they have written, and one
-//! that has panicked itself fails the test.
+//! Processes as tests want them: what goes wrong is a panic that shows all they have written, and
+//! one that has panicked itself fails the test.
 
 use std::{
     ffi::OsStr, fmt, io, net::SocketAddr, path::PathBuf, process::Command, process::ExitStatus,

@@ -1,8 +1,8 @@
 //! What a program that starts itself again owes its parent.
 //!
-//! A role says `ready ADDRESS` in one line on its standard output as soon as it can be used, and ends
-//! when its standard input does. The input is a pipe that only the parent holds, so no role outlives
-//! a run that was killed.
+//! A role says `ready ADDRESS` in one line on its standard output as soon as it can be used, and
+//! ends when its standard input does. The input is a pipe that only the parent holds, so no role
+//! outlives a run that was killed.
 
 use std::{
     fmt::Display,

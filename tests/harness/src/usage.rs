@@ -3,7 +3,8 @@
 
 use std::{fmt::Display, fs, io, time::Duration};
 
-/// Linux counts the times in `/proc/PID/stat` in hundredths of a second, whatever the kernel's own clock does.
+/// Linux counts the times in `/proc/PID/stat` in hundredths of a second, whatever the kernel's own
+/// clock does.
 const TICK: Duration = Duration::from_millis(10);
 
 /// One process; `born` tells it apart from a later one that was given the same id.
@@ -27,8 +28,8 @@ impl Member {
         Self::read(self.listed).is_some_and(|now| now.born == self.born)
     }
 
-    /// Reads `/proc/PID/stat`. The name, in parentheses, may hold anything, so fields are counted from
-    /// behind it: it is field 2, and the first after it is field 3 of proc(5).
+    /// Reads `/proc/PID/stat`. The name, in parentheses, may hold anything, so fields are counted
+    /// from behind it: it is field 2, and the first after it is field 3 of proc(5).
     fn read(listed: u32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{listed}/stat")).ok()?;
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
@@ -80,14 +81,16 @@ pub fn family(root: u32) -> Vec<Member> {
     family
 }
 
-/// Processor time of a process and its descendants, also of those that have ended and were waited for.
+/// Processor time of a process and its descendants, also of those that have ended and were waited
+/// for.
 pub fn processor_time(root: u32) -> Duration {
     let ticks: u64 = family(root).iter().map(|member| member.ticks).sum();
     TICK * u32::try_from(ticks).unwrap_or(u32::MAX)
 }
 
-/// The most memory, in bytes, that each living member of the family ever had resident, added up. Pages that they share
-/// count for each of them, which is to the disadvantage of programs that fork.
+/// The most memory, in bytes, that each living member of the family ever had resident, added up.
+/// Pages that they share count for each of them, which is to the disadvantage of programs that
+/// fork.
 pub fn peak_memory(root: u32) -> u64 {
     memory(root, "VmHWM:")
 }
@@ -112,7 +115,8 @@ fn status_kib(listed: u32, line: &str) -> Option<u64> {
         .ok()
 }
 
-/// What part of all processors was busy during this time: with nothing of ours running, other people's work.
+/// What part of all processors was busy during this time: with nothing of ours running, other
+/// people's work.
 pub fn machine_busy(during: Duration) -> f64 {
     let before = machine_ticks();
     // No arbiter runs in a program that measures this.
@@ -126,7 +130,8 @@ pub fn machine_busy(during: Duration) -> f64 {
 fn machine_ticks() -> (f64, f64) {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
     let line = stat.lines().next().unwrap_or_default();
-    // user, nice, system, idle, iowait, irq, softirq, steal; what follows is counted in the first two already.
+    // user, nice, system, idle, iowait, irq, softirq, steal; what follows is counted in the first
+    // two already.
     let ticks: Vec<f64> =
         line.split_whitespace().skip(1).take(8).filter_map(|field| field.parse().ok()).collect();
     let all: f64 = ticks.iter().sum();
@@ -134,7 +139,8 @@ fn machine_ticks() -> (f64, f64) {
     (all - idle, all)
 }
 
-/// How many files the family has open: what must be back where it was when all connections are closed.
+/// How many files the family has open: what must be back where it was when all connections are
+/// closed.
 pub fn open_files(root: u32) -> io::Result<usize> {
     family(root)
         .iter()

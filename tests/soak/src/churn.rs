@@ -19,7 +19,8 @@ use std::{
 const CLIENTS: u64 = 4;
 /// Looks at the memory.
 const SAMPLES: u64 = 100;
-/// With fewer connections, pages that the allocator happens to touch weigh more than what a connection leaves.
+/// With fewer connections, pages that the allocator happens to touch weigh more than what a
+/// connection leaves.
 const ENOUGH: u64 = 10_000;
 /// Bytes that a connection may leave.
 pub(crate) const MOST: f64 = 100.0;

@@ -21,8 +21,9 @@ pub(crate) fn open(to: SocketAddr, request: &Request, patience: Duration) -> io:
     Ok(stream)
 }
 
-/// Carries out a whole exchange and tells what came back. A reset that is no part of it is what was seen, like any other end;
-/// an error is a stream that stands still, wrong data, or nobody who listens.
+/// Carries out a whole exchange and tells what came back. A reset that is no part of it is what was
+/// seen, like any other end; an error is a stream that stands still, wrong data, or nobody who
+/// listens.
 pub(crate) fn exchange(to: SocketAddr, request: &Request, patience: Duration) -> io::Result<Seen> {
     let mut received = 0;
     let outcome =

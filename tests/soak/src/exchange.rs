@@ -1,6 +1,7 @@
 //! What a client asks of the target: so many bytes each way, and who ends the stream, and how.
 //!
-//! Either end carries an exchange out ([`crate::client`], [`crate::target`]) and tells what it saw of the other one.
+//! Either end carries an exchange out ([`crate::client`], [`crate::target`]) and tells what it saw
+//! of the other one.
 
 use ockam_actix_harness::{
     pattern::Pattern,
@@ -30,7 +31,8 @@ pub(crate) enum Order {
     TargetResets,
     /// The target sends all; then the stream stays open until somebody else ends it.
     Hold,
-    /// No bytes at all, not even this request: the client closes its direction, and the target answers with the end.
+    /// No bytes at all, not even this request: the client closes its direction, and the target
+    /// answers with the end.
     Empty,
 }
 
@@ -117,7 +119,8 @@ pub(crate) struct Seen {
 
 /// Sends in one thread and closes that direction, while it reads until the end in another.
 ///
-/// The system tells a reset to one of the two alone, and to the other one that the stream is at its end. So either counts.
+/// The system tells a reset to one of the two alone, and to the other one that the stream is at its
+/// end. So either counts.
 pub(crate) fn send_and_receive(
     stream: &TcpStream,
     (out, outward): (u64, Pattern),

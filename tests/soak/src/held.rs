@@ -1,4 +1,5 @@
-//! Clients that are connected when a program is killed: some in the middle of a download, some quiet.
+//! Clients that are connected when a program is killed: some in the middle of a download, some
+//! quiet.
 
 use crate::{
     client,

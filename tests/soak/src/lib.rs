@@ -1,13 +1,15 @@
-//! `soak`: the guide's step 04 as four real programs under load, killed at random, every byte checked.
+//! `soak`: the guide's step 04 as four real programs under load, killed at random, every byte
+//! checked.
 //!
 //! ```text
 //! clients (this process) --> inlet --> hub --> outlet --> target (a child of this process)
 //!                            \_____ [sealed] _____/
 //! ```
 //!
-//! Three parts, each of which ends the run at the first violation ([`verdict`]): connections opened and closed ([`churn`]),
-//! readers that stop ([`stall`]), and programs killed under load ([`kills`]). What each stream must look like at both of its
-//! ends is said in one place ([`traffic`]).
+//! Three parts, each of which ends the run at the first violation ([`verdict`]): connections opened
+//! and closed ([`churn`]), readers that stop ([`stall`]), and programs killed under load
+//! ([`kills`]). What each stream must look like at both of its ends is said in one place
+//! ([`traffic`]).
 //!
 //! | file | idea |
 //! |---|---|

@@ -18,7 +18,8 @@ const CLIENTS: usize = 6;
 /// One stream in so many carries much.
 const LARGE_ONE_IN: u64 = 3;
 
-/// Until all streams have ended once no new ones begin: each of them moves or ends within 5 s, and there is little in any.
+/// Until all streams have ended once no new ones begin: each of them moves or ends within 5 s, and
+/// there is little in any.
 const END_WITHIN: Duration = Duration::from_secs(30);
 
 /// The clients' threads; they end when this is dropped.

@@ -1,4 +1,5 @@
-//! The long run: `cargo run --release -p ockam-actix-soak -- --help`. It wants a built `ockam` beside it.
+//! The long run: `cargo run --release -p ockam-actix-soak -- --help`. It wants a built `ockam`
+//! beside it.
 
 use std::process::ExitCode;
 

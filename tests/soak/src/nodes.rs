@@ -16,7 +16,8 @@ use std::{
     time::Instant,
 };
 
-/// The system gives no outgoing connection one of these ports, so a program finds its own free when it starts again.
+/// The system gives no outgoing connection one of these ports, so a program finds its own free when
+/// it starts again.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 /// What a hub says when it does, before the address.

@@ -3,11 +3,13 @@
 use clap::Parser;
 use std::{fs, io, path::PathBuf, time::Duration};
 
-/// Runs the guide's step 04 as real programs under load, kills them at random, and checks every byte and every end.
+/// Runs the guide's step 04 as real programs under load, kills them at random, and checks every
+/// byte and every end.
 ///
-/// First connections are opened and closed by the thousand, then readers stop, then hub, outlet, inlet and target are killed
-/// with SIGKILL and started again until the time is over. At the end comes a table in Markdown; the first violation ends the
-/// run with exit code 1. The same seed makes the same choices, though not at the same moments.
+/// First connections are opened and closed by the thousand, then readers stop, then hub, outlet,
+/// inlet and target are killed with SIGKILL and started again until the time is over. At the end
+/// comes a table in Markdown; the first violation ends the run with exit code 1. The same seed
+/// makes the same choices, though not at the same moments.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "soak", version)]
 #[command(after_help = "Examples:
@@ -27,7 +29,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", conflicts_with_all = ["minutes", "quick"])]
     pub(crate) kills: Option<usize>,
 
-    /// About 20 seconds: few connections, little data, two kills of each program. To see that it works, not to quote.
+    /// About 20 seconds: few connections, little data, two kills of each program. To see that it
+    /// works, not to quote.
     #[arg(long, conflicts_with = "minutes")]
     pub(crate) quick: bool,
 

@@ -23,7 +23,8 @@ const TRY_AGAIN: Duration = Duration::from_millis(10);
 /// Bytes each way that have to come through.
 const SOME: u64 = 100;
 
-/// Tries until a connection comes through and gives the time since `started`, which must not be too long.
+/// Tries until a connection comes through and gives the time since `started`, which must not be too
+/// long.
 pub(crate) fn await_recovery(traffic: &Traffic, started: Instant) -> Result<Duration, Violation> {
     let whole = Seen { received: SOME, end: End::Fin };
     let took = loop {

@@ -1,4 +1,5 @@
-//! The tunnel at rest: no stream is open, so every program must have as many descriptors as it had at first.
+//! The tunnel at rest: no stream is open, so every program must have as many descriptors as it had
+//! at first.
 
 use crate::{
     nodes::{Program, Tunnel},

@@ -1,4 +1,5 @@
-//! Figure 11: readers that stop. Memory stays bounded, streams beside them go on, and nothing is lost.
+//! Figure 11: readers that stop. Memory stays bounded, streams beside them go on, and nothing is
+//! lost.
 
 use crate::{
     client,

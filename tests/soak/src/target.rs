@@ -1,8 +1,9 @@
-//! The far end of the tunnel, a process of its own: it carries out its part of each exchange and remembers what it saw,
-//! which it tells whoever asks for it directly.
+//! The far end of the tunnel, a process of its own: it carries out its part of each exchange and
+//! remembers what it saw, which it tells whoever asks for it directly.
 //!
-//! Its sockets have `SO_LINGER` 0 until their stream is finished: when it is killed the system resets them, where it would
-//! otherwise close them cleanly, and no client could tell a stream that was cut from a whole one.
+//! Its sockets have `SO_LINGER` 0 until their stream is finished: when it is killed the system
+//! resets them, where it would otherwise close them cleanly, and no client could tell a stream that
+//! was cut from a whole one.
 
 use crate::{
     client::reset,
@@ -44,7 +45,8 @@ pub(crate) fn run(address: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Asks the target at `address` what it saw of a stream. It answers when the stream has ended or should have.
+/// Asks the target at `address` what it saw of a stream. It answers when the stream has ended or
+/// should have.
 pub(crate) fn ask(address: SocketAddr, stream: u64) -> io::Result<Seen> {
     let mut question = [QUESTION; REQUEST];
     question[1..9].copy_from_slice(&stream.to_be_bytes());

@@ -1,7 +1,8 @@
 //! Streams through the tunnel, each checked at both of its ends.
 //!
-//! A stream that nothing disturbed must be what it would be without the tunnel. One that was open while a program was down may
-//! break, but only with a reset, at both ends, and with nothing but the beginning of what was sent before it.
+//! A stream that nothing disturbed must be what it would be without the tunnel. One that was open
+//! while a program was down may break, but only with a reset, at both ends, and with nothing but
+//! the beginning of what was sent before it.
 
 use crate::{
     client,
@@ -99,7 +100,8 @@ impl Traffic {
         self.check_target(&request, begun)
     }
 
-    /// Carries a small stream of a random order through the tunnel, and the same without it, which must be no different.
+    /// Carries a small stream of a random order through the tunnel, and the same without it, which
+    /// must be no different.
     pub(crate) fn compare(&self, random: &mut Random) -> Result<(), Violation> {
         let place = random.below(ENDING.len() as u64) as usize;
         let order = ENDING[place];
