@@ -18,7 +18,8 @@
 //! |---|---|
 //! | `question` | the mode: `compare`, `scale`, `routing`, `idle`, `stall`, `fairness`, `flood` |
 //! | `row` | which tunnel, or what else is compared with others |
-//! | `figure`, `unit` | what was measured; a memory figure ends with the title of its process |
+//! | `figure`, `unit` | what was measured, with its direction before it where both are asked about |
+//! | | a memory figure ends with the title of its process |
 //! | `at` | the number that grows from one figure to the next, where one does |
 //! | `value` | the median over the rounds; 1 for yes and 0 for no |
 //! | `least`, `most` | the rounds' extremes, where the comparison keeps them |
