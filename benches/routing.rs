@@ -5,7 +5,7 @@
 
 #![allow(missing_docs)]
 
-#[path = "support/ring.rs"]
+#[path = "routing/ring.rs"]
 mod ring;
 
 use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion, Throughput};

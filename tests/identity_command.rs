@@ -12,6 +12,8 @@ use std::{
 #[cfg(unix)]
 use std::os::unix::fs::PermissionsExt;
 
+use ockam_actix_harness::program::clean;
+
 /// Runs `ockam identity` with a key file beside the vault.
 fn identity(vault: &Path, arguments: &[&str]) -> Output {
     let key = vault.with_extension("key");
@@ -20,9 +22,8 @@ fn identity(vault: &Path, arguments: &[&str]) -> Output {
 
 /// `ockam identity`, without a passphrase and without a terminal.
 fn ockam(vault: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ockam"));
-    command.arg("identity").args(arguments).env("OCKAM_VAULT", vault);
-    command.env_remove("OCKAM_PASSPHRASE").stdin(Stdio::null());
+    let mut command = clean(env!("CARGO_BIN_EXE_ockam"));
+    command.arg("identity").args(arguments).env("OCKAM_VAULT", vault).stdin(Stdio::null());
     command
 }
 

@@ -6,11 +6,12 @@
 // Clippy knows tests by their attribute, and not what helps them.
 #![allow(clippy::unwrap_used)]
 
-use std::{fs, sync::Mutex, time::Duration};
+use std::{sync::Mutex, time::Duration};
 
 use ockam::{
     route, Address, ListenOptions, Message, Node, NodeBuilder, Payload, Result, TcpTransport, TCP,
 };
+use ockam_actix_harness::usage;
 use ockam_actix_runtime::{
     message::undelivered::Undelivered,
     node::entry::{Deliver, Description, Entry},
@@ -51,9 +52,9 @@ async fn node() -> Node {
 }
 
 fn resident_bytes() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    1024 * resident.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+    let bytes = usage::memory_now(std::process::id());
+    assert!(bytes > 0, "the system tells how much memory this process has");
+    bytes
 }
 
 #[test]

@@ -7,9 +7,6 @@
 // Clippy knows tests by their attribute, and not what helps them.
 #![allow(clippy::unwrap_used)]
 
-#[path = "support/pattern.rs"]
-mod pattern;
-
 use std::{
     future::Future,
     io::{self, ErrorKind},
@@ -25,6 +22,10 @@ use ockam::{
     route, Address, Context, Entity, NodeBuilder, Payload, Route, Routed, SecureChannels,
     TcpTransport, TrustEveryonePolicy, Vault,
 };
+use ockam_actix_harness::{
+    pattern::Pattern,
+    transfer::{next_chunk, CHUNK},
+};
 use ockam_actix_transports::memory::{Link, LinkOptions};
 use ockam_actix_workers::portal::{
     limits::INITIAL_WINDOW,
@@ -37,15 +38,12 @@ use tokio::{
     time::timeout,
 };
 
-use pattern::Pattern;
-
 const LATENCY: Duration = Duration::from_millis(50);
 
 /// What 100 MB/s have under way on this path.
 const BANDWIDTH_DELAY_PRODUCT: u64 = 10_000_000;
 
 const DEADLINE: Duration = Duration::from_secs(30);
-const CHUNK: u64 = 64 * 1024;
 
 /// More than the largest window.
 const BURST: u64 = 40_000_000;
@@ -181,7 +179,7 @@ async fn write(
     while !is_enough() {
         let burst = sent + BURST;
         while sent < burst {
-            sent += socket.write(pattern.at(sent, CHUNK.min(burst - sent))).await? as u64;
+            sent += socket.write(&next_chunk(pattern, sent, burst - sent)).await? as u64;
         }
         // An error says that the reader was reset, and so will be the next write.
         let _ = taken.wait_for(|taken| *taken == sent).await;
@@ -196,7 +194,7 @@ async fn read(
     pattern: &Pattern,
     progress: watch::Sender<u64>,
 ) -> io::Result<u64> {
-    let (mut taken, mut chunk) = (0, vec![0; CHUNK as usize]);
+    let (mut taken, mut chunk) = (0, vec![0; CHUNK]);
     loop {
         let read = socket.read(&mut chunk).await?;
         if read == 0 {

@@ -3,9 +3,6 @@
 // Clippy knows tests by their attribute, and not what helps them.
 #![allow(clippy::unwrap_used)]
 
-#[path = "support/echo_server.rs"]
-mod echo_server;
-
 use std::{
     fs,
     io::{Read, Write},
@@ -18,6 +15,7 @@ use ockam::{
     route, Entity, NodeBuilder, Secret, SecureChannels, TcpTransport, TrustIdentifierPolicy, Vault,
     TCP,
 };
+use ockam_actix_harness::echo;
 use ring::{aead, hmac};
 
 const SERVICE: &str = "secure_channel_listener_service";
@@ -103,7 +101,7 @@ fn no_secret_is_in_the_log_at_the_level_of_traces() {
             TcpTransport::create(&server).await.unwrap(),
             TcpTransport::create(&client).await.unwrap(),
         );
-        tcp.create_outlet("outlet", echo_server::start()).await.unwrap();
+        tcp.create_outlet("outlet", echo::start()).await.unwrap();
         let trusted = TrustIdentifierPolicy::new(laptop.identifier());
         web.create_secure_channel_listener(SERVICE, trusted).unwrap();
         let at = tcp.listen("127.0.0.1:0").await.unwrap().address().to_string();

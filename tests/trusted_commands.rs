@@ -2,60 +2,31 @@
 
 // Clippy knows tests by their attribute, and not what helps them.
 #![allow(clippy::unwrap_used)]
-// What sleeps here is no arbiter.
-#![allow(clippy::disallowed_methods)]
-
-#[path = "support/echo_server.rs"]
-mod echo_server;
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::{Shutdown, TcpStream},
+    io::{Read, Write},
+    net::{Shutdown, SocketAddr, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use ockam_actix_harness::{
+    deadline::poll,
+    echo,
+    program::{clean, Program},
 };
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A running command; it ends with the test.
-struct Running {
-    child: Child,
-    lines: BufReader<std::process::ChildStdout>,
-}
-
-impl Running {
-    fn start(directory: &Path, arguments: &[&str]) -> Self {
-        let mut command = ockam(directory, arguments);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        Self { child, lines }
-    }
-
-    /// What comes after `start` in the first line that has it.
-    fn line(&mut self, start: &str) -> String {
-        let mut line = String::new();
-        loop {
-            line.clear();
-            assert!(self.lines.read_line(&mut line).unwrap() > 0, "no line begins with {start}");
-            if let Some(rest) = line.trim_end().split_once(start) {
-                return rest.1.to_owned();
-            }
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn start(directory: &Path, arguments: &[&str]) -> Program {
+    Program::start(&mut ockam(directory, arguments))
 }
 
 fn ockam(directory: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ockam"));
+    let mut command = clean(env!("CARGO_BIN_EXE_ockam"));
     command.args(arguments).env("OCKAM_VAULT", directory.join("vault")).stdin(Stdio::null());
-    command.env_remove("OCKAM_PASSPHRASE").env("OCKAM_ARBITERS", "1");
+    command.env("OCKAM_ARBITERS", "1");
     command
 }
 
@@ -71,7 +42,7 @@ fn create(directory: &Path, name: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-fn echoed(inlet: &str) -> std::io::Result<Vec<u8>> {
+fn echoed(inlet: SocketAddr) -> std::io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(inlet)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     stream.write_all(b"hello")?;
@@ -92,38 +63,36 @@ fn an_outlet_with_an_identity_keeps_its_forwarding_address_and_serves_whom_it_tr
     let as_whom = |name, trust| ["--identity", name, "--key-file", key, "--trust", trust];
     let known = format!("{web},{other}");
     let hub_arguments = ["hub", "127.0.0.1:0", "--require-channel"];
-    let mut hub =
-        Running::start(directory, &[&hub_arguments[..], &as_whom("hub", &known)].concat());
-    let at = hub.line("hub on ");
-    let target = echo_server::start();
+    let hub = start(directory, &[&hub_arguments[..], &as_whom("hub", &known)].concat());
+    let at = hub.wait_for_rest("hub on ");
+    let target = echo::start();
     let channel = format!("--hub-channel={hub_id}");
     let outlet = ["outlet", "--to", &target, "--via", &at, &channel];
     let outlet = [&outlet[..], &as_whom("web", &laptop)].concat();
-    let route_of = |outlet: &mut Running| {
-        let route = outlet.line("--route '");
+    let route_of = |outlet: &Program| {
+        let route = outlet.wait_for_rest("--route '");
         route.trim_end_matches('\'').to_owned()
     };
-    let mut first = Running::start(directory, &outlet);
-    let route = route_of(&mut first);
+    let first = start(directory, &outlet);
+    let route = route_of(&first);
     assert!(route.ends_with(&web), "{route}");
     drop(first);
-    let mut second = Running::start(directory, &outlet);
-    assert_eq!(route_of(&mut second), route);
+    let second = start(directory, &outlet);
+    assert_eq!(route_of(&second), route);
     let inlet = |name| {
         let inlet = ["inlet", "--listen", "127.0.0.1:0", "--route", &route];
-        let mut inlet = Running::start(directory, &[&inlet[..], &as_whom(name, &web)].concat());
-        let at = inlet.line("inlet on ");
+        let inlet = start(directory, &[&inlet[..], &as_whom(name, &web)].concat());
+        let at = inlet.wait_for_address("inlet on ");
         (inlet, at)
     };
     let (_trusted, at_trusted) = inlet("laptop");
-    let end = Instant::now() + DEADLINE;
-    while echoed(&at_trusted).ok().as_deref() != Some(b"hello") {
-        assert!(Instant::now() < end, "the trusted inlet reaches the target");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    poll("the trusted inlet to reach the target", DEADLINE, || match echoed(at_trusted) {
+        Ok(answer) if answer == b"hello" => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
     let (_stranger, at_stranger) = inlet("other");
     for _ in 0..3 {
-        let answer = echoed(&at_stranger).unwrap_or_default();
+        let answer = echoed(at_stranger).unwrap_or_default();
         assert!(answer.is_empty(), "a stranger gets nothing");
     }
 }
@@ -133,11 +102,8 @@ fn a_hub_that_requires_a_channel_registers_no_stranger() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();
     let trusted = create(directory, "web");
-    let mut hub = Running::start(
-        directory,
-        &["hub", "127.0.0.1:0", "--require-channel", "--trust", &trusted],
-    );
-    let at = hub.line("hub on ");
+    let hub = start(directory, &["hub", "127.0.0.1:0", "--require-channel", "--trust", &trusted]);
+    let at = hub.wait_for_rest("hub on ");
     let outlet = ["outlet", "--to", "127.0.0.1:9", "--via", &at];
     for more in [&[][..], &["--hub-channel"]] {
         let output = ockam(directory, &[&outlet[..], more].concat()).output().unwrap();

@@ -12,7 +12,6 @@
 #![allow(missing_docs)]
 
 mod channel;
-#[path = "../support/entries.rs"]
 mod entries;
 mod message;
 mod portal;

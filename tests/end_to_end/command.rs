@@ -1,12 +1,14 @@
 //! The command `ockam`: what it prints works, and what goes wrong is said in one line.
 
-use std::{env, io::Write, net::TcpListener, path::PathBuf, thread, time::Duration};
+use std::{
+    env, io::Write, net::TcpListener, path::PathBuf, process::Command, thread, time::Duration,
+};
 
-use crate::support::{
+use ockam_actix_harness::{
     client::{fetch, upload_until_closed},
     deadline::PATIENCE,
     network::in_own_network,
-    program::{example, ockam, Program},
+    program::{clean, example, Program},
     target::{Target, PAGE},
 };
 
@@ -15,6 +17,10 @@ const ENDING: Duration = Duration::from_secs(5);
 
 /// What the demo's page says.
 const DEMO_MARK: &str = "only the two ends of the tunnel can read this";
+
+fn ockam() -> Command {
+    clean(env!("CARGO_BIN_EXE_ockam"))
+}
 
 #[test]
 fn demo_once_shows_the_way_of_the_page_and_that_the_hub_could_not_read_it() {

@@ -40,10 +40,9 @@ use self::{
     runner::Runner,
     script::Script,
 };
-use crate::{
-    support::network::in_own_network,
-    tunnel::{step_01, step_02, step_03, step_04, Step},
-};
+use ockam_actix_harness::network::in_own_network;
+
+use crate::tunnel::{step_01, step_02, step_03, step_04, Step};
 
 /// The outcomes that each exact script had, at client and target.
 type Seen = BTreeMap<String, BTreeSet<[Outcome; 2]>>;

@@ -10,16 +10,14 @@ use std::{
     time::Duration,
 };
 
+use ockam_actix_harness::{
+    deadline::{poll, PATIENCE},
+    network::in_own_network,
+};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::{io::Interest, time::timeout};
 
-use crate::{
-    support::{
-        deadline::{poll, PATIENCE},
-        network::in_own_network,
-    },
-    tunnel::{step_01, step_02, step_03, step_04},
-};
+use crate::tunnel::{step_01, step_02, step_03, step_04};
 
 /// How often each order is tried through each tunnel: whether bytes or reset come first was a matter of luck.
 const TIMES: usize = 20;

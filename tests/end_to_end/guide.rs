@@ -6,16 +6,16 @@ use std::{
     thread,
 };
 
-use crate::{
-    support::{
-        client::{connect, download, fetch, upload, upload_until_closed, Ended},
-        deadline::PATIENCE,
-        network::in_own_network,
-        pattern::Pattern,
-        target::{send, Target, PAGE},
-    },
-    tunnel::{step_01, step_02, step_03, step_04, Step},
+use ockam_actix_harness::{
+    client::{connect, download, fetch, upload, upload_until_closed, Ended},
+    deadline::PATIENCE,
+    network::in_own_network,
+    pattern::Pattern,
+    target::{Target, PAGE},
+    transfer::send,
 };
+
+use crate::tunnel::{step_01, step_02, step_03, step_04, Step};
 
 /// What is tunnelled in each direction, in bytes.
 const LARGE: u64 = 200_000_000;

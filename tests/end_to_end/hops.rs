@@ -5,8 +5,7 @@ use ockam::{
     route, ForwardingOptions, ForwardingService, NodeBuilder, Payload, Relay, RemoteForwarder,
     Route, Routed, TcpTransport, TCP,
 };
-
-use crate::support::{
+use ockam_actix_harness::{
     client::{download, upload_until_closed, Ended},
     target::Target,
 };

@@ -12,19 +12,17 @@ use ockam::{
     route, Address, Entity, Error, ForwardingOptions, ForwardingService, Node, NodeBuilder, Route,
     SecureChannels, TcpTransport, TrustEveryonePolicy, UndeliverableReason, Vault, TCP,
 };
+use ockam_actix_harness::{
+    client::{connect, download_within, fetch, Ended},
+    deadline::{poll, PATIENCE},
+    network::in_own_network,
+    program::{example, Program},
+    target::{Target, PAGE},
+};
 use ockam_actix_runtime::Class;
 
-use crate::{
-    support::{
-        client::{connect, download_within, fetch, Ended},
-        deadline::{poll, PATIENCE},
-        network::in_own_network,
-        program::{example, Program},
-        target::{Target, PAGE},
-    },
-    tunnel::{
-        forwarding_address, inlet_address, listening_outlet, start, step_02, step_03, step_04,
-    },
+use crate::tunnel::{
+    forwarding_address, inlet_address, listening_outlet, start, step_02, step_03, step_04,
 };
 
 /// What a node says first, as in docs/protocol.md.

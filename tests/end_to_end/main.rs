@@ -19,9 +19,6 @@
 // A test that goes wrong ends with what it found.
 #![allow(clippy::unwrap_used)]
 
-#[path = "../support/support.rs"]
-mod support;
-
 mod command;
 mod conformance;
 mod farewell;

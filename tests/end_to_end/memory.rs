@@ -1,21 +1,21 @@
 //! Readers that stop cost their own window and nothing else, beside others that go on.
 
 use std::{
-    io::{Read, Write},
+    io::Write,
     net::{SocketAddr, TcpStream},
     thread,
 };
 
-use crate::{
-    support::{
-        client::{connect, download, Ended},
-        deadline::PATIENCE,
-        network::in_own_network,
-        pattern::Pattern,
-        target::{take, Target},
-    },
-    tunnel::{step_03, step_04, Step},
+use ockam_actix_harness::{
+    client::{connect, download, Ended},
+    deadline::PATIENCE,
+    network::in_own_network,
+    pattern::Pattern,
+    target::Target,
+    transfer::receive_up_to,
 };
+
+use crate::tunnel::{step_03, step_04, Step};
 
 /// Readers that stop, and what each of them asks for, in bytes.
 const STALLED: u64 = 24;
@@ -52,7 +52,7 @@ fn stalled_readers_beside_live_ones(step: Step) {
         assert!(peak <= MOST_MEMORY, "{peak} bytes, at most {MOST_MEMORY} allowed: {program}");
     }
     for (seed, reader) in (0..STALLED).zip(waiting) {
-        assert_eq!(take(reader.take(OFFERED + 1), &Pattern::new(seed)).unwrap(), OFFERED);
+        assert_eq!(receive_up_to(reader, OFFERED + 1, &Pattern::new(seed)).unwrap(), OFFERED);
     }
 }
 

@@ -9,18 +9,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    support::{
-        client::{connect, download_within, fetch, read_pattern, Ended},
-        deadline::{poll, PATIENCE},
-        network::in_own_network,
-        pattern::Pattern,
-        target::{Target, PAGE},
-    },
-    tunnel::{
-        forwarded_outlet, forwarding_address, hub, inlet_address, listening_outlet, start, step_01,
-        step_02, step_03, step_04, Step, Tunnel,
-    },
+use ockam_actix_harness::{
+    client::{connect, download_within, fetch, read_pattern, Ended},
+    deadline::{poll, PATIENCE},
+    network::in_own_network,
+    pattern::Pattern,
+    target::{Target, PAGE},
+};
+
+use crate::tunnel::{
+    forwarded_outlet, forwarding_address, hub, inlet_address, listening_outlet, start, step_01,
+    step_02, step_03, step_04, Step, Tunnel,
 };
 
 /// Until a client is told that there is no way, and until a way that is back is used.

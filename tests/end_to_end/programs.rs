@@ -15,19 +15,19 @@ mod ssh;
 use std::{
     env, fs,
     net::{SocketAddr, TcpListener},
-    path::Path,
     process::{Command, Stdio},
 };
 
-use crate::{
-    support::{
-        network::in_own_network,
-        pattern::Pattern,
-        program::{clean, is_installed, Program},
-        target::{send, Target},
-    },
-    tunnel::{step_03, step_04, Step},
+use ockam_actix_harness::{
+    installed::is_installed,
+    network::in_own_network,
+    pattern::Pattern,
+    program::{clean, Program},
+    target::Target,
+    transfer::send,
 };
+
+use crate::tunnel::{step_03, step_04, Step};
 
 /// Runs `test` with the inlet of a step's tunnel to `target`.
 fn through(step: Step, target: SocketAddr, test: impl FnOnce(SocketAddr)) {
@@ -40,9 +40,7 @@ fn through(step: Step, target: SocketAddr, test: impl FnOnce(SocketAddr)) {
 
 /// Whether all of them are there; says so if not.
 fn are_installed(programs: &[&str]) -> bool {
-    let is_missing =
-        |program: &&&str| !is_installed(program) && !Path::new("/usr/sbin").join(program).is_file();
-    let missing: Vec<_> = programs.iter().filter(is_missing).collect();
+    let missing: Vec<_> = programs.iter().filter(|program| !is_installed(program)).collect();
     if !missing.is_empty() {
         println!("skipped: not installed: {missing:?}");
     }

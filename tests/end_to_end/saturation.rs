@@ -11,6 +11,12 @@ use std::{
 };
 
 use futures::{stream::iter, StreamExt, TryStreamExt};
+use ockam_actix_harness::{
+    deadline::PATIENCE,
+    network::{in_own_network, is_own},
+    pattern::Pattern,
+    transfer::{next_chunk, CHUNK},
+};
 use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -19,15 +25,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    support::{
-        deadline::PATIENCE,
-        network::{in_own_network, is_own},
-        pattern::Pattern,
-        target::CHUNK_BYTES,
-    },
-    tunnel::{step_03, step_04, Step},
-};
+use crate::tunnel::{step_03, step_04, Step};
 
 /// Bytes of each socket buffer of client and target.
 const BUFFER: usize = 16 * 1024;
@@ -147,21 +145,21 @@ async fn converse(
     let mut sent = 0;
     let (mut reader, mut writer) = socket.split();
     while sent < count {
-        let chunk = pattern.at(sent, (count - sent).min(CHUNK_BYTES as u64));
-        let Ok(written) = timeout(BLOCKED, writer.write(chunk)).await else { break };
+        let chunk = next_chunk(pattern, sent, count - sent);
+        let Ok(written) = timeout(BLOCKED, writer.write(&chunk)).await else { break };
         sent += written? as u64;
     }
     let was_blocked = sent < count;
     blocked.wait().await;
     let writing = async {
         while sent < count {
-            let chunk = pattern.at(sent, (count - sent).min(CHUNK_BYTES as u64));
-            sent += in_time("writing", writer.write(chunk)).await? as u64;
+            let chunk = next_chunk(pattern, sent, count - sent);
+            sent += in_time("writing", writer.write(&chunk)).await? as u64;
         }
         writer.shutdown().await
     };
     let reading = async {
-        let (mut taken, mut chunk) = (0, vec![0; CHUNK_BYTES]);
+        let (mut taken, mut chunk) = (0, vec![0; CHUNK]);
         loop {
             let read = in_time("reading", reader.read(&mut chunk)).await?;
             pattern.check(taken, &chunk[..read]).map_err(|at| wrong(at, "byte"))?;

@@ -1,6 +1,6 @@
 //! The examples to start with: what they print is what their comments promise.
 
-use crate::support::{
+use ockam_actix_harness::{
     client::fetch,
     deadline::PATIENCE,
     program::{example, Program},

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::support::program::{example, Program};
+use ockam_actix_harness::program::{example, Program};
 
 /// A step's programs, and where clients connect.
 pub(crate) struct Tunnel {

@@ -6,7 +6,6 @@
 // Clippy knows tests by their attribute, and not what helps them.
 #![allow(clippy::unwrap_used)]
 
-#[path = "../support/node.rs"]
 mod node;
 mod python;
 

@@ -13,7 +13,10 @@ use tokio::{
 };
 
 use super::{expected::History, script::Step};
-use crate::support::{pattern::Pattern, target::CHUNK_BYTES};
+use ockam_actix_harness::{
+    pattern::Pattern,
+    transfer::{next_chunk, CHUNK},
+};
 
 /// A socket that took nothing for so long is full, if it took as many bytes before: less than what fits between any two ends.
 const FULL: Duration = Duration::from_millis(100);
@@ -84,7 +87,7 @@ impl<'a> Application<'a> {
     async fn send(&mut self, socket: &mut TcpStream, count: u64) -> io::Result<()> {
         while self.history.sent < count {
             let chunk = self.own.at(self.history.sent, count - self.history.sent);
-            self.history.sent += socket.write(chunk).await? as u64;
+            self.history.sent += socket.write(&chunk).await? as u64;
         }
         Ok(())
     }
@@ -96,7 +99,7 @@ impl<'a> Application<'a> {
                 Err(_) if self.history.sent < LEAST => continue,
                 Err(_) => break,
             }
-            match socket.try_write(self.own.at(self.history.sent, MOST - self.history.sent)) {
+            match socket.try_write(&self.own.at(self.history.sent, MOST - self.history.sent)) {
                 Ok(written) => self.history.sent += written as u64,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
@@ -111,10 +114,10 @@ impl<'a> Application<'a> {
         socket: &mut TcpStream,
         count: Option<u64>,
     ) -> Result<io::Result<()>, String> {
-        let mut chunk = vec![0; CHUNK_BYTES];
+        let mut chunk = vec![0; CHUNK];
         while !self.history.end && count.is_none_or(|count| self.history.received < count) {
             let rest = count.map_or(u64::MAX, |count| count - self.history.received);
-            let room = usize::try_from(rest).unwrap_or(usize::MAX).min(CHUNK_BYTES);
+            let room = usize::try_from(rest).unwrap_or(usize::MAX).min(CHUNK);
             match socket.read(&mut chunk[..room]).await {
                 Ok(0) => self.history.end = true,
                 Ok(read) => self.take(&chunk[..read])?,
@@ -140,9 +143,9 @@ impl<'a> Application<'a> {
     }
 }
 
-impl<'a> Bytes<'a> {
-    fn at(self, offset: u64, length: u64) -> &'a [u8] {
-        self.pattern.at(self.begin + offset, length.min(CHUNK_BYTES as u64))
+impl Bytes<'_> {
+    fn at(self, offset: u64, left: u64) -> Vec<u8> {
+        next_chunk(self.pattern, self.begin + offset, left)
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
     expected::History,
     script::{Script, Side},
 };
-use crate::support::{deadline::PATIENCE, pattern::Pattern};
+use ockam_actix_harness::{deadline::PATIENCE, pattern::Pattern};
 
 /// Who waits for a connection at the target, by the number that its client sends first.
 type Awaited = Arc<Mutex<HashMap<u64, oneshot::Sender<TcpStream>>>>;

@@ -10,10 +10,13 @@ use actix_web::{
 use futures::{stream, StreamExt};
 
 use super::{are_installed, succeed, through, within_a_minute};
-use crate::{
-    support::{deadline::PATIENCE, pattern::Pattern, target::CHUNK_BYTES},
-    tunnel::Step,
+use ockam_actix_harness::{
+    deadline::PATIENCE,
+    pattern::Pattern,
+    transfer::{next_chunk, send},
 };
+
+use crate::tunnel::Step;
 
 const BYTES: u64 = 20_000_000;
 const SEED: u64 = 5;
@@ -38,8 +41,8 @@ fn start_server() -> SocketAddr {
 async fn give(count: PathOf<u64>) -> HttpResponse {
     let (count, pattern) = (count.into_inner(), Pattern::new(SEED));
     let chunks = stream::unfold((0, pattern), move |(given, pattern)| async move {
-        let left = (count - given).min(CHUNK_BYTES as u64);
-        let chunk = Bytes::copy_from_slice(pattern.at(given, left));
+        let left = count - given;
+        let chunk = Bytes::from(next_chunk(&pattern, given, left));
         let given = given + chunk.len() as u64;
         (left > 0).then_some((Ok::<_, actix_web::Error>(chunk), (given, pattern)))
     });
@@ -59,7 +62,7 @@ async fn take(mut body: Payload) -> actix_web::Result<String> {
 /// A file with the pattern's first bytes.
 fn write_pattern(file: &Path) {
     let mut bytes = Vec::new();
-    crate::support::target::send(&mut bytes, BYTES, &Pattern::new(SEED)).unwrap();
+    send(&mut bytes, BYTES, &Pattern::new(SEED)).unwrap();
     fs::write(file, bytes).unwrap();
 }
 

@@ -9,14 +9,13 @@ use std::{
 };
 
 use super::{are_installed, free_address, succeed, through, within_a_minute};
-use crate::{
-    support::{
-        client::connect,
-        deadline::{poll, PATIENCE},
-        program::{clean, Program},
-    },
-    tunnel::Step,
+use ockam_actix_harness::{
+    client::connect,
+    deadline::{poll, PATIENCE},
+    program::{clean, Program},
 };
+
+use crate::tunnel::Step;
 
 const COMMANDS: usize = 20_000;
 

@@ -10,10 +10,9 @@ use std::{
 use tempfile::TempDir;
 
 use super::{are_installed, free_address, succeed, through, within_a_minute};
-use crate::{
-    support::program::{clean, Program},
-    tunnel::Step,
-};
+use ockam_actix_harness::program::{clean, Program};
+
+use crate::tunnel::Step;
 
 /// Where Debian puts it; it wants to be started with its whole path.
 const SSHD: &str = "/usr/sbin/sshd";
@@ -76,7 +75,7 @@ impl Server {
 
 /// Bytes that compress badly.
 fn some_bytes(count: usize) -> Vec<u8> {
-    crate::support::pattern::Pattern::new(6).at(0, count as u64).to_vec()
+    ockam_actix_harness::pattern::Pattern::new(6).bytes(0, count)
 }
 
 fn with_server(step: Step, programs: &[&str], test: impl FnOnce(&Server, SocketAddr)) {

@@ -12,11 +12,9 @@
 pub mod fault;
 pub mod history;
 pub mod proxy;
-pub mod random;
 pub mod script;
 
 pub use fault::Fault;
 pub use history::{check, End, Outcome, Violation};
 pub use proxy::Proxy;
-pub use random::Random;
 pub use script::{Operation, Script};

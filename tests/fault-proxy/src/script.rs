@@ -2,7 +2,9 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use crate::{fault::Fault, random::Random};
+use ockam_actix_harness::random::Random;
+
+use crate::fault::Fault;
 
 /// Frames before the first fault, the greeting not counted: enough for it to meet handshakes as well as data.
 const FIRST_FAULT: usize = 24;
@@ -47,7 +49,7 @@ impl Script {
     /// A script that follows from `seed`.
     pub fn new(fault: Fault, seed: u64) -> Self {
         let mut random = Random::new(seed);
-        let next_fault = 1 + random.below(FIRST_FAULT);
+        let next_fault = 1 + random.index(FIRST_FAULT);
         Self { fault, random, frames: 0, next_fault, overtaken: None, past: VecDeque::new() }
     }
 
@@ -58,7 +60,7 @@ impl Script {
         let mut operations = Vec::new();
         let due = number >= self.next_fault;
         if due {
-            self.next_fault = number + 1 + self.random.below(GAP);
+            self.next_fault = number + 1 + self.random.index(GAP);
             self.spoil(frame.clone(), &mut operations);
         } else {
             operations.push(Operation::Send(frame.clone()));
@@ -77,21 +79,21 @@ impl Script {
         match self.fault {
             Fault::Drop => {}
             Fault::Duplicate => {
-                let again = match self.random.below(2) {
+                let again = match self.random.index(2) {
                     0 => frame.clone(),
                     // The greeting comes once; what comes later came before.
                     _ => {
-                        self.past.get(self.random.below(self.past.len())).unwrap_or(&frame).clone()
+                        self.past.get(self.random.index(self.past.len())).unwrap_or(&frame).clone()
                     }
                 };
                 operations.extend([Operation::Send(frame), Operation::Send(again)]);
             }
             Fault::Inject => {
                 let mut forged = frame.clone();
-                let earlier = self.past.get(self.random.below(self.past.len())).unwrap_or(&frame);
+                let earlier = self.past.get(self.random.index(self.past.len())).unwrap_or(&frame);
                 // The lengths of both stay as they are: only bodies are joined.
                 let most = forged.len().min(earlier.len()) - LENGTH;
-                let end = self.random.below(most + 1);
+                let end = self.random.index(most + 1);
                 let (kept, from) = (forged.len() - end, earlier.len() - end);
                 forged[kept..].copy_from_slice(&earlier[from..]);
                 operations.extend([Operation::Send(forged), Operation::Send(frame)]);
@@ -101,7 +103,7 @@ impl Script {
                 operations.extend(self.overtaken.replace(frame).map(Operation::Send));
             }
             Fault::Flip => {
-                let bit = self.random.below(frame.len() * 8);
+                let bit = self.random.index(frame.len() * 8);
                 frame[bit / 8] ^= 1 << (bit % 8);
                 operations.push(Operation::Send(frame));
             }
@@ -114,14 +116,14 @@ impl Script {
                 while !rest.is_empty() {
                     let most = if rest.len() > 2_000 { rest.len() } else { 40 };
                     let (slice, after) =
-                        rest.split_at((1 + self.random.below(most)).min(rest.len()));
+                        rest.split_at((1 + self.random.index(most)).min(rest.len()));
                     operations.push(Operation::Send(slice.to_vec()));
                     operations.push(Operation::Wait(Duration::ZERO));
                     rest = after;
                 }
             }
             Fault::Truncate => {
-                frame.truncate(self.random.below(frame.len()));
+                frame.truncate(self.random.index(frame.len()));
                 operations.extend([Operation::Send(frame), Operation::End]);
             }
             Fault::Reset => operations.push(Operation::Reset),

@@ -13,7 +13,7 @@
 // Clippy knows tests by their attribute, and not what helps them.
 #![allow(clippy::unwrap_used)]
 
-#[path = "../../../support/node.rs"]
+#[path = "../../../interop/node.rs"]
 mod node;
 mod nodes;
 mod stream;

@@ -11,8 +11,9 @@ use std::{
 use fault_proxy::{
     check,
     history::{Direction, End},
-    Outcome, Random, Violation,
+    Outcome, Violation,
 };
+use ockam_actix_harness::random::Random;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -42,7 +43,7 @@ pub(crate) struct Side {
 /// What an end sends. The client's begins with the seed, by which the target knows what to answer.
 fn text(seed: u64, client: bool) -> Vec<u8> {
     let mut random = Random::new(seed ^ u64::from(client) << 63);
-    let length = random.below(MOST);
+    let length = random.index(MOST);
     let text = random.bytes(length);
     if client {
         [&seed.to_be_bytes()[..], &text].concat()
@@ -58,7 +59,7 @@ async fn live(mut socket: TcpStream, text: &[u8], mut received: Vec<u8>) -> Side
     let write = async {
         let mut pace = Random::new(text.len() as u64);
         while sent.get() < text.len() {
-            let burst = (1 + pace.below(BURST)).min(text.len() - sent.get());
+            let burst = (1 + pace.index(BURST)).min(text.len() - sent.get());
             match output.write(&text[sent.get()..][..burst]).await {
                 Ok(written) => sent.set(sent.get() + written),
                 // Linux tells of a reset once: whoever reads next gets an end of file.

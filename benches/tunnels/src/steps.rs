@@ -1,0 +1,41 @@
+//! Starting our own tunnels: the processes of each step, in the order in which they need each
+//! other.
+//!
+//! `program` is this program or that of another build ([`crate::options::Options::other`]), and
+//! plays the roles of [`crate::ours`].
+
+use crate::tunnel::{parse, Running};
+use ockam_actix_harness::process::Process;
+use std::{io, net::SocketAddr, path::Path};
+
+/// Step 01: inlet and outlet in one node; one process, nothing is sealed.
+pub(crate) fn start_01(program: &Path, target: SocketAddr) -> io::Result<Running> {
+    let (node, inlet) = Process::role_of(program, "node", "01", &[&target.to_string()])?;
+    Running::when_ready(parse(&inlet)?, vec![node], None)
+}
+
+/// Step 02: two nodes, nothing is sealed.
+pub(crate) fn start_02(program: &Path, target: SocketAddr) -> io::Result<Running> {
+    two_nodes(program, target, "02-outlet", "02-inlet")
+}
+
+/// Step 03: two nodes and a secure channel between them.
+pub(crate) fn start_03(program: &Path, target: SocketAddr) -> io::Result<Running> {
+    two_nodes(program, target, "03-outlet", "03-inlet")
+}
+
+/// Step 04: two nodes that only ever connect to a hub, and a secure channel between them through
+/// it.
+pub(crate) fn start_04(program: &Path, target: SocketAddr) -> io::Result<Running> {
+    let target = target.to_string();
+    let (hub, address) = Process::role_of(program, "hub", "hub", &[])?;
+    let (exit, forwarder) = Process::role_of(program, "outlet", "04-outlet", &[&target, &address])?;
+    let (entry, inlet) = Process::role_of(program, "inlet", "04-inlet", &[&address, &forwarder])?;
+    Running::when_ready(parse(&inlet)?, vec![entry, exit, hub], None)
+}
+
+fn two_nodes(program: &Path, target: SocketAddr, outlet: &str, inlet: &str) -> io::Result<Running> {
+    let (exit, node) = Process::role_of(program, "outlet", outlet, &[&target.to_string()])?;
+    let (entry, listen) = Process::role_of(program, "inlet", inlet, &[&node])?;
+    Running::when_ready(parse(&listen)?, vec![entry, exit], None)
+}

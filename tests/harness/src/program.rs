@@ -1,0 +1,166 @@
+//! Processes as tests want them: what goes wrong is a panic that shows all they have written, and
+//! one that has panicked itself fails the test.
+
+use std::{
+    ffi::OsStr, fmt, io, net::SocketAddr, path::PathBuf, process::Command, process::ExitStatus,
+    thread, time::Duration,
+};
+
+use crate::{
+    built,
+    deadline::PATIENCE,
+    process::{Line, Process},
+    usage,
+};
+
+/// What a user may have set.
+const VARIABLES: [&str; 7] = [
+    "RUST_LOG",
+    "RUST_LOG_STYLE",
+    "OCKAM_ARBITERS",
+    "OCKAM_HUB",
+    "OCKAM_PASSPHRASE",
+    "OCKAM_VAULT",
+    "http_proxy",
+];
+
+/// The command for one of the repository's examples.
+pub fn example(name: &str) -> Command {
+    clean(built::example(name).unwrap_or_else(|error| panic!("{error}")))
+}
+
+/// The command for a program, as a user runs it, whatever is set where this runs.
+pub fn clean(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    for variable in VARIABLES {
+        command.env_remove(variable);
+    }
+    command
+}
+
+/// A running program. It is killed when this is dropped, and must not have panicked by then.
+#[derive(Debug)]
+pub struct Program(Process);
+
+impl Program {
+    /// Starts it.
+    pub fn start(command: &mut Command) -> Self {
+        let program = PathBuf::from(command.get_program());
+        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Self(started(Process::start(name, command)))
+    }
+
+    /// Starts a line of the shell.
+    pub fn start_line(line: &str, path: &OsStr) -> Self {
+        let mut shell = clean("sh");
+        Self(started(Process::start_group("sh", shell.args(["-c", line]).env("PATH", path))))
+    }
+
+    /// Waits for a line with `text` in it, on either stream, and gives it.
+    pub fn wait_for_line(&self, text: &str) -> String {
+        self.wait_for_line_within(text, PATIENCE)
+    }
+
+    /// As [`Program::wait_for_line`], for at most `limit`.
+    pub fn wait_for_line_within(&self, text: &str, limit: Duration) -> String {
+        self.wait_for_line_after(0, text, limit)
+    }
+
+    /// As [`Program::wait_for_line_within`], among the lines behind the first `before`.
+    pub fn wait_for_line_after(&self, before: usize, text: &str, limit: Duration) -> String {
+        self.must(self.0.wait_for_line(before, text, limit))
+    }
+
+    /// Waits for a line with `text` in it, and gives what stands behind that.
+    pub fn wait_for_rest(&self, text: &str) -> String {
+        let line = self.wait_for_line(text);
+        let rest = line.split_once(text).map(|(_, rest)| rest.trim_end().to_owned());
+        rest.expect("the line has the text that was waited for")
+    }
+
+    /// The address that stands behind `text` in a line.
+    pub fn wait_for_address(&self, text: &str) -> SocketAddr {
+        let rest = self.wait_for_rest(text);
+        let address = rest.split([' ', '/']).next().unwrap_or_default();
+        let parsed = address.parse();
+        parsed.unwrap_or_else(|error| panic!("no address behind {text:?}, {rest:?}: {error}"))
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn wait_for_exit(&mut self, limit: Duration) -> ExitStatus {
+        let ended = self.0.wait_for_exit(limit);
+        self.must(ended)
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.0.is_running()
+    }
+
+    /// Its end without a chance to do anything about it.
+    pub fn kill(&mut self) {
+        let killed = self.0.kill();
+        self.must(killed);
+    }
+
+    /// Asks it to end, with SIGTERM.
+    pub fn terminate(&self) {
+        self.must(self.0.terminate());
+    }
+
+    /// The most memory that it had resident so far, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let bytes = usage::peak_memory(self.0.id());
+        assert!(bytes > 0, "the system tells the memory of no process {}: {self}", self.0.id());
+        bytes
+    }
+
+    /// How many lines it has written.
+    pub fn line_count(&self) -> usize {
+        self.0.line_count()
+    }
+
+    /// The lines on its standard output.
+    pub fn stdout(&self) -> Vec<String> {
+        self.lines(false)
+    }
+
+    /// The lines on its standard error.
+    pub fn stderr(&self) -> Vec<String> {
+        self.lines(true)
+    }
+
+    fn lines(&self, is_error: bool) -> Vec<String> {
+        let lines = self.0.lines().into_iter().filter(|line| line.is_error == is_error);
+        lines.map(|line| line.text).collect()
+    }
+
+    fn must<T>(&self, outcome: io::Result<T>) -> T {
+        outcome.unwrap_or_else(|error| panic!("{error}\n{self}"))
+    }
+}
+
+fn started(process: io::Result<Process>) -> Process {
+    process.unwrap_or_else(|error| panic!("{error}"))
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = self.0.lines();
+        write!(f, "{} has written {} lines", self.0.title(), lines.len())?;
+        for Line { is_error, text } in lines {
+            write!(f, "\n  {} {text}", if is_error { "2>" } else { "1>" })?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.0.end();
+        if thread::panicking() {
+            return println!("{self}");
+        }
+        assert!(self.0.panicked().is_none(), "{self}");
+    }
+}
