@@ -1,4 +1,4 @@
-//! Panics on purpose, for tests alone: compiled with the feature `faults`.
+//! Deliberate panics, for tests only: compiled with the feature `faults`.
 //!
 //! Every actor that a node starts carries a fuse: a future of its own that panics in the actor's
 //! task when a test lights it, as a handler with a bug would.
@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::{lock::Lock, node::Node};
 
-/// Makes every actor of `node` whose type has the name `kind` panic; gives how many those are.
+/// Makes every actor of `node` whose type is named `kind` panic; returns their number.
 pub fn panic_in(node: &Node, kind: &str) -> usize {
     let fuses = node.extension(Fuses::default);
     let mut all = fuses.0.lock();
@@ -23,7 +23,8 @@ pub fn panic_in(node: &Node, kind: &str) -> usize {
     lit.into_iter().filter_map(|fuse| fuse.light.send(()).ok()).count()
 }
 
-/// The fuses of a node's actors, as its extension; those of actors that ended are swept out as others start.
+/// The fuses of a node's actors, kept as its extension; those of actors that have ended are removed
+/// as others start.
 #[derive(Default)]
 struct Fuses(Lock<Vec<Lighter>>);
 
@@ -37,7 +38,7 @@ struct Fuse {
     lit: oneshot::Receiver<()>,
 }
 
-/// An actor made by `make`, with a fuse behind all that `make` has put into its context.
+/// Makes an actor with `make`, and spawns its fuse after all that `make` has put into its context.
 pub(crate) fn with_fuse<A, F>(node: &Node, make: F) -> impl FnOnce(&mut ActorContext<A>) -> A
 where
     A: Actor<Context = ActorContext<A>>,
@@ -50,7 +51,7 @@ where
     let (light, lit) = oneshot::channel();
     let fuses = node.extension(Fuses::default);
     let mut all = fuses.0.lock();
-    // Now and then, so that ten thousand actors start as quickly as one.
+    // Only now and then, so that each of ten thousand actors starts as quickly as the first.
     if all.len() == all.capacity() {
         all.retain(|fuse| !fuse.light.is_closed());
     }
