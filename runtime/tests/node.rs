@@ -180,7 +180,7 @@ fn an_actor_that_already_runs_gets_an_address() {
     });
 }
 
-/// An internal actor whose sender tells when it is gone.
+/// An internal actor that signals its end by dropping its sender.
 struct DropSignal(Option<oneshot::Sender<()>>);
 
 impl Actor for DropSignal {

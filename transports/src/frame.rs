@@ -1,8 +1,8 @@
 //! The bytes on a connection: a greeting each way, then frames.
 //!
 //! A frame is a 4-byte big-endian length and a message of that length. The greeting is a frame too,
-//! limited to 64 bytes, which holds the MessagePack array `["ockam-actix", version, largest
-//! frame]`. Both are decoded from what has arrived; a length field alone never allocates anything.
+//! of at most 64 bytes: the MessagePack array `["ockam-actix", version, largest frame]`. Both are
+//! decoded from what has arrived; a length field alone never allocates anything.
 
 use bytes::{Buf, BytesMut};
 use ockam_actix_runtime::{

@@ -1,7 +1,7 @@
 //! A virtual link between two nodes of one process, for tests: with latency, loss and cuts.
 //!
-//! Messages pass it in their wire form, in order. A seed decides which are lost, so a test that
-//! fails does so again.
+//! Messages pass through it in their wire form, in order. A seed decides which are lost, so a test
+//! that fails does so again.
 //!
 //! * One egress actor for each end, which owns its registrations; it stops with its node.
 //! * Inbox: messages to the other end, which it encodes and hands to the other end's ingress task.

@@ -15,8 +15,8 @@ use syn::{
 /// process receives Ctrl-C or SIGTERM. An `Err` ends the process with one line on standard error
 /// and exit code 1.
 ///
-/// It first starts a logger, unless the program has installed one; `#[ockam::node(logger = false)]`
-/// starts none.
+/// A logger is started first, unless the program has installed one; `#[ockam::node(logger =
+/// false)]` starts none.
 #[proc_macro_attribute]
 pub fn node(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let logger = parse_macro_input!(arguments as Logger);

@@ -141,8 +141,8 @@ impl<C: Carrier> Session<C> {
     }
 }
 
-/// Makes a frame one that a slow worker may keep without much more memory than its permit counts: a
-/// small frame is copied out of the buffer that it was read into.
+/// Lets a slow worker keep a frame without much more memory than its permit counts: a small frame
+/// is copied out of the buffer that it was read into.
 fn copy_if_small(frame: BytesMut) -> BytesMut {
     match frame.len() < SHARED_FRAME_BYTES {
         true => BytesMut::from(&frame[..]),

@@ -282,8 +282,8 @@ mod tests {
     fn each_worker_is_listed_with_what_reaches_it() {
         let text = listing().to_string();
         let expected = "\
-listener  from this node, secure channels, the listener on 127.0.0.1:4000, the connection to tcp#hub:4000, \
-           the hub at the end of channel channel
+listener  from this node, secure channels, the listener on 127.0.0.1:4000, \
+          the connection to tcp#hub:4000, the hub at the end of channel channel
 open      from this node, secure channels, the listener on 127.0.0.1:4000
 outlet    from this node, secure channels (as its own rule says)
 1 forwarders, from this node, secure channels, listeners
