@@ -9,7 +9,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::limits::MAX_ADDRESS_BYTES;
 
-/// Random addresses for which a thread asks the system at once.
+/// Random addresses for which a thread asks the system in one call.
 const ADDRESSES_AT_ONCE: usize = 32;
 
 /// The name of a transport, for the first half of an address such as `tcp#127.0.0.1:4000`.
@@ -34,30 +34,36 @@ impl TransportType {
     }
 }
 
-/// The address of a worker (`outlet`), or of a peer behind a transport (`tcp#127.0.0.1:4000`).
+/// The address of a worker (`outlet`), or of a peer that a transport dials (`tcp#127.0.0.1:4000`).
 ///
-/// Cloning costs one reference count. Any text can be put into an `Address` without an error,
-/// so that `route!["outlet"]` stays short; an address that breaks the rules of [`Address::parse`]
-/// names no worker, and whoever registers it or sends to it is told so.
+/// Cloning costs one reference count. Any text can be put into an `Address` without an error, so
+/// that `route!["outlet"]` stays short; an address that breaks the rules of [`Address::parse`]
+/// names no worker, and registering it or sending to it is an error.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Address(Arc<str>);
 
-/// Why a text is no address.
+/// Why a text is not an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// Nothing was given.
+    /// The text is empty.
     #[error("an address must not be empty")]
     Empty,
     /// More than [`MAX_ADDRESS_BYTES`].
-    #[error("the address that starts with {start:?} has {length} bytes, at most {MAX_ADDRESS_BYTES} are allowed")]
+    #[error(
+        "the address that starts with {start:?} has {length} bytes, at most {MAX_ADDRESS_BYTES} \
+         are allowed"
+    )]
     TooLong {
         /// Its first characters.
         start: String,
-        /// Its bytes.
+        /// Its length in bytes.
         length: usize,
     },
     /// White space, control characters and `=>` would make a printed route ambiguous.
-    #[error("the address {text:?} contains {character:?}: use letters, digits and punctuation without spaces")]
+    #[error(
+        "the address {text:?} contains {character:?}: use letters, digits and punctuation \
+         without spaces"
+    )]
     Character {
         /// The address.
         text: String,
@@ -72,10 +78,10 @@ pub enum AddressError {
 impl Address {
     /// An address made at run time: 128 random bits as 32 hexadecimal digits.
     ///
-    /// It cannot be guessed, so knowing it is what permits to send to it.
+    /// It cannot be guessed, so whoever knows it may send to it.
     ///
     /// # Panics
-    /// If the operating system has no randomness to give, as nothing can be kept secret then.
+    /// If the operating system provides no randomness, as nothing can be kept secret then.
     pub fn random() -> Self {
         Self(hex(&random_bits()).into())
     }
@@ -122,7 +128,7 @@ fn check(text: &str) -> Result<(), AddressError> {
         let length = text.len();
         return Err(AddressError::TooLong { start, length });
     }
-    // Nearly every address is like this, and each message brings several.
+    // A short cut that nearly every address takes, as each message brings several.
     if all(text, |byte| byte.is_ascii_graphic() && byte != b'>') {
         return Ok(());
     }
@@ -136,15 +142,16 @@ fn check(text: &str) -> Result<(), AddressError> {
     Ok(())
 }
 
-/// Whether all bytes are `expected`. It looks at all of them, so that the processor can at several at once.
+/// Whether all bytes are `expected`. It checks all of them, so that the processor can check several
+/// at once.
 fn all(text: &str, expected: impl Fn(u8) -> bool) -> bool {
     text.bytes().fold(true, |so_far, byte| so_far & expected(byte))
 }
 
 /// The random bits of one address.
 ///
-/// A thread asks the system for those of [`ADDRESSES_AT_ONCE`] addresses: each time, it would be a system call for every stream.
-/// What was given out is not kept.
+/// A thread asks the system for those of [`ADDRESSES_AT_ONCE`] addresses at a time, as one by one
+/// would cost a system call for every stream. Bits that were given out are not kept.
 ///
 /// # Panics
 /// As [`Address::random`].
@@ -261,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn random_addresses_have_128_bits_and_differ_on_all_threads() {
+    fn random_addresses_have_128_bits_and_differ_everywhere() {
         const EACH: usize = 10 * ADDRESSES_AT_ONCE + 1;
         let make = || (0..EACH).map(|_| Address::random()).collect::<Vec<_>>();
         let threads = [(); 4].map(|()| std::thread::spawn(make));
@@ -278,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_address_with_a_transport_can_be_dialled() {
+    fn only_addresses_with_a_transport_are_dialled() {
         assert_eq!(Address::from("tcp#[::1]:1").dial_parts(), Some(("tcp", "[::1]:1")));
         assert_eq!(Address::from("outlet").dial_parts(), None);
     }

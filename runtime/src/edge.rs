@@ -1,5 +1,5 @@
 //! Edges between actors: the bytes that may be under way, the first hop as its sources see it,
-//! what waits until an edge is there, and the pauses before it is made again.
+//! messages that wait until an edge is established, and the pauses between attempts.
 
 pub mod backoff;
 pub mod budget;

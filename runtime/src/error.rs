@@ -23,17 +23,17 @@ pub enum Culprit {
     Bug,
 }
 
-/// What went wrong, naming the thing and, where there is something, what to do.
+/// What went wrong, naming the thing and, where there is one, the remedy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A text is no address.
+    /// A text is not an address.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// A text or a list is no route.
+    /// A text or a list is not a route.
     #[error(transparent)]
     Route(#[from] RouteError),
-    /// A text is no identifier.
+    /// A text is not an identifier.
     #[error(transparent)]
     Identifier(#[from] ParseIdentifierError),
     /// Two workers want the same address.
@@ -45,7 +45,10 @@ pub enum Error {
     )]
     NoWorker(Address),
     /// A route starts with an address that no transport of this node can dial.
-    #[error("no transport can dial \"{0}\": create the transport first, for example with TcpTransport::create")]
+    #[error(
+        "no transport can dial \"{0}\": create the transport first, for example with \
+         TcpTransport::create"
+    )]
     NoTransport(Address),
     /// The route given has no addresses.
     #[error("the route is empty: give at least one address")]
@@ -70,11 +73,11 @@ pub enum Error {
         #[source]
         source: rmp_serde::decode::Error,
     },
-    /// A message came back.
+    /// A message could not be delivered.
     #[error("the message could not be delivered: {0}")]
     Undeliverable(Notice),
-    /// Nothing came in time.
-    #[error("waited {seconds} s for {waited_for}, in vain")]
+    /// Nothing arrived in time.
+    #[error("timed out after {seconds} s of waiting for {waited_for}")]
     TimedOut {
         /// What was waited for.
         waited_for: String,

@@ -19,22 +19,22 @@ use crate::{
     worker::{mailbox::Registered, routed::Routed},
 };
 
-/// What authors of transports and of workers that see envelopes need of a [`Node`], beside what
-/// programs do.
+/// What authors of transports, and of workers that handle envelopes, need of a [`Node`] beyond what
+/// programs use.
 ///
-/// A worker that handles [`Routed`] bodies needs none of it. It is for those who put a connection, a
-/// channel or a tunnel on a node: they register deliveries and internal actors, route envelopes, and
-/// watch the first hop of what they send along.
+/// A worker that handles [`Routed`] bodies needs none of it. It is for those who put a connection,
+/// a channel or a tunnel on a node: they register deliveries and internal actors, route envelopes,
+/// and watch the first hops that they send over.
 pub trait Host {
-    // ----- arbiters --------------------------------------------------------------------------------
+    // ----- arbiters ------------------------------------------------------------------------------
 
     /// The arbiter that this thread is, if it is one of this node's.
     fn current_arbiter(&self) -> Option<usize>;
 
-    /// The next arbiter in turn, for a new connection or a worker that belongs nowhere yet.
+    /// The next arbiter in turn, for a new connection or a worker that belongs to none yet.
     fn next_arbiter(&self) -> usize;
 
-    /// Where the actors of a path belong: on the arbiter of its first hop, else here, else anywhere.
+    /// Where actors that send over `first_hop` belong: on its arbiter, else here, else anywhere.
     fn arbiter_for(&self, first_hop: &FirstHop) -> usize;
 
     /// Runs `task` on an arbiter. It ends when the node stops.
@@ -48,20 +48,20 @@ pub trait Host {
         A: Actor<Context = ActorContext<A>>,
         F: FnOnce(&mut ActorContext<A>) -> A + Send + 'static;
 
-    // ----- registering -----------------------------------------------------------------------------
+    // ----- registering ---------------------------------------------------------------------------
 
-    /// Registers a sink; the registration that is returned keeps the address.
+    /// Registers a delivery; the registration that is returned keeps the address.
     ///
     /// # Errors
     /// If the address is invalid or already in use, or the node is stopped.
     fn register_delivery(
         &self,
         description: Description,
-        sink: impl Deliver + 'static,
+        delivery: impl Deliver + 'static,
     ) -> Result<Registration>;
 
-    /// Gives a worker one more address, and owns it: what comes to either waits in the one inbox, in
-    /// the order in which it came.
+    /// Gives a worker one more address, which the returned registration keeps: messages to either
+    /// wait in the one inbox, in the order in which they came.
     ///
     /// # Errors
     /// As [`register_delivery`](Self::register_delivery).
@@ -89,10 +89,10 @@ pub trait Host {
     where
         A: Actor<Context = ActorContext<A>> + Handler<Routed<Payload>> + Handler<Registered>;
 
-    // ----- routing ---------------------------------------------------------------------------------
+    // ----- routing -------------------------------------------------------------------------------
 
     /// Moves a message to the next address of its onward route; if it cannot be delivered, its
-    /// sender is told. This is the path of everything that comes from outside.
+    /// sender gets a notice. Every message from outside goes through here.
     fn route(&self, message: Message);
 
     /// Moves a message to the next address of its onward route.
@@ -101,13 +101,14 @@ pub trait Host {
     /// Gives the message back with the hop that it could not pass and the reason.
     fn try_route(&self, message: Message, next_hop: NextHop) -> Result<(), Box<Undelivered>>;
 
-    /// Tells the sender of a message that it could not be delivered; if there is no way back, the log.
+    /// Tells the sender of a message that it could not be delivered, or only the log if the message
+    /// has no return route.
     fn bounce(&self, undelivered: Box<Undelivered>);
 
     /// What a source needs to know about the first hop of `route`; dials it if nobody has yet.
     ///
     /// # Errors
-    /// If the route is none, or its first hop does not exist and cannot be dialled.
+    /// If the route is invalid, or its first hop does not exist and cannot be dialled.
     fn first_hop(&self, route: &Route) -> Result<FirstHop>;
 
     /// Sends `body` along `route` from the address `sender`, and waits for room on the first edge.
@@ -126,12 +127,12 @@ pub trait Host {
     /// names stay at home. Every egress calls it.
     fn conceal_names(&self, return_route: &mut Route);
 
-    // ----- what transports and services share ------------------------------------------------------
+    // ----- shared by transports and services -----------------------------------------------------
 
     /// Makes `dialer` responsible for addresses that start with `transport#`.
     fn add_dialer(&self, transport: &str, dialer: Arc<dyn Dialer>);
 
-    /// Notes that connections of other nodes are accepted.
+    /// Adds a listener that accepts connections of other nodes.
     fn add_listener(&self, listening: Listening);
 
     /// The workers that the peer that was dialled at `dialled` may deliver to.
@@ -140,23 +141,23 @@ pub trait Host {
     /// Drops what [`hub_grants`](Self::hub_grants) keeps for an address that nobody uses again.
     fn forget_hub_grants(&self, dialled: &Address);
 
-    /// Whether the node has a secure channel listener, so that its named workers are reached
-    /// through that alone.
+    /// Whether the node has a secure channel listener, so that its named workers are reached only
+    /// through secure channels.
     fn is_guarded(&self) -> bool;
 
-    /// The node's one value of a type, made by `make` on first use: what a crate on top keeps for each
-    /// node.
+    /// The node's one value of a type, made by `make` on first use: the state that a crate on top
+    /// keeps for each node.
     fn extension<T: Send + Sync + 'static>(&self, make: impl FnOnce() -> T) -> Arc<T>;
 
-    // ----- the end ---------------------------------------------------------------------------------
+    // ----- shutdown ------------------------------------------------------------------------------
 
-    /// Marks something that a stopping node lets finish, until the guard is dropped.
+    /// Marks work that a stopping node lets finish, until the guard is dropped.
     fn busy(&self) -> Busy;
 
     /// Waits until the node begins to stop: listeners and inlets accept nothing from then on.
     fn stopping(&self) -> impl Future<Output = ()> + Send;
 
-    /// A reference for what lives inside the node: it does not keep the node running.
+    /// A reference for components inside the node: it does not keep the node running.
     #[must_use]
     fn unheld(&self) -> Self;
 }
@@ -198,9 +199,9 @@ impl Host for Node {
     fn register_delivery(
         &self,
         description: Description,
-        sink: impl Deliver + 'static,
+        delivery: impl Deliver + 'static,
     ) -> Result<Registration> {
-        Node::register_delivery(self, description, sink)
+        Node::register_delivery(self, description, delivery)
     }
 
     #[inline]

@@ -7,13 +7,13 @@
 //! |---|---|
 //! | [`address`] | names of workers and peers, routes, identifiers of identities |
 //! | [`message`] | the one envelope with its payload, body and bytes on the wire; notices |
-//! | [`trust`] | where a message came from, what it may reach, and what strangers may have |
+//! | [`trust`] | where a message came from, what it may reach, and how much strangers may ask for |
 //! | [`edge`] | how edges stay bounded, and what a source knows of its first hop |
-//! | [`node`] | the function that every message passes, the routing table, the end of a node |
+//! | [`node`] | the function that every message passes through, the routing table, shutdown |
 //! | [`worker`] | how actors become workers: inboxes, what handlers get, contexts, restarts |
 //! | [`socket`] | connecting, reading and writing with few system calls |
 //! | [`host`] | what a node does for the transports and workers that are built on it |
-//! | [`error`], [`limits`] | what goes wrong, by whose fault; every limit with its reason |
+//! | [`error`], [`limits`] | errors, by whose fault they are; every limit with its reason |
 
 pub mod address;
 pub mod edge;

@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
-/// What a site decides about a node, for [`NodeBuilder::limits`](crate::NodeBuilder::limits); the
-/// defaults suit a machine of 512 MiB and up.
+/// The limits that a site chooses for a node, for
+/// [`NodeBuilder::limits`](crate::NodeBuilder::limits); the defaults suit a machine of 512 MiB and
+/// up.
 ///
 /// ```
 /// use std::time::Duration;
@@ -21,19 +22,19 @@ pub struct NodeLimits {
     pub ask_timeout: Duration,
     /// How long a node that stops lets open streams finish: 3 s.
     pub drain_timeout: Duration,
-    /// Bytes that one connection may have in the node by permit before its socket is no longer read:
-    /// 1 MiB.
+    /// Bytes that one connection may have in the node by permit before its socket is no longer
+    /// read: 1 MiB.
     pub ingress_bytes: usize,
     /// Connections that one listener serves at a time: 16,384.
     pub connections: usize,
-    /// Of those, the connections from one source address: 4,096, so that three others are needed to
-    /// keep everybody out. That is more than the nodes of a site behind one address.
+    /// Of those, the connections from one source address: 4,096, so that one source needs three
+    /// others to keep everybody out. That is more than the nodes of a site behind one address.
     pub connections_per_source: usize,
     /// Streams that are open at a time: 32,768.
     pub streams: u64,
     /// Bytes that all streams together may hold for applications that do not read, beyond the
     /// smallest window of each: 32 MiB, which is half of what a node with stalled readers takes in
-    /// all.
+    /// total.
     pub stream_bytes: u64,
 }
 
@@ -54,7 +55,7 @@ impl Default for NodeLimits {
 /// Bytes of one address. Room for `tcp#` and the longest DNS name with a port.
 pub const MAX_ADDRESS_BYTES: usize = 272;
 
-/// Addresses in one route. More would let a small frame become much relayed traffic.
+/// Addresses in one route. More would let a small frame cause much relayed traffic.
 pub const MAX_ROUTE_ADDRESSES: usize = 16;
 
 /// Forwards that one message may spend before it is dropped, so that a loop ends.
@@ -64,40 +65,43 @@ pub const MAX_HOPS: u8 = 32;
 /// a portal, so that layers of secure channels fit around it.
 pub const MAX_FRAME_BYTES: usize = 256 * 1024;
 
-/// Bytes of the payload that a local caller may put in one message. It passes a secure channel, and
-/// a channel in a channel: their records are Noise messages, which have at most 65,535 bytes.
+/// Bytes of the payload that a local caller may put in one message. It fits through a secure
+/// channel, and through a channel in a channel: their records are Noise messages, which have at
+/// most 65,535 bytes.
 pub const MAX_PAYLOAD_BYTES: usize = 62 * 1024;
 
 /// Bytes from the sources of this node that may wait at one worker, or in one connection's write
-/// queue, by permit. What came from outside has a permit of its connection, see below.
+/// queue, by permit. Messages from outside have a permit of their connection: see
+/// [`NodeLimits::ingress_bytes`].
 pub const EDGE_BUDGET_BYTES: usize = 1024 * 1024;
 
-/// What a message counts of a budget beside its payload: about what its envelope, its routes and the room around the payload take.
+/// Bytes that a message counts against a budget beside its payload: about what its envelope, its
+/// routes and the room around the payload take.
 pub const MESSAGE_OVERHEAD_BYTES: usize = 512;
 
-/// Room that an ingress of raw data leaves before its payload, so that the portal's header, the
-/// routes and a secure channel's counter are written in place.
+/// Bytes of room that an ingress of raw data leaves before its payload, so that the portal's
+/// header, the routes and a secure channel's counter are written in place.
 pub const HEADROOM_BYTES: usize = 320;
 
-/// Room behind the payload for the authentication tag of a secure channel.
+/// Bytes of room after the payload for the authentication tag of a secure channel.
 pub const TAILROOM_BYTES: usize = 32;
 
 /// How long a node that has opened its first listener waits before it logs what is reached from
 /// outside: programs start the rest within that time.
 pub const ANNOUNCE_AFTER: Duration = Duration::from_secs(1);
 
-/// Restarts of one actor that panics again and again, each within [`STEADY_AFTER`] of the last, before it stays down:
-/// a bug that comes back at once must not keep a core busy for ever.
+/// Restarts of one actor that panics again and again, each within [`STEADY_AFTER`] of the last,
+/// before it stays down: a bug that comes back at once must not keep a core busy forever.
 pub const MAX_RESTARTS: u32 = 5;
 
-/// How long an actor must have lived for its panic not to count with those before.
+/// How long an actor must have lived for the panics before its own to be forgotten.
 pub const STEADY_AFTER: Duration = Duration::from_secs(60);
 
 /// The pause before the first restart; it doubles each time. Clients hardly notice it.
 pub const FIRST_RESTART_PAUSE: Duration = Duration::from_millis(50);
 
-/// Buckets for the rates of strangers by source address, for each thing that has a rate: 64 KiB.
-/// An address shares its bucket with one in so many others.
+/// Buckets for the rates of strangers by source address, for each thing that has a rate: 64 KiB. An
+/// address shares its bucket with one in this many others.
 pub const RATED_SOURCES: usize = 4_096;
 
 /// Lines of the log about refusals by one rule: so many at once, and one a second after that; those

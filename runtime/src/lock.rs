@@ -3,9 +3,9 @@
 //! The standard library poisons a lock when a thread panics while it holds the lock, because the
 //! value may be half changed. Here every lock is held for a few statements of this project that
 //! change a map, a count or an option in one step and call nobody else's code. So a panic cannot
-//! leave the value half changed, and one worker's panic must not take the address book from all
-//! others. Where a lock is held while something may panic that matters, as in the sealing half of a
-//! secure channel, the standard lock is used and its poison is looked at.
+//! leave the value half changed, and one worker's panic must not take the routing table from all
+//! others. Where a panic under the lock matters, as in the sealing half of a secure channel, the
+//! standard lock is used and its poison is checked.
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError,
@@ -16,7 +16,7 @@ use std::sync::{
 pub struct Lock<T>(Mutex<T>);
 
 impl<T> Lock<T> {
-    /// Locks `value` in.
+    /// A lock around `value`.
     pub const fn new(value: T) -> Self {
         Self(Mutex::new(value))
     }
@@ -41,7 +41,7 @@ impl<T> Lock<T> {
 pub struct SharedLock<T>(RwLock<T>);
 
 impl<T> SharedLock<T> {
-    /// Locks `value` in.
+    /// A lock around `value`.
     pub const fn new(value: T) -> Self {
         Self(RwLock::new(value))
     }
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_of_one_holder_leaves_the_value_to_the_others() {
+    fn a_panicking_holder_does_not_poison_the_value() {
         let (lock, shared) = (Lock::new(1), SharedLock::new(2));
         let panicking = catch_unwind(AssertUnwindSafe(|| {
             let (_one, _two) = (lock.lock(), shared.write());

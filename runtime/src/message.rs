@@ -22,19 +22,19 @@ use crate::{
 pub enum MessageKind {
     /// It carries a worker's data.
     Data,
-    /// It tells the sender of an earlier message that this one could not be delivered; its
-    /// payload is a [`Notice`](crate::message::notice::Notice). There is never a notice about a notice.
+    /// It tells the sender of an earlier message that it could not be delivered; the payload is a
+    /// [`Notice`](crate::message::notice::Notice). There is never a notice about a notice.
     Notice,
 }
 
-/// A message on its way: the single envelope of the node.
+/// A message under way: the single envelope of the node.
 ///
 /// A frame exists only inside transports, a typed body only inside a worker. `origin` and
 /// `permit` never travel: the first is stamped where the message enters this node, the second
 /// accounts for its bytes while they are here.
 ///
-/// The fields are those of [`MessageParts`]. They stand behind one pointer, because a message changes
-/// hands at every hop.
+/// The fields are those of [`MessageParts`]. They are in one box, because a message is moved at
+/// every hop.
 #[derive(Debug)]
 pub struct Message(Box<MessageParts>);
 
@@ -43,9 +43,9 @@ pub struct Message(Box<MessageParts>);
 pub struct MessageParts {
     /// Data or notice.
     pub kind: MessageKind,
-    /// How many forwards it may still spend.
+    /// How many more times it may be forwarded.
     pub hops: u8,
-    /// The addresses that it still has to pass.
+    /// The addresses that it still has to pass through.
     pub onward_route: Route,
     /// The addresses that lead back to its sender.
     pub return_route: Route,
@@ -53,7 +53,7 @@ pub struct MessageParts {
     pub payload: Payload,
     /// Where it entered this node.
     pub origin: Origin,
-    /// The bytes that it occupies of some edge's budget, given back when it is dropped.
+    /// The bytes of some edge's budget that it occupies, given back when it is dropped.
     pub permit: Option<Permit>,
 }
 
@@ -78,9 +78,10 @@ impl Message {
         self
     }
 
-    /// Turns it round: what comes next goes back to its sender, from `sender`.
+    /// Turns it into a reply, which takes `payload` from `sender` back to the sender of this
+    /// message.
     ///
-    /// The permit stays, so that an answer waits within the budget of the question.
+    /// The permit stays, so that an answer counts against the budget of the question.
     #[must_use]
     pub fn into_reply(mut self, sender: Address, payload: Payload) -> Self {
         self.kind = MessageKind::Data;

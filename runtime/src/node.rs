@@ -1,11 +1,12 @@
-//! The node: its arbiters, what its workers share, and its end.
+//! The node: its arbiters, what its workers share, and its shutdown.
 //!
 //! # What keeps a node running
 //!
-//! A [`Node`] that a program or a component holds keeps it running: a program's [`Node`] or
-//! [`Context`](crate::Context), a TCP listener, an inlet, a channel that was opened. It ends when it is stopped, or when
-//! nobody holds it any more. What lives inside a node, such as an inbox or an alias, has a reference
-//! that does not hold it, so a node whose owner forgets it is not kept by its own workers.
+//! A node runs while a program or a component holds it: a program's [`Node`] or
+//! [`Context`](crate::Context), a TCP listener, an inlet, an opened channel. It ends when it is
+//! stopped, or when nobody holds it any more. Components inside a node, such as inboxes and
+//! aliases, have references that do not hold it, so a node that its owner has dropped is not kept
+//! running by its own workers.
 
 pub mod builder;
 pub mod directory;
@@ -63,8 +64,8 @@ pub use self::shutdown::Busy;
 /// A node: cheap to clone, and safe to use from any thread.
 ///
 /// It is made by [`NodeBuilder`](crate::NodeBuilder), or by `#[ockam::node]`. It ends when
-/// [`stop`](Self::stop) is called, or when the last clone is dropped and nothing that serves, such
-/// as a listener or an inlet, holds one.
+/// [`stop`](Self::stop) is called, or when the last clone is dropped and no server, such as a
+/// listener or an inlet, holds one.
 #[derive(Clone)]
 pub struct Node {
     shared: Arc<Shared>,
@@ -85,7 +86,7 @@ struct Shared {
     shutdown: Shutdown,
 }
 
-/// Shared by all that keep a node running; the node ends with it.
+/// Shared by everything that keeps the node running; dropping the last one ends the node.
 struct Hold(Arc<Shared>);
 
 impl Drop for Hold {
@@ -113,7 +114,7 @@ impl Arbiter {
     }
 }
 
-/// Starts `count` threads with an event loop each; none if one of them cannot be started.
+/// Starts `count` threads, each with an event loop; if one cannot be started, stops the others.
 fn start_threads(count: usize) -> Result<Vec<ArbiterHandle>> {
     let mut threads: Vec<ArbiterHandle> = Vec::with_capacity(count);
     while threads.len() < count {
@@ -130,7 +131,7 @@ fn start_threads(count: usize) -> Result<Vec<ArbiterHandle>> {
     Ok(threads)
 }
 
-/// A node as its routers know it, while it is there.
+/// A router's reference to its node, which does not keep the node alive.
 struct WeakNode(Weak<Shared>);
 
 impl WeakNode {
@@ -141,19 +142,19 @@ impl WeakNode {
 
 /// Makes connections for routes that start with an address such as `tcp#host:port`.
 pub trait Dialer: Send + Sync {
-    /// Registers a worker at `address`, which stands for the peer; it queues what it gets until
-    /// it is connected. Called again for the same address only when that worker is gone.
+    /// Registers a worker at `address` that stands for the peer and queues its messages until it is
+    /// connected. Called again for the same address only when that worker is gone.
     ///
     /// # Errors
-    /// If the address is invalid that the transport can dial.
+    /// If the transport cannot dial the address.
     fn dial(&self, node: &Node, address: &Address) -> Result<()>;
 }
 
-/// What ends by itself within this time is not worth a line in the log.
+/// A drain that is complete within this time is not worth a line in the log.
 const SHORT_DRAIN: Duration = Duration::from_millis(100);
 
 thread_local! {
-    /// Which node's arbiter this thread is, and which of them.
+    /// The node of which this thread is an arbiter, and the arbiter's index.
     static CURRENT: Cell<Option<(u64, usize)>> = const { Cell::new(None) };
 }
 
@@ -200,7 +201,7 @@ impl Node {
 
     // ----- arbiters --------------------------------------------------------------------------
 
-    /// What the site has decided about the node.
+    /// The limits that the site has chosen for the node.
     pub fn limits(&self) -> &NodeLimits {
         &self.shared.limits
     }
@@ -247,7 +248,7 @@ impl Node {
         A::start_in_arbiter(&self.shared.arbiters[arbiter % self.arbiter_count()].handle, make)
     }
 
-    // ----- what transports and services share --------------------------------------------------
+    // ----- shared by transports and services ---------------------------------------------------
 
     /// See [`Host::add_dialer`](crate::host::Host::add_dialer).
     pub(crate) fn add_dialer(&self, transport: &str, dialer: Arc<dyn Dialer>) {
@@ -278,7 +279,7 @@ impl Node {
         self.announce();
     }
 
-    /// Which workers are reached from where at this moment, with the refusals so far.
+    /// Which workers can be reached from where at this moment, and the refusals so far.
     pub fn reachability(&self) -> Reachability {
         let listed = |entry: Arc<Entry>| Listed {
             address: entry.address.clone(),
@@ -294,8 +295,8 @@ impl Node {
         Reachability::new(facts, &self.shared.doors.refusals)
     }
 
-    /// Logs what is reached from outside, once, when the program has had the time to start what it
-    /// starts.
+    /// Logs once what can be reached from outside, after the program has had time to start its
+    /// workers.
     fn announce(&self) {
         if !self.shared.doors.is_first_opened() {
             return;
@@ -312,7 +313,7 @@ impl Node {
         self.shared.directory.has_channel_listener()
     }
 
-    /// What strangers were refused, by rule: those of reachability, and those of services.
+    /// The refusals of strangers, counted by rule: the rules of reachability and those of services.
     pub fn refusals(&self) -> Arc<RefusalLog> {
         self.shared.doors.refusals.clone()
     }
@@ -323,9 +324,9 @@ impl Node {
     pub(crate) fn register_delivery(
         &self,
         description: Description,
-        sink: impl Deliver + 'static,
+        delivery: impl Deliver + 'static,
     ) -> Result<Registration> {
-        self.register_entry(Entry::new(description, sink, false))
+        self.register_entry(Entry::new(description, delivery, false))
     }
 
     fn register_entry(&self, entry: Entry) -> Result<Registration> {
@@ -345,7 +346,7 @@ impl Node {
         self.check_free(address).is_err()
     }
 
-    /// Says whether a worker could have the address now.
+    /// Checks that the address is free now.
     pub(crate) fn check_free(&self, address: &Address) -> Result<()> {
         self.shared.directory.check_free(address)
     }
@@ -361,7 +362,7 @@ impl Node {
         Ok(())
     }
 
-    /// The addresses of all workers, sorted, with what they are to those outside.
+    /// The addresses of all workers, sorted, each with its class.
     pub fn workers(&self) -> Vec<(Address, Class)> {
         let entries = self.shared.directory.workers();
         let mut workers: Vec<_> = entries.iter().map(|e| (e.address.clone(), e.class)).collect();
@@ -369,12 +370,12 @@ impl Node {
         workers
     }
 
-    /// The number of workers, without the addresses that only stand for one of them.
+    /// The number of workers, not counting the reply addresses that stand for them.
     pub fn worker_count(&self) -> usize {
         self.shared.directory.worker_count()
     }
 
-    // ----- the end -----------------------------------------------------------------------------
+    // ----- shutdown ----------------------------------------------------------------------------
 
     /// See [`Host::busy`](crate::host::Host::busy).
     pub(crate) fn busy(&self) -> Busy {
@@ -396,8 +397,8 @@ impl Node {
         self.shared.shutdown.has_reached(Stage::Draining)
     }
 
-    /// Stops accepting, lets what is open finish for a few seconds, and ends all workers and
-    /// arbiters. The actix `System` goes on.
+    /// Stops accepting, lets open streams finish for a few seconds, and ends all workers and
+    /// arbiters. The actix `System` keeps running.
     pub async fn stop(&self) {
         let shutdown = &self.shared.shutdown;
         if !shutdown.is_first_call() {
@@ -406,7 +407,7 @@ impl Node {
         shutdown.enter(Stage::Draining);
         if !shutdown.drained_within(SHORT_DRAIN).await {
             let limit = self.limits().drain_timeout;
-            log::info!("stopping: what is still open has {limit:?} to end");
+            log::info!("stopping: open streams have {limit:?} to finish");
             if !shutdown.drained_within(limit).await {
                 log::info!("{} streams were still open and are reset", shutdown.busy_count());
             }

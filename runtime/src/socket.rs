@@ -1,4 +1,4 @@
-//! Reads and writes of sockets with as little of the system's time as will do.
+//! Reads and writes of sockets that take as little of the system's time as possible.
 
 pub mod accept;
 pub mod buffers;
@@ -8,20 +8,22 @@ use std::io::{self, IoSlice};
 
 use tokio::{io::Interest, net::TcpStream};
 
-/// Notes that a read took all that `socket` had, which saves the read that would find nothing; only
-/// for a read that returned fewer bytes than there was room for. The next event wakes its reader
-/// again, and an end or an error that was announced stays announced. Not for a socket whose peer may send urgent bytes: a read
-/// ends in front of those, and no event tells of what is behind.
+/// Notes that a read took all that `socket` had, which saves a further read that would find
+/// nothing. Only for a read that returned fewer bytes than there was room for. The next event wakes
+/// the reader again, and an end or an error that was announced stays announced. Not for a socket
+/// whose peer may send urgent bytes: a read stops before those, and no event announces the bytes
+/// after them.
 ///
-/// [epoll(7)](https://man7.org/linux/man-pages/man7/epoll.7.html) says why that is enough for a stream.
+/// [epoll(7)](https://man7.org/linux/man-pages/man7/epoll.7.html) says why that is enough for a
+/// stream.
 pub fn drained(socket: &TcpStream) {
     let nothing_left = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
     // The outcome is the error that it was given.
     let _ = socket.try_io(Interest::READABLE, nothing_left);
 }
 
-/// Writes what `socket` takes of `slices`, in one system call; a single slice, as of most small messages, with the one
-/// that has no vector to copy first.
+/// Writes as much of `slices` as `socket` takes, in one system call. A single slice, as of most
+/// small messages, is written with the call that has no vector to copy first.
 ///
 /// # Errors
 /// As [`TcpStream::try_write_vectored`].

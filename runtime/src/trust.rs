@@ -5,8 +5,8 @@
 //! * [`reachability`]: the one function that decides what is delivered, and its listing for people.
 //! * [`source`]: what an accepted connection is counted against.
 //! * [`rate`]: how often a source may ask for something.
-//! * [`tally`]: how much each has.
-//! * [`refusal_log`]: warnings that strangers cause, counted, and few of them logged.
+//! * [`tally`]: how many connections or channels each has.
+//! * [`refusal_log`]: warnings that strangers cause, all counted and few logged.
 
 pub mod origin;
 pub mod rate;

@@ -2,7 +2,8 @@
 //!
 //! * [`start`]: how an actor becomes a worker.
 //! * `inbox`: where messages wait for an actor that the node started.
-//! * [`mailbox`]: how they reach an actor that was started elsewhere, and how registrations do.
+//! * [`mailbox`]: how they reach an actor that was started elsewhere, and how registrations reach
+//!   actors.
 //! * [`routed`]: a message at its worker.
 //! * [`context`]: a program's own address.
 //! * [`supervision`]: what is started again after a panic.

@@ -1,6 +1,6 @@
 //! What a node promises to its workers, on one arbiter and on several.
 
-// Clippy knows tests by their attribute, and not what helps them.
+// Clippy knows tests by their attribute, but not their helpers.
 #![allow(clippy::unwrap_used)]
 
 use std::{future::Future, time::Duration};
@@ -131,8 +131,8 @@ impl Handler<Routed<u64>> for Releaser {
     }
 }
 
-/// Asks a worker that waits: once before, and then with three questions that wait in its inbox until
-/// it is released. All go through one arbiter, so the release cannot overtake the questions.
+/// Asks a [`Waiter`] once, and then three questions that wait in its inbox until it is released.
+/// All go through one arbiter, so the release cannot overtake the questions.
 async fn ask_a_waiter(context: &Context, stops: bool) -> Vec<Result<u64, Error>> {
     let (release, released) = oneshot::channel();
     let node = context.node();
@@ -174,32 +174,32 @@ fn sync_and_async_handlers_answer() {
 #[test]
 fn an_actor_that_already_runs_gets_an_address() {
     run(|context| async move {
-        // It runs in the System's own arbiter, which is none of the node's.
+        // It runs in the System's own arbiter, which is not one of the node's.
         context.register("shouter", Shouter.start()).unwrap();
         assert_eq!(shout(&context, "hello").await.unwrap(), "HELLO");
     });
 }
 
-/// An internal actor that tells when it is gone.
-struct Told(Option<oneshot::Sender<()>>);
+/// An internal actor that signals its end by dropping its sender.
+struct DropSignal(Option<oneshot::Sender<()>>);
 
-impl Actor for Told {
+impl Actor for DropSignal {
     type Context = ActorContext<Self>;
 }
 
-impl Handler<Registered> for Told {
+impl Handler<Registered> for DropSignal {
     type Result = ();
 
     fn handle(&mut self, _: Registered, _: &mut ActorContext<Self>) {}
 }
 
-impl Handler<Routed<Payload>> for Told {
+impl Handler<Routed<Payload>> for DropSignal {
     type Result = ();
 
     fn handle(&mut self, _: Routed<Payload>, _: &mut ActorContext<Self>) {}
 }
 
-impl Drop for Told {
+impl Drop for DropSignal {
     fn drop(&mut self) {
         drop(self.0.take());
     }
@@ -211,7 +211,7 @@ fn an_actor_that_cannot_be_registered_ends() {
         context.start_worker("taken", Hop).unwrap();
         let (alive, gone) = oneshot::channel();
         let description = Description::new("taken", Class::Internal);
-        let launched = context.node().launch(description, move |_| Told(Some(alive)));
+        let launched = context.node().launch(description, move |_| DropSignal(Some(alive)));
         assert!(matches!(launched, Err(Error::AddressInUse(_))));
         gone.await.unwrap_err();
     });
@@ -261,7 +261,7 @@ fn an_address_is_taken_until_its_worker_stops() {
 }
 
 #[test]
-fn a_panic_ends_the_worker_alone_and_its_sender_is_told() {
+fn a_panic_ends_one_worker_and_notifies_senders() {
     run(|context| async move {
         let before = context.node().worker_count();
         context.start_worker("shouter", Shouter).unwrap();
@@ -290,7 +290,7 @@ fn a_worker_that_stops_itself_frees_its_address() {
 }
 
 #[test]
-fn what_waits_for_a_worker_that_stops_itself_comes_back_to_its_senders() {
+fn messages_queued_for_a_stopped_worker_are_returned() {
     run(|context| async move {
         for answer in ask_a_waiter(&context, true).await {
             assert_eq!(reason(answer.unwrap_err()), UndeliverableReason::WorkerStopped);
@@ -299,7 +299,7 @@ fn what_waits_for_a_worker_that_stops_itself_comes_back_to_its_senders() {
 }
 
 #[test]
-fn a_handler_that_makes_its_actor_wait_holds_the_messages_behind_it() {
+fn a_waiting_actor_holds_its_later_messages() {
     run(|context| async move {
         let answers = ask_a_waiter(&context, false).await;
         let numbers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
@@ -328,7 +328,7 @@ fn senders_are_told_what_was_wrong() {
 }
 
 #[test]
-fn a_wrong_type_of_answer_is_an_error_that_names_the_sender() {
+fn answers_of_a_wrong_type_name_their_sender() {
     run(|mut context| async move {
         context.start_worker("shouter", Shouter).unwrap();
         context.send(route!["shouter"], "hello".to_owned()).await.unwrap();
@@ -338,7 +338,7 @@ fn a_wrong_type_of_answer_is_an_error_that_names_the_sender() {
 }
 
 #[test]
-fn a_stopped_node_takes_nothing_and_its_system_goes_on() {
+fn a_stopped_node_leaves_its_system_running() {
     actix_rt::System::new().block_on(async {
         let first = NodeBuilder::new().arbiters(2).start_with_context().await.unwrap();
         let second = NodeBuilder::new().arbiters(1).start_with_context().await.unwrap();
@@ -350,7 +350,7 @@ fn a_stopped_node_takes_nothing_and_its_system_goes_on() {
     });
 }
 
-/// Says by its end that its actor was dropped.
+/// Tells, by dropping its sender, that it was dropped.
 struct Lasting(#[allow(dead_code)] oneshot::Sender<()>);
 
 impl Actor for Lasting {
@@ -366,12 +366,12 @@ impl Handler<Routed<String>> for Lasting {
 }
 
 #[test]
-fn a_node_that_nobody_holds_ends_with_its_workers() {
+fn a_node_without_holders_ends_its_workers() {
     actix_rt::System::new().block_on(async {
         let node = NodeBuilder::new().arbiters(2).start().await.unwrap();
         let (alive, ended) = oneshot::channel();
         node.start_worker("lasting", Lasting(alive)).unwrap();
-        // An answer, so that its return address was made, which is an entry too.
+        // The question makes a return address, which is an entry too.
         let answer: String = node.ask("lasting", String::new()).await.unwrap();
         assert_eq!(answer, "here");
         let inside = node.unheld();

@@ -2,14 +2,14 @@
 //!
 //! | idea | module |
 //! |---|---|
-//! | what a connection needs of a socket | [`carrier`] |
+//! | what a connection needs from a socket | [`carrier`] |
 //! | greeting, reading, writing: what runs on a connected carrier | `session`, `queue` |
 //! | an accepted connection, which ends with its carrier | `accepted` |
-//! | a dialled connection, which stands for a peer and connects again when it was lost | [`dialled`] |
+//! | a dialled connection, which stands for a peer and reconnects after a loss | [`dialled`] |
 //! | how many connections a listener lets in, and from whom | `connection_limits` |
 //!
-//! A transport brings a [`Carrier`](carrier::Carrier), a [`Connector`](dialled::Connector) that makes
-//! one for a peer, and a listener that accepts them; [`tcp`](crate::tcp) shows how.
+//! A transport brings a [`Carrier`](carrier::Carrier), a [`Connector`](dialled::Connector) that
+//! makes one for a peer, and a listener that accepts them; [`tcp`](crate::tcp) shows how.
 
 pub mod accepted;
 pub mod carrier;

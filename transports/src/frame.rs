@@ -1,8 +1,8 @@
 //! The bytes on a connection: a greeting each way, then frames.
 //!
 //! A frame is a 4-byte big-endian length and a message of that length. The greeting is a frame too,
-//! limited to 64 bytes, which holds the MessagePack array `["ockam-actix", version, largest frame]`.
-//! Both are decoded from what has arrived; a length field alone never allocates anything.
+//! of at most 64 bytes: the MessagePack array `["ockam-actix", version, largest frame]`. Both are
+//! decoded from what has arrived; a length field alone never allocates anything.
 
 use bytes::{Buf, BytesMut};
 use ockam_actix_runtime::{
@@ -17,7 +17,7 @@ pub const LENGTH_BYTES: usize = 4;
 
 const MAGIC: &str = "ockam-actix";
 
-/// What a peer did that the protocol does not allow.
+/// Something that a peer did and the protocol does not allow.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// The length field is above the limit.
@@ -36,7 +36,7 @@ pub enum FrameError {
     Version(u8),
 }
 
-/// What both ends say first.
+/// What both ends send first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Greeting {
     version: u8,
@@ -61,7 +61,7 @@ impl Greeting {
     /// Takes the peer's greeting off what has arrived; `None` if more has to arrive.
     ///
     /// # Errors
-    /// If the bytes are no greeting, or of another version.
+    /// If the bytes are not a greeting, or of another version.
     pub fn decode(arrived: &mut BytesMut) -> Result<Option<Self>, FrameError> {
         let body = match next_frame(arrived, MAX_GREETING_BYTES) {
             Ok(Some(body)) => body,
@@ -76,7 +76,7 @@ impl Greeting {
         }
     }
 
-    /// The greeting that fills `body`, of any version that is written as this one.
+    /// The greeting that fills `body`, of any version that is encoded like this one.
     fn read(body: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(body);
         reader.array(3..=3)?;
@@ -88,14 +88,15 @@ impl Greeting {
         Ok(Self { version: u8::try_from(version).map_err(|_| DecodeError::WrongType)?, max_frame })
     }
 
-    /// The largest frame in bytes that both ends take.
+    /// The largest frame in bytes that both ends accept.
     pub fn agreed_frame(&self) -> usize {
         usize::try_from(self.max_frame)
             .map_or(MAX_FRAME_BYTES, |theirs| theirs.min(MAX_FRAME_BYTES))
     }
 }
 
-/// Takes the next whole frame off what has arrived, without its length; `None` if more has to arrive.
+/// Takes the next whole frame off what has arrived, without its length field; `None` if more has to
+/// arrive.
 ///
 /// # Errors
 /// If the announced length is above `limit`.
@@ -111,7 +112,7 @@ pub fn next_frame(arrived: &mut BytesMut, limit: usize) -> Result<Option<BytesMu
     Ok(Some(arrived.split_to(length)))
 }
 
-/// Bytes that are missing of the frame that has begun to arrive; 0 between frames.
+/// Bytes that are still missing of the frame that has begun to arrive; 0 between frames.
 pub fn missing(arrived: &BytesMut) -> usize {
     match announced(arrived) {
         Some(length) => (LENGTH_BYTES + length).saturating_sub(arrived.len()),
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn maps_and_greetings_with_bytes_behind_them_are_none() {
+    fn maps_and_longer_greetings_are_refused() {
         let body = Greeting::ours().encode().split_off(LENGTH_BYTES);
         let framed = |body: &[u8]| {
             let length = u8::try_from(body.len()).unwrap();
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_is_taken_when_whole_and_refused_when_too_large() {
+    fn whole_frames_are_taken_and_large_ones_refused() {
         let mut arrived = BytesMut::from(&[0, 0, 0, 2, 7][..]);
         assert_eq!(next_frame(&mut arrived, 10), Ok(None));
         assert_eq!(missing(&arrived), 1);

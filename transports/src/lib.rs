@@ -8,9 +8,9 @@
 //! | a virtual link between two nodes of one process, for tests | [`memory`] |
 //! | every limit, with its unit and reason | [`limits`] |
 //!
-//! A transport does three things: it registers an egress for each peer, whose sink turns messages
-//! into frames; it turns frames back into messages, stamps their origin and prepends the
-//! connection's address to their return route; and it tells the sources of a connection through a
+//! A transport does three things: it registers an egress for each peer, which turns messages into
+//! frames; it turns frames back into messages, stamps their origin and prepends the connection's
+//! address to their return route; and it tells the sources of a connection through a
 //! [`FirstHop`](ockam_actix_runtime::edge::first_hop::FirstHop) when it is lost.
 
 pub mod connection;

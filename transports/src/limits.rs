@@ -10,32 +10,33 @@ pub const PROTOCOL_VERSION: u8 = 1;
 /// Bytes of a greeting, which is sent before a version is agreed, so it can never grow.
 pub const MAX_GREETING_BYTES: usize = 64;
 
-/// From connecting to the peer's greeting. A peer that says nothing holds a descriptor.
+/// The time from connecting to the peer's greeting. A peer that says nothing holds a descriptor.
 pub const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// From the first byte of a frame to its last. A frame of 256 KiB passes at 70 Kbit/s.
+/// The time from the first byte of a frame to its last. A frame of 256 KiB passes at 70 Kbit/s.
 pub const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// For one attempt to connect.
+/// The time for one attempt to connect.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The first pause between attempts to connect again; it doubles each time.
 pub const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 
-/// The longest pause between attempts: what a restarted peer waits for its clients at most.
+/// The longest pause between attempts: a restarted peer waits no longer for its clients.
 pub const MAX_BACKOFF: Duration = Duration::from_secs(2);
 
 /// Silence on a connection after which the kernel asks whether the peer still lives.
 pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
 
-/// Pause between its questions.
+/// Pause between the kernel's probes.
 pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Questions without an answer until the connection counts as lost.
+/// Probes without an answer until the connection counts as lost.
 pub const KEEPALIVE_PROBES: u32 = 3;
 
-/// How long a peer may acknowledge nothing, or read nothing while more waits for it than the system takes: as long as keep-alive gives it. A node
-/// that stops reading for longer would hold up the nodes that send to it, and all that passes them.
+/// How long a peer may acknowledge nothing, or read nothing while more waits for it than the system
+/// takes: as long as keep-alive allows. A node that stops reading for longer would hold up the
+/// nodes that send to it, and all that passes through them.
 pub const PROGRESS_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Bytes of an idle connection's read buffer.
@@ -45,13 +46,14 @@ pub const MIN_READ_BYTES: usize = 8 * 1024;
 /// few system calls.
 pub const MAX_READ_BYTES: usize = 256 * 1024;
 
-/// From this size on, a frame is passed on as a part of the buffer that it was read into. A permit then
-/// stands for at most twenty times the bytes that it counts.
+/// From this size on, a frame is passed on as a part of the buffer that it was read into. A permit
+/// then stands for at most twenty times the bytes that it counts.
 pub const SHARED_FRAME_BYTES: usize = 16 * 1024;
 
 /// Frames that one vectored write takes; the kernel's own limit is 1,024 slices.
 pub const MAX_WRITE_SLICES: usize = 64;
 
-/// Connections that one listener accepts of one source address: all that it may have at once, as
-/// after a restart of this node, and then so many a second, which cost some hundredths of a core.
+/// How many connections one listener accepts from one source address: all that it may have at once,
+/// as after a restart of this node, and then so many a second, which cost some hundredths of a
+/// core.
 pub const CONNECTION_RATE: Rate = Rate { burst: 4_096, per_second: 500 };

@@ -1,6 +1,6 @@
 //! A virtual link between two nodes of one process, for tests: with latency, loss and cuts.
 //!
-//! Messages pass it in their wire form, in order. What is lost follows from a seed, so a test
+//! Messages pass through it in their wire form, in order. A seed decides which are lost, so a test
 //! that fails does so again.
 //!
 //! * One egress actor for each end, which owns its registrations; it stops with its node.
@@ -28,17 +28,17 @@ use tokio::{
 /// The transport's name in addresses: [`Link::address`] is `memory#` and 32 digits.
 pub const MEMORY: TransportType = TransportType::new("memory");
 
-/// How a link treats what passes it, in both directions.
+/// How a link treats messages, in both directions.
 #[derive(Clone, Copy, Debug)]
 pub struct LinkOptions {
-    /// From one end to the other.
+    /// The time from one end to the other.
     pub latency: Duration,
-    /// Of a thousand messages, so many are lost.
+    /// How many of a thousand messages are lost.
     pub loss_per_mille: u16,
-    /// Which ones.
+    /// The seed that decides which ones.
     pub seed: u64,
-    /// Bytes by permit that may be under way from one end to the other: a link carries at most
-    /// this in each [`latency`](Self::latency).
+    /// Bytes by permit that may be under way from one end to the other: a link carries at
+    /// most this in each [`latency`](Self::latency).
     pub capacity: usize,
 }
 
@@ -74,8 +74,18 @@ impl Link {
         let to_dialling = ingress(dialling, &ends[0], outgoing, &state);
         let names = [vec![address.clone(), ends[0].clone()], vec![ends[1].clone()]];
         let [dialling_names, listening_names] = names;
-        egress(dialling, dialling_names, Way { to: to_listening, dice: from_dialling }, &state)?;
-        egress(listening, listening_names, Way { to: to_dialling, dice: from_listening }, &state)?;
+        egress(
+            dialling,
+            dialling_names,
+            Direction { to: to_listening, dice: from_dialling },
+            &state,
+        )?;
+        egress(
+            listening,
+            listening_names,
+            Direction { to: to_dialling, dice: from_listening },
+            &state,
+        )?;
         Ok(Self { address, state })
     }
 
@@ -111,12 +121,13 @@ struct Frame {
 }
 
 /// One direction of a link.
-struct Way {
+struct Direction {
     to: mpsc::UnboundedSender<Frame>,
     dice: Dice,
 }
 
-/// Decides about each message: a small generator of its own, as tests want the same run again.
+/// Decides which messages are lost: a small generator of its own, as tests must be able to repeat a
+/// run.
 struct Dice {
     options: LinkOptions,
     state: u64,
@@ -147,7 +158,7 @@ fn ingress(
     door: Door,
     state: &watch::Sender<LinkState>,
 ) -> mpsc::UnboundedSender<Frame> {
-    // What waits in it holds its bytes of the sender's edge.
+    // Each frame that waits holds its bytes of the sender's edge.
     let (to, mut frames) = mpsc::unbounded_channel::<Frame>();
     let ingress = Arc::new(Ingress { via: via.clone(), door, source: None });
     let (own, state) = (node.clone(), state.subscribe());
@@ -173,10 +184,10 @@ fn ingress(
 fn egress(
     node: &Node,
     names: Vec<Address>,
-    way: Way,
+    direction: Direction,
     state: &watch::Sender<LinkState>,
 ) -> Result<()> {
-    let budget = Budget::new(way.dice.options.capacity);
+    let budget = Budget::new(direction.dice.options.capacity);
     let describe = |name: &Address| {
         let class = if name.is_random() { Class::Reply } else { Class::Internal };
         let description = Description::new(name.clone(), class).on(0);
@@ -187,7 +198,7 @@ fn egress(
     let Some(first) = names.first().map(describe) else { return Ok(()) };
     node.launch(first, move |_| Egress {
         node: own,
-        way,
+        direction,
         state: watched,
         others,
         registrations: Vec::new(),
@@ -197,7 +208,7 @@ fn egress(
 
 struct Egress {
     node: Node,
-    way: Way,
+    direction: Direction,
     state: watch::Receiver<LinkState>,
     others: Vec<Description>,
     registrations: Vec<Registration>,
@@ -237,15 +248,15 @@ impl Handler<Routed<Payload>> for Egress {
             return self.node.bounce(Undelivered::new(message, &address, reason));
         }
         self.node.conceal_names(&mut message.return_route);
-        let way = &mut self.way;
-        let at = Instant::now() + way.dice.options.latency;
-        if way.dice.loses() {
+        let direction = &mut self.direction;
+        let at = Instant::now() + direction.dice.options.latency;
+        if direction.dice.loses() {
             return;
         }
         let permit = message.permit.take();
         let frame =
             Frame { bytes: codec::encode(message), at, epoch: state.epoch, _permit: permit };
         // An error says that the other node has stopped: the message is lost, as on any link.
-        let _ = way.to.send(frame);
+        let _ = direction.to.send(frame);
     }
 }

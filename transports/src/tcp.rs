@@ -1,7 +1,7 @@
 //! TCP: listeners that accept connections of other nodes, and connections made for a route.
 //!
-//! What is on a connection, once it is there, is in [`connection`](crate::connection). Here is what
-//! only TCP has: how a name becomes a socket, what the socket is told, and its [`listener`].
+//! What runs on a connection, once it is made, is in [`connection`](crate::connection). Here is
+//! what only TCP has: how a name becomes a socket, the socket's options, and the [`listener`].
 
 pub mod listener;
 
@@ -56,7 +56,7 @@ pub async fn resolve(peer: &str) -> Result<Vec<SocketAddr>> {
     Ok(addresses)
 }
 
-/// Checks the form of `host:port` without asking anybody.
+/// Checks the form of `host:port` without resolving it.
 ///
 /// # Errors
 /// If the text has another form.
@@ -72,7 +72,8 @@ pub fn check_peer(peer: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::Usage(format!(
-        "\"{peer}\" is no TCP address: expected host:port, such as 127.0.0.1:4000, [::1]:4000 or example.org:4000"
+        "\"{peer}\" is not a TCP address: expected host:port, such as 127.0.0.1:4000, [::1]:4000 \
+         or example.org:4000"
     )))
 }
 
@@ -102,7 +103,7 @@ impl Carrier for TcpStream {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TcpConnector;
 
-/// What dials `(TCP, "host:port")`.
+/// The dialer of addresses such as `(TCP, "host:port")`.
 pub type TcpDialer = ConnectionDialer<TcpConnector>;
 
 impl Connector for TcpConnector {
@@ -142,8 +143,9 @@ pub async fn connect(peer: &str, limit: Duration) -> Result<TcpStream> {
     })
 }
 
-/// Sets what every connection between nodes has: no delay of small frames, and an end when the peer is gone. Keep-alive tells of that while
-/// nothing is under way; bytes that nobody acknowledges would be sent again and again for a quarter of an hour.
+/// Sets the options of every connection between nodes: small frames are not delayed, and it ends
+/// when the peer is gone. Keep-alive notices that while nothing is under way; without the user
+/// timeout, bytes that nobody acknowledges would be sent again and again for a quarter of an hour.
 fn configure(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new()
@@ -163,7 +165,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn the_system_is_told_to_ask_silent_peers_and_to_give_up_those_that_acknowledge_nothing() {
+    fn silent_and_unacknowledging_peers_are_given_up() {
         actix_rt::System::new().block_on(async {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();

@@ -1,6 +1,6 @@
-//! The virtual link: what passes it, what it loses, and what a cut does.
+//! The virtual link: what passes through it, what it loses, and what a cut does.
 
-// Clippy knows tests by their attribute, and not what helps them.
+// Clippy knows tests by their attribute, but not their helpers.
 #![allow(clippy::unwrap_used)]
 
 use std::time::{Duration, Instant};
@@ -95,14 +95,14 @@ fn the_seed_decides_what_is_lost() {
 fn a_cut_bounces_messages_until_it_is_mended() {
     run(|arbiters| async move {
         let (near, _far, link) = linked(arbiters, LinkOptions::default()).await;
-        let way = route![link.address(), "echo"];
-        let mut path = near.node().first_hop(&way).unwrap();
+        let route = route![link.address(), "echo"];
+        let mut first_hop = near.node().first_hop(&route).unwrap();
         link.cut();
-        path.lost(0).await;
-        let error = near.ask::<_, u32>(&way, 1_u32).await.unwrap_err();
+        first_hop.lost(0).await;
+        let error = near.ask::<_, u32>(&route, 1_u32).await.unwrap_err();
         let Error::Undeliverable(notice) = error else { panic!("{error}") };
         assert_eq!(notice.reason, UndeliverableReason::Disconnected);
         link.mend();
-        assert_eq!(near.ask::<_, u32>(&way, 2_u32).await.unwrap(), 2);
+        assert_eq!(near.ask::<_, u32>(&route, 2_u32).await.unwrap(), 2);
     });
 }

@@ -15,7 +15,7 @@ use syn::{
 /// process receives Ctrl-C or SIGTERM. An `Err` ends the process with one line on standard error
 /// and exit code 1.
 ///
-/// Before that it starts a logger, unless the program has installed one. `#[ockam::node(logger =
+/// A logger is started first, unless the program has installed one; `#[ockam::node(logger =
 /// false)]` starts none.
 #[proc_macro_attribute]
 pub fn node(arguments: TokenStream, item: TokenStream) -> TokenStream {

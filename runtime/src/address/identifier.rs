@@ -1,7 +1,8 @@
 //! The identifier of an identity: a fingerprint that never changes, however often its keys do.
 //!
-//! Bytes: `SHA-256("ockam-actix/1 identifier\0" || first Ed25519 public key)`, 32 bytes.
-//! Text: the letter `I` and 64 lower-case hexadecimal digits. Serde: a byte string (`bin` in MessagePack).
+//! * Bytes: `SHA-256("ockam-actix/1 identifier\0" || first Ed25519 public key)`, 32 bytes.
+//! * Text: the letter `I` and 64 lower-case hexadecimal digits.
+//! * Serde: a byte string (`bin` in MessagePack).
 
 use std::{fmt, str::FromStr};
 
@@ -12,7 +13,7 @@ use serde::{
 };
 use thiserror::Error;
 
-/// Goes in front of the key, so that the fingerprint is never equal to a hash made for another purpose.
+/// Precedes the key, so that the fingerprint is never equal to a hash made for another purpose.
 const LABEL: &[u8] = b"ockam-actix/1 identifier\0";
 
 /// Who somebody is: the fingerprint of the first public key of an identity.
@@ -29,7 +30,7 @@ impl Identifier {
     /// Bytes of an identifier.
     pub const LENGTH: usize = 32;
 
-    /// Characters of its text form: `I` and two digits a byte.
+    /// Characters of its text form: `I` and two digits for each byte.
     pub const TEXT_LENGTH: usize = 1 + 2 * Self::LENGTH;
 
     /// The identifier of the identity whose *first* Ed25519 public key this is.
@@ -69,7 +70,7 @@ impl fmt::Debug for Identifier {
     }
 }
 
-/// Why a text is no identifier.
+/// Why a text is not an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ParseIdentifierError {
     /// The first character is not `I`.
@@ -85,12 +86,13 @@ pub enum ParseIdentifierError {
     },
     /// Something other than `0`-`9` and `a`-`f` after the `I`.
     #[error(
-        "character {position} of an identifier is {found:?}; only 0-9 and a-f (lower case) are allowed after the I"
+        "character {position} of an identifier is {found:?}; only 0-9 and a-f (lower case) are \
+         allowed after the I"
     )]
     Digit {
         /// Position in the text, counted from 1.
         position: usize,
-        /// What stands there.
+        /// The character that was found there.
         found: char,
     },
 }
@@ -106,7 +108,8 @@ impl FromStr for Identifier {
         }
         let mut bytes = [0; Self::LENGTH];
         for (index, found) in digits.chars().enumerate() {
-            // `to_digit` accepts upper case too; two spellings of one identity would defeat comparison by eye.
+            // `to_digit` accepts upper case too; two spellings of one identity would defeat
+            // comparison by eye.
             let digit = match found {
                 '0'..='9' | 'a'..='f' => found.to_digit(16).and_then(|d| u8::try_from(d).ok()),
                 _ => None,
@@ -152,7 +155,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn text_form_is_i_and_64_lower_case_digits() {
+    fn text_is_i_and_64_lower_case_digits() {
         let id = Identifier::from_bytes([0xab; 32]);
         assert_eq!(id.to_string(), format!("I{}", "ab".repeat(32)));
         assert_eq!(format!("{id:?}"), id.to_string());
@@ -205,7 +208,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_text_that_parses_is_the_text_that_is_shown(text in "I?[0-9a-fA-FI]{0,66}|.{0,70}") {
+        fn every_text_that_parses_is_shown_the_same(text in "I?[0-9a-fA-FI]{0,66}|.{0,70}") {
             if let Ok(id) = text.parse::<Identifier>() {
                 prop_assert_eq!(id.to_string(), text);
             }

@@ -1,4 +1,4 @@
-//! Routes: the addresses that a message still has to pass, and those that lead back.
+//! Routes: the addresses that a message still has to pass through, and those that lead back.
 
 use std::{fmt, str::FromStr};
 
@@ -9,8 +9,8 @@ use crate::{
     limits::MAX_ROUTE_ADDRESSES,
 };
 
-/// Builds a [`Route`] from anything that is an address: `&str`, `String`, [`Address`],
-/// `(TCP, "host:port")` and secure channels.
+/// Builds a [`Route`] from anything that becomes an address: `&str`, `String`, [`Address`], `(TCP,
+/// "host:port")` and secure channels.
 ///
 /// ```
 /// use ockam_actix_runtime::route;
@@ -26,19 +26,19 @@ macro_rules! route {
     };
 }
 
-/// A list of addresses that a message passes from front to back.
+/// A list of addresses that a message passes through from front to back.
 ///
-/// The front is what changes: a hop takes the first address off the onward route and puts its own
-/// before the return route. So the addresses are kept back to front, where both are cheap.
+/// Changes are made at the front: a hop takes the first address off the onward route and puts its
+/// own before the return route. So the addresses are kept in reverse, where both are cheap.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Route {
     reversed: SmallVec<[Address; 3]>,
 }
 
-/// Why a text is no route.
+/// Why a text is not a route.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RouteError {
-    /// One of its addresses is none.
+    /// One of its addresses is invalid.
     #[error(transparent)]
     Address(#[from] AddressError),
     /// More than [`MAX_ROUTE_ADDRESSES`].
@@ -55,7 +55,7 @@ impl Route {
     /// Checks a text such as `tcp#127.0.0.1:4000 => outlet` and makes it a route.
     ///
     /// # Errors
-    /// [`RouteError`] if an address is none or there are too many.
+    /// [`RouteError`] if an address is invalid or there are too many.
     pub fn parse(text: &str) -> Result<Self, RouteError> {
         let addresses = text.split("=>").map(|part| Address::parse(part.trim()));
         let route = Self::from(addresses.collect::<Result<Vec<_>, _>>()?);
@@ -84,7 +84,7 @@ impl Route {
         self.reversed.len()
     }
 
-    /// Whether nothing is left to pass.
+    /// Whether no address is left.
     pub fn is_empty(&self) -> bool {
         self.reversed.is_empty()
     }
@@ -120,7 +120,7 @@ impl Route {
         self.reversed.extend(front.reversed.iter().cloned());
     }
 
-    /// This route with `address` behind its end.
+    /// This route with `address` added at its end.
     #[must_use]
     pub fn then(&self, address: impl Into<Address>) -> Self {
         let mut reversed = SmallVec::with_capacity(self.len() + 1);

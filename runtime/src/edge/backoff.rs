@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::address::Address;
 
-/// Ever longer pauses, spread at random so that many that lost the same peer do not come back at the
-/// same moment.
+/// Ever longer pauses, spread at random so that nodes that lost the same peer do not all come back
+/// at the same moment.
 ///
 /// ```
 /// use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::address::Address;
 #[derive(Clone, Debug)]
 pub struct Backoff {
     next: Duration,
-    /// What it begins with: nothing, or `first`.
+    /// The pause that it begins with: zero, or `first`.
     start: Duration,
     first: Duration,
     longest: Duration,
@@ -37,19 +37,20 @@ impl Backoff {
         Self { next: Duration::ZERO, start: Duration::ZERO, ..self }
     }
 
-    /// Begins again: it worked.
+    /// Begins again, after an attempt that succeeded.
     pub fn reset(&mut self) {
         self.next = self.start;
     }
 
-    /// How long to wait before the next attempt: between half of what its turn is and all of it.
+    /// The pause before the next attempt: at random between half of the current limit and all of
+    /// it.
     pub fn next_pause(&mut self) -> Duration {
         let pause = self.next;
         self.next = (pause * 2).max(self.first).min(self.longest);
         spread(pause)
     }
 
-    /// As [`next_pause`](Self::next_pause), but never none.
+    /// As [`next_pause`](Self::next_pause), but never zero.
     pub fn next_pause_after_failure(&mut self) -> Duration {
         self.next = self.next.max(self.first);
         self.next_pause()
@@ -69,31 +70,31 @@ mod tests {
     const FIRST: Duration = Duration::from_millis(100);
     const LONGEST: Duration = Duration::from_secs(2);
 
-    /// What the pauses are spread around, as their upper limit.
-    fn turns(backoff: &mut Backoff, count: usize) -> Vec<u128> {
-        let turn = |_| {
-            let turn = backoff.next;
+    /// The limits that the next `count` pauses are drawn from.
+    fn limits(backoff: &mut Backoff, count: usize) -> Vec<u128> {
+        let limit = |_| {
+            let limit = backoff.next;
             let pause = backoff.next_pause();
-            assert!(pause >= turn / 2 && pause <= turn, "{pause:?} in turn {turn:?}");
-            turn.as_millis()
+            assert!(pause >= limit / 2 && pause <= limit, "{pause:?} with limit {limit:?}");
+            limit.as_millis()
         };
-        (0..count).map(turn).collect()
+        (0..count).map(limit).collect()
     }
 
     #[test]
-    fn pauses_double_up_to_the_longest_and_begin_again() {
+    fn pauses_double_up_to_the_longest_and_restart() {
         let mut backoff = Backoff::new(FIRST, LONGEST);
-        assert_eq!(turns(&mut backoff, 7), [100, 200, 400, 800, 1600, 2000, 2000]);
+        assert_eq!(limits(&mut backoff, 7), [100, 200, 400, 800, 1600, 2000, 2000]);
         backoff.reset();
-        assert_eq!(turns(&mut backoff, 1), [100]);
+        assert_eq!(limits(&mut backoff, 1), [100]);
     }
 
     #[test]
-    fn the_first_attempt_is_at_once_where_it_may_be() {
+    fn at_once_skips_only_the_first_pause() {
         let mut backoff = Backoff::new(FIRST, LONGEST).at_once();
-        assert_eq!(turns(&mut backoff, 4), [0, 100, 200, 400]);
+        assert_eq!(limits(&mut backoff, 4), [0, 100, 200, 400]);
         backoff.reset();
-        assert_eq!(turns(&mut backoff, 1), [0]);
+        assert_eq!(limits(&mut backoff, 1), [0]);
     }
 
     #[test]

@@ -5,9 +5,10 @@
 //! edge's [`Budget`]; the permit travels with the message and is given back when the
 //! consumer drops it.
 //!
-//! A message counts as its bytes and [`MESSAGE_OVERHEAD_BYTES`], so that neither many small ones take much more memory
-//! than they are counted for. A quarter more is kept for what is short and must not wait behind data, such as
-//! announcements of credit: whoever waits for those would otherwise wait for what it could release itself.
+//! A message counts as its bytes and [`MESSAGE_OVERHEAD_BYTES`], so that many small messages do not
+//! take much more memory than they are counted for. A quarter more is reserved for short messages
+//! that must not wait for data, such as announcements of credit: whoever waits for those would
+//! otherwise wait for room that it could release itself.
 
 use std::sync::Arc;
 
@@ -23,14 +24,14 @@ pub struct Budget {
     total: usize,
 }
 
-/// Bytes taken from a [`Budget`] until it is dropped.
+/// Bytes taken from a [`Budget`], given back when this is dropped.
 #[derive(Debug)]
 pub struct Permit {
     bytes: OwnedSemaphorePermit,
 }
 
 impl Permit {
-    /// Gives back all but what a message of `bytes` needs, when less was needed than was taken.
+    /// Gives back all but what a message of `bytes` needs, if more was taken.
     pub fn shrink_to(&mut self, bytes: usize) {
         let excess = self.bytes.num_permits().saturating_sub(cost(bytes));
         drop(self.bytes.split(excess));
@@ -38,7 +39,7 @@ impl Permit {
 }
 
 impl Budget {
-    /// A budget of `total` bytes for data, and a quarter of that for what is short and urgent.
+    /// A budget of `total` bytes for data, and a quarter of that for short, urgent messages.
     pub fn new(total: usize) -> Self {
         let total = total.min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
         let urgent = (total / 4).max(MESSAGE_OVERHEAD_BYTES);
@@ -49,10 +50,10 @@ impl Budget {
         }
     }
 
-    /// Waits its turn until there is room for a message of `bytes`, first come first served. One that needs more than the whole
-    /// budget takes all of it, so that a large message passes alone instead of never.
+    /// Waits until there is room for a message of `bytes`, first come first served. A message that
+    /// needs more than the whole budget takes all of it, so that it passes alone instead of never.
     ///
-    /// `None` once the budget was closed, because its edge is gone.
+    /// `None` once the budget is closed, because its edge is gone.
     pub async fn acquire(&self, bytes: usize) -> Option<Permit> {
         let permit = self.data.clone().acquire_many_owned(self.size(bytes)).await;
         permit.ok().map(|bytes| Permit { bytes })
@@ -64,19 +65,19 @@ impl Budget {
         permit.ok().map(|bytes| Permit { bytes })
     }
 
-    /// As [`acquire`](Self::acquire), for a message of some bytes that is urgent.
+    /// As [`acquire`](Self::acquire), for a short, urgent message.
     pub async fn acquire_urgent(&self) -> Option<Permit> {
         let permit = self.urgent.clone().acquire_many_owned(urgent()).await;
         permit.ok().map(|bytes| Permit { bytes })
     }
 
-    /// As [`try_acquire`](Self::try_acquire), for a message of some bytes that is urgent.
+    /// As [`try_acquire`](Self::try_acquire), for a short, urgent message.
     pub fn try_acquire_urgent(&self) -> Option<Permit> {
         let permit = self.urgent.clone().try_acquire_many_owned(urgent());
         permit.ok().map(|bytes| Permit { bytes })
     }
 
-    /// Ends every wait, now and later.
+    /// Ends every wait, present and future.
     pub fn close(&self) {
         self.data.close();
         self.urgent.close();
@@ -87,7 +88,7 @@ impl Budget {
         self.data.available_permits()
     }
 
-    /// Bytes that data uses.
+    /// Bytes in use by data.
     pub fn used(&self) -> usize {
         self.total.saturating_sub(self.available())
     }
@@ -97,12 +98,12 @@ impl Budget {
     }
 }
 
-/// What an urgent message counts.
+/// What an urgent message counts as.
 fn urgent() -> u32 {
     u32::try_from(cost(0)).unwrap_or(u32::MAX)
 }
 
-/// What a message of `bytes` counts.
+/// What a message of `bytes` counts as.
 fn cost(bytes: usize) -> usize {
     bytes.saturating_add(MESSAGE_OVERHEAD_BYTES)
 }
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_urgent_does_not_wait_behind_data_and_is_bounded() {
+    fn urgent_messages_pass_a_full_budget_within_bounds() {
         let budget = Budget::new(16 * MESSAGE_OVERHEAD_BYTES);
         let _all = budget.try_acquire(usize::MAX).unwrap();
         assert!(budget.try_acquire(0).is_none());

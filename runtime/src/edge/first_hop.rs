@@ -1,4 +1,4 @@
-//! Paths: what a source of data needs to know about the first hop of its route.
+//! First hops: what a source of data needs to know about the first hop of its route.
 
 use std::sync::Arc;
 
@@ -6,19 +6,19 @@ use tokio::sync::watch;
 
 use crate::{address::Address, edge::budget::Budget, trust::origin::Origin};
 
-/// The state of a connection or a channel, told to all who send through it.
+/// The state of a connection or a channel, as all who send through it see it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LinkState {
-    /// Grows each time that what was established is lost: what was sent before may be lost too.
+    /// Grows each time that an established link is lost: messages sent before may be lost too.
     pub epoch: u64,
     /// Whether it is established now.
     pub up: bool,
-    /// While it is not: why the last attempt to establish it failed, if there was one.
+    /// While it is not established: why the last attempt failed, if there was one.
     pub failure: Option<Arc<str>>,
 }
 
-/// The first hop of a route as its sources see it: the budget that they wait for, and word of
-/// its loss.
+/// The first hop of a route as its sources see it: the budget that they wait for, and whether its
+/// link is up.
 #[derive(Clone, Debug)]
 pub struct FirstHop {
     /// The address of the first hop.
@@ -31,32 +31,34 @@ pub struct FirstHop {
 }
 
 impl FirstHop {
-    /// Decides whether a message can be an answer to what goes out here: over a connection or a
-    /// channel only what comes in there. Where a worker of this node sends things on to is known
-    /// to it alone, so then it is any message for an address that only the other end was told.
+    /// Returns a check whether a message can be an answer to one that was sent over this hop. Over
+    /// a connection or a channel, only a message that comes in there can be. Where a worker of this
+    /// node forwards to is known to that worker alone, so the check then accepts any message: it is
+    /// for an address that only the other end was told.
     pub fn answers(&self) -> impl Fn(&Origin) -> bool + Send + Sync + 'static {
         let link = self.state.as_ref().map(|_| self.address.clone());
         move |origin| link.as_ref().is_none_or(|link| origin.came_through(link))
     }
 
-    /// Whether the loss of the first hop is told at all: of a connection or a channel, but not of
-    /// a worker of this node.
+    /// Whether the loss of the first hop is reported at all: that of a connection or a channel is,
+    /// that of a worker of this node is not.
     pub fn is_watched(&self) -> bool {
         self.state.is_some()
     }
 
-    /// What is known of the first hop at this moment.
+    /// The state of the first hop at this moment.
     pub fn state(&self) -> LinkState {
         let local = LinkState { epoch: 0, up: true, failure: None };
         self.state.as_ref().map_or(local, |state| state.borrow().clone())
     }
 
-    /// Waits until what was established in `epoch` is lost. Never, for a worker of this node.
+    /// Waits until the link that was established in `epoch` is lost; never returns for a worker of
+    /// this node.
     pub async fn lost(&mut self, epoch: u64) {
         self.wait(|state| state.epoch != epoch).await;
     }
 
-    /// Waits until the first hop is established. At once, for a worker of this node.
+    /// Waits until the first hop is established; returns at once for a worker of this node.
     pub async fn up(&mut self) {
         if self.state.is_some() {
             self.wait(|state| state.up).await;
@@ -78,7 +80,7 @@ impl FirstHop {
         }
     }
 
-    /// Waits until `condition` holds, or the first hop is gone for good.
+    /// Waits until `condition` holds, or the first hop is gone.
     async fn wait(&mut self, mut condition: impl FnMut(&LinkState) -> bool) {
         match &mut self.state {
             Some(state) => {

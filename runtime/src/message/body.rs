@@ -19,10 +19,10 @@ pub trait Body: Sized + Send + 'static {
     /// The bytes of the body.
     ///
     /// # Errors
-    /// When the value has no MessagePack form, such as a map with a failing key.
+    /// When the value has no MessagePack form, such as a map with a key that has none.
     fn encode(self) -> Result<Payload, rmp_serde::encode::Error>;
 
-    /// The body from its bytes, all of them.
+    /// The body from its bytes, of which none may be left.
     ///
     /// # Errors
     /// When the bytes are not of this type.

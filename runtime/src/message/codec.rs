@@ -1,8 +1,8 @@
 //! The MessagePack form of a [`Message`], strict and bounded while it is decoded.
 //!
-//! `[kind, hops, [onward ...], [return ...], payload]`: arrays only, addresses as `str`, the payload
-//! as `bin` and last, so that a message is a header followed by its payload and both ends leave
-//! the payload where it is.
+//! `[kind, hops, [onward ...], [return ...], payload]`: arrays only, addresses as `str`, the
+//! payload as `bin` and last, so that a message is a header followed by its payload and both ends
+//! leave the payload where it is.
 
 mod repeated;
 
@@ -28,7 +28,7 @@ pub type Header = SmallVec<[u8; HEADER_BYTES]>;
 /// Bytes of a header that need no allocation: enough for six random addresses in its routes.
 const HEADER_BYTES: usize = 256;
 
-/// Why bytes from a peer are no message. None of them says more than the peer already knew.
+/// Why bytes from a peer are not a message. No error says more than the peer already knew.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// The bytes end in the middle of a field.
@@ -41,17 +41,17 @@ pub enum DecodeError {
     #[error("a route of {0} addresses was sent, at most {MAX_ROUTE_ADDRESSES} are allowed")]
     RouteTooLong(u32),
     /// An address breaks the rules.
-    #[error("an address was sent that breaks the rules: {0}")]
+    #[error("an invalid address was sent: {0}")]
     Address(#[from] AddressError),
     /// Bytes follow the message.
     #[error("{0} bytes follow the message")]
     Trailing(usize),
 }
 
-/// Whether both routes have as few addresses as a peer takes.
+/// Whether both routes are short enough for a peer.
 ///
-/// Ingresses and workers lengthen a route on its way; a peer that got a longer one would
-/// close the connection that brought it, so every egress asks first.
+/// Ingresses and workers lengthen the routes of a message under way; a peer that got a longer one
+/// would close the connection that brought it, so every egress checks first.
 pub fn routes_fit(message: &Message) -> bool {
     message.onward_route.len().max(message.return_route.len()) <= MAX_ROUTE_ADDRESSES
 }
@@ -63,7 +63,7 @@ pub fn encode_header(message: &Message) -> Header {
     header
 }
 
-/// Encodes everything before the payload.
+/// Encodes everything before the payload's length.
 fn encode_fields(message: &Message) -> Header {
     let mut header = zeros(most_field_bytes(message));
     let mut room = &mut header[..];
@@ -94,7 +94,7 @@ fn zeros(length: usize) -> Header {
 /// The longest form of a MessagePack length: its marker and 32 bits.
 const LENGTH_BYTES: usize = 5;
 
-/// The array's marker, the kind and the hop counter; the two routes.
+/// The most bytes that the array's marker, the kind, the hop counter and the two routes can take.
 fn most_field_bytes(message: &Message) -> usize {
     let route = |route: &Route| {
         LENGTH_BYTES + route.iter().map(|a| LENGTH_BYTES + a.as_str().len()).sum::<usize>()
@@ -127,7 +127,7 @@ pub fn encode(message: Message) -> Payload {
     payload
 }
 
-/// Decodes a message that fills `buffer` from `start` to its end; the payload stays in place.
+/// Decodes a message that fills `encoded`; the payload stays in place.
 ///
 /// # Errors
 /// [`DecodeError`] for anything that the protocol does not allow; nothing is allocated for a
@@ -139,7 +139,7 @@ pub fn decode(encoded: Payload, origin: Origin) -> Result<Message, DecodeError> 
     Ok(fields.with(encoded, length, origin))
 }
 
-/// What stands before the payload.
+/// The fields before the payload.
 #[derive(Clone, Debug)]
 struct Fields {
     kind: MessageKind,
@@ -186,7 +186,7 @@ fn decode_fields(rest: &mut &[u8]) -> Result<Fields, DecodeError> {
     Ok(Fields { kind, hops, onward_route, return_route })
 }
 
-/// The bytes of the payload, which are all that follow.
+/// The length of the payload, which must be all that follows.
 fn decode_length(mut rest: &[u8]) -> Result<usize, DecodeError> {
     let length = read::read_bin_len(&mut rest).map_err(|_| DecodeError::Malformed("payload"))?;
     let (length, available) = (usize::try_from(length).unwrap_or(usize::MAX), rest.len());
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn every_truncation_and_every_extra_byte_is_an_error() {
+    fn truncated_and_extended_messages_are_errors() {
         let encoded = encode(message()).to_vec();
         for length in 0..encoded.len() {
             assert!(decode(encoded[..length].into(), Origin::Local).is_err(), "{length}");
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_route_that_has_grown_too_long_is_noticed_before_it_is_sent() {
+    fn routes_that_have_grown_too_long_are_noticed() {
         let sixteen: Route = (0..16).map(|n| Address::from(format!("a{n}"))).collect();
         let of = |onward: &Route, back: &Route| {
             Message::new(onward.clone(), back.clone(), Payload::default())
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_addresses_are_refused_before_they_are_read() {
+    fn too_many_addresses_are_refused_unread() {
         // An array of 2^32 - 1 addresses is announced and none follows.
         let bytes = vec![0x95, 0, 32, 0xdd, 0xff, 0xff, 0xff, 0xff];
         let error = decode(bytes.into(), Origin::Local).unwrap_err();
@@ -295,7 +295,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_a_message_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        fn any_bytes_are_a_message_or_an_error(
+            bytes in prop::collection::vec(any::<u8>(), 0..300),
+        ) {
             let _ = decode(bytes.into(), Origin::Local);
         }
 

@@ -1,12 +1,13 @@
-//! Strict MessagePack: arrays, byte strings, short texts and small numbers, each in its shortest form,
-//! limits checked before anything is allocated, the whole input consumed. One value has exactly one
-//! encoding.
+//! Strict MessagePack: arrays, byte strings, short texts and small numbers, each in its shortest
+//! form, limits checked before anything is allocated, the whole input consumed. One value has
+//! exactly one encoding.
 //!
 //! Only two decoders read markers themselves, because they run for every message and have forms of
-//! their own: the [codec](super::codec) and that of portal messages, whose numbers have a fixed width.
+//! their own: the [codec](super::codec) and that of portal messages, whose numbers have a fixed
+//! width.
 //!
-//! The low-level `rmp` reads the markers. The serde half of it would also take maps for arrays, arrays for byte strings and
-//! longer headers than needed, and a decoder for strangers must not.
+//! The low-level `rmp` reads the markers. Its serde half would also accept maps for arrays, arrays
+//! for byte strings and longer headers than needed, and a decoder of strangers' bytes must not.
 
 use std::{convert::Infallible, ops::RangeInclusive};
 
@@ -27,7 +28,7 @@ pub enum DecodeError {
     /// Another type stands where an array, a byte string or a text must be.
     #[error("a value has the wrong type")]
     WrongType,
-    /// An array or a string is shorter or longer than allowed at its place.
+    /// An array or a string is shorter or longer than allowed there.
     #[error("an array or string has length {found} where {least} to {most} are allowed")]
     Length {
         /// Length in the header.
@@ -91,11 +92,11 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.take(length)?).map_err(|_| DecodeError::NotText)
     }
 
-    /// A number that is not negative and below 2^32.
+    /// A number from 0 to 2^32 - 1.
     pub fn uint(&mut self) -> Result<u32, DecodeError> {
         let mut rest = self.rest;
         let found: u32 = read_int(&mut rest).map_err(number_error)?;
-        // The marker that the number's size asks for; signed ones hold no number that needs them.
+        // The marker that the number's size asks for; no number needs a signed one.
         let shortest = match found {
             0..=0x7f => self.rest.first().copied(),
             0x80..=0xff => Some(0xcc),
@@ -118,7 +119,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads a length header. `short` are the largest lengths of the 1-byte and of the 2-byte header (0: there is none).
+    /// Reads a length header. `short` are the largest lengths of the 1-byte and of the 2-byte
+    /// header (0: there is none).
     fn length(
         &mut self,
         allowed: RangeInclusive<usize>,
@@ -180,19 +182,21 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Room for `capacity` bytes. With enough of it nothing is copied, which matters when the content is secret.
+    /// A writer with room for `capacity` bytes. With enough of it nothing is copied, which matters
+    /// when the content is secret.
     pub fn with_capacity(capacity: usize) -> Self {
         Self { out: ByteBuf::with_capacity(capacity) }
     }
 
-    /// Starts an array of `count` elements. Counts beyond 32 bits do not occur: every array here has a small limit.
+    /// Starts an array of `count` elements. Counts beyond 32 bits do not occur: every array here
+    /// has a small limit.
     pub fn array(&mut self, count: usize) {
         written(
             write_array_len(&mut self.out, u32::try_from(count).unwrap_or(u32::MAX)).map(|_| ()),
         );
     }
 
-    /// Writes a number from 0 to 127; larger ones do not occur and would be cut to that.
+    /// Writes a number from 0 to 127; larger ones do not occur, and would lose their top bit.
     pub fn number(&mut self, number: u8) {
         self.out.as_mut_vec().push(number & 0x7f);
     }
@@ -218,7 +222,7 @@ impl Writer {
     }
 }
 
-/// Writing to memory has no way to fail, and the types say so.
+/// Writing to memory cannot fail, and the types say so.
 fn written(result: Result<(), ValueWriteError<Infallible>>) {
     let Ok(()) = result;
 }

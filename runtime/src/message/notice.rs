@@ -14,7 +14,7 @@ use crate::{
 
 /// Why a message could not be delivered.
 ///
-/// To a remote sender "there is no such worker" and "it is not for you" are the same.
+/// To a remote sender "there is no such worker" and "it is not for you" look the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UndeliverableReason {
     /// No worker that this sender may reach has the address.
@@ -86,11 +86,11 @@ pub struct Notice {
     pub hop: Address,
     /// Why.
     pub reason: UndeliverableReason,
-    /// More to it, for a person; empty or short.
+    /// Details for a person; empty or short.
     pub detail: String,
 }
 
-/// Bytes of [`Notice::detail`] that are sent.
+/// The most bytes of [`Notice::detail`] that are sent.
 const MAX_DETAIL_BYTES: usize = 200;
 
 impl Notice {
@@ -117,14 +117,14 @@ impl Notice {
         Payload::from(rmp_serde::to_vec(&wire).unwrap_or_default())
     }
 
-    /// Reads a notice that a peer sent; `None` if it is none.
+    /// Reads a notice that a peer sent; `None` if the bytes are not a notice.
     pub fn decode(payload: &[u8]) -> Option<Self> {
         if payload.len() > 3 * MAX_DETAIL_BYTES + MAX_ADDRESS_BYTES {
             return None;
         }
         let (code, hop, detail) = Self::read(payload).ok()?;
         let (code, hop) = (u8::try_from(code).ok()?, Address::parse(hop).ok()?);
-        // What a peer wrote ends up in logs: control characters are not for them.
+        // The text of a peer ends up in logs, where control characters must not appear.
         let detail: String = detail.chars().filter(|c| !c.is_control()).collect();
         Some(Self::new(hop, UndeliverableReason::from_code(code)).with_detail(detail))
     }
@@ -138,8 +138,8 @@ impl Notice {
         Ok((code, hop, detail))
     }
 
-    /// The message that tells the sender of `undelivered` about it, unless that was a notice
-    /// itself or left no way back.
+    /// The message that tells the sender of `undelivered` about it, unless that was a notice itself
+    /// or has no return route.
     pub fn about(&self, undelivered: Message) -> Option<Message> {
         if undelivered.kind == MessageKind::Notice || undelivered.return_route.is_empty() {
             return None;
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_array_of_texts_or_has_bytes_behind_it_is_no_notice() {
+    fn other_shapes_and_trailing_bytes_are_no_notice() {
         let notice = [0x93, 0, 0xa1, b'a', 0xa0];
         assert!(Notice::decode(&notice).is_some());
         assert_eq!(Notice::decode(&[&notice[..], &[0]].concat()), None, "a byte follows");

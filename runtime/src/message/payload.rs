@@ -1,8 +1,8 @@
 //! A message's payload: bytes with room before them.
 //!
-//! Every layer on the way out writes its header *before* the bytes that it got, every layer on the
-//! way in takes one off. With room in front both happen in place: from the socket of an inlet to
-//! the sealed record nothing is copied.
+//! On a message that leaves, every layer writes its header *before* the bytes that it got; on one
+//! that arrives, every layer takes a header off. With room in front both happen in place: from the
+//! socket of an inlet to the sealed record nothing is copied.
 
 use std::{
     fmt,
@@ -32,7 +32,7 @@ pub struct Payload {
 }
 
 impl Payload {
-    /// An empty payload with `headroom` bytes of room before it and `capacity` behind.
+    /// An empty payload with `headroom` bytes of room before it and `capacity` after it.
     pub fn with_headroom(headroom: usize, capacity: usize) -> Self {
         let mut buffer = buffers::take(headroom.saturating_add(capacity));
         buffer.resize(headroom, 0);
@@ -41,13 +41,14 @@ impl Payload {
 
     /// A payload over `buffer`, of which the first `start` bytes are room.
     ///
-    /// A `start` behind the end of `buffer` gives an empty payload.
+    /// A `start` past the end of `buffer` gives an empty payload.
     pub fn from_buffer(buffer: BytesMut, start: usize) -> Self {
         let start = start.min(buffer.len());
         Self { buffer, start }
     }
 
-    /// Writes `header` before the payload: in place where the room suffices, else into a new buffer.
+    /// Writes `header` before the payload: in place where the room suffices, else into a new
+    /// buffer.
     pub fn prepend(&mut self, header: &[u8]) {
         if let Some(start) = self.start.checked_sub(header.len()) {
             self.buffer[start..self.start].copy_from_slice(header);
@@ -150,7 +151,7 @@ impl From<Vec<u8>> for Payload {
 }
 
 impl From<&[u8]> for Payload {
-    /// Copies the bytes, with room before and behind them for all that is added on their way out.
+    /// Copies the bytes, with room before and after them for all that is added before they leave.
     fn from(bytes: &[u8]) -> Self {
         let mut payload = Self::with_headroom(HEADROOM_BYTES, bytes.len() + TAILROOM_BYTES);
         payload.extend_from_slice(bytes);
@@ -163,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prepends_in_place_while_there_is_room_and_moves_after() {
+    fn prepends_in_place_while_there_is_room() {
         let mut payload = Payload::with_headroom(4, 8);
         payload.extend_from_slice(b"body");
         let before = payload.as_ptr();

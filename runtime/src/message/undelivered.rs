@@ -1,4 +1,4 @@
-//! A message that could not be delivered, with what its sender is to be told.
+//! A message that could not be delivered, with the notice for its sender.
 
 use crate::{
     address::Address,

@@ -1,4 +1,4 @@
-//! How a node is started.
+//! The builder that starts nodes.
 
 use crate::{
     error::{Error, Result},
@@ -6,7 +6,7 @@ use crate::{
     node::Node,
 };
 
-/// Starts nodes inside an actix `System` that already runs.
+/// Starts nodes inside a running actix `System`.
 ///
 /// ```
 /// # actix_rt::System::new().block_on(async {
@@ -29,15 +29,15 @@ impl NodeBuilder {
         Self::default()
     }
 
-    /// How many arbiters (threads) the node owns; at least 1. By default as many as the machine
-    /// has cores, or what the environment variable `OCKAM_ARBITERS` says.
+    /// Sets the number of arbiters (threads) that the node owns, at least 1. The default is the
+    /// number of the machine's cores, or the value of the environment variable `OCKAM_ARBITERS`.
     #[must_use]
     pub fn arbiters(mut self, count: usize) -> Self {
         self.arbiters = Some(count.max(1));
         self
     }
 
-    /// Other limits than the defaults.
+    /// Replaces the default limits.
     #[must_use]
     pub fn limits(mut self, limits: NodeLimits) -> Self {
         self.limits = limits;
@@ -50,7 +50,8 @@ impl NodeBuilder {
     /// If no actix `System` runs on this thread, or its threads cannot be started.
     pub async fn start(self) -> Result<Node> {
         if actix_rt::System::try_current().is_none() {
-            let text = "a node is started inside a running actix System: use #[ockam::node] or actix_rt::System::new().block_on(...)";
+            let text = "a node needs a running actix System: use #[ockam::node] or \
+                        actix_rt::System::new().block_on(...)";
             return Err(Error::Usage(text.into()));
         }
         let arbiters = match self.arbiters {

@@ -2,7 +2,7 @@
 //!
 //! # What keeps a worker's address
 //!
-//! The worker's side owns a [`Registration`], which takes the entry out of the directory when it is
+//! The worker's side owns a [`Registration`], which removes the entry from the directory when it is
 //! dropped. actix drops an actor whose handler panicked, and the registration with it, so a panic
 //! leaves no address behind.
 
@@ -29,7 +29,7 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// Gives the entry its address, which is taken until the registration is dropped.
+    /// Registers the entry; its address is in use until the registration is dropped.
     ///
     /// # Errors
     /// If the address is invalid or already in use.
@@ -50,7 +50,7 @@ impl Directory {
         self.table.find(address)
     }
 
-    /// Says whether `address` could be registered now. One whose worker has ended is freed.
+    /// Checks that `address` can be registered now. An address whose worker has ended is freed.
     ///
     /// # Errors
     /// [`Error::AddressInUse`].
@@ -89,14 +89,14 @@ impl Directory {
         self.channel_listeners.load(Ordering::Acquire) > 0
     }
 
-    /// All entries but those that only stand for another one, in no order.
+    /// All entries except aliases, in no particular order.
     pub(crate) fn workers(&self) -> Vec<Arc<Entry>> {
         let mut entries = self.table.entries();
         entries.retain(|entry| !entry.is_alias);
         entries
     }
 
-    /// The number of entries, without those that only stand for another one.
+    /// The number of entries, not counting aliases.
     pub(crate) fn worker_count(&self) -> usize {
         self.table.count(|entry| !entry.is_alias)
     }
@@ -104,7 +104,7 @@ impl Directory {
 
 /// Keeps an address in the routing table until it is dropped.
 ///
-/// The worker owns it, so that the address ends with the worker however that ends.
+/// The worker owns it, so that the address ends with the worker, however the worker ends.
 pub struct Registration {
     entry: Arc<Entry>,
     directory: Arc<Directory>,
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_free_again_when_its_registration_is_dropped() {
+    fn dropping_a_registration_frees_its_address() {
         let directory = Arc::new(Directory::default());
         let first = directory.register(entry("a", Class::User)).unwrap();
         let taken = directory.register(entry("a", Class::User)).unwrap_err();
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn stopping_a_worker_completes_its_signal_whenever_that_was_asked_for() {
+    fn stopping_a_worker_completes_earlier_and_later_signals() {
         let directory = Arc::new(Directory::default());
         let worker = directory.register(entry("a", Class::User)).unwrap();
         let mut before = worker.entry().stop_signal();

@@ -1,4 +1,4 @@
-//! The ways into a node: its listeners, what the peers that it dialled may reach, and what its
+//! The entrances to a node: its listeners, what the peers that it dialled may reach, and what its
 //! rules refused.
 
 use std::{
@@ -15,7 +15,7 @@ use crate::{
     trust::{origin::HubGrants, reachability::Listening, refusal_log::RefusalLog},
 };
 
-/// What a node knows of the ways into it.
+/// The entrances to one node.
 #[derive(Debug, Default)]
 pub(super) struct Doors {
     listeners: Lock<Vec<Listening>>,
@@ -25,7 +25,7 @@ pub(super) struct Doors {
 }
 
 impl Doors {
-    /// Notes a listener.
+    /// Adds a listener.
     pub(super) fn add_listener(&self, listening: Listening) {
         self.listeners.lock().push(listening);
     }
@@ -41,7 +41,7 @@ impl Doors {
         all.entry(dialled.clone()).or_default().clone()
     }
 
-    /// Drops what is kept for an address that nobody dials again.
+    /// Drops the grants of an address that nobody dials again.
     pub(super) fn forget(&self, dialled: &Address) {
         self.grants.lock().remove(dialled);
     }
@@ -49,12 +49,13 @@ impl Doors {
     /// What each dialled peer may reach, sorted by the address that was dialled.
     pub(super) fn dialled(&self) -> Vec<(Address, Arc<HubGrants>)> {
         let all = self.grants.lock();
-        let mut all: Vec<_> = all.iter().map(|(at, may)| (at.clone(), may.clone())).collect();
+        let mut all: Vec<_> =
+            all.iter().map(|(address, grants)| (address.clone(), grants.clone())).collect();
         all.sort_by(|one, other| one.0.cmp(&other.0));
         all
     }
 
-    /// Whether the log is still to be told what is reached from outside; true only once.
+    /// Whether the log has yet to announce what is reached from outside; true only once.
     pub(super) fn is_first_opened(&self) -> bool {
         !self.announced.swap(true, Ordering::AcqRel)
     }

@@ -1,7 +1,8 @@
-//! Workers as the router sees them: entries of the routing table, each with a sink for messages.
+//! Workers as the router sees them: entries of the routing table, each with a [`Deliver`] that
+//! takes its messages.
 //!
-//! An entry knows no node and no actor. What routes further, such as an alias, brings its own
-//! reference to the node.
+//! An entry knows no node and no actor. A delivery that routes further, such as an alias, holds its
+//! own reference to the node.
 
 use std::{
     fmt,
@@ -28,25 +29,25 @@ use crate::{
 
 /// Takes messages for one address. It is called on the arbiter of its entry, if that has one.
 pub trait Deliver: Send + Sync {
-    /// Takes the message, of which the entry's address was taken off the onward route.
+    /// Takes the message; the entry's address is already off its onward route.
     ///
     /// # Errors
     /// Gives the message back with the reason.
     fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>>;
 }
 
-/// Takes messages before they enter a worker's inbox, in the task of whoever delivers them and on
-/// the arbiter of the worker's entry, where they need not wait for the worker's turn.
+/// Takes messages before they enter a worker's inbox, so that they need not wait for the worker's
+/// turn. It is called in the task that delivers them, on the arbiter of the worker's entry.
 ///
-/// It is asked only while the inbox is empty, so no message overtakes another one. What it routes may
-/// come back to it before it returns.
+/// It is called only while the inbox is empty, so no message overtakes another. A message that it
+/// routes may come back to it before it returns.
 pub trait Interceptor: Send + Sync {
     /// Takes the message, or gives back one that is for the worker.
     fn intercept(&self, message: Message) -> Option<Message>;
 }
 
-/// How many messages wait in the inbox of a worker that has an interceptor. All who use it are on the
-/// arbiter of the worker. Clones share the count.
+/// How many messages wait in the inbox of a worker that has an interceptor. It is used only on the
+/// worker's arbiter. Clones share the count.
 #[derive(Clone, Debug, Default)]
 pub struct InboxCount(Arc<AtomicUsize>);
 
@@ -56,18 +57,18 @@ impl InboxCount {
         self.0.load(Ordering::Relaxed) == 0
     }
 
-    /// One more message waits.
+    /// Counts one message more.
     fn raise(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The worker has taken a message, or its inbox has refused one.
+    /// Counts one message less: the worker has taken it, or its inbox has refused it.
     pub fn lower(&self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// A delivery whose messages an interceptor sees first, unless others wait already.
+/// A delivery whose messages an interceptor sees first, unless others are waiting already.
 struct Intercepted<S> {
     interceptor: Arc<dyn Interceptor>,
     waiting: InboxCount,
@@ -76,31 +77,31 @@ struct Intercepted<S> {
 
 impl<S: Deliver> Deliver for Intercepted<S> {
     fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
-        let waits = match self.waiting.is_empty() {
+        let passed_on = match self.waiting.is_empty() {
             true => self.interceptor.intercept(message),
             false => Some(message),
         };
-        let Some(message) = waits else { return Ok(()) };
+        let Some(message) = passed_on else { return Ok(()) };
         self.waiting.raise();
         self.inbox.deliver(entry, message).inspect_err(|_| self.waiting.lower())
     }
 }
 
-/// Decides for one worker whether a message from an [`Origin`] may reach it, beyond what
-/// [`reachability`](crate::trust::reachability) decides for all.
+/// Decides for one worker whether a message from an [`Origin`] may reach it, in addition to what
+/// [`reachability`](crate::trust::reachability) decides for all workers.
 pub type AccessRule = Arc<dyn Fn(&Origin) -> bool + Send + Sync>;
 
 /// One address of the routing table.
 pub struct Entry {
     /// The address.
     pub address: Address,
-    /// What it is to those outside.
+    /// Its class, for reachability from outside.
     pub class: Class,
-    /// The arbiter that its messages are handed over on; `None` for any.
+    /// The arbiter on which its messages are delivered; `None` for any.
     pub arbiter: Option<usize>,
     /// The bytes that may wait for it.
     pub budget: Budget,
-    pub(crate) sink: Box<dyn Deliver>,
+    pub(crate) delivery: Box<dyn Deliver>,
     pub(crate) access: Option<AccessRule>,
     pub(crate) state: Option<watch::Receiver<LinkState>>,
     pub(crate) life: Arc<Life>,
@@ -111,24 +112,24 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Puts a worker as described, with its sink, into an entry.
+    /// The entry of a worker as described, with its delivery.
     pub(crate) fn new(
         description: Description,
-        sink: impl Deliver + 'static,
+        delivery: impl Deliver + 'static,
         is_alias: bool,
     ) -> Self {
-        let sink: Box<dyn Deliver> = match description.interceptor {
+        let delivery: Box<dyn Deliver> = match description.interceptor {
             Some((interceptor, waiting)) => {
-                Box::new(Intercepted { interceptor, waiting, inbox: sink })
+                Box::new(Intercepted { interceptor, waiting, inbox: delivery })
             }
-            None => Box::new(sink),
+            None => Box::new(delivery),
         };
         Self {
             address: description.address,
             class: description.class,
             arbiter: description.arbiter,
             budget: description.budget,
-            sink,
+            delivery,
             access: description.access,
             state: description.state,
             life: description.life,
@@ -147,12 +148,12 @@ impl Entry {
         }
     }
 
-    /// Has the sink take a message. A panic in there ends here: it is that worker's fault, and not
-    /// that of the connection, the router or the worker that delivers.
+    /// Delivers a message. A panic in the delivery is contained here: it is this worker's fault,
+    /// not that of the connection, router or worker that delivers.
     pub(crate) fn take(&self, message: Message) -> Result<(), Box<Undelivered>> {
-        let taking = AssertUnwindSafe(|| self.sink.deliver(self, message));
-        catch_unwind(taking).unwrap_or_else(|_| {
-            log::error!("a message was lost: \"{}\" panicked when it took it", self.address);
+        let delivering = AssertUnwindSafe(|| self.delivery.deliver(self, message));
+        catch_unwind(delivering).unwrap_or_else(|_| {
+            log::error!("a message was lost: its delivery to \"{}\" panicked", self.address);
             Ok(())
         })
     }
@@ -180,7 +181,7 @@ pub(crate) struct ReplyAddress {
     pub(crate) _registration: Box<dyn Send + Sync>,
 }
 
-/// Whether a worker is still there, as its entry and the messages that it holds know it.
+/// Whether a worker still lives; shared by its entry and by the messages that it holds.
 #[derive(Debug, Default)]
 pub(crate) struct Life {
     gone: AtomicBool,
@@ -207,7 +208,7 @@ impl Life {
         stop
     }
 
-    /// Asks the worker to stop, where it waits for a stop signal.
+    /// Asks the worker to stop, if it waits for a stop signal.
     pub(crate) fn ask_to_stop(&self) {
         // Dropping the sender completes the signal.
         drop(self.stop.lock().take());
@@ -218,17 +219,17 @@ impl Life {
 pub struct Description {
     /// Its address.
     pub address: Address,
-    /// What it is to those outside.
+    /// Its class, for reachability from outside.
     pub class: Class,
-    /// The arbiter that it lives on; `None` for a sink that any thread may call.
+    /// The arbiter that it lives on; `None` for a delivery that any thread may call.
     pub arbiter: Option<usize>,
     /// The bytes that may wait for it.
     pub budget: Budget,
-    /// For connections and channels: their state as their sources watch it.
+    /// For connections and channels: the state that their sources watch.
     pub state: Option<watch::Receiver<LinkState>>,
     /// The worker's own access rule.
     pub access: Option<AccessRule>,
-    /// What sees its messages before they enter its inbox, and how many wait there.
+    /// Its interceptor, and the count of the messages in its inbox.
     interceptor: Option<(Arc<dyn Interceptor>, InboxCount)>,
     pub(crate) life: Arc<Life>,
 }
@@ -248,7 +249,7 @@ impl Description {
         }
     }
 
-    /// The same on a certain arbiter.
+    /// The same on arbiter number `arbiter`.
     #[must_use]
     pub fn on(mut self, arbiter: usize) -> Self {
         self.arbiter = Some(arbiter);
@@ -269,15 +270,15 @@ impl Description {
         self
     }
 
-    /// The same with an interceptor. What waits in the inbox is counted from now on.
+    /// The same with an interceptor. The messages in the inbox are counted from now on.
     #[must_use]
     pub fn intercepted_by(mut self, interceptor: Arc<dyn Interceptor>) -> Self {
         self.interceptor = Some((interceptor, InboxCount::default()));
         self
     }
 
-    /// What counts the messages that wait, where there is an interceptor: whoever takes a message out
-    /// of the inbox lowers it.
+    /// The count of the messages in the inbox, if there is an interceptor: whoever takes a message
+    /// out of the inbox lowers it.
     pub fn inbox_count(&self) -> Option<InboxCount> {
         self.interceptor.as_ref().map(|(_, waiting)| waiting.clone())
     }

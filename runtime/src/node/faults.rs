@@ -1,4 +1,4 @@
-//! Panics on purpose, for tests alone: compiled with the feature `faults`.
+//! Deliberate panics, for tests only: compiled with the feature `faults`.
 //!
 //! Every actor that a node starts carries a fuse: a future of its own that panics in the actor's
 //! task when a test lights it, as a handler with a bug would.
@@ -14,7 +14,8 @@ use tokio::sync::oneshot;
 
 use crate::lock::Lock;
 
-/// The fuses of a node's actors, as its extension; those of actors that ended are swept out as others start.
+/// The fuses of a node's actors, kept as its extension; those of actors that have ended are removed
+/// as others start.
 #[derive(Default)]
 pub(crate) struct Fuses(Lock<Vec<Lighter>>);
 
@@ -38,7 +39,7 @@ struct Fuse {
     lit: oneshot::Receiver<()>,
 }
 
-/// An actor made by `make`, with a fuse behind all that `make` has put into its context.
+/// Makes an actor with `make`, and spawns its fuse after all that `make` has put into its context.
 pub(crate) fn with_fuse<A, F>(fuses: &Fuses, make: F) -> impl FnOnce(&mut ActorContext<A>) -> A
 where
     A: Actor<Context = ActorContext<A>>,
@@ -50,7 +51,7 @@ where
     let kind = name.rsplit_once("::").map_or(name, |(_, kind)| kind);
     let (light, lit) = oneshot::channel();
     let mut all = fuses.0.lock();
-    // Now and then, so that ten thousand actors start as quickly as one.
+    // Only now and then, so that each of ten thousand actors starts as quickly as the first.
     if all.len() == all.capacity() {
         all.retain(|fuse| !fuse.light.is_closed());
     }

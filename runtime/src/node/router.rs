@@ -3,10 +3,11 @@
 //! * Owns: nothing; the routing table is the node's.
 //! * Inbox: [`Forward`], a message whose worker lives on this arbiter.
 //! * Started by the node, one for each arbiter; stops with its arbiter.
-//! * Between workers of one arbiter the router is a function call (`Node::route`) instead of a
-//!   mailbox: a hop then costs one inbox instead of a mailbox too, and wakes one task instead of two.
-//! * A panic cannot come from a worker, whose handler runs in a task of its own. One in a sink ends at
-//!   [`Entry::take`], so the router goes on: without it the arbiter would be cut off from the others.
+//! * Between workers of one arbiter routing is a function call (`Node::route`), without this actor:
+//!   a hop then costs an inbox but no mailbox, and wakes one task instead of two.
+//! * A panic cannot come from a worker, whose handler runs in a task of its own. A panic in a
+//!   delivery is contained in [`Entry::take`], so the router keeps running: without it the arbiter
+//!   would be cut off from the others.
 
 use std::sync::Arc;
 

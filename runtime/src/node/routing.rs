@@ -1,4 +1,4 @@
-//! How a node moves a message: the one function that every message passes, and what precedes it.
+//! Routing: the one function that every message passes through, and the steps before it.
 
 use std::{
     panic::{catch_unwind, AssertUnwindSafe},
@@ -69,8 +69,8 @@ impl Node {
         self.hand_over(entry, message)
     }
 
-    /// On the worker's own arbiter that is a call; from elsewhere it goes through the mailbox of
-    /// the router there.
+    /// Delivers a message to an entry's worker: on the worker's own arbiter by a call, from
+    /// elsewhere through the mailbox of the router there.
     pub(crate) fn hand_over(
         &self,
         entry: Arc<Entry>,
@@ -79,7 +79,7 @@ impl Node {
         match entry.arbiter {
             Some(index) if self.current_arbiter() != Some(index) => {
                 let forward = Forward { entry, message };
-                // The permit in the message bounds what is under way between arbiters.
+                // The permit in the message bounds the bytes under way between arbiters.
                 #[allow(clippy::disallowed_methods)]
                 self.shared.arbiters[index].router.do_send(forward);
                 Ok(())
@@ -169,17 +169,17 @@ impl Node {
     }
 
     /// See [`Host::bounce`](crate::host::Host::bounce).
-    // It comes as the error that it was.
+    // Callers pass on the boxed error of `try_route`.
     #[allow(clippy::boxed_local)]
     pub(crate) fn bounce(&self, undelivered: Box<Undelivered>) {
         let Undelivered { message, notice } = *undelivered;
         let Some(reply) = notice.about(message) else {
-            log::debug!("dropped a message that nobody waits for: {notice}");
+            log::debug!("dropped a message that has no sender to tell: {notice}");
             return;
         };
         if let Err(undelivered) = self.try_route(reply, NextHop::Chosen) {
             let lost = undelivered.notice;
-            log::debug!("nobody could be told of {notice}, because of {lost}");
+            log::debug!("the sender could not be told of {notice}, because of {lost}");
         }
     }
 
@@ -188,8 +188,8 @@ impl Node {
         self.try_route(message, NextHop::Checked).map_err(|undelivered| self.report(undelivered))
     }
 
-    /// Sends on a message that somebody else made. Its sender is told when it cannot be delivered, on
-    /// this node too; the caller gets an error.
+    /// Sends on a message that the caller did not make. If it cannot be delivered, its sender gets
+    /// a notice, even one on this node, and the caller gets an error.
     pub(crate) fn forward_message(&self, message: Message, next_hop: NextHop) -> Result<()> {
         self.try_route(message, next_hop).map_err(|undelivered| {
             let notice = undelivered.notice.clone();
@@ -198,7 +198,7 @@ impl Node {
         })
     }
 
-    /// Tells the sender, and makes an error for the caller too.
+    /// Sends a notice to a remote sender, and makes an error for the caller.
     fn report(&self, undelivered: Box<Undelivered>) -> Error {
         let notice = undelivered.notice.clone();
         if !undelivered.message.origin.is_local() {
@@ -235,16 +235,16 @@ impl Node {
     }
 }
 
-/// Asks a worker's own rule. One that panics permits nothing, and ends neither the connection that
-/// the message came through nor the router.
+/// Asks a worker's own rule. A panicking rule refuses the message, and its panic ends neither the
+/// connection that the message came through nor the router.
 fn permits(rule: &AccessRule, entry: &Entry, origin: &Origin) -> bool {
     catch_unwind(AssertUnwindSafe(|| rule(origin))).unwrap_or_else(|_| {
-        log::error!("the access rule of \"{}\" panicked, so it permits nothing", entry.address);
+        log::error!("the access rule of \"{}\" panicked, so it refuses the message", entry.address);
         false
     })
 }
 
-/// The sink of one more address of a worker: what comes to it goes to the worker.
+/// The delivery of one more address of a worker: it hands its messages over to the worker.
 struct Alias {
     /// Does not hold the node, which holds the alias.
     node: Node,

@@ -1,4 +1,4 @@
-//! The end of a node: who waits for it, and what it waits for itself.
+//! The shutdown of a node: how far it has come, and the work that it lets finish.
 
 use std::{
     sync::{
@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::watch;
 
-/// How far a node is on its way out.
+/// How far a node's shutdown has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
     Running,
@@ -18,7 +18,7 @@ pub(super) enum Stage {
     Stopped,
 }
 
-/// The stage that a node has reached, and how many streams it would let finish.
+/// The stage that a node has reached, and how many streams it lets finish when it stops.
 #[derive(Debug)]
 pub(super) struct Shutdown {
     stage: watch::Sender<Stage>,
@@ -45,7 +45,7 @@ impl Shutdown {
         *self.stage.borrow() >= stage
     }
 
-    /// Tells all who wait that `stage` has been reached.
+    /// Enters `stage` and wakes all who wait for it.
     pub(super) fn enter(&self, stage: Stage) {
         self.stage.send_replace(stage);
     }
@@ -56,9 +56,9 @@ impl Shutdown {
         let _ = self.stage.subscribe().wait_for(|now| *now >= stage).await;
     }
 
-    /// Marks something that a stopping node lets finish, until the guard is dropped.
+    /// Marks work that a stopping node lets finish, until the guard is dropped.
     pub(super) fn busy(&self) -> Busy {
-        // Whoever waits, waits for none.
+        // Waiters wait for a count of 0, so there is nobody to wake.
         self.busy.send_if_modified(|count| {
             *count += 1;
             false
@@ -66,7 +66,7 @@ impl Shutdown {
         Busy { count: self.busy.clone() }
     }
 
-    /// How much is marked as [`busy`](Self::busy).
+    /// The number of guards that [`busy`](Self::busy) has given out.
     pub(super) fn busy_count(&self) -> usize {
         *self.busy.borrow()
     }
@@ -80,7 +80,7 @@ impl Shutdown {
     }
 }
 
-/// Something that a stopping node lets finish.
+/// Work that a stopping node lets finish, until this is dropped.
 #[derive(Debug)]
 pub struct Busy {
     count: Arc<watch::Sender<usize>>,

@@ -1,11 +1,11 @@
 //! The routing table: which worker has which address.
 //!
 //! [`RoutingTable`] is a plain map with the rules of registering. [`SharedTable`] spreads it over
-//! locks by the address's hash, so that arbiters that route to different workers do not meet.
+//! locks by the address's hash, so that arbiters that route to different workers do not contend.
 //!
-//! A table that all arbiters share, instead of a replica for each: a registration is complete when
-//! the call returns, on every arbiter, so no message can overtake it; finding an entry costs about
-//! a tenth of what a hop costs, as a profile of `benches/routing.rs` shows.
+//! All arbiters share one table, instead of a replica for each: a registration is complete when the
+//! call returns, on every arbiter, so no message can overtake it; finding an entry costs about a
+//! tenth of what a hop costs, as a profile of `benches/routing.rs` shows.
 
 use std::{collections::hash_map::Entry as Slot, sync::Arc};
 
@@ -13,7 +13,7 @@ use crate::{address::Address, lock::SharedLock};
 
 type Map<E> = std::collections::HashMap<Address, Arc<E>, ahash::RandomState>;
 
-/// A map from addresses to entries in which an address is taken until its owner gives it back.
+/// A map from addresses to entries in which an address is in use until its owner gives it back.
 #[derive(Debug)]
 pub struct RoutingTable<E> {
     entries: Map<E>,
@@ -26,7 +26,7 @@ impl<E> Default for RoutingTable<E> {
 }
 
 impl<E> RoutingTable<E> {
-    /// Registers `entry`; gives it back if the address is taken.
+    /// Registers `entry`; gives it back if the address is in use.
     ///
     /// # Errors
     /// The entry that could not be registered.
@@ -45,8 +45,8 @@ impl<E> RoutingTable<E> {
         self.entries.get(address).cloned()
     }
 
-    /// Removes the entry at `address` if it is the one that `owned` recognises, so that the end of
-    /// an old owner does not unregister the next one.
+    /// Removes the entry at `address` if `owned` recognises it, so that the end of an old owner
+    /// does not unregister the next one.
     pub fn remove(&mut self, address: &Address, owned: impl Fn(&E) -> bool) -> Option<Arc<E>> {
         let found = self.entries.get(address)?;
         owned(found).then(|| self.entries.remove(address)).flatten()
@@ -72,7 +72,8 @@ pub struct SharedTable<E> {
     shards: Vec<Shard<E>>,
 }
 
-/// Alone in its cache lines, so that arbiters that lock different shards do not meet there either.
+/// Alone in its cache lines, so that arbiters that lock different shards do not contend for those
+/// either.
 #[derive(Debug)]
 #[repr(align(128))]
 struct Shard<E>(SharedLock<RoutingTable<E>>);
@@ -112,7 +113,7 @@ impl<E> SharedTable<E> {
         self.len() == 0
     }
 
-    /// The number of entries of which `counted` holds.
+    /// The number of entries for which `counted` holds.
     pub fn count(&self, counted: impl Fn(&E) -> bool) -> usize {
         let count = |shard: &Shard<E>| {
             shard.0.read().entries.values().filter(|entry| counted(entry)).count()
@@ -120,7 +121,7 @@ impl<E> SharedTable<E> {
         self.shards.iter().map(count).sum()
     }
 
-    /// All entries, in no order.
+    /// All entries, in no particular order.
     pub fn entries(&self) -> Vec<Arc<E>> {
         let entries =
             |shard: &Shard<E>| shard.0.read().entries.values().cloned().collect::<Vec<_>>();
@@ -132,9 +133,9 @@ impl<E> SharedTable<E> {
     }
 }
 
-/// The shard of an address, by its end, in which numbered names and random ones differ.
+/// The shard of an address, chosen by its last bytes, in which numbered and random names differ.
 ///
-/// The map behind it hashes again, with a key; here nothing is lost if all fall on one shard but
+/// The shard's map hashes again, with a key. If all addresses fall on one shard, the only harm is
 /// that arbiters wait for each other.
 fn shard_of(address: &Address) -> usize {
     let bytes = address.as_str().as_bytes();
@@ -142,7 +143,7 @@ fn shard_of(address: &Address) -> usize {
         Some(tail) => u64::from_be_bytes(*tail),
         None => bytes.iter().fold(0, |tail, byte| tail << 8 | u64::from(*byte)),
     };
-    // The upper bits of the product depend on all of the address's.
+    // The upper bits of the product depend on all bits of `tail`.
     (tail.wrapping_mul(GOLDEN_RATIO) >> (u64::BITS - SHARDS.ilog2())) as usize
 }
 
@@ -155,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_taken_until_its_owner_gives_it_back() {
+    fn an_address_is_in_use_until_released() {
         let table = SharedTable::default();
         table.insert("a".into(), Arc::new(1)).unwrap();
         assert_eq!(table.insert("a".into(), Arc::new(2)), Err(Arc::new(2)));

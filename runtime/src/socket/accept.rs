@@ -1,4 +1,4 @@
-//! Accepting connections, for as long as it takes.
+//! The loop that accepts connections, and goes on after failures.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -9,12 +9,12 @@ use tokio::{
 
 use crate::trust::refusal_log::RefusalLog;
 
-/// The pause after an attempt that failed. Descriptors ran out, most likely: connections that end
-/// free some.
+/// The pause after a failed attempt. Most likely descriptors ran out, and connections that end free
+/// some.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(50);
 
-/// Accepts connections on `listener` and has `serve` take each, until the future is dropped. A
-/// failure is logged with `who` accepts, as often as `log` permits, and accepting goes on.
+/// Accepts connections on `listener` and hands each to `serve`, until the future is dropped. A
+/// failure is logged, as one of `who`, as often as `log` permits, and accepting goes on.
 ///
 /// # Errors
 /// Returns only if the socket cannot be used at all.

@@ -1,16 +1,17 @@
-//! Large buffers, used again.
+//! The reuse of large buffers.
 //!
-//! Bulk data passes a node in buffers that live for microseconds. To an allocator each of them is worth
-//! giving back to the system, and the next one then costs a page fault for every 4 KiB: with a hundred
-//! busy streams that was a quarter of a node's time. So every thread remembers the last ones that it
-//! lent and lends them again when nobody holds a part of them, the latest first: the
-//! processor's cache still has it. That is at most 3 MB for each thread.
+//! Bulk data passes through a node in buffers that live for microseconds. An allocator gives each
+//! of them back to the system, and the next one then costs a page fault for every 4 KiB: with a
+//! hundred busy streams that was a quarter of a node's time. So every thread remembers the last
+//! buffers that it lent and lends them again when nobody holds a part of them, the latest first, as
+//! the processor's cache still has it. That is at most 3 MB for each thread.
 
 use std::cell::RefCell;
 
 use bytes::BytesMut;
 
-/// Buffers of one size, and how many of them a thread remembers: about what its edges have room for.
+/// Buffers of one size, and how many of them a thread remembers: about what its edges have room
+/// for.
 struct Size {
     capacity: usize,
     remembered: usize,
@@ -74,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_is_lent_again_when_its_last_part_is_gone() {
+    fn a_buffer_without_parts_is_lent_again() {
         let (mut buffer, address) = chunk();
         let frozen = buffer.split_to(100).freeze();
         drop(buffer);

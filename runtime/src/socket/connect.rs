@@ -6,11 +6,12 @@ use tokio::time::{timeout, Instant};
 
 /// Connects to the first of `addresses` that answers before `end`.
 ///
-/// They are tried in turn, each for an equal share of the time that is left: one that says nothing, such as
-/// an IPv6 address on a network without IPv6, leaves time for the next.
+/// They are tried in turn, each for an equal share of the time that is left: one that does not
+/// answer, such as an IPv6 address on a network without IPv6, leaves time for the next.
 ///
 /// # Errors
-/// That of the last address; [`io::ErrorKind::TimedOut`] if it said nothing, [`io::ErrorKind::NotFound`] if there is none.
+/// That of the last address; [`io::ErrorKind::TimedOut`] if it did not answer,
+/// [`io::ErrorKind::NotFound`] if there is no address.
 pub async fn first_to_answer<T, C>(
     addresses: impl IntoIterator<Item = SocketAddr>,
     end: Instant,
@@ -40,7 +41,7 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_millis(40);
 
-    /// Port 1 says nothing, port 2 refuses, all others answer with their number.
+    /// Port 1 does not answer, port 2 refuses, all others answer with their number.
     async fn connect(address: SocketAddr) -> io::Result<u16> {
         match address.port() {
             1 => std::future::pending().await,
@@ -56,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_says_nothing_leaves_time_for_the_next() {
+    fn a_silent_address_leaves_time_for_the_next() {
         assert_eq!(tried(&[1, 2, 1, 3, 4]).unwrap(), 3);
     }
 

@@ -25,15 +25,15 @@ pub enum Origin {
     Remote(Arc<Ingress>),
 }
 
-/// One way into this node: a TCP connection or the decrypting end of a secure channel.
+/// An entrance to this node: a TCP connection or the decrypting end of a secure channel.
 #[derive(Debug)]
 pub struct Ingress {
     /// The address that the ingress puts before every return route.
     pub via: Address,
     /// What kind of door it is.
     pub door: Door,
-    /// Whom what comes in is counted against: the remote end of the accepted connection, which a
-    /// channel over it keeps. A peer that this node chose to dial has none.
+    /// The source that its messages are counted against: the remote end of the accepted connection,
+    /// which a channel over it keeps. A peer that this node chose to dial has none.
     pub source: Option<SourceAddress>,
 }
 
@@ -44,7 +44,7 @@ pub enum Door {
     Listener {
         /// Whether the listener is bound to a loopback address.
         loopback: bool,
-        /// Workers that the listener was explicitly opened for.
+        /// Workers that the listener explicitly exposes.
         exposed: Arc<HashSet<Address>>,
     },
     /// A connection that this node made; the peer there, a hub perhaps, may only answer and
@@ -61,7 +61,8 @@ pub enum Door {
         peer: Identifier,
         /// The address of the encryptor on this node, which leads back to the peer.
         channel: Address,
-        /// For a channel that this node opened: what the peer may reach once it was asked to forward, as any hub's.
+        /// For a channel that this node opened: what the peer may reach once it was asked to
+        /// forward, as with any hub.
         grants: Option<Arc<HubGrants>>,
     },
 }
@@ -91,8 +92,8 @@ impl Origin {
         matches!(self, Self::Local)
     }
 
-    /// Whether a message from here can be an answer to one that was sent to `first_hop`: it came
-    /// in where that one went out.
+    /// Whether a message of this origin can be an answer to one that was sent to `first_hop`: it
+    /// came in where that one went out.
     pub fn came_through(&self, first_hop: &Address) -> bool {
         let Self::Remote(ingress) = self else { return true };
         ingress.via == *first_hop
@@ -117,8 +118,8 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The workers that the peer of an outgoing connection may deliver to, because a forwarder
-/// there was asked for. It outlives the connection, which may be lost and made again.
+/// The workers that the peer of an outgoing connection may deliver to, because it was asked for a
+/// forwarder. It outlives the connection, which may be lost and made again.
 #[derive(Debug, Default)]
 pub struct HubGrants {
     workers: SharedLock<HashSet<Address>>,
@@ -133,13 +134,13 @@ impl HubGrants {
         self.used.store(true, Ordering::Release);
     }
 
-    /// Takes a permission back.
+    /// Withdraws a permission.
     pub fn withdraw(&self, worker: &Address) {
         let mut workers = self.workers.write();
         workers.remove(worker);
     }
 
-    /// Whether a forwarder was ever asked for there. That makes the peer a hub, for good.
+    /// Whether the peer was ever asked for a forwarder. That makes it a hub from then on.
     pub fn is_used(&self) -> bool {
         self.used.load(Ordering::Acquire)
     }

@@ -1,6 +1,6 @@
 //! How often a stranger may ask for something: token buckets, without a clock of their own.
 //!
-//! Times are since any fixed moment.
+//! Times are measured from any fixed moment.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -9,7 +9,7 @@ use std::{
 
 use crate::{limits::RATED_SOURCES, trust::source::SourceAddress};
 
-/// So many at once, and so many a second after that.
+/// How many at once, and how many a second after that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     /// Tokens of a full bucket.
@@ -19,7 +19,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// Between two tokens.
+    /// The time between two tokens.
     fn pause(self) -> Duration {
         Duration::from_secs(1) / self.per_second.max(1)
     }
@@ -50,8 +50,8 @@ impl TokenBucket {
     }
 }
 
-/// A bucket for each source address, in bounded memory: [`RATED_SOURCES`] buckets in all, and a keyed
-/// hash says whose is which.
+/// A bucket for each source address, in bounded memory: [`RATED_SOURCES`] buckets in all, and a
+/// keyed hash assigns them to sources.
 ///
 /// Two sources may share a bucket. An attacker cannot know who shares one with whom; with thousands
 /// of addresses it could empty all of them, but no table could keep it from that.
@@ -72,8 +72,8 @@ impl SourceRates {
     #[must_use]
     pub fn take(&mut self, source: SourceAddress, rate: Rate, now: Duration) -> bool {
         let hash = self.hasher.hash_one(source);
-        let place = usize::try_from(hash % RATED_SOURCES as u64).unwrap_or(0);
-        self.buckets[place].take(rate, now)
+        let index = usize::try_from(hash % RATED_SOURCES as u64).unwrap_or(0);
+        self.buckets[index].take(rate, now)
     }
 }
 
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_bucket_gives_its_burst_and_then_its_rate() {
+    fn a_full_bucket_gives_burst_and_then_rate() {
         let mut bucket = TokenBucket::default();
         assert_eq!(taken(&mut bucket, START), 5);
         assert_eq!(taken(&mut bucket, START + Duration::from_millis(99)), 0);
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn asking_an_empty_bucket_again_and_again_does_not_keep_it_empty() {
+    fn repeated_requests_do_not_keep_a_bucket_empty() {
         let mut bucket = TokenBucket::default();
         let passed = (0..10_000).filter(|ms| bucket.take(RATE, START + Duration::from_millis(*ms)));
         // The burst, and 10 a second for 10 seconds, the first of them after 0.1 s.
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_is_full_once_all_its_tokens_are_back() {
+    fn a_bucket_without_missing_tokens_is_full() {
         let mut bucket = TokenBucket::default();
         assert!(bucket.is_full(START));
         assert!(bucket.take(RATE, START) && bucket.take(RATE, START));
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_has_spent_its_tokens_leaves_others_theirs_and_the_table_does_not_grow() {
+    fn spent_sources_leave_others_theirs_in_bounded_memory() {
         let mut rates = SourceRates::new();
         let source = |number: u32| SourceAddress::of(std::net::Ipv4Addr::from(number).into());
         assert_eq!((0..100).filter(|_| rates.take(source(1), RATE, START)).count(), 5);

@@ -1,4 +1,4 @@
-//! Who may reach what: one pure function that every delivery passes.
+//! Who may reach what: one pure function that every delivery passes through.
 //!
 //! | worker \ origin | this node | secure channel | listener | outgoing connection |
 //! |---|---|---|---|---|
@@ -8,7 +8,8 @@
 //! | [`Class::Service`], [`Class::Forwarder`] | yes | yes | yes | no |
 //! | [`Class::User`] | yes | yes | if exposed, or loopback and no secure channel listener | if it is a forwarder's destination |
 //!
-//! The peer of a secure channel that this node opened and registered a forwarder through is a hub: it reaches what the last column says.
+//! The peer of a secure channel that this node opened, and over which it registered a forwarder, is
+//! a hub too: it reaches what the last column says.
 
 pub mod listing;
 
@@ -21,7 +22,7 @@ use crate::{
     trust::origin::{Door, Origin},
 };
 
-/// What kind of worker lives at an address, as far as reaching it from outside goes.
+/// The kind of worker at an address, which decides how it is reached from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// Never reached from outside: addresses that dial, programs' own mailboxes by name.
@@ -99,7 +100,7 @@ pub fn admit(
     match (class, &ingress.door) {
         (Class::Internal, _) => Err(ReachabilityRule::InternalIsLocal),
         (Class::Reply, _) => Ok(()),
-        // A hub that is reached through a channel is a hub.
+        // A hub has only the rights of a hub, also when it is reached through a channel.
         (_, Door::Channel { grants: Some(hub), .. }) if hub.is_used() => {
             let open =
                 matches!(class, Class::ChannelListener | Class::User) && hub.contains(address);
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hub_that_is_reached_through_a_channel_has_the_rights_of_a_hub() {
+    fn a_hub_through_a_channel_is_a_hub() {
         use Class::{ChannelListener, Forwarder, Internal, Reply, Service, User};
         let classes = [Internal, Reply, ChannelListener, Service, Forwarder, User];
         for class in classes {
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_the_module_is_what_admit_decides() {
+    fn admit_decides_as_the_modules_table_says() {
         use Class::{ChannelListener, Forwarder, Internal, Reply, Service, User};
         let origins = [
             Origin::Local,

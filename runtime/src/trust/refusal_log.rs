@@ -1,5 +1,5 @@
-//! Warnings that others cause, as often as they like, without letting them fill the log: each is counted; of
-//! each rule a few are logged at once, and one a second after that.
+//! Warnings that others can cause as often as they like, without filling the log: all are counted;
+//! for each rule a few are logged at once, and one a second after that.
 
 use std::{
     collections::HashMap,
@@ -26,17 +26,17 @@ pub struct RefusalLog(Lock<HashMap<&'static str, Count>>);
 struct Count {
     count: u64,
     lines: TokenBucket,
-    /// Not logged since.
+    /// Refusals that were not logged since the last one that was.
     silent: u64,
 }
 
 impl RefusalLog {
-    /// Counts a refusal by `rule` and logs it as a warning, unless many were of late.
+    /// Counts a refusal by `rule` and logs it as a warning, unless many were logged recently.
     pub fn warn(&self, rule: &'static str, what: fmt::Arguments<'_>) {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         match self.count(rule, START.elapsed()) {
             Some(0) => log::warn!("{what} ({rule})"),
-            Some(silent) => log::warn!("{what} ({rule}, {silent} more before)"),
+            Some(silent) => log::warn!("{what} ({rule}, {silent} more not logged)"),
             None => {}
         }
     }
@@ -47,7 +47,8 @@ impl RefusalLog {
         tallies.get(rule).map_or(0, |tally| tally.count)
     }
 
-    /// Counts a refusal; whether it may be logged, and how many were not since the last that was.
+    /// Counts a refusal. If it may be logged, returns how many were not since the last one that
+    /// was.
     fn count(&self, rule: &'static str, now: Duration) -> Option<u64> {
         let mut tallies = self.0.lock();
         let tally = tallies.entry(rule).or_default();
@@ -65,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_are_all_counted_and_after_a_few_one_a_second_of_each_rule_is_logged() {
+    fn all_refusals_are_counted_and_few_are_logged() {
         let (refusal_log, few) = (RefusalLog::default(), u64::from(REFUSAL_LOG_BURST));
         let at = |rule, seconds| refusal_log.count(rule, Duration::from_secs(seconds));
         assert!((0..few).all(|_| at("a", 0) == Some(0)));

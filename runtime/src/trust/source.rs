@@ -1,5 +1,5 @@
-//! Whom an accepted connection is counted against: its remote IP address, not the connection, as
-//! a stranger opens as many connections as he likes.
+//! The source that an accepted connection is counted against: its remote IP address, not the
+//! connection, as a stranger can open any number of connections.
 
 use std::{
     fmt,
@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The remote end of an accepted connection, for caps and rates: an IPv4 address, or the /64 that
-/// an IPv6 address belongs to, since that is what one customer gets at least.
+/// an IPv6 address belongs to, since one customer gets at least that much.
 ///
 /// Only a transport makes one, from its socket; nothing that a message says goes into it.
 ///

@@ -1,8 +1,8 @@
-//! How many there are of each: connections by source, channels by holder.
+//! Counts by key: connections by source, channels by holder.
 
 use std::{collections::HashMap, hash::Hash};
 
-/// Counts by key. What has come to nothing is forgotten, so the memory is bounded by what is counted.
+/// A count for each key. A key at zero is forgotten, so the memory is bounded by what is counted.
 #[derive(Debug)]
 pub struct Tally<K>(HashMap<K, usize>);
 
@@ -18,12 +18,12 @@ impl<K: Eq + Hash> Tally<K> {
         self.0.get(key).copied().unwrap_or(0)
     }
 
-    /// One more.
+    /// Counts one more.
     pub fn add(&mut self, key: K) {
         *self.0.entry(key).or_default() += 1;
     }
 
-    /// One less; nothing where there is none.
+    /// Counts one less; does nothing at zero.
     pub fn remove(&mut self, key: &K) {
         let Some(count) = self.0.get_mut(key) else { return };
         *count -= 1;
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_come_to_nothing_is_forgotten() {
+    fn keys_at_zero_are_forgotten() {
         let mut tally = Tally::default();
         tally.add("a");
         tally.add("a");

@@ -1,4 +1,4 @@
-//! The context: how a program that is no actor sends and receives.
+//! The context: how a program that is not an actor sends and receives.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -59,7 +59,7 @@ impl Context {
         Self::register_at(node.as_ref(), Description::new(Address::random(), Class::Reply))
     }
 
-    /// A context at an address of the caller's choice, reached as a worker of that name is.
+    /// A context at an address of the caller's choice, reached like a worker of that name.
     ///
     /// # Errors
     /// If the address is invalid or already in use.
@@ -68,7 +68,7 @@ impl Context {
     }
 
     fn register_at(node: &Node, description: Description) -> Result<Self> {
-        // Unbounded in number; what waits in it holds its bytes of its edge's budget.
+        // Unbounded in number; each message that waits holds its bytes of its edge's budget.
         let (sender, mailbox) = mpsc::unbounded_channel();
         let recipient = Recipient::new(node, &description);
         let registration = node.register_delivery(description, Queue(sender))?;
@@ -89,16 +89,16 @@ impl Context {
     ///
     /// # Errors
     /// If the body is too large or has no MessagePack form, or the first hop does not exist. What
-    /// goes wrong further on comes back as a notice, which is logged.
+    /// goes wrong further on comes back as a notice: see [`Context::receive`].
     pub async fn send<M: Body>(&self, route: impl Into<Route>, body: M) -> Result<()> {
         self.node.send_from(self.address(), route, body).await
     }
 
-    /// Waits for the next message of type `M`. Other messages are an error, not skipped.
+    /// Waits for the next message, which must be of type `M`: any other is an error, not skipped.
     ///
     /// # Errors
-    /// If the next message is of another type, or is the notice that one of this context's
-    /// messages could not be delivered.
+    /// If the next message is of another type, or a notice that one of this context's messages
+    /// could not be delivered.
     pub async fn receive<M: Body>(&mut self) -> Result<Routed<M>> {
         let message = self.mailbox.recv().await.ok_or(Error::Stopped)?;
         open(&self.recipient, message)
@@ -190,7 +190,7 @@ impl Context {
     /// Stops the node: see [`Node::stop`].
     ///
     /// # Errors
-    /// None; a result, so that it may end an `async fn main`.
+    /// None; it returns a result so that it can be the last line of an `async fn main`.
     pub async fn stop(&self) -> Result<()> {
         self.node.stop().await;
         Ok(())
@@ -271,7 +271,7 @@ fn open<M: Body>(recipient: &Arc<Recipient>, message: Message) -> Result<Routed<
     })
 }
 
-/// The sink of a context.
+/// The delivery of a context.
 struct Queue(mpsc::UnboundedSender<Message>);
 
 impl Deliver for Queue {
@@ -282,7 +282,7 @@ impl Deliver for Queue {
     }
 }
 
-/// The sink of one question: it takes one answer.
+/// The delivery of one question, which takes one answer.
 struct Once(Lock<Option<oneshot::Sender<Message>>>);
 
 impl Deliver for Once {

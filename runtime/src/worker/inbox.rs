@@ -1,13 +1,15 @@
 //! The inbox of a worker: messages wait in it until its actor's task takes them.
 //!
-//! It stands beside the actor's mailbox and replaces it for messages that are routed, because
+//! It exists beside the actor's mailbox and replaces it for routed messages, because
 //!
-//! * what waits when the worker ends goes back to its senders as a notice, while a mailbox drops it;
-//! * the task takes all that waits at once, in one batch, and a message costs no allocation of its own:
-//!   `benches/routing.rs` shows what that is worth.
+//! * messages still queued when the worker ends are returned to their senders as notices, while a
+//!   mailbox drops them;
+//! * the task takes all waiting messages in one batch, and a message costs no allocation of its
+//!   own: `benches/routing.rs` shows what that is worth.
 //!
-//! Each message brings its permit, and that bounds the inbox in bytes: what sources of this node sent
-//! has one of the first hop's budget, what came from outside one of its connection's ingress budget.
+//! Each message brings its permit, which bounds the inbox in bytes: a message from a source of this
+//! node has a permit of the first hop's budget, one from outside has a permit of its connection's
+//! ingress budget.
 
 use std::{
     collections::VecDeque,
@@ -34,10 +36,11 @@ use crate::{
     worker::{mailbox::open_for, recipient::Recipient, routed::Routed},
 };
 
-/// Messages that wait for one worker. Its sink is the [`Arc`] of it.
+/// Messages that wait for one worker. An [`Arc`] of it is the worker's delivery.
 pub(crate) struct Inbox<M> {
     queue: Lock<Queue<M>>,
-    /// Set when the worker ended, before the last look at the queue, or when it is to end.
+    /// Set when the worker has ended, before its queue is emptied for the last time, or when it is
+    /// to end.
     closed: AtomicBool,
     recipient: Arc<Recipient>,
 }
@@ -50,7 +53,7 @@ struct Queue<M> {
 }
 
 impl<M> Inbox<M> {
-    /// An empty inbox, and what the actor takes its messages with.
+    /// An empty inbox, and the intake with which the actor takes its messages.
     pub(crate) fn new(node: &Node, description: &Description) -> (Arc<Self>, Intake<M>) {
         let recipient = Recipient::new(node, description);
         let queue = Queue { messages: VecDeque::new(), waker: None, asleep: false };
@@ -60,7 +63,7 @@ impl<M> Inbox<M> {
         (inbox.clone(), Intake { inbox, batch: VecDeque::new(), counted, waited: false })
     }
 
-    /// Ends the worker: it could not be registered.
+    /// Ends the worker, because it could not be registered.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         if let Some(waker) = &self.queue.lock().waker {
@@ -96,32 +99,32 @@ impl<M: Body> Deliver for Arc<Inbox<M>> {
 }
 
 /// The actor's end of an [`Inbox`]. It must be the first future that is spawned in the actor's
-/// context, so that what the others do with the actor's state comes after what the messages did.
+/// context, so that the other futures find the actor's state as the messages left it.
 pub(crate) struct Intake<M> {
     inbox: Arc<Inbox<M>>,
     batch: VecDeque<Routed<M>>,
-    /// Where an interceptor must know whether messages wait.
+    /// Set where an interceptor must know whether messages wait.
     counted: Option<InboxCount>,
     /// Whether a handler ever made the actor wait: actix then polls the other futures first.
     waited: bool,
 }
 
 impl<M> Intake<M> {
-    /// Takes all that waits, if what was taken before is used up.
+    /// Takes all waiting messages, if those that were taken before are used up.
     fn fill(&mut self) {
         if self.batch.is_empty() {
             std::mem::swap(&mut self.batch, &mut self.inbox.queue.lock().messages);
         }
     }
 
-    /// Has the task woken by the next message, or at once if that is there already.
+    /// Has the task woken by the next message, or at once if one is there already.
     fn sleep(&mut self, task: &TaskContext<'_>) {
         if self.batch.capacity() > KEPT_CAPACITY {
             self.batch = VecDeque::new();
         }
         let mut queue = self.inbox.queue.lock();
         if !queue.messages.is_empty() {
-            // The others on this arbiter come first.
+            // The other tasks on this arbiter come first.
             task.waker().wake_by_ref();
             return;
         }
@@ -136,7 +139,7 @@ impl<M> Intake<M> {
 /// No message is ever pinned.
 impl<M> Unpin for Intake<M> {}
 
-/// Messages that an idle worker keeps room for.
+/// The number of messages that an idle worker keeps room for.
 const KEPT_CAPACITY: usize = 64;
 
 impl<A, M> ActorFuture<A> for Intake<M>
@@ -158,7 +161,7 @@ where
             return Poll::Ready(());
         }
         intake.fill();
-        let any = !intake.batch.is_empty();
+        let had_messages = !intake.batch.is_empty();
         while !context.waiting() {
             let Some(message) = intake.batch.pop_front() else {
                 intake.sleep(task);
@@ -170,10 +173,10 @@ where
             let response = actor.handle(message, context);
             MessageResponse::<A, Routed<M>>::handle(response, context, None);
         }
-        if any && intake.waited {
+        if had_messages && intake.waited {
             task.waker().wake_by_ref();
         }
-        // Where it waits now, actix polls this again when the wait is over.
+        // If the actor waits now, actix polls this again when the wait is over.
         intake.waited |= context.waiting();
         Poll::Pending
     }

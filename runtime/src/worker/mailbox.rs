@@ -1,5 +1,4 @@
-//! How messages reach the actor of a worker that was started elsewhere, and how its registration
-//! finds it.
+//! How messages reach an actor that was started elsewhere, and how registrations reach actors.
 
 use std::{
     future::Future,
@@ -25,13 +24,14 @@ use crate::{
     worker::{recipient::Recipient, routed::Routed},
 };
 
-/// Gives an internal actor its registration, and with it the word to begin. It keeps the
-/// registration in its state, so that the address ends with the actor.
+/// Gives an internal actor its registration, upon which it begins. The actor keeps the registration
+/// in its state, so that the address ends with the actor.
 #[derive(Debug, actix::Message)]
 #[rtype(result = "()")]
 pub struct Registered(pub Registration);
 
-/// The sink of an actor that was started elsewhere: its mailbox, with the body decoded before.
+/// The delivery of an actor that was started elsewhere: it decodes the body, then uses the actor's
+/// mailbox.
 pub(crate) struct Mailbox<A: Actor, M> {
     actor: Addr<A>,
     recipient: Arc<Recipient>,
@@ -67,8 +67,8 @@ where
     }
 }
 
-/// What the worker handles, with the body decoded; `None` for notices to workers that
-/// take none, which are logged.
+/// Decodes the body of a message for its worker; `None` for a notice to a worker that takes none,
+/// which is logged.
 pub(crate) fn open_for<M: Body>(
     recipient: &Arc<Recipient>,
     message: Message,
@@ -112,7 +112,7 @@ where
                 return Poll::Pending;
             };
             let Ok(registration) = registered else {
-                // It could not be registered, so it is no worker.
+                // The actor could not be registered as a worker, so it ends.
                 context.stop();
                 return Poll::Ready(());
             };

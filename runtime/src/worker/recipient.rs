@@ -15,7 +15,7 @@ use crate::{
 pub(crate) struct Recipient {
     pub(crate) address: Address,
     pub(crate) life: Arc<Life>,
-    /// Does not keep the node running, which keeps the worker.
+    /// Does not keep the node running, as the node keeps the worker.
     pub(crate) node: Node,
 }
 

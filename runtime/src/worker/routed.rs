@@ -20,7 +20,7 @@ use crate::{
     worker::recipient::Recipient,
 };
 
-/// A message at the worker that it was for.
+/// A message at the worker that it was sent to.
 ///
 /// ```
 /// use actix::{Actor, Context, Handler};
@@ -62,7 +62,7 @@ impl<M: Body> Routed<M> {
         if M::RAW {
             let body = M::decode(std::mem::take(&mut message.payload));
             let delivery = Delivery::new(recipient, message);
-            // Raw bodies are the payload itself, so this holds for each of them.
+            // A raw body is the payload itself, so this does not fail.
             return match body {
                 Ok(body) => Ok(Self { body, delivery }),
                 Err(_) => {
@@ -71,7 +71,7 @@ impl<M: Body> Routed<M> {
             };
         }
         let payload = std::mem::take(&mut message.payload);
-        // Users write decoders, and this is not the task of their worker.
+        // Users write decoders, and this does not run in the task of their worker.
         let decoded = catch_unwind(AssertUnwindSafe(|| M::decode(payload)));
         let delivery = Delivery::new(recipient, message);
         let why = match decoded {
@@ -94,7 +94,7 @@ impl<M: Body> Routed<M> {
         body
     }
 
-    /// The addresses behind this worker's: where [`Routed::forward`] would send it.
+    /// The addresses after this worker's: where [`Routed::forward`] would send it.
     pub fn onward_route(&self) -> &Route {
         &self.delivery.held().message.onward_route
     }
@@ -119,7 +119,7 @@ impl<M: Body> Routed<M> {
         &self.delivery.held().recipient.address
     }
 
-    /// Whether it is data, or a notice about an earlier message (for raw workers alone).
+    /// Whether it is data, or a notice about an earlier message (only raw workers get those).
     pub fn kind(&self) -> MessageKind {
         self.delivery.held().message.kind
     }
@@ -147,8 +147,8 @@ impl<M: Body> Routed<M> {
 
     /// As [`Routed::forward`], with `route` put before what is left of the onward route.
     ///
-    /// The first address of `route` is reached because this worker chose it; what is behind it
-    /// is reached, or not, as the origin of the message permits.
+    /// The first address of `route` is reached because this worker chose it; the addresses after it
+    /// are reached, or not, as the origin of the message permits.
     ///
     /// # Errors
     /// As [`Routed::forward`].
@@ -158,7 +158,7 @@ impl<M: Body> Routed<M> {
         recipient.node.forward_message(message, NextHop::Chosen)
     }
 
-    /// The message that goes on from here.
+    /// The message as it leaves this worker.
     fn onward(self) -> Result<(Message, Arc<Recipient>)> {
         let payload = self.body.encode().map_err(Error::Encode)?;
         let (mut message, recipient) = self.delivery.into_parts();
@@ -195,10 +195,10 @@ impl Routed<Payload> {
     }
 }
 
-/// The envelope at its worker. When a handler panics, it tells the sender.
+/// The envelope at its worker. If a handler panics, dropping this tells the sender.
 #[derive(Debug)]
 struct Delivery(
-    /// There until one of the methods that consume the delivery takes it.
+    /// `Some` until one of the methods that consume the delivery takes it.
     Option<Held>,
 );
 
@@ -239,8 +239,8 @@ impl Held {
 }
 
 impl Drop for Delivery {
-    /// A message that dies in a panic, or in the mailbox of a worker that died, is not lost in
-    /// silence.
+    /// A message that is dropped by a panic, or in the mailbox of a worker that has ended, is not
+    /// lost in silence.
     fn drop(&mut self) {
         let Some(held) = self.0.take() else { return };
         let panicking = std::thread::panicking();

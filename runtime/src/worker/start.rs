@@ -2,8 +2,8 @@
 //! gets its address.
 //!
 //! A worker that the node started lives because the future that empties its inbox never completes;
-//! of an actor that was started elsewhere, the entry's sink holds a strong `Addr`. Either lives
-//! until it stops itself, [`Node::stop_worker`] is called, or the node ends.
+//! for an actor that was started elsewhere, the entry's delivery holds a strong `Addr`. Either
+//! lives until it stops itself, [`Node::stop_worker`] is called, or the node ends.
 
 use std::{fmt, sync::Arc};
 
@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-/// Where a worker is started, and who reaches it from outside. An address alone is one, too.
+/// Where a worker is started, and who reaches it from outside. An address alone converts into it.
 ///
 /// ```
 /// use ockam_actix_runtime::WorkerOptions;
@@ -43,20 +43,20 @@ pub struct WorkerOptions {
 }
 
 impl WorkerOptions {
-    /// At `address`, on the arbiter whose turn it is, reached from outside as the rules for all
-    /// permit.
+    /// A worker at `address`, on the arbiter whose turn it is, reached from outside as the general
+    /// rules permit.
     pub fn at(address: impl Into<Address>) -> Self {
         Self { address: address.into(), arbiter: None, access: None }
     }
 
-    /// On the arbiter of that number, modulo their count: for workers that talk to each other more
-    /// than to others.
+    /// Starts it on the arbiter of that number, modulo their count: for workers that talk to each
+    /// other more than to others.
     pub fn arbiter(mut self, number: usize) -> Self {
         self.arbiter = Some(number);
         self
     }
 
-    /// Reached from outside only as `rule` permits too.
+    /// Lets it be reached from outside only where `rule` permits it too.
     pub fn access(mut self, rule: impl Fn(&Origin) -> bool + Send + Sync + 'static) -> Self {
         self.access = Some(Arc::new(rule));
         self
@@ -95,7 +95,7 @@ impl WorkerHandle {
     /// Stops the worker and frees its address.
     ///
     /// # Errors
-    /// If it has stopped before.
+    /// If it has already stopped.
     pub fn stop(&self) -> Result<()> {
         self.node.stop_worker(self.address.clone())
     }
@@ -105,7 +105,7 @@ impl Node {
     /// Starts an actor on one of the node's arbiters, as the worker at an address: `"shop"`, or
     /// [`WorkerOptions`] that say more.
     ///
-    /// It handles [`Routed<M>`](Routed) for one type `M`; where it does for several, say which:
+    /// It handles [`Routed<M>`](Routed) for one type `M`; if it does for several, say which:
     /// `node.start_worker::<_, MyMessage>("name", actor)`.
     ///
     /// # Errors
@@ -133,12 +133,13 @@ impl Node {
         });
         let registration = self.register_delivery(description, inbox)?;
         let address = registration.address().clone();
-        // An actor that has ended meanwhile gives the registration back, which unregisters it.
+        // If the actor has ended meanwhile, the registration comes back, and dropping it
+        // unregisters.
         drop(hand_over.send(registration));
         Ok(WorkerHandle { node: self.clone(), address })
     }
 
-    /// Gives an actor that already runs somewhere, also outside the node, the address `address`.
+    /// Gives an actor that already runs, even outside the node, the address `address`.
     ///
     /// The node holds a strong `Addr` to it from now on.
     ///

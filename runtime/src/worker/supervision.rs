@@ -1,11 +1,11 @@
-//! Supervision: what is started again when a panic has ended it, and how often.
+//! Supervision: which actors are started again after a panic, and how often.
 //!
 //! actix isolates no panic and starts nothing again: a panic drops the actor, and its `Supervisor`
 //! with it. So an actor that others count on holds a [`Supervised`], which starts another one if a
-//! panic drops it before the actor has said that it ends. (`Actor::stopped` is no place to say so:
-//! actix calls it after a panic too.) A program's handle holds [`Restarting`], which stands for
-//! whichever actor there is at the moment. What depends on a socket or a session needs none of this:
-//! it ends as if that had been lost, and whoever needs it makes another one.
+//! panic drops it before the actor has announced its end. (`Actor::stopped` cannot announce it:
+//! actix calls that after a panic too.) A program's handle holds [`Restarting`], which stands for
+//! the current actor. An actor that depends on a socket or a session needs none of this: it ends as
+//! if that had been lost, and whoever needs it makes another one.
 //!
 //! | started again | not started again |
 //! |---|---|
@@ -27,27 +27,27 @@ use crate::{
     node::Node,
 };
 
-/// What every actor of one [`Restarting`] begins with.
+/// The spec from which every actor of one [`Restarting`] is started.
 pub trait Restartable: Send + Sync + 'static {
     /// The actor.
     type Actor: Actor;
 
-    /// Starts an actor, which keeps `supervised` as the last field of its state, after what the next
-    /// one has to find free.
+    /// Starts an actor, which keeps `supervised` as the last field of its state, so that all that
+    /// the next one has to find free is dropped before.
     ///
     /// # Errors
     /// If it cannot be started.
     fn start(&self, supervised: Supervised) -> Result<Addr<Self::Actor>>;
 
-    /// Stops an actor that was started while the program ended it.
+    /// Stops an actor that was being started while the program ended it.
     fn stop(&self, actor: Addr<Self::Actor>);
 
-    /// The program has ended it while there was no actor, in the pause before the next one.
+    /// Called if the program has ended it in the pause before the next actor, while there was none.
     fn ended_in_pause(&self) {}
 }
 
 /// A handle on an actor that is started again after a panic: it stands for another actor after each
-/// restart. Clones share it. Dropping it ends nothing.
+/// restart. Clones stand for the same actor. Dropping it ends nothing.
 pub struct Restarting<A: Actor>(Arc<Lock<State<A>>>);
 
 struct State<A: Actor> {
@@ -56,24 +56,25 @@ struct State<A: Actor> {
 }
 
 impl<A: Actor> Restarting<A> {
-    /// Starts an actor as `plan` says, and another one after each panic. `what` names it in the log.
+    /// Starts an actor as `spec` says, and another one after each panic. `what` names it in the
+    /// log.
     ///
     /// # Errors
     /// If the first actor cannot be started; a later one that cannot be started counts as a panic.
     pub fn start(
         node: &Node,
         what: impl Into<String>,
-        plan: impl Restartable<Actor = A>,
+        spec: impl Restartable<Actor = A>,
     ) -> Result<Self> {
         let state = Arc::new(Lock::new(State { actor: None, ended: false }));
         let (node, what) = (node.clone(), what.into());
-        let lives = Arc::new(Lives { node, what, plan, state: state.clone() });
+        let lives = Arc::new(Lives { node, what, spec, state: state.clone() });
         lives.begin(Restarts::default())?;
         Ok(Self(state))
     }
 
-    /// The program wants no more of it: there will be no other. Gives the one that there is, or was,
-    /// to be stopped; `None` if it was ended before.
+    /// Ends it: no other actor is started. Returns the current or last one, which the caller stops;
+    /// `None` if it was ended before.
     pub fn end(&self) -> Option<Addr<A>> {
         let mut state = self.0.lock();
         state.ended = true;
@@ -98,13 +99,13 @@ struct Lives<R: Restartable> {
     node: Node,
     /// For the log.
     what: String,
-    plan: R,
+    spec: R,
     state: Arc<Lock<State<R::Actor>>>,
 }
 
-/// The lives behind a [`Supervised`], which knows no actor's type.
+/// The [`Lives`] of a [`Supervised`], which does not know its actor's type.
 trait Resume: Send + Sync {
-    /// Starts the next actor, after one that has `lived` so long, and after a pause.
+    /// Starts the next actor after a pause; the one before has `lived` this long.
     fn start_again(self: Arc<Self>, restarts: Restarts, lived: Duration, why: &str);
     fn node(&self) -> &Node;
 }
@@ -112,16 +113,16 @@ trait Resume: Send + Sync {
 impl<R: Restartable> Lives<R> {
     fn begin(self: &Arc<Self>, restarts: Restarts) -> Result<()> {
         if self.state.lock().ended {
-            self.plan.ended_in_pause();
+            self.spec.ended_in_pause();
             return Ok(());
         }
         let lives = self.clone();
         let supervised = Supervised { lives, restarts, since: Instant::now(), ended: false };
-        let actor = self.plan.start(supervised)?;
+        let actor = self.spec.start(supervised)?;
         let mut state = self.state.lock();
         if state.ended {
             drop(state);
-            self.plan.stop(actor);
+            self.spec.stop(actor);
         } else {
             state.actor = Some(actor);
         }
@@ -134,7 +135,7 @@ impl<R: Restartable> Resume for Lives<R> {
         let what = &self.what;
         let Some(pause) = restarts.pause_after(lived) else {
             log::error!(
-                "{what} {why} {MAX_RESTARTS} times more and stays down: a bug, please report it"
+                "{what} {why} {MAX_RESTARTS} more times and stays down: a bug, please report it"
             );
             return;
         };
@@ -156,7 +157,7 @@ impl<R: Restartable> Resume for Lives<R> {
     }
 }
 
-/// Kept by an actor as the last field of its state: starts another one if a panic drops it before
+/// Kept by an actor as the last field of its state: starts another actor if a panic drops it before
 /// [`Supervised::end`] was called.
 pub struct Supervised {
     lives: Arc<dyn Resume>,
@@ -166,15 +167,15 @@ pub struct Supervised {
 }
 
 impl Supervised {
-    /// It ends on purpose.
+    /// Announces that the actor ends on purpose.
     pub fn end(&mut self) {
         self.ended = true;
     }
 }
 
 impl Drop for Supervised {
-    /// Only in the unwinding of a panic is another one started: whatever else drops it, such as the
-    /// end of the actix System, ends it.
+    /// Another actor is started only while a panic unwinds: whatever else drops this one, such as
+    /// the end of the actix System, ends it.
     fn drop(&mut self) {
         if !self.ended && thread::panicking() && !self.lives.node().is_stopping() {
             self.lives.clone().start_again(self.restarts, self.since.elapsed(), "panicked");
@@ -182,12 +183,13 @@ impl Drop for Supervised {
     }
 }
 
-/// How often something was started again of late.
+/// The number of recent restarts.
 #[derive(Clone, Copy, Debug, Default)]
 struct Restarts(u32);
 
 impl Restarts {
-    /// How long to wait before the next start of what has `lived` so long; `None` if it is to stay down.
+    /// How long to wait before the restart of an actor that has `lived` this long; `None` if it is
+    /// to stay down.
     fn pause_after(&mut self, lived: Duration) -> Option<Duration> {
         if lived >= STEADY_AFTER {
             self.0 = 0;
@@ -213,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_lived_for_long_may_panic_as_often_as_before() {
+    fn a_long_life_resets_the_restart_count() {
         let mut restarts = Restarts(MAX_RESTARTS);
         assert_eq!(restarts.pause_after(STEADY_AFTER), Some(FIRST_RESTART_PAUSE));
         assert_eq!(restarts.pause_after(Duration::ZERO), Some(2 * FIRST_RESTART_PAUSE));

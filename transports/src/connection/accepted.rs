@@ -2,8 +2,8 @@
 //!
 //! * Owns: its carrier, its write queue, the registration of its random address.
 //! * Inbox: messages to the peer, which it queues for the socket.
-//! * Started by a transport's listener after the greeting, on an arbiter of its own
-//!   turn; stops with the carrier. Its address is unregistered then, and its paths end.
+//! * Started by a transport's listener after the greeting, on the arbiter whose turn it is; stops
+//!   with the carrier. Its address is then unregistered, and its sources see it lost.
 //! * A panic ends it like a lost socket: the peer connects again.
 
 use std::sync::Arc;
@@ -31,9 +31,9 @@ pub(crate) struct Accepted<C: Carrier> {
     queue: WriteQueue,
     /// The remote end, for caps and rates.
     source: Option<SourceAddress>,
-    /// What runs from the actor's start on.
+    /// The session to run, until the actor starts it.
     session: Option<(Session<C>, Door)>,
-    /// Dropped with the actor: the paths through this connection end.
+    /// Dropped with the actor: the sources of this connection then see it lost.
     _state: watch::Sender<LinkState>,
     registration: Option<Registration>,
     /// Counts this connection against its listener's limit.
@@ -96,7 +96,7 @@ impl<C: Carrier> Handler<Registered> for Accepted<C> {
         let ingress = Arc::new(Ingress { via: self.via.clone(), door, source: self.source });
         let running = session.run(self.node.clone(), ingress, self.queue.clone());
         context.spawn(running.into_actor(self).map(|error, actor, context| {
-            // Peers come and go; one that breaks the protocol is news.
+            // Peers come and go; only one that breaks the protocol is worth a warning.
             match error.culprit() {
                 Culprit::Peer => {
                     let refusal_log = actor.node.refusals();

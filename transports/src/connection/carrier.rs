@@ -1,4 +1,4 @@
-//! What a connection needs of a socket: to be told when it is ready, and to move bytes without
+//! What a connection needs from a socket: to be told when it is ready, and to move bytes without
 //! waiting.
 
 use std::{
@@ -10,8 +10,8 @@ use bytes::BytesMut;
 
 /// A connected, reliable, ordered stream of bytes to another node.
 ///
-/// The calls are those of a non-blocking socket. Readiness and moving bytes are apart, so that one
-/// task polls both directions and data is read into a buffer and written from slices that the
+/// The calls are those of a non-blocking socket. Readiness and moving bytes are separate, so that
+/// one task polls both directions and data is read into a buffer and written from slices that the
 /// connection chooses.
 pub trait Carrier: 'static {
     /// Ready when [`try_read`](Self::try_read) may have something, or the carrier has ended.
@@ -24,7 +24,8 @@ pub trait Carrier: 'static {
     fn try_read(&self, buffer: &mut BytesMut) -> io::Result<usize>;
 
     /// Notes that a read has taken all there was, because it returned fewer bytes than there was
-    /// room for. That saves the read that would find nothing. A carrier that cannot know does nothing.
+    /// room for. That saves the read that would find nothing. A carrier that cannot know does
+    /// nothing.
     fn clear_read_ready(&self) {}
 
     /// Ready when [`try_write_vectored`](Self::try_write_vectored) may take something.

@@ -1,4 +1,5 @@
-//! Which strangers a listener lets in: caps in all and for each source address, and a rate.
+//! Limits on the connections that a listener lets in: caps in total and for each source address,
+//! and a rate.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,13 +13,14 @@ use crate::limits::CONNECTION_RATE;
 
 /// Counts the connections of one listener. Clones share the counts.
 ///
-/// What it remembers is bounded by the connections that are open: a source without any is none.
+/// What it remembers is bounded by the connections that are open: a source without any is
+/// forgotten.
 #[derive(Clone, Debug)]
 pub struct ConnectionLimits(Arc<Lock<Counts>>);
 
 #[derive(Debug)]
 struct Counts {
-    /// How many may be open, in all and of one source.
+    /// How many may be open, in total and from one source.
     most: usize,
     most_of_source: usize,
     open: usize,
@@ -33,14 +35,14 @@ pub struct ConnectionSlot {
     source: Option<SourceAddress>,
 }
 
-/// Why a connection is closed as soon as it was accepted.
+/// Why a connection is closed as soon as it is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectionRefusal {
     /// As many connections are open as the listener serves.
     #[error("{0} connections are open")]
     Full(usize),
     /// As many connections of the source are open as one may have.
-    #[error("{0} connections from there are open")]
+    #[error("{0} connections from its source are open")]
     SourceFull(usize),
     /// The source connects too often.
     #[error("it connects too often")]
@@ -70,8 +72,8 @@ impl ConnectionLimits {
         })))
     }
 
-    /// Lets a connection from `source` in, or says why not; one without a source counts for all alone.
-    /// `now` is since any fixed moment.
+    /// Lets a connection from `source` in, or says why not; one without a source counts only
+    /// against the total. `now` is measured from any fixed moment.
     ///
     /// # Errors
     /// Why the connection is to be closed.
@@ -128,10 +130,10 @@ mod tests {
     }
 
     #[test]
-    fn one_source_fills_its_own_share_and_others_get_in() {
+    fn one_source_fills_only_its_own_share() {
         let limits = ConnectionLimits::new(&NodeLimits::default());
         let full = take(&limits, 1, NodeLimits::default().connections_per_source, NOW);
-        // Long after, so that it is the cap that refuses and not the rate.
+        // Long after, so that the cap refuses and not the rate.
         let later = Duration::from_secs(1_000);
         assert_eq!(
             limits.take(Some(source(1)), later).unwrap_err(),
@@ -143,12 +145,12 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_connects_too_often_waits_and_others_do_not() {
+    fn only_sources_that_connect_too_often_wait() {
         let limits = ConnectionLimits::new(&NodeLimits::default());
         let burst = CONNECTION_RATE.burst as usize;
         (0..burst).for_each(|_| drop(limits.take(Some(source(1)), NOW).unwrap()));
         assert_eq!(limits.take(Some(source(1)), NOW).unwrap_err(), ConnectionRefusal::TooOften);
-        // Whether these two share a bucket is chance, but not of three others all.
+        // By chance one may share the empty bucket, but not three others all.
         assert!((2..5).any(|number| limits.take(Some(source(number)), NOW).is_ok()));
         let second = NOW + Duration::from_secs(1);
         let passed = (0..burst).filter(|_| limits.take(Some(source(1)), second).is_ok()).count();
@@ -156,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn many_sources_together_stay_below_the_cap_in_all_and_leave_nothing_behind() {
+    fn many_sources_respect_the_cap_and_leave_nothing() {
         let limits = ConnectionLimits::new(&NodeLimits::default());
         let sources = NodeLimits::default().connections / 16;
         let all: Vec<_> =

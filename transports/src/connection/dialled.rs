@@ -1,14 +1,16 @@
-//! A dialled connection: what an address such as `(TCP, "host:port")` at the front of a route stands for.
+//! A dialled connection: the worker that an address such as `(TCP, "host:port")` at the front of a
+//! route stands for.
 //!
 //! * Owns: that address; while connected also a carrier, its write queue, and a random
 //!   address that answers come back to.
 //! * States: connecting (messages wait), connected, waiting for the next attempt (messages bounce
 //!   at once, so that nobody hangs on a peer that is down).
 //! * Inbox: messages to the peer.
-//! * Started by a [`ConnectionDialer`] for the first route that needs it, on an arbiter that follows from
-//!   its address. It connects again, with back-off, as long as a source watches its path; without
-//!   one it stops at the time of the next attempt.
-//! * A panic unregisters it and ends its paths; the next message, or path, dials anew.
+//! * Started by a [`ConnectionDialer`] for the first route that needs it, on an arbiter that
+//!   follows from its address. It connects again, with back-off, as long as a source watches its
+//!   link; without one it stops at the time of the next attempt.
+//! * A panic unregisters it, and its sources see it lost; the next message, or first hop, dials
+//!   anew.
 
 use std::{
     future::Future,
@@ -37,10 +39,10 @@ use crate::{
 
 /// How one transport connects to its peers.
 pub trait Connector: Clone + Send + Sync + Unpin + 'static {
-    /// What it makes.
+    /// The carrier that it makes.
     type Carrier: Carrier;
 
-    /// Checks the text after the `#` of an address, without asking anybody.
+    /// Checks the text after the `#` of an address, without using the network.
     ///
     /// # Errors
     /// If the transport cannot dial it.
@@ -84,7 +86,8 @@ pub(crate) struct Dialled<C: Connector> {
     registration: Option<Registration>,
 }
 
-/// Bytes that wait for a peer until it is connected: what sources of this node may have under way, and as much from elsewhere.
+/// Bytes that may wait for a peer until it is connected: what sources of this node may have under
+/// way, and as much again from elsewhere.
 const WAITING_BYTES: usize = 2 * EDGE_BUDGET_BYTES;
 
 enum Phase {
@@ -111,7 +114,7 @@ impl<C: Connector> Dialled<C> {
             .on(arbiter)
             .with_budget(budget.clone())
             .with_state(state.subscribe());
-        // It is a way into this node from now on, and listed as one.
+        // It is an entrance to this node from now on, and listed as one.
         drop(node.hub_grants(&address));
         let own = node.unheld();
         node.launch(description, move |_| Self {
@@ -193,7 +196,7 @@ impl<C: Connector> Dialled<C> {
         if let Phase::Connecting(waiting) = before {
             waiting.into_iter().for_each(|message| self.bounce(message, &failure));
         }
-        // The entry in the table watches too: a source is one more.
+        // The entry in the table is a receiver too: a source is one more.
         let wanted = self.state.receiver_count() > 1;
         if first && wanted {
             log::warn!("{failure}; trying again until {} answers", self.peer());
@@ -201,7 +204,7 @@ impl<C: Connector> Dialled<C> {
             log::warn!("{failure}");
         }
         // Not at once even when nobody watches: whoever asked for this connection on another
-        // arbiter may be about to, and wants to know why it failed.
+        // arbiter may be about to watch it, and wants to know why it failed.
         context.run_later(self.backoff.next_pause(), |actor, context| {
             // Without a source, nobody is left to connect for.
             if actor.state.receiver_count() <= 1 {

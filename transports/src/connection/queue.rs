@@ -3,8 +3,9 @@
 //! Messages are turned into frames when they enter the queue and written many at a time: whatever
 //! has gathered by the time that the socket takes more goes into one vectored write.
 //!
-//! Nobody is woken for what enters the queue: only the connection's own actor adds to it, in its handlers and before it spawns what
-//! writes, and actix polls what an actor spawned behind its handlers, in the same turn of its task.
+//! No task is woken when a message enters the queue: only the connection's own actor adds to it, in
+//! its handlers and before it spawns the future that writes, and actix polls the spawned futures
+//! after the handlers, in the same turn of the actor's task.
 
 use std::{
     cell::{Cell, RefCell},
@@ -37,10 +38,10 @@ struct Shared {
     limit: Cell<usize>,
 }
 
-/// A frame as at most two slices: what precedes the payload if there was no room for it, and
-/// the payload with its permit.
+/// A frame as at most two slices: the length and the header if the payload had no room for them,
+/// and the payload with its permit.
 struct Frame {
-    front: Vec<u8>,
+    prefix: Vec<u8>,
     payload: Payload,
     written: usize,
     _permit: Option<Permit>,
@@ -72,7 +73,7 @@ impl WriteQueue {
         Ok(())
     }
 
-    /// Writes what waits for as long as the socket takes it; ready when the socket fails.
+    /// Writes frames for as long as the carrier takes them; ready when the carrier fails.
     pub(crate) fn poll_write(
         &self,
         carrier: &impl Carrier,
@@ -122,31 +123,31 @@ impl WriteQueue {
 impl Frame {
     fn new(header: &[u8], length: usize, mut payload: Payload, permit: Option<Permit>) -> Self {
         let length = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
-        let mut front = Vec::new();
+        let mut prefix = Vec::new();
         if payload.headroom() >= header.len() + LENGTH_BYTES {
             payload.prepend(header);
             payload.prepend(&length);
         } else {
-            front = [&length, header].concat();
+            prefix = [&length, header].concat();
         }
-        Self { front, payload, written: 0, _permit: permit }
+        Self { prefix, payload, written: 0, _permit: permit }
     }
 
     fn unwritten(&self) -> [&[u8]; 2] {
-        let in_front = self.written.min(self.front.len());
-        let in_payload = self.written - in_front;
-        [&self.front[in_front..], &self.payload[in_payload.min(self.payload.len())..]]
+        let in_prefix = self.written.min(self.prefix.len());
+        let in_payload = self.written - in_prefix;
+        [&self.prefix[in_prefix..], &self.payload[in_payload.min(self.payload.len())..]]
     }
 
     /// Counts up to `written` bytes as written and returns how many were not of this frame.
     fn advance(&mut self, written: usize) -> usize {
-        let open = self.front.len() + self.payload.len() - self.written;
+        let open = self.prefix.len() + self.payload.len() - self.written;
         let own = written.min(open);
         self.written += own;
         written - own
     }
 
     fn is_written(&self) -> bool {
-        self.written == self.front.len() + self.payload.len()
+        self.written == self.prefix.len() + self.payload.len()
     }
 }

@@ -1,7 +1,8 @@
-//! What runs on a connected carrier: greeting, then one future that writes and reads.
+//! The session on a connected carrier: greeting, then one future that writes and reads.
 //!
-//! It and everything that it feeds on this arbiter run on one thread, so a message goes
-//! from the socket to its worker's inbox without leaving it; no other thread wants the locks on the way.
+//! The session and the workers of its arbiter run on one thread, so a message goes from the socket
+//! to such a worker's inbox without leaving the thread, and no other thread contends for the locks
+//! that it takes.
 
 use std::{
     future::{poll_fn, Future},
@@ -34,7 +35,7 @@ pub(crate) struct Session<C> {
     arrived: BytesMut,
     max_frame: usize,
     decoder: Decoder,
-    /// The peer as a person would name it.
+    /// The peer's name, for people.
     peer: String,
 }
 
@@ -84,7 +85,8 @@ impl<C: Carrier> Session<C> {
                 Err(error) => return error,
             }
             if more == More::Perhaps {
-                // What was routed is worked off before more is read: it is still in the cache then.
+                // Routed messages are handled before more is read, while they are still in the
+                // cache.
                 yield_to_woken_tasks().await;
             }
             let unfinished = missing(&self.arrived) > 0;
@@ -107,7 +109,7 @@ impl<C: Carrier> Session<C> {
         }
     }
 
-    /// Routes the whole frames that have arrived and counts them.
+    /// Routes the whole frames that have arrived and returns their number.
     async fn route_arrived(
         &mut self,
         node: &Node,
@@ -116,7 +118,7 @@ impl<C: Carrier> Session<C> {
     ) -> Result<usize> {
         let mut routed = 0;
         while let Some(frame) = self.next_frame()? {
-            // While the node is full of this connection's messages, its socket is not read.
+            // While this connection's messages fill its budget, its socket is not read.
             let permit = budget.acquire(frame.len()).await.ok_or(Error::Stopped)?;
             let origin = Origin::Remote(ingress.clone());
             let mut message =
@@ -139,8 +141,8 @@ impl<C: Carrier> Session<C> {
     }
 }
 
-/// A frame that a slow worker may keep without keeping much more than its permit counts: a small
-/// one is copied out of the buffer that was read with it.
+/// Lets a slow worker keep a frame without much more memory than its permit counts: a small frame
+/// is copied out of the buffer that it was read into.
 fn copy_if_small(frame: BytesMut) -> BytesMut {
     match frame.len() < SHARED_FRAME_BYTES {
         true => BytesMut::from(&frame[..]),
@@ -193,7 +195,7 @@ async fn write_all(carrier: &impl Carrier, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// What a read has left in the socket.
+/// Whether a read has left more in the socket.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum More {
     No,
@@ -236,7 +238,7 @@ async fn fill(
     }
 }
 
-/// Moves what has arrived to another buffer if parts of this one are still on their way.
+/// Moves what has arrived to another buffer if parts of this one are still in use.
 fn make_room(arrived: &mut BytesMut, room: usize) {
     if !arrived.try_reclaim(room) {
         let mut next = buffers::take(arrived.len() + room);
@@ -245,8 +247,8 @@ fn make_room(arrived: &mut BytesMut, room: usize) {
     }
 }
 
-/// How much the buffer is to take in addition: the rest of a frame that has begun, but no more than has arrived of it, so that
-/// nobody makes it large by announcing a large frame.
+/// How much more the buffer must have room for: the rest of a frame that has begun, but no more
+/// than has arrived of it, so that nobody makes the buffer large only by announcing a large frame.
 fn room(arrived: &BytesMut, capacity: usize) -> usize {
     capacity.max(missing(arrived).min(arrived.len()))
 }

@@ -1,10 +1,10 @@
-//! A listener.
+//! The TCP listener.
 //!
 //! * Owns: the listening socket.
 //! * Inbox: none; it accepts until the node begins to stop.
 //! * Started by [`listen`], on the first arbiter; accepted connections go to the arbiters in turn.
-//! * A panic ends accepting for a moment: it is [`Supervised`], the socket stays open, and peers wait in its
-//!   queue. Connections go on.
+//! * A panic interrupts accepting for a moment: the actor is [`Supervised`], the socket stays open,
+//!   and peers wait in its queue. Open connections go on.
 
 use std::{
     collections::HashSet, fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Instant,
@@ -32,8 +32,8 @@ use crate::{
     tcp::{configure, resolve},
 };
 
-/// Where a listener listens, and who reaches what through it. An address alone (`host:port`) is one,
-/// too.
+/// Where a listener listens, and who reaches what through it. An address alone (`host:port`)
+/// converts into it.
 ///
 /// ```
 /// use ockam_actix_transports::ListenOptions;
@@ -103,7 +103,8 @@ impl fmt::Debug for Listener {
 /// Listens for connections of other nodes.
 ///
 /// # Errors
-/// If the address is none, or cannot be bound, for example because another program uses the port.
+/// If the address is invalid, or cannot be bound, for example because another program uses the
+/// port.
 pub async fn listen(node: &Node, options: ListenOptions) -> Result<Listener> {
     let ListenOptions { address, exposed } = options;
     let socket = bind(&address).await?;
@@ -156,14 +157,14 @@ fn bind_one(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-/// What every acceptor of one listener begins with.
+/// The spec from which every acceptor of one listener is started.
 #[derive(Clone)]
 struct ListenerSpec {
     node: Node,
     socket: Arc<std::net::TcpListener>,
     bound: SocketAddr,
     exposed: Arc<HashSet<Address>>,
-    /// Of all connections since `opened`, also those that an acceptor before has made.
+    /// Count all connections since `opened`, also those of the acceptors before.
     limits: ConnectionLimits,
     opened: Instant,
 }
@@ -187,7 +188,7 @@ impl Restartable for ListenerSpec {
 type Accepting = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 pub(crate) struct Acceptor {
-    /// What runs from the actor's start on.
+    /// The accept loop, until the actor starts it.
     accepting: Option<Accepting>,
     supervised: Supervised,
 }
@@ -204,7 +205,7 @@ impl Actor for Acceptor {
     }
 }
 
-/// From the program: accept no more.
+/// From the program: accept no more connections.
 #[derive(actix::Message)]
 #[rtype(result = "()")]
 struct Stop;
@@ -224,13 +225,15 @@ fn stop_accepting(acceptor: &Addr<Acceptor>) {
     acceptor.do_send(Stop);
 }
 
-async fn accept_nodes(plan: ListenerSpec, socket: std::net::TcpListener) {
-    let refusal_log = plan.node.refusals();
-    let who = format!("the listener on {}", plan.bound);
-    let serve = |stream, peer| plan.serve(stream, peer, &refusal_log);
+async fn accept_nodes(spec: ListenerSpec, socket: std::net::TcpListener) {
+    let refusal_log = spec.node.refusals();
+    let who = format!("the listener on {}", spec.bound);
+    let serve = |stream, peer| spec.serve(stream, peer, &refusal_log);
     tokio::select! {
-        error = accept_all(socket, &who, &refusal_log, serve) => log::error!("{who} ended: {error}"),
-        () = plan.node.stopping() => {}
+        error = accept_all(socket, &who, &refusal_log, serve) => {
+            log::error!("{who} ended: {error}");
+        }
+        () = spec.node.stopping() => {}
     }
 }
 

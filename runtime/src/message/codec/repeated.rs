@@ -1,6 +1,7 @@
-//! Headers that are the same as the one before, as most are: those of a channel's records on its
-//! connection, at both ends; those of a stream's bulk data in its channel, where they are decoded. Such a header is neither
-//! put together nor taken apart again; it is found by its fields or its bytes, so nothing depends on what came before.
+//! Repeated headers. Most headers are the same as the one before: those of a channel's records on
+//! its connection, at both ends; those of a stream's bulk data in its channel, where they are
+//! decoded. A repeated header is neither encoded nor decoded again; it is recognised by its fields
+//! or its bytes, so nothing depends on what came before.
 
 use crate::{
     message::{
@@ -14,7 +15,8 @@ use crate::{
     trust::origin::Origin,
 };
 
-/// Encodes as [`encode_header`](super::encode_header) does, and repeats the last header where it is the same.
+/// Encodes as [`encode_header`](super::encode_header) does, and reuses the last header where it is
+/// the same.
 ///
 /// ```
 /// use ockam_actix_runtime::{message::codec, route, Message, Payload};
@@ -29,15 +31,17 @@ pub struct Encoder {
     last: Option<Known>,
 }
 
-/// Decodes as [`decode`](super::decode) does, and repeats the fields of the last header where the bytes are the same.
+/// Decodes as [`decode`](super::decode) does, and reuses the fields of the last header where the
+/// bytes are the same.
 #[derive(Debug, Default)]
 pub struct Decoder {
     last: Header,
-    /// The fields of the last header, once it has come twice: one that comes once costs little more than without memory.
+    /// The fields of the last header, once it has come twice: a header that comes once costs little
+    /// more than without a memory.
     fields: Option<Fields>,
 }
 
-/// Fields, and what they are encoded as.
+/// Fields, and their encoding.
 #[derive(Debug)]
 struct Known {
     bytes: Header,
@@ -84,7 +88,7 @@ impl Decoder {
         Ok(fields.with(encoded, length, origin))
     }
 
-    /// Longer ones would make what every connection keeps larger.
+    /// Longer headers are not kept, as every connection would take more memory for them.
     fn remember(&mut self, header: &[u8]) {
         self.last.clear();
         if header.len() <= HEADER_BYTES {

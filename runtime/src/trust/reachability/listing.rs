@@ -1,6 +1,7 @@
-//! Which workers of a node can be reached from where, for people.
+//! The listing, for people, of which workers of a node can be reached from where.
 //!
-//! It asks [`admit`] about every worker and every way into the node, so it cannot say anything else than what is delivered.
+//! It asks [`admit`] about every worker and every entrance to the node, so it cannot differ from
+//! what is delivered.
 
 use std::{collections::HashSet, fmt, sync::Arc};
 
@@ -13,18 +14,18 @@ use crate::{
     },
 };
 
-/// A TCP listener, or another one for connections of other nodes, as its node knows it.
+/// A listener for connections of other nodes, over TCP or otherwise, as its node knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listening {
     /// What it is bound to, such as `127.0.0.1:4000`.
     pub bound: String,
     /// Whether only this machine reaches it.
     pub loopback: bool,
-    /// The workers that it was explicitly opened for.
+    /// The workers that it explicitly exposes.
     pub exposed: Arc<HashSet<Address>>,
 }
 
-/// A way into a node.
+/// An entrance to a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entrance {
     /// The node itself.
@@ -39,14 +40,14 @@ pub enum Entrance {
     HubChannel(Address),
 }
 
-/// Whether a worker is reached from a [`Entrance`].
+/// Whether a worker is reached from an [`Entrance`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// It is.
+    /// It is reached.
     Open,
-    /// It is for those whom the worker's own access rule lets in.
+    /// It is reached by those whom the worker's own access rule lets in.
     Narrowed,
-    /// It is not, by this rule.
+    /// It is not reached, because of this rule.
     Refused(ReachabilityRule),
 }
 
@@ -55,20 +56,23 @@ pub enum Reach {
 pub struct Reachable {
     /// Its address.
     pub address: Address,
-    /// What it is to those outside.
+    /// Its class, for reachability from outside.
     pub class: Class,
-    /// In the order of [`Reachability::entrances`].
+    /// Whether it is reached from each entrance, in the order of [`Reachability::entrances`].
     pub reach: Vec<Reach>,
 }
 
-/// What of a node can be reached from where, at one moment. `Display` draws it as a table, [`Reachability::summary`] in one line.
+/// Which workers of a node can be reached from where, at one moment. `Display` shows it as a table,
+/// [`Reachability::summary`] in one line.
 ///
-/// Left out are addresses of 128 random bits, which only those know who are to answer, and forwarders, which are counted.
+/// It omits addresses of 128 random bits, which only those who are to answer know, and forwarders,
+/// which are only counted.
 #[derive(Clone, Debug)]
 pub struct Reachability {
-    /// Whether the node has a secure channel listener, so that named workers are not reached through a plain loopback listener.
+    /// Whether the node has a secure channel listener, so that named workers are not reached
+    /// through a plain loopback listener.
     pub guarded: bool,
-    /// All ways into the node.
+    /// All entrances to the node.
     pub entrances: Vec<Entrance>,
     /// All workers that have names, sorted.
     pub workers: Vec<Reachable>,
@@ -78,7 +82,7 @@ pub struct Reachability {
     pub refusals: Vec<(ReachabilityRule, u64)>,
 }
 
-/// A worker as the table of its node has it.
+/// A worker as its node's routing table has it.
 pub(crate) struct Listed {
     pub(crate) address: Address,
     pub(crate) class: Class,
@@ -126,7 +130,8 @@ impl Reachability {
         Self { guarded, entrances, workers, forwarders, refusals }
     }
 
-    /// Whether the worker at `address` is reached from `source`; `None` if one of them is not listed.
+    /// Whether the worker at `address` is reached from `entrance`; `None` if one of them is not
+    /// listed.
     pub fn reach(&self, address: &Address, entrance: &Entrance) -> Option<Reach> {
         let worker = self.workers.iter().find(|worker| worker.address == *address)?;
         let position = self.entrances.iter().position(|one| one == entrance)?;
@@ -165,14 +170,14 @@ impl Reachability {
     }
 }
 
-/// Each way in, as the origin of a message that comes by it.
+/// Each entrance, with the origin of a message that comes in by it.
 fn origins(
     listeners: &[Listening],
     grants: Vec<(Address, Arc<HubGrants>)>,
 ) -> Vec<(Entrance, Origin)> {
     let from =
         |door| Origin::Remote(Arc::new(Ingress { via: Address::random(), door, source: None }));
-    // Nobody in particular: whom a worker's own rule lets in is not asked here.
+    // Nobody in particular: workers' own rules are not asked here.
     let peer = Identifier::from_bytes([0; Identifier::LENGTH]);
     let through = |channel, grants| from(Door::Channel { peer, channel, grants });
     let mut origins = vec![
@@ -209,7 +214,7 @@ impl fmt::Display for Entrance {
             Self::Channel => f.write_str("secure channels"),
             Self::Listener(bound) => write!(f, "the listener on {bound}"),
             Self::Outgoing(address) => write!(f, "the connection to {address}"),
-            Self::HubChannel(address) => write!(f, "the hub behind channel {address}"),
+            Self::HubChannel(address) => write!(f, "the hub at the end of channel {address}"),
         }
     }
 }
@@ -218,8 +223,10 @@ impl fmt::Display for Reachability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.workers.iter().map(|one| one.address.as_str().len()).max().unwrap_or(0);
         for worker in &self.workers {
-            let from: Vec<_> =
-                self.entrances_of(worker).map(|(s, reach)| phrase(s, reach)).collect();
+            let from: Vec<_> = self
+                .entrances_of(worker)
+                .map(|(entrance, reach)| phrase(entrance, reach))
+                .collect();
             writeln!(f, "{:width$}  from {}", worker.address.as_str(), from.join(", "))?;
         }
         if self.forwarders > 0 {
@@ -275,7 +282,8 @@ mod tests {
     fn each_worker_is_listed_with_what_reaches_it() {
         let text = listing().to_string();
         let expected = "\
-listener  from this node, secure channels, the listener on 127.0.0.1:4000, the connection to tcp#hub:4000, the hub behind channel channel
+listener  from this node, secure channels, the listener on 127.0.0.1:4000, \
+          the connection to tcp#hub:4000, the hub at the end of channel channel
 open      from this node, secure channels, the listener on 127.0.0.1:4000
 outlet    from this node, secure channels (as its own rule says)
 1 forwarders, from this node, secure channels, listeners
@@ -292,7 +300,7 @@ refused: 1 by not-exposed";
     }
 
     #[test]
-    fn one_worker_and_one_source_can_be_asked_for() {
+    fn one_worker_and_entrance_can_be_looked_up() {
         let listing = listing();
         let from = |worker: &str, entrance| listing.reach(&worker.into(), &entrance);
         let outside = || Entrance::Listener("127.0.0.1:4000".into());

@@ -1,4 +1,5 @@
-//! Peers that take their time, on a clock that is moved by hand: each is gone at its deadline, and holds no more than it sent.
+//! Slow peers, on a clock that is moved by hand: each is disconnected at its deadline, and takes no
+//! more memory than it sent.
 
 use std::future::Future;
 
@@ -20,7 +21,7 @@ async fn connected() -> (TcpStream, TcpStream) {
     (ours.unwrap().0, theirs.unwrap())
 }
 
-/// Runs a test whose clock jumps to the next thing that anybody waits for.
+/// Runs a test whose clock jumps to the next timer.
 fn on_a_paused_clock(test: impl AsyncFnOnce(Node, TcpStream, TcpStream)) {
     actix_rt::System::new().block_on(async {
         let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
@@ -32,7 +33,8 @@ fn on_a_paused_clock(test: impl AsyncFnOnce(Node, TcpStream, TcpStream)) {
     });
 }
 
-/// Sends `bytes` one by one, with `between` after each, and goes on holding the connection.
+/// Sends `bytes` one by one, with a pause of `between` after each, and then keeps the connection
+/// open.
 async fn trickle(mut peer: TcpStream, bytes: &[u8], between: Duration) -> TcpStream {
     for byte in bytes {
         // The connection may have ended meanwhile.
@@ -44,7 +46,7 @@ async fn trickle(mut peer: TcpStream, bytes: &[u8], between: Duration) -> TcpStr
 }
 
 #[test]
-fn a_small_frame_keeps_nothing_of_what_was_read_with_it() {
+fn a_small_frame_keeps_no_shared_buffer() {
     let read = |length: usize| {
         let mut arrived = BytesMut::with_capacity(MAX_READ_BYTES);
         arrived.extend_from_slice(&u32::try_from(length).unwrap().to_be_bytes());
@@ -52,7 +54,7 @@ fn a_small_frame_keeps_nothing_of_what_was_read_with_it() {
         let frame = copy_if_small(next_frame(&mut arrived, MAX_READ_BYTES).unwrap().unwrap());
         assert_eq!(frame, vec![7; length]);
         arrived.clear();
-        // Whether all can be read into again while the frame is kept.
+        // Whether the whole buffer can be read into again while the frame is kept.
         let free = arrived.try_reclaim(MAX_READ_BYTES);
         drop(frame);
         free
@@ -61,7 +63,7 @@ fn a_small_frame_keeps_nothing_of_what_was_read_with_it() {
     assert!(!read(SHARED_FRAME_BYTES));
 }
 
-/// How long it is until `ended`, while the peer does as it likes.
+/// The outcome of `ended`, and how long it took while `peer` ran.
 async fn until_ended<T>(ended: impl Future<Output = T>, peer: impl Future) -> (T, Duration) {
     let begun = Instant::now();
     tokio::select! {
@@ -84,7 +86,7 @@ fn assert_about(measured: Duration, expected: Duration) {
 }
 
 #[test]
-fn a_peer_that_connects_and_waits_is_gone_at_the_deadline_for_greetings() {
+fn a_peer_that_never_greets_is_disconnected() {
     on_a_paused_clock(async |_, ours, theirs| {
         let greeting = Session::greet(ours, "the peer".into());
         let peer = trickle(theirs, b"", Duration::ZERO);
@@ -95,7 +97,7 @@ fn a_peer_that_connects_and_waits_is_gone_at_the_deadline_for_greetings() {
 }
 
 #[test]
-fn a_greeting_byte_by_byte_does_not_move_its_deadline() {
+fn a_trickled_greeting_does_not_move_its_deadline() {
     on_a_paused_clock(async |_, ours, theirs| {
         let greeting = Session::greet(ours, "the peer".into());
         let bytes = Greeting::ours().encode();
@@ -107,7 +109,7 @@ fn a_greeting_byte_by_byte_does_not_move_its_deadline() {
 }
 
 #[test]
-fn a_frame_byte_by_byte_does_not_move_its_deadline() {
+fn a_trickled_frame_does_not_move_its_deadline() {
     on_a_paused_clock(async |node, ours, mut theirs| {
         theirs.write_all(&Greeting::ours().encode()).await.unwrap();
         // One byte of a thousand every few seconds.
@@ -120,7 +122,7 @@ fn a_frame_byte_by_byte_does_not_move_its_deadline() {
 }
 
 #[test]
-fn half_a_length_has_the_deadline_of_a_frame() {
+fn half_a_length_has_a_frames_deadline() {
     on_a_paused_clock(async |node, ours, mut theirs| {
         theirs.write_all(&Greeting::ours().encode()).await.unwrap();
         let peer = trickle(theirs, &[0, 0], Duration::from_secs(1));
