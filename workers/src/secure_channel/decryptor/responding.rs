@@ -1,4 +1,4 @@
-//! The decryptor of the end that a channel is opened to, until it is open.
+//! The responder's decryptor, until the channel is open.
 
 use std::sync::{atomic::AtomicBool, Arc};
 
@@ -22,13 +22,13 @@ use crate::secure_channel::{
     session::{Partner, SessionSetup},
 };
 
-/// What a responder's decryptor has beyond any other.
+/// What only a responder's decryptor has.
 pub(in crate::secure_channel) struct Responding {
     /// The listener that started it.
     listener: Address,
-    /// Counts it against the listener's limits.
+    /// Counts the handshake against the listener's limits.
     slot: HandshakeSlot,
-    /// Noise message 1, until it was answered.
+    /// Noise message 1, until it is answered.
     noise: Vec<u8>,
     permit: Option<Permit>,
     /// Cut when this actor is gone.
@@ -36,7 +36,7 @@ pub(in crate::secure_channel) struct Responding {
 }
 
 impl Responding {
-    /// To answer `noise`, message 1, which arrived at `listener`.
+    /// For answering `noise`, message 1, which arrived at `listener`.
     pub(in crate::secure_channel) fn new(
         listener: Address,
         slot: HandshakeSlot,
@@ -46,7 +46,7 @@ impl Responding {
         Self { listener, slot, noise, permit, lifeline: None }
     }
 
-    /// The initiator is who it says and may come in: its channel gets an encryptor.
+    /// Opens the session: the initiator is verified and trusted, and its channel gets an encryptor.
     pub(super) fn open(
         &mut self,
         start: &DecryptorConfig,
@@ -99,16 +99,17 @@ impl Responding {
     }
 
     pub(super) fn log(&self, node: &Node, why: &FailureReason, peer_route: Option<&Route>) {
-        let way = peer_route.map(Route::to_string).unwrap_or_default();
+        let route = peer_route.map(Route::to_string).unwrap_or_default();
         let what =
-            format_args!("no secure channel at \"{}\" for the peer at {way}: {why}", self.listener);
+            format_args!("no secure channel at \"{}\" for the peer at {route}: {why}", self.listener);
         node.refusals().warn("handshake-failed", what);
     }
 }
 
 impl Decryptor {
-    /// A decryptor for one message 1 that came from `origin` and leads back along `peer_route`, and
-    /// how it is to be registered: everything further comes in where that did.
+    /// A decryptor for one message 1 that came from `origin` and is answered along `peer_route`,
+    /// and the description to register it with: it accepts only messages that come in where message
+    /// 1 did.
     pub(in crate::secure_channel) fn responding(
         start: DecryptorConfig,
         responding: Responding,
