@@ -4,9 +4,9 @@
 //! * States: handshaking (with a deadline), open, over.
 //! * Inbox: handshake messages, then records, and notices about what was sent to the peer;
 //!   [`Renew`] from the encryptor. It accepts messages only from where its own messages go.
-//! * Started by the initiator for each attempt ([`initiating`]), or by a listener for each message
-//!   1 ([`responding`]), on the arbiter of the connection. It ends with a failed handshake, with
-//!   the first bad record, and with its encryptor.
+//! * Started by the initiator for each attempt ([`initiating`]), or by a listener for each
+//!   message 1 ([`responding`]), on the arbiter of the connection. It ends with a failed handshake,
+//!   with the first bad record, and with its encryptor.
 //! * A panic cuts its lifeline: the encryptor ends the session.
 
 mod initiating;
@@ -43,7 +43,7 @@ pub(super) use responding::Responding;
 
 /// Opens what the peer of a channel sends.
 pub(super) struct Decryptor {
-    pub(super) start: DecryptorConfig,
+    pub(super) config: DecryptorConfig,
     role: Role,
     phase: Phase,
     /// Where the peer is; fixed by the first message that comes from it.
@@ -84,8 +84,8 @@ struct Open {
 }
 
 impl Decryptor {
-    fn new(start: DecryptorConfig, role: Role, peer_route: Option<Route>) -> Self {
-        Self { start, role, phase: Phase::Closed, peer_route, registration: None }
+    fn new(config: DecryptorConfig, role: Role, peer_route: Option<Route>) -> Self {
+        Self { config, role, phase: Phase::Closed, peer_route, registration: None }
     }
 
     fn begin(&mut self, context: &mut Context<Self>) {
@@ -97,7 +97,7 @@ impl Decryptor {
             Ok(exchange) => self.phase = Phase::Handshaking(exchange),
             Err(why) => return self.fail(why, context),
         }
-        let deadline = self.start.limits.handshake_deadline;
+        let deadline = self.config.limits.handshake_deadline;
         context.run_later(deadline, move |actor, context| {
             if matches!(actor.phase, Phase::Handshaking(_)) {
                 actor.fail(FailureReason::Late(deadline), context);
@@ -157,9 +157,9 @@ impl Decryptor {
         permit: Option<Permit>,
     ) -> Result<(), FailureReason> {
         let mut message =
-            Message::new(route, Route::from(self.start.address.clone()), Payload::from(bytes));
+            Message::new(route, Route::from(self.config.address.clone()), Payload::from(bytes));
         message.permit = permit;
-        let sent = self.start.node.try_route(message, NextHop::Checked);
+        let sent = self.config.node.try_route(message, NextHop::Checked);
         sent.map_err(|undelivered| FailureReason::Undelivered(undelivered.notice.to_string()))
     }
 
@@ -171,9 +171,9 @@ impl Decryptor {
         context: &mut Context<Self>,
     ) -> Result<(), FailureReason> {
         let open = match &mut self.role {
-            Role::Initiator(initiating) => initiating.open(&self.start, session, peer_route),
+            Role::Initiator(initiating) => initiating.open(&self.config, session, peer_route),
             Role::Responder(responding) => {
-                responding.open(&self.start, session, peer_route, context)?
+                responding.open(&self.config, session, peer_route, context)?
             }
         };
         self.phase = Phase::Open(Box::new(open));
@@ -184,10 +184,10 @@ impl Decryptor {
     fn fail(&mut self, why: FailureReason, context: &mut Context<Self>) {
         match &self.role {
             Role::Initiator(initiating) => {
-                notify(&initiating.encryptor, self.start.session, EventKind::Failed(why));
+                notify(&initiating.encryptor, self.config.session, EventKind::Failed(why));
             }
             Role::Responder(responding) => {
-                responding.log(&self.start.node, &why, self.peer_route.as_ref());
+                responding.log(&self.config.node, &why, self.peer_route.as_ref());
             }
         }
         self.phase = Phase::Closed;
@@ -208,7 +208,7 @@ impl Decryptor {
         open.heard.store(true, Ordering::Relaxed);
         match open.inbound.open(message) {
             Ok(Opened::Message(message)) => {
-                self.start.node.route(message);
+                self.config.node.route(message);
                 self.check_volume();
             }
             Ok(Opened::Ping(permit)) => self.control(Tag::Pong, Vec::new(), permit),
@@ -226,7 +226,7 @@ impl Decryptor {
 
     fn notify(&self, kind: EventKind) {
         if let Phase::Open(open) = &self.phase {
-            notify(&open.encryptor, self.start.session, kind);
+            notify(&open.encryptor, self.config.session, kind);
         }
     }
 

@@ -199,7 +199,7 @@ impl Deliver for Listener {
 impl Listener {
     /// Starts a responder on the arbiter of the connection that its initiator comes through.
     fn start(&self, responding: Responding, origin: Origin, peer_route: Route) {
-        let start = DecryptorConfig {
+        let config = DecryptorConfig {
             node: self.node.clone(),
             address: Address::random(),
             session: 0,
@@ -209,7 +209,7 @@ impl Listener {
         let started = self.node.first_hop(&peer_route).and_then(|first_hop| {
             let arbiter = self.node.arbiter_for(&first_hop);
             let (description, decryptor) =
-                Decryptor::responding(start, responding, origin, peer_route);
+                Decryptor::responding(config, responding, origin, peer_route);
             self.node.launch(description.on(arbiter), move |_| decryptor)
         });
         if let Err(error) = started {

@@ -46,14 +46,14 @@ impl Decryptor {
     /// A decryptor for one attempt, and the description to register it with: it accepts answers
     /// only from where message 1 goes.
     pub(in crate::secure_channel) fn initiating(
-        start: DecryptorConfig,
+        config: DecryptorConfig,
         initiating: Initiating,
     ) -> (Description, Self) {
         let route = initiating.route.clone();
         // If workers of this node precede it, the connection is not the first hop.
-        let description = Description::new(start.address.clone(), Class::Reply)
+        let description = Description::new(config.address.clone(), Class::Reply)
             .with_access(move |origin| route.iter().any(|hop| origin.came_through(hop)));
-        (description, Self::new(start, Role::Initiator(initiating), None))
+        (description, Self::new(config, Role::Initiator(initiating), None))
     }
 
     pub(super) fn initiate(
@@ -66,7 +66,7 @@ impl Decryptor {
         if let Some(gone) = initiating.gone.take() {
             Self::live_with(gone, context);
         }
-        let (exchange, noise) = Exchange::initiate(self.start.credentials.clone())?;
+        let (exchange, noise) = Exchange::initiate(self.config.credentials.clone())?;
         initiating.sent.noise = noise;
         self.send_message1(&[])?;
         Ok(exchange)
@@ -102,13 +102,13 @@ impl Initiating {
     /// Opens the session: the responder has said that it is ready.
     pub(super) fn open(
         &mut self,
-        start: &DecryptorConfig,
+        config: &DecryptorConfig,
         session: Session,
         peer_route: Route,
     ) -> Open {
         let peer = session.peer.identifier();
         let established = Established { sealer: session.sealer, peer, peer_route };
-        notify(&self.encryptor, start.session, EventKind::Established(Box::new(established)));
+        notify(&self.encryptor, config.session, EventKind::Established(Box::new(established)));
         Open {
             inbound: Inbound::new(
                 session.opener,

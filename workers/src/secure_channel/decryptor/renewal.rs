@@ -32,7 +32,7 @@ impl Decryptor {
     /// Starts the handshake for new keys by sending message 1.
     pub(super) fn renew(&mut self, context: &mut Context<Self>) {
         let Phase::Open(open) = &mut self.phase else { return };
-        match Exchange::initiate(self.start.credentials.clone()) {
+        match Exchange::initiate(self.config.credentials.clone()) {
             Ok((exchange, noise)) => {
                 open.renewal = Some(exchange);
                 let packet = Packet::One { noise: &noise, cookie: &[] };
@@ -57,7 +57,7 @@ impl Decryptor {
                 let Packet::One { noise, .. } = Packet::decode(&payload)? else {
                     return Err(FailureReason::OutOfTurn);
                 };
-                let (exchange, answer) = Exchange::respond(self.start.credentials.clone(), noise)?;
+                let (exchange, answer) = Exchange::respond(self.config.credentials.clone(), noise)?;
                 Step::Send(answer, exchange)
             }
             (None, Role::Initiator(_)) => return Err(FailureReason::OutOfTurn),
@@ -83,7 +83,7 @@ impl Decryptor {
     /// At the initiator, also asks for new keys when so much was opened that they are due.
     pub(super) fn check_volume(&mut self) {
         let Phase::Open(open) = &mut self.phase else { return };
-        let records = self.start.limits.session_records;
+        let records = self.config.limits.session_records;
         let ours = matches!(self.role, Role::Initiator(_));
         if ours && open.renewal.is_none() && open.inbound.is_due(records) {
             self.notify(EventKind::Due);

@@ -49,13 +49,13 @@ impl Responding {
     /// Opens the session: the initiator is verified and trusted, and its channel gets an encryptor.
     pub(super) fn open(
         &mut self,
-        start: &DecryptorConfig,
+        config: &DecryptorConfig,
         session: Session,
         peer_route: Route,
         context: &mut Context<Decryptor>,
     ) -> Result<Open, FailureReason> {
         let undelivered = |error: Error| FailureReason::Undelivered(error.one_line());
-        let first_hop = start.node.first_hop(&peer_route).map_err(undelivered)?;
+        let first_hop = config.node.first_hop(&peer_route).map_err(undelivered)?;
         let peer = session.peer.identifier();
         let channel = Address::random();
         let heard = Arc::new(AtomicBool::new(false));
@@ -68,14 +68,14 @@ impl Responding {
             .with_state(state.subscribe())
             .intercepted_by(sealing.clone());
         let setup = SessionSetup {
-            session: start.session,
+            session: config.session,
             renews: false,
             outbound: Outbound {
-                node: start.node.clone(),
+                node: config.node.clone(),
                 channel: channel.clone(),
                 sealer: session.sealer,
                 peer_route,
-                decryptor: Route::from(start.address.clone()),
+                decryptor: Route::from(config.address.clone()),
             },
             sealing,
             partner: Partner {
@@ -85,11 +85,11 @@ impl Responding {
             },
             epoch: first_hop.state().epoch,
             first_hop,
-            limits: start.limits.clone(),
-            busy: start.node.busy(),
+            limits: config.limits.clone(),
+            busy: config.node.busy(),
         };
         let encryptor = AcceptedEnd::new(peer, state, setup, gone);
-        let encryptor = start.node.launch_here(description, encryptor).map_err(undelivered)?;
+        let encryptor = config.node.launch_here(description, encryptor).map_err(undelivered)?;
         self.slot.establish();
         self.lifeline = Some(own_lifeline);
         Decryptor::live_with(encryptor_gone, context);
@@ -100,25 +100,27 @@ impl Responding {
 
     pub(super) fn log(&self, node: &Node, why: &FailureReason, peer_route: Option<&Route>) {
         let route = peer_route.map(Route::to_string).unwrap_or_default();
-        let what =
-            format_args!("no secure channel at \"{}\" for the peer at {route}: {why}", self.listener);
+        let what = format_args!(
+            "no secure channel at \"{}\" for the peer at {route}: {why}",
+            self.listener
+        );
         node.refusals().warn("handshake-failed", what);
     }
 }
 
 impl Decryptor {
     /// A decryptor for one message 1 that came from `origin` and is answered along `peer_route`,
-    /// and the description to register it with: it accepts only messages that come in where message
-    /// 1 did.
+    /// and the description to register it with: it accepts only messages that come in where
+    /// message 1 did.
     pub(in crate::secure_channel) fn responding(
-        start: DecryptorConfig,
+        config: DecryptorConfig,
         responding: Responding,
         origin: Origin,
         peer_route: Route,
     ) -> (Description, Self) {
-        let description = Description::new(start.address.clone(), Class::Reply)
+        let description = Description::new(config.address.clone(), Class::Reply)
             .with_access(move |from| came_in_where(&origin, from));
-        (description, Self::new(start, Role::Responder(responding), Some(peer_route)))
+        (description, Self::new(config, Role::Responder(responding), Some(peer_route)))
     }
 
     pub(super) fn respond(&mut self) -> Result<Exchange, FailureReason> {
@@ -126,7 +128,7 @@ impl Decryptor {
             return Err(FailureReason::OutOfTurn);
         };
         let (noise, permit) = (std::mem::take(&mut responding.noise), responding.permit.take());
-        let (exchange, message2) = Exchange::respond(self.start.credentials.clone(), &noise)?;
+        let (exchange, message2) = Exchange::respond(self.config.credentials.clone(), &noise)?;
         let route = self.peer_route.clone().unwrap_or_default();
         self.send(route, message2, permit)?;
         Ok(exchange)

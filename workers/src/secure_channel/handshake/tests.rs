@@ -35,7 +35,8 @@ fn sealed(sealer: &mut Sealer, plaintext: &[u8]) -> Vec<u8> {
     [&counter[..], &body, &tag].concat()
 }
 
-/// Alice opens a channel to Bob. `meddle` may change each message (1, 2, 3 and 4 for ready) on its way.
+/// Alice opens a channel to Bob. `meddle` may change each message (1, 2, 3 and 4 for ready) in
+/// transit.
 fn run(mut meddle: impl FnMut(u8, &mut Vec<u8>)) -> Result<(Session, Session), HandshakeError> {
     let (awaiting2, mut message1) = Initiator::start(&ALICE)?;
     meddle(1, &mut message1);

@@ -13,7 +13,8 @@ fn pair() -> (Sealer, Opener) {
     (Sealer::new(&key), Opener::new(&key))
 }
 
-/// Both ends as they are when `counter` is next, with the key that belongs there for intervals up to the first rekey.
+/// Both ends as they are when `counter` is next, with the key that belongs there for intervals up
+/// to the first rekey.
 fn pair_at(counter: u64) -> (Sealer, Opener) {
     let (mut sealer, mut opener) = pair();
     (sealer.0.counter, opener.0.counter) = (counter, counter);
@@ -121,7 +122,7 @@ fn corrupted_replayed_and_reordered_records_are_never_accepted() {
                 genuine.swap_remove(1)
             }
             _ => {
-                // The right counter in front of another record's body.
+                // The right counter before another record's body.
                 let other = if random.below(2) == 0 { 0 } else { 2 };
                 [&genuine[1][..8], &genuine[other][8..]].concat()
             }

@@ -1,9 +1,10 @@
-//! Peers that speak Noise well and lie about who they are, and keys that agree on nothing.
+//! Peers that speak correct Noise but lie about who they are, and keys of small order.
 
 use super::*;
 use crate::identity::secret_bytes::SecretKey;
 
-/// Points whose order divides 8, and spellings of them beyond the field's prime (RFC 7748 masks the top bit).
+/// Points whose order divides 8, and encodings of them beyond the field's prime (RFC 7748 masks the
+/// top bit).
 fn small_order_points() -> Vec<[u8; 32]> {
     let point = |first: u8, middle: u8, last: u8| {
         let mut bytes = [middle; 32];
@@ -70,7 +71,8 @@ fn small_order_static_keys_are_rejected_by_the_primitive() {
     assert!(noise::agree(&SecretKey::copy_of(&[9; 32]), BOB.static_key().public()).is_some());
 }
 
-/// A responder with `local`'s static key that sends whatever payload `forge` makes of the handshake hash.
+/// A responder with `local`'s static key that sends whatever payload `forge` makes of the handshake
+/// hash.
 fn answered_by(local: &LocalIdentity, forge: impl FnOnce(&[u8; 32]) -> Vec<u8>) -> HandshakeError {
     let (awaiting2, message1) = Initiator::start(&ALICE).unwrap();
     let mut noise = Noise::start(Role::Responder, local, None).unwrap();
