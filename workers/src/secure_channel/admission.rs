@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn from_half_full_on_a_cookie_is_asked_for_and_at_the_cap_nobody_gets_in() {
+    fn half_full_needs_cookies_and_full_admits_nobody() {
         let (admission, limits) = (Admission::default(), limits(4, 100));
         let admit = |name: &str, cookie| admission.admit(&through(name), cookie, NOW, &limits);
         let mut slots: Vec<_> = (0..2).map(|_| admitted(admit("a", true))).collect();
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_behind_a_hub_that_show_no_cookie_leave_half_of_its_slots_to_those_who_do() {
+    fn cookieless_strangers_leave_half_a_hubs_slots_free() {
         let (admission, limits) = (Admission::default(), limits(16, 100));
         let admit = |cookie| admission.admit(&through("hub"), cookie, NOW, &limits);
         let strangers: Vec<_> = (0..4).map(|_| admitted(admit(false))).collect();
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_with_many_connections_leaves_a_quarter_to_others() {
+    fn one_source_leaves_a_quarter_to_others() {
         let (admission, limits) = (Admission::default(), limits(16, 100));
         let admit =
             |ingress, source| admission.admit(&accepted(ingress, source), true, NOW, &limits);
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_begins_too_often_waits_and_others_do_not() {
+    fn a_source_beyond_its_rate_waits_alone() {
         let mut limits = limits(16, 100);
         limits.handshake_rate =
             ockam_actix_runtime::trust::rate::Rate { burst: 20, per_second: 10 };
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_a_hub_forwards_have_no_rate_that_they_would_share() {
+    fn handshakes_forwarded_by_a_hub_share_no_rate() {
         let mut limits = limits(16, 100);
         limits.handshake_rate = ockam_actix_runtime::trust::rate::Rate { burst: 1, per_second: 1 };
         let admission = Admission::default();
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn one_source_opens_at_most_half_of_the_channels_and_gives_them_back() {
+    fn one_source_holds_at_most_half_the_channels() {
         let (admission, limits) = (Admission::default(), limits(100, 6));
         let admit =
             |ingress, source| admission.admit(&accepted(ingress, source), true, NOW, &limits);

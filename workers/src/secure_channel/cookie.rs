@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_good_for_its_epoch_and_the_next() {
+    fn cookies_are_valid_for_two_epochs() {
         let cookies = cookies();
         let cookie = cookies.issue(59, b"source", b"message");
         for (now, good) in [
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_good_for_one_source_message_and_process() {
+    fn cookies_fit_one_source_message_and_process() {
         let (ours, theirs) = (cookies(), cookies());
         let cookie = ours.issue(0, b"source", b"message");
         assert!(!ours.verify(0, b"sourcem", b"essage", &cookie));
@@ -123,7 +123,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_flipped_bit_is_accepted(bit in 0usize..256, now: u64, source: [u8; 6], message: [u8; 32]) {
+        fn no_flipped_bit_is_accepted(
+            bit in 0usize..256, now: u64, source: [u8; 6], message: [u8; 32],
+        ) {
             let cookies = cookies();
             let mut cookie = cookies.issue(now, &source, &message);
             prop_assert!(cookies.verify(now, &source, &message, &cookie));

@@ -16,8 +16,8 @@ pub struct Limits {
     /// half, and the connections of one source address no more than three quarters together.
     pub handshakes: usize,
     /// Handshakes that one listener begins for one source address: at once, as many as a large site
-    /// needs after a restart of this node, which cost about a second; then so many a second, which
-    /// cost some hundredths of a core.
+    /// needs after a restart of this node, which cost about a second; then this many a second,
+    /// which cost some hundredths of a core.
     pub handshake_rate: Rate,
     /// Open channels at one listener. Each keeps two actors and two addresses, about 4 KiB.
     pub channels: usize,

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_peer_in_use_is_lost_after_eight_seconds() {
+    fn a_silent_peer_is_lost_after_eight_seconds() {
         assert_eq!(run(60, true, false), (vec![2], Some(8)));
     }
 

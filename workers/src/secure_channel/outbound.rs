@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn bulk_data_is_sealed_and_opened_where_it_stands() {
+    fn bulk_data_is_sealed_and_opened_in_place() {
         actix_rt::System::new().block_on(async {
             let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
             let kept = Kept::default();
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_into_a_record_goes_back_and_the_next_one_passes() {
+    fn unsealable_messages_are_returned_and_the_next_passes() {
         actix_rt::System::new().block_on(async {
             let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
             let (kept, sender) = (Kept::default(), Kept::default());

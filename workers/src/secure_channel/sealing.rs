@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_a_record_at_once_and_waits_when_the_session_is_over() {
+    fn messages_are_sealed_at_once_during_a_session() {
         on_a_channel(route!["connection", "theirs"], None, async |channel| {
             channel.send();
             assert_eq!(channel.counts(), (1, 0));
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_cannot_leave_is_the_last_and_the_encryptor_is_told_once() {
+    fn an_undeliverable_record_is_last_and_reported_once() {
         on_a_channel(route!["nobody"], None, async |channel| {
             channel.send();
             channel.send();
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn new_keys_are_asked_for_once_until_they_come() {
+    fn new_keys_are_requested_once_until_they_come() {
         let limits = Limits { session_records: 3, ..Limits::default() };
         on_a_channel(route!["connection"], Some(limits), async |channel| {
             for expected in [0, 0, 1, 0, 0] {
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn channels_inside_each_other_do_not_seal_without_end() {
+    fn nested_channels_seal_to_a_limited_depth() {
         on_a_channel(route!["connection"], None, async |lowest| {
             let encryptor = || Told::default().start().recipient();
             let mut lower = Address::from("channel");
@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_sealed_after_a_panic_of_the_encryptor() {
+    fn nothing_is_sealed_after_the_encryptor_panics() {
         on_a_channel(route!["connection"], None, async |channel| {
             let panics = AssertUnwindSafe(|| {
                 let _ = channel.sealing.with(1, |_| panic!("a bug, made for this test"));

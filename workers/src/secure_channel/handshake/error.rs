@@ -45,8 +45,8 @@ pub enum HandshakeError {
     /// Peer or network: the message does not decrypt. It was altered, belongs to another handshake,
     /// or the peer runs another version.
     #[error(
-        "{0} of the handshake is not authentic: it was altered in transit, or the peer runs another \
-         protocol version"
+        "{0} of the handshake is not authentic: it was altered in transit, or the peer runs \
+         another protocol version"
     )]
     NotAuthentic(HandshakeMessage),
     /// Peer: a key that makes the shared secret zero.

@@ -43,7 +43,7 @@ fn small_order_points() -> Vec<[u8; 32]> {
 }
 
 #[test]
-fn small_order_ephemeral_keys_are_rejected_by_both_ends() {
+fn both_ends_reject_small_order_ephemeral_keys() {
     for point in small_order_points() {
         assert_eq!(
             Responder::accept(&BOB, &point).map(drop),
@@ -64,7 +64,7 @@ fn small_order_ephemeral_keys_are_rejected_by_both_ends() {
 }
 
 #[test]
-fn small_order_static_keys_are_rejected_by_the_primitive() {
+fn the_primitive_rejects_small_order_static_keys() {
     for point in small_order_points() {
         assert!(noise::agree(&SecretKey::copy_of(&[9; 32]), &point).is_none(), "{point:?}");
     }
@@ -161,7 +161,7 @@ fn a_stolen_static_key_is_not_enough() {
 }
 
 #[test]
-fn a_key_that_was_replaced_proves_nothing_for_the_new_history() {
+fn replaced_keys_prove_nothing_for_the_new_history() {
     let rng = ring::rand::SystemRandom::new();
     let rotated = BOB.rotated(&rng).unwrap().unwrap();
     let outcome = answered_by(&BOB, |hash| {
@@ -206,7 +206,7 @@ fn another_prologue_fails_at_message_2() {
 }
 
 #[test]
-fn an_authentic_record_that_is_not_ready_establishes_nothing() {
+fn an_authentic_other_record_establishes_nothing() {
     let (awaiting2, message1) = Initiator::start(&ALICE).unwrap();
     let mut noise = Noise::start(Role::Responder, &BOB, None).unwrap();
     noise.read(HandshakeMessage::One, &message1).unwrap();

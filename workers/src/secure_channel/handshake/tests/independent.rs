@@ -93,7 +93,7 @@ fn compare(vectors: &Value, pointer: &str, sealer: &mut Sealer, opener: &mut Ope
 }
 
 #[test]
-fn the_key_changes_where_and_as_the_independent_implementation_changes_it() {
+fn rekeying_matches_the_independent_implementation() {
     let vectors = vectors();
     let first = SecretKey::copy_of(&key(&vectors, "/keys/0"));
     let (mut sealer, mut opener) = (Sealer::new(&first), Opener::new(&first));
