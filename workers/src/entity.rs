@@ -192,9 +192,9 @@ impl SecureChannels for Entity {
         };
         if relayed && policy.trusts_everyone() {
             log::warn!(
-                "the secure channel over {route} trusts whoever answers: the nodes on the route can \
-                 answer themselves; use a forwarding address with a fingerprint, or a policy that \
-                 names the peer"
+                "the secure channel over {route} trusts whoever answers: the nodes on the route \
+                 can answer themselves; use a forwarding address with a fingerprint, or a policy \
+                 that names the peer"
             );
         }
         secure_channel::open(&self.node, route, self.credentials(policy), self.limits.clone())
@@ -225,8 +225,8 @@ impl Pinned {
             match (pin, parsed.identifier) {
                 (Some(one), Some(other)) if one != other => {
                     return Err(Error::Usage(format!(
-                        "the route {route} carries the fingerprints {one} and {other}, but a channel \
-                         ends at one identity"
+                        "the route {route} carries the fingerprints {one} and {other}, but a \
+                         channel ends at one identity"
                     )));
                 }
                 (_, identifier) => pin = pin.or(identifier),

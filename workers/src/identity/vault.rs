@@ -184,7 +184,7 @@ impl Vault {
         entry.map(|entry| entry.identity.clone()).ok_or(VaultError::UnknownIdentifier(*identifier))
     }
 
-    /// The identifier of the identity with a name.
+    /// The identifier of the identity that has this name.
     ///
     /// # Errors
     /// When there is none.

@@ -14,7 +14,8 @@ use crate::secure_channel::limits::Limits;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Admission(Arc<Lock<Counts>>);
 
-/// What is remembered is bounded by the handshakes that are under way.
+/// The counts of a listener. Their size is bounded by the handshakes under way and the open
+/// channels.
 #[derive(Debug, Default)]
 struct Counts {
     handshakes: usize,

@@ -8,9 +8,8 @@
 //!
 //! A listener under load answers message 1 with a cookie and forgets it; the initiator sends
 //! message 1 again, with the cookie. The secret belongs to this process, so nobody else can check
-//! or make a cookie and its layout is our own affair. Within its two epochs a cookie may be used
-//! again by the same source with the same message: it keeps strangers out, but does not count
-//! handshakes.
+//! or make a cookie, and its layout is private. Within its two epochs a cookie may be used again by
+//! the same source with the same message: it keeps strangers out, but does not count handshakes.
 
 use std::fmt;
 

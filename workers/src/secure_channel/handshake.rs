@@ -88,7 +88,7 @@ impl VerifiedPeer {
     }
 }
 
-/// An established channel. Take it apart: the sealer goes to the encryptor, the opener to the
+/// An established channel. Split it up: the sealer goes to the encryptor, the opener to the
 /// decryptor.
 #[non_exhaustive]
 pub struct Session {

@@ -71,8 +71,8 @@ pub(super) const STEADY_AFTER: Duration = Duration::from_secs(5);
 /// How often, in one attempt, the initiator sends message 1 again because a cookie was asked for.
 pub(super) const MAX_COOKIES: u8 = 2;
 
-/// Nested channels that seal in one task, each the record of the one before. Each takes some KiB of
-/// a stack of 2 MiB. A peer may nest as many as it likes, so the next one waits for its encryptor's
+/// Nested channels that seal in one task, each a record of the one before. Each takes some KiB of a
+/// stack of 2 MiB. A peer may nest as many as it likes, so the next one waits for its encryptor's
 /// turn.
 pub(super) const MAX_SEALED_AT_ONCE: usize = 4;
 

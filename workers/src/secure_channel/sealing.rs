@@ -45,7 +45,7 @@ pub(super) struct SealingHalf {
 }
 
 thread_local! {
-    /// Channels that are sealing on this thread, each the record of the one before it.
+    /// How many nested channels are sealing on this thread, each a record of the one before.
     static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 

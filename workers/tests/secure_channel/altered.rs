@@ -186,8 +186,8 @@ fn altered_handshakes_fail_and_the_listener_keeps_serving() {
         until("as many workers as before", || chain.workers() == before).await;
         chain.establish("next", honest()).await;
         println!(
-            "messages of {lengths:?} bytes: {} alterations, 0 accepted, each followed by a channel; \
-             {before:?} workers before and after; {:.1} s",
+            "messages of {lengths:?} bytes: {} alterations, 0 accepted, each followed by a \
+             channel; {before:?} workers before and after; {:.1} s",
             alterations.len(),
             begun.elapsed().as_secs_f32()
         );

@@ -219,7 +219,7 @@ fn messages_awaiting_a_handshake_are_bounded_and_returned() {
         limits.waiting_bytes = 10_000;
         limits.handshake_deadline = Duration::from_secs(2);
         let (mut client, server) = (Peer::with_limits(1, limits).await, Peer::start(1).await);
-        // A worker that never answers stands where the listener should be.
+        // A worker that never answers has the listener's address.
         let silent = ockam_actix_runtime::Context::named(&server.node, SERVICE).unwrap();
         let channel = client
             .entity

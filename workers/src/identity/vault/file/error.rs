@@ -103,7 +103,8 @@ pub enum VaultFileError {
     },
     /// The key file is missing although its vault exists.
     #[error(
-        "the key file {} of the vault {} is missing; restore it: without it the vault cannot be opened",
+        "the key file {} of the vault {} is missing; restore it: without it the vault \
+         cannot be opened",
         path.display(),
         vault.display()
     )]
