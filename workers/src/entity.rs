@@ -1,4 +1,4 @@
-//! An entity: an identity at work on a node, where it opens secure channels and accepts them.
+//! An entity: an identity in use on a node, where it opens and accepts secure channels.
 
 use std::{fmt, sync::Arc};
 
@@ -16,7 +16,7 @@ use crate::{
     secure_channel::{self, Credentials, Limits, SecureChannel, SecureChannelListener},
 };
 
-/// An identity at work on a node.
+/// An identity in use on a node.
 ///
 /// ```no_run
 /// # fn example(ctx: ockam_actix_runtime::Context) -> ockam_actix_runtime::Result<()> {
@@ -58,7 +58,7 @@ impl Entity {
     /// A new identity in `vault` under a name of the program's choice.
     ///
     /// # Errors
-    /// If the name is taken or none, or the vault is full or cannot be written.
+    /// If the name is invalid or already in use, or the vault is full or cannot be written.
     pub fn create_named(ctx: &impl AsRef<Node>, vault: &Vault, name: &str) -> Result<Self> {
         let identifier = vault.create_identity(name)?;
         Self::of_vault(ctx, vault, &identifier)
@@ -78,8 +78,8 @@ impl Entity {
         Ok(Self { vault: Some(vault.clone()), ..Self::new(ctx, local) })
     }
 
-    /// The identity that `vault` holds under `name`, made now if there is none: what a program
-    /// with a vault in a file wants at each start.
+    /// The identity that `vault` holds under `name`, created if there is none: what a program with
+    /// a vault in a file needs at each start.
     ///
     /// # Errors
     /// As [`Entity::create_named`].
@@ -90,20 +90,21 @@ impl Entity {
         }
     }
 
-    /// An identity whose secrets the program already has.
+    /// An entity for an identity whose secrets the program already has.
     pub fn new(ctx: &impl AsRef<Node>, local: LocalIdentity) -> Self {
         let node = ctx.as_ref().clone();
         Self { node, local: local.into(), vault: None, limits: Limits::default() }
     }
 
-    /// The same with other limits for the channels and listeners that it makes from now on.
+    /// The same entity with other limits for the channels and listeners that it creates from now
+    /// on.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Who it is.
+    /// Its identifier.
     pub fn identifier(&self) -> Identifier {
         self.local.now().identifier()
     }
@@ -113,25 +114,26 @@ impl Entity {
         self.local.now()
     }
 
-    /// Replaces the keys of the identity, in its vault and here; who it is stays. Its listeners and channels use the
-    /// new keys in every handshake from now on, and so do the clones of this entity; what is established goes on. Peers
-    /// that have met the new key refuse the old one.
+    /// Replaces the keys of the identity, in its vault and here; its identifier stays. Its
+    /// listeners and channels, and those of the clones of this entity, use the new keys in every
+    /// handshake from now on; established sessions go on. Peers that have met the new key refuse
+    /// the old one.
     ///
-    /// With a vault in a file it waits for the disk.
+    /// With a vault in a file, this waits for the disk.
     ///
     /// # Errors
     /// If the history of the identity is full, the vault cannot be written, or the entity has none.
     pub fn rotate(&mut self) -> Result<Identity> {
         let vault = self.vault.as_ref().ok_or_else(|| {
             Error::Usage(format!(
-                "{} has no vault to keep a new key in: rotate it where its secrets are",
+                "{} has no vault to keep a new key in: rotate it where its secrets are kept",
                 self.identifier()
             ))
         })?;
         let identifier = self.identifier();
         let identity = vault.rotate(&identifier)?;
         self.local.replace(vault.local_identity(&identifier)?);
-        log::info!("{identifier} has key {} now", identity.key_count());
+        log::info!("{identifier} now uses key {}", identity.key_count());
         Ok(identity)
     }
 
@@ -141,10 +143,10 @@ impl Entity {
     }
 }
 
-/// Opens and accepts secure channels; [`Entity`] does.
+/// Opens and accepts secure channels; [`Entity`] implements it.
 pub trait SecureChannels {
     /// Accepts secure channels at `address` from every identity that `policy` trusts, until the
-    /// node stops. From now on the node's named workers are reached from other nodes through a channel alone.
+    /// node stops. From then on other nodes reach the node's named workers only through a channel.
     ///
     /// # Errors
     /// If the address is invalid or already in use.
@@ -154,12 +156,13 @@ pub trait SecureChannels {
         policy: impl TrustPolicy,
     ) -> Result<SecureChannelListener>;
 
-    /// Opens a secure channel to the listener at the end of `route`. It returns at once; the channel establishes itself,
-    /// and again whenever it was lost. The peer must be trusted by `policy`, and where the route passes a
-    /// [forwarding address](ForwardingAddress) with a fingerprint it must also be that identity.
+    /// Opens a secure channel to the listener at the end of `route`. It returns at once; the
+    /// channel establishes itself, and does so again whenever it is lost. The peer must be trusted
+    /// by `policy`; where the route passes a [forwarding address](ForwardingAddress) with a
+    /// fingerprint, it must also be that identity.
     ///
     /// # Errors
-    /// If the route is none, its first hop does not exist, or the fingerprint in it is damaged.
+    /// If the route is invalid, its first hop does not exist, or the fingerprint in it is damaged.
     fn create_secure_channel(
         &mut self,
         route: impl Into<Route>,
@@ -189,7 +192,9 @@ impl SecureChannels for Entity {
         };
         if relayed && policy.trusts_everyone() {
             log::warn!(
-                "the secure channel over {route} trusts whoever answers: the nodes on the way can answer themselves; use a forwarding address with a fingerprint, or a policy that names the peer"
+                "the secure channel over {route} trusts whoever answers: the nodes on the route \
+                 can answer themselves; use a forwarding address with a fingerprint, or a policy \
+                 that names the peer"
             );
         }
         secure_channel::open(&self.node, route, self.credentials(policy), self.limits.clone())
@@ -220,13 +225,15 @@ impl Pinned {
             match (pin, parsed.identifier) {
                 (Some(one), Some(other)) if one != other => {
                     return Err(Error::Usage(format!(
-                        "the route {route} carries the fingerprints {one} and {other}, but a channel ends at one identity"
+                        "the route {route} carries the fingerprints {one} and {other}, but a \
+                         channel ends at one identity"
                     )));
                 }
                 (_, identifier) => pin = pin.or(identifier),
             }
         }
-        // A connection and a listener are one node; anything more is on the way.
+        // A connection and a listener mean one node; with anything more there are others in
+        // between.
         let relayed = forwarders > 0 || plain.len() > 2;
         Ok(Self { route: plain.into_iter().collect(), pin, relayed })
     }
@@ -253,7 +260,7 @@ mod tests {
     const OTHER: Identifier = Identifier::from_bytes([8; 32]);
 
     #[test]
-    fn a_fingerprint_is_taken_off_the_route_and_pinned() {
+    fn fingerprints_leave_the_route_and_are_pinned() {
         let address = ForwardingAddress::new_random(ID);
         let pinned = Pinned::of(&route!["tcp#hub:4000", address.to_string()]).unwrap();
         assert_eq!(pinned.route, route!["tcp#hub:4000", address.forwarder]);
@@ -261,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_route_of_one_node_has_no_pin_and_no_relay() {
+    fn one_node_routes_are_neither_pinned_nor_relayed() {
         let route = route!["tcp#[::1]:4000", "listener"];
         let pinned = Pinned::of(&route).unwrap();
         assert_eq!((pinned.route, pinned.pin, pinned.relayed), (route, None, false));

@@ -8,9 +8,10 @@
 //! previous  = SHA-256(signed of change n-1), 32 zero bytes for change 0
 //! ```
 //!
-//! Keys are Ed25519 public keys, all different. The own signature proves that the new key's holder agreed, the other one that
-//! the old key's holder did. Decoding verifies all of it, so an [`Identity`] that exists is genuine: whoever holds its
-//! current key was appointed by the first one. It is no secret and may be shown to anyone.
+//! Keys are Ed25519 public keys, all different. The own signature proves that the holder of the new
+//! key agreed, the other one that the holder of the old key did. Decoding verifies all of it, so an
+//! [`Identity`] that exists is genuine: whoever holds its current key was appointed by the first
+//! one. It is not secret and may be shown to anyone.
 
 use std::fmt;
 
@@ -35,7 +36,8 @@ pub mod signature;
 mod tests;
 pub mod vault;
 
-/// Changes in a history, the first key included. It bounds what a stranger can make us verify: 31 signatures.
+/// Changes in a history, the first key included. It bounds what a stranger can make us verify:
+/// 31 signatures.
 pub const MAX_CHANGES: usize = 16;
 
 /// Bytes of the longest encoded history: the array header and 16 changes of 1 + 34 + 66 + 66 bytes.
@@ -57,7 +59,7 @@ struct Change {
     approval: Option<Signature>,
 }
 
-/// Why bytes are no identity, or a history cannot grow.
+/// Why bytes are not an identity, or a history cannot grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum IdentityError {
     /// The bytes are not a history.
@@ -69,14 +71,14 @@ pub enum IdentityError {
         /// Position of the change, from 0.
         index: usize,
     },
-    /// A key stands in the history twice.
+    /// A key is in the history twice.
     #[error("key {index} of the identity was used before")]
     RepeatedKey {
         /// Position of the later change, from 0.
         index: usize,
     },
-    /// A signature does not fit.
-    #[error("change {index} of the identity is not signed as it must be")]
+    /// A signature does not verify.
+    #[error("change {index} of the identity is not correctly signed")]
     BadSignature {
         /// Position of the change, from 0.
         index: usize,
@@ -93,9 +95,10 @@ pub enum HistoryRelation {
     Same,
     /// The other one's keys, and more after them.
     Newer,
-    /// The beginning of the other one's keys: a peer that shows it uses a key that was replaced.
+    /// The first of the other one's keys: a peer that shows it uses a key that was replaced.
     Older,
-    /// The same identifier and then different keys: an old key was used to appoint a second successor.
+    /// The same identifier and then different keys: an old key was used to appoint a second
+    /// successor.
     Forked,
     /// Another identity.
     Unrelated,
@@ -105,7 +108,7 @@ impl Identity {
     /// Reads and verifies a history.
     ///
     /// # Errors
-    /// Whatever makes it none: see [`IdentityError`].
+    /// If the bytes are not a valid history: see [`IdentityError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, IdentityError> {
         let mut reader = Reader::new(bytes);
         let identity = Self::read(&mut reader)?;
@@ -139,7 +142,8 @@ impl Identity {
         self.later.len() + 1
     }
 
-    /// Whether `signature` was made over `message` by [`Vault::sign`](crate::identity::vault::Vault::sign) with the key in force.
+    /// Whether `signature` was made over `message` by
+    /// [`Vault::sign`](crate::identity::vault::Vault::sign) with the key in force.
     #[must_use]
     pub fn verify(&self, message: &[u8], signature: &Signature) -> bool {
         self.verify_for(Purpose::Message, &[message], signature)
@@ -147,13 +151,14 @@ impl Identity {
 
     /// Whether this history is the same as `known` or continues it.
     ///
-    /// Someone who has met a peer before accepts it again only then: a key that was replaced must not come back.
+    /// Whoever has met a peer before accepts it again only then: a replaced key must not come back.
     #[must_use]
     pub fn is_extension_of(&self, known: &Self) -> bool {
         matches!(self.relation_to(known), HistoryRelation::Same | HistoryRelation::Newer)
     }
 
-    /// How this history relates to `other`. Keys count, signatures do not: the same change may be signed twice.
+    /// How this history relates to `other`. Keys are compared, signatures are not: the same change
+    /// may be signed twice.
     #[must_use]
     pub fn relation_to(&self, other: &Self) -> HistoryRelation {
         if self.identifier != other.identifier {
@@ -169,7 +174,7 @@ impl Identity {
         }
     }
 
-    /// A new identity whose first key grows from `seed`.
+    /// A new identity whose first key is derived from `seed`.
     pub(crate) fn introduce(seed: &SecretKey) -> Self {
         let key = signature::public_key(seed);
         let identifier = Identifier::of_first_key(&key);
@@ -177,7 +182,7 @@ impl Identity {
         Self { identifier, first: Change { key, own, approval: None }, later: Vec::new() }
     }
 
-    /// The same identity with one key more. `current` must be the seed of the key in force.
+    /// The same identity with one more key. `current` must be the seed of the key in force.
     pub(crate) fn extended(
         &self,
         current: &SecretKey,
@@ -204,7 +209,7 @@ impl Identity {
         purpose.verify(self.current_key(), parts, signature)
     }
 
-    /// Reads and verifies a history that stands inside a larger value.
+    /// Reads and verifies a history that is part of a larger value.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, IdentityError> {
         let count = reader.array(1..=MAX_CHANGES)?;
         reader.array(2..=2)?;
@@ -244,7 +249,7 @@ impl Identity {
         Ok(Self { identifier, first: Change { key, own, approval: None }, later: Vec::new() })
     }
 
-    /// The only way for a later change into a history: through all of its checks.
+    /// Checks a change and appends it. No later change gets into a history otherwise.
     fn accept(&mut self, change: Change) -> Result<(), IdentityError> {
         let index = self.key_count();
         if !signature::is_sound(&change.key) {
@@ -264,7 +269,8 @@ impl Identity {
         Ok(())
     }
 
-    /// What must be signed to put `key` behind the history as it is. At most 16 short hashes, so nothing is cached.
+    /// What must be signed to append `key` to the history as it is. It takes at most 16 short
+    /// hashes, so nothing is cached.
     fn next_statement(&self, key: &PublicKey) -> Statement {
         let mut statement = Statement::first(self.identifier, &self.first.key);
         for (index, key) in (1u32..).zip(self.later.iter().map(|change| &change.key).chain([key])) {

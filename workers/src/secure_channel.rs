@@ -7,39 +7,40 @@
 //! inlet <--- Decryptor <------------- hops <-- records ------ AcceptedEnd (encryptor) <-- outlet
 //! ```
 //!
-//! A route that begins with a channel's address leads through it: the encryptor, which is the
-//! [channel's actor](channel_actor) at the end that opened it and the [accepted end](accepted_end) at
-//! the other, seals the message with what is left of its routes and sends the record along the route
-//! to the peer's [decryptor]. That opens the record, puts the channel before the message's return
-//! route and routes it on. The hops between see records alone. While a session is open, a message
-//! does not wait for the encryptor's turn: whoever delivers it [seals](sealing) it.
+//! A route that begins with a channel's address leads through the channel. The encryptor (the
+//! [channel's actor](channel_actor) at the end that opened it, the [accepted end](accepted_end) at
+//! the other) seals the message together with the rest of its routes and sends the record along the
+//! route to the peer's [decryptor]. The decryptor opens the record, prepends the channel to the
+//! message's return route and routes the message on. The hops between see only records. While a
+//! session is open, a message does not wait for the encryptor's turn: whoever delivers it
+//! [seals](sealing) it.
 //!
 //! # Supervision
 //!
 //! ```text
-//! ChannelActor         one for each channel that a program opened; attempts until closed
+//! ChannelActor         one for each channel that a program opened; retries until closed
 //! `- Decryptor         one for each attempt; ends with the attempt or its session
 //! listener             one for each name; not an actor
 //! `- Decryptor         one for each message 1; ends with the handshake or the session
 //!    `- AcceptedEnd    one for each session
 //! ```
 //!
-//! Encryptor and decryptor of a session live on one arbiter, that of the connection below, and each
-//! ends with the other ([`lifeline`]).
+//! The encryptor and the decryptor of a session live on one arbiter, that of the underlying
+//! connection, and each ends with the other ([`lifeline`]).
 //!
 //! # Files
 //!
 //! | idea | module |
 //! |---|---|
-//! | bytes before there are keys, and in a record | [`packet`], [`plaintext`] |
+//! | encodings before there are keys, and in a record | [`packet`], [`plaintext`] |
 //! | one end of a handshake | [`exchange`] |
 //! | sealing and opening messages in place | [`outbound`], [`inbound`] |
-//! | sealing as soon as a message is there | [`sealing`] |
+//! | sealing at the moment of delivery | [`sealing`] |
 //! | the actors | [`channel_actor`], [`accepted_end`], [`decryptor`], [`listener`] |
 //! | what an established session needs | [`session`], [`liveness`], [`lifeline`], [`event`] |
-//! | who may begin | [`admission`], [`limits`] |
+//! | who may begin a handshake | [`admission`], [`limits`] |
 //! | the channels that a node has opened | [`opened`] |
-//! | what a program holds, and what it learns | [`handle`], [`outcome`] |
+//! | a program's handle, and what it learns | [`handle`], [`outcome`] |
 
 mod accepted_end;
 mod admission;

@@ -1,7 +1,10 @@
-//! Rules for who may reach one worker, on top of what [`reachability`](ockam_actix_runtime::trust::reachability) decides for all.
+//! Rules for who may reach one worker, on top of what
+//! [`reachability`](ockam_actix_runtime::trust::reachability) decides for all.
 //!
-//! A rule is any `Fn(&Origin) -> bool`. Those here are for `Node::start_worker_with_access`, `Outlet::start_with_access` and
-//! `TcpTransport::create_outlet_with_access`, and are put together with [`Access::and`] and [`Access::or`]:
+//! A rule is any `Fn(&Origin) -> bool`. Those here are for
+//! [`WorkerOptions::access`](ockam_actix_runtime::WorkerOptions::access) and
+//! [`OutletOptions::access`](crate::portal::OutletOptions::access), and are combined with
+//! [`Access::and`] and [`Access::or`]:
 //!
 //! ```
 //! use ockam_actix_workers::identity::access::{self, Access};
@@ -10,8 +13,8 @@
 //! # let _ = rule;
 //! ```
 //!
-//! Messages of the node itself pass every rule. A refusal is counted, and mostly logged, as `worker-refused`, and to the sender looks as if there
-//! were no such worker.
+//! Messages of the node itself pass every rule. A refusal is counted, and mostly logged, as
+//! `worker-refused`; to the sender it looks as if there were no such worker.
 
 use std::collections::HashSet;
 
@@ -19,7 +22,7 @@ use ockam_actix_runtime::{Identifier, Origin};
 
 use crate::identity::policy::{TrustContext, TrustPolicy};
 
-/// Whoever came through a secure channel as one of `identities`.
+/// Lets in whoever came through a secure channel as one of `identities`.
 pub fn from_identities(
     identities: impl IntoIterator<Item = Identifier>,
 ) -> impl Fn(&Origin) -> bool + Clone + Send + Sync + 'static {
@@ -27,8 +30,9 @@ pub fn from_identities(
     move |origin| origin.peer().is_some_and(|peer| identities.contains(&peer))
 }
 
-/// Whoever came through a secure channel and is trusted by `policy`, which is asked as `own` for every message: it should be
-/// quick. The policy of a listener decides who may have a channel; this one decides what those reach.
+/// Lets in whoever came through a secure channel and is trusted by `policy`. The policy is asked as
+/// `own` for every message, so it should be quick. A listener's policy decides who may have a
+/// channel; this one decides what they may reach.
 pub fn by_policy(
     own: Identifier,
     policy: impl TrustPolicy,
@@ -39,24 +43,24 @@ pub fn by_policy(
     }
 }
 
-/// Whoever came through a secure channel.
+/// Lets in whoever came through a secure channel.
 pub fn secure_channels_only() -> impl Fn(&Origin) -> bool + Clone + Send + Sync + 'static {
     |origin: &Origin| origin.peer().is_some()
 }
 
-/// Nobody outside this node.
+/// Lets in nobody from outside this node.
 pub fn local_only() -> impl Fn(&Origin) -> bool + Clone + Send + Sync + 'static {
     Origin::is_local
 }
 
-/// Puts rules together. Every rule has it.
+/// Combines rules. Every rule implements it.
 pub trait Access: Fn(&Origin) -> bool + Send + Sync + Sized + 'static {
-    /// Whom both let in.
+    /// Lets in whom both rules let in.
     fn and(self, other: impl Access) -> impl Fn(&Origin) -> bool + Send + Sync + 'static {
         move |origin| self(origin) && other(origin)
     }
 
-    /// Whom one of them lets in.
+    /// Lets in whom at least one of the rules lets in.
     fn or(self, other: impl Access) -> impl Fn(&Origin) -> bool + Send + Sync + 'static {
         move |origin| self(origin) || other(origin)
     }

@@ -1,11 +1,13 @@
-//! The key histories that a node has met, so that a key that was replaced does not come back.
+//! The key histories that a node has met, so that a replaced key does not come back.
 //!
-//! An identity keeps its identifier when its keys change, and whoever has an old key can still show the history that ends with it. A node
-//! that has met the longer history refuses the shorter one, and one that branches off: both mean that an old key is used by somebody
-//! who should no longer have it.
+//! An identity keeps its identifier when its keys change, and whoever has an old key can still show
+//! the history that ends with it. A node that has met the longer history refuses the shorter one,
+//! and one that branches off: both mean that an old key is used by somebody who should no longer
+//! have it.
 //!
-//! What is not remembered: histories of one key, as nothing is shorter than they are, so identities made up by the thousand take no
-//! room here; and peers that the policy refused. It is kept in memory, for as long as the node runs.
+//! Two kinds are not remembered: histories of one key, as none is shorter, so that identities made
+//! up by the thousand take no room here; and those of peers that the policy refused. The rest is
+//! kept in memory for as long as the node runs.
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -17,11 +19,13 @@ use crate::identity::{
     HistoryRelation, Identity,
 };
 
-/// Histories that a node remembers, at most 2.7 KiB each and so 11 MiB in all. Beyond, the one that was not met for the longest time
-/// makes room; each costs its peer a whole handshake that the policy accepts.
+/// Histories that a node remembers, at most 2.7 KiB each and so 11 MiB in all. Beyond that, the one
+/// that was not met for the longest time makes room; each costs its peer a whole handshake that the
+/// policy accepts.
 pub const MAX_KNOWN: usize = 4_096;
 
-/// The histories that a node has met: one of its extensions, see [`Node::extension`](ockam_actix_runtime::Node::extension).
+/// The histories that a node has met: one of its extensions, see
+/// [`Node::extension`](ockam_actix_runtime::Node::extension).
 #[derive(Default)]
 pub struct KnownIdentities(Lock<Known>);
 
@@ -42,23 +46,30 @@ struct Met {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum KeyRefused {
     /// It shows the beginning of a longer history.
-    #[error("its key was replaced: it shows a history of {shown} keys, and {known} are known; whoever uses it may have stolen it")]
+    #[error(
+        "its key was replaced: it shows a history of {shown} keys, and {known} are known; \
+         whoever uses it may have stolen it"
+    )]
     Replaced {
         /// Keys in the history that was shown.
         shown: usize,
         /// Keys in the one that was met before.
         known: usize,
     },
-    /// It shows another continuation of the same beginning.
-    #[error("its history branches off the one that is known: an old key has appointed a second successor")]
+    /// Its history and the known one begin alike and continue differently.
+    #[error(
+        "its history branches off the one that is known: an old key has appointed a second \
+         successor"
+    )]
     Forked,
 }
 
 impl KnownIdentities {
-    /// Compares an identity that has proved itself with what is known of it, and remembers it if it is longer.
+    /// Compares an identity that has proved itself with what is known of it, and remembers it if
+    /// its history is longer.
     ///
     /// # Errors
-    /// If it is older than, or branches off, what is known.
+    /// If its history is older than the known one, or branches off it.
     pub fn meet(&self, identity: &Identity) -> Result<(), KeyRefused> {
         let mut known = self.0.lock();
         let checked = known.check(identity);
@@ -117,7 +128,7 @@ impl fmt::Debug for KnownIdentities {
     }
 }
 
-/// A policy, and beyond it that no replaced key comes back.
+/// A policy, and in addition the rule that no replaced key comes back.
 #[derive(Clone)]
 pub(crate) struct WithHistory {
     policy: Arc<dyn TrustPolicy>,
@@ -166,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_longer_history_is_remembered_and_the_shorter_one_refused() {
+    fn longer_histories_are_remembered_and_shorter_ones_refused() {
         let known = KnownIdentities::default();
         let first = new();
         let second = rotated(&first);
@@ -194,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn histories_of_one_key_take_no_room_and_the_others_are_capped() {
+    fn one_key_histories_are_skipped_and_others_capped() {
         let known = KnownIdentities::default();
         let old = new();
         known.meet(old.identity()).unwrap();

@@ -1,4 +1,5 @@
-//! One's own identity with its secrets: what a vault keeps for each name and what a handshake needs.
+//! One's own identity with its secrets: what a vault keeps for each name and what a handshake
+//! needs.
 
 use std::{fmt, sync::Arc};
 
@@ -12,8 +13,8 @@ use crate::identity::{
 };
 use ockam_actix_runtime::{address::identifier::Identifier, lock::SharedLock};
 
-/// An identity together with its Ed25519 seed and X25519 static secret. Cheap to clone; it is a snapshot, so a handshake
-/// that started before a rotation ends with the keys it began with.
+/// An identity together with its Ed25519 seed and X25519 static secret. Cheap to clone; it is a
+/// snapshot, so a handshake that started before a rotation ends with the keys it began with.
 #[derive(Clone)]
 pub struct LocalIdentity(Arc<Keys>);
 
@@ -24,21 +25,22 @@ struct Keys {
 }
 
 impl LocalIdentity {
-    /// A new identity, or `None` without randomness.
+    /// A new identity, or `None` if the system gave no randomness.
     pub(crate) fn generate(rng: &dyn SecureRandom) -> Option<Self> {
         let seed = SecretKey::random(rng)?;
         let identity = Identity::introduce(&seed);
         Some(Self::new(identity, seed, StaticKey::new(SecretKey::random(rng)?)))
     }
 
-    /// The same identity with a new Ed25519 key and a new static key; `None` without randomness.
+    /// The same identity with a new Ed25519 key and a new static key; `None` if the system gave no
+    /// randomness.
     pub(crate) fn rotated(&self, rng: &dyn SecureRandom) -> Option<Result<Self, IdentityError>> {
         let (seed, static_secret) = (SecretKey::random(rng)?, SecretKey::random(rng)?);
         let identity = self.0.identity.extended(&self.0.seed, &seed);
         Some(identity.map(|identity| Self::new(identity, seed, StaticKey::new(static_secret))))
     }
 
-    /// Puts stored parts together again, or `None` when the seed is not that of the key in force.
+    /// Reassembles stored parts; `None` when the seed is not that of the key in force.
     pub(crate) fn restore(
         identity: Identity,
         seed: SecretKey,
@@ -58,13 +60,14 @@ impl LocalIdentity {
         &self.0.identity
     }
 
-    /// Who this is.
+    /// Its identifier.
     #[must_use]
     pub fn identifier(&self) -> Identifier {
         self.0.identity.identifier()
     }
 
-    /// Signs a message; [`Identity::verify`] checks it. The signature is good for nothing but messages.
+    /// Signs a message; [`Identity::verify`] checks it. The signature is valid for nothing but
+    /// messages.
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> Signature {
         self.sign_for(Purpose::Message, &[message])
@@ -99,18 +102,19 @@ impl fmt::Debug for LocalIdentity {
     }
 }
 
-/// One's own identity as it is now; clones stand for the same one. What begins takes a snapshot of it.
+/// One's own identity with its current keys, shared by all clones. Each handshake takes a snapshot
+/// of it when it begins.
 #[derive(Clone)]
 pub struct CurrentIdentity(Arc<SharedLock<LocalIdentity>>);
 
 impl CurrentIdentity {
-    /// As it is at this moment.
+    /// A snapshot of this moment.
     #[must_use]
     pub fn now(&self) -> LocalIdentity {
         self.0.read().clone()
     }
 
-    /// From now on it is this one.
+    /// Replaces the identity from now on.
     pub(crate) fn replace(&self, identity: LocalIdentity) {
         *self.0.write() = identity;
     }
@@ -136,7 +140,7 @@ pub(crate) struct StaticKey {
 }
 
 impl StaticKey {
-    /// The pair whose secret this is.
+    /// The pair that belongs to this secret.
     pub(crate) fn new(secret: SecretKey) -> Self {
         let public =
             x25519_dalek::PublicKey::from(&StaticSecret::from(*secret.expose())).to_bytes();
@@ -148,7 +152,7 @@ impl StaticKey {
         &self.public
     }
 
-    /// The other half.
+    /// The secret half.
     pub(crate) fn secret(&self) -> &SecretKey {
         &self.secret
     }
@@ -160,7 +164,7 @@ mod tests {
     use ring::rand::SystemRandom;
 
     #[test]
-    fn a_rotation_changes_both_keys_and_keeps_the_identifier() {
+    fn rotation_changes_both_keys_and_keeps_the_identifier() {
         let rng = SystemRandom::new();
         let old = LocalIdentity::generate(&rng).unwrap();
         let new = old.rotated(&rng).unwrap().unwrap();

@@ -1,7 +1,7 @@
 //! Trust policies: who may be at the other end of a channel.
 //!
-//! A policy sees verified identifiers only and answers with a [`Decision`] whose reason goes into logs and errors. Any
-//! `Fn(&TrustContext) -> bool` (or `-> Decision`) is a policy too:
+//! A policy sees only verified identifiers and answers with a [`Decision`] whose reason goes into
+//! logs and errors. Any `Fn(&TrustContext) -> bool` (or `-> Decision`) is a policy too:
 //!
 //! ```
 //! # use ockam_actix_runtime::address::identifier::Identifier;
@@ -20,7 +20,8 @@ use ockam_actix_runtime::address::identifier::Identifier;
 #[cfg(test)]
 mod tests;
 
-/// What a policy may base its decision on. More may be added, so build it with [`TrustContext::new`] or [`TrustContext::of`].
+/// What a policy may base its decision on. More may be added, so build it with
+/// [`TrustContext::new`] or [`TrustContext::of`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TrustContext {
@@ -28,7 +29,8 @@ pub struct TrustContext {
     pub own: Identifier,
     /// The identity that has proved itself at the other end.
     pub peer: Identifier,
-    /// The same with the history of its keys, verified; `None` where only the identifier is known.
+    /// The same peer with the verified history of its keys; `None` where only the identifier is
+    /// known.
     pub identity: Option<Identity>,
 }
 
@@ -87,23 +89,24 @@ impl fmt::Display for Decision {
     }
 }
 
-/// Decides whether an authenticated peer is also a wanted one.
+/// Decides whether an authenticated peer is also a trusted one.
 pub trait TrustPolicy: Send + Sync + 'static {
-    /// Decides about one peer. It is called in the middle of a handshake: it must be quick and must not block.
+    /// Decides about one peer. It is called in the middle of a handshake: it must be quick and must
+    /// not block.
     fn check(&self, context: &TrustContext) -> Decision;
 
     /// Whether it trusts whoever proves any identity, so that nothing but a pin keeps out a node in
-    /// the middle. Said only to warn; `false` where that is not known.
+    /// the middle. Used only to warn; `false` where that is not known.
     fn trusts_everyone(&self) -> bool {
         false
     }
 
-    /// The one identity that it was pinned to. Said only to explain why nobody else is accepted.
+    /// The one identity that it was pinned to. Used only to explain why nobody else is accepted.
     fn pin(&self) -> Option<Identifier> {
         None
     }
 
-    /// Both must trust; the first rejection counts.
+    /// Both policies must trust the peer; the first rejection counts.
     fn and<P: TrustPolicy>(self, other: P) -> AllOf<Self, P>
     where
         Self: Sized,
@@ -111,7 +114,7 @@ pub trait TrustPolicy: Send + Sync + 'static {
         AllOf(self, other)
     }
 
-    /// One of them must trust; otherwise both reasons are given.
+    /// One of the policies must trust the peer; otherwise both reasons are given.
     fn or<P: TrustPolicy>(self, other: P) -> AnyOf<Self, P>
     where
         Self: Sized,
@@ -128,7 +131,8 @@ pub trait TrustPolicy: Send + Sync + 'static {
     }
 }
 
-/// Trusts every peer that proves some identity. Alone it leaves room for a node in the middle that proves its own.
+/// Trusts every peer that proves some identity. Alone it leaves room for a node in the middle that
+/// proves its own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TrustEveryonePolicy;
 
@@ -230,9 +234,10 @@ impl<A: TrustPolicy, B: TrustPolicy> TrustPolicy for AnyOf<A, B> {
     }
 }
 
-/// Made by [`TrustPolicy::pinned`]: another policy, and one identity that it must be.
+/// Made by [`TrustPolicy::pinned`]: another policy, and the one identity that the peer must have.
 ///
-/// The pin comes from the address that the user was given. It is checked first, so that its reason, the more alarming one, is shown.
+/// The pin comes from the address that the user was given. It is checked first, so that its reason,
+/// the more alarming one, is shown.
 #[derive(Debug, Clone)]
 pub struct PinnedPolicy<P> {
     inner: P,

@@ -23,7 +23,7 @@ impl SecretKey {
         Some(key)
     }
 
-    /// Takes the bytes over and wipes the place that they came from.
+    /// Takes the bytes over and wipes where they came from.
     pub(crate) fn take(bytes: &mut [u8; Self::LENGTH]) -> Self {
         let key = Self(Box::new(*bytes));
         bytes.zeroize();

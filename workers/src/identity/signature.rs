@@ -1,8 +1,8 @@
 //! Ed25519 signatures, each made for one named purpose.
 //!
-//! What is signed is always `label || parts`. Every label ends with its only zero byte, so none is the beginning of another,
-//! and a signature made for one purpose verifies for no other: whoever gets a user to sign a message of their choice still holds no
-//! proof for a handshake.
+//! What is signed is always `label || parts`. Every label ends with its only zero byte, so none is
+//! a prefix of another, and a signature made for one purpose verifies for no other: whoever gets a
+//! user to sign a message of their choice still holds no proof for a handshake.
 
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use ring::{
@@ -29,7 +29,7 @@ pub(crate) enum Purpose {
     ResponderProof,
     /// A forwarder's address belongs to the identity.
     ForwarderClaim,
-    /// Never shown: what makes a forwarder's address the same again after a restart.
+    /// Never shown: it makes a forwarder's address the same again after a restart.
     ForwarderSalt,
     /// A message that the owner of the identity chose to sign.
     Message,
@@ -59,14 +59,14 @@ impl Purpose {
         hash
     }
 
-    /// Signs with the key that grows from `seed`.
+    /// Signs with the key that is derived from `seed`.
     pub(crate) fn sign(self, seed: &SecretKey, parts: &[&[u8]]) -> Signature {
         let mut signature = [0; 64];
         signature.copy_from_slice(key_pair(seed).sign(&self.signed_bytes(parts)).as_ref());
         signature
     }
 
-    /// Whether `signature` was made for this purpose over these parts with the secret behind `key`.
+    /// Whether `signature` was made for this purpose over these parts with the secret of `key`.
     pub(crate) fn verify(self, key: &PublicKey, parts: &[&[u8]], signature: &Signature) -> bool {
         UnparsedPublicKey::new(&ED25519, key).verify(&self.signed_bytes(parts), signature).is_ok()
     }
@@ -81,12 +81,14 @@ pub(crate) fn public_key(seed: &SecretKey) -> PublicKey {
 
 /// Whether a public key is a point on the curve outside the small subgroup.
 ///
-/// Under a small-order key one signature fits many messages, and some can be made without any secret.
+/// Under a small-order key one signature fits many messages, and some can be made without any
+/// secret.
 pub(crate) fn is_sound(key: &PublicKey) -> bool {
     CompressedEdwardsY(*key).decompress().is_some_and(|point| !point.is_small_order())
 }
 
-/// Grown anew for each signature: the seed wipes itself on drop and ring's key pair does not, so it must not live long.
+/// Derived anew for each signature: the seed wipes itself on drop and ring's key pair does not, so
+/// it must not live long.
 fn key_pair(seed: &SecretKey) -> Ed25519KeyPair {
     Ed25519KeyPair::from_seed_unchecked(seed.expose())
         .expect("ring rejects only lengths other than 32, and the type has 32")
@@ -125,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn small_order_keys_and_points_off_the_curve_are_unsound() {
+    fn small_order_and_off_curve_keys_are_unsound() {
         let mut one = [0; 32];
         one[0] = 1;
         let mut minus_one = [0xff; 32];

@@ -1,7 +1,8 @@
 //! The vault: named identities and their secrets, in memory or kept in a file.
 //!
-//! A [`Vault`] is a handle; its clones share one vault. Changes are made on a copy, written to the file if there is one, and only then
-//! become visible: a change that was reported as failed did not happen, and one that was reported as done is on disk.
+//! A [`Vault`] is a handle; its clones share one vault. Changes are made on a copy, written to the
+//! file if there is one, and only then become visible: a change that was reported as failed did not
+//! happen, and one that was reported as done is on disk.
 
 use std::{fmt, path::Path, sync::Arc};
 
@@ -46,7 +47,9 @@ pub enum VaultError {
     #[error("the vault already holds an identity named {0:?}")]
     NameTaken(String),
     /// Caller: empty, too long or with control characters.
-    #[error("{0:?} is no name for an identity: it needs 1 to {MAX_NAME} bytes without control characters")]
+    #[error(
+        "{0:?} cannot name an identity: it needs 1 to {MAX_NAME} bytes without control characters"
+    )]
     BadName(String),
     /// Caller: too many identities.
     #[error("the vault is full: it holds {MAX_IDENTITIES} identities")]
@@ -73,14 +76,16 @@ impl Vault {
     /// survive the program see [`Vault::open`].
     ///
     /// # Errors
-    /// None now; a result, because a vault that asks the operating system for a key store may fail.
+    /// None at present; it returns a result because a vault that asks the operating system for a
+    /// key store may fail.
     pub fn create(_: &impl AsRef<Node>) -> Result<Self, VaultError> {
         Ok(Self::in_memory())
     }
 
     /// Opens the vault in the file at `path`, or creates it there. The directory must exist.
     ///
-    /// It takes some tenths of a second with a passphrase, on purpose, and 64 MiB meanwhile: never on an arbiter. Every change waits for the disk.
+    /// With a passphrase this takes some tenths of a second, on purpose, and 64 MiB meanwhile:
+    /// never call it on an arbiter. Every change waits for the disk.
     ///
     /// # Errors
     /// See [`VaultFileError`]; each names the file and what can be done.
@@ -105,7 +110,7 @@ impl Vault {
     /// Creates an identity with new keys.
     ///
     /// # Errors
-    /// When the name is taken or none, the vault is full, or the file was not written.
+    /// When the name is invalid or already in use, the vault is full, or the file was not written.
     pub fn create_identity(&self, name: &str) -> Result<Identifier, VaultError> {
         if !(1..=MAX_NAME).contains(&name.len()) || name.chars().any(char::is_control) {
             return Err(VaultError::BadName(name.to_owned()));
@@ -128,7 +133,7 @@ impl Vault {
     /// Replaces the Ed25519 key and the X25519 static key of an identity. Its identifier stays.
     ///
     /// # Errors
-    /// When it is not here, its history is full, or the file was not written.
+    /// When the vault does not hold it, its history is full, or the file was not written.
     pub fn rotate(&self, identifier: &Identifier) -> Result<Identity, VaultError> {
         self.change(|entries| {
             let entry = entries.iter_mut().find(|entry| entry.identity.identifier() == *identifier);
@@ -142,7 +147,7 @@ impl Vault {
     /// Removes an identity and wipes its secrets. Nothing brings them back.
     ///
     /// # Errors
-    /// When it is not here, or the file was not written.
+    /// When the vault does not hold it, or the file was not written.
     pub fn remove(&self, identifier: &Identifier) -> Result<(), VaultError> {
         self.change(|entries| {
             let position =
@@ -155,7 +160,7 @@ impl Vault {
     /// The public part of an identity.
     ///
     /// # Errors
-    /// When it is not here.
+    /// When the vault does not hold it.
     pub fn identity(&self, identifier: &Identifier) -> Result<Identity, VaultError> {
         self.local_identity(identifier).map(|local| local.identity().clone())
     }
@@ -163,14 +168,14 @@ impl Vault {
     /// The identity with its secrets as they are now: what a handshake is given.
     ///
     /// # Errors
-    /// When it is not here.
+    /// When the vault does not hold it.
     pub fn local_identity(&self, identifier: &Identifier) -> Result<LocalIdentity, VaultError> {
         let state = self.0.lock();
         let entry = state.entries.iter().find(|entry| entry.identity.identifier() == *identifier);
         entry.map(|entry| entry.identity.clone()).ok_or(VaultError::UnknownIdentifier(*identifier))
     }
 
-    /// The identifier behind a name.
+    /// The identifier of the identity that has this name.
     ///
     /// # Errors
     /// When there is none.
@@ -196,7 +201,7 @@ impl Vault {
     /// Signs a message with the key in force; [`Identity::verify`] checks it.
     ///
     /// # Errors
-    /// When the identity is not here.
+    /// When the vault does not hold the identity.
     pub fn sign(&self, identifier: &Identifier, message: &[u8]) -> Result<Signature, VaultError> {
         self.local_identity(identifier).map(|local| local.sign(message))
     }

@@ -1,11 +1,13 @@
-//! The encryptor of the end that a channel was opened to.
+//! The encryptor at the accepting end of a channel.
 //!
-//! * Owns: a random address, which stands before the return route of everything that comes out of the channel, and with
-//!   [`Sealing`](super::sealing::Sealing) the sealing keys of the one session that there is.
-//! * State: established; there is none without a verified peer.
-//! * Inbox: messages for the peer that `Sealing` has not taken before it; from the decryptor and from `Sealing` [`Event`]s.
-//! * Started by the decryptor at the end of the handshake, on the same arbiter. It ends with the session: its address is
-//!   unregistered and the streams that watch it are told.
+//! * Owns: a random address, which is prepended to the return route of everything that comes out of
+//!   the channel; and, with [`Sealing`](super::sealing::Sealing), the sealing keys of its only
+//!   session.
+//! * State: established; the actor does not exist without a verified peer.
+//! * Inbox: messages for the peer that `Sealing` did not intercept; [`Event`]s from the decryptor
+//!   and from `Sealing`.
+//! * Started by the decryptor at the end of the handshake, on the same arbiter. It ends with the
+//!   session: its address is unregistered and the streams that watch it are notified.
 //! * A panic unregisters it, and cuts its lifeline: the decryptor ends too.
 
 use actix::{Actor, ActorContext, Context, Handler};
@@ -21,11 +23,11 @@ use crate::secure_channel::{
     session::{self, End, OpenEnd, SessionSetup},
 };
 
-/// Seals what goes to the initiator.
+/// Seals messages for the initiator.
 pub(super) struct AcceptedEnd {
     peer: Identifier,
     state: watch::Sender<LinkState>,
-    /// Until the actor begins.
+    /// Until the actor is registered.
     setup: Option<(SessionSetup, Gone)>,
     end: Option<OpenEnd>,
     registration: Option<Registration>,
@@ -49,7 +51,7 @@ impl End for AcceptedEnd {
     }
 
     fn in_use(&self) -> bool {
-        // The entry in the table watches too.
+        // The entry in the routing table watches too.
         self.state.receiver_count() > 1
     }
 

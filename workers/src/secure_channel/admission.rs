@@ -1,4 +1,4 @@
-//! How many strangers a listener lets in at a time, and how often.
+//! Admission: how many strangers a listener lets in at a time, and how often.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,8 @@ use crate::secure_channel::limits::Limits;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Admission(Arc<Lock<Counts>>);
 
-/// What is remembered is bounded by the handshakes that are under way.
+/// The counts of a listener. Their size is bounded by the handshakes under way and the open
+/// channels.
 #[derive(Debug, Default)]
 struct Counts {
     handshakes: usize,
@@ -23,7 +24,7 @@ struct Counts {
     by_ingress: Tally<Address>,
     /// Handshakes by the remote end of accepted connections.
     by_source: Tally<SourceAddress>,
-    /// Open channels by the remote end, or where that is unknown by the connection.
+    /// Open channels by the remote end or, where that is unknown, by the connection.
     channels_by: Tally<Holder>,
     rates: SourceRates,
 }
@@ -33,12 +34,12 @@ struct Counts {
 pub(super) struct Asker {
     /// The address of the connection on this node.
     pub(super) ingress: Address,
-    /// Its remote end, where a listener of this node accepted it. The hub at a connection that this
-    /// node made has none: all that come through it would share its rate.
+    /// Its remote end, if a listener of this node accepted it. A connection that this node made to
+    /// a hub has none: all who come through it would share its rate.
     pub(super) source: Option<SourceAddress>,
 }
 
-/// Whom an open channel counts for.
+/// Whom an open channel is counted against.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Holder {
     Source(SourceAddress),
@@ -57,7 +58,7 @@ impl Asker {
 /// Whether a handshake may begin.
 #[derive(Debug)]
 pub(super) enum Verdict {
-    /// It may, in this place.
+    /// It may, and occupies this slot.
     Admitted(HandshakeSlot),
     /// It may, once the initiator has shown a cookie.
     CookieFirst,
@@ -105,7 +106,8 @@ pub(super) struct HandshakeSlot {
 }
 
 impl Admission {
-    /// Decides about a handshake, with a good cookie or without. `now` is since any fixed moment.
+    /// Decides about a handshake, with a good cookie or without. `now` is the time since any fixed
+    /// moment.
     pub(super) fn admit(
         &self,
         asker: &Asker,
@@ -129,12 +131,12 @@ impl Admission {
         Verdict::Admitted(HandshakeSlot { admission, asker, established: false })
     }
 
-    /// Whether both count the same.
+    /// Whether both share the same counts.
     pub(super) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Handshakes under way, and open channels.
+    /// The numbers of handshakes under way and of open channels.
     pub(super) fn counts(&self) -> (usize, usize) {
         let counts = self.0.lock();
         (counts.handshakes, counts.channels)
@@ -161,8 +163,8 @@ impl Counts {
         }
     }
 
-    /// Whether half of the places are taken, of all or of those that one connection may take: who
-    /// comes through a hub shares these with all others that do.
+    /// Whether half of the slots are occupied, of all or of those that one connection may have:
+    /// whoever comes through a hub shares the latter with everyone else who does.
     fn is_half_full(&self, asker: &Asker, limits: &Limits) -> bool {
         let of_connection = self.by_ingress.of(&asker.ingress);
         self.handshakes >= limits.handshakes / 2 || of_connection >= (limits.handshakes / 4).max(1)
@@ -191,7 +193,7 @@ impl HandshakeSlot {
         self.asker.source
     }
 
-    /// The handshake has become a channel.
+    /// Counts a channel in place of the handshake.
     pub(super) fn establish(&mut self) {
         if !std::mem::replace(&mut self.established, true) {
             let mut counts = self.admission.0.lock();
@@ -225,19 +227,19 @@ mod tests {
         Limits { handshakes, channels, ..Limits::default() }
     }
 
-    /// One that came through a connection that this node made.
+    /// An asker that came through a connection that this node made.
     fn through(ingress: &str) -> Asker {
         Asker { ingress: ingress.into(), source: None }
     }
 
-    /// One that came through an accepted connection.
+    /// An asker that came through an accepted connection.
     fn accepted(ingress: usize, source: u8) -> Asker {
         let address = std::net::Ipv4Addr::new(192, 0, 2, source);
         let source = Some(SourceAddress::of(address.into()));
         Asker { ingress: ingress.to_string().into(), source }
     }
 
-    fn place(verdict: Verdict) -> HandshakeSlot {
+    fn admitted(verdict: Verdict) -> HandshakeSlot {
         match verdict {
             Verdict::Admitted(slot) => slot,
             other => panic!("{other:?}"),
@@ -252,56 +254,56 @@ mod tests {
     }
 
     #[test]
-    fn from_half_full_on_a_cookie_is_asked_for_and_at_the_cap_nobody_gets_in() {
+    fn half_full_needs_cookies_and_full_admits_nobody() {
         let (admission, limits) = (Admission::default(), limits(4, 100));
         let admit = |name: &str, cookie| admission.admit(&through(name), cookie, NOW, &limits);
-        let mut places: Vec<_> = (0..2).map(|_| place(admit("a", true))).collect();
+        let mut slots: Vec<_> = (0..2).map(|_| admitted(admit("a", true))).collect();
         assert!(matches!(admit("b", false), Verdict::CookieFirst));
         assert_eq!(refusal(admit("a", true)), HandshakeRefusal::ConnectionFull);
-        places.extend((0..2).map(|_| place(admit("b", true))));
+        slots.extend((0..2).map(|_| admitted(admit("b", true))));
         assert_eq!(refusal(admit("c", true)), HandshakeRefusal::Full);
         assert_eq!(admission.counts(), (4, 0));
-        drop(places);
+        drop(slots);
         assert_eq!(admission.counts(), (0, 0));
         assert!(admission.0.lock().by_ingress.is_empty());
     }
 
     #[test]
-    fn strangers_behind_a_hub_that_show_no_cookie_leave_half_of_its_places_to_those_who_do() {
+    fn cookieless_strangers_leave_half_a_hubs_slots_free() {
         let (admission, limits) = (Admission::default(), limits(16, 100));
         let admit = |cookie| admission.admit(&through("hub"), cookie, NOW, &limits);
-        let strangers: Vec<_> = (0..4).map(|_| place(admit(false))).collect();
+        let strangers: Vec<_> = (0..4).map(|_| admitted(admit(false))).collect();
         assert!(matches!(admit(false), Verdict::CookieFirst));
-        let honest: Vec<_> = (0..4).map(|_| place(admit(true))).collect();
+        let honest: Vec<_> = (0..4).map(|_| admitted(admit(true))).collect();
         assert_eq!(refusal(admit(true)), HandshakeRefusal::ConnectionFull);
         drop((strangers, honest));
         assert_eq!(admission.counts(), (0, 0));
     }
 
     #[test]
-    fn a_source_with_many_connections_leaves_a_quarter_to_others() {
+    fn one_source_leaves_a_quarter_to_others() {
         let (admission, limits) = (Admission::default(), limits(16, 100));
         let admit =
             |ingress, source| admission.admit(&accepted(ingress, source), true, NOW, &limits);
-        let places: Vec<_> = (0..12).map(|ingress| place(admit(ingress, 1))).collect();
+        let slots: Vec<_> = (0..12).map(|ingress| admitted(admit(ingress, 1))).collect();
         assert_eq!(refusal(admit(12, 1)), HandshakeRefusal::SourceFull);
-        let other = place(admit(13, 2));
-        drop((places, other));
+        let other = admitted(admit(13, 2));
+        drop((slots, other));
         assert!(admission.0.lock().by_source.is_empty());
     }
 
     #[test]
-    fn a_source_that_begins_too_often_waits_and_others_do_not() {
+    fn a_source_beyond_its_rate_waits_alone() {
         let mut limits = limits(16, 100);
         limits.handshake_rate =
             ockam_actix_runtime::trust::rate::Rate { burst: 20, per_second: 10 };
         let admission = Admission::default();
         let admit =
             |ingress, source, now| admission.admit(&accepted(ingress, source), false, now, &limits);
-        // Each over a connection of its own, and over as soon as it has begun.
-        (0..20).for_each(|ingress| drop(place(admit(ingress, 1, NOW))));
+        // Each on a connection of its own, and dropped as soon as it has begun.
+        (0..20).for_each(|ingress| drop(admitted(admit(ingress, 1, NOW))));
         assert_eq!(refusal(admit(20, 1, NOW)), HandshakeRefusal::TooOften);
-        // Whether two sources share a bucket is chance, but not of three others all.
+        // Two sources may share a bucket by chance, but not all of three others.
         assert!((2..5).any(|source| matches!(admit(21, source, NOW), Verdict::Admitted(_))));
         let later = NOW + Duration::from_secs(1);
         let passed =
@@ -310,37 +312,37 @@ mod tests {
     }
 
     #[test]
-    fn those_that_a_hub_forwards_have_no_rate_that_they_would_share() {
+    fn handshakes_forwarded_by_a_hub_share_no_rate() {
         let mut limits = limits(16, 100);
         limits.handshake_rate = ockam_actix_runtime::trust::rate::Rate { burst: 1, per_second: 1 };
         let admission = Admission::default();
         let admit = || admission.admit(&through("hub"), false, NOW, &limits);
-        (0..100).for_each(|_| drop(place(admit())));
+        (0..100).for_each(|_| drop(admitted(admit())));
     }
 
     #[test]
-    fn one_source_opens_at_most_half_of_the_channels_and_gives_them_back() {
+    fn one_source_holds_at_most_half_the_channels() {
         let (admission, limits) = (Admission::default(), limits(100, 6));
         let admit =
             |ingress, source| admission.admit(&accepted(ingress, source), true, NOW, &limits);
         let open = |ingress| {
-            let mut slot = place(admit(ingress, 1));
+            let mut slot = admitted(admit(ingress, 1));
             slot.establish();
-            place
+            slot
         };
-        let places: Vec<_> = (0..3).map(open).collect();
+        let slots: Vec<_> = (0..3).map(open).collect();
         assert_eq!(refusal(admit(4, 1)), HandshakeRefusal::ChannelsSourceFull);
-        drop(place(admit(5, 2)));
-        drop(places);
+        drop(admitted(admit(5, 2)));
+        drop(slots);
         assert!(admission.0.lock().channels_by.is_empty());
-        drop(place(admit(4, 1)));
+        drop(admitted(admit(4, 1)));
     }
 
     #[test]
     fn an_established_channel_gives_its_handshake_back() {
         let (admission, limits) = (Admission::default(), limits(4, 1));
         let admit = || admission.admit(&through("a"), false, NOW, &limits);
-        let mut first = place(admit());
+        let mut first = admitted(admit());
         first.establish();
         first.establish();
         assert_eq!(admission.counts(), (0, 1));

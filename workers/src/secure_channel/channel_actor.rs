@@ -1,15 +1,18 @@
-//! The encryptor of the end that opens a channel, and what keeps the channel alive.
+//! The encryptor at the opening end of a channel, which also keeps the channel alive.
 //!
-//! * Owns: the channel's address, which goes into routes and stays the same for its whole life; the messages that wait; with
-//!   [`Sealing`] the sealing keys of the session that there is.
-//! * States: attempting (the first time, and at once after a loss: messages wait; later: they come back at once, so that no client
-//!   hangs on a peer that is down), established, pausing before the next attempt, rejected for good.
-//! * Inbox: messages for the peer that [`Sealing`] has not taken before it; from the decryptor and from `Sealing` [`Event`]s; from the
-//!   program [`Close`].
-//! * Started by [`open`](super::handle::open) on the arbiter of the connection that the route begins with. It starts a
-//!   [`Decryptor`](super::decryptor) for each attempt and stops when it is closed, or with the node.
-//! * A panic unregisters the channel for a moment, ends its paths and cuts the decryptor's lifeline. It is [`Supervised`]: the
-//!   next one has the same address and establishes the channel again. Messages between are undeliverable.
+//! * Owns: the channel's address, which goes into routes and stays the same for its whole life; the
+//!   waiting messages; and, with [`Sealing`], the sealing keys of the current session.
+//! * States: attempting (in the first attempt, and in one that follows a loss at once, messages
+//!   wait; in later ones they are returned immediately, so that no client hangs on a peer that is
+//!   down), established, pausing before the next attempt, rejected, which is final.
+//! * Inbox: messages for the peer that [`Sealing`] did not intercept; [`Event`]s from the decryptor
+//!   and from `Sealing`; [`Close`] from the program.
+//! * Started by [`open`](super::handle::open) on the arbiter of the connection that the route
+//!   begins with. It starts a [`Decryptor`](super::decryptor) for each attempt and stops when it is
+//!   closed, or with the node.
+//! * A panic unregisters the channel for a moment, ends its link for the streams that watch it, and
+//!   cuts the decryptor's lifeline. The actor is [`Supervised`]: the next one has the same address
+//!   and establishes the channel again. Messages sent in between are undeliverable.
 
 mod attempts;
 
@@ -46,7 +49,7 @@ use crate::secure_channel::{
     session::{self, End, OpenEnd, Partner},
 };
 
-/// What every actor of one channel begins with.
+/// What every actor of one channel is started with.
 pub(super) struct ChannelSpec {
     pub(super) node: Node,
     pub(super) opened: Arc<Opened>,
@@ -70,7 +73,7 @@ impl Restartable for ChannelSpec {
             .with_budget(first_hop.budget.clone())
             .with_state(state.subscribe())
             .intercepted_by(sealing.clone());
-        let initiator = ChannelActor {
+        let actor = ChannelActor {
             opened: self.opened.clone(),
             node: self.node.clone(),
             route: self.route.clone(),
@@ -89,11 +92,11 @@ impl Restartable for ChannelSpec {
             registration: None,
             supervised,
         };
-        self.node.launch(description, move |_| initiator)
+        self.node.launch(description, move |_| actor)
     }
 
-    fn stop(&self, initiator: Addr<ChannelActor>) {
-        send_control(&initiator, Close);
+    fn stop(&self, actor: Addr<ChannelActor>) {
+        send_control(&actor, Close);
     }
 
     fn ended_in_pause(&self) {
@@ -101,7 +104,7 @@ impl Restartable for ChannelSpec {
     }
 }
 
-/// Seals what goes to the responder, and keeps the channel open.
+/// Seals messages for the responder, and keeps the channel open.
 pub(super) struct ChannelActor {
     node: Node,
     opened: Arc<Opened>,
@@ -109,18 +112,18 @@ pub(super) struct ChannelActor {
     address: Address,
     credentials: Credentials,
     limits: Arc<Limits>,
-    /// The first hop of the route. Watching it keeps a connection being made again.
+    /// The first hop of the route. While it is watched, a lost connection is made again.
     first_hop: FirstHop,
     sealing: Arc<Sealing>,
     state: watch::Sender<LinkState>,
     outcome: Arc<watch::Sender<Outcome>>,
     phase: Phase,
     backoff: Backoff,
-    /// Counts attempts: what belongs to an earlier one comes too late.
+    /// Counts attempts: an event of an earlier one comes too late.
     session: u64,
     /// How many keys our identity had when the attempt began.
     keys: usize,
-    /// Whom the last session was with.
+    /// The peer of the last session.
     peer: Option<Identifier>,
     registration: Option<Registration>,
     supervised: Supervised,
@@ -133,13 +136,13 @@ enum Phase {
     Rejected { failure: Arc<str> },
 }
 
-/// A handshake under way, in the hands of its decryptor.
+/// A handshake under way, which its decryptor runs.
 struct Attempt {
     partner: Partner,
     decryptor: Address,
-    /// What the path had lost before.
+    /// The epoch of the first hop when the attempt began.
     epoch: u64,
-    /// Ends the attempt with the connection.
+    /// Ends the attempt when the connection is lost.
     watching: SpawnHandle,
 }
 
@@ -147,7 +150,7 @@ struct Attempt {
 enum Held {
     /// They wait.
     Waiting(MessageQueue),
-    /// They come back, as the attempt before failed for this reason.
+    /// They are returned, as the attempt before failed for this reason.
     Refused(Arc<str>),
 }
 
@@ -157,8 +160,8 @@ enum Held {
 pub(super) struct Close;
 
 impl ChannelActor {
-    /// Takes a message for the peer.
-    fn take(&mut self, message: Message, context: &mut Context<Self>) {
+    /// Seals, holds or returns a message for the peer.
+    fn handle_message(&mut self, message: Message, context: &mut Context<Self>) {
         let (failure, reason) = match &mut self.phase {
             Phase::Established(_) => return session::send(self, message, context),
             Phase::Attempting { held: Held::Waiting(queue), .. } => {
@@ -189,7 +192,7 @@ impl End for ChannelActor {
     }
 
     fn in_use(&self) -> bool {
-        // The entry in the table watches too.
+        // The entry in the routing table watches too.
         self.state.receiver_count() > 1
     }
 
@@ -215,7 +218,7 @@ impl Actor for ChannelActor {
 }
 
 impl Drop for ChannelActor {
-    /// After a panic nobody is told any more that the channel is established.
+    /// After a panic the channel no longer counts as established.
     fn drop(&mut self) {
         self.outcome.send_if_modified(|outcome| {
             let established = matches!(outcome, Outcome::Established(_));
@@ -240,7 +243,7 @@ impl Handler<Routed<Payload>> for ChannelActor {
     type Result = ();
 
     fn handle(&mut self, message: Routed<Payload>, context: &mut Context<Self>) {
-        self.take(message.into_message(), context);
+        self.handle_message(message.into_message(), context);
     }
 }
 
@@ -262,7 +265,7 @@ impl Handler<Close> for ChannelActor {
     type Result = ();
 
     fn handle(&mut self, _: Close, context: &mut Context<Self>) {
-        // What was sent before waits in the inbox, whose turn comes before that of this future.
+        // Messages sent before wait in the inbox, whose turn comes before that of this future.
         let after = std::future::ready(()).into_actor(self);
         context.spawn(after.map(|(), actor, context| actor.close(context)));
     }

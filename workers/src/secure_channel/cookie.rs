@@ -1,13 +1,15 @@
-//! Stateless cookies: proof that whoever sends a first handshake message also receives at its source.
+//! Stateless cookies: proof that the sender of a first handshake message also receives at its
+//! source.
 //!
 //! ```text
 //! cookie = HMAC-SHA256(secret, epoch || length of source || source || message 1)
 //! epoch  = seconds / 30 (8 bytes, big-endian); the length has 4 bytes, big-endian
 //! ```
 //!
-//! A listener under load answers message 1 with a cookie and forgets it; the initiator sends both again. The secret belongs to
-//! this process, so nobody else can check or make a cookie and its layout is our own affair. Within its two epochs a cookie may
-//! be used again by the same source with the same message: it keeps strangers out, it does not count.
+//! A listener under load answers message 1 with a cookie and forgets it; the initiator sends
+//! message 1 again, with the cookie. The secret belongs to this process, so nobody else can check
+//! or make a cookie, and its layout is private. Within its two epochs a cookie may be used again by
+//! the same source with the same message: it keeps strangers out, but does not count handshakes.
 
 use std::fmt;
 
@@ -19,7 +21,8 @@ use ring::{
 /// Bytes of a cookie.
 pub const COOKIE_LENGTH: usize = 32;
 
-/// Seconds of an epoch. A cookie is good for its own and the next one: 30 to 60 seconds, several times a slow handshake.
+/// Seconds of an epoch. A cookie is valid in its own and the next one: 30 to 60 seconds, several
+/// times as long as a slow handshake.
 pub const EPOCH_SECONDS: u64 = 30;
 
 /// Makes and checks the cookies of this process.
@@ -34,7 +37,8 @@ impl Cookies {
         Some(Self { key: Key::generate(HMAC_SHA256, rng).ok()? })
     }
 
-    /// The cookie for a message from `source`. `now` is in seconds of any clock that does not go back.
+    /// The cookie for a message from `source`. `now` is in seconds of any clock that never goes
+    /// back.
     #[must_use]
     pub fn issue(&self, now: u64, source: &[u8], message1: &[u8]) -> [u8; COOKIE_LENGTH] {
         let mut cookie = [0; COOKIE_LENGTH];
@@ -42,7 +46,8 @@ impl Cookies {
         cookie
     }
 
-    /// Whether [`issue`](Self::issue) gave this cookie to this source for this message, in this epoch or the one before.
+    /// Whether [`issue`](Self::issue) gave this cookie to this source for this message, in this
+    /// epoch or the one before.
     #[must_use]
     pub fn verify(&self, now: u64, source: &[u8], message1: &[u8], cookie: &[u8]) -> bool {
         let epoch = now / EPOCH_SECONDS;
@@ -62,7 +67,8 @@ impl Cookies {
 
 /// The source's length keeps bytes from moving between source and message.
 fn covered(epoch: u64, source: &[u8], message1: &[u8]) -> Vec<u8> {
-    // A source is an address of a few bytes; one of 4 GiB would share its length with others, but it cannot exist.
+    // A source is an address of a few bytes; one of 4 GiB would share its length with others, but
+    // it cannot exist.
     let length = u32::try_from(source.len()).unwrap_or(u32::MAX);
     [&epoch.to_be_bytes()[..], &length.to_be_bytes(), source, message1].concat()
 }
@@ -84,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_good_for_its_epoch_and_the_next() {
+    fn cookies_are_valid_for_two_epochs() {
         let cookies = cookies();
         let cookie = cookies.issue(59, b"source", b"message");
         for (now, good) in [
@@ -102,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_good_for_one_source_message_and_process() {
+    fn cookies_fit_one_source_message_and_process() {
         let (ours, theirs) = (cookies(), cookies());
         let cookie = ours.issue(0, b"source", b"message");
         assert!(!ours.verify(0, b"sourcem", b"essage", &cookie));
@@ -116,7 +122,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_flipped_bit_is_accepted(bit in 0usize..256, now: u64, source: [u8; 6], message: [u8; 32]) {
+        fn no_flipped_bit_is_accepted(
+            bit in 0usize..256, now: u64, source: [u8; 6], message: [u8; 32],
+        ) {
             let cookies = cookies();
             let mut cookie = cookies.issue(now, &source, &message);
             prop_assert!(cookies.verify(now, &source, &message, &cookie));

@@ -2,10 +2,11 @@
 //!
 //! * Owns: its random address, the handshake, then the opening keys of one session.
 //! * States: handshaking (with a deadline), open, over.
-//! * Inbox: messages of the handshake, then records, and notices about what was sent to the peer;
-//!   from the encryptor [`Renew`]. It takes them only from where its own messages go.
-//! * Started by the initiator for each attempt ([`initiating`]), or by a listener for each message 1
-//!   ([`responding`]), on the arbiter of the connection. It ends with a failed handshake, with the first bad record, and with its encryptor.
+//! * Inbox: handshake messages, then records, and notices about what was sent to the peer;
+//!   [`Renew`] from the encryptor. It accepts messages only from where its own messages go.
+//! * Started by the initiator for each attempt ([`initiating`]), or by a listener for each
+//!   message 1 ([`responding`]), on the arbiter of the connection. It ends with a failed handshake,
+//!   with the first bad record, and with its encryptor.
 //! * A panic cuts its lifeline: the encryptor ends the session.
 
 mod initiating;
@@ -42,7 +43,7 @@ pub(super) use responding::Responding;
 
 /// Opens what the peer of a channel sends.
 pub(super) struct Decryptor {
-    pub(super) start: DecryptorConfig,
+    pub(super) config: DecryptorConfig,
     role: Role,
     phase: Phase,
     /// Where the peer is; fixed by the first message that comes from it.
@@ -50,7 +51,7 @@ pub(super) struct Decryptor {
     registration: Option<Registration>,
 }
 
-/// What every decryptor begins with.
+/// What every decryptor is started with.
 pub(super) struct DecryptorConfig {
     pub(super) node: Node,
     pub(super) address: Address,
@@ -67,7 +68,7 @@ enum Role {
 }
 
 enum Phase {
-    /// Not begun, or ended.
+    /// Not started, or ended.
     Closed,
     Handshaking(Exchange),
     Open(Box<Open>),
@@ -83,8 +84,8 @@ struct Open {
 }
 
 impl Decryptor {
-    fn new(start: DecryptorConfig, role: Role, peer_route: Option<Route>) -> Self {
-        Self { start, role, phase: Phase::Closed, peer_route, registration: None }
+    fn new(config: DecryptorConfig, role: Role, peer_route: Option<Route>) -> Self {
+        Self { config, role, phase: Phase::Closed, peer_route, registration: None }
     }
 
     fn begin(&mut self, context: &mut Context<Self>) {
@@ -96,7 +97,7 @@ impl Decryptor {
             Ok(exchange) => self.phase = Phase::Handshaking(exchange),
             Err(why) => return self.fail(why, context),
         }
-        let deadline = self.start.limits.handshake_deadline;
+        let deadline = self.config.limits.handshake_deadline;
         context.run_later(deadline, move |actor, context| {
             if matches!(actor.phase, Phase::Handshaking(_)) {
                 actor.fail(FailureReason::Late(deadline), context);
@@ -104,7 +105,7 @@ impl Decryptor {
         });
     }
 
-    /// Takes a message of the handshake.
+    /// Handles a handshake message.
     fn handle_handshake(
         &mut self,
         exchange: Exchange,
@@ -122,7 +123,7 @@ impl Decryptor {
                 Err(why) => self.fail(why, context),
             };
         }
-        // Where the first answer comes from is where everything goes from now on.
+        // From now on everything goes where the first answer came from.
         let return_route = std::mem::take(&mut message.return_route);
         let peer_route = self.peer_route.get_or_insert(return_route).clone();
         let permit = message.permit.take();
@@ -131,13 +132,14 @@ impl Decryptor {
                 .send(peer_route, bytes, permit)
                 .map(|()| self.phase = Phase::Handshaking(exchange)),
             Ok(Step::Established(session)) => self.open(*session, peer_route, context),
-            // Nobody uses the channel before the initiator has this record, and a node that stops says goodbye after it.
+            // Nobody uses the channel before the initiator has this record, and a stopping node
+            // sends its close after it.
             Ok(Step::Confirm(record, session)) => self
                 .open(*session, peer_route.clone(), context)
                 .and_then(|()| self.send(peer_route, record, permit)),
             Err(failure) => {
                 if let Some(record) = failure.refusal {
-                    // The initiator would learn it by its deadline too.
+                    // If this is lost, the initiator gives up at its deadline.
                     let _ = self.send(peer_route, record, permit);
                 }
                 Err(failure.why)
@@ -155,13 +157,13 @@ impl Decryptor {
         permit: Option<Permit>,
     ) -> Result<(), FailureReason> {
         let mut message =
-            Message::new(route, Route::from(self.start.address.clone()), Payload::from(bytes));
+            Message::new(route, Route::from(self.config.address.clone()), Payload::from(bytes));
         message.permit = permit;
-        let sent = self.start.node.try_route(message, NextHop::Checked);
+        let sent = self.config.node.try_route(message, NextHop::Checked);
         sent.map_err(|undelivered| FailureReason::Undelivered(undelivered.notice.to_string()))
     }
 
-    /// The handshake has succeeded.
+    /// Opens the session after a successful handshake.
     fn open(
         &mut self,
         session: Session,
@@ -169,43 +171,44 @@ impl Decryptor {
         context: &mut Context<Self>,
     ) -> Result<(), FailureReason> {
         let open = match &mut self.role {
-            Role::Initiator(initiating) => initiating.open(&self.start, session, peer_route),
+            Role::Initiator(initiating) => initiating.open(&self.config, session, peer_route),
             Role::Responder(responding) => {
-                responding.open(&self.start, session, peer_route, context)?
+                responding.open(&self.config, session, peer_route, context)?
             }
         };
         self.phase = Phase::Open(Box::new(open));
         Ok(())
     }
 
-    /// There is no channel.
+    /// Ends a failed handshake, and this actor.
     fn fail(&mut self, why: FailureReason, context: &mut Context<Self>) {
         match &self.role {
             Role::Initiator(initiating) => {
-                notify(&initiating.encryptor, self.start.session, EventKind::Failed(why));
+                notify(&initiating.encryptor, self.config.session, EventKind::Failed(why));
             }
             Role::Responder(responding) => {
-                responding.log(&self.start.node, &why, self.peer_route.as_ref());
+                responding.log(&self.config.node, &why, self.peer_route.as_ref());
             }
         }
         self.phase = Phase::Closed;
         context.stop();
     }
 
-    /// Takes a record, or a notice about one.
+    /// Handles a record, or a notice about one.
     fn handle_record(&mut self, message: Message, context: &mut Context<Self>) {
         let Phase::Open(open) = &mut self.phase else { return };
         if message.kind == MessageKind::Notice {
             let notice = Notice::decode(&message.payload);
             let why = notice.map_or_else(|| "?".into(), |notice| notice.to_string());
-            // A record is missing at the peer, whatever the reason. A forged notice costs a handshake, no more.
+            // A record is missing at the peer, whatever the reason. A forged notice costs a
+            // handshake and no more.
             let ending = Ending::telling_peer(format!("a record did not arrive: {why}"));
             return self.end(ending, context);
         }
         open.heard.store(true, Ordering::Relaxed);
         match open.inbound.open(message) {
             Ok(Opened::Message(message)) => {
-                self.start.node.route(message);
+                self.config.node.route(message);
                 self.check_volume();
             }
             Ok(Opened::Ping(permit)) => self.control(Tag::Pong, Vec::new(), permit),
@@ -216,18 +219,18 @@ impl Decryptor {
         }
     }
 
-    /// Has the encryptor seal something.
+    /// Has the encryptor seal and send a control record.
     fn control(&self, tag: Tag, body: Vec<u8>, permit: Option<Permit>) {
         self.notify(EventKind::Control { tag, body, permit });
     }
 
     fn notify(&self, kind: EventKind) {
         if let Phase::Open(open) = &self.phase {
-            notify(&open.encryptor, self.start.session, kind);
+            notify(&open.encryptor, self.config.session, kind);
         }
     }
 
-    /// The session is over.
+    /// Ends the session, and this actor.
     fn end(&mut self, ending: Ending, context: &mut Context<Self>) {
         self.notify(EventKind::Over(ending));
         self.phase = Phase::Closed;

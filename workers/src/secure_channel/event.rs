@@ -1,4 +1,5 @@
-//! What the decryptor of a session, and what seals before the encryptor's inbox, tell the encryptor; and the other way round.
+//! Events that tell an encryptor what its session's decryptor and sealing half noticed, and
+//! messages in the other direction.
 
 use actix::{Actor, Addr, Handler, Message, Recipient};
 use ockam_actix_runtime::{Identifier, Permit, Route};
@@ -9,7 +10,7 @@ use crate::secure_channel::{exchange::FailureReason, plaintext::Tag, record::Sea
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Event {
-    /// Which session: what belongs to an earlier one comes too late.
+    /// The session that it belongs to: an event of an earlier one comes too late.
     pub(super) session: u64,
     pub(super) kind: EventKind,
 }
@@ -22,7 +23,7 @@ pub(super) enum EventKind {
     Failed(FailureReason),
     /// Seal and send this.
     Control { tag: Tag, body: Vec<u8>, permit: Option<Permit> },
-    /// Seal with this from now on; `announce` says whether the peer must be told before.
+    /// Seal with this from now on; `announce` says whether the peer must be told first.
     NewKeys { sealer: Box<Sealer>, announce: bool },
     /// So much was opened or sealed that new keys are due.
     Due,
@@ -42,17 +43,17 @@ pub(super) struct Established {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Ending {
     pub(super) why: String,
-    /// Whether the peer does not know yet, and may still hear of it.
+    /// Whether the peer does not know yet and can still be told.
     pub(super) tell_peer: bool,
 }
 
 impl Ending {
-    /// The peer is to be told, if it can be.
+    /// An ending that the peer is told of, if it can be.
     pub(super) fn telling_peer(why: impl ToString) -> Self {
         Self { why: why.to_string(), tell_peer: true }
     }
 
-    /// There is no way to the peer, or it knows.
+    /// An ending that the peer is not told of: there is no route to it, or it knows.
     pub(super) fn silently(why: impl ToString) -> Self {
         Self { why: why.to_string(), tell_peer: false }
     }
@@ -63,14 +64,14 @@ impl Ending {
 #[rtype(result = "()")]
 pub(super) struct Renew;
 
-/// Tells an encryptor. If it is gone its lifeline ends the decryptor too.
+/// Sends an event to an encryptor. If that is gone, its lifeline ends the decryptor too.
 pub(super) fn notify(encryptor: &Recipient<Event>, session: u64, kind: EventKind) {
     // Control messages: as many as records came in, whose permits they hold.
     #[allow(clippy::disallowed_methods)]
     encryptor.do_send(Event { session, kind });
 }
 
-/// Tells an actor one thing, without data.
+/// Sends an actor a control message without data.
 pub(super) fn send_control<A, M>(actor: &Addr<A>, message: M)
 where
     A: Actor + Handler<M>,

@@ -1,6 +1,7 @@
 //! One end of a handshake, without addresses and timers: a message in, a message out.
 //!
-//! The same exchange runs before there is a channel, in plain messages, and for new keys, inside the records of the old ones.
+//! The same exchange runs in plain messages to establish a channel, and inside the records of an
+//! open session to agree on new keys.
 
 use std::{fmt, sync::Arc};
 
@@ -22,18 +23,18 @@ pub(crate) struct Credentials {
     pub(crate) policy: Arc<dyn TrustPolicy>,
 }
 
-/// A handshake that waits for a message, consumed by it.
+/// A handshake that awaits a message and is consumed by it.
 pub(super) enum Exchange {
     Message2(Box<AwaitingMessage2>, Credentials),
     Ready(Box<AwaitingReady>),
     Message3(Box<AwaitingMessage3>, Credentials),
 }
 
-/// What follows from a message.
+/// What to do after a message.
 pub(super) enum Step {
     /// Send this, and wait for the answer.
     Send(Vec<u8>, Exchange),
-    /// The responder has agreed: nothing more is to be sent.
+    /// The responder has agreed: there is nothing more to send.
     Established(Box<Session>),
     /// We agree: send this record, the last of the handshake.
     Confirm(Vec<u8>, Box<Session>),
@@ -42,34 +43,34 @@ pub(super) enum Step {
 /// Why a handshake ended without a channel.
 #[derive(Debug)]
 pub(super) struct Failure {
-    /// What to tell people.
+    /// The reason, for logs and errors.
     pub(super) why: FailureReason,
     /// What to tell the peer: a record that only it can open.
     pub(super) refusal: Option<Vec<u8>>,
 }
 
-/// Why, by culprit.
+/// Why a handshake failed, by culprit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FailureReason {
     /// The handshake itself.
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
-    /// Peer or network: bytes that are no message of a handshake.
+    /// Peer or network: bytes that are not a handshake message.
     #[error(transparent)]
     Packet(#[from] PacketError),
-    /// Peer or network: another message than the one that is due.
+    /// Peer or network: a message other than the one that is due.
     #[error("a message of the handshake came out of turn")]
     OutOfTurn,
-    /// The network: the message did not arrive, or there is no way.
+    /// The network: the message did not arrive, or there is no route.
     #[error("{0}")]
     Undelivered(String),
-    /// Peer or network: nothing came.
+    /// Peer or network: no answer came in time.
     #[error("no answer within {0:?}")]
     Late(std::time::Duration),
     /// Bug: the decryptor panicked.
     #[error("its decryptor stopped")]
     Stopped,
-    /// The peer has changed where it must not.
+    /// The peer's identity changed while keys were renewed.
     #[error("new keys were agreed on with another identity")]
     OtherPeer,
 }
@@ -96,13 +97,13 @@ impl<E: Into<FailureReason>> From<E> for Failure {
 }
 
 impl Exchange {
-    /// Opens a handshake; returns Noise message 1.
+    /// Begins a handshake; returns Noise message 1.
     pub(super) fn initiate(credentials: Credentials) -> Result<(Self, Vec<u8>), HandshakeError> {
         let (state, noise) = Initiator::start(&credentials.local.now())?;
         Ok((Self::Message2(Box::new(state), credentials), noise))
     }
 
-    /// Takes Noise message 1; returns the answer.
+    /// Answers Noise message 1; returns the encoded answer.
     pub(super) fn respond(
         credentials: Credentials,
         noise: &[u8],
@@ -111,7 +112,7 @@ impl Exchange {
         Ok((Self::Message3(Box::new(state), credentials), Packet::Two(&noise).encode()))
     }
 
-    /// Takes the next message.
+    /// Handles the next message.
     pub(super) fn handle(self, message: &mut [u8]) -> Result<Step, Failure> {
         match self {
             Self::Message2(state, credentials) => {

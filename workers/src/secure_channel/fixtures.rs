@@ -1,4 +1,5 @@
-//! What several tests of this module need: a sink that keeps its messages, and both ends of a session.
+//! Fixtures for several tests of this module: a delivery that keeps its messages, and both ends of
+//! a session.
 
 use std::sync::{Arc, Mutex};
 
@@ -16,7 +17,7 @@ use crate::{
     },
 };
 
-/// Keeps what it gets.
+/// Keeps the messages that are delivered to it.
 #[derive(Clone, Default)]
 pub(super) struct Kept(pub(super) Arc<Mutex<Vec<Message>>>);
 

@@ -1,4 +1,4 @@
-//! What a program holds of a secure channel that it opened.
+//! The handle of a secure channel that a program opened.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -18,9 +18,10 @@ use crate::secure_channel::{
 
 /// A secure channel: put it into a `route!` before the addresses at its other end.
 ///
-/// It establishes itself, and again whenever it was lost, until [`SecureChannel::close`] is called or the node stops. What
-/// is sent through it before waits, encrypted for nobody else: see [`SecureChannel::established`]. Dropping
-/// the handle changes nothing; clones stand for the same channel.
+/// It establishes itself, and does so again whenever it is lost, until [`SecureChannel::close`] is
+/// called or the node stops. What is sent through it before that waits, and is encrypted for the
+/// peer alone: see [`SecureChannel::established`]. Dropping the handle changes nothing; clones
+/// stand for the same channel.
 #[derive(Clone)]
 pub struct SecureChannel {
     address: Address,
@@ -41,7 +42,7 @@ pub(crate) fn open(
     let watched = outcome.subscribe();
     let opened = Arc::new(Opened::list(node, &address, &route));
     let what = format!("the secure channel {address} over {route}");
-    let plan = ChannelSpec {
+    let spec = ChannelSpec {
         node: node.clone(),
         opened,
         route: route.clone(),
@@ -50,7 +51,7 @@ pub(crate) fn open(
         limits: limits.into(),
         outcome,
     };
-    let actor = Restarting::start(node, what, plan)?;
+    let actor = Restarting::start(node, what, spec)?;
     Ok(SecureChannel { address, route, outcome: watched, actor })
 }
 
@@ -60,7 +61,7 @@ impl SecureChannel {
         &self.address
     }
 
-    /// The route to the listener that was asked for.
+    /// The route to the listener that the channel is opened to.
     pub fn route(&self) -> &Route {
         &self.route
     }
@@ -73,7 +74,8 @@ impl SecureChannel {
         }
     }
 
-    /// Waits until the channel is established and says with whom. While the peer cannot be reached it goes on waiting, as the channel goes on trying.
+    /// Waits until the channel is established; returns the peer's identifier. While the peer cannot
+    /// be reached it keeps waiting, as the channel keeps trying.
     ///
     /// # Errors
     /// [`Error::Peer`] when one end has rejected the identity of the other, which is final;
@@ -109,7 +111,7 @@ impl SecureChannel {
         })
     }
 
-    /// Ends the channel: the peer is told, and the address is free.
+    /// Closes the channel: the peer is told, and the address becomes free.
     pub fn close(&self) {
         if let Some(actor) = self.actor.end() {
             send_control(&actor, Close);

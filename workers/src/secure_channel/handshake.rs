@@ -1,4 +1,5 @@
-//! The handshake of a secure channel: `Noise_XX_25519_AESGCM_SHA256`, both ends authenticated by their identities.
+//! The handshake of a secure channel: `Noise_XX_25519_AESGCM_SHA256`, both ends authenticated by
+//! their identities.
 //!
 //! ```text
 //! Initiator::start ------------ message 1: e -----------------------------> Responder::accept
@@ -8,14 +9,18 @@
 //! Session <-------------------- record 0: "ready" or "refused" ------------ Session
 //! ```
 //!
-//! A state is named for what it awaits and is consumed by its transition: after an error nothing is left that could go on.
+//! A state is named for what it awaits and is consumed by its transition: after an error nothing is
+//! left to go on with.
 //!
-//! A *proof* is an Ed25519 signature by the identity's current key over `label || h || s`: the label of the role, the
-//! handshake hash as it stands after the previous message, and the sender's X25519 static key. So a stolen static key is not enough, and
-//! a proof is good for one handshake, one role and one static key. The initiator shows its identity only to a responder that passed
-//! its policy. It considers the channel established only after *ready*, which the responder sends once it accepted.
+//! A *proof* is an Ed25519 signature by the identity's current key over `label || h || s`: the
+//! label of the role, the handshake hash as it stands after the previous message, and the sender's
+//! X25519 static key. So a stolen static key is not enough, and a proof is valid for one handshake,
+//! one role and one static key. The initiator shows its identity only to a responder that passed
+//! its policy. It considers the channel established only after *ready*, which the responder sends
+//! once it has accepted the initiator.
 //!
-//! [`VerifiedPeer`], [`Sealer`] and [`Opener`] come from here and from nowhere else: there is no encryption to an unverified peer.
+//! [`VerifiedPeer`], [`Sealer`] and [`Opener`] come from here and from nowhere else: there is no
+//! encryption to an unverified peer.
 
 use std::fmt;
 
@@ -39,13 +44,15 @@ pub use self::{
     responder::{Answer, AwaitingMessage3, Responder},
 };
 
-/// What both ends mix in first: name and version of this protocol. Another version fails at message 2.
+/// What both ends mix in first: the name and version of this protocol. Another version fails at
+/// message 2.
 pub const PROLOGUE: &[u8] = b"ockam-actix/1 secure channel\0";
 
 /// Bytes of message 1: an ephemeral key and an empty payload.
 pub const MESSAGE1_LENGTH: usize = 32;
 
-/// Bytes of the longest payload: an identity and a signature need less than 2,800; the rest is for later.
+/// Bytes of the longest payload: an identity and a signature need less than 2,800; the rest is room
+/// for later versions.
 pub const MAX_PAYLOAD: usize = 4096;
 
 /// Bytes of the longest message 2: two keys, two tags and the payload. Message 3 has one key less.
@@ -60,7 +67,8 @@ pub(crate) const REFUSED: &[u8] = b"ockam-actix/1 refused\0";
 /// Bytes of the ready record.
 pub const READY_LENGTH: usize = crate::secure_channel::record::OVERHEAD + READY.len();
 
-/// The other end of a channel. It has proved its identity in this handshake and a policy has trusted it.
+/// The other end of a channel. It has proved its identity in this handshake and a policy has
+/// trusted it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedPeer {
     identity: Identity,
@@ -73,14 +81,15 @@ impl VerifiedPeer {
         &self.identity
     }
 
-    /// Who it is.
+    /// Its identifier.
     #[must_use]
     pub fn identifier(&self) -> Identifier {
         self.identity.identifier()
     }
 }
 
-/// An established channel. Take it apart: the sealer goes to the encryptor, the opener to the decryptor.
+/// An established channel. Split it up: the sealer goes to the encryptor, the opener to the
+/// decryptor.
 #[non_exhaustive]
 pub struct Session {
     /// Who is at the other end.
@@ -89,7 +98,8 @@ pub struct Session {
     pub sealer: Sealer,
     /// Opens what comes from the peer.
     pub opener: Opener,
-    /// Names this handshake, the same at both ends and nowhere else. It is no secret.
+    /// Identifies this handshake: the same at both ends, and in no other handshake. It is not
+    /// secret.
     pub handshake_hash: [u8; 32],
 }
 

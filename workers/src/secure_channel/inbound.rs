@@ -1,4 +1,4 @@
-//! The opening half of an established channel: records become messages where they stand.
+//! The opening half of an established channel: records become messages in place.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::secure_channel::{
     record::{Opener, RecordError},
 };
 
-/// Opens what comes from the peer, and stamps it.
+/// Opens records from the peer, and stamps the messages in them with their origin.
 pub(super) struct Inbound {
     opener: Opener,
     /// The keys that the peer will switch to.
@@ -28,9 +28,9 @@ pub(super) struct Inbound {
 /// What a record held.
 #[derive(Debug)]
 pub(super) enum Opened {
-    /// A message of the peer's, with the channel before its return route.
+    /// A message from the peer, with the channel prepended to its return route.
     Message(Message),
-    /// To be answered within the permit of the question.
+    /// To be answered within the permit of the ping.
     Ping(Option<Permit>),
     /// The peer is there.
     Pong,
@@ -66,8 +66,9 @@ pub(super) enum BadRecord {
 }
 
 impl Inbound {
-    /// Opens records of `peer`; answers to what is in them go through `channel`. As a hub the peer reaches `destinations` alone;
-    /// what a stranger is counted against, `source`, is that of the connection below.
+    /// Opens records of `peer`; answers to the messages in them go through `channel`. A peer that
+    /// is a hub reaches only what `grants` lists; a stranger is counted against `source`, that of
+    /// the underlying connection.
     pub(super) fn new(
         opener: Opener,
         peer: Identifier,
@@ -85,7 +86,7 @@ impl Inbound {
         }
     }
 
-    /// Opens a record in its envelope. Every error is final.
+    /// Opens the record that a message carries. Every error is final.
     pub(super) fn open(&mut self, record: Message) -> Result<Opened, BadRecord> {
         let MessageParts { mut payload, permit, .. } = record.into_parts();
         let plaintext = self.opener.open_in_place_range(&mut payload)?;
@@ -116,12 +117,12 @@ impl Inbound {
         Ok(message)
     }
 
-    /// The keys that the next record has: what came before it was the last one with the old keys.
+    /// Installs the keys of the next record: the one before it was the last with the old keys.
     pub(super) fn switch_now(&mut self, opener: Opener) {
         self.opener = opener;
     }
 
-    /// The keys that records have after [`Tag::Switch`].
+    /// Keeps the keys that records have after [`Tag::Switch`].
     pub(super) fn switch_when_told(&mut self, opener: Opener) {
         self.next = Some(opener);
     }

@@ -1,4 +1,4 @@
-//! How one of two actors notices that the other is gone, also by a panic.
+//! Lifelines, by which one of two actors notices that the other is gone, even by a panic.
 
 use std::{
     convert::Infallible,
@@ -9,16 +9,16 @@ use std::{
 
 use tokio::sync::oneshot;
 
-/// Held by an actor in its state: cut when actix drops it, however it ended.
+/// Held in an actor's state: cut when actix drops the actor, however it ended.
 #[derive(Debug)]
-// Nothing is ever sent: that it is dropped is the message.
+// Nothing is ever sent: the drop is the message.
 pub(super) struct Lifeline(#[allow(dead_code)] oneshot::Sender<Infallible>);
 
 /// Resolves when the actor that holds the [`Lifeline`] is gone.
 #[derive(Debug)]
 pub(super) struct Gone(oneshot::Receiver<Infallible>);
 
-/// A lifeline for one actor, and what the other waits for.
+/// A lifeline for one actor, and the future that the other awaits.
 pub(super) fn lifeline() -> (Lifeline, Gone) {
     let (sender, receiver) = oneshot::channel();
     (Lifeline(sender), Gone(receiver))

@@ -4,37 +4,42 @@ use std::time::Duration;
 
 use ockam_actix_runtime::{limits::EDGE_BUDGET_BYTES, trust::rate::Rate};
 
-/// What a program may lower or raise for its channels; [`Limits::default`] suits all but tests.
+/// The limits that a program may lower or raise for its channels; [`Limits::default`] suits all but
+/// tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// From message 1 to the end of a handshake, at either end. Ten round trips around the world fit
-    /// in; a stranger who never goes on holds a place no longer.
+    /// The time from message 1 to the end of a handshake, at either end. Ten round trips around the
+    /// world fit in; a stranger who never goes on holds a slot no longer.
     pub handshake_deadline: Duration,
     /// Handshakes under way at one listener. Each keeps about 4 KiB, so together 1 MiB. From half
-    /// of it on initiators must show a cookie first. One connection gets no more than half, and the
-    /// connections of one source address no more than three quarters together.
+    /// of that number on, initiators must show a cookie first. One connection gets no more than
+    /// half, and the connections of one source address no more than three quarters together.
     pub handshakes: usize,
-    /// Handshakes that one listener begins for one source address: those of a large site at once, as
-    /// after a restart of this node, which cost about a second; then so many a second, which
-    /// cost some hundredths of a core.
+    /// Handshakes that one listener begins for one source address: at once, as many as a large site
+    /// needs after a restart of this node, which cost about a second; then this many a second,
+    /// which cost some hundredths of a core.
     pub handshake_rate: Rate,
-    /// Channels open at one listener. Each keeps two actors and two addresses, about 4 KiB.
+    /// Open channels at one listener. Each keeps two actors and two addresses, about 4 KiB.
     pub channels: usize,
-    /// Bytes of messages that wait for a handshake at the initiator: what sources of this node may have under way, and as much from elsewhere.
+    /// Bytes of messages that wait for a handshake at the initiator: as much as sources of this
+    /// node may have under way, and the same again from elsewhere.
     pub waiting_bytes: usize,
     /// The first pause between attempts; it doubles each time.
     pub first_pause: Duration,
-    /// The longest pause between attempts: what a restarted peer waits for its clients at most.
+    /// The longest pause between attempts: a restarted peer waits at most this long for its
+    /// clients.
     pub longest_pause: Duration,
     /// Silence after which the peer of a channel in use is asked whether it is there. Together with
-    /// `answer_within` it says how soon a client learns of a loss that nobody reports: 8 seconds.
+    /// `answer_within` it decides how soon a client learns of a loss that nobody reports: 8
+    /// seconds.
     pub ping_after: Duration,
-    /// The same for a channel that no stream uses: it only keeps what is between the nodes from
+    /// The same for a channel that no stream uses: it only keeps devices between the nodes from
     /// forgetting the connection.
     pub idle_ping_after: Duration,
     /// How long the peer may take to answer.
     pub answer_within: Duration,
-    /// The age of keys at which the initiator agrees on new ones: a day, as for what else is rotated.
+    /// The age of keys at which the initiator agrees on new ones: a day, as for everything else
+    /// that is rotated.
     pub longest_session: Duration,
     /// Records of one direction after which the initiator agrees on new keys.
     pub session_records: u64,
@@ -59,23 +64,24 @@ impl Default for Limits {
     }
 }
 
-/// How long a channel must have lived for its loss to be followed by an attempt at once. One that
-/// is lost again and again sooner is a fault, and gets the pauses of failed attempts.
+/// How long a session must have lasted for its loss to be followed by an attempt at once. A channel
+/// that is lost sooner again and again is faulty, and gets the pauses of failed attempts.
 pub(super) const STEADY_AFTER: Duration = Duration::from_secs(5);
 
-/// Times that the initiator sends message 1 again because a cookie was asked for, in one attempt.
+/// How often, in one attempt, the initiator sends message 1 again because a cookie was asked for.
 pub(super) const MAX_COOKIES: u8 = 2;
 
-/// Channels that seal for each other in one task, where each is the way of the one before. Each takes some KiB of a stack
-/// of 2 MiB; how many a peer opens inside each other is its affair, so the next one waits for its encryptor's turn.
+/// Nested channels that seal in one task, each a record of the one before. Each takes some KiB of a
+/// stack of 2 MiB. A peer may nest as many as it likes, so the next one waits for its encryptor's
+/// turn.
 pub(super) const MAX_SEALED_AT_ONCE: usize = 4;
 
-/// How long the last record of a node that stops may take to leave.
+/// How long the last record of a stopping node may take to leave.
 pub(super) const FAREWELL: Duration = Duration::from_millis(200);
 
-/// How often a node that stops looks whether a channel is still in use.
+/// How often a stopping node checks whether a channel is still in use.
 pub(super) const DRAIN_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How long before a node that stops ends its threads it closes a channel that streams still use, so
-/// that the peer is told.
+/// How long before its threads end a stopping node closes a channel that streams still use, so that
+/// the peer is told.
 pub(super) const FAREWELL_BEFORE_END: Duration = Duration::from_millis(500);

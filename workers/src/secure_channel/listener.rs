@@ -1,11 +1,13 @@
-//! A secure channel listener: what strangers may reach.
+//! A secure channel listener: the worker that strangers may reach.
 //!
 //! * Owns: its address, its cookies, the counts of its handshakes and channels.
-//! * Inbox: message 1 of a handshake. It is no actor but a sink that any arbiter calls: it decides on the spot and starts a
-//!   [`Decryptor`] on the arbiter of the connection that the message came through, so that a channel lives beside its connection.
-//! * Started by [`listen`]; it stays until `Node::stop_worker` or the end of the node, and is listed in [`ChannelListeners`] as long.
-//! * It takes no lock for longer than a count and handles no data, so that a panic cannot spread from one peer to another: it
-//!   ends where the node hands the message over.
+//! * Inbox: message 1 of a handshake. It is not an actor but a delivery that any arbiter calls: it
+//!   decides on the spot and starts a [`Decryptor`] on the arbiter of the connection that the
+//!   message came through, so that a channel lives beside its connection.
+//! * Started by [`listen`]; it stays until `Node::stop_worker` or the end of the node, and is
+//!   listed in [`ChannelListeners`] until then.
+//! * A panic ends where the node delivers the message, and cannot spread from one peer to another:
+//!   the listener holds a lock only to count, and handles no data.
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
@@ -37,24 +39,25 @@ use crate::{
 pub struct ChannelListeners(Lock<HashMap<Address, (CurrentIdentity, Admission)>>);
 
 impl ChannelListeners {
-    /// The identity that answers at a listener's address, with the keys that it has now; `None` if no listener has it.
+    /// The identity that answers at a listener's address, with its current keys; `None` if no
+    /// listener has this address.
     pub fn identity_of(&self, listener: &Address) -> Option<LocalIdentity> {
         let all = self.0.lock();
         all.get(listener).map(|(identity, _)| identity.now())
     }
 
-    /// Handshakes under way at a listener, and its open channels.
+    /// The numbers of handshakes under way and of open channels at a listener, if there is one.
     pub fn load_of(&self, listener: &Address) -> Option<(usize, usize)> {
         let all = self.0.lock();
         all.get(listener).map(|(_, admission)| admission.counts())
     }
 
-    /// Says that an identity stands behind a worker that accepts channels in its own way.
+    /// Declares the identity of a worker that accepts channels by its own means.
     pub fn add(&self, worker: Address, identity: LocalIdentity) {
         self.insert(worker, identity.into(), Admission::default());
     }
 
-    /// Takes a listener out, unless another one has its address by now.
+    /// Removes a listener, unless another one has its address by now.
     fn remove(&self, address: &Address, admission: &Admission) {
         let mut all = self.0.lock();
         if all.get(address).is_some_and(|(_, listed)| listed.is(admission)) {
@@ -76,7 +79,7 @@ struct Listener {
     admission: Admission,
     refusal_log: Arc<RefusalLog>,
     cookies: Cookies,
-    /// Cookies count seconds from here.
+    /// Cookies count seconds from this moment.
     since: Instant,
 }
 
@@ -97,7 +100,7 @@ impl SecureChannelListener {
     /// Accepts no more channels; those that are open go on.
     ///
     /// # Errors
-    /// If it was stopped before.
+    /// If it was already stopped.
     pub fn stop(&self) -> Result<()> {
         self.node.stop_worker(self.address.clone())
     }
@@ -129,7 +132,7 @@ pub(crate) fn listen(
     log::info!("\"{address}\" accepts secure channels as {}", identity.now().identifier());
     let all = node.extension(ChannelListeners::default);
     all.insert(address.clone(), identity, admission.clone());
-    // A task owns the registration, so that it goes with the node's threads.
+    // A task owns the registration, so that it ends with the node's threads.
     let (own, gone) = (node.unheld(), registration.entry().stop_signal());
     let at = address.clone();
     node.spawn_on(0, async move {
@@ -183,8 +186,8 @@ impl Deliver for Listener {
                 self.ask_for(&cookie, message);
             }
             Verdict::Refused(refusal) => {
-                let (way, listener) = (&message.return_route, &self.address);
-                let what = format_args!("no handshake at \"{listener}\" for {way}: {refusal}");
+                let (route, listener) = (&message.return_route, &self.address);
+                let what = format_args!("no handshake at \"{listener}\" for {route}: {refusal}");
                 self.refusal_log.warn(refusal.rule(), what);
                 return refuse(message, UndeliverableReason::Overloaded, refusal.to_string());
             }
@@ -194,9 +197,9 @@ impl Deliver for Listener {
 }
 
 impl Listener {
-    /// Starts a responder beside the connection that its initiator comes through.
+    /// Starts a responder on the arbiter of the connection that its initiator comes through.
     fn start(&self, responding: Responding, origin: Origin, peer_route: Route) {
-        let start = DecryptorConfig {
+        let config = DecryptorConfig {
             node: self.node.clone(),
             address: Address::random(),
             session: 0,
@@ -206,7 +209,7 @@ impl Listener {
         let started = self.node.first_hop(&peer_route).and_then(|first_hop| {
             let arbiter = self.node.arbiter_for(&first_hop);
             let (description, decryptor) =
-                Decryptor::responding(start, responding, origin, peer_route);
+                Decryptor::responding(config, responding, origin, peer_route);
             self.node.launch(description.on(arbiter), move |_| decryptor)
         });
         if let Err(error) = started {
@@ -214,7 +217,7 @@ impl Listener {
         }
     }
 
-    /// Answers without keeping anything.
+    /// Asks the initiator to show `cookie`, and keeps no state.
     fn ask_for(&self, cookie: &[u8; 32], message: Message) {
         let payload = Payload::from(Packet::Cookie(cookie).encode());
         self.node.route(message.into_reply(self.address.clone(), payload));

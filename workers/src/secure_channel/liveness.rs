@@ -1,10 +1,10 @@
-//! Whether the peer of a channel is still there: when to ask, and when to give up.
+//! Liveness of a channel's peer: when to ask whether it is there, and when to give up.
 
 use std::time::{Duration, Instant};
 
 use crate::secure_channel::limits::Limits;
 
-/// What is known of the peer's life. Told the time, it keeps none.
+/// When the peer was last heard, and last asked. It has no clock of its own.
 #[derive(Debug)]
 pub(super) struct Liveness {
     heard_at: Instant,
@@ -14,21 +14,22 @@ pub(super) struct Liveness {
 /// What to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Look again after this time.
+    /// Check again after this time.
     Fine(Duration),
-    /// Send a ping, and look again after this time.
+    /// Send a ping, and check again after this time.
     Ask(Duration),
     /// Nothing came for this long.
     Lost(Duration),
 }
 
 impl Liveness {
-    /// The peer was heard just now.
+    /// For a peer that was heard just now.
     pub(super) fn new(now: Instant) -> Self {
         Self { heard_at: now, asked_at: None }
     }
 
-    /// Decides at `now`, given whether a record came since the last call and whether the channel is in use.
+    /// Decides at `now`, given whether a record came since the last call and whether the channel is
+    /// in use.
     pub(super) fn handle_tick(
         &mut self,
         now: Instant,
@@ -36,7 +37,7 @@ impl Liveness {
         in_use: bool,
         limits: &Limits,
     ) -> Verdict {
-        // Often enough that a channel which comes into use soon has the shorter times.
+        // Often enough that the shorter times soon apply to a channel that comes into use.
         let again = limits.ping_after / if in_use { 2 } else { 1 };
         if heard {
             *self = Self::new(now);
@@ -61,7 +62,8 @@ impl Liveness {
 mod tests {
     use super::*;
 
-    /// Ticks a peer that answers or not, in use or not; returns the seconds of pings and of the loss.
+    /// Ticks a peer that answers or not, in use or not; returns the seconds at which it was asked
+    /// and lost.
     fn run(seconds: u32, in_use: bool, answers: bool) -> (Vec<u64>, Option<u64>) {
         let (limits, start) = (Limits::default(), Instant::now());
         let mut liveness = Liveness::new(start);
@@ -85,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_peer_in_use_is_lost_after_eight_seconds() {
+    fn a_silent_peer_is_lost_after_eight_seconds() {
         assert_eq!(run(60, true, false), (vec![2], Some(8)));
     }
 

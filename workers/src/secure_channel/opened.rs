@@ -1,27 +1,29 @@
-//! What a node knows of the channels that its programs opened.
+//! The channels that programs have opened on a node.
 
 use std::{collections::HashMap, sync::Arc};
 
 use ockam_actix_runtime::{lock::Lock, trust::origin::HubGrants, Address, Host, Node, Route};
 
-/// The route behind each channel that was opened on a node: an extension of the node, see [`Node::extension`].
+/// The route of each channel that was opened on a node: an extension of the node, see
+/// [`Node::extension`].
 #[derive(Debug, Default)]
 pub struct OpenedChannels(Lock<HashMap<Address, Route>>);
 
 impl OpenedChannels {
-    /// Where the channel with this address leads; `None` if it is none of this node's.
+    /// The route of the channel with this address; `None` if no such channel was opened on this
+    /// node.
     pub fn route_of(&self, channel: &Address) -> Option<Route> {
         let all = self.0.lock();
         all.get(channel).cloned()
     }
 
-    /// `route` with its first hop, if that is a channel, replaced by where that leads: the same text after a restart, when
-    /// the channel has another address.
+    /// `route` with its first hop, if that is a channel, replaced by the channel's route: the same
+    /// text after a restart, when the channel has another address.
     pub fn lasting_name_of(&self, route: &Route) -> Route {
-        let way = route.first().and_then(|first| self.route_of(first));
+        let channel_route = route.first().and_then(|first| self.route_of(first));
         let rest = |skipped| route.iter().skip(skipped).cloned();
-        match way {
-            Some(way) => way.iter().cloned().chain(rest(1)).collect(),
+        match channel_route {
+            Some(channel_route) => channel_route.iter().cloned().chain(rest(1)).collect(),
             None => rest(0).collect(),
         }
     }

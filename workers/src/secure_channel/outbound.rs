@@ -1,7 +1,7 @@
-//! The sealing half of an established channel: messages become records where they stand.
+//! The sealing half of an established channel: messages become records in place.
 //!
-//! The header of the message, the tag byte and the counter are written into the room before the
-//! payload, the authentication tag into the room behind it, so that bulk data is not copied.
+//! The header of the message, the tag byte and the counter are written into the payload's headroom,
+//! the authentication tag into its tailroom, so that bulk data is not copied.
 
 use ockam_actix_runtime::{
     limits::MAX_ROUTE_ADDRESSES, message::codec::encode_header, node::routing::NextHop, Address,
@@ -14,7 +14,7 @@ use crate::secure_channel::{
     record::{RecordError, Sealer, MAX_PLAINTEXT, OVERHEAD},
 };
 
-/// Seals what goes to the peer and sends it along a route that is fixed for the session.
+/// Seals messages for the peer and sends them along a route that is fixed for the session.
 #[derive(Debug)]
 pub(super) struct Outbound {
     pub(super) node: Node,
@@ -22,27 +22,28 @@ pub(super) struct Outbound {
     pub(super) channel: Address,
     pub(super) sealer: Sealer,
     pub(super) peer_route: Route,
-    /// What the peer's answers, and notices about our records, come back to.
+    /// Where the peer's answers, and notices about our records, come back.
     pub(super) decryptor: Route,
 }
 
-/// A record was not sent, so the session is over: the peer takes no later one.
+/// Why a record was not sent. The session is over then: the peer accepts no later record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NotSent {
-    /// The sealing key takes no more.
+    /// The record was not sealed.
     #[error("{0}")]
     Sealer(#[from] RecordError),
     /// The first hop did not take the record.
     #[error("a record could not be sent: {0}")]
     Undelivered(String),
-    /// Sealing has failed before.
+    /// Sealing failed earlier.
     #[error("its keys are lost")]
     NoKeys,
 }
 
 impl Outbound {
-    /// Seals a message that arrived at the channel's address, for what is left of its onward route. One that cannot be
-    /// sent through any channel goes back to its sender, and the channel goes on.
+    /// Seals a message that arrived at the channel's address, with the rest of its onward route,
+    /// and sends it. One that no channel can carry is returned to its sender, and the channel goes
+    /// on.
     pub(super) fn send(&mut self, mut message: Message) -> Result<(), NotSent> {
         let Some(hops) = message.hops.checked_sub(1) else {
             return self.refuse(message, UndeliverableReason::HopsSpent);
@@ -60,7 +61,7 @@ impl Outbound {
         self.seal(Tag::Message, plaintext, permit)
     }
 
-    /// Sends what the channel itself has to say.
+    /// Seals and sends a control record of the channel itself.
     pub(super) fn control(
         &mut self,
         tag: Tag,
@@ -99,7 +100,7 @@ impl Outbound {
     }
 }
 
-/// Tells the sender of a message that it did not pass the channel.
+/// Notifies the sender of a message that it did not pass the channel.
 pub(super) fn bounce(
     node: &Node,
     channel: &Address,
@@ -116,7 +117,8 @@ pub(super) fn bounce(
     node.bounce(undelivered);
 }
 
-/// Bytes that a channel adds to a message's header and payload: the tag byte and the record around it.
+/// Bytes that a channel adds to a message's header and payload: the tag byte and the record around
+/// it.
 pub const CHANNEL_OVERHEAD: usize = 1 + OVERHEAD;
 
 #[cfg(test)]
@@ -141,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn bulk_data_is_sealed_and_opened_where_it_stands() {
+    fn bulk_data_is_sealed_and_opened_in_place() {
         actix_rt::System::new().block_on(async {
             let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
             let kept = Kept::default();
@@ -159,15 +161,15 @@ mod tests {
             let mut inbound = Inbound::new(server.opener, peer, "theirs".into(), None, None);
             for length in [0, 1, 32 * 1024, 60 * 1024] {
                 let message = bulk(length);
-                let slot = message.payload.as_ptr();
+                let start = message.payload.as_ptr();
                 outbound.send(message).unwrap();
                 let record = kept.0.lock().unwrap().pop().unwrap();
                 let end = record.payload.as_ptr().wrapping_add(record.payload.len() - 16);
-                assert_eq!(end, slot.wrapping_add(length), "sealed where it stood");
+                assert_eq!(end, start.wrapping_add(length), "sealed in place");
                 let Ok(Opened::Message(message)) = inbound.open(record) else {
                     panic!("the record opens")
                 };
-                assert_eq!(message.payload.as_ptr(), slot, "opened where it stood");
+                assert_eq!(message.payload.as_ptr(), start, "opened in place");
                 assert_eq!(message.payload[..], vec![7; length]);
                 assert_eq!(message.onward_route, route!["outlet"]);
                 assert_eq!(message.return_route.first(), Some(&"theirs".into()));
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_into_a_record_goes_back_and_the_next_one_passes() {
+    fn unsealable_messages_are_returned_and_the_next_passes() {
         actix_rt::System::new().block_on(async {
             let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
             let (kept, sender) = (Kept::default(), Kept::default());

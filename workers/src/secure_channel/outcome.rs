@@ -1,17 +1,17 @@
-//! What has become of a channel that a program opened.
+//! The state of a channel, as the program that opened it sees it.
 
 use std::sync::Arc;
 
 use ockam_actix_runtime::Identifier;
 
-/// What has become of a channel, for those who ask.
+/// The state of a channel, for callers that ask or wait.
 #[derive(Clone, Debug)]
 pub(super) enum Outcome {
-    /// Not established, or not any more; why the last attempt failed, or it was lost.
+    /// Not established, or no longer; with the reason of the last failure or loss.
     Pending(Option<Arc<str>>),
     /// Established with this peer.
     Established(Identifier),
-    /// There will never be one.
+    /// Rejected for this reason, which is final.
     Rejected(Arc<str>),
     /// The program closed it.
     Closed,

@@ -1,4 +1,4 @@
-//! The messages of a handshake as bytes, before there are keys.
+//! The encoding of handshake messages, before there are keys.
 //!
 //! ```text
 //! [1, version, bin noise message 1, bin cookie]   to the listener; the cookie is empty at first
@@ -7,7 +7,8 @@
 //! [4, bin cookie]                                 to the initiator's decryptor: send message 1 again with this
 //! ```
 //!
-//! MessagePack in its shortest form, whole input consumed. What follows them are records.
+//! MessagePack in its shortest form; the whole input must be consumed. Records follow the
+//! handshake.
 
 use thiserror::Error;
 
@@ -23,11 +24,11 @@ pub const VERSION: u8 = 1;
 /// One message of a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packet<'a> {
-    /// Opens a handshake.
+    /// Begins a handshake.
     One {
         /// Noise message 1.
         noise: &'a [u8],
-        /// Empty, or what the listener asked for.
+        /// Empty, or the cookie that the listener asked for.
         cookie: &'a [u8],
     },
     /// The responder's answer.
@@ -38,7 +39,7 @@ pub enum Packet<'a> {
     Cookie(&'a [u8; COOKIE_LENGTH]),
 }
 
-/// Why bytes are no message of a handshake.
+/// Why bytes are not a handshake message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum PacketError {
     /// Peer: another encoding.
@@ -56,7 +57,7 @@ impl<'a> Packet<'a> {
     /// Reads a message that fills `bytes`.
     ///
     /// # Errors
-    /// [`PacketError`] for every byte that is not as it must be.
+    /// [`PacketError`] for any deviation from the encoding.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, PacketError> {
         let mut reader = Reader::new(bytes);
         let fields = reader.array(2..=4)?;

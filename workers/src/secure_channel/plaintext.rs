@@ -1,15 +1,16 @@
-//! What is inside a record: one byte that says what the rest is.
+//! The plaintext of a record: one byte that says what the rest is.
 //!
 //! ```text
 //! 0 message     an encoded message: its own onward route, return route and payload
 //! 1 ping        nothing; to be answered with pong
 //! 2 pong        nothing
 //! 3 close       nothing; the sender sends no more, and opens no more
-//! 4 handshake   a message of a handshake for new keys, as before there were any
-//! 5 switch      nothing; the next record from here has the new keys
+//! 4 handshake   a handshake message for new keys, encoded as before there were any
+//! 5 switch      nothing; the sender's next record has the new keys
 //! ```
 //!
-//! A byte that is not in this list ends the channel: both ends speak the version that the handshake agreed on.
+//! A byte that is not in this list ends the channel: both ends speak the version that the handshake
+//! agreed on.
 
 /// The first byte of a record's plaintext.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,13 +19,13 @@ pub enum Tag {
     Message,
     /// Asks whether the peer is there.
     Ping,
-    /// Says so.
+    /// Answers a ping.
     Pong,
     /// Ends the channel.
     Close,
     /// Agrees on new keys.
     Handshake,
-    /// Begins to use them.
+    /// Switches to the new keys.
     Switch,
 }
 

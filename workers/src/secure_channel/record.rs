@@ -5,13 +5,15 @@
 //! nonce  = 4 zero bytes || counter        no additional data
 //! ```
 //!
-//! Behind the counter stands a Noise transport message, byte for byte: AES-256-GCM with the Noise nonce. The counter
-//! needs no place in the additional data, because a record under another counter has another nonce and does not open. Each direction
-//! has its own key and counts from 0 without gaps. After every [`REKEY_INTERVAL`] records the key is replaced by Noise's
-//! `REKEY`; the counter goes on.
+//! After the counter comes a Noise transport message, byte for byte: AES-256-GCM with the Noise
+//! nonce. The counter need not be in the additional data, because a record under another counter
+//! has another nonce and does not open. Each direction has its own key and counts from 0 without
+//! gaps. After every [`REKEY_INTERVAL`] records the key is replaced by Noise's `REKEY`; the counter
+//! goes on.
 //!
-//! One wrong record ends the channel: the [`Opener`] drops its key and answers [`RecordError::Closed`] ever after. ring does not
-//! wipe its expanded keys, so the raw key is wiped here and the expanded one lives as short as its owner.
+//! One bad record ends the channel: the [`Opener`] drops its key and answers
+//! [`RecordError::Closed`] from then on. ring does not wipe its expanded keys, so the raw key is
+//! wiped here and the expanded one lives no longer than its owner.
 
 use std::{fmt, ops::Range};
 
@@ -23,31 +25,33 @@ use crate::identity::secret_bytes::SecretKey;
 #[cfg(test)]
 mod tests;
 
-/// Bytes in front of the ciphertext.
+/// Bytes before the ciphertext.
 pub const COUNTER_LENGTH: usize = 8;
 
-/// Bytes behind the ciphertext.
+/// Bytes after the ciphertext.
 pub const TAG_LENGTH: usize = 16;
 
-/// What a record adds to its plaintext.
+/// Bytes that a record adds to its plaintext.
 pub const OVERHEAD: usize = COUNTER_LENGTH + TAG_LENGTH;
 
-/// Bytes of the longest plaintext: Noise allows 65,535 bytes with the tag, and its libraries insist.
+/// Bytes of the longest plaintext: Noise allows 65,535 bytes with the tag, and its libraries
+/// enforce that.
 pub const MAX_PLAINTEXT: usize = 65_535 - TAG_LENGTH;
 
-/// Records sealed with one key. At the largest size they are 4 GiB or 2^28 AES blocks, which leaves an attacker an advantage of
-/// about 2^-72 (birthday bound on 128-bit blocks); the replaced key is gone, so it opens nothing sent earlier.
+/// Records sealed with one key. At the largest size they are 4 GiB or 2^28 AES blocks, which leaves
+/// an attacker an advantage of about 2^-72 (birthday bound on 128-bit blocks); the replaced key is
+/// gone, and its successor opens nothing sent earlier.
 pub const REKEY_INTERVAL: u64 = 65_536;
 
-/// Records after which a new handshake is due. Rekeying adds no fresh secret; a handshake does, so that whoever
-/// once stole a key is shut out again. 2^32 records are hours at full speed.
+/// Records after which a new handshake is due. Rekeying adds no fresh secret; a handshake does, so
+/// that whoever once stole a key is shut out again. 2^32 records are hours at full speed.
 pub const REHANDSHAKE_RECORDS: u64 = 1 << 32;
 
 /// Bytes of plaintext after which a new handshake is due: 1 TiB, for the same reason.
 pub const REHANDSHAKE_BYTES: u64 = 1 << 40;
 
-/// Records after which a direction stops. Nobody gets here who heeds [`Sealer::needs_rehandshake`]; it stands far below the
-/// last counter, 2^64 - 1, which Noise reserves.
+/// Records after which a direction stops. Whoever heeds [`Sealer::needs_rehandshake`] never gets
+/// here; it is far below the last counter, 2^64 - 1, which Noise reserves.
 pub const LAST_RECORD: u64 = 1 << 48;
 
 /// The nonce that Noise reserves for deriving the next key.
@@ -56,7 +60,7 @@ const REKEY_COUNTER: u64 = u64::MAX;
 /// Why a record was not sealed or not opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum RecordError {
-    /// Caller: too much plaintext for one record. The sealer goes on.
+    /// Caller: too much plaintext for one record. The sealer stays usable.
     #[error("a record holds at most {MAX_PLAINTEXT} bytes, not {0}")]
     TooLong(usize),
     /// Peer or network: shorter than an empty record, or longer than the longest.
@@ -98,7 +102,7 @@ impl Sealer {
         Self(Direction::new(key))
     }
 
-    /// Encrypts `plaintext` where it stands. Send the returned counter in front of it and the tag behind it.
+    /// Encrypts `plaintext` in place. Send the returned counter before it and the tag after it.
     ///
     /// # Errors
     /// [`RecordError::TooLong`] changes nothing; [`RecordError::Exhausted`] is final.
@@ -142,7 +146,7 @@ impl Opener {
         Self(Direction::new(key))
     }
 
-    /// Checks and decrypts a record where it stands and returns the plaintext in it.
+    /// Checks and decrypts a record in place; returns the plaintext inside it.
     ///
     /// # Errors
     /// Every error is final. The contents of `record` are then unspecified and must not be used.
@@ -151,7 +155,7 @@ impl Opener {
         Ok(&mut record[plaintext])
     }
 
-    /// The same, for buffers that slice themselves: where the plaintext stands in `record`.
+    /// The same, for buffers that slice themselves: returns the range of the plaintext in `record`.
     ///
     /// # Errors
     /// As [`Opener::open_in_place`].
@@ -212,13 +216,14 @@ impl Direction {
         self.key.as_ref().map_err(|reason| *reason)
     }
 
-    /// Drops the key and gives the error back.
+    /// Drops the key and returns the error.
     fn close(&mut self, error: RecordError) -> RecordError {
         self.key = Err(RecordError::Closed);
         error
     }
 
-    /// Counts one record and replaces the key when its time has come: at once, so that the old one is gone early.
+    /// Counts one record, and replaces the key as soon as that is due, so that the old one is gone
+    /// early.
     fn advance(&mut self, bytes: usize) -> Result<(), RecordError> {
         self.counter += 1; // At most LAST_RECORD, below.
         self.bytes = self.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
@@ -247,7 +252,8 @@ impl fmt::Debug for Opener {
     }
 }
 
-/// Noise's `REKEY` (section 11.3): 32 zero bytes encrypted under the reserved nonce, the tag left out.
+/// Noise's `REKEY` (section 11.3): 32 zero bytes encrypted under the reserved nonce, the tag left
+/// out.
 fn next_key(key: &LessSafeKey) -> Result<LessSafeKey, RecordError> {
     let mut next = [0; SecretKey::LENGTH];
     let derived = key.seal_in_place_separate_tag(nonce(REKEY_COUNTER), Aad::empty(), &mut next);

@@ -1,10 +1,11 @@
-//! The sealing half of a session, before the encryptor's inbox.
+//! The sealing half of a session, which intercepts messages before the encryptor's inbox.
 //!
-//! A message that arrives at an established channel becomes a record in the task of whoever delivers it: a turn of the
-//! encryptor's own costs more than to seal a small message, and whoever waits for the record waits for that turn too.
-//! All else is the encryptor's: messages while there is no session, and whatever a session needs besides.
+//! A message that arrives at an established channel is sealed in the task that delivers it: an
+//! extra turn of the encryptor costs more than sealing a small message, and whoever waits for the
+//! record would wait for that turn too. Everything else is left to the encryptor: messages while
+//! there is no session, and the upkeep of a session.
 //!
-//! The order of messages stays: while one waits in the inbox, the runtime asks nobody but the inbox.
+//! Messages stay in order: while one waits in the inbox, the runtime delivers to the inbox alone.
 
 use std::{
     cell::Cell,
@@ -23,38 +24,38 @@ use crate::secure_channel::{
     record::Sealer,
 };
 
-/// Seals while a session is open. All who use it are on one arbiter, so nobody waits for the lock.
+/// Seals while a session is open. All its users are on one arbiter, so nobody waits for the lock.
 #[derive(Debug, Default)]
 pub(super) struct Sealing {
     half: Mutex<Option<SealingHalf>>,
 }
 
-/// What seals in one session.
+/// The sealing state of one session.
 #[derive(Debug)]
 pub(super) struct SealingHalf {
     session: u64,
     outbound: Outbound,
     encryptor: Recipient<Event>,
-    /// Where this end asks for new keys: when.
+    /// At the end that asks for new keys: the limits that say when.
     renewal: Option<Arc<Limits>>,
-    /// Whether the encryptor was told that they are due.
+    /// Whether the encryptor was told that new keys are due.
     was_due: bool,
-    /// Why it seals no more; the encryptor was told.
+    /// Why sealing has stopped; the encryptor was told.
     failure: Option<NotSent>,
 }
 
 thread_local! {
-    /// Channels that are sealing on this thread, each the record of the one before.
+    /// How many nested channels are sealing on this thread, each a record of the one before.
     static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 
 impl Sealing {
-    /// Begins to seal.
+    /// Starts sealing in a new session.
     pub(super) fn open(&self, half: SealingHalf) {
         *self.lock() = Some(half);
     }
 
-    /// Seals nothing more in this session.
+    /// Stops sealing in this session.
     pub(super) fn close(&self, session: u64) {
         self.lock().take_if(|half| half.session == session);
     }
@@ -64,7 +65,7 @@ impl Sealing {
         self.with(session, |half| half.send(message))
     }
 
-    /// Seals and sends what the channel itself has to say.
+    /// Seals and sends a control record of the channel itself.
     pub(super) fn control(
         &self,
         session: u64,
@@ -75,7 +76,8 @@ impl Sealing {
         self.with(session, |half| half.outbound.control(tag, body, permit))
     }
 
-    /// Seals with other keys from now on; `announce` says whether the peer is told in the last record with the old ones.
+    /// Seals with new keys from now on; with `announce`, the last record under the old ones tells
+    /// the peer.
     pub(super) fn renew(
         &self,
         session: u64,
@@ -107,19 +109,21 @@ impl Sealing {
         self.half.lock().unwrap_or_else(|poisoned| {
             self.half.clear_poison();
             let mut half = PoisonError::into_inner(poisoned);
-            // Whether the last record has left is not known, and the peer takes none behind a missing one.
+            // Whether the last record has left is unknown, and the peer accepts none after a
+            // missing one.
             *half = None;
             half
         })
     }
 
-    /// Has the session `act` on the message now, or gives it back if it must wait.
+    /// Has the session `act` on the message now, or returns it if it must wait.
     fn act_now(
         &self,
         message: Message,
         act: impl FnOnce(&mut SealingHalf, Message) -> Result<(), NotSent>,
     ) -> Option<Message> {
-        // What comes back to here while a message is sealed, such as a notice about it, waits its turn.
+        // A message that comes back here while one is being sealed, such as a notice about it,
+        // waits its turn.
         let Ok(mut slot) = self.half.try_lock() else { return Some(message) };
         let Some(half) = slot.as_mut().filter(|half| half.failure.is_none()) else {
             return Some(message);
@@ -146,7 +150,7 @@ impl Interceptor for Sealing {
 }
 
 impl SealingHalf {
-    /// For one session of an encryptor; `renewal` where this end asks for new keys.
+    /// For one session of an encryptor; `renewal` is given at the end that asks for new keys.
     pub(super) const fn new(
         session: u64,
         outbound: Outbound,
@@ -171,7 +175,7 @@ impl SealingHalf {
     }
 }
 
-/// One more channel that is sealing on this thread, until it is dropped.
+/// One level of nested sealing on this thread, until it is dropped.
 struct Depth;
 
 impl Depth {
@@ -207,7 +211,7 @@ mod tests {
     #[derive(Default)]
     struct Told(Vec<EventKind>);
 
-    /// Asks for what came before this.
+    /// Asks for the events that came before it.
     #[derive(actix::Message)]
     #[rtype(result = "Vec<EventKind>")]
     struct Ask;
@@ -249,7 +253,7 @@ mod tests {
         records: Kept,
         inbox: Kept,
         encryptor: Addr<Told>,
-        /// Lowered for a message that the encryptor takes.
+        /// Lowered when the encryptor takes a message.
         waiting: InboxCount,
         _registered: [ockam_actix_runtime::node::directory::Registration; 2],
     }
@@ -283,7 +287,7 @@ mod tests {
             (self.records.0.lock().unwrap().len(), self.inbox.0.lock().unwrap().len())
         }
 
-        /// What the encryptor was told since it was last asked.
+        /// What the encryptor was told since the last call.
         async fn told(&self) -> Vec<EventKind> {
             self.encryptor.send(Ask).await.unwrap()
         }
@@ -299,13 +303,13 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_a_record_at_once_and_waits_when_the_session_is_over() {
+    fn messages_are_sealed_at_once_during_a_session() {
         on_a_channel(route!["connection", "theirs"], None, async |channel| {
             channel.send();
             assert_eq!(channel.counts(), (1, 0));
             channel.sealing.close(0);
             channel.send();
-            assert_eq!(channel.counts(), (2, 0), "another session's end is none of this one's");
+            assert_eq!(channel.counts(), (2, 0), "the end of another session changes nothing");
             channel.sealing.close(1);
             channel.send();
             assert_eq!(channel.counts(), (2, 1));
@@ -313,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_cannot_leave_is_the_last_and_the_encryptor_is_told_once() {
+    fn an_undeliverable_record_is_last_and_reported_once() {
         on_a_channel(route!["nobody"], None, async |channel| {
             channel.send();
             channel.send();
@@ -324,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn new_keys_are_asked_for_once_until_they_come() {
+    fn new_keys_are_requested_once_until_they_come() {
         let limits = Limits { session_records: 3, ..Limits::default() };
         on_a_channel(route!["connection"], Some(limits), async |channel| {
             for expected in [0, 0, 1, 0, 0] {
@@ -336,7 +340,7 @@ mod tests {
                 channel.send();
                 assert_eq!(channel.told().await.len(), expected);
             }
-            // The record that announces the new keys too.
+            // Including the record that announces the new keys.
             assert_eq!(channel.counts(), (9, 0));
         });
     }
@@ -354,7 +358,7 @@ mod tests {
             assert_eq!(channel.counts(), (0, 2));
             channel.waiting.lower();
             channel.send();
-            assert_eq!(channel.counts(), (0, 3), "one of them waits still");
+            assert_eq!(channel.counts(), (0, 3), "one of them still waits");
             (0..2).for_each(|_| channel.waiting.lower());
             channel.send();
             assert_eq!(channel.counts(), (1, 3));
@@ -362,10 +366,10 @@ mod tests {
     }
 
     #[test]
-    fn channels_inside_each_other_do_not_seal_without_end() {
+    fn nested_channels_seal_to_a_limited_depth() {
         on_a_channel(route!["connection"], None, async |lowest| {
             let encryptor = || Told::default().start().recipient();
-            let mut way = Address::from("channel");
+            let mut lower = Address::from("channel");
             let mut upper = Vec::new();
             for _ in 0..MAX_SEALED_AT_ONCE {
                 let sealing = Arc::new(Sealing::default());
@@ -373,19 +377,19 @@ mod tests {
                 let description = description.intercepted_by(sealing.clone());
                 let registered =
                     lowest.node.register_delivery(description, Kept::default()).unwrap();
-                let outbound = outbound(&lowest.node, route![way]);
+                let outbound = outbound(&lowest.node, route![lower]);
                 sealing.open(SealingHalf::new(1, outbound, encryptor(), None));
-                way = registered.address().clone();
+                lower = registered.address().clone();
                 upper.push(registered);
             }
-            let send = |way: &Address| {
-                let route = route![way.clone(), "peer"];
+            let send = |channel: &Address| {
+                let route = route![channel.clone(), "peer"];
                 lowest.node.route(Message::new(route, route!["a"], vec![7].into()));
             };
             send(upper[MAX_SEALED_AT_ONCE - 2].address());
             assert_eq!(lowest.counts(), (1, 0));
-            send(&way);
-            assert_eq!(lowest.counts(), (1, 1), "the lowest one's encryptor has a turn");
+            send(&lower);
+            assert_eq!(lowest.counts(), (1, 1), "the lowest channel leaves it to its encryptor");
         });
     }
 
@@ -404,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_sealed_after_a_panic_of_the_encryptor() {
+    fn nothing_is_sealed_after_the_encryptor_panics() {
         on_a_channel(route!["connection"], None, async |channel| {
             let panics = AssertUnwindSafe(|| {
                 let _ = channel.sealing.with(1, |_| panic!("a bug, made for this test"));

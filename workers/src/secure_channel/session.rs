@@ -1,9 +1,11 @@
-//! What both encryptors do for an established session: watch over it, seal, answer, say goodbye.
+//! The upkeep of an established session, the same for both encryptors: watch over it, seal, answer,
+//! close.
 //!
-//! An encryptor owns its session as an [`OpenEnd`] and implements [`End`]. Whatever ends the session arrives at [`End::over`]:
+//! An encryptor owns its session as an [`OpenEnd`] and implements [`End`]. Whatever ends the
+//! session arrives at [`End::over`]:
 //!
-//! * the decryptor says so (a bad record, the peer's close, a notice), or is gone;
-//! * the connection below is lost, or a record cannot be sent;
+//! * the decryptor reports it (a bad record, the peer's close, a notice), or is gone;
+//! * the underlying connection is lost, or a record cannot be sent;
 //! * nothing comes from the peer ([`Liveness`]);
 //! * the node stops, and nothing uses the channel any more.
 
@@ -51,28 +53,28 @@ pub(super) struct OpenEnd {
     _busy: Busy,
 }
 
-/// When new keys are due; the initiator's affair.
+/// When new keys are due; only the initiator has this.
 struct Renewal {
     keys_since: Instant,
     under_way: bool,
 }
 
-/// What a session begins with.
+/// What a session is started with.
 pub(super) struct SessionSetup {
     /// Tells sessions of one encryptor apart.
     pub(super) session: u64,
     /// Whether this end asks for new keys when they are due.
     pub(super) renews: bool,
     pub(super) outbound: Outbound,
-    /// Where the keys are put for messages that arrive.
+    /// Holds the sealing keys for messages that arrive.
     pub(super) sealing: Arc<Sealing>,
     pub(super) partner: Partner,
     /// The first hop of the route to the peer.
     pub(super) first_hop: FirstHop,
-    /// What the path had lost when the session began.
+    /// The epoch of the first hop when the session began.
     pub(super) epoch: u64,
     pub(super) limits: Arc<Limits>,
-    /// A node that stops waits for the last record.
+    /// Makes a stopping node wait for the last record.
     pub(super) busy: Busy,
 }
 
@@ -85,7 +87,7 @@ pub(super) struct Partner {
     pub(super) lifeline: Lifeline,
 }
 
-/// An encryptor's actor.
+/// An actor that is an encryptor.
 pub(super) trait End: Actor<Context = Context<Self>> + Handler<Event> {
     /// The session, while there is one.
     fn open_end(&mut self) -> Option<&mut OpenEnd>;
@@ -93,13 +95,13 @@ pub(super) trait End: Actor<Context = Context<Self>> + Handler<Event> {
     /// Whether a stream watches this channel.
     fn in_use(&self) -> bool;
 
-    /// The session ends.
+    /// Ends the session.
     fn over(&mut self, ending: Ending, context: &mut Context<Self>);
 
-    /// The node stops, and the peer was told.
+    /// Ends the actor with its node, once the peer was told.
     fn retire(&mut self, context: &mut Context<Self>);
 
-    /// The decryptor of a session is gone without a word.
+    /// Handles the end of a decryptor that said nothing.
     fn abandoned(&mut self, session: u64, context: &mut Context<Self>) {
         if self.of_session(session).is_some() {
             self.over(Ending::telling_peer("its decryptor stopped"), context);
@@ -113,7 +115,7 @@ pub(super) trait End: Actor<Context = Context<Self>> + Handler<Event> {
 }
 
 impl OpenEnd {
-    /// Begins to watch over a session.
+    /// Starts watching over a session.
     pub(super) fn begin<E: End>(setup: SessionSetup, context: &mut Context<E>) -> Self {
         let SessionSetup {
             session,
@@ -174,7 +176,7 @@ impl OpenEnd {
         Ok(self.sealing.send(self.session, message)?)
     }
 
-    /// Seals and sends what the channel itself has to say.
+    /// Seals and sends a control record of the channel itself.
     fn control(&self, tag: Tag, body: &[u8], permit: Option<Permit>) -> Result<(), NotSent> {
         self.sealing.control(self.session, tag, body, permit)
     }
@@ -205,7 +207,7 @@ impl OpenEnd {
         Ok(())
     }
 
-    /// Looks after the peer; returns when to look again.
+    /// Checks whether the peer is there; returns the time until the next check.
     fn tick(&mut self, in_use: bool) -> Result<Duration, Ending> {
         let now = Instant::now();
         let longest = self.limits.longest_session;
@@ -225,7 +227,7 @@ impl OpenEnd {
         }
     }
 
-    /// The session is over: its decryptor ends, and the peer is told where that makes sense.
+    /// Ends the session: its decryptor ends, and the peer is told if `ending` says so.
     pub(super) fn end<E: End>(mut self, ending: &Ending, context: &mut Context<E>) {
         if ending.tell_peer {
             // Nobody is left to care if that fails.
@@ -249,14 +251,14 @@ impl From<NotSent> for Ending {
     }
 }
 
-/// Seals a message of the channel's in the session that there is.
+/// Seals a message in the current session, if there is one.
 pub(super) fn send<E: End>(actor: &mut E, message: Message, context: &mut Context<E>) {
     if let Some(Err(ending)) = actor.open_end().map(|end| end.send(message)) {
         actor.over(ending, context);
     }
 }
 
-/// Does what the decryptor of a session asks for, or what sealing needs.
+/// Handles an event of a session's decryptor or of its sealing half.
 pub(super) fn handle<E: End>(actor: &mut E, event: Event, context: &mut Context<E>) {
     let handled = actor.of_session(event.session).map(|end| end.handle(event.kind));
     if let Some(Err(ending)) = handled {
@@ -275,8 +277,8 @@ fn tick<E: End>(actor: &mut E, session: u64, context: &mut Context<E>) {
     }
 }
 
-/// The node stops: once no stream uses the channel, or time is up, the peer is told, and the actor
-/// ends when that has left.
+/// Drains the channel of a stopping node: once no stream uses it, or time is up, the peer is told,
+/// and the actor ends when that record has left.
 fn drain<E: End>(actor: &mut E, until: Instant, context: &mut Context<E>) {
     if actor.in_use() && Instant::now() < until {
         context.run_later(DRAIN_INTERVAL, move |actor, context| drain(actor, until, context));
@@ -297,7 +299,7 @@ fn drain<E: End>(actor: &mut E, until: Instant, context: &mut Context<E>) {
     context.spawn(leaving);
 }
 
-/// Notices the end of a decryptor, also by a panic.
+/// Notices the end of a decryptor, even by a panic.
 pub(super) fn watch_decryptor<E: End>(session: u64, gone: Gone, context: &mut Context<E>) {
     context.spawn(wrap_future::<_, E>(gone).map(move |(), actor: &mut E, context| {
         actor.abandoned(session, context);

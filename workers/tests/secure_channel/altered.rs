@@ -1,8 +1,8 @@
-//! Every bit flip and every truncation of a handshake's messages on their way to a listener that runs.
+//! Every bit flip and every truncation of handshake messages in transit to a running listener.
 //!
-//! A node in the middle alters one message of the first attempt and lets the next attempt pass: the first must fail, and the
-//! listener must serve the same peer at once. `OCKAM_FLIPS` is how many bits and lengths lie between two that are tried, 53 by
-//! default; 1 tries all.
+//! A node in the middle alters one message of the first attempt and lets the next attempt pass: the
+//! first must fail, and the listener must serve the same peer at once. `OCKAM_FLIPS` is the step
+//! from one bit or length that is tried to the next, 53 by default; 1 tries all.
 
 use std::{
     fmt,
@@ -24,17 +24,17 @@ use crate::support::{
 /// Handshakes at the same time.
 const AT_ONCE: usize = 64;
 
-/// Until an end asks whether the other is there, and for the answer.
+/// The silence after which an end asks whether the other is there, and the time for the answer.
 const SOON: Duration = Duration::from_secs(1);
 
-/// For the whole of a run with all alterations.
+/// The deadline of a run with all alterations.
 const LONGEST: Duration = Duration::from_secs(1_800);
 
 #[derive(Clone, Copy)]
 enum Alteration {
-    /// Of this bit.
+    /// Flips this bit.
     Flip(usize),
-    /// To so many bytes.
+    /// Cuts to this many bytes.
     Cut(usize),
 }
 
@@ -60,7 +60,7 @@ impl fmt::Display for Alteration {
 #[derive(Default)]
 struct Passing {
     attempts: usize,
-    /// Of this attempt.
+    /// The lengths of this attempt's messages.
     lengths: Vec<usize>,
     altered: bool,
 }
@@ -162,7 +162,7 @@ fn alterations(lengths: &[usize], step: usize) -> Vec<(usize, Alteration)> {
 }
 
 #[test]
-fn altered_handshakes_fail_and_the_listener_serves_the_next_and_no_worker_is_left() {
+fn altered_handshakes_fail_and_the_listener_keeps_serving() {
     let step = std::env::var("OCKAM_FLIPS").map_or(53, |step| step.parse().unwrap());
     run_within(LONGEST, async move {
         let (begun, chain) = (Instant::now(), Chain::start().await);
@@ -171,7 +171,7 @@ fn altered_handshakes_fail_and_the_listener_serves_the_next_and_no_worker_is_lef
         let listeners = chain.server.node.extension(ChannelListeners::default);
         let none_open = || listeners.load_of(&SERVICE.into()) == Some((0, 0));
         until("the first channel is closed", none_open).await;
-        // Its connection stays, with the address that dials and the one that is answered.
+        // Its connection stays, with the dialled address and the one that answers come in at.
         until("the client's end too", || chain.workers()[0] == fresh[0] + 2).await;
         let before = chain.workers();
 
@@ -186,7 +186,8 @@ fn altered_handshakes_fail_and_the_listener_serves_the_next_and_no_worker_is_lef
         until("as many workers as before", || chain.workers() == before).await;
         chain.establish("next", honest()).await;
         println!(
-            "messages of {lengths:?} bytes: {} alterations, 0 accepted, each followed by a channel; {before:?} workers before and after; {:.1} s",
+            "messages of {lengths:?} bytes: {} alterations, 0 accepted, each followed by a \
+             channel; {before:?} workers before and after; {:.1} s",
             alterations.len(),
             begun.elapsed().as_secs_f32()
         );

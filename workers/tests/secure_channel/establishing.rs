@@ -1,4 +1,4 @@
-//! Channels that come up, and what goes through them.
+//! Channels that are established, and the messages that go through them.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ fn an_echo_comes_back_on_two_arbiters() {
 }
 
 #[test]
-fn messages_sent_before_wait_in_order_and_none_goes_in_clear() {
+fn early_messages_wait_in_order_and_go_encrypted() {
     run(async {
         let (mut client, mut server) = (Peer::start(2).await, Peer::start(2).await);
         let hub = Peer::start(1).await;
@@ -103,7 +103,7 @@ fn a_channel_goes_through_a_channel() {
 }
 
 #[test]
-fn a_channel_to_a_listener_of_the_same_node() {
+fn a_node_opens_a_channel_to_itself() {
     run(async {
         let mut peer = Peer::start(2).await;
         peer.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
@@ -116,7 +116,7 @@ fn a_channel_to_a_listener_of_the_same_node() {
 }
 
 #[test]
-fn too_large_a_message_comes_back_and_the_channel_goes_on() {
+fn oversized_messages_are_returned_and_channels_go_on() {
     run(async {
         let (mut client, mut server) = (Peer::start(1).await, Peer::start(1).await);
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
@@ -153,7 +153,7 @@ fn the_identity_behind_a_listener_is_known() {
 }
 
 #[test]
-fn a_listener_that_was_stopped_is_forgotten_and_another_one_takes_its_place() {
+fn stopped_listeners_are_forgotten_and_can_be_replaced() {
     run(async {
         let mut server = Peer::start(2).await;
         let listeners = server.node.extension(ChannelListeners::default);
@@ -164,7 +164,7 @@ fn a_listener_that_was_stopped_is_forgotten_and_another_one_takes_its_place() {
             server.node.stop_worker(SERVICE).unwrap();
             until("the listener is forgotten", || !known()).await;
         }
-        // At once: the word about the old one comes late, and means the old one.
+        // At once: the news about the old one comes late, and concerns only the old one.
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
         server.node.stop_worker(SERVICE).unwrap();
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
@@ -176,7 +176,7 @@ fn a_listener_that_was_stopped_is_forgotten_and_another_one_takes_its_place() {
 }
 
 #[test]
-fn a_route_whose_first_hop_does_not_exist_is_the_callers_error() {
+fn a_missing_first_hop_is_the_callers_error() {
     run(async {
         let mut client = Peer::start(1).await;
         let error = client.entity.create_secure_channel("nobody", TrustEveryonePolicy);

@@ -1,4 +1,4 @@
-//! Many channels, and strangers that never finish.
+//! Many channels, and strangers that never finish a handshake.
 
 use std::time::Duration;
 
@@ -43,16 +43,16 @@ async fn churn(arbiters: usize) {
 }
 
 #[test]
-fn opened_and_closed_channels_leave_nothing_on_one_arbiter() {
+fn closed_channels_leave_nothing_on_one_arbiter() {
     run(churn(1));
 }
 
 #[test]
-fn opened_and_closed_channels_leave_nothing_on_two_arbiters() {
+fn closed_channels_leave_nothing_on_two_arbiters() {
     run(churn(2));
 }
 
-/// Channels that go through each other: many more than seal in one task.
+/// Nested channels: many more than seal in one task.
 const INSIDE: usize = 100;
 
 #[test]
@@ -107,7 +107,7 @@ fn unfinished_handshakes_end_with_their_deadline() {
 }
 
 #[test]
-fn a_flood_fills_its_own_half_and_an_honest_client_passes_with_a_cookie() {
+fn honest_clients_pass_a_flood_with_a_cookie() {
     run(async {
         let mut limits = quick();
         limits.handshakes = 16;
@@ -123,7 +123,7 @@ fn a_flood_fills_its_own_half_and_an_honest_client_passes_with_a_cookie() {
         until("a quarter is full", || listeners.load_of(&SERVICE.into()) == Some((4, 0))).await;
         second.send(250, &[]);
         until("half is full", || listeners.load_of(&SERVICE.into()) == Some((8, 0))).await;
-        // Above half, a cookie is needed; the client shows it without anybody's doing.
+        // Above half, a cookie is needed; the client shows it by itself.
         let channel = client.entity.create_secure_channel(to(port), TrustEveryonePolicy).unwrap();
         assert_eq!(channel.established_within(DEADLINE).await.unwrap(), server.identifier());
         assert_eq!(listeners.load_of(&SERVICE.into()), Some((8, 1)));
@@ -131,7 +131,7 @@ fn a_flood_fills_its_own_half_and_an_honest_client_passes_with_a_cookie() {
 }
 
 #[test]
-fn a_stranger_with_many_connections_begins_the_handshakes_of_one_source() {
+fn one_strangers_connections_share_one_source_limit() {
     run(async {
         let mut limits = quick();
         limits.handshakes = 16;
@@ -158,7 +158,7 @@ fn a_stranger_with_many_connections_begins_the_handshakes_of_one_source() {
     });
 }
 
-/// A connection of its own, through which handshakes are begun and never go on.
+/// A connection of its own, through which handshakes are begun and never finished.
 struct Attacker {
     peer: Peer,
     mute: Context,
@@ -181,7 +181,7 @@ impl Attacker {
         }
     }
 
-    /// The cookie that it is asked for; what begins a handshake may come before.
+    /// The cookie that it is asked for; answers to the handshakes that began may come before.
     async fn cookie(&mut self) -> Vec<u8> {
         loop {
             let answer = self.mute.receive_within::<Payload>(DEADLINE).await.unwrap();
@@ -195,7 +195,7 @@ impl Attacker {
 }
 
 #[test]
-fn strangers_without_a_way_back_are_gone_at_once() {
+fn strangers_without_a_return_route_leave_at_once() {
     run(async {
         let (mut server, client) = (Peer::start(1).await, Peer::start(1).await);
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
@@ -213,13 +213,13 @@ fn strangers_without_a_way_back_are_gone_at_once() {
 }
 
 #[test]
-fn what_waits_for_a_handshake_is_bounded_and_comes_back() {
+fn messages_awaiting_a_handshake_are_bounded_and_returned() {
     run(async {
         let mut limits = quick();
         limits.waiting_bytes = 10_000;
         limits.handshake_deadline = Duration::from_secs(2);
         let (mut client, server) = (Peer::with_limits(1, limits).await, Peer::start(1).await);
-        // A worker that never answers stands where the listener should be.
+        // A worker that never answers has the listener's address.
         let silent = ockam_actix_runtime::Context::named(&server.node, SERVICE).unwrap();
         let channel = client
             .entity

@@ -1,4 +1,4 @@
-//! Channels that are lost, and come back.
+//! Channels that are lost and established again.
 
 use std::{
     sync::{
@@ -14,17 +14,17 @@ use ockam_actix_workers::{SecureChannel, SecureChannels, TrustEveryonePolicy};
 use crate::support::{quick, run, tcp, to, until, Echo, Meddling, Middle, Peer, DEADLINE, SERVICE};
 
 /// The channel as a stream sees it.
-fn path_of(peer: &Peer, channel: &SecureChannel) -> FirstHop {
+fn first_hop_of(peer: &Peer, channel: &SecureChannel) -> FirstHop {
     peer.node.first_hop(&route![channel, "echo"]).unwrap()
 }
 
-async fn lost_and_up(mut path: FirstHop, epoch: u64) {
+async fn lost_and_up(mut first_hop: FirstHop, epoch: u64) {
     let waiting = async {
-        path.lost(epoch).await;
-        path.up().await;
+        first_hop.lost(epoch).await;
+        first_hop.up().await;
     };
     tokio::time::timeout(DEADLINE, waiting).await.expect("it is lost and established again");
-    assert!(path.state().epoch > epoch && path.state().up, "{:?}", path.state());
+    assert!(first_hop.state().epoch > epoch && first_hop.state().up, "{:?}", first_hop.state());
 }
 
 async fn answers(client: &Peer, channel: &SecureChannel) {
@@ -44,25 +44,25 @@ async fn a_restarted_server_is_found_again(arbiters: usize) {
     let port = serve(&mut server, 0).await;
     let channel = client.entity.create_secure_channel(to(port), TrustEveryonePolicy).unwrap();
     assert_eq!(channel.established_within(DEADLINE).await.unwrap(), server.identifier());
-    let path = path_of(&client, &channel);
+    let first_hop = first_hop_of(&client, &channel);
     for _ in 0..3 {
-        let epoch = path.state().epoch;
+        let epoch = first_hop.state().epoch;
         server.node.stop().await;
         server = Peer::start(arbiters).await;
         serve(&mut server, port).await;
-        lost_and_up(path.clone(), epoch).await;
+        lost_and_up(first_hop.clone(), epoch).await;
         answers(&client, &channel).await;
         assert_eq!(channel.peer(), Some(server.identifier()));
     }
 }
 
 #[test]
-fn a_restarted_server_is_found_again_on_one_arbiter() {
+fn restarted_servers_are_found_again_on_one_arbiter() {
     run(a_restarted_server_is_found_again(1));
 }
 
 #[test]
-fn a_restarted_server_is_found_again_on_two_arbiters() {
+fn restarted_servers_are_found_again_on_two_arbiters() {
     run(a_restarted_server_is_found_again(2));
 }
 
@@ -87,7 +87,7 @@ impl Chain {
     }
 }
 
-/// Does something to the next record once the switch is on.
+/// Applies `what` to the next record once the switch is on.
 fn once(switch: &Arc<AtomicBool>, what: fn(Message) -> Vec<Message>) -> Meddling {
     let switch = switch.clone();
     Arc::new(move |_, message| match switch.swap(false, Ordering::SeqCst) {
@@ -106,25 +106,27 @@ fn a_hostile_hub(what: fn(Message) -> Vec<Message>) {
         let switch = Arc::new(AtomicBool::new(false));
         let chain = Chain::start(once(&switch, what), quick()).await;
         chain.channel.established_within(DEADLINE).await.unwrap();
-        let path = path_of(&chain.client, &chain.channel);
+        let first_hop = first_hop_of(&chain.client, &chain.channel);
         for _ in 0..5 {
-            let epoch = path.state().epoch;
+            let epoch = first_hop.state().epoch;
             switch.store(true, Ordering::SeqCst);
-            // It, or its answer, may be lost with the session; the one after shows what is missing.
+            // The first message, or its answer, may be lost with the session; the second reveals
+            // the gap.
             for _ in 0..2 {
                 let to_echo = route![&chain.channel, "echo"];
                 let _ = chain.client.ctx.send(to_echo, String::from("doomed")).await;
             }
-            lost_and_up(path.clone(), epoch).await;
+            lost_and_up(first_hop.clone(), epoch).await;
             answers(&chain.client, &chain.channel).await;
         }
-        // Of all the sessions on the server one is left: listener, echo, context, two connections' ends at most.
+        // One session is left on the server: with it, at most the listener, the echo, the context
+        // and two connections' ends.
         until("old sessions are gone", || chain.server.node.worker_count() <= 6).await;
     });
 }
 
 #[test]
-fn a_flipped_record_ends_the_session_and_another_begins() {
+fn flipped_records_end_the_session_and_another_begins() {
     a_hostile_hub(|mut message| {
         let last = message.payload.len() - 1;
         message.payload[last] ^= 1;
@@ -133,17 +135,17 @@ fn a_flipped_record_ends_the_session_and_another_begins() {
 }
 
 #[test]
-fn a_repeated_record_ends_the_session_and_another_begins() {
+fn repeated_records_end_the_session_and_another_begins() {
     a_hostile_hub(|message| vec![copy(&message), message]);
 }
 
 #[test]
-fn a_dropped_record_ends_the_session_and_another_begins() {
+fn dropped_records_end_the_session_and_another_begins() {
     a_hostile_hub(|_| Vec::new());
 }
 
 #[test]
-fn an_injected_record_ends_the_session_and_another_begins() {
+fn injected_records_end_the_session_and_another_begins() {
     a_hostile_hub(|message| {
         let mut forged = copy(&message);
         forged.payload = vec![0_u8; 40].into();
@@ -152,7 +154,7 @@ fn an_injected_record_ends_the_session_and_another_begins() {
 }
 
 #[test]
-fn a_hub_that_swallows_everything_is_noticed_by_silence() {
+fn a_hub_that_swallows_everything_is_noticed() {
     run(async {
         let mut limits = quick();
         limits.ping_after = Duration::from_millis(50);
@@ -166,9 +168,9 @@ fn a_hub_that_swallows_everything_is_noticed_by_silence() {
         });
         let chain = Chain::start(meddle, limits).await;
         chain.channel.established_within(DEADLINE).await.unwrap();
-        let path = path_of(&chain.client, &chain.channel);
+        let first_hop = first_hop_of(&chain.client, &chain.channel);
         silent.store(true, Ordering::SeqCst);
-        let mut losing = path.clone();
+        let mut losing = first_hop.clone();
         tokio::time::timeout(DEADLINE, losing.lost(0)).await.unwrap();
         let failure = losing.state().failure.unwrap();
         assert!(failure.contains("nothing came from the peer"), "{failure}");
@@ -192,10 +194,10 @@ fn an_idle_channel_is_kept_by_pings() {
         });
         let chain = Chain::start(meddle, limits).await;
         chain.channel.established_within(DEADLINE).await.unwrap();
-        let path = path_of(&chain.client, &chain.channel);
+        let first_hop = first_hop_of(&chain.client, &chain.channel);
         let before = passed.load(Ordering::SeqCst);
         until("pings and pongs pass", || passed.load(Ordering::SeqCst) >= before + 20).await;
-        assert_eq!(path.state().epoch, 0);
+        assert_eq!(first_hop.state().epoch, 0);
     });
 }
 
@@ -204,11 +206,11 @@ fn a_peer_that_stops_says_so_at_once() {
     run(async {
         let chain = Chain::start(crate::support::honest(), quick()).await;
         chain.channel.established_within(DEADLINE).await.unwrap();
-        let mut path = path_of(&chain.client, &chain.channel);
+        let mut first_hop = first_hop_of(&chain.client, &chain.channel);
         chain.server.node.stop().await;
         // Long before silence would be noticed, and through a hub that goes on.
-        let noticed = tokio::time::timeout(Duration::from_secs(1), path.lost(0)).await;
-        assert!(noticed.is_ok(), "{:?}", path.state());
+        let noticed = tokio::time::timeout(Duration::from_secs(1), first_hop.lost(0)).await;
+        assert!(noticed.is_ok(), "{:?}", first_hop.state());
     });
 }
 
@@ -220,9 +222,9 @@ fn a_closed_channel_is_gone_at_both_ends() {
         let before = server.node.worker_count();
         let channel = client.entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
         channel.established_within(DEADLINE).await.unwrap();
-        let mut path = path_of(&client, &channel);
+        let mut first_hop = first_hop_of(&client, &channel);
         channel.close();
-        tokio::time::timeout(DEADLINE, path.lost(0)).await.unwrap();
+        tokio::time::timeout(DEADLINE, first_hop.lost(0)).await.unwrap();
         until("the address is free", || !client.node.is_registered(channel.address())).await;
         until("the peer is told", || server.node.worker_count() == before + 1).await;
         assert!(channel.established().await.is_err());

@@ -20,8 +20,8 @@ async fn expect(ctx: &mut Context, number: usize) {
     assert_eq!(*answer.body(), number.to_string());
 }
 
-/// Sends `count` messages through a channel whose keys are renewed all the time; returns how many messages
-/// passed the hub.
+/// Sends `count` messages through a channel whose keys are renewed all the time; returns how many
+/// messages passed the hub.
 async fn exchange(limits: ockam_actix_workers::secure_channel::Limits, count: usize) -> usize {
     let mut client = Peer::with_limits(2, limits.clone()).await;
     let mut server = Peer::with_limits(2, limits).await;
@@ -32,7 +32,7 @@ async fn exchange(limits: ockam_actix_workers::secure_channel::Limits, count: us
     let middle = Middle::start(&hub.node, "middle", next, honest());
     let route = route![tcp(hub.listen(0).await), "middle", SERVICE];
     let channel = client.entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
-    let path = client.node.first_hop(&route![&channel, "echo"]).unwrap();
+    let first_hop = client.node.first_hop(&route![&channel, "echo"]).unwrap();
     channel.established_within(DEADLINE).await.unwrap();
     for sent in 0..count {
         client.ctx.send(route![&channel, "echo"], sent.to_string()).await.unwrap();
@@ -45,13 +45,13 @@ async fn exchange(limits: ockam_actix_workers::secure_channel::Limits, count: us
     }
     let expected: Vec<_> = (0..count).map(|number| number.to_string()).collect();
     assert_eq!(echo.texts(), expected);
-    assert_eq!(path.state().epoch, 0, "no session was lost");
+    assert_eq!(first_hop.state().epoch, 0, "no session was lost");
     let passed = middle.seen.lock().unwrap().len();
     passed
 }
 
 #[test]
-fn keys_are_renewed_by_count_and_no_message_is_lost() {
+fn renewal_by_count_loses_no_message() {
     run(async {
         let mut limits = quick();
         limits.session_records = 50;
@@ -64,7 +64,7 @@ fn keys_are_renewed_by_count_and_no_message_is_lost() {
 }
 
 #[test]
-fn keys_are_renewed_by_age_and_no_message_is_lost() {
+fn renewal_by_age_loses_no_message() {
     run(async {
         let mut limits = quick();
         limits.ping_after = Duration::from_millis(4);
@@ -77,7 +77,7 @@ fn keys_are_renewed_by_age_and_no_message_is_lost() {
 }
 
 #[test]
-fn an_application_keeps_using_its_channel_over_many_renewals() {
+fn an_application_uses_its_channel_over_many_renewals() {
     run(async {
         let mut limits = quick();
         limits.session_records = 8;
@@ -118,19 +118,20 @@ async fn panic_in_a_decryptor(theirs: impl TrustPolicy, ours: impl TrustPolicy) 
     let route = to(server.listen(0).await);
     let channel = client.entity.create_secure_channel(route, ours).unwrap();
     channel.established_within(DEADLINE).await.unwrap();
-    let mut path = client.node.first_hop(&route![&channel, "echo"]).unwrap();
-    while path.state().epoch == 0 {
-        // The one that is under way when the decryptor dies is lost; its sender hears of the loss.
+    let mut first_hop = client.node.first_hop(&route![&channel, "echo"]).unwrap();
+    while first_hop.state().epoch == 0 {
+        // A message that is under way when the decryptor dies is lost; its sender hears of the
+        // loss.
         let sent = client.ctx.send(route![&channel, "echo"], String::from("text")).await;
         let answer = client.ctx.receive_within::<String>(DEADLINE);
         if sent.is_ok() {
             tokio::select! {
                 _ = answer => {}
-                () = path.lost(0) => {}
+                () = first_hop.lost(0) => {}
             }
         }
     }
-    tokio::time::timeout(DEADLINE, path.up()).await.unwrap();
+    tokio::time::timeout(DEADLINE, first_hop.up()).await.unwrap();
     assert_eq!(channel.established_within(DEADLINE).await.unwrap(), server.identifier());
     // The connection, and both ends of the one session.
     until("no zombie is left", || server.node.worker_count() == before + 3).await;
@@ -139,11 +140,11 @@ async fn panic_in_a_decryptor(theirs: impl TrustPolicy, ours: impl TrustPolicy) 
 }
 
 #[test]
-fn a_panic_in_the_responders_decryptor_ends_its_session_alone() {
+fn a_responders_decryptor_panic_ends_its_session_alone() {
     run(panic_in_a_decryptor(panics_once(), TrustEveryonePolicy));
 }
 
 #[test]
-fn a_panic_in_the_initiators_decryptor_ends_its_session_alone() {
+fn an_initiators_decryptor_panic_ends_its_session_alone() {
     run(panic_in_a_decryptor(TrustEveryonePolicy, panics_once()));
 }

@@ -12,14 +12,14 @@ use ockam_actix_workers::{
 
 use crate::support::{quick, run, to, Echo, Peer, DEADLINE, SERVICE};
 
-/// What a rejected channel says.
+/// The error of a rejected channel.
 async fn rejection(channel: &SecureChannel) -> String {
     let rejected = channel.established_within(DEADLINE).await.unwrap_err();
     assert!(matches!(rejected, Error::Peer { .. }), "{rejected}");
     rejected.to_string()
 }
 
-/// The entity as it was before a rotation, on a node of its own: what a thief of the old key is.
+/// The entity as it was before a rotation, on a node of its own: a thief of the old key.
 async fn thief(of: &Peer) -> Peer {
     let mut thief = Peer::start(1).await;
     thief.entity = Entity::new(&thief.ctx, of.entity.local_identity()).with_limits(quick());
@@ -27,7 +27,7 @@ async fn thief(of: &Peer) -> Peer {
 }
 
 #[test]
-fn a_pinned_channel_works_after_the_rotation_of_either_end_and_the_identifier_stays() {
+fn pinned_channels_survive_the_rotation_of_either_end() {
     run(async {
         let (mut client, mut server) = (Peer::start(2).await, Peer::start(2).await);
         let (own, other) = (client.identifier(), server.identifier());
@@ -58,7 +58,7 @@ fn a_pinned_channel_works_after_the_rotation_of_either_end_and_the_identifier_st
 }
 
 #[test]
-fn a_responder_refuses_the_old_key_of_an_initiator_that_it_has_met_with_the_new_one() {
+fn a_responder_refuses_an_initiators_replaced_key() {
     run(async {
         let (mut client, mut server) = (Peer::start(1).await, Peer::start(1).await);
         let policy = TrustIdentifierPolicy::new(client.identifier());
@@ -79,7 +79,7 @@ fn a_responder_refuses_the_old_key_of_an_initiator_that_it_has_met_with_the_new_
 }
 
 #[test]
-fn an_initiator_refuses_the_old_key_of_a_responder_and_says_why() {
+fn an_initiator_refuses_a_responders_replaced_key() {
     run(async {
         let (mut client, mut server) = (Peer::start(1).await, Peer::start(1).await);
         let mut thief = thief(&server).await;
@@ -128,7 +128,7 @@ fn a_fork_of_a_known_history_is_refused() {
 }
 
 #[test]
-fn an_identity_rotates_fifteen_times_and_its_channels_work_with_sixteen_keys() {
+fn channels_work_with_an_identity_of_sixteen_keys() {
     run(async {
         let (mut client, mut server) = (Peer::start(1).await, Peer::start(1).await);
         let id = server.identifier();
@@ -148,7 +148,7 @@ fn an_identity_rotates_fifteen_times_and_its_channels_work_with_sixteen_keys() {
 }
 
 #[test]
-fn a_renewal_of_an_open_channel_shows_the_new_key() {
+fn renewing_an_open_channel_shows_the_new_key() {
     run(async {
         let mut limits = quick();
         limits.longest_session = Duration::from_millis(200);

@@ -25,7 +25,7 @@ use ockam_actix_transports::{
 };
 use ockam_actix_workers::{secure_channel::Limits, Entity, Vault};
 
-/// For everything that a test waits for.
+/// The deadline of everything that a test waits for.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The listener's name in all tests.
@@ -36,7 +36,7 @@ pub(crate) fn run<F: Future<Output = ()>>(test: F) {
     run_within(3 * DEADLINE, test);
 }
 
-/// As [`run`], with another time for the whole.
+/// As [`run`], with another deadline for the whole test.
 pub(crate) fn run_within<F: Future<Output = ()>>(longest: Duration, test: F) {
     let _ = env_logger::Builder::from_env("RUST_LOG").is_test(true).try_init();
     actix_rt::System::new().block_on(async {
@@ -106,7 +106,7 @@ pub(crate) fn tcp(port: u16) -> Address {
 pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let end = Instant::now() + DEADLINE;
     while !condition() {
-        assert!(Instant::now() < end, "in vain: {what}");
+        assert!(Instant::now() < end, "waited in vain: {what}");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
@@ -146,7 +146,7 @@ impl Handler<Routed<String>> for Echo {
     fn handle(&mut self, message: Routed<String>, _: &mut ActorContext<Self>) {
         let text = message.body().clone();
         self.seen.lock().unwrap().push((text.clone(), message.peer()));
-        // The way back may have ended meanwhile.
+        // The return route may have ended meanwhile.
         let _ = message.reply(text);
     }
 }
@@ -154,7 +154,7 @@ impl Handler<Routed<String>> for Echo {
 /// What a node in the middle does to the messages that pass it, by number from 0.
 pub(crate) type Meddling = Arc<dyn Fn(usize, Message) -> Vec<Message> + Send + Sync>;
 
-/// A worker on a hub that passes what it gets to a node that it chose, and what comes back.
+/// A worker on a hub that passes messages to a node that it chose, and the answers back.
 pub(crate) struct Middle {
     /// What it saw, payloads alone.
     pub(crate) seen: Arc<Mutex<Vec<Vec<u8>>>>,
@@ -162,7 +162,7 @@ pub(crate) struct Middle {
 }
 
 impl Middle {
-    /// Registers `name` on `hub`; what comes there goes to `next`.
+    /// Registers `name` on `hub`; messages for it go to `next`.
     pub(crate) fn start(hub: &Node, name: &str, next: Address, meddle: Meddling) -> Self {
         let seen = Arc::default();
         let back = Address::random();
@@ -174,7 +174,7 @@ impl Middle {
             passed: Arc::default(),
             seen: Arc::clone(&seen),
         };
-        // Whoever comes along the way back, in either direction, has the rest of its route already.
+        // Messages on the return route, in either direction, already have the rest of their route.
         let here = Pass { next: None, ..there.clone() };
         let there = hub.register_delivery(Description::new(name, Class::Forwarder), there).unwrap();
         let here = hub.register_delivery(Description::new(back, Class::Reply), here).unwrap();

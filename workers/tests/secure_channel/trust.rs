@@ -1,4 +1,4 @@
-//! Who gets a channel, and what reaches whom without one.
+//! Trust: who gets a channel, and what can be reached without one.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::support::{
     honest, run, tcp, to, until, Echo, Meddling, Middle, Peer, DEADLINE, SERVICE,
 };
 
-/// What a rejected channel does with messages, and says about the peer.
+/// Checks that a rejected channel returns messages, and that its error contains `named`.
 async fn expect_rejected(
     client: &Peer,
     channel: ockam_actix_workers::SecureChannel,
@@ -28,7 +28,7 @@ async fn expect_rejected(
 }
 
 #[test]
-fn an_initiator_that_does_not_trust_the_responder_shows_it_nothing() {
+fn an_initiator_shows_nothing_to_an_untrusted_responder() {
     run(async {
         let (mut client, mut server) = (Peer::start(2).await, Peer::start(2).await);
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
@@ -48,7 +48,7 @@ fn an_initiator_that_does_not_trust_the_responder_shows_it_nothing() {
 }
 
 #[test]
-fn a_responder_that_does_not_trust_the_initiator_delivers_nothing() {
+fn a_responder_delivers_nothing_from_an_untrusted_initiator() {
     run(async {
         let (mut client, mut server) = (Peer::start(2).await, Peer::start(2).await);
         let only_itself = TrustIdentifierPolicy::new(server.identifier());
@@ -67,7 +67,7 @@ fn a_responder_that_does_not_trust_the_initiator_delivers_nothing() {
 }
 
 #[test]
-fn a_pin_that_does_not_fit_is_final_and_names_both_identities() {
+fn wrong_pins_are_final_and_name_both_identities() {
     run(async {
         let (mut client, mut server) = (Peer::start(1).await, Peer::start(1).await);
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
@@ -84,7 +84,7 @@ fn a_pin_that_does_not_fit_is_final_and_names_both_identities() {
 }
 
 #[test]
-fn a_pin_that_fits_goes_through_and_the_hub_never_sees_it() {
+fn a_matching_pin_works_unseen_by_the_hub() {
     run(async {
         let (mut client, mut server) = (Peer::start(1).await, Peer::start(1).await);
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
@@ -99,7 +99,7 @@ fn a_pin_that_fits_goes_through_and_the_hub_never_sees_it() {
     });
 }
 
-/// A forwarder: what comes to its address alone goes to the listener.
+/// A forwarder: a message that comes to its address alone goes to the listener.
 fn to_service() -> Meddling {
     Arc::new(|number, mut message| {
         if number == 0 {
@@ -111,7 +111,7 @@ fn to_service() -> Meddling {
 }
 
 #[test]
-fn a_plain_message_to_a_worker_of_a_guarded_node_reaches_nobody() {
+fn plain_messages_reach_no_worker_on_guarded_nodes() {
     run(async {
         let (mut client, mut server) = (Peer::start(1).await, Peer::start(1).await);
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
@@ -129,7 +129,7 @@ fn a_plain_message_to_a_worker_of_a_guarded_node_reaches_nobody() {
 }
 
 #[test]
-fn nobody_from_outside_gets_into_a_channel_by_its_address() {
+fn outsiders_cannot_enter_a_channel_by_its_address() {
     run(async {
         let (mut client, mut server) = (Peer::start(1).await, Peer::start(1).await);
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();

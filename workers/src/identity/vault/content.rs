@@ -1,4 +1,5 @@
-//! What a vault file holds, before encryption: an array of `[text name, history, bin seed, bin static secret]`.
+//! The content of a vault file, before encryption: an array of
+//! `[text name, history, bin seed, bin static secret]`.
 
 use zeroize::Zeroizing;
 
@@ -21,7 +22,8 @@ pub(super) struct Entry {
 /// Bytes of the longest entry: array header, name, history, two keys.
 const MAX_ENTRY: usize = 1 + 2 + MAX_NAME + identity::MAX_ENCODED + 2 * 34;
 
-/// The entries as bytes. The room is reserved at once, because a buffer that grows leaves secrets behind where it was.
+/// The entries as bytes. The room is reserved at once, because a growing buffer leaves secrets
+/// behind where it was.
 pub(super) fn encode(entries: &[Entry]) -> Zeroizing<Vec<u8>> {
     let mut writer = Writer::with_capacity(5 + entries.len() * MAX_ENTRY);
     writer.array(entries.len());
@@ -35,7 +37,8 @@ pub(super) fn encode(entries: &[Entry]) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(writer.finish())
 }
 
-/// The entries in `content`, or `None`. It was authenticated before, so anything wrong in it is the fault of the program that wrote it.
+/// The entries in `content`, or `None`. It was authenticated before, so anything wrong in it is the
+/// fault of the program that wrote it.
 pub(super) fn decode(content: &[u8]) -> Option<Vec<Entry>> {
     let mut reader = Reader::new(content);
     let count = reader.array(0..=MAX_IDENTITIES).ok()?;

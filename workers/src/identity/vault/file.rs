@@ -6,11 +6,11 @@
 //! key    = Argon2id(passphrase, salt)  or  HMAC-SHA256(key file, "ockam-actix/1 vault key\0" || salt)
 //! ```
 //!
-//! The nonce is random for every write; at 2^32 writes with one key a repeat is still less likely than 2^-32. The key is made once
-//! and kept, wiped on drop, while the vault is open.
+//! The nonce is random for every write; at 2^32 writes with one key a repeat is still less likely
+//! than 2^-32. The key is made once, kept while the vault is open, and wiped on drop.
 //!
-//! Several programs may open one file. A write happens under a lock and only if the file is still the one this program
-//! read or wrote last, so nobody's change is lost in silence.
+//! Several programs may open one file. A write happens under a lock and only if the file is still
+//! the one this program read or wrote last, so nobody's change is lost in silence.
 
 use std::{
     fmt,
@@ -48,12 +48,12 @@ use crate::identity::vault::file::{
 pub(crate) struct VaultFile {
     path: PathBuf,
     key: SecretKey,
-    /// The header as it stands on disk; it has the nonce in it, so every write has another one.
+    /// The header as it stands on disk; it contains the nonce, so every write has another one.
     header: Header,
 }
 
 impl VaultFile {
-    /// Opens the file and gives its content, or creates it with `initial`.
+    /// Opens the file and returns its content, or creates it with `initial`.
     pub(crate) fn open_or_create(
         path: &Path,
         secret: &Secret,
@@ -103,14 +103,15 @@ impl VaultFile {
         let replaced = disk::replace(&self.path, &bytes, |found| {
             found.is_some_and(|found| found.get(..HEADER_LENGTH) == Some(known.as_slice()))
         });
-        // Once renamed it is the file, even if the directory could not be synced; the next write must recognise it.
+        // Once renamed, this is the file, even if the directory could not be synced; the next write
+        // must recognise it.
         if matches!(replaced, Ok(()) | Err(VaultFileError::NotSynced { .. })) {
             self.header = header;
         }
         replaced
     }
 
-    /// The error for content that decrypts and then makes no sense.
+    /// The error for content that decrypts but makes no sense.
     pub(crate) fn unreadable_content(&self) -> VaultFileError {
         VaultFileError::UnreadableContent { path: self.path.clone() }
     }

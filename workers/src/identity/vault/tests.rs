@@ -1,4 +1,4 @@
-//! The vault in memory. The file has its own tests in `vault_file`.
+//! The vault in memory. The file has its own tests, in `file/tests.rs`.
 
 use super::*;
 use proptest::prelude::*;
@@ -32,7 +32,7 @@ fn signatures_follow_a_rotation() {
 }
 
 #[test]
-fn a_history_that_is_full_stays_as_it_is() {
+fn a_full_history_stays_as_it_is() {
     let vault = Vault::in_memory();
     let id = vault.create_identity("alice").unwrap();
     (1..crate::identity::MAX_CHANGES).for_each(|_| drop(vault.rotate(&id).unwrap()));

@@ -1,4 +1,4 @@
-//! How an initiator moves between its states: attempts, sessions, losses, pauses.
+//! The transitions between a channel's states: attempts, sessions, losses, pauses.
 
 use std::{
     sync::{atomic::AtomicBool, Arc},
@@ -36,13 +36,13 @@ impl ChannelActor {
     }
 
     fn start_decryptor(&mut self, context: &mut Context<Self>) -> Result<Attempt> {
-        // A first hop that is gone is made anew here, or reported.
+        // A first hop that is gone is created again here, or reported.
         self.first_hop = self.node.first_hop(&self.route)?;
         let heard = Arc::new(AtomicBool::new(false));
         let (own_lifeline, own_gone) = lifeline();
         let (decryptor_lifeline, gone) = lifeline();
         let address = Address::random();
-        let start = DecryptorConfig {
+        let config = DecryptorConfig {
             node: self.node.clone(),
             address: address.clone(),
             session: self.session,
@@ -59,17 +59,18 @@ impl ChannelActor {
             gone: Some(own_gone),
             sent: Default::default(),
         };
-        let (description, decryptor) = Decryptor::initiating(start, initiating);
+        let (description, decryptor) = Decryptor::initiating(config, initiating);
         let epoch = self.first_hop.state().epoch;
         let decryptor = self.node.launch_here(description, decryptor)?;
         session::watch_decryptor(self.session, gone, context);
         let partner = Partner { decryptor, heard, lifeline: own_lifeline };
-        let watching = self.watch_path(epoch, context);
+        let watching = self.watch_first_hop(epoch, context);
         Ok(Attempt { partner, decryptor: address, epoch, watching })
     }
 
-    /// Ends an attempt when the connection is lost that message 1 went out on: no answer comes then.
-    fn watch_path(&self, epoch: u64, context: &mut Context<Self>) -> SpawnHandle {
+    /// Ends the attempt when the connection that carried message 1 is lost: no answer will come
+    /// then.
+    fn watch_first_hop(&self, epoch: u64, context: &mut Context<Self>) -> SpawnHandle {
         let (mut first_hop, session) = (self.first_hop.clone(), self.session);
         let lost = async move {
             first_hop.lost(epoch).await;
@@ -83,7 +84,7 @@ impl ChannelActor {
         }))
     }
 
-    /// The handshake has succeeded: what waited is sent first.
+    /// Opens the session after a successful handshake: messages that waited are sent first.
     pub(super) fn established(&mut self, session: Established, context: &mut Context<Self>) {
         let idle = Phase::Pausing { failure: "it is being established".into() };
         let (attempt, held) = match std::mem::replace(&mut self.phase, idle) {
@@ -95,7 +96,7 @@ impl ChannelActor {
         };
         context.cancel_future(attempt.watching);
         let Established { sealer, peer, peer_route } = session;
-        self.greet(peer);
+        self.log_peer(peer);
         let outbound = Outbound {
             node: self.node.clone(),
             channel: self.address.clone(),
@@ -122,12 +123,12 @@ impl ChannelActor {
         });
         self.outcome.send_replace(Outcome::Established(peer));
         if let Held::Waiting(queue) = held {
-            queue.into_iter().for_each(|message| self.take(message, context));
+            queue.into_iter().for_each(|message| self.handle_message(message, context));
         }
     }
 
-    /// Says who is there; the only word about it where nothing was pinned.
-    fn greet(&mut self, peer: ockam_actix_runtime::Identifier) {
+    /// Logs who the peer is: the only mention of it where nothing was pinned.
+    fn log_peer(&mut self, peer: ockam_actix_runtime::Identifier) {
         let (channel, route) = (&self.address, &self.route);
         log::info!("secure channel {channel} over {route} is established with {peer}");
         match self.peer.replace(peer) {
@@ -138,7 +139,8 @@ impl ChannelActor {
         }
     }
 
-    /// The established session is lost: another attempt follows, at once if the channel held.
+    /// Handles the loss of an established session: another attempt follows, at once if it had
+    /// lasted.
     pub(super) fn lost(&mut self, ending: Ending, context: &mut Context<Self>) {
         let failure: Arc<str> = ending.why.as_str().into();
         let pausing = Phase::Pausing { failure: failure.clone() };
@@ -156,7 +158,7 @@ impl ChannelActor {
         self.down(&failure, 1);
         let pause = self.backoff.next_pause();
         log::warn!(
-            "secure channel {} over {} was lost: {failure}; it is to be established again {}",
+            "secure channel {} over {} was lost: {failure}; trying again {}",
             self.address,
             self.route,
             if pause.is_zero() { "at once".into() } else { format!("in {pause:.1?}") },
@@ -171,7 +173,7 @@ impl ChannelActor {
         self.attempt_after(pause, failure, context);
     }
 
-    /// An attempt has failed, if it is still this one.
+    /// Handles the failure of an attempt, if it is still the current one.
     pub(super) fn attempt_failed(
         &mut self,
         session: u64,
@@ -193,7 +195,7 @@ impl ChannelActor {
 
     fn failed(&mut self, held: Held, why: &FailureReason, context: &mut Context<Self>) {
         let failure: Arc<str> = why.brief().into();
-        let news = self.state.borrow().failure.as_ref() != Some(&failure);
+        let is_new = self.state.borrow().failure.as_ref() != Some(&failure);
         self.down(&failure, 0);
         if let Held::Waiting(queue) = held {
             for message in queue {
@@ -218,11 +220,12 @@ impl ChannelActor {
         }
         let pause = self.backoff.next_pause_after_failure();
         // The same failure again and again is not worth a warning each time.
-        let level = if news { log::Level::Warn } else { log::Level::Debug };
+        let level = if is_new { log::Level::Warn } else { log::Level::Debug };
         let route = &self.route;
         let pinned = self.credentials.policy.pin().map_or_else(String::new, |pin| {
             format!(
-                "; the address is pinned to {pin}: if that was started anew with other keys, it has another address"
+                "; the address is pinned to {pin}: if that node was started anew with other keys, \
+                 it has another address"
             )
         });
         log::log!(
@@ -236,7 +239,7 @@ impl ChannelActor {
         self.credentials.local.now().identity().key_count()
     }
 
-    /// Tells those who watch.
+    /// Tells watchers that the channel is down.
     fn down(&mut self, failure: &Arc<str>, losses: u64) {
         self.outcome.send_replace(Outcome::Pending(Some(failure.clone())));
         self.state.send_modify(|state| {
@@ -246,7 +249,8 @@ impl ChannelActor {
         });
     }
 
-    /// Tries again after a pause, once the connection below is there. Messages come back meanwhile.
+    /// Tries again after a pause, once the underlying connection is up. Messages are returned
+    /// meanwhile.
     fn attempt_after(&mut self, pause: Duration, failure: Arc<str>, context: &mut Context<Self>) {
         self.phase = Phase::Pausing { failure: failure.clone() };
         let mut first_hop = self.first_hop.clone();
@@ -262,7 +266,7 @@ impl ChannelActor {
         }));
     }
 
-    /// The program wants no more of it.
+    /// Closes the channel, as the program asked.
     pub(super) fn close(&mut self, context: &mut Context<Self>) {
         let failure: Arc<str> = "it was closed".into();
         let closed = Phase::Rejected { failure: failure.clone() };

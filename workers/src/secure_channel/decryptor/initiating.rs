@@ -1,4 +1,4 @@
-//! The decryptor of the end that opens the channel, until it is open.
+//! The initiator's decryptor, until the channel is open.
 
 use std::sync::{atomic::AtomicBool, Arc};
 
@@ -18,14 +18,14 @@ use crate::secure_channel::{
     packet::Packet,
 };
 
-/// What an initiator's decryptor has beyond any other.
+/// What only an initiator's decryptor has.
 pub(in crate::secure_channel) struct Initiating {
-    /// Where message 1 goes.
+    /// The route of message 1.
     pub(in crate::secure_channel) route: Route,
-    /// The channel's address, before the return route of what comes out of it.
+    /// The channel's address, prepended to the return route of what comes out of it.
     pub(in crate::secure_channel) channel: Address,
     pub(in crate::secure_channel) encryptor: Recipient<Event>,
-    /// What the peer may reach here once it is a hub.
+    /// What the peer may reach on this node once it is a hub.
     pub(in crate::secure_channel) grants: Arc<HubGrants>,
     pub(in crate::secure_channel) heard: Arc<AtomicBool>,
     /// Cut when this actor is gone.
@@ -35,7 +35,7 @@ pub(in crate::secure_channel) struct Initiating {
     pub(in crate::secure_channel) sent: Sent,
 }
 
-/// What is kept of message 1 in case that it must be sent again.
+/// What is kept of message 1 in case it must be sent again.
 #[derive(Default)]
 pub(in crate::secure_channel) struct Sent {
     noise: Vec<u8>,
@@ -43,17 +43,17 @@ pub(in crate::secure_channel) struct Sent {
 }
 
 impl Decryptor {
-    /// A decryptor for one attempt, and how it is to be registered: answers come in where message 1
-    /// goes out, nowhere else.
+    /// A decryptor for one attempt, and the description to register it with: it accepts answers
+    /// only from where message 1 goes.
     pub(in crate::secure_channel) fn initiating(
-        start: DecryptorConfig,
+        config: DecryptorConfig,
         initiating: Initiating,
     ) -> (Description, Self) {
         let route = initiating.route.clone();
-        // With workers of this node before it, the connection is not the first hop.
-        let description = Description::new(start.address.clone(), Class::Reply)
+        // If workers of this node precede it, the connection is not the first hop.
+        let description = Description::new(config.address.clone(), Class::Reply)
             .with_access(move |origin| route.iter().any(|hop| origin.came_through(hop)));
-        (description, Self::new(start, Role::Initiator(initiating), None))
+        (description, Self::new(config, Role::Initiator(initiating), None))
     }
 
     pub(super) fn initiate(
@@ -66,7 +66,7 @@ impl Decryptor {
         if let Some(gone) = initiating.gone.take() {
             Self::live_with(gone, context);
         }
-        let (exchange, noise) = Exchange::initiate(self.start.credentials.clone())?;
+        let (exchange, noise) = Exchange::initiate(self.config.credentials.clone())?;
         initiating.sent.noise = noise;
         self.send_message1(&[])?;
         Ok(exchange)
@@ -99,16 +99,16 @@ impl Decryptor {
 }
 
 impl Initiating {
-    /// The responder has said that it is ready.
+    /// Opens the session: the responder has said that it is ready.
     pub(super) fn open(
         &mut self,
-        start: &DecryptorConfig,
+        config: &DecryptorConfig,
         session: Session,
         peer_route: Route,
     ) -> Open {
         let peer = session.peer.identifier();
         let established = Established { sealer: session.sealer, peer, peer_route };
-        notify(&self.encryptor, start.session, EventKind::Established(Box::new(established)));
+        notify(&self.encryptor, config.session, EventKind::Established(Box::new(established)));
         Open {
             inbound: Inbound::new(
                 session.opener,

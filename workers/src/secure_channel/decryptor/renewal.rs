@@ -1,4 +1,4 @@
-//! New keys for an open session, agreed on inside it.
+//! Renewal: new keys for an open session, agreed on inside it.
 //!
 //! ```text
 //! initiator                                      responder
@@ -9,10 +9,10 @@
 //!   switch, the last record with its old key -->
 //! ```
 //!
-//! The messages of a whole handshake travel in records of the session whose keys they replace. Records
-//! are strictly in order, so each direction changes its key at an exact place, and no message is lost,
-//! late or repeated. Addresses and routes stay, and so do the streams of both ends. Both policies are
-//! asked again, and the peer must be the same as before.
+//! The messages of a whole handshake travel in records of the session whose keys they replace.
+//! Records are strictly ordered, so each direction changes its key at an exact record, and no
+//! message is lost, late or repeated. Addresses and routes stay, and so do the streams of both
+//! ends. Both policies are asked again, and the peer must be the same as before.
 
 use actix::Context;
 use ockam_actix_runtime::Payload;
@@ -29,10 +29,10 @@ use crate::secure_channel::{
 };
 
 impl Decryptor {
-    /// Sends message 1 for new keys.
+    /// Starts the handshake for new keys by sending message 1.
     pub(super) fn renew(&mut self, context: &mut Context<Self>) {
         let Phase::Open(open) = &mut self.phase else { return };
-        match Exchange::initiate(self.start.credentials.clone()) {
+        match Exchange::initiate(self.config.credentials.clone()) {
             Ok((exchange, noise)) => {
                 open.renewal = Some(exchange);
                 let packet = Packet::One { noise: &noise, cookie: &[] };
@@ -42,7 +42,7 @@ impl Decryptor {
         }
     }
 
-    /// Takes a message of the handshake for new keys.
+    /// Handles a message of the handshake for new keys.
     pub(super) fn handle_renewal(&mut self, payload: Payload, context: &mut Context<Self>) {
         if let Err(why) = self.try_renewal(payload) {
             self.end(Ending::telling_peer(format!("no new keys: {why}")), context);
@@ -57,7 +57,7 @@ impl Decryptor {
                 let Packet::One { noise, .. } = Packet::decode(&payload)? else {
                     return Err(FailureReason::OutOfTurn);
                 };
-                let (exchange, answer) = Exchange::respond(self.start.credentials.clone(), noise)?;
+                let (exchange, answer) = Exchange::respond(self.config.credentials.clone(), noise)?;
                 Step::Send(answer, exchange)
             }
             (None, Role::Initiator(_)) => return Err(FailureReason::OutOfTurn),
@@ -80,10 +80,10 @@ impl Decryptor {
         Ok(())
     }
 
-    /// The initiator asks for new keys too when it has opened so much that they are due.
+    /// At the initiator, also asks for new keys when so much was opened that they are due.
     pub(super) fn check_volume(&mut self) {
         let Phase::Open(open) = &mut self.phase else { return };
-        let records = self.start.limits.session_records;
+        let records = self.config.limits.session_records;
         let ours = matches!(self.role, Role::Initiator(_));
         if ours && open.renewal.is_none() && open.inbound.is_due(records) {
             self.notify(EventKind::Due);
@@ -92,7 +92,7 @@ impl Decryptor {
 }
 
 impl Open {
-    /// Takes the opening keys of a new session with the same peer; returns the sealing ones.
+    /// Installs the opening key of a new session with the same peer; returns the sealing one.
     fn accept(
         &mut self,
         session: Session,

@@ -1,4 +1,4 @@
-//! The decryptor of the end that a channel is opened to, until it is open.
+//! The responder's decryptor, until the channel is open.
 
 use std::sync::{atomic::AtomicBool, Arc};
 
@@ -22,13 +22,13 @@ use crate::secure_channel::{
     session::{Partner, SessionSetup},
 };
 
-/// What a responder's decryptor has beyond any other.
+/// What only a responder's decryptor has.
 pub(in crate::secure_channel) struct Responding {
     /// The listener that started it.
     listener: Address,
-    /// Counts it against the listener's limits.
+    /// Counts the handshake against the listener's limits.
     slot: HandshakeSlot,
-    /// Noise message 1, until it was answered.
+    /// Noise message 1, until it is answered.
     noise: Vec<u8>,
     permit: Option<Permit>,
     /// Cut when this actor is gone.
@@ -36,7 +36,7 @@ pub(in crate::secure_channel) struct Responding {
 }
 
 impl Responding {
-    /// To answer `noise`, message 1, which arrived at `listener`.
+    /// For answering `noise`, message 1, which arrived at `listener`.
     pub(in crate::secure_channel) fn new(
         listener: Address,
         slot: HandshakeSlot,
@@ -46,16 +46,16 @@ impl Responding {
         Self { listener, slot, noise, permit, lifeline: None }
     }
 
-    /// The initiator is who it says and may come in: its channel gets an encryptor.
+    /// Opens the session: the initiator is verified and trusted, and its channel gets an encryptor.
     pub(super) fn open(
         &mut self,
-        start: &DecryptorConfig,
+        config: &DecryptorConfig,
         session: Session,
         peer_route: Route,
         context: &mut Context<Decryptor>,
     ) -> Result<Open, FailureReason> {
         let undelivered = |error: Error| FailureReason::Undelivered(error.one_line());
-        let first_hop = start.node.first_hop(&peer_route).map_err(undelivered)?;
+        let first_hop = config.node.first_hop(&peer_route).map_err(undelivered)?;
         let peer = session.peer.identifier();
         let channel = Address::random();
         let heard = Arc::new(AtomicBool::new(false));
@@ -68,14 +68,14 @@ impl Responding {
             .with_state(state.subscribe())
             .intercepted_by(sealing.clone());
         let setup = SessionSetup {
-            session: start.session,
+            session: config.session,
             renews: false,
             outbound: Outbound {
-                node: start.node.clone(),
+                node: config.node.clone(),
                 channel: channel.clone(),
                 sealer: session.sealer,
                 peer_route,
-                decryptor: Route::from(start.address.clone()),
+                decryptor: Route::from(config.address.clone()),
             },
             sealing,
             partner: Partner {
@@ -85,11 +85,11 @@ impl Responding {
             },
             epoch: first_hop.state().epoch,
             first_hop,
-            limits: start.limits.clone(),
-            busy: start.node.busy(),
+            limits: config.limits.clone(),
+            busy: config.node.busy(),
         };
         let encryptor = AcceptedEnd::new(peer, state, setup, gone);
-        let encryptor = start.node.launch_here(description, encryptor).map_err(undelivered)?;
+        let encryptor = config.node.launch_here(description, encryptor).map_err(undelivered)?;
         self.slot.establish();
         self.lifeline = Some(own_lifeline);
         Decryptor::live_with(encryptor_gone, context);
@@ -99,25 +99,28 @@ impl Responding {
     }
 
     pub(super) fn log(&self, node: &Node, why: &FailureReason, peer_route: Option<&Route>) {
-        let way = peer_route.map(Route::to_string).unwrap_or_default();
-        let what =
-            format_args!("no secure channel at \"{}\" for the peer at {way}: {why}", self.listener);
+        let route = peer_route.map(Route::to_string).unwrap_or_default();
+        let what = format_args!(
+            "no secure channel at \"{}\" for the peer at {route}: {why}",
+            self.listener
+        );
         node.refusals().warn("handshake-failed", what);
     }
 }
 
 impl Decryptor {
-    /// A decryptor for one message 1 that came from `origin` and leads back along `peer_route`, and
-    /// how it is to be registered: everything further comes in where that did.
+    /// A decryptor for one message 1 that came from `origin` and is answered along `peer_route`,
+    /// and the description to register it with: it accepts only messages that come in where
+    /// message 1 did.
     pub(in crate::secure_channel) fn responding(
-        start: DecryptorConfig,
+        config: DecryptorConfig,
         responding: Responding,
         origin: Origin,
         peer_route: Route,
     ) -> (Description, Self) {
-        let description = Description::new(start.address.clone(), Class::Reply)
+        let description = Description::new(config.address.clone(), Class::Reply)
             .with_access(move |from| came_in_where(&origin, from));
-        (description, Self::new(start, Role::Responder(responding), Some(peer_route)))
+        (description, Self::new(config, Role::Responder(responding), Some(peer_route)))
     }
 
     pub(super) fn respond(&mut self) -> Result<Exchange, FailureReason> {
@@ -125,7 +128,7 @@ impl Decryptor {
             return Err(FailureReason::OutOfTurn);
         };
         let (noise, permit) = (std::mem::take(&mut responding.noise), responding.permit.take());
-        let (exchange, message2) = Exchange::respond(self.start.credentials.clone(), &noise)?;
+        let (exchange, message2) = Exchange::respond(self.config.credentials.clone(), &noise)?;
         let route = self.peer_route.clone().unwrap_or_default();
         self.send(route, message2, permit)?;
         Ok(exchange)

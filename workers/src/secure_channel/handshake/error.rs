@@ -42,13 +42,15 @@ pub enum HandshakeError {
         /// Its length.
         length: usize,
     },
-    /// Peer or network: the message does not decrypt. It was altered, belongs to another handshake, or the peer runs another version.
+    /// Peer or network: the message does not decrypt. It was altered, belongs to another handshake,
+    /// or the peer runs another version.
     #[error(
-        "{0} of the handshake is not authentic: it was altered on the way or the peer runs another protocol version"
+        "{0} of the handshake is not authentic: it was altered in transit, or the peer runs \
+         another protocol version"
     )]
     NotAuthentic(HandshakeMessage),
     /// Peer: a key that makes the shared secret zero.
-    #[error("{0} of the handshake brought or met a key of small order")]
+    #[error("{0} of the handshake involves a key of small order")]
     WeakKey(HandshakeMessage),
     /// Peer: the payload is not an identity with a proof.
     #[error("the payload of {message} is malformed: {cause}")]
@@ -61,10 +63,10 @@ pub enum HandshakeError {
     /// Peer: its identity does not verify.
     #[error("the peer's identity is refused: {0}")]
     Identity(#[from] IdentityError),
-    /// Peer: it showed an identity and did not prove that it is the one.
+    /// Peer: it showed an identity without proving that it is its own.
     #[error("the peer claims to be {0} and did not prove it")]
     BadProof(Identifier),
-    /// The policy does not want this peer. Final: trying again changes nothing.
+    /// The policy does not trust this peer. Final: trying again changes nothing.
     #[error("{peer} is not trusted by {own}: {reason}")]
     Rejected {
         /// The identity that asked.
@@ -74,7 +76,8 @@ pub enum HandshakeError {
         /// Why the policy said no.
         reason: String,
     },
-    /// The responder proved its identity, trusts ours not, and said so under the transport keys. Final.
+    /// The responder proved its identity, does not trust ours, and said so under the transport
+    /// keys. Final.
     #[error("{peer} does not trust {own}: add that identity to its policy")]
     Refused {
         /// The identity that asked.
@@ -85,7 +88,7 @@ pub enum HandshakeError {
     /// Peer or network: something else came in place of the ready record.
     #[error("the responder did not confirm the channel: {0}")]
     NotReady(RecordError),
-    /// Peer: the ready record is authentic and says something else.
+    /// Peer: the ready record is authentic but says something else.
     #[error("the responder confirmed the channel with an unknown text")]
     UnknownReady,
     /// System: no randomness for an ephemeral key.
@@ -97,7 +100,8 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
-    /// Whether another attempt with the same peer is pointless, because the identities themselves do not match.
+    /// Whether another attempt with the same peer is pointless, because the identities themselves
+    /// do not match.
     #[must_use]
     pub fn is_rejection(&self) -> bool {
         matches!(self, Self::Rejected { .. } | Self::Refused { .. })

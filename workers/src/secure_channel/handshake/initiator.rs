@@ -1,4 +1,4 @@
-//! The end that opens a channel.
+//! The initiator: the end that opens a channel.
 
 use std::fmt;
 
@@ -15,13 +15,13 @@ use ockam_actix_runtime::address::identifier::Identifier;
 #[derive(Debug, Clone, Copy)]
 pub struct Initiator;
 
-/// Message 1 is on its way.
+/// Message 1 has been sent.
 pub struct AwaitingMessage2 {
     noise: Noise,
     local: LocalIdentity,
 }
 
-/// Message 3 is on its way: the responder is verified and trusted, and decides about us.
+/// Message 3 has been sent: the responder is verified and trusted, and decides about us.
 pub struct AwaitingReady {
     noise: Noise,
     own: Identifier,
@@ -37,7 +37,7 @@ impl Initiator {
         Self::start_with(local, None)
     }
 
-    /// For test vectors: an ephemeral key that is known gives the session away.
+    /// For test vectors: a known ephemeral key gives the session away.
     #[cfg(test)]
     pub(crate) fn dangerous_start_with_fixed_ephemeral(
         local: &LocalIdentity,
@@ -57,10 +57,11 @@ impl Initiator {
 }
 
 impl AwaitingMessage2 {
-    /// Verifies the responder and asks the policy; only then makes message 3, which shows who we are.
+    /// Verifies the responder and asks the policy; only then makes message 3, which reveals who we
+    /// are.
     ///
     /// # Errors
-    /// See [`HandshakeError`]. Nothing is to be sent then.
+    /// See [`HandshakeError`]. Send nothing then.
     pub fn handle_message2(
         mut self,
         message2: &[u8],

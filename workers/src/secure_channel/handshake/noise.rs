@@ -1,6 +1,8 @@
-//! The Noise state machine of one handshake: snow, with ring's hash, cipher and randomness and our own X25519.
+//! The Noise state machine of one handshake: snow, with ring's hash, cipher and randomness and our
+//! own X25519.
 //!
-//! snow's own X25519 neither wipes secret keys nor rejects small-order points; Noise leaves both to the implementation.
+//! snow's own X25519 neither wipes secret keys nor rejects small-order points; Noise leaves both to
+//! the implementation.
 
 use snow::{
     params::{CipherChoice, DHChoice, HashChoice},
@@ -54,7 +56,7 @@ impl Noise {
             .map_err(|error| HandshakeError::Internal(error.to_string()))
     }
 
-    /// The next message to send.
+    /// Writes the next message to send.
     pub(super) fn write(
         &mut self,
         message: HandshakeMessage,
@@ -66,13 +68,13 @@ impl Noise {
         Ok(out)
     }
 
-    /// The payload of a message from the peer.
+    /// Reads a message from the peer; returns its payload.
     pub(super) fn read(
         &mut self,
         message: HandshakeMessage,
         bytes: &[u8],
     ) -> Result<Vec<u8>, HandshakeError> {
-        // What comes before the payload, and its tag; message 1 has neither tag nor payload.
+        // The bytes before the payload, and its tag; message 1 has neither tag nor payload.
         let (fixed, most) = match message {
             HandshakeMessage::One => (MESSAGE1_LENGTH, 0),
             HandshakeMessage::Two => (32 + 48 + 16, MAX_PAYLOAD),
@@ -95,7 +97,7 @@ impl Noise {
         hash
     }
 
-    /// The peer's static key, once a message brought it.
+    /// The peer's static key, once a message has carried it.
     pub(super) fn peer_static(&self) -> Result<PublicKey, HandshakeError> {
         let key = self.state.get_remote_static().and_then(|key| key.try_into().ok());
         key.ok_or_else(|| HandshakeError::Internal("no static key of the peer".to_owned()))
@@ -176,7 +178,8 @@ impl CryptoResolver for Primitives {
     }
 }
 
-/// An X25519 key pair that wipes itself and refuses to agree on zero. Empty until `set` or `generate`.
+/// An X25519 key pair that wipes itself and refuses to agree on zero. Empty until `set` or
+/// `generate`.
 struct X25519(Option<StaticKey>);
 
 impl Dh for X25519 {
@@ -223,7 +226,8 @@ impl Dh for X25519 {
     }
 }
 
-/// The shared secret, or `None` for zero: it comes from small-order points only and says nothing about who holds a key.
+/// The shared secret, or `None` for zero: it comes from small-order points only and says nothing
+/// about who holds a key.
 pub(super) fn agree(secret: &SecretKey, public: &PublicKey) -> Option<SharedSecret> {
     let secret = StaticSecret::from(*secret.expose());
     let shared = secret.diffie_hellman(&x25519_dalek::PublicKey::from(*public));

@@ -1,4 +1,5 @@
-//! The encrypted payloads of messages 2 and 3: `[history, bin proof]`, an identity and its signature for this handshake.
+//! The encrypted payloads of messages 2 and 3: `[history, bin proof]`, an identity and its
+//! signature for this handshake.
 
 use crate::{
     identity::{
@@ -14,7 +15,7 @@ use crate::{
 };
 use ockam_actix_runtime::message::messagepack::{DecodeError, Reader, Writer};
 
-/// What the signature of the end in `role` is made for.
+/// The purpose of the signature that the end in `role` makes.
 fn purpose(role: Role) -> Purpose {
     match role {
         Role::Initiator => Purpose::InitiatorProof,
@@ -22,13 +23,14 @@ fn purpose(role: Role) -> Purpose {
     }
 }
 
-/// The payload with which `local` vouches for its static key. `hash` is the handshake hash after the previous message.
+/// The payload with which `local` vouches for its static key. `hash` is the handshake hash after
+/// the previous message.
 pub(super) fn make(role: Role, local: &LocalIdentity, hash: &[u8; 32]) -> Vec<u8> {
     let proof = local.sign_for(purpose(role), &[hash, local.static_key().public()]);
     encode(local.identity(), &proof)
 }
 
-/// Puts an identity and a signature into a payload.
+/// Encodes an identity and a signature as a payload.
 pub(super) fn encode(identity: &Identity, proof: &Signature) -> Vec<u8> {
     let mut writer = Writer::with_capacity(1 + MAX_ENCODED + 66);
     writer.array(2);

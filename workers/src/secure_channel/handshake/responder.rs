@@ -1,4 +1,4 @@
-//! The end that a channel is opened to.
+//! The responder: the end that a channel is opened to.
 
 use std::fmt;
 
@@ -17,16 +17,17 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub struct Responder;
 
-/// Message 2 is on its way.
+/// Message 2 has been sent.
 pub struct AwaitingMessage3 {
     noise: Noise,
     local: LocalIdentity,
 }
 
 impl Responder {
-    /// Takes message 1 from anyone; returns message 2, which shows who we are.
+    /// Answers message 1 from anyone; returns message 2, which reveals who we are.
     ///
-    /// It costs one signature and three multiplications on the curve, and keeps about a kilobyte: limit how often strangers may cause it.
+    /// It costs one signature and three multiplications on the curve, and keeps about a kilobyte:
+    /// limit how often strangers may cause it.
     ///
     /// # Errors
     /// When message 1 is not one ephemeral key of full order.
@@ -37,7 +38,7 @@ impl Responder {
         Self::accept_with(local, message1, None)
     }
 
-    /// For test vectors: an ephemeral key that is known gives the session away.
+    /// For test vectors: a known ephemeral key gives the session away.
     #[cfg(test)]
     pub(crate) fn dangerous_accept_with_fixed_ephemeral(
         local: &LocalIdentity,
@@ -69,10 +70,11 @@ fn blame_message1(error: HandshakeError) -> HandshakeError {
 }
 
 impl AwaitingMessage3 {
-    /// Verifies the initiator and asks the policy; returns the session and the ready record to send.
+    /// Verifies the initiator and asks the policy; returns the session and the ready record to
+    /// send.
     ///
     /// # Errors
-    /// See [`HandshakeError`]. Nothing is to be sent then.
+    /// See [`HandshakeError`]. Send nothing then.
     pub fn handle_message3(
         self,
         message3: &[u8],
@@ -84,11 +86,12 @@ impl AwaitingMessage3 {
         }
     }
 
-    /// Verifies the initiator and asks the policy; returns the record to send. An initiator that proved its identity and is not
-    /// trusted learns that, and no reason, under the transport keys: nobody else can tell it so, and it need not try again.
+    /// Verifies the initiator and asks the policy; returns the record to send. An initiator that
+    /// proved its identity but is not trusted is told that, without a reason, under the transport
+    /// keys: nobody else can tell it so, and it need not try again.
     ///
     /// # Errors
-    /// See [`HandshakeError`]. Nothing is to be sent then.
+    /// See [`HandshakeError`]. Send nothing then.
     pub fn answer_message3(
         mut self,
         message3: &[u8],
@@ -116,7 +119,7 @@ impl AwaitingMessage3 {
     }
 }
 
-/// What the responder says to message 3.
+/// The responder's answer to message 3.
 #[derive(Debug)]
 pub enum Answer {
     /// The channel is established once the initiator has this record.

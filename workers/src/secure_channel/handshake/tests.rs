@@ -35,7 +35,8 @@ fn sealed(sealer: &mut Sealer, plaintext: &[u8]) -> Vec<u8> {
     [&counter[..], &body, &tag].concat()
 }
 
-/// Alice opens a channel to Bob. `meddle` may change each message (1, 2, 3 and 4 for ready) on its way.
+/// Alice opens a channel to Bob. `meddle` may change each message (1, 2, 3 and 4 for ready) in
+/// transit.
 fn run(mut meddle: impl FnMut(u8, &mut Vec<u8>)) -> Result<(Session, Session), HandshakeError> {
     let (awaiting2, mut message1) = Initiator::start(&ALICE)?;
     meddle(1, &mut message1);
@@ -94,7 +95,7 @@ fn every_bit_flip_of_every_message_is_rejected() {
 }
 
 #[test]
-fn every_truncation_and_extension_of_every_message_is_rejected() {
+fn every_truncation_and_extension_of_messages_is_rejected() {
     let mut lengths = Vec::new();
     run(|_, message| lengths.push(message.len())).unwrap();
     for (number, length) in (1..).zip(lengths) {
@@ -184,7 +185,7 @@ fn an_initiator_without_ready_has_no_session() {
 }
 
 #[test]
-fn a_rotated_identity_is_shown_with_its_whole_history() {
+fn rotated_identities_are_shown_with_their_whole_history() {
     let rng = ring::rand::SystemRandom::new();
     let rotated = (1..crate::identity::MAX_CHANGES)
         .fold(BOB.clone(), |local, _| local.rotated(&rng).unwrap().unwrap());
@@ -227,7 +228,9 @@ fn debug_output_names_peers_and_no_keys() {
 
 proptest! {
     #[test]
-    fn random_messages_never_panic_and_never_succeed(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+    fn random_messages_never_panic_and_never_succeed(
+        bytes in prop::collection::vec(any::<u8>(), 0..600),
+    ) {
         if let Ok((awaiting3, _)) = Responder::accept(&BOB, &bytes) {
             prop_assert_eq!(bytes.len(), MESSAGE1_LENGTH);
             prop_assert!(awaiting3.handle_message3(&bytes, &TrustEveryonePolicy).is_err());
@@ -237,11 +240,15 @@ proptest! {
     }
 
     #[test]
-    fn random_and_mutated_payloads_never_panic_and_never_verify(
-        random in prop::collection::vec(any::<u8>(), 0..300), at: usize, value: u8, cut in 0usize..4,
+    fn random_and_mutated_payloads_never_panic_or_verify(
+        random in prop::collection::vec(any::<u8>(), 0..300),
+        at: usize,
+        value: u8,
+        cut in 0usize..4,
     ) {
         let verify = |payload: &[u8]| {
-            payload::verify(HandshakeMessage::Two, payload, Role::Responder, &[7; 32], BOB.static_key().public())
+            let public = BOB.static_key().public();
+            payload::verify(HandshakeMessage::Two, payload, Role::Responder, &[7; 32], public)
         };
         prop_assert!(verify(&random).is_err());
         let genuine = payload::make(Role::Responder, &BOB, &[7; 32]);
@@ -254,7 +261,7 @@ proptest! {
 }
 
 #[test]
-fn a_refused_initiator_learns_it_from_the_verified_responder_alone() {
+fn only_the_verified_responder_tells_initiators_of_refusal() {
     let (awaiting2, message1) = Initiator::start(&ALICE).unwrap();
     let (awaiting3, message2) = Responder::accept(&BOB, &message1).unwrap();
     let (ready, message3) = awaiting2.handle_message2(&message2, &TrustEveryonePolicy).unwrap();

@@ -13,7 +13,8 @@ fn pair() -> (Sealer, Opener) {
     (Sealer::new(&key), Opener::new(&key))
 }
 
-/// Both ends as they are when `counter` is next, with the key that belongs there for intervals up to the first rekey.
+/// Both ends as they are when `counter` is next, with the key that belongs there for intervals up
+/// to the first rekey.
 fn pair_at(counter: u64) -> (Sealer, Opener) {
     let (mut sealer, mut opener) = pair();
     (sealer.0.counter, opener.0.counter) = (counter, counter);
@@ -58,7 +59,7 @@ fn a_range_says_where_the_plaintext_stands() {
 }
 
 #[test]
-fn too_much_plaintext_is_refused_and_costs_no_counter() {
+fn oversized_plaintext_is_refused_without_using_a_counter() {
     let (mut sealer, mut opener) = pair();
     let mut huge = vec![0; MAX_PLAINTEXT + 1];
     assert_eq!(sealer.seal_in_place(&mut huge), Err(RecordError::TooLong(MAX_PLAINTEXT + 1)));
@@ -66,7 +67,7 @@ fn too_much_plaintext_is_refused_and_costs_no_counter() {
 }
 
 #[test]
-fn a_repeat_a_gap_and_a_bad_tag_have_their_own_errors_and_close() {
+fn each_bad_record_has_its_error_and_closes() {
     type Spoil = fn(Vec<Vec<u8>>) -> Vec<Vec<u8>>;
     let cases: [(Spoil, RecordError); 4] = [
         (
@@ -121,7 +122,7 @@ fn corrupted_replayed_and_reordered_records_are_never_accepted() {
                 genuine.swap_remove(1)
             }
             _ => {
-                // The right counter in front of another record's body.
+                // The right counter before another record's body.
                 let other = if random.below(2) == 0 { 0 } else { 2 };
                 [&genuine[1][..8], &genuine[other][8..]].concat()
             }
@@ -143,7 +144,7 @@ fn corrupted_replayed_and_reordered_records_are_never_accepted() {
 }
 
 #[test]
-fn both_ends_rekey_at_the_same_record_and_the_old_key_is_gone() {
+fn both_ends_rekey_together_and_forget_old_keys() {
     let (mut sealer, mut opener) = pair_at(REKEY_INTERVAL - 1);
     for n in 0..4u8 {
         let mut sealed = record(&mut sealer, &[n; 9]);
@@ -196,7 +197,7 @@ fn counters_stop_long_before_they_wrap() {
 }
 
 #[test]
-fn a_new_handshake_is_due_by_count_and_by_volume() {
+fn new_handshakes_are_due_by_count_and_volume() {
     let (mut sealer, _) = pair_at(REHANDSHAKE_RECORDS - 1);
     assert!(!sealer.needs_rehandshake());
     record(&mut sealer, b"");
@@ -220,7 +221,9 @@ fn debug_shows_no_key() {
 
 proptest! {
     #[test]
-    fn random_bytes_never_panic_and_never_open(mut bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn random_bytes_never_panic_and_never_open(
+        mut bytes in prop::collection::vec(any::<u8>(), 0..200),
+    ) {
         prop_assert!(pair().1.open_in_place(&mut bytes).is_err());
     }
 }

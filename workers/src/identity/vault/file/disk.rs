@@ -20,7 +20,8 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, VaultFileError> {
     Ok(directory.join(name))
 }
 
-/// The file's bytes, or `None` when there is no such file. One that others can access, or that is longer than `most`, is an error.
+/// The file's bytes, or `None` when there is no such file. One that others can access, or that is
+/// longer than `most`, is an error.
 pub(super) fn read(path: &Path, most: usize) -> Result<Option<Vec<u8>>, VaultFileError> {
     let failed = |source| VaultFileError::NotRead { path: path.to_owned(), source };
     let file = match File::open(path) {
@@ -41,7 +42,8 @@ pub(super) fn read(path: &Path, most: usize) -> Result<Option<Vec<u8>>, VaultFil
     Ok(Some(bytes))
 }
 
-/// Puts `bytes` in place of the file: complete and on disk, or not at all. Under a lock, `expected` sees what is there now and may object.
+/// Replaces the file with `bytes`: complete and on disk, or not at all. Under a lock, `expected` is
+/// shown what is there now and may object.
 pub(super) fn replace(
     path: &Path,
     bytes: &[u8],
@@ -64,7 +66,8 @@ pub(super) fn replace(
         .map_err(|source| VaultFileError::NotSynced { path: path.to_owned(), source })
 }
 
-/// Waits for other writers. The empty lock file stays: removing it would let two writers hold two different locks.
+/// Waits for other writers. The empty lock file stays: removing it would let two writers hold two
+/// different locks.
 fn lock(path: &Path) -> io::Result<File> {
     let file = private(OpenOptions::new().write(true).create(true).truncate(false))
         .open(sibling(path, "lock"))?;

@@ -8,7 +8,10 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum VaultFileError {
     /// The directory is missing or cannot be entered.
-    #[error("cannot reach the directory of the vault {}: {source}; create the directory first", path.display())]
+    #[error(
+        "cannot reach the directory of the vault {}: {source}; create the directory first",
+        path.display()
+    )]
     NoDirectory {
         /// The vault.
         path: PathBuf,
@@ -32,15 +35,23 @@ pub enum VaultFileError {
         source: io::Error,
     },
     /// The new file is in place, but its directory entry may not survive a power failure.
-    #[error("wrote {} but could not sync its directory: {source}; open the vault again and repeat the change", path.display())]
+    #[error(
+        "wrote {} but could not sync its directory: {source}; open the vault again and repeat the \
+         change",
+        path.display()
+    )]
     NotSynced {
         /// The vault.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
-    /// Others than the owner have rights on the file.
-    #[error("others can access {} (mode {mode:03o}); run: chmod 600 {}", path.display(), path.display())]
+    /// Users other than the owner have rights on the file.
+    #[error(
+        "others can access {} (mode {mode:03o}); run: chmod 600 {}",
+        path.display(),
+        path.display()
+    )]
     LoosePermissions {
         /// The vault or the key file.
         path: PathBuf,
@@ -54,14 +65,17 @@ pub enum VaultFileError {
         path: PathBuf,
     },
     /// Written by a newer program.
-    #[error("{} is a vault of version {version}, and this program knows version 1; use a newer program", path.display())]
+    #[error(
+        "{} is a vault of version {version}, and this program knows version 1; use a newer program",
+        path.display()
+    )]
     Version {
         /// The vault.
         path: PathBuf,
         /// Its version.
         version: u8,
     },
-    /// Something is wrong that no passphrase explains.
+    /// The file is damaged in a way that no passphrase explains.
     #[error("{} is damaged: {what}; restore it from a backup", path.display())]
     Damaged {
         /// The vault.
@@ -70,7 +84,11 @@ pub enum VaultFileError {
         what: &'static str,
     },
     /// The content does not decrypt. Encryption cannot tell the two causes apart.
-    #[error("{} does not open: the passphrase or key file is wrong, or the file is damaged; check the secret, then restore the file from a backup", path.display())]
+    #[error(
+        "{} does not open: the passphrase or key file is wrong, or the file is damaged; check the \
+         secret, then restore the file from a backup",
+        path.display()
+    )]
     WrongSecretOrDamaged {
         /// The vault.
         path: PathBuf,
@@ -84,7 +102,12 @@ pub enum VaultFileError {
         wanted: &'static str,
     },
     /// The key file is missing although its vault exists.
-    #[error("the key file {} of the vault {} is missing; restore it, without it the vault stays shut", path.display(), vault.display())]
+    #[error(
+        "the key file {} of the vault {} is missing; restore it: without it the vault \
+         cannot be opened",
+        path.display(),
+        vault.display()
+    )]
     NoKeyFile {
         /// The key file.
         path: PathBuf,
@@ -92,25 +115,31 @@ pub enum VaultFileError {
         vault: PathBuf,
     },
     /// The key file does not have its 32 bytes.
-    #[error("{} is no key file: it must hold exactly 32 random bytes", path.display())]
+    #[error("{} is not a key file: it must hold exactly 32 random bytes", path.display())]
     BadKeyFile {
         /// The key file.
         path: PathBuf,
     },
-    /// A passphrase without a character.
+    /// An empty passphrase.
     #[error("the passphrase for {} is empty; choose one", path.display())]
     EmptyPassphrase {
         /// The vault.
         path: PathBuf,
     },
-    /// Another program wrote the file since it was read here.
-    #[error("{} was changed by another program; open it again and repeat the change", path.display())]
+    /// Another program has written the file since it was read here.
+    #[error(
+        "{} was changed by another program; open it again and repeat the change",
+        path.display()
+    )]
     ChangedMeanwhile {
         /// The vault.
         path: PathBuf,
     },
-    /// It decrypts and then holds something else: a fault of the program that wrote it.
-    #[error("{} opens but its content makes no sense; please report this, and restore it from a backup", path.display())]
+    /// It decrypts but does not hold a vault: a fault of the program that wrote it.
+    #[error(
+        "{} opens but its content makes no sense; please report this, and restore it from a backup",
+        path.display()
+    )]
     UnreadableContent {
         /// The vault.
         path: PathBuf,

@@ -13,7 +13,8 @@
 //! | 50 | 4 | bytes that follow the header, tag included |
 //! | 54 | 8 | the first 8 bytes of SHA-256 over bytes 0 to 53 |
 //!
-//! Numbers are big-endian. The checksum tells a damaged header from a wrong passphrase; it protects against nothing else.
+//! Numbers are big-endian. The checksum tells a damaged header from a wrong passphrase; it protects
+//! against nothing else.
 
 use std::path::Path;
 
@@ -49,7 +50,8 @@ pub(crate) struct KdfCost {
 }
 
 impl KdfCost {
-    /// RFC 9106's second recommendation with one lane, because this implementation runs lanes one after the other.
+    /// RFC 9106's second recommendation with one lane, because this implementation runs lanes one
+    /// after the other.
     pub(crate) const DEFAULT: Self = Self { memory: 64 * 1024, passes: 3, lanes: 1 };
 
     /// Limits for a file from elsewhere: 512 MiB and some seconds, so that opening it harms nobody.
@@ -93,7 +95,7 @@ impl Header {
         blank.renewed(nonce, body)
     }
 
-    /// The same way to the key, for another nonce and content.
+    /// The same key derivation, for another nonce and content.
     pub(super) fn renewed(&self, nonce: [u8; 12], body: usize) -> Self {
         let mut bytes = self.bytes;
         bytes[38..50].copy_from_slice(&nonce);
@@ -111,7 +113,7 @@ impl Header {
     ) -> Result<(Self, &'a [u8]), VaultFileError> {
         let path = || path.to_owned();
         let damaged = |what| VaultFileError::Damaged { path: path(), what };
-        // A file that breaks off inside the first words may still be recognised as ours.
+        // A file that breaks off inside the magic bytes may still be recognised as ours.
         if !file.starts_with(&MAGIC[..MAGIC.len().min(file.len())]) {
             return Err(VaultFileError::NotAVault { path: path() });
         }

@@ -1,4 +1,4 @@
-//! What opens a vault file, and the key that it becomes.
+//! The secret that opens a vault file, and the key that is made from it.
 
 use std::{
     fmt,
@@ -24,12 +24,13 @@ pub const KEY_FILE_LENGTH: usize = 32;
 
 const KEY_FILE_LABEL: &[u8] = b"ockam-actix/1 vault key\0";
 
-/// What opens a vault file.
+/// The secret that opens a vault file.
 #[derive(Clone)]
 pub enum Secret {
     /// A text that a person knows; Argon2id makes guessing expensive.
     Passphrase(Zeroizing<String>),
-    /// A file with 32 random bytes, for machines. It is created together with the vault when both are missing.
+    /// A file with 32 random bytes, for machines. It is created together with the vault when both
+    /// are missing.
     KeyFile(PathBuf),
 }
 

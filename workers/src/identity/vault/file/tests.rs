@@ -77,7 +77,7 @@ fn no_secret_stands_in_the_file() {
 }
 
 #[test]
-fn a_wrong_passphrase_and_a_damaged_body_say_the_same() {
+fn wrong_passphrases_and_damaged_bodies_say_the_same() {
     let (_directory, path) = made();
     let text = error(open(&path, "wrong")).to_string();
     assert!(
@@ -208,7 +208,7 @@ fn a_change_by_another_program_is_not_overwritten() {
 }
 
 #[test]
-fn a_leftover_of_a_crash_is_in_nobodys_way() {
+fn leftovers_of_a_crash_are_replaced() {
     let (directory, path) = made();
     write(&directory.path().join(".vault.tmp"), b"half a file");
     open(&path, "correct horse").unwrap().create_identity("bob").unwrap();
@@ -261,8 +261,10 @@ fn debug_output_contains_no_secret() {
 proptest! {
     #[test]
     fn random_and_mutated_headers_never_panic(
-        random in prop::collection::vec(any::<u8>(), 0..200), body in prop::collection::vec(any::<u8>(), 0..80),
-        at in 0usize..62, value: u8,
+        random in prop::collection::vec(any::<u8>(), 0..200),
+        body in prop::collection::vec(any::<u8>(), 0..80),
+        at in 0usize..62,
+        value: u8,
     ) {
         let path = Path::new("vault");
         prop_assert!(Header::read(path, &random).is_err());

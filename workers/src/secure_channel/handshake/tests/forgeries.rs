@@ -1,9 +1,10 @@
-//! Peers that speak Noise well and lie about who they are, and keys that agree on nothing.
+//! Peers that speak correct Noise but lie about who they are, and keys of small order.
 
 use super::*;
 use crate::identity::secret_bytes::SecretKey;
 
-/// Points whose order divides 8, and spellings of them beyond the field's prime (RFC 7748 masks the top bit).
+/// Points whose order divides 8, and encodings of them beyond the field's prime (RFC 7748 masks the
+/// top bit).
 fn small_order_points() -> Vec<[u8; 32]> {
     let point = |first: u8, middle: u8, last: u8| {
         let mut bytes = [middle; 32];
@@ -42,7 +43,7 @@ fn small_order_points() -> Vec<[u8; 32]> {
 }
 
 #[test]
-fn small_order_ephemeral_keys_are_rejected_by_both_ends() {
+fn both_ends_reject_small_order_ephemeral_keys() {
     for point in small_order_points() {
         assert_eq!(
             Responder::accept(&BOB, &point).map(drop),
@@ -63,14 +64,15 @@ fn small_order_ephemeral_keys_are_rejected_by_both_ends() {
 }
 
 #[test]
-fn small_order_static_keys_are_rejected_by_the_primitive() {
+fn the_primitive_rejects_small_order_static_keys() {
     for point in small_order_points() {
         assert!(noise::agree(&SecretKey::copy_of(&[9; 32]), &point).is_none(), "{point:?}");
     }
     assert!(noise::agree(&SecretKey::copy_of(&[9; 32]), BOB.static_key().public()).is_some());
 }
 
-/// A responder with `local`'s static key that sends whatever payload `forge` makes of the handshake hash.
+/// A responder with `local`'s static key that sends whatever payload `forge` makes of the handshake
+/// hash.
 fn answered_by(local: &LocalIdentity, forge: impl FnOnce(&[u8; 32]) -> Vec<u8>) -> HandshakeError {
     let (awaiting2, message1) = Initiator::start(&ALICE).unwrap();
     let mut noise = Noise::start(Role::Responder, local, None).unwrap();
@@ -159,7 +161,7 @@ fn a_stolen_static_key_is_not_enough() {
 }
 
 #[test]
-fn a_key_that_was_replaced_proves_nothing_for_the_new_history() {
+fn replaced_keys_prove_nothing_for_the_new_history() {
     let rng = ring::rand::SystemRandom::new();
     let rotated = BOB.rotated(&rng).unwrap().unwrap();
     let outcome = answered_by(&BOB, |hash| {
@@ -204,7 +206,7 @@ fn another_prologue_fails_at_message_2() {
 }
 
 #[test]
-fn an_authentic_record_that_is_not_ready_establishes_nothing() {
+fn an_authentic_other_record_establishes_nothing() {
     let (awaiting2, message1) = Initiator::start(&ALICE).unwrap();
     let mut noise = Noise::start(Role::Responder, &BOB, None).unwrap();
     noise.read(HandshakeMessage::One, &message1).unwrap();

@@ -1,4 +1,5 @@
-//! What another implementation made: `tests/vectors/secure_channel.json`, and the worked example of `docs/protocol.md`.
+//! Vectors that another implementation made: `tests/vectors/secure_channel.json`, and the worked
+//! example of `docs/protocol.md`.
 
 use serde_json::Value;
 
@@ -20,14 +21,14 @@ fn vectors() -> Value {
     serde_json::from_str(VECTORS).unwrap()
 }
 
-/// The bytes at a place of the file.
-fn bytes(vectors: &Value, place: &str) -> Vec<u8> {
-    let text = vectors.pointer(place).and_then(Value::as_str);
-    from_hex(text.unwrap_or_else(|| panic!("no {place}")))
+/// The bytes at a JSON pointer in the file.
+fn bytes(vectors: &Value, pointer: &str) -> Vec<u8> {
+    let text = vectors.pointer(pointer).and_then(Value::as_str);
+    from_hex(text.unwrap_or_else(|| panic!("no {pointer}")))
 }
 
-fn key(vectors: &Value, place: &str) -> [u8; 32] {
-    bytes(vectors, place).try_into().unwrap()
+fn key(vectors: &Value, pointer: &str) -> [u8; 32] {
+    bytes(vectors, pointer).try_into().unwrap()
 }
 
 fn party(vectors: &Value, role: &str) -> LocalIdentity {
@@ -68,20 +69,20 @@ fn the_library_shakes_hands_as_the_independent_implementation() {
     assert_eq!(client.handshake_hash[..], bytes(&vectors, "/messages/2/hash"));
 
     let mut count = 0;
-    for (from, to, place) in [
+    for (from, to, pointer) in [
         (&mut client.sealer, &mut server.opener, "/records/from_initiator"),
         (&mut server.sealer, &mut client.opener, "/records/from_responder"),
     ] {
-        count += compare(&vectors, place, from, to);
+        count += compare(&vectors, pointer, from, to);
     }
     println!(
         "3 handshake messages, ready and {count} records are those of the other implementation"
     );
 }
 
-/// Seals and opens the records at a place of the file; how many they are.
-fn compare(vectors: &Value, place: &str, sealer: &mut Sealer, opener: &mut Opener) -> usize {
-    let records = vectors.pointer(place).and_then(Value::as_array).unwrap();
+/// Seals and opens the records at a JSON pointer in the file; returns how many there are.
+fn compare(vectors: &Value, pointer: &str, sealer: &mut Sealer, opener: &mut Opener) -> usize {
+    let records = vectors.pointer(pointer).and_then(Value::as_array).unwrap();
     for record in records {
         let (plaintext, mut published) = (bytes(record, "/plaintext"), bytes(record, "/record"));
         assert_eq!(record["counter"], sealer.next_counter());
@@ -92,7 +93,7 @@ fn compare(vectors: &Value, place: &str, sealer: &mut Sealer, opener: &mut Opene
 }
 
 #[test]
-fn the_key_changes_where_and_as_the_independent_implementation_changes_it() {
+fn rekeying_matches_the_independent_implementation() {
     let vectors = vectors();
     let first = SecretKey::copy_of(&key(&vectors, "/keys/0"));
     let (mut sealer, mut opener) = (Sealer::new(&first), Opener::new(&first));
@@ -120,7 +121,7 @@ fn a_refusal_is_that_of_the_independent_implementation() {
     assert_eq!(record, bytes(&vectors, "/refused"));
 }
 
-/// The blocks of `docs/protocol.md`, section 8, in the library's own words.
+/// The blocks of `docs/protocol.md`, section 8, as this library makes them.
 pub(crate) fn worked_example() -> Vec<(&'static str, Vec<u8>)> {
     let mut initiator = Noise::start(Role::Initiator, &ALICE, Some(&[5; 32])).unwrap();
     let mut responder = Noise::start(Role::Responder, &BOB, Some(&[6; 32])).unwrap();
@@ -180,7 +181,7 @@ fn keys() -> [SecretKey; 2] {
             2 => (&mut responder, &mut initiator),
             _ => (&mut initiator, &mut responder),
         };
-        // The payloads of the file: which bytes they are, not who may send them, makes the keys.
+        // The payloads of the file: the keys depend on their bytes, not on who may send them.
         let payload = bytes(&vectors(), &format!("/messages/{}/payload", number - 1));
         let length = from.write_message(&payload, &mut sent).unwrap();
         to.read_message(&sent[..length], &mut read).unwrap();

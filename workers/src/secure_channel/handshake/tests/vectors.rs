@@ -1,4 +1,5 @@
-//! Known answers: the public cacophony vector for our Noise pattern, and one of our own for the whole protocol.
+//! Known answers: the public cacophony vector for our Noise pattern, and one of our own for the
+//! whole protocol.
 
 use super::*;
 use crate::identity::secret_bytes::SecretKey;
@@ -53,7 +54,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn the_public_vector_passes_in_both_roles_and_through_the_records() {
+fn the_public_vector_passes_both_roles_and_records() {
     let build = |role, secret, ephemeral| {
         noise::build(role, &key(secret), &bytes(PUBLIC_PROLOGUE), Some(&key(ephemeral))).unwrap()
     };
