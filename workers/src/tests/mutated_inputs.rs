@@ -1,7 +1,10 @@
-//! A million mutated inputs for each decoder, a tenth of it where signatures are checked unless `OCKAM_INPUTS` says how many: none may panic, hang, or allocate more than its input accounts for.
+//! A million mutated inputs for each decoder, a tenth of it where signatures are checked unless
+//! `OCKAM_INPUTS` says how many: none may panic, hang, or allocate more than its input accounts
+//! for.
 //!
-//! The examples of the protocol document are what the mutations begin with. Some decoders have such a test of their own beside them:
-//! [portal messages](crate::portal::protocol::message), [registrations](crate::forwarder::protocol), [records](crate::secure_channel::record).
+//! The examples of the protocol document are what the mutations begin with. Some decoders have such
+//! a test of their own beside them: [portal messages](crate::portal::protocol::message),
+//! [registrations](crate::forwarder::protocol), [records](crate::secure_channel::record).
 
 use std::time::Instant;
 
@@ -68,7 +71,8 @@ impl Numbers {
     }
 }
 
-/// Gives `decode` a million mutations of the named blocks of the document; how many it takes is printed.
+/// Gives `decode` a million mutations of the named blocks of the document; how many it takes is
+/// printed.
 fn suffer(name: &str, seeds: &[Vec<u8>], decode: impl FnMut(&[u8]) -> bool) {
     suffer_some(INPUTS, name, seeds, decode);
 }

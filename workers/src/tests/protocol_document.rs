@@ -1,4 +1,5 @@
-//! The examples of `docs/protocol.md`: each of its blocks marked `hex` is what this library writes and reads.
+//! The examples of `docs/protocol.md`: each of its blocks marked `hex` is what this library writes
+//! and reads.
 //!
 //! A block that nobody checks fails the test as well, so an example cannot be added and forgotten.
 

@@ -1,4 +1,5 @@
-//! Registration through a secure channel with the hub: who may register, and what the hub may then do.
+//! Registration through a secure channel with the hub: who may register, and what the hub may then
+//! do.
 
 use ockam_actix_runtime::{route, Address, Class, Context, Host, Node, ReachabilityRule, Route};
 use ockam_actix_workers::{

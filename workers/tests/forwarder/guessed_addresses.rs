@@ -32,7 +32,8 @@ async fn all_come_back(node: &Node, routes: impl IntoIterator<Item = Route>) {
     }
 }
 
-/// A private node with the worker "outlet", which counts what reaches it, and a forwarder to "echoer".
+/// A private node with the worker "outlet", which counts what reaches it, and a forwarder to
+/// "echoer".
 async fn private(arbiters: usize, at: &Address) -> (Node, Arc<AtomicU64>, RemoteForwarder) {
     let (private, reached) = (node(arbiters).await, Arc::new(AtomicU64::new(0)));
     let counting =
@@ -56,7 +57,8 @@ fn the_socket_address_of_a_private_node_is_no_address_at_its_hub() {
         let guesses = sockets.chain(numbers).map(|guess| route![&at, guess, "outlet"]);
         all_come_back(&stranger, guesses).await;
         assert_eq!(reached.load(Ordering::Relaxed), 0);
-        // None got as far as the private node, and the hub has nothing but the stranger's connection more.
+        // None got as far as the private node, and the hub has nothing but the stranger's
+        // connection more.
         assert_eq!(private.refusals().by(ReachabilityRule::NotADestination.name()), 0);
         assert_eq!(hub.worker_count(), before + 1);
     });
@@ -73,7 +75,8 @@ fn the_addresses_of_an_answers_way_lead_to_no_other_worker() {
         sender.send(onward.clone(), String::from("hello")).await.unwrap();
         let answer = in_time("the answer", sender.receive::<String>()).await.unwrap();
         let learned: Vec<Address> = answer.return_route().iter().cloned().collect();
-        // The stranger's own connection, that of the private node at the hub, and the echoer's second name.
+        // The stranger's own connection, that of the private node at the hub, and the echoer's
+        // second name.
         assert!(learned.len() >= 3, "{learned:?}");
         assert!(learned.iter().all(Address::is_random), "a name that can be guessed: {learned:?}");
         assert!(of_class(&hub, Class::Reply).contains(&learned[1]), "{learned:?}");
@@ -81,7 +84,8 @@ fn the_addresses_of_an_answers_way_lead_to_no_other_worker() {
         // The echoer is reached by them, as by the forwarder.
         let again = echo(&stranger, answer.return_route().clone()).await;
         assert_eq!(again.unwrap(), "hello");
-        // By itself, behind the private node's connection, and behind the forwarder, each leads to the echoer or nowhere.
+        // By itself, behind the private node's connection, and behind the forwarder, each leads to
+        // the echoer or nowhere.
         for address in &learned {
             for before in [route![&at], route![&at, &learned[1]], onward.clone()] {
                 let _ = echo(&stranger, before.then(address).then("outlet")).await;

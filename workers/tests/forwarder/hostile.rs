@@ -48,7 +48,8 @@ fn nobody_else_gets_an_identitys_address() {
         let own = thief.identity().encode();
         let swapped = raw.prove("trap", &victim, salt, &thief, nonce, own).await;
         assert_eq!(swapped, Err(RegistrationRefusal::ProofWrong));
-        // The victim's own proof over a challenge that this connection got, for another destination.
+        // The victim's own proof over a challenge that this connection got, for another
+        // destination.
         let nonce = raw.challenge("trap", &victim, salt).await;
         let genuine = victim.identity().encode();
         let proof = Request::Proof {

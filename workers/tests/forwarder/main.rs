@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod channel;
-mod guesses;
+mod guessed_addresses;
 mod hostile;
 mod registration;
 mod support;

@@ -127,7 +127,8 @@ fn an_outlet_takes_a_whole_exchange_at_once() {
     });
 }
 
-/// What the outlet answers to an Open with so many more messages behind it, up to the end of the stream.
+/// What the outlet answers to an Open with so many more messages behind it, up to the end of the
+/// stream.
 async fn answer_to(windows: usize, fin: &[u8]) -> Vec<u8> {
     let mut ctx = node().await;
     let target = outlet(ctx.node()).await;

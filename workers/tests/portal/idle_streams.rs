@@ -169,8 +169,8 @@ fn an_idle_stream_whose_peer_is_there_goes_on_however_often_it_asks() {
     });
 }
 
-/// Whether the system asks now and then if the other end of the connection with `port` is there: its
-/// [table](https://docs.kernel.org/networking/proc_net_tcp.html) has 2 for that timer.
+/// Whether the system asks now and then if the other end of the connection with `port` is there:
+/// its [table](https://docs.kernel.org/networking/proc_net_tcp.html) has 2 for that timer.
 fn is_kept_alive(port: u16, end: End) -> bool {
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
     let port = format!(":{port:04X}");

@@ -3,9 +3,9 @@
 // Clippy knows tests by their attribute, and not what helps them.
 #![allow(clippy::unwrap_used)]
 
-mod quiet;
+mod coalesced_messages;
+mod idle_streams;
+mod peer_that_never_reads;
 mod stalled;
 mod support;
-mod together;
-mod unread;
 mod urgent;

@@ -1,4 +1,5 @@
-//! A peer that takes nothing of what it is told costs no more than its edge, and what waits for that edge takes nothing from others.
+//! A peer that takes nothing of what it is told costs no more than its edge, and what waits for
+//! that edge takes nothing from others.
 
 use std::sync::{Arc, Mutex};
 

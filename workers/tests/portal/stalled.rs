@@ -19,8 +19,9 @@ use crate::support::{connect, in_time, inlet, node, outlet, run, DEADLINE};
 /// What each live client sends.
 const BYTES: usize = 16 * 1024 * 1024;
 
-/// What a stalled stream may take in on its way: one window as large as any, the edges, and the buffers of
-/// four sockets, which the system lets grow to 6 MiB for a reader and to 4 MiB for a writer.
+/// What a stalled stream may take in on its way: one window as large as any, the edges, and the
+/// buffers of four sockets, which the system lets grow to 6 MiB for a reader and to 4 MiB for a
+/// writer.
 const HELD: usize = (16 + 2 + 10) * 1024 * 1024;
 
 /// What the stalled client sends: much more.

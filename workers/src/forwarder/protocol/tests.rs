@@ -145,7 +145,7 @@ proptest! {
     }
 }
 
-/// A small generator of its own, so that a million inputs cost no time in strategies.
+/// A small generator of its own, so that a million inputs spend no time in strategies.
 fn next(seed: &mut u64) -> usize {
     *seed ^= *seed << 13;
     *seed ^= *seed >> 7;

@@ -86,7 +86,8 @@ pub enum ResetReason {
     PathLost,
     /// The peer broke the rules of the protocol (code 3).
     ProtocolViolation,
-    /// The portal cannot go on: a fault in it (code 4). A node that stops ends its connections and channels instead.
+    /// The portal cannot go on: a fault in it (code 4). A node that stops ends its connections and
+    /// channels instead.
     Stopped,
     /// The stream was idle, or its opening pending, for too long (code 5).
     TimedOut,

@@ -42,7 +42,8 @@ impl RoundTrip {
 
     pub(crate) fn received(&mut self, decoded: &Decoded<'_>, now: Duration) {
         let answers = |&(limit, _): &(u64, Duration)| match decoded {
-            // Not checked yet: where a peer's bytes overflow, they break the protocol and answer nothing.
+            // Not checked yet: where a peer's bytes overflow, they break the protocol and answer
+            // nothing.
             Decoded::Data { offset, range } => {
                 offset.forward(range.len() as u64).is_some_and(|end| end.value() > limit)
             }

@@ -70,7 +70,8 @@ pub enum Violation {
 /// The caller did what the stream had not allowed; nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Misuse {
-    /// More was read from the socket than [`readable`](crate::portal::protocol::stream::Stream::readable) said.
+    /// More was read from the socket than
+    /// [`readable`](crate::portal::protocol::stream::Stream::readable) said.
     #[error("{read} bytes were read from the socket, but {readable} were readable")]
     Read {
         /// What might have been read.

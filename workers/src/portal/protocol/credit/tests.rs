@@ -142,7 +142,7 @@ proptest! {
 fn a_window_keeps_its_size_while_its_reader_is_stalled_or_slow() {
     let mut window = ReceiveWindow::new(MAX_WINDOW);
     let rtt = 100 * MS;
-    // One byte every ten milliseconds beside a sender that always uses its credit.
+    // One byte every ten milliseconds, from a sender that always uses its credit.
     for step in 0..100_000u32 {
         let room = window.granted().room_from(window.received());
         window.receive(window.received(), room).unwrap();
@@ -165,7 +165,8 @@ fn a_window_stays_near_the_need_of_a_sender_that_is_itself_slow() {
 
 #[test]
 fn a_window_without_announcements_due_can_still_be_filled_to_its_end() {
-    // Whatever the cap, a drained window always leaves the sender credit: no deadlock at an odd size.
+    // Whatever the cap, a drained window always leaves the sender credit: no deadlock at an odd
+    // size.
     for cap in [0, MIN_WINDOW, 100_001, INITIAL_WINDOW, 777_777, MAX_WINDOW] {
         let mut window = ReceiveWindow::new(cap);
         for _ in 0..1000 {

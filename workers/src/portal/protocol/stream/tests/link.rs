@@ -1,4 +1,5 @@
-//! A pair of streams with an application at each end and an in-order link between, all moved by hand.
+//! A pair of streams with an application at each end and an in-order link between, all moved by
+//! hand.
 
 use std::{collections::VecDeque, time::Duration};
 

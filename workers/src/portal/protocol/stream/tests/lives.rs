@@ -130,7 +130,8 @@ proptest! {
                 prop_assert!(there.sent_eof, "an end that nobody sent");
                 prop_assert_eq!(here.got.len(), there.to_send.len(), "a silent truncation");
             }
-            // Without a cut all bytes and both ends arrive. With one, every stream still ends, and not in silence.
+            // Without a cut all bytes and both ends arrive. With one, every stream still ends, and
+            // not in silence.
             match here.end {
                 Some(End::Clean) => prop_assert!(here.seen == Seen::Eof && here.sent_eof),
                 Some(_) => prop_assert!(cuts && here.seen == Seen::Reset),

@@ -1,4 +1,5 @@
-//! Every order of FIN and RST, against a small model of TCP; and each single rule of the end by name.
+//! Every order of FIN and RST, against a small model of TCP; and each single rule of the end by
+//! name.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -26,7 +27,8 @@ enum Segment {
     Rst,
 }
 
-/// A connection without a tunnel, after RFC 9293: segments in order; a RST is noticed by an end that has not both sent and seen FIN.
+/// A connection without a tunnel, after RFC 9293: segments in order; a RST is noticed by an end
+/// that has not both sent and seen FIN.
 #[derive(Default)]
 struct Tcp {
     sent_fin: [bool; 2],
@@ -137,7 +139,8 @@ fn every_order_of_fin_and_rst_ends_as_a_direct_tcp_connection_would() {
                 (false, true) => Seen::Eof,
                 (false, false) => Seen::Nothing,
             };
-            // What an application that reset its own connection still sees of it is nobody's business.
+            // What an application that reset its own connection still sees of it is nobody's
+            // business.
             assert!(side.gone || side.seen == expected, "{word:?} at {at}: {:?}", side.seen);
         }
     }

@@ -18,7 +18,8 @@ struct Path {
     reader: usize,
 }
 
-/// Bytes that the reader took in the counted time, and the largest window and buffer of all the time.
+/// Bytes that the reader took in the counted time, and the largest window and buffer of all the
+/// time.
 struct Run {
     delivered: usize,
     window: u64,
