@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_of_the_route_is_kept_and_the_way_back_is_not_changed() {
+    fn relaying_keeps_the_rest_and_the_return_route() {
         on_a_node(|node, arrived| {
             let route = route!["connection", "destination"];
             pass_on(node, &"relay".into(), message(route!["a", "b"]), &route).unwrap();

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn every_damage_of_a_copied_address_is_an_error() {
+    fn damaged_copies_of_an_address_are_errors() {
         let whole = ForwardingAddress::new_random(ID).to_string();
         for end in 34..whole.len() {
             let cut = &whole[..end];

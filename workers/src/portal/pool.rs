@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_among_idle_ones_finds_room_to_grow() {
+    fn a_stream_among_idle_ones_can_grow() {
         let pool = Arc::new(StreamPool::new(&NodeLimits::default()));
         let idle = slots(&pool, 100);
         assert_eq!(idle[0].first_window(), INITIAL_WINDOW);
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn however_far_streams_grow_before_they_stall_all_of_them_hold_little_more_than_the_node_may() {
+    fn stalled_streams_hold_little_more_than_the_budget() {
         for count in [2, 30, 200] {
             let pool = Arc::new(StreamPool::new(&NodeLimits::default()));
             let mut all = slots(&pool, count);
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn streams_that_come_when_others_have_grown_and_stalled_find_what_was_left_for_them() {
+    fn late_streams_find_room_after_others_have_stalled() {
         let pool = Arc::new(StreamPool::new(&NodeLimits::default()));
         let mut all = Vec::new();
         for count in 1..=500 {
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn who_holds_much_makes_room_for_who_needs_it() {
+    fn large_windows_make_room_for_growing_ones() {
         let pool = Arc::new(StreamPool::new(&NodeLimits::default()));
         let mut all = slots(&pool, 4);
         let mut windows = [0; 4];

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_was_connected_to_in_vain_sees_a_reset_and_no_end() {
+    fn a_target_connected_in_vain_sees_a_reset() {
         actix_rt::System::new().block_on(async {
             let target = TcpListener::bind("127.0.0.1:0").unwrap();
             let connected = connect_target(address(&target)).now_or_never();
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_inlet_accepts_has_all_that_its_listening_socket_was_given() {
+    fn accepted_sockets_inherit_the_listening_sockets_options() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         prepare(&SockRef::from(&listener)).unwrap();
         let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_target_sent_before_it_reset_is_left_to_be_read() {
+    fn bytes_sent_before_a_targets_reset_stay_readable() {
         actix_rt::System::new().block_on(async {
             let (target, _first) = busy_target();
             let mut connecting = Box::pin(connect_target(address(&target)));

@@ -1,6 +1,6 @@
 //! Portals between nodes of one process.
 
-// Clippy knows tests by their attribute, and not what helps them.
+// Clippy knows tests by their attribute, but not their helpers.
 #![allow(clippy::unwrap_used)]
 
 mod coalesced_messages;

@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_identity_replaces_its_forwarder_even_at_the_caps() {
+    fn an_identity_replaces_its_forwarder_even_at_caps() {
         let mut ledger = ledger(1, 1);
         let rng = SystemRandom::new();
         let old = LocalIdentity::generate(&rng).unwrap();
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_asks_too_often_waits_and_others_do_not() {
+    fn only_the_connection_asking_too_often_waits() {
         let mut ledger = ledger(1, 1);
         let (a, b) = (registrant("a"), registrant("b"));
         for _ in 0..CONNECTION_REQUESTS.burst {
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn many_connections_of_one_source_ask_no_more_often_than_a_source_may() {
+    fn connections_of_one_source_share_its_request_rate() {
         let mut ledger = ledger(1, 1);
         let connections = SOURCE_REQUESTS.burst + 100;
         let ask = |ledger: &mut Ledger<()>, number: u32, now| {
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn many_connections_of_one_source_have_no_more_forwarders_than_a_source_may() {
+    fn connections_of_one_source_share_its_forwarder_cap() {
         let mut ledger = Ledger::new(Caps { all: 10, per_connection: 2, per_source: 3 });
         for number in 1..4 {
             let connection = accepted(&number.to_string(), 1);
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_that_are_quiet_and_have_no_forwarder_are_forgotten() {
+    fn quiet_connections_without_a_forwarder_are_forgotten() {
         let mut ledger = ledger(1, 1);
         ledger.enter(id(1), registrant("holder"), None, ()).unwrap();
         for number in 0..10 * CONNECTIONS_BEFORE_SWEEP {

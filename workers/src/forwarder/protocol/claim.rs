@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_is_good_for_its_identity_salt_nonce_and_destination() {
+    fn a_proof_binds_identity_salt_nonce_and_destination() {
         let (one, other) = (identity(1), identity(2));
         let (salt, nonce, destination) = (Salt([5; 16]), [6; 32], route!["listener"]);
         let proof = prove(&one, &salt, &nonce, &destination);
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn salts_differ_by_identity_hub_and_destination_and_are_found_again() {
+    fn salts_are_fixed_by_identity_hub_and_destination() {
         let derive = |seed, hub: &str, destination: &str| {
             Salt::derive(&identity(seed), &route![hub], &route![destination])
         };
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_challenge_is_good_for_its_way_and_claim_and_for_a_minute() {
+    fn challenges_bind_route_and_claim_for_a_minute() {
         let challenges = Challenges::new().unwrap();
         let (route, claimed) = (route!["connection"], ForwarderId([1; 16]));
         let nonce = challenges.issue(0, &route, &claimed);

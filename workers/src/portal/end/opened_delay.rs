@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_timer_is_joined_until_it_ends_and_as_long_as_its_arbiter_lives() {
+    fn streams_join_the_running_timer_of_their_arbiter() {
         for _system in 0..2 {
             actix_rt::System::new().block_on(async {
                 let first = opened_delay();

@@ -43,7 +43,7 @@ mod tests {
     use crate::portal::protocol::offset::{Limit, Offset};
 
     #[test]
-    fn of_windows_the_last_is_left_and_all_else_stays_in_order() {
+    fn only_the_last_window_stays_among_pending_controls() {
         let opened = Control::Opened { limit: Limit::new(10) };
         let window = |limit| Control::Window { limit: Limit::new(limit) };
         let fin = Control::Fin { offset: Offset::new(7) };

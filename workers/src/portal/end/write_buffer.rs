@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_leave_in_order_however_much_a_write_takes() {
+    fn bytes_leave_in_order_whatever_each_write_takes() {
         let mut write_buffer = WriteBuffer::default();
         for chunk in ["one", "two", "three"] {
             write_buffer.push(Bytes::from(chunk));
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn more_chunks_than_one_write_takes_leave_with_the_next() {
+    fn chunks_beyond_one_write_leave_with_the_next() {
         let mut write_buffer = WriteBuffer::default();
         (0..20_u8).for_each(|byte| write_buffer.push(Bytes::from(vec![byte])));
         assert_eq!(text(&write_buffer), (0..16).collect::<Vec<_>>());

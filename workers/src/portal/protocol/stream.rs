@@ -10,19 +10,19 @@
 //! any of these, by a reset: Reset
 //! ```
 //!
-//! What happens goes in through `handle_message`, `socket_read`, `socket_eof`, `socket_wrote`,
+//! Events go in through `handle_message`, `socket_read`, `socket_eof`, `socket_wrote`,
 //! `socket_reset`, `path_lost`, `connected`, `handle_silence`, `refuse` and `stop`; after each,
 //! [`Stream::poll_action`] is called until it has nothing more. The caller keeps the bytes that
-//! wait for the socket, in order, and writes them when the socket is there.
+//! wait for the socket, in order, and writes them once the socket is there.
 //!
 //! The application sees an exact prefix of what was sent and then either a clean end or a reset:
 //!
-//! * `Fin` shuts the socket down only when all before it was written.
-//! * Anything that ends the stream earlier (`Reset`, a lost path, a violation, a stop) drops what
+//! * `Fin` shuts the socket down only when all bytes before it are written.
+//! * Anything that ends the stream earlier (`Reset`, a lost route, a violation, a stop) drops what
 //!   waits and resets the socket, as [RFC 9293, section
 //!   3.10.7.4](https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.4) says for a RST before both
 //!   ends have sent FIN.
-//! * When both `Fin`s have crossed, the peer owes nothing: a later `Reset` or a lost path changes
+//! * When both `Fin`s have crossed, the peer owes nothing: a later `Reset` or a lost route changes
 //!   nothing and the socket is given the rest, as the same section says for CLOSING and LAST-ACK.
 
 mod poll;
@@ -72,7 +72,7 @@ impl Stream {
     /// The outlet's end, for an `Open` with `peer_limit`; `receive_cap` bounds, in bytes, what may
     /// wait for the target.
     ///
-    /// The caller connects to the target and says [`connected`](Self::connected) or
+    /// The caller connects to the target and calls [`connected`](Self::connected) or
     /// [`refuse`](Self::refuse).
     pub fn outlet(peer_limit: Limit, receive_cap: u64) -> Result<Self, Violation> {
         let mut send_window = SendWindow::new(Limit::new(0));
@@ -126,7 +126,7 @@ impl Stream {
         self.receive_window.window()
     }
 
-    /// Bounds anew what may come to wait for the socket, see [`ReceiveWindow::set_cap`].
+    /// Sets a new bound for what may come to wait for the socket, see [`ReceiveWindow::set_cap`].
     pub fn set_receive_cap(&mut self, cap: u64) {
         self.receive_window.set_cap(cap);
     }
@@ -141,15 +141,15 @@ impl Stream {
         self.receive != ReceiveHalf::Open
     }
 
-    /// How the stream ended, once it did;
+    /// How the stream ended, once it has;
     /// [`Action::Finished`](crate::portal::protocol::action::Action::Finished) may still wait to be
     /// polled.
     pub const fn end(&self) -> Option<End> {
         self.end
     }
 
-    /// A message came from the peer. For `Data` the range of the bytes to queue for the socket is
-    /// returned.
+    /// Handles a message from the peer. For `Data`, returns the range of the bytes to queue for the
+    /// socket.
     ///
     /// A violation is returned for the log; the stream has already turned it into a reset.
     pub fn handle_message(
@@ -174,8 +174,8 @@ impl Stream {
         result
     }
 
-    /// What came from the peer was no message, see
-    /// [`DecodeError`](crate::portal::protocol::message::DecodeError): the stream is reset.
+    /// Handles input from the peer that is not a message, see
+    /// [`DecodeError`](crate::portal::protocol::message::DecodeError): resets the stream.
     pub fn handle_garbage(&mut self) {
         self.stop(ResetReason::ProtocolViolation);
     }
@@ -214,7 +214,7 @@ impl Stream {
         }
     }
 
-    /// Whether the peer may send stream messages by now: an outlet answers first.
+    /// Checks that the peer may send stream messages by now: an outlet answers first.
     fn receives(&self, message: &'static str) -> Result<(), Violation> {
         match self.opening {
             Opening::OpenDue | Opening::AwaitingOpened => {
@@ -259,7 +259,7 @@ impl Stream {
     }
 
     /// The socket took `bytes` bytes at `now`, a time since the stream began; `rtt` is the round
-    /// trip to the peer as well as it is known.
+    /// trip to the peer as far as it is known.
     pub fn socket_wrote(
         &mut self,
         bytes: usize,
@@ -294,9 +294,9 @@ impl Stream {
         }
     }
 
-    /// Nothing has come from the peer for long: it is told again how far it may go. Limits are
-    /// absolute, so that changes nothing there; if nobody is there any more, it is undeliverable,
-    /// and the caller hears of that.
+    /// Nothing has come from the peer for long: it is told its limit again. Limits are absolute, so
+    /// that changes nothing there; if the peer is gone, the message is undeliverable, and the
+    /// caller learns of that.
     pub fn handle_silence(&mut self) {
         let opened = matches!(self.opening, Opening::AwaitingOpened | Opening::Established);
         if opened && self.end.is_none() && !self.fins_crossed() {
@@ -304,7 +304,7 @@ impl Stream {
         }
     }
 
-    /// Whether all has come that the peer's application sent, and its end.
+    /// Whether everything that the peer's application sent has come, and its end.
     pub const fn has_all(&self) -> bool {
         self.receive_window.is_ended()
     }
