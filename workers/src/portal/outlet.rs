@@ -5,8 +5,7 @@
 //!   both are delivered on the arbiter where they came in, so the stream lives there, and what
 //!   follows an `Open` cannot overtake it.
 //! * Started by [`Outlet::start`]; its name is freed by [`Outlet::stop`] or with the node.
-//! * A panic ends at the node's hand-over, as it runs in the task that delivers: one message is
-//!   lost.
+//! * A panic is contained by the node's hand-over, in the task that delivers: one message is lost.
 
 use std::{collections::HashMap, fmt, sync::Arc};
 

@@ -121,7 +121,7 @@ impl StreamSlot {
     pub fn promise(&mut self, bytes: u64) {
         let (had_grown, before) = (self.has_grown(), self.promised);
         self.promised = bytes;
-        // Both sums wrap around where they get smaller.
+        // Both additions wrap around where a count gets smaller.
         self.pool.promised.fetch_add(self.promised.wrapping_sub(before), Ordering::Relaxed);
         let grown = u64::from(self.has_grown()).wrapping_sub(had_grown.into());
         self.pool.grown.fetch_add(grown, Ordering::Relaxed);

@@ -86,7 +86,7 @@ fn a_loss_past_a_local_relay_resets_streams() {
 }
 
 #[test]
-fn a_loss_past_a_node_between_resets_streams() {
+fn a_loss_past_an_intermediate_node_resets_streams() {
     run(async {
         let row = Row::start().await;
         let target = outlet(row.nodes[2].node()).await;
@@ -104,7 +104,7 @@ fn a_loss_past_a_node_between_resets_streams() {
 }
 
 #[test]
-fn a_loss_before_a_node_between_resets_targets() {
+fn a_loss_before_an_intermediate_node_resets_targets() {
     run(async {
         let row = Row::start().await;
         let target = outlet(row.nodes[2].node()).await;

@@ -225,8 +225,7 @@ impl<H> Ledger<H> {
         }
     }
 
-    /// Now and then, forgets the connections that have no forwarder and have long not asked for
-    /// one.
+    /// Now and then, forgets connections that have no forwarder and have made no request for long.
     fn sweep(&mut self, now: Duration) {
         if self.connections.len() < self.sweep_at {
             return;

@@ -137,8 +137,8 @@ impl Service {
     fn decide(&self, message: &Routed<Payload>) -> Result<Option<Answer>, RegistrationRefusal> {
         let registrant = Registrant::of(message)?;
         let request = Request::decode(message.body());
-        // Tokens come first, as the rest may cost signatures. To renew or release a forwarder that
-        // one holds costs none, so that nobody else can make its holder lose it.
+        // A token is spent first, as the rest may cost signatures. Renewing or releasing one's own
+        // forwarder costs none, so that nobody else can make its holder lose it.
         if !self.concerns_own(&request, &registrant) {
             self.ledger.lock().spend(&registrant, self.started.elapsed())?;
         }

@@ -6,7 +6,7 @@ pub enum RegistrationRefusal {
     /// The request is malformed.
     #[error("the request is malformed")]
     Malformed,
-    /// The return route is none that a forwarder can use.
+    /// The return route is not one that a forwarder can use.
     #[error("no forwarder can be made for the way that the request came")]
     Route,
     /// The connection asked too often.

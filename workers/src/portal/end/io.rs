@@ -374,7 +374,7 @@ async fn yield_before_fin() {
     }
 }
 
-/// Reads up to `capacity` bytes, and at most `N`, without a buffer of its own. It is for reads:
+/// Reads up to `capacity` bytes, at most `N`, without allocating a buffer first:
 ///
 /// * before any event has said that there is something: a client that speaks first has often done
 ///   so by the time that it is accepted, and its first bytes then go with `Open`;

@@ -11,8 +11,8 @@
 //!   stops when the stream is finished.
 //! * A panic drops the socket with `SO_LINGER` 0, so that the application sees a reset, and tells
 //!   the other end as it is dropped. It is not started again: nothing could go on where it ended.
-//! * A stream whose first hop does not tell of every loss (a relay, or a node between that only
-//!   forwards) repeats its limit when nothing has come for
+//! * A stream whose first hop does not tell of every loss (a relay, or an intermediate node that
+//!   only forwards) repeats its limit when nothing has come for
 //!   [`SILENCE`](crate::portal::limits::SILENCE): if the other end is gone, the notice that comes
 //!   back resets it.
 

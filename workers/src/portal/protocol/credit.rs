@@ -8,8 +8,8 @@
 //!
 //! * [`SendWindow`]: `sent <= limit`, and neither ever goes down.
 //! * [`ReceiveWindow`]: `delivered <= received <= granted`, none of them ever goes down, and a
-//!   limit is only ever granted as `delivered + window` with `window <= cap`. So `buffered =
-//!   received - delivered <= cap`, for the largest cap there has been.
+//!   limit is only ever granted as `delivered + window` with `window <= cap`. So
+//!   `buffered = received - delivered <= cap`, for the largest cap there has been.
 
 use std::time::Duration;
 
@@ -84,8 +84,8 @@ pub struct ReceiveWindow {
 impl ReceiveWindow {
     /// A direction that lets in [`INITIAL_WINDOW`] at once, or less under a lower cap.
     ///
-    /// `cap` bounds the window in bytes; a node's memory budget goes in there, and it is kept
-    /// between [`MIN_WINDOW`] and [`MAX_WINDOW`].
+    /// `cap` bounds the window in bytes, for a node's memory budget; it is kept between
+    /// [`MIN_WINDOW`] and [`MAX_WINDOW`].
     pub fn new(cap: u64) -> Self {
         let mut window = Self::early(cap);
         window.grant();

@@ -21,7 +21,7 @@ pub(crate) struct RoundTrip {
 }
 
 impl RoundTrip {
-    /// For a stream whose peer may send `bytes` before any announcement: they answer none.
+    /// For a stream whose peer may send `bytes` before any announcement: these answer none.
     pub(crate) fn after_early(bytes: u64) -> Self {
         Self { announced: bytes, ..Self::default() }
     }

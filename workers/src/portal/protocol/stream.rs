@@ -19,9 +19,9 @@
 //!
 //! * `Fin` shuts the socket down only when all bytes before it are written.
 //! * Anything that ends the stream earlier (`Reset`, a lost route, a violation, a stop) drops what
-//!   waits and resets the socket, as [RFC 9293, section
-//!   3.10.7.4](https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.4) says for a RST before both
-//!   ends have sent FIN.
+//!   waits and resets the socket, as
+//!   [RFC 9293, section 3.10.7.4](https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.4) says for
+//!   a RST before both ends have sent FIN.
 //! * When both `Fin`s have crossed, the peer owes nothing: a later `Reset` or a lost route changes
 //!   nothing and the socket is given the rest, as the same section says for CLOSING and LAST-ACK.
 

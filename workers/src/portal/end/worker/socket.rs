@@ -1,4 +1,4 @@
-//! The use of the application's socket at once, without an event: the first bytes for a target, the
+//! Immediate use of the application's socket, without an event: the first bytes for a target, the
 //! last before a reset, and the end. What waits for events is in [`Io`](super::super::io::Io).
 
 use std::io::{self, Write as _};

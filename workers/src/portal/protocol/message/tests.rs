@@ -42,7 +42,10 @@ proptest! {
     }
 
     #[test]
-    fn data_comes_back_as_offset_and_range(offset: u64, bytes in prop::collection::vec(any::<u8>(), 1..2000)) {
+    fn data_comes_back_as_offset_and_range(
+        offset: u64,
+        bytes in prop::collection::vec(any::<u8>(), 1..2000),
+    ) {
         let message = data(offset, &bytes);
         let Ok(Decoded::Data { offset: came, range }) = only(&message) else {
             panic!("no data in {:?}", decode(&message));
@@ -52,7 +55,10 @@ proptest! {
     }
 
     #[test]
-    fn prefixes_are_refused_and_following_bytes_are_left(parts in control(), more in prop::collection::vec(any::<u8>(), 1..9)) {
+    fn prefixes_are_refused_and_following_bytes_are_left(
+        parts in control(),
+        more in prop::collection::vec(any::<u8>(), 1..9),
+    ) {
         let message = build(&parts);
         let mut encoded = message.encode();
         let length = encoded.len();
@@ -64,7 +70,11 @@ proptest! {
     }
 
     #[test]
-    fn consecutive_messages_are_read_in_turn(first in control(), bytes in prop::collection::vec(any::<u8>(), 1..200), last in control()) {
+    fn consecutive_messages_are_read_in_turn(
+        first in control(),
+        bytes in prop::collection::vec(any::<u8>(), 1..200),
+        last in control(),
+    ) {
         let (first, last) = (build(&first), build(&last));
         let payload = [first.encode(), data(7, &bytes), last.encode()].concat();
         let (found, at) = decode(&payload).unwrap();
