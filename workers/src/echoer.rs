@@ -11,7 +11,7 @@ use ockam_actix_runtime::{
     message::MessageKind, node::routing::NextHop, Address, Host, Node, Payload, Result, Routed,
 };
 
-/// Sends every payload back where it came from, byte for byte.
+/// Sends every payload back to its sender, byte for byte.
 ///
 /// ```
 /// # actix_rt::System::new().block_on(async {
@@ -59,7 +59,7 @@ impl Handler<Routed<Payload>> for Echoer {
         if let Err(undelivered) =
             self.node.try_route(question.into_reply(own, payload), NextHop::Chosen)
         {
-            log::debug!("an echo found no way back: {}", undelivered.notice);
+            log::debug!("an echo could not be returned: {}", undelivered.notice);
         }
     }
 }

@@ -5,10 +5,10 @@
 //! | what a node and its hub say to each other | [`protocol`] |
 //! | the address that is copied from the outlet to the inlet | [`address`] |
 //! | the hub's side | [`hub`] |
-//! | the side of a node that has itself forwarded to | [`remote`] |
+//! | the side of a node that registers a forwarder | [`remote`] |
 //! | every limit, with its unit and reason | [`limits`] |
 //!
-//! # The way of a message
+//! # The route of a message
 //!
 //! ```text
 //! inlet's node            hub                                            private node
@@ -16,14 +16,14 @@
 //! ```
 //!
 //! The forwarder leaves the return route as it is: answers go from the private node's connection
-//! over the hub straight to the connection that the message came in by.
+//! through the hub straight back to the connection that the message arrived on.
 //!
 //! # What a hub can do
 //!
 //! Drop, delay and read what it forwards, and reach the destination that it was asked to forward
-//! to. It reaches nothing else on the private node (rule `not-a-destination`), and it cannot
-//! open a secure channel as somebody else: the forwarding address carries the fingerprint of the
-//! identity behind it.
+//! to. It reaches nothing else on the private node (rule `not-a-destination`), and it cannot open a
+//! secure channel as somebody else: the forwarding address carries the fingerprint of the identity
+//! that the forwarder leads to.
 
 pub mod address;
 pub mod hub;
@@ -34,5 +34,5 @@ pub mod remote;
 pub use hub::{options::ForwardingOptions, service::ForwardingService};
 pub use remote::{RegistrationState, RemoteForwarder};
 
-/// Where a hub's forwarding service is found.
+/// The address of a hub's forwarding service.
 pub const FORWARDING_SERVICE: &str = "forwarding_service";

@@ -7,7 +7,7 @@
 //! | end-to-end encrypted channels between two identities | [`secure_channel`] |
 //! | how a node that accepts no connections is reached through a hub | [`forwarder`] |
 //! | what a program calls to get identities and channels | [`entity`] |
-//! | workers that pass messages on or answer with the same | [`relay`], [`echoer`] |
+//! | workers that pass messages on or echo them | [`relay`], [`echoer`] |
 
 pub mod echoer;
 pub mod entity;

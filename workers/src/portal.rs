@@ -1,6 +1,7 @@
-//! TCP portals: an inlet accepts clients, an outlet connects to the target, and each connection is a stream between them.
+//! TCP portals: an inlet accepts clients, an outlet connects to the target, and each connection is
+//! a stream between the two.
 //!
-//! What one tunnelled TCP connection says, may say, and does next is a pure core:
+//! A pure core decides what one tunnelled TCP connection says, may say, and does next:
 //!
 //! ```text
 //! socket bytes -> Stream::socket_read -> data_header + bytes -> route -> decode -> Stream::handle_message -> socket bytes
@@ -15,7 +16,7 @@
 //! | starts the other end of a stream for each `Open` | [`outlet`] |
 //! | the actor of one end, and its socket | `end` |
 //! | the outlet's connection to its target | `target` |
-//! | what all streams of a node may hold | [`pool`] |
+//! | the bytes that all streams of a node may hold | [`pool`] |
 //! | every limit, with its unit and reason | [`limits`] |
 
 mod end;

@@ -3,8 +3,9 @@
 //! * Owns: the route.
 //! * Inbox: raw messages, notices included.
 //! * Started by [`Relay::start`]; stops with `Node::stop_worker`, or with its node.
-//! * A panic would end it and free its address, for its user to start another; there is nothing in it that could.
-//!   Streams through it notice as they notice the loss of what lies behind it: by their own questions.
+//! * A panic would end it and free its address, for its user to start another; there is nothing in
+//!   it that could. Streams through it notice that as they notice any loss past it: by their own
+//!   questions.
 
 use actix::{Actor, Context, Handler};
 use ockam_actix_runtime::WorkerHandle;
@@ -15,9 +16,9 @@ use ockam_actix_runtime::{
 
 /// Sends each message along a fixed route and then along what is left of the message's own.
 ///
-/// The way back is not changed: answers do not pass the relay. The first hop of the route is
-/// reached because the relay's owner chose it; what lies behind it is reached, or not, as the
-/// origin of the message permits.
+/// The return route is not changed: answers do not pass through the relay. The first hop of the
+/// route is reached because the relay's owner chose it; what lies past it is reached, or not, as
+/// the origin of the message permits.
 ///
 /// ```
 /// # actix_rt::System::new().block_on(async {
@@ -43,7 +44,7 @@ impl Relay {
     /// Starts a relay at `address` that sends along `route`.
     ///
     /// # Errors
-    /// If the address is invalid or already in use, or the route is none.
+    /// If the address is invalid or already in use, or the route is invalid or empty.
     pub fn start(
         node: &impl AsRef<Node>,
         address: impl Into<Address>,
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_of_the_route_is_kept_and_the_way_back_is_not_changed() {
+    fn relaying_keeps_the_rest_and_the_return_route() {
         on_a_node(|node, arrived| {
             let route = route!["connection", "destination"];
             pass_on(node, &"relay".into(), message(route!["a", "b"]), &route).unwrap();

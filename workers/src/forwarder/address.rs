@@ -1,13 +1,14 @@
-//! Forwarding addresses: a forwarder on a hub, and whose identity is to be found behind it.
+//! Forwarding addresses: a forwarder on a hub, and the identity that it leads to.
 //!
 //! ```text
 //! F0123456789abcdef0123456789abcdef.I<64 hexadecimal digits>
-//! |  128 bits that cannot be guessed | fingerprint of the identity behind the forwarder
+//! |  128 bits that cannot be guessed | fingerprint of the identity that it leads to
 //! ```
 //!
-//! The first half names the forwarder on the hub, the second the identity that answers behind it. The
-//! user carries both from the program that asked for the forwarder to the one that opens a secure
-//! channel through it; there the second half is pinned there. So a hub cannot put itself in the middle, whatever both policies say.
+//! The first half names the forwarder on the hub, the second the identity that answers through it.
+//! The user carries both from the program that asked for the forwarder to the one that opens a
+//! secure channel through it, where the second half is pinned. So a hub cannot put itself in the
+//! middle, whatever the policies of both ends say.
 
 use std::{fmt, str::FromStr};
 
@@ -19,7 +20,7 @@ const PREFIX: char = 'F';
 /// Characters of the random half after its letter.
 const RANDOM_DIGITS: usize = 32;
 
-/// A forwarder's address with the fingerprint of the identity behind it.
+/// A forwarder's address with the fingerprint of the identity that it leads to.
 ///
 /// ```
 /// # use ockam_actix_workers::forwarder::address::ForwardingAddress;
@@ -32,7 +33,7 @@ const RANDOM_DIGITS: usize = 32;
 pub struct ForwardingAddress {
     /// What goes into a route on the wire.
     pub forwarder: Address,
-    /// Who must be behind it; `None` when the destination has no identity.
+    /// The identity that must answer there; `None` when the destination has no identity.
     pub identifier: Option<Identifier>,
 }
 
@@ -43,9 +44,9 @@ impl ForwardingAddress {
         Self { forwarder, identifier: identifier.into() }
     }
 
-    /// Whether `text` is meant as a forwarding address, however it was damaged on its way: an
-    /// address that lost its pin in silence would be worse than one that is refused. Other
-    /// addresses, such as `Feed` or `outlet`, are none.
+    /// Whether `text` is meant as a forwarding address, however damaged its copy is: an address
+    /// that silently lost its pin would be worse than one that is refused. Other addresses, such as
+    /// `Feed` or `outlet`, are not.
     pub fn is_meant_by(text: &str) -> bool {
         let (forwarder, fingerprint) = split(text);
         let starts = text.starts_with(['F', 'f']);
@@ -80,19 +81,21 @@ impl FromStr for ForwardingAddress {
     type Err = Error;
 
     /// # Errors
-    /// [`Error::Usage`] that says which half is damaged: an address is copied by hand, and with half a
-    /// fingerprint it must not work at all.
+    /// [`Error::Usage`] that says which half is damaged: an address is copied by hand, and with
+    /// half a fingerprint it must not work at all.
     fn from_str(text: &str) -> Result<Self> {
         let (forwarder, fingerprint) = split(text);
         if !is_forwarder(forwarder) {
             return Err(Error::Usage(format!(
-                "\"{text}\" is no forwarding address: {PREFIX} and {RANDOM_DIGITS} digits (0-9, a-f) stand before the full stop; copy the whole address again"
+                "\"{text}\" is not a forwarding address: {PREFIX} and {RANDOM_DIGITS} digits \
+                 (0-9, a-f) must come before the full stop; copy the whole address again"
             )));
         }
         let identifier = fingerprint.map(str::parse::<Identifier>).transpose();
         let identifier = identifier.map_err(|error| {
             Error::Usage(format!(
-                "the fingerprint of the forwarding address \"{text}\" is damaged: {error}; copy the whole address again"
+                "the fingerprint of the forwarding address \"{text}\" is damaged: {error}; \
+                 copy the whole address again"
             ))
         })?;
         Ok(Self { forwarder: forwarder.into(), identifier })
@@ -128,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn every_damage_of_a_copied_address_is_an_error() {
+    fn damaged_copies_of_an_address_are_errors() {
         let whole = ForwardingAddress::new_random(ID).to_string();
         for end in 34..whole.len() {
             let cut = &whole[..end];

@@ -4,45 +4,47 @@ use std::time::Duration;
 
 use ockam_actix_runtime::trust::rate::Rate;
 
-/// Forwarders that a hub keeps in all, unless it is told otherwise: some 10 MiB.
+/// Forwarders that a hub keeps in all by default: some 10 MiB.
 pub const MAX_FORWARDERS: usize = 10_000;
 
-/// Forwarders that one connection may have: more than the services of a node, few beside the total.
+/// Forwarders that one connection may have: more than a node has services, few compared with the
+/// total.
 pub const MAX_FORWARDERS_PER_CONNECTION: usize = 64;
 
-/// Forwarders that the connections of one source address may have together, unless the hub is told
-/// otherwise: a quarter of all, so that three others are needed to keep everybody out.
+/// Forwarders that the connections of one source address may have together by default: a quarter of
+/// all, so that three others are needed to keep everybody out.
 pub const MAX_FORWARDERS_PER_SOURCE: usize = MAX_FORWARDERS / 4;
 
-/// Requests of one connection: all of its forwarders again, two requests each, with room for what
-/// went wrong; and then so many a second. Each may cost a few signatures.
+/// Requests of one connection: enough to register all of its forwarders again, at two requests
+/// each, with room for failures; then so many a second. Each may cost a few signatures.
 pub const CONNECTION_REQUESTS: Rate = Rate { burst: 160, per_second: 10 };
 
-/// Requests of all connections of one source address: all of its forwarders again, two requests
-/// each, which cost about a second; and then so many a second, which cost some hundredths of a core.
-/// Each forwarder renews three times in a lease, so those of a whole site do.
+/// Requests of all connections of one source address: enough to register all of its forwarders
+/// again, at two requests each, which cost about a second; then so many a second, which cost some
+/// hundredths of a core. Forwarders renew three times in a lease; the renewals of a whole site fit.
 pub const SOURCE_REQUESTS: Rate = Rate { burst: 5_120, per_second: 200 };
 
-/// Connections remembered for their requests before those that have been quiet are forgotten.
+/// Connections whose requests are remembered before the quiet ones among them are forgotten.
 pub const CONNECTIONS_BEFORE_SWEEP: usize = 1_024;
 
 /// How long a forwarder lives without being renewed. The end of its connection ends it at once; the
-/// lease is for nodes behind further hubs, whose end no connection here tells.
+/// lease is for nodes behind further hubs, whose end no connection here shows.
 pub const LEASE: Duration = Duration::from_secs(60);
 
 /// The longest lease that a node accepts, in seconds: it renews three times within each.
 pub const MAX_LEASE_SECONDS: u32 = 24 * 60 * 60;
 
-/// Addresses from a hub to a destination, both ends included. As many remain for the message.
+/// Addresses from a hub to a destination, both ends included. As many are left for the message's
+/// own route.
 pub const MAX_FORWARDING_ADDRESSES: usize = 8;
 
 /// Bytes of the text of a refusal: one line of a log.
 pub const MAX_REFUSAL_BYTES: usize = 200;
 
-/// From the first request of a registration to its end.
+/// The time from the first request of a registration to its end.
 pub const REGISTRATION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The pause after the first registration that failed; it doubles each time.
+/// The pause after the first failed registration; it doubles each time.
 pub const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest pause between registrations.

@@ -1,4 +1,4 @@
-//! What a node and the forwarding service on its hub say to each other.
+//! The messages between a node and the forwarding service on its hub.
 //!
 //! | message | array | direction |
 //! |---|---|---|
@@ -10,9 +10,9 @@
 //! | `Renew` | `[5, bin 16 bits]` | node to hub, answered by `Registered` or `Refused` |
 //! | `Release` | `[6, bin 16 bits]` | node to hub, not answered |
 //!
-//! `destination` is an array of 1 to 7 addresses as the node knows them, mostly one. `claim` is `[]`
-//! or `[bin 32 identifier, bin 16 salt]`; `identity` is an [`Identity`](crate::identity) as bytes. What the
-//! signature covers and how the bits are made is in [`claim`].
+//! `destination` is an array of 1 to 7 addresses as the node knows them, mostly one. `claim` is
+//! `[]` or `[bin 32 identifier, bin 16 salt]`; `identity` is an [`Identity`](crate::identity) as
+//! bytes. What the signature covers and how the bits are made is in [`claim`].
 //!
 //! Each value has one encoding, limits are checked before anything is allocated, and the whole
 //! input is consumed.
@@ -51,18 +51,18 @@ pub enum Request {
     Register {
         /// The destination, as the node knows it.
         destination: Route,
-        /// Whose address it is to be.
+        /// The identity and the salt of the address.
         claim: Option<(Identifier, Salt)>,
     },
     /// The claim of a `Register` again, now with proof.
     Proof {
         /// The destination, as the node knows it.
         destination: Route,
-        /// Whose address it is to be.
+        /// The identity and the salt of the address.
         claim: (Identifier, Salt),
         /// From the `Challenge`.
         nonce: Nonce,
-        /// By the identity's key in force.
+        /// Made with the identity's key in force.
         signature: Signature,
         /// The identity, not yet verified.
         identity: Vec<u8>,
@@ -78,7 +78,7 @@ pub enum Request {
 pub enum Answer {
     /// The claim needs a proof.
     Challenge(Nonce),
-    /// The forwarder is there.
+    /// The forwarder exists.
     Registered {
         /// What its address is made of.
         id: ForwarderId,
@@ -89,27 +89,27 @@ pub enum Answer {
     Refused {
         /// Why.
         refusal: RegistrationRefusal,
-        /// More to it, for a person; empty or short.
+        /// An explanation for people; empty or short.
         text: String,
     },
 }
 
-/// Why bytes from a peer are no request or answer.
+/// Why bytes from a peer are not a request or an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProtocolError {
     /// They are not the expected MessagePack.
     #[error(transparent)]
     Encoding(#[from] DecodeError),
-    /// The number of the message is none, or one of the other direction.
-    #[error("{0} is no message at this place")]
+    /// The number of the message is unknown, or belongs to the other direction.
+    #[error("message {0} is unknown or not expected here")]
     MessageKind(u8),
-    /// A proof is for a claim.
+    /// A proof has no claim.
     #[error("a proof without a claim")]
     NoClaim,
     /// An address of the destination breaks the rules.
     #[error("an address of the destination breaks the rules")]
     Address,
-    /// The lease is 0 or longer than any.
+    /// The lease is 0 or longer than [`MAX_LEASE_SECONDS`].
     #[error("a lease of {0} s is out of range")]
     Lease(u32),
 }
@@ -147,7 +147,7 @@ impl Request {
     /// Reads a request.
     ///
     /// # Errors
-    /// [`ProtocolError`] for anything that the table of this module does not have.
+    /// [`ProtocolError`] for anything that is not in the table of this module.
     pub fn decode(bytes: &[u8]) -> Result<Self, ProtocolError> {
         let mut reader = Reader::new(bytes);
         let fields = reader.array(2..=6)?;
@@ -173,7 +173,7 @@ impl Request {
 }
 
 impl Answer {
-    /// A refusal that says no more than its code does.
+    /// A refusal whose text says no more than its code.
     pub fn refused(refusal: RegistrationRefusal) -> Self {
         Self::Refused { refusal, text: refusal.to_string() }
     }
@@ -200,10 +200,10 @@ impl Answer {
         Payload::from(writer.finish())
     }
 
-    /// Reads an answer. Control characters of a text are left out: it ends up in logs.
+    /// Reads an answer. Control characters are left out of its text, which ends up in logs.
     ///
     /// # Errors
-    /// [`ProtocolError`] for anything that the table of this module does not have.
+    /// [`ProtocolError`] for anything that is not in the table of this module.
     pub fn decode(bytes: &[u8]) -> Result<Self, ProtocolError> {
         let mut reader = Reader::new(bytes);
         let fields = reader.array(2..=3)?;
@@ -274,7 +274,7 @@ fn read_claim(reader: &mut Reader<'_>) -> Result<Option<(Identifier, Salt)>, Pro
     }
 }
 
-/// As much of a text as is sent.
+/// The part of a text that is sent.
 fn cut(text: &str) -> &str {
     let end = (0..=MAX_REFUSAL_BYTES.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
     &text[..end.unwrap_or(0)]

@@ -22,9 +22,9 @@ pub use self::registration::RegistrationState;
 
 /// Has a hub forward to a worker of this node, for as long as the node runs.
 ///
-/// The forwarder is registered again when the connection to the hub comes back, at the same
-/// address if the destination is a secure channel listener: its identity proves whose address
-/// it is. Dropping the handle ends nothing; [`RemoteForwarder::stop`] does.
+/// The forwarder is registered again when the connection to the hub comes back, at the same address
+/// if the destination is a secure channel listener: its identity proves that the address is its
+/// own. Dropping the handle ends nothing; [`RemoteForwarder::stop`] does.
 ///
 /// ```no_run
 /// # async fn example(ctx: ockam_actix_runtime::Context) -> ockam_actix_runtime::Result<()> {
@@ -46,8 +46,8 @@ pub struct RemoteForwarder {
 }
 
 impl RemoteForwarder {
-    /// Registers `destination`, a worker of this node, with the hub at `hub`, and from then on
-    /// lets what the hub forwards reach that worker.
+    /// Registers `destination`, a worker of this node, with the hub at `hub`, and from then on lets
+    /// messages that the hub forwards reach that worker.
     ///
     /// # Errors
     /// If the destination was not started, or is registered with this hub already; if the hub
@@ -68,9 +68,9 @@ impl RemoteForwarder {
         Ok(Self { hub, destination, state, keeper })
     }
 
-    /// The address at the hub that others put into their routes behind the hub's own.
+    /// The address at the hub that others put into their routes after the hub's own.
     ///
-    /// It changes only when the hub is lost and no identity is behind the destination.
+    /// It changes only when the hub is lost and the destination has no identity.
     pub fn remote_address(&self) -> ForwardingAddress {
         self.state.borrow().address.clone()
     }
@@ -90,11 +90,11 @@ impl RemoteForwarder {
         &self.destination
     }
 
-    /// Gives the forwarder up: the hub is told, and may no longer reach the destination when this
+    /// Gives up the forwarder: tells the hub, which may no longer reach the destination when this
     /// returns.
     pub async fn stop(&self) {
         if let Some(keeper) = self.keeper.end() {
-            // An error says that it has stopped already.
+            // An error means that it has stopped already.
             let _ = keeper.send(Stop).await;
         }
     }

@@ -4,7 +4,7 @@
 //! * `io`: its socket, as a future in the actor's own task.
 //! * `write_buffer`: bytes for the application that its socket has not taken.
 //! * `pending_controls`: messages that go with the next bytes.
-//! * `opened_delay`: how long the target's first answer is waited for.
+//! * `opened_delay`: how long `Opened` waits for the target's first answer.
 
 mod io;
 mod opened_delay;

@@ -2,11 +2,11 @@
 //!
 //! * Owns: the listening socket.
 //! * Inbox: none that workers use; it accepts until it is stopped or the node begins to stop.
-//! * Started by [`Inlet::start`], on the arbiter of its route's first hop, so that clients of a channel
-//!   begin where the channel lives; where the first hop is a worker of this node, clients go to the
-//!   arbiters in turn.
-//! * A panic ends accepting for a moment: it is [`Supervised`], the socket stays open, and clients wait in
-//!   its queue. Streams go on.
+//! * Started by [`Inlet::start`], on the arbiter of its route's first hop, so that clients of a
+//!   channel begin where the channel lives; where the first hop is a worker of this node, clients
+//!   go to the arbiters in turn.
+//! * A panic ends accepting for a moment: it is [`Supervised`], the socket stays open, and clients
+//!   wait in its queue. Streams go on.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -46,7 +46,7 @@ impl Inlet {
     /// Accepts clients on `listener` and tunnels them along `route` to an outlet.
     ///
     /// # Errors
-    /// If the route is none, or its first hop does not exist and cannot be dialled.
+    /// If the route is invalid or empty, or its first hop does not exist and cannot be dialled.
     pub fn start(
         node: &impl AsRef<Node>,
         listener: std::net::TcpListener,
@@ -57,19 +57,20 @@ impl Inlet {
         let failed = |source| Error::transport("cannot use the inlet's listening socket", source);
         let address = listener.local_addr().map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
-        // Each accepted socket inherits it, so that there is no moment at which SIGKILL looks like an end.
+        // Each accepted socket inherits this, so that there is no moment at which SIGKILL looks
+        // like an end.
         prepare(&SockRef::from(&listener)).map_err(failed)?;
         let worker = Address::random();
         let arbiter = first_hop.arbiter.unwrap_or(0);
         log::info!("inlet on {address} for clients of {route}");
-        let plan = InletSpec {
+        let spec = InletSpec {
             node: node.clone(),
             worker: worker.clone(),
             arbiter,
             listener,
-            accept: Accept { address, route, _path: first_hop },
+            accept: Accept { address, route, _first_hop: first_hop },
         };
-        let actor = Restarting::start(node, format!("the inlet on {address}"), plan)?;
+        let actor = Restarting::start(node, format!("the inlet on {address}"), spec)?;
         Ok(Self { node: node.clone(), worker, actor, address })
     }
 
@@ -81,17 +82,17 @@ impl Inlet {
     /// Stops accepting clients; open streams go on.
     ///
     /// # Errors
-    /// If it was stopped before.
+    /// If it has been stopped before.
     pub fn stop(&self) -> Result<()> {
         let stopped = || Error::NoWorker(self.worker.clone());
         self.actor.end().ok_or_else(stopped)?;
-        // In the pause before it is started again, there is none to stop.
+        // In the pause before a restart there is no actor to stop.
         let _ = self.node.stop_worker(self.worker.clone());
         Ok(())
     }
 }
 
-/// What every actor of one inlet begins with.
+/// What every actor of one inlet is started with.
 struct InletSpec {
     node: Node,
     worker: Address,
@@ -117,7 +118,7 @@ impl Restartable for InletSpec {
     }
 
     fn stop(&self, _: Addr<InletWorker>) {
-        // An error says that it has ended already.
+        // An error means that it has ended already.
         let _ = self.node.stop_worker(self.worker.clone());
     }
 }
@@ -130,13 +131,13 @@ struct InletWorker {
     supervised: Supervised,
 }
 
-/// What starting a stream for a client needs.
+/// What is needed to start a stream for a client.
 #[derive(Clone)]
 struct Accept {
     address: SocketAddr,
     route: Route,
     /// Watching it keeps the connection to the first hop up.
-    _path: FirstHop,
+    _first_hop: FirstHop,
 }
 
 impl Actor for InletWorker {
@@ -189,9 +190,11 @@ async fn accept_clients(node: &Node, listener: std::net::TcpListener, accept: &A
 /// Starts the stream of one client.
 fn open(node: &Node, socket: TcpStream, client: SocketAddr, accept: &Accept) -> Result<()> {
     let failed = |source: io::Error| Error::transport("its socket cannot be used", source);
-    // Clients that came between `listen` and `prepare` have inherited nothing, and this matters.
+    // Clients that connected between `listen` and `prepare` have inherited nothing, and this option
+    // matters.
     SockRef::from(&socket).set_linger(Some(Duration::ZERO)).map_err(failed)?;
-    // The first hop may be another actor than when the inlet began: a peer that was dialled anew.
+    // The first hop may have another actor than when the inlet began: a peer may have been dialled
+    // anew.
     let first_hop = node.first_hop(&accept.route)?;
     let Some(slot) = StreamPool::of(node).enter() else {
         return Err(Error::Usage("too many streams are open on this node".into()));
@@ -202,15 +205,15 @@ fn open(node: &Node, socket: TcpStream, client: SocketAddr, accept: &Accept) -> 
     let route = accept.route.clone();
     let side = Side::Inlet { client };
     let arbiter = first_hop.arbiter.unwrap_or_else(|| node.next_arbiter());
-    let start = StreamConfig { node: node.clone(), stream, first_hop, route, side, slot };
+    let config = StreamConfig { node: node.clone(), stream, first_hop, route, side, slot };
     if node.current_arbiter() == Some(arbiter) {
-        node.launch_here(description, StreamWorker::new(start, Some(socket)))?;
+        node.launch_here(description, StreamWorker::new(config, Some(socket)))?;
         return Ok(());
     }
     let socket = socket.into_std().map_err(failed)?;
     node.launch(description.on(arbiter), move |_| match TcpStream::from_std(socket) {
-        Ok(socket) => StreamWorker::new(start, Some(socket)),
-        Err(_) => StreamWorker::without_socket(start),
+        Ok(socket) => StreamWorker::new(config, Some(socket)),
+        Err(_) => StreamWorker::without_socket(config),
     })?;
     Ok(())
 }

@@ -10,12 +10,12 @@ use ockam_actix_runtime::NodeLimits;
 
 // ----- the protocol ------------------------------------------------------------------------------
 
-/// The most bytes that one `Data` may carry: two full socket reads, and little beside the first
-/// window.
+/// The most bytes that one `Data` may carry: two full socket reads, and little compared with the
+/// first window.
 pub const MAX_DATA: usize = 128 * 1024;
 
-/// The most messages in one payload, after its `Open` if it has that: more than an end ever has to
-/// say at the same time, and few for one turn.
+/// The most messages in one payload, not counting an `Open`: more than an end ever has to say at
+/// the same time, and few for one turn.
 pub const MAX_MESSAGES: usize = 8;
 
 /// The most bytes of text in `Refused`: one line of a log.
@@ -23,8 +23,8 @@ pub const MAX_TEXT: usize = 200;
 
 // ----- windows -----------------------------------------------------------------------------------
 
-/// Bytes that an inlet may send before `Opened`, and that an outlet holds for a target that it
-/// still connects to.
+/// Bytes that an inlet may send before `Opened`, and that an outlet holds for a target that it is
+/// still connecting to.
 pub const EARLY_CREDIT: u64 = 64 * 1024;
 
 /// Bytes of the window of a stream that has shown no need for more.
@@ -36,15 +36,15 @@ pub const MAX_WINDOW: u64 = 16 * 1024 * 1024;
 /// Bytes of the smallest cap of a window: it must hold the early data.
 pub const MIN_WINDOW: u64 = EARLY_CREDIT;
 
-/// Bytes beyond what was sent that a peer's limit may lie, whatever its own cap is.
+/// Bytes that a peer's limit may lie beyond what was sent, whatever the peer's own cap is.
 pub const MAX_GRANT: u64 = 1024 * 1024 * 1024;
 
-/// Bytes of the steps in which large windows are announced. In steps of half a window, a path would
-/// need twice its bandwidth-delay product.
+/// Bytes of the steps in which large windows are announced. With steps of half a window, a path
+/// would need twice its bandwidth-delay product.
 pub const MAX_STEP: u64 = 2 * 1024 * 1024;
 
 /// Round trips shorter than this count as this long when windows grow: under load, queues make them
-/// longer than a measured idle one.
+/// longer than one that was measured when idle.
 pub const MIN_ROUND_TRIP: Duration = Duration::from_millis(1);
 
 /// The round trip that is assumed before the first measurement: long enough that the first windows
@@ -53,16 +53,17 @@ pub(crate) const ASSUMED_ROUND_TRIP: Duration = Duration::from_millis(20);
 
 // ----- all streams of a node ---------------------------------------------------------------------
 
-/// How many eighths of [`NodeLimits::stream_bytes`] may be taken by windows that grow far; the rest is
-/// for those that have not.
+/// How many eighths of [`NodeLimits::stream_bytes`] may be taken by windows that grow far; the rest
+/// is for those that have not.
 pub(crate) const GROWTH_EIGHTHS: u64 = 7;
 
-/// A stream begins with this fraction of what is free of the first half of [`NodeLimits::stream_bytes`], so
-/// that some is left for the next ones.
+/// A stream begins with this part of what is free of the first half of
+/// [`NodeLimits::stream_bytes`], so that some is left for the next ones.
 pub(crate) const FIRST_WINDOWS: u64 = 32;
 
-/// How long nothing may come on a stream whose path tells of no loss before it asks: as long as an
-/// idle channel waits. Of two quiet ends one asks: 10,000 such streams send 670 messages a second.
+/// How long nothing may come on a stream whose first hop does not tell of every loss, before the
+/// stream asks: as long as an idle channel waits. Of two quiet ends one asks: 10,000 such streams
+/// send 670 messages a second.
 pub const SILENCE: Duration = Duration::from_secs(15);
 
 // ----- the application's socket ------------------------------------------------------------------
@@ -71,7 +72,7 @@ pub const SILENCE: Duration = Duration::from_secs(15);
 pub(crate) const MIN_READ_BYTES: usize = 4 * 1024;
 
 /// Bytes of a read that most likely finds nothing, after one that found less than it had room for.
-/// It cannot be left out: a read ends before an urgent byte, and no event tells of what follows.
+/// It cannot be left out: a read ends before an urgent byte, and no event announces what follows.
 pub(crate) const LAST_READ_BYTES: usize = 256;
 
 /// Bytes of the largest read: what is sealed and written at once. With its headers it fits the
@@ -88,8 +89,8 @@ pub(crate) const CHUNKS_IN_A_ROW: usize = 2;
 /// fifth of the processors' idle time.
 pub(crate) const YIELDS_BEFORE_FIN: usize = 3;
 
-/// Bytes of payload up to which a payload in a larger buffer is copied, so that small messages do
-/// not keep large buffers.
+/// Bytes up to which a payload in a larger buffer is copied, so that small messages do not keep
+/// large buffers.
 pub(crate) const SMALL_PAYLOAD_BYTES: usize = 2 * 1024;
 
 /// Chunks that one write to the application takes.
@@ -98,16 +99,16 @@ pub(crate) const MAX_WRITE_SLICES: usize = 16;
 /// Bytes up to which chunks that wait for the application are joined.
 pub(crate) const JOINED_BYTES: usize = 1024;
 
-/// How long a target has to answer what its client asked at once, at most; half of it on average.
-/// `Opened` then goes with the answer, which saves a message, its system calls and a wake-up at each
-/// end; after that it goes alone.
+/// How long, at most, a target has to answer what its client asked at once; half of that on
+/// average. `Opened` then goes with the answer, which saves a message, its system calls and a
+/// wake-up at each end; after that it goes alone.
 pub(crate) const MAX_OPENED_DELAY: Duration = Duration::from_millis(10);
 
 /// How long the outlet waits for its target to answer.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// When an application's host counts as gone: after a minute of silence, and three questions in half
-/// a minute. Both ends of 10,000 idle streams ask 330 times a second.
+/// When an application's host counts as gone: after a minute of silence, and three probes in half a
+/// minute. Both ends of 10,000 idle streams send 330 probes a second.
 pub(crate) const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_time(Duration::from_secs(60))
     .with_interval(Duration::from_secs(10))

@@ -1,11 +1,11 @@
 //! The outlet: starts the other end of a stream for each `Open`, and connects it to the target.
 //!
-//! * Owns: the outlet's name, and which streams of it are not yet known to their inlets.
-//! * Inbox: `Open`, and what an inlet sends before it has heard of `Opened`. It has no mailbox: both
-//!   are taken on the arbiter where they came in, so the stream lives there, and what follows an
-//!   `Open` cannot overtake it.
+//! * Owns: the outlet's name, and the list of its streams that their inlets do not know yet.
+//! * Inbox: `Open`, and what an inlet sends before it has received `Opened`. It has no mailbox:
+//!   both are delivered on the arbiter where they came in, so the stream lives there, and what
+//!   follows an `Open` cannot overtake it.
 //! * Started by [`Outlet::start`]; its name is freed by [`Outlet::stop`] or with the node.
-//! * It runs in the task of whoever delivers, so a panic ends at the node's hand-over: one message is lost.
+//! * A panic is contained by the node's hand-over, in the task that delivers: one message is lost.
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -38,7 +38,7 @@ pub struct Outlet {
     address: Address,
 }
 
-/// What an outlet connects to, and for whom. A target alone (`host:port`) is one, too.
+/// What an outlet connects to, and for whom. A target alone (`host:port`) converts into one.
 ///
 /// ```
 /// use ockam_actix_workers::{identity::access, portal::OutletOptions};
@@ -59,7 +59,7 @@ impl OutletOptions {
         Self { target: target.into(), access: None }
     }
 
-    /// Only for streams from the origins that `rule` permits, on top of the rules for all: see
+    /// Accepts only streams from the origins that `rule` permits, on top of the rules for all: see
     /// [`access`](crate::identity::access) for rules by identity and by policy.
     pub fn access(mut self, rule: impl Fn(&Origin) -> bool + Send + Sync + 'static) -> Self {
         self.access = Some(Arc::new(rule));
@@ -85,7 +85,7 @@ impl fmt::Debug for OutletOptions {
 
 impl Outlet {
     /// Registers an outlet at `address` whose streams connect to a target: `"127.0.0.1:5000"`, or
-    /// [`OutletOptions`] that say more.
+    /// [`OutletOptions`] with more.
     ///
     /// # Errors
     /// If the address is invalid or already in use, or the target is not `host:port`.
@@ -114,7 +114,7 @@ impl Outlet {
     /// Frees the outlet's name; open streams go on.
     ///
     /// # Errors
-    /// If it was stopped before.
+    /// If it has been stopped before.
     pub fn stop(&self) -> Result<()> {
         self.node.stop_worker(self.address.clone())
     }
@@ -126,11 +126,11 @@ fn check_target(target: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::Usage(format!(
-        "\"{target}\" is no target: expected host:port, such as 127.0.0.1:5000"
+        "\"{target}\" is not a target: expected host:port, such as 127.0.0.1:5000"
     )))
 }
 
-/// The streams that their inlets still address through the outlet, by the way back to them.
+/// The streams that their inlets still address through the outlet, by the route back to them.
 type Opening = Arc<Lock<HashMap<Route, Address, ahash::RandomState>>>;
 
 struct OutletDelivery {
@@ -181,13 +181,14 @@ impl Deliver for OutletDelivery {
 }
 
 impl OutletDelivery {
-    /// Gives an early message to its stream.
+    /// Passes an early message on to its stream.
     fn pass_on(&self, stream: Address, mut message: Message) -> Result<(), Box<Undelivered>> {
         message.onward_route.push_front(stream);
         self.node.try_route(message, NextHop::Checked)
     }
 
-    /// Starts the stream of a message that begins with `length` bytes of `Open`; the stream gets the rest.
+    /// Starts the stream of a message that begins with `length` bytes of `Open`; the stream gets
+    /// the rest.
     fn open(
         &self,
         entry: &Entry,
@@ -218,12 +219,12 @@ impl OutletDelivery {
         let listed = self.list(inlet.clone(), address.clone());
         let side = Side::Outlet { target: self.target.clone(), _listed: Some(listed) };
         let arbiter = node.arbiter_for(&first_hop);
-        let start =
+        let config =
             StreamConfig { node: node.clone(), stream, first_hop, route: inlet, side, slot };
         let launched = if node.current_arbiter() == Some(arbiter) {
-            node.launch_here(description, StreamWorker::new(start, None)).map(drop)
+            node.launch_here(description, StreamWorker::new(config, None)).map(drop)
         } else {
-            node.launch(description.on(arbiter), move |_| StreamWorker::new(start, None)).map(drop)
+            node.launch(description.on(arbiter), move |_| StreamWorker::new(config, None)).map(drop)
         };
         if launched.is_err() {
             return Err(Undelivered::new(

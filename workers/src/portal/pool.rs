@@ -1,17 +1,21 @@
 //! The node's budget for bytes that wait for the sockets of portals.
 //!
-//! What a stream lets its peer send may all come and wait, so that much is promised until the socket has taken it: no grant can be
-//! taken back. The pool counts what all streams of a node have promised:
+//! All that a stream lets its peer send may arrive and wait, so that much is promised until the
+//! socket has taken it: no grant can be taken back. The pool counts what all streams of a node have
+//! promised:
 //!
-//! * Each has [`MIN_WINDOW`], whatever the others hold, and begins with up to [`INITIAL_WINDOW`] while half of [`stream_bytes`](NodeLimits::stream_bytes) is
-//!   free: streams that stay idle leave the other half to those that need it.
-//! * A window that grows takes at most half of what is free of seven eighths, so that something is left for the next. As more streams have
-//!   grown, each may grow less far, and those that hold more shrink as their readers go on.
-//! * The last eighth is for windows that have not grown yet, up to [`INITIAL_WINDOW`] or a little more: so they are counted among those that
-//!   have, and these make room for them.
+//! * Each has [`MIN_WINDOW`], whatever the others hold, and begins with up to [`INITIAL_WINDOW`]
+//!   while half of [`stream_bytes`](NodeLimits::stream_bytes) is free: streams that stay idle leave
+//!   the other half to those that need it.
+//! * A window that grows takes at most half of what is free of seven eighths, so that something is
+//!   left for the next. The more streams have grown, the less far each may grow, and those that
+//!   hold more shrink as their readers go on.
+//! * The last eighth is for windows that have not grown yet, up to [`INITIAL_WINDOW`] or a little
+//!   more: so they come to count among those that have, and these make room for them.
 //!
-//! So stalled readers cost at most [`stream_bytes`](NodeLimits::stream_bytes) and [`MIN_WINDOW`] each, however far their windows had grown before: 500 of them
-//! stay within 64 MiB. What that costs: streams that have grown and are idle hold what they were granted until they end.
+//! So stalled readers cost at most [`stream_bytes`](NodeLimits::stream_bytes) and [`MIN_WINDOW`]
+//! each, however far their windows had grown before: 500 of them stay within 64 MiB. The cost:
+//! streams that have grown and are idle hold what they were granted until they end.
 
 use std::{
     sync::{
@@ -41,7 +45,7 @@ pub struct StreamPool {
     silence_ms: AtomicU64,
 }
 
-/// The place of one stream in the pool.
+/// The slot of one stream in the pool.
 #[derive(Debug)]
 pub struct StreamSlot {
     pool: Arc<StreamPool>,
@@ -63,7 +67,7 @@ impl StreamPool {
         node.extension(|| Self::new(node.limits()))
     }
 
-    /// Takes a place; `None` if as many are open as may be.
+    /// Takes a slot; `None` if as many streams are open as may be.
     pub fn enter(self: Arc<Self>) -> Option<StreamSlot> {
         let most = self.most;
         let before = self.open.fetch_add(1, Ordering::Relaxed);
@@ -74,13 +78,13 @@ impl StreamPool {
         (before < most).then_some(slot)
     }
 
-    /// Another time than [`SILENCE`], for tests.
+    /// Sets another time than [`SILENCE`], for tests.
     pub fn set_silence(&self, silence: Duration) {
         let ms = u64::try_from(silence.as_millis()).unwrap_or(u64::MAX);
         self.silence_ms.store(ms, Ordering::Relaxed);
     }
 
-    /// What is free of the first `bytes` of the budget.
+    /// The free part of the first `bytes` of the budget.
     fn free(&self, bytes: u64) -> u64 {
         bytes.saturating_sub(self.promised.load(Ordering::Relaxed))
     }
@@ -117,7 +121,7 @@ impl StreamSlot {
     pub fn promise(&mut self, bytes: u64) {
         let (had_grown, before) = (self.has_grown(), self.promised);
         self.promised = bytes;
-        // Both wrap around where they get smaller.
+        // Both additions wrap around where a count gets smaller.
         self.pool.promised.fetch_add(self.promised.wrapping_sub(before), Ordering::Relaxed);
         let grown = u64::from(self.has_grown()).wrapping_sub(had_grown.into());
         self.pool.grown.fetch_add(grown, Ordering::Relaxed);
@@ -142,7 +146,7 @@ mod tests {
 
     const MIB: u64 = 1024 * 1024;
 
-    /// A stream whose reader takes everything, until its window grows no more.
+    /// Grows the window of a stream whose reader takes everything, until it grows no more.
     fn grow(slot: &mut StreamSlot) -> u64 {
         let mut window = slot.first_window();
         loop {
@@ -155,14 +159,14 @@ mod tests {
         }
     }
 
-    fn places(pool: &Arc<StreamPool>, count: usize) -> Vec<StreamSlot> {
+    fn slots(pool: &Arc<StreamPool>, count: usize) -> Vec<StreamSlot> {
         (0..count).map(|_| pool.clone().enter().unwrap()).collect()
     }
 
     #[test]
-    fn a_stream_among_idle_ones_finds_room_to_grow() {
+    fn a_stream_among_idle_ones_can_grow() {
         let pool = Arc::new(StreamPool::new(&NodeLimits::default()));
-        let idle = places(&pool, 100);
+        let idle = slots(&pool, 100);
         assert_eq!(idle[0].first_window(), INITIAL_WINDOW);
         assert_eq!(idle[99].first_window(), MIN_WINDOW);
         assert!(grow(&mut pool.clone().enter().unwrap()) > 8 * MIB);
@@ -173,10 +177,10 @@ mod tests {
     }
 
     #[test]
-    fn however_far_streams_grow_before_they_stall_all_of_them_hold_little_more_than_the_node_may() {
+    fn stalled_streams_hold_little_more_than_the_budget() {
         for count in [2, 30, 200] {
             let pool = Arc::new(StreamPool::new(&NodeLimits::default()));
-            let mut all = places(&pool, count);
+            let mut all = slots(&pool, count);
             let held: u64 = all.iter_mut().map(grow).sum();
             assert_eq!(held, pool.promised.load(Ordering::Relaxed));
             assert!(
@@ -187,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn streams_that_come_when_others_have_grown_and_stalled_find_what_was_left_for_them() {
+    fn late_streams_find_room_after_others_have_stalled() {
         let pool = Arc::new(StreamPool::new(&NodeLimits::default()));
         let mut all = Vec::new();
         for count in 1..=500 {
@@ -204,9 +208,9 @@ mod tests {
     }
 
     #[test]
-    fn who_holds_much_makes_room_for_who_needs_it() {
+    fn large_windows_make_room_for_growing_ones() {
         let pool = Arc::new(StreamPool::new(&NodeLimits::default()));
-        let mut all = places(&pool, 4);
+        let mut all = slots(&pool, 4);
         let mut windows = [0; 4];
         // Readers that go on: a window follows its cap down as well.
         for _ in 0..30 {

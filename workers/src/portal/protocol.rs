@@ -1,12 +1,15 @@
-//! What the two ends of a stream say to each other, and what each end does next: pure, without
-//! socket, clock or randomness.
+//! The protocol of a stream: what its two ends say to each other, and what each end does next;
+//! pure, without socket, clock or randomness.
 //!
-//! * [`offset`]: [`Offset`](offset::Offset) and [`Limit`](offset::Limit), positions in one direction of a stream.
+//! * [`offset`]: [`Offset`](offset::Offset) and [`Limit`](offset::Limit), positions in one
+//!   direction of a stream.
 //! * [`reason`]: why a stream was refused or reset, as codes that survive versions.
 //! * [`message`]: the seven messages and their MessagePack form.
-//! * [`credit`]: how much may be sent ([`SendWindow`](credit::SendWindow)) and is let in ([`ReceiveWindow`](credit::ReceiveWindow)).
+//! * [`credit`]: how much may be sent ([`SendWindow`](credit::SendWindow)) and received
+//!   ([`ReceiveWindow`](credit::ReceiveWindow)).
 //! * [`violation`]: what a peer, or the caller, did wrong.
-//! * [`stream`]: the states of one end ([`Stream`](stream::Stream)) and, in [`action`], the [`Action`](action::Action)s they ask for.
+//! * [`stream`]: the states of one end ([`Stream`](stream::Stream)) and, in [`action`], the
+//!   [`Action`](action::Action)s they ask for.
 //! * `round_trip`: how long a message takes to the other end and back.
 
 pub mod action;

@@ -1,4 +1,4 @@
-//! Connecting to an outlet's target, with the reason when it fails.
+//! The connection to an outlet's target, or the reason why there is none.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -25,7 +25,7 @@ pub(crate) struct NoTarget {
 /// A connection to the target.
 pub(crate) struct Connected {
     pub(crate) socket: TcpStream,
-    /// It accepted and reset the connection at once; what it sent before can still be read.
+    /// The target accepted and reset the connection at once; what it sent before can still be read.
     pub(crate) reset: Option<io::Error>,
 }
 
@@ -41,8 +41,8 @@ pub(crate) async fn connect_target(target: String) -> Result<Connected, NoTarget
     first_to_answer(addresses, end, connect_to).await.map_err(no_target)
 }
 
-/// The socket is prepared before it connects: when the client leaves meanwhile, the target may
-/// have accepted already, and has to see that reset too.
+/// The socket is prepared before it connects: if the client leaves meanwhile, the target may have
+/// accepted already, and has to see that reset too.
 async fn connect_to(address: SocketAddr) -> io::Result<Connected> {
     let kind = Type::STREAM.nonblocking();
     let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
@@ -63,7 +63,7 @@ async fn connect_to(address: SocketAddr) -> io::Result<Connected> {
     }
 }
 
-/// Whether the error is that of a RST, or of one behind a FIN.
+/// Whether the error is that of a RST, or of one after a FIN.
 fn is_reset(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }
@@ -85,11 +85,12 @@ fn no_target(error: io::Error) -> NoTarget {
     NoTarget { reason, why: error.to_string() }
 }
 
-/// Sets what every application's socket has; those that an inlet accepts inherit it from its listening socket.
+/// Sets the options of every application's socket; those that an inlet accepts inherit them from
+/// its listening socket.
 ///
 /// * No delay of small writes.
-/// * `SO_LINGER` 0, so that however this program ends, be it by SIGKILL, a stream that is not
-///   finished ends with a reset and never with a clean end. A finished stream takes it back.
+/// * `SO_LINGER` 0, so that however this program ends, even by SIGKILL, a stream that is not
+///   finished ends with a reset and never with a clean end. A finished stream undoes it.
 /// * Urgent bytes stay where they are among the others: a portal carries one sequence of bytes.
 pub(crate) fn prepare(socket: &SockRef<'_>) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;
@@ -97,9 +98,9 @@ pub(crate) fn prepare(socket: &SockRef<'_>) -> io::Result<()> {
     socket.set_out_of_band_inline(true)
 }
 
-/// Sets what the socket of an application that stays needs, which is four system calls that a short stream is spared:
-/// keep-alive, so that an application whose host has vanished does not hold its stream, and the other application's
-/// session, for ever.
+/// Sets keep-alive on the socket of an application that stays, so that an application whose host
+/// has vanished does not hold its stream, and the other application's session, for ever. It takes
+/// four system calls, which a short stream is spared.
 pub(crate) fn keep_alive(socket: &SockRef<'_>) -> io::Result<()> {
     socket.set_tcp_keepalive(&KEEPALIVE)
 }
@@ -115,8 +116,8 @@ mod tests {
 
     use super::*;
 
-    /// A target whose queue is full: it takes the next connection when the first one was accepted and the
-    /// system tries again, after a second.
+    /// A target whose queue is full: it takes the next connection once the first one is accepted
+    /// and the system tries again, after a second.
     fn busy_target() -> (TcpListener, std::net::TcpStream) {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
         socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_was_connected_to_in_vain_sees_a_reset_and_no_end() {
+    fn a_target_connected_in_vain_sees_a_reset() {
         actix_rt::System::new().block_on(async {
             let target = TcpListener::bind("127.0.0.1:0").unwrap();
             let connected = connect_target(address(&target)).now_or_never();
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_inlet_accepts_has_all_that_its_listening_socket_was_given() {
+    fn accepted_sockets_inherit_the_listening_sockets_options() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         prepare(&SockRef::from(&listener)).unwrap();
         let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -156,13 +157,13 @@ mod tests {
     }
 
     #[test]
-    fn what_a_target_sent_before_it_reset_is_left_to_be_read() {
+    fn bytes_sent_before_a_targets_reset_stay_readable() {
         actix_rt::System::new().block_on(async {
             let (target, _first) = busy_target();
             let mut connecting = Box::pin(connect_target(address(&target)));
             assert!(connecting.as_mut().now_or_never().is_none());
             target.accept().unwrap();
-            // The system has connected; nobody has been told.
+            // The system has connected; the future has not been polled since.
             let (mut accepted, _) = target.accept().unwrap();
             accepted.write_all(b"busy").unwrap();
             SockRef::from(&accepted).set_linger(Some(Duration::ZERO)).unwrap();

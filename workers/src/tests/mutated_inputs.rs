@@ -1,7 +1,10 @@
-//! A million mutated inputs for each decoder, a tenth of it where signatures are checked unless `OCKAM_INPUTS` says how many: none may panic, hang, or allocate more than its input accounts for.
+//! A million mutated inputs for each decoder, or a tenth of that where signatures are checked,
+//! unless `OCKAM_INPUTS` says how many: none may panic, hang, or allocate more than its input
+//! accounts for.
 //!
-//! The examples of the protocol document are what the mutations begin with. Some decoders have such a test of their own beside them:
-//! [portal messages](crate::portal::protocol::message), [registrations](crate::forwarder::protocol), [records](crate::secure_channel::record).
+//! The mutations begin with the examples of the protocol document. Some decoders have such a test
+//! in their own module: [portal messages](crate::portal::protocol::message),
+//! [registrations](crate::forwarder::protocol), [records](crate::secure_channel::record).
 
 use std::time::Instant;
 
@@ -24,12 +27,13 @@ use crate::{
 
 const INPUTS: u64 = 1_000_000;
 
-/// The same where each input may cost two signatures to check: `OCKAM_INPUTS`, or a tenth.
+/// The number of inputs where each may cost the check of two signatures: `OCKAM_INPUTS`, or a
+/// tenth.
 fn signed_inputs() -> u64 {
     std::env::var("OCKAM_INPUTS").map_or(INPUTS / 10, |inputs| inputs.parse().unwrap())
 }
 
-/// Bytes that a decoder may allocate beside twice its input.
+/// Bytes that a decoder may allocate beyond twice its input.
 const ALLOWANCE: u64 = 64 * 1024;
 
 /// SplitMix64.
@@ -47,7 +51,7 @@ impl Numbers {
         usize::try_from(self.next() % (end.max(1) as u64)).unwrap()
     }
 
-    /// Changes, cuts, repeats or adds up to four times.
+    /// Changes, cuts, repeats or adds bytes, up to four times.
     fn mutate(&mut self, input: &mut Vec<u8>) {
         for _ in 0..=self.below(4) {
             let at = self.below(input.len());
@@ -57,7 +61,7 @@ impl Numbers {
                 1 if !input.is_empty() => input[at] = byte,
                 2 => input.truncate(at),
                 3 => input.insert(at, byte),
-                // What begins something long in MessagePack, and a length that is a lie.
+                // The first byte of something long in MessagePack, and a false length.
                 4 => drop(input.splice(at..at, [0xc4 + byte % 28, 0xff, 0xff, 0xff, 0xff])),
                 5 => input.extend_from_within(at..),
                 _ if !input.is_empty() => drop(input.remove(at)),
@@ -68,16 +72,21 @@ impl Numbers {
     }
 }
 
-/// Gives `decode` a million mutations of the named blocks of the document; how many it takes is printed.
-fn suffer(name: &str, seeds: &[Vec<u8>], decode: impl FnMut(&[u8]) -> bool) {
-    suffer_some(INPUTS, name, seeds, decode);
+/// Gives `decode` a million mutations of `seeds`, and prints how many it accepts.
+fn feed_mutations(name: &str, seeds: &[Vec<u8>], decode: impl FnMut(&[u8]) -> bool) {
+    feed_some_mutations(INPUTS, name, seeds, decode);
 }
 
-fn suffer_some(inputs: u64, name: &str, seeds: &[Vec<u8>], mut decode: impl FnMut(&[u8]) -> bool) {
+fn feed_some_mutations(
+    inputs: u64,
+    name: &str,
+    seeds: &[Vec<u8>],
+    mut decode: impl FnMut(&[u8]) -> bool,
+) {
     let (begun, seed) = (Instant::now(), 0x5eed);
     let (mut numbers, mut taken, mut most) = (Numbers(seed), 0, 0);
     for seed in seeds {
-        assert!(decode(seed), "{name}: an input that is as it must be");
+        assert!(decode(seed), "{name}: a valid input is refused");
     }
     for _ in 0..inputs {
         let mut input = seeds[numbers.below(seeds.len())].clone();
@@ -89,7 +98,8 @@ fn suffer_some(inputs: u64, name: &str, seeds: &[Vec<u8>], mut decode: impl FnMu
         most = most.max(allocated);
     }
     println!(
-        "{name}: {inputs} inputs from seed {seed:#x}, {taken} valid, at most {most} bytes allocated, {:.1} s",
+        "{name}: {inputs} inputs from seed {seed:#x}, {taken} valid, \
+         at most {most} bytes allocated, {:.1} s",
         begun.elapsed().as_secs_f32()
     );
 }
@@ -105,10 +115,10 @@ fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
 
 #[test]
 fn frames_and_greetings() {
-    suffer("greeting", &named(&["greeting"]), |input| {
+    feed_mutations("greeting", &named(&["greeting"]), |input| {
         matches!(Greeting::decode(&mut BytesMut::from(input)), Ok(Some(_)))
     });
-    suffer("frame", &named(&["frame", "answer", "greeting"]), |input| {
+    feed_mutations("frame", &named(&["frame", "answer", "greeting"]), |input| {
         let mut arrived = BytesMut::from(input);
         let announced = missing(&arrived);
         let frame = next_frame(&mut arrived, MAX_FRAME_BYTES);
@@ -119,32 +129,36 @@ fn frames_and_greetings() {
 #[test]
 fn messages_and_notices() {
     let messages = named(&["message", "message of two bytes", "notice", "open"]);
-    suffer("message", &messages, |input| codec::decode(input.into(), Origin::Local).is_ok());
+    feed_mutations("message", &messages, |input| {
+        codec::decode(input.into(), Origin::Local).is_ok()
+    });
     let notice = vec![0x93, 0, 0xa6, b'n', b'o', b'b', b'o', b'd', b'y', 0xa0];
-    suffer("notice", &[notice], |input| Notice::decode(input).is_some());
+    feed_mutations("notice", &[notice], |input| Notice::decode(input).is_some());
 }
 
 #[test]
 fn texts_of_addresses_and_routes() {
     let text = |input: &[u8]| String::from_utf8_lossy(input).into_owned();
     let addresses = texts(&["outlet", "tcp#127.0.0.1:4000", "tcp#[::1]:4000"]);
-    suffer("address", &addresses, |input| Address::parse(&text(input)).is_ok());
+    feed_mutations("address", &addresses, |input| Address::parse(&text(input)).is_ok());
     let routes = texts(&["tcp#127.0.0.1:4000 => outlet", "a => b => c"]);
-    suffer("route", &routes, |input| Route::parse(&text(input)).is_ok());
+    feed_mutations("route", &routes, |input| Route::parse(&text(input)).is_ok());
     let identifier = "60ed66d1c761541b027864a5897a11caba65400bf26b1ff5dee9493c03d50d62";
     let forwarding = format!("F15807b56d6d6dbaa0421f7e71722de67.I{identifier}");
-    suffer("forwarding address", &texts(&[&forwarding]), |input| {
+    feed_mutations("forwarding address", &texts(&[&forwarding]), |input| {
         text(input).parse::<ForwardingAddress>().is_ok()
     });
 }
 
 #[test]
 fn handshakes_and_identities() {
-    suffer("carrier", &named(&["carrier 1"]), |input| Packet::decode(input).is_ok());
+    feed_mutations("carrier", &named(&["carrier 1"]), |input| Packet::decode(input).is_ok());
     let identity = named(&["identity"]);
-    suffer_some(signed_inputs(), "identity", &identity, |input| Identity::decode(input).is_ok());
+    feed_some_mutations(signed_inputs(), "identity", &identity, |input| {
+        Identity::decode(input).is_ok()
+    });
     let payload = named(&["payload 2"]);
-    suffer_some(signed_inputs(), "handshake payload", &payload, |input| {
+    feed_some_mutations(signed_inputs(), "handshake payload", &payload, |input| {
         let verified = verify_payload2(input);
         assert!(!verified || *input == payload[0], "a forged payload: {input:02x?}");
         verified
@@ -154,15 +168,15 @@ fn handshakes_and_identities() {
 #[test]
 fn messages_of_portals_and_forwarders() {
     let controls = named(&["data", "fin", "opened", "refused busy", "window", "fin 200", "reset"]);
-    suffer("portal message", &controls, |input| portal::decode(input).is_ok());
+    feed_mutations("portal message", &controls, |input| portal::decode(input).is_ok());
     let requests = named(&["register", "register claim", "proof", "renew", "release"]);
-    suffer("request", &requests, |input| Request::decode(input).is_ok());
+    feed_mutations("request", &requests, |input| Request::decode(input).is_ok());
     let answers = named(&["challenge", "registered", "registered for 300 s", "refused full"]);
-    suffer("answer", &answers, |input| Answer::decode(input).is_ok());
+    feed_mutations("answer", &answers, |input| Answer::decode(input).is_ok());
 }
 
 #[test]
 fn headers_of_vault_files() {
     let valid = crate::identity::vault::file::example_header();
-    suffer("vault file", &[valid], decode_header);
+    feed_mutations("vault file", &[valid], decode_header);
 }

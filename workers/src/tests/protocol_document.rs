@@ -1,4 +1,5 @@
-//! The examples of `docs/protocol.md`: each of its blocks marked `hex` is what this library writes and reads.
+//! The examples of `docs/protocol.md`: each of its blocks marked `hex` is what this library writes
+//! and reads.
 //!
 //! A block that nobody checks fails the test as well, so an example cannot be added and forgotten.
 
@@ -210,14 +211,14 @@ fn every_block_is_read_as_what_it_says() {
     assert_eq!(portal::decode(&blocks["data"]), Ok((data, blocks["data"].len())));
     for name in ["fin", "opened", "refused busy", "window", "fin 200", "reset"] {
         let Ok((Decoded::Control(control), _)) = portal::decode(&blocks[name]) else {
-            panic!("{name} is no control message");
+            panic!("{name} is not a control message");
         };
         assert_eq!(control.encode(), blocks[name]);
     }
 }
 
 #[test]
-fn the_identifiers_and_addresses_in_the_text_are_those_of_the_example() {
+fn identifiers_in_the_text_match_the_example() {
     let initiator = LocalIdentity::dangerous_from_fixed_secrets([1; 32], [2; 32]).identifier();
     let responder = responder().identifier();
     let id = ForwarderId::of(&responder, &Salt([5; 16]));

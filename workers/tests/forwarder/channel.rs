@@ -1,4 +1,5 @@
-//! Registration through a secure channel with the hub: who may register, and what the hub may then do.
+//! Registration through a secure channel with the hub: who may register, and what the hub may then
+//! do.
 
 use ockam_actix_runtime::{route, Address, Class, Context, Host, Node, ReachabilityRule, Route};
 use ockam_actix_workers::{
@@ -32,7 +33,7 @@ fn channel_to(hub: &Address, identity: &Entity, entity: &mut Entity) -> SecureCh
 }
 
 #[test]
-fn a_node_registers_through_a_channel_and_is_reached_end_to_end() {
+fn a_node_registered_through_a_channel_is_reached() {
     with_arbiters(|arbiters| async move {
         let private = node(arbiters).await;
         let mut me = entity(&private);
@@ -55,7 +56,7 @@ fn a_node_registers_through_a_channel_and_is_reached_end_to_end() {
 }
 
 #[test]
-fn others_find_no_forwarding_service_on_such_a_hub() {
+fn untrusted_nodes_find_no_forwarding_service() {
     with_arbiters(|arbiters| async move {
         let private = node(arbiters).await;
         let (hub, address, identity) = channel_hub(arbiters, &entity(&private)).await;
@@ -63,8 +64,8 @@ fn others_find_no_forwarding_service_on_such_a_hub() {
         let mut other = entity(&stranger);
         other.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
         let channel = channel_to(&address, &identity, &mut other);
-        for way in [Route::from(address), route![channel]] {
-            let refused = RemoteForwarder::create(&stranger, way, SERVICE).await.unwrap_err();
+        for route in [Route::from(address), route![channel]] {
+            let refused = RemoteForwarder::create(&stranger, route, SERVICE).await.unwrap_err();
             assert!(refused.to_string().contains(FORWARDING_SERVICE), "{refused}");
         }
         assert_eq!(hub.refusals().by(ReachabilityRule::WorkerRefused.name()), 2);
@@ -73,7 +74,7 @@ fn others_find_no_forwarding_service_on_such_a_hub() {
 }
 
 #[test]
-fn the_hub_at_the_end_of_a_channel_reaches_the_destination_and_nothing_else() {
+fn a_channels_hub_reaches_nothing_but_the_destination() {
     with_arbiters(|arbiters| async move {
         let private = node(arbiters).await;
         let mut me = entity(&private);
@@ -83,8 +84,8 @@ fn the_hub_at_the_end_of_a_channel_reaches_the_destination_and_nothing_else() {
         until("the hub has the connection", || !of_class(&hub, Class::Reply).is_empty()).await;
         let connection = of_class(&hub, Class::Reply).remove(0);
         let channel = channel_to(&address, &identity, &mut me);
-        let way = route![&channel];
-        in_time("a forwarder", RemoteForwarder::create(&private, way, SERVICE)).await.unwrap();
+        let route = route![&channel];
+        in_time("a forwarder", RemoteForwarder::create(&private, route, SERVICE)).await.unwrap();
         Echoer::start(&private, "outlet").unwrap();
         let refused = || private.refusals().by(ReachabilityRule::NotADestination.name());
         // The connection, and the hub's end of the channel, which its forwarder sends through.
@@ -93,15 +94,15 @@ fn the_hub_at_the_end_of_a_channel_reaches_the_destination_and_nothing_else() {
         private.send_from(&"me".into(), to_spy, String::from("?")).await.unwrap();
         let heard = in_time("a message", spy.receive::<String>()).await.unwrap();
         let end = heard.return_route().first().unwrap().clone();
-        for way in [route![end, "outlet"], route![connection, "outlet"]] {
-            assert_eq!(undelivered_at(echo(&hub, way).await), "outlet");
+        for route in [route![end, "outlet"], route![connection, "outlet"]] {
+            assert_eq!(undelivered_at(echo(&hub, route).await), "outlet");
         }
         assert_eq!(refused(), 2);
     });
 }
 
 #[test]
-fn the_address_is_the_same_after_a_restart_with_the_same_identity() {
+fn restarts_with_one_identity_keep_the_address() {
     with_arbiters(|arbiters| async move {
         let vault = Vault::in_memory();
         let first = node(arbiters).await;
@@ -114,8 +115,8 @@ fn the_address_is_the_same_after_a_restart_with_the_same_identity() {
             let mut me = Entity::open(&private, &vault, "web").unwrap();
             me.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
             let channel = channel_to(&address, &identity, &mut me);
-            let way = route![channel];
-            let made = RemoteForwarder::create(&private, way, SERVICE);
+            let route = route![channel];
+            let made = RemoteForwarder::create(&private, route, SERVICE);
             addresses.push(in_time("a forwarder", made).await.unwrap().remote_address());
             private.stop().await;
         }
@@ -124,16 +125,17 @@ fn the_address_is_the_same_after_a_restart_with_the_same_identity() {
 }
 
 #[test]
-fn a_forwarder_is_registered_again_when_the_hub_at_the_end_of_a_channel_is_back() {
+fn forwarders_return_with_the_hub_of_their_channel() {
     with_arbiters(|arbiters| async move {
         let private = node(arbiters).await;
         let mut me = entity(&private);
         let (hub, address, identity) = channel_hub(arbiters, &me).await;
         me.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
         let channel = channel_to(&address, &identity, &mut me);
-        let way = route![channel];
-        let forwarder =
-            in_time("a forwarder", RemoteForwarder::create(&private, way, SERVICE)).await.unwrap();
+        let route = route![channel];
+        let forwarder = in_time("a forwarder", RemoteForwarder::create(&private, route, SERVICE))
+            .await
+            .unwrap();
         let before = forwarder.remote_address();
         let local = identity.local_identity();
         hub.stop().await;

@@ -1,4 +1,4 @@
-//! What must not be possible: taking an address over, loops without end, dialling for strangers.
+//! Attacks that must fail: taking over an address, endless loops, dialling for strangers.
 
 use std::{
     io::ErrorKind,
@@ -48,7 +48,8 @@ fn nobody_else_gets_an_identitys_address() {
         let own = thief.identity().encode();
         let swapped = raw.prove("trap", &victim, salt, &thief, nonce, own).await;
         assert_eq!(swapped, Err(RegistrationRefusal::ProofWrong));
-        // The victim's own proof over a challenge that this connection got, for another destination.
+        // The victim's own proof over a challenge that this connection got, for another
+        // destination.
         let nonce = raw.challenge("trap", &victim, salt).await;
         let genuine = victim.identity().encode();
         let proof = Request::Proof {
@@ -72,10 +73,10 @@ fn nobody_else_gets_an_identitys_address() {
                 raw.prove("echoer", &victim, salt, &victim, nonce, genuine.clone()).await;
             assert_eq!(replayed, Err(RegistrationRefusal::ProofWrong));
         }
-        // The victim's salt with the thief's identity is another address.
+        // The victim's salt with the thief's identity gives another address.
         let own = raw.claim("trap", &thief, salt, &thief).await.unwrap();
         assert_ne!(own, id);
-        // Renewing and releasing are for the owner's connection.
+        // Renewing and releasing are for the owner's connection alone.
         for request in [Request::Renew(id), Request::Release(id)] {
             let answer = raw.ask(request).await;
             assert!(format!("{answer:?}").contains("NoForwarder"), "{answer:?}");
@@ -87,7 +88,7 @@ fn nobody_else_gets_an_identitys_address() {
 }
 
 #[test]
-fn a_proven_registration_replaces_the_forwarder_of_a_connection_not_yet_known_to_be_dead() {
+fn a_proven_registration_replaces_an_earlier_connections_forwarder() {
     with_arbiters(|arbiters| async move {
         let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
         let (identity, salt) = (identity(), Salt([7; 16]));
@@ -121,15 +122,15 @@ fn of_hub(connections: usize) -> usize {
     3 + connections
 }
 
-/// Messages that are sent into a loop: `OCKAM_LOOPS`, or 1,000. A run that is asked for also
-/// looks whether the nodes are quiet afterwards, for which its test must be alone.
+/// Messages that are sent into a loop: `OCKAM_LOOPS`, or 1,000. A run with that variable also
+/// checks that the nodes are quiet afterwards, for which its test must run alone.
 fn looping_messages() -> (u64, bool) {
     let asked = std::env::var("OCKAM_LOOPS").ok();
     let count = asked.as_ref().map(|count| count.parse().expect("OCKAM_LOOPS is a number"));
     (count.unwrap_or(1_000), asked.is_some())
 }
 
-/// Sends `messages` along `route`, a thousand at a time, and takes as many notices.
+/// Sends `messages` along `route`, a thousand at a time, and receives as many notices.
 async fn send_into_a_loop(
     node: &Node,
     route: Route,
@@ -155,7 +156,8 @@ async fn send_into_a_loop(
     println!("{messages} messages: as many notices, {:.1} s", begun.elapsed().as_secs_f32());
 }
 
-/// Nothing passes any more, and nobody works: 50 ms of processor time in a second at most.
+/// Asserts that nothing passes any more and nothing is busy: at most 50 ms of processor time in a
+/// second.
 async fn is_quiet(passed: &AtomicU64) {
     let before = (passed.load(Ordering::Relaxed), processor_time());
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -165,7 +167,7 @@ async fn is_quiet(passed: &AtomicU64) {
     assert!(spent <= Duration::from_millis(50), "{spent:?}");
 }
 
-/// What all threads of this process have spent, in the 10 ms that Linux counts in.
+/// The processor time of all threads of this process, in the units of 10 ms that Linux counts in.
 fn processor_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let (_, fields) = stat.rsplit_once(')').unwrap();
@@ -201,7 +203,8 @@ fn two_forwarders_that_point_at_each_other_stop() {
         if alone {
             is_quiet(&passed).await;
         }
-        // Each turn spends two forwards, one of them here; the way back is full after a few turns.
+        // Each turn spends two forwards, one of them here; the return route is full after a few
+        // turns.
         let passed = passed.load(Ordering::Relaxed);
         assert!((messages..=16 * messages).contains(&passed), "{passed}");
         assert!(hub.is_registered(&addresses[0]) && hub.is_registered(&addresses[1]));
@@ -209,7 +212,7 @@ fn two_forwarders_that_point_at_each_other_stop() {
 }
 
 #[test]
-fn forwarders_of_one_hub_that_point_at_each_other_directly_stop() {
+fn forwarders_pointing_directly_at_each_other_stop() {
     let (messages, alone) = looping_messages();
     with_arbiters(|arbiters| async move {
         let (hub, _) = hub(arbiters, ForwardingOptions::new()).await;
@@ -230,7 +233,7 @@ fn forwarders_of_one_hub_that_point_at_each_other_directly_stop() {
         if alone {
             is_quiet(&passed).await;
         }
-        // All have come back after 32 forwards, of which the forwarders did the other half.
+        // Each message has come back after 32 forwards, of which the forwarders did the other half.
         assert_eq!(passed.load(Ordering::Relaxed), 16 * messages);
     });
 }
@@ -248,15 +251,16 @@ fn ten_thousand_routes_from_outside_make_no_connection() {
         let forwarder = RemoteForwarder::create(&private, &at, "hop").await.unwrap();
         // A forwarder whose destination is the target, as a node may ask for.
         let raw = Raw { node: private.clone(), hub: route![&at] };
-        let sly = raw.register(target.as_str()).await.unwrap().address();
+        let to_target = raw.register(target.as_str()).await.unwrap().address();
         let routes = [
             route![&at, &target, "outlet"],
             route![&at, forwarder.remote_address(), &target],
-            route![&at, &sly],
+            route![&at, &to_target],
             route![&at, "forwarding_service", &target],
         ];
         let mut sender = Context::new(&outside).unwrap();
-        // The last asks for a forwarder in a way that is none; it is answered, not forwarded.
+        // The last route takes a malformed request for a forwarder, which is answered, not
+        // forwarded.
         for number in 0..ROUTES {
             sender.send(routes[number % 3].clone(), String::from("dial")).await.unwrap();
         }
@@ -276,12 +280,13 @@ fn ten_thousand_routes_from_outside_make_no_connection() {
 }
 
 #[test]
-fn a_registration_cannot_name_a_way_of_its_own() {
+fn a_registration_cannot_name_its_own_route() {
     with_arbiters(|arbiters| async move {
         let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
         let outside = node(arbiters).await;
         let before = hub.refusals().by(ReachabilityRule::OnlyLocalRoutesDial.name());
-        // Without a return route of its own, the request's way would be the destination's.
+        // Without a return route in the request, the forwarder's route would be the destination
+        // alone.
         let request = Request::Register { destination: route!["forwarding_service"], claim: None };
         let service = Route::from(&at).then("forwarding_service");
         let message = Message::new(service, Route::new(), request.encode());
@@ -293,7 +298,7 @@ fn a_registration_cannot_name_a_way_of_its_own() {
 }
 
 #[test]
-fn routes_of_full_length_do_not_cut_the_forwarders_connection() {
+fn full_length_routes_do_not_cut_the_connection() {
     with_arbiters(|arbiters| async move {
         let (_hub, at) = hub(arbiters, ForwardingOptions::new()).await;
         let (private, outside) = (node(arbiters).await, node(arbiters).await);

@@ -1,10 +1,10 @@
 //! Forwarders over real connections: several nodes of one process, joined by TCP on loopback.
 
-// A test that goes wrong ends with what it found.
+// A failing test ends with what it found.
 #![allow(clippy::unwrap_used)]
 
 mod channel;
-mod guesses;
+mod guessed_addresses;
 mod hostile;
 mod registration;
 mod support;
@@ -17,7 +17,7 @@ use ockam_actix_workers::{
 use support::*;
 
 #[test]
-fn a_message_through_the_hub_reaches_the_destination_and_the_answer_comes_back() {
+fn messages_pass_the_hub_in_both_directions() {
     with_arbiters(|arbiters| async move {
         let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
         let (private, other) = (node(arbiters).await, node(arbiters).await);
@@ -36,7 +36,7 @@ fn a_message_through_the_hub_reaches_the_destination_and_the_answer_comes_back()
 }
 
 #[test]
-fn an_identity_behind_the_destination_is_part_of_the_address() {
+fn the_destinations_identity_is_in_the_address() {
     with_arbiters(|arbiters| async move {
         let (_hub, at) = hub(arbiters, ForwardingOptions::new()).await;
         let (private, other) = (node(arbiters).await, node(arbiters).await);
@@ -53,7 +53,7 @@ fn an_identity_behind_the_destination_is_part_of_the_address() {
 }
 
 #[test]
-fn the_hub_reaches_the_destination_and_no_other_worker() {
+fn a_hub_reaches_nothing_but_the_destination() {
     with_arbiters(|arbiters| async move {
         let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
         let (private, other) = (node(arbiters).await, node(arbiters).await);
@@ -91,7 +91,7 @@ fn a_forwarder_dies_with_its_connection() {
 }
 
 #[test]
-fn a_forwarder_that_is_given_up_is_gone_and_the_hub_may_not_reach_its_destination() {
+fn a_stopped_forwarder_is_gone_with_its_grant() {
     with_arbiters(|arbiters| async move {
         let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
         let private = node(arbiters).await;

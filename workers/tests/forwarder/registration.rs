@@ -1,4 +1,4 @@
-//! Registering: errors that name what is wrong, restarts, leases and caps.
+//! Registration: errors that name what is wrong, restarts, leases and caps.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ fn errors_name_the_hub_and_what_is_wrong() {
 }
 
 #[test]
-fn a_hub_without_a_service_or_with_a_rule_against_the_node_says_the_same() {
+fn a_refusing_hub_looks_like_one_without_service() {
     with_arbiters(|arbiters| async move {
         let private = node(arbiters).await;
         Echoer::start(&private, "echoer").unwrap();
@@ -65,7 +65,7 @@ async fn registered_again(forwarder: &RemoteForwarder) -> RegistrationState {
 }
 
 #[test]
-fn a_restarted_hub_gives_the_same_address_to_the_same_identity() {
+fn a_restarted_hub_gives_identities_their_addresses_again() {
     with_arbiters(|arbiters| async move {
         let (first, at) = hub(arbiters, ForwardingOptions::new()).await;
         let (private, other) = (node(arbiters).await, node(arbiters).await);
@@ -94,7 +94,7 @@ fn a_restarted_hub_gives_the_same_address_to_the_same_identity() {
 }
 
 #[test]
-fn a_restarted_program_with_the_same_identity_has_the_same_address() {
+fn a_restarted_program_keeps_its_identitys_address() {
     with_arbiters(|arbiters| async move {
         let (_hub, at) = hub(arbiters, ForwardingOptions::new()).await;
         let identity = identity();
@@ -120,7 +120,7 @@ fn leases_end_and_are_renewed() {
         Echoer::start(&private, "echoer").unwrap();
         let kept = RemoteForwarder::create(&private, &at, "echoer").await.unwrap();
         let raw = Raw { node: raw, hub: route![&at] };
-        // Twice, so that what is kept has outlived its first lease for certain.
+        // Twice, so that the kept forwarder has certainly outlived its first lease.
         for _ in 0..2 {
             let forgotten = raw.register("nobody").await.unwrap().address();
             assert!(hub.is_registered(&forgotten));
@@ -132,7 +132,7 @@ fn leases_end_and_are_renewed() {
 }
 
 #[test]
-fn caps_refuse_with_a_clear_text_and_are_counted() {
+fn cap_refusals_are_clear_and_counted() {
     with_arbiters(|arbiters| async move {
         let options = ForwardingOptions::new().max_forwarders(3).max_per_connection(2);
         let (hub, at) = hub(arbiters, options).await;
@@ -153,7 +153,7 @@ fn caps_refuse_with_a_clear_text_and_are_counted() {
         let refusals = hub.refusals();
         assert_eq!(refusals.by(RegistrationRefusal::ConnectionFull.rule()), 1);
         assert_eq!(refusals.by(RegistrationRefusal::HubFull.rule()), 1);
-        // What is given up is free again.
+        // A forwarder that is given up frees its slot.
         b.stop().await;
         until("the hub was told", || of_class(&hub, Class::Forwarder).len() == 2).await;
         RemoteForwarder::create(&two, &at, "b").await.unwrap();
@@ -161,7 +161,7 @@ fn caps_refuse_with_a_clear_text_and_are_counted() {
 }
 
 #[test]
-fn a_connection_that_asks_without_end_is_refused_and_others_are_served() {
+fn a_flooding_connection_is_refused_and_others_served() {
     with_arbiters(|arbiters| async move {
         let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
         let flood = Raw { node: node(arbiters).await, hub: route![&at] };
@@ -180,7 +180,7 @@ fn a_connection_that_asks_without_end_is_refused_and_others_are_served() {
 }
 
 #[test]
-fn a_stranger_with_many_connections_gets_the_forwarders_of_one_source_and_others_are_served() {
+fn one_source_gets_its_forwarders_and_no_more() {
     with_arbiters(|arbiters| async move {
         let options = ForwardingOptions::new().max_per_source(3);
         let (hub, at) = hub(arbiters, options).await;
@@ -195,11 +195,11 @@ fn a_stranger_with_many_connections_gets_the_forwarders_of_one_source_and_others
         assert_eq!(refused, Err(RegistrationRefusal::SourceFull));
         assert_eq!(hub.refusals().by(RegistrationRefusal::SourceFull.rule()), 1);
         assert_eq!(hub.refusals().by("registration-source-full"), 1);
-        // What the hub itself registers comes from no source.
+        // What the hub itself registers has no source address.
         let own = Raw { node: hub.clone(), hub: Route::new() };
         Echoer::start(&hub, "echoer").unwrap();
         own.register("echoer").await.unwrap();
-        // The end of a connection gives its place back.
+        // The end of a connection gives its slot back.
         strangers.pop().unwrap().node.stop().await;
         until("its forwarder is gone", || of_class(&hub, Class::Forwarder).len() == 3).await;
         late.register("nobody").await.unwrap();

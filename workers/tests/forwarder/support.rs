@@ -34,7 +34,7 @@ use ockam_actix_workers::{
 };
 use tokio::time::{sleep, timeout, Instant};
 
-/// How long anything may take before a test says what it waited for.
+/// How long a wait may take before the test fails and says what it waited for.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Runs a test in one actix system, once with nodes of one arbiter and once with two.
@@ -60,7 +60,7 @@ pub(crate) async fn hub(arbiters: usize, options: ForwardingOptions) -> (Node, A
     (hub, address)
 }
 
-/// Another hub where one was stopped.
+/// Another hub at the address of one that was stopped.
 pub(crate) async fn hub_again(arbiters: usize, address: &Address) -> Node {
     let hub = node(arbiters).await;
     ForwardingService::start(&hub, ForwardingOptions::new()).unwrap();
@@ -105,7 +105,7 @@ pub(crate) fn of_class(node: &Node, class: Class) -> Vec<Address> {
     node.workers().into_iter().filter(|worker| worker.1 == class).map(|worker| worker.0).collect()
 }
 
-/// Behind what is registered as `address` stands a new identity.
+/// Gives what is registered as `address` a new identity.
 pub(crate) fn identify(node: &Node, address: &str) -> LocalIdentity {
     let identity = identity();
     node.extension(ChannelListeners::default).add(address.into(), identity.clone());
@@ -129,7 +129,7 @@ impl Handler<Routed<Payload>> for Hop {
     type Result = ();
 
     fn handle(&mut self, message: Routed<Payload>, _: &mut ActorContext<Self>) {
-        // The sender is told; nobody is here.
+        // A failure is reported to the sender, not here.
         let _ = message.forward();
     }
 }
@@ -189,7 +189,7 @@ pub(crate) struct Raw {
 }
 
 impl Raw {
-    /// One question and its answer.
+    /// Asks one question and returns its answer.
     pub(crate) async fn ask(&self, request: Request) -> Answer {
         let mut mailbox = Context::new(&self.node).unwrap();
         let service = self.hub.then(FORWARDING_SERVICE);

@@ -1,11 +1,11 @@
 //! Portals between nodes of one process.
 
-// Clippy knows tests by their attribute, and not what helps them.
+// Clippy knows tests by their attribute, but not their helpers.
 #![allow(clippy::unwrap_used)]
 
-mod quiet;
+mod coalesced_messages;
+mod idle_streams;
+mod peer_that_never_reads;
 mod stalled;
 mod support;
-mod together;
-mod unread;
 mod urgent;

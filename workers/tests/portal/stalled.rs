@@ -19,8 +19,9 @@ use crate::support::{connect, in_time, inlet, node, outlet, run, DEADLINE};
 /// What each live client sends.
 const BYTES: usize = 16 * 1024 * 1024;
 
-/// What a stalled stream may take in on its way: one window as large as any, the edges, and the buffers of
-/// four sockets, which the system lets grow to 6 MiB for a reader and to 4 MiB for a writer.
+/// The bytes of a stalled stream that may be in flight: one window of the largest size, the edges,
+/// and the buffers of four sockets, which the system lets grow to 6 MiB for a reader and to 4 MiB
+/// for a writer.
 const HELD: usize = (16 + 2 + 10) * 1024 * 1024;
 
 /// What the stalled client sends: much more.
@@ -59,7 +60,7 @@ async fn take(mut target: TcpStream) -> usize {
 }
 
 #[test]
-fn a_target_that_stalls_holds_one_window_while_the_other_streams_of_its_channel_finish() {
+fn stalled_targets_hold_one_window_while_others_finish() {
     run(async {
         let (here, there) = (node().await, node().await);
         let target = outlet(there.node()).await;
@@ -82,7 +83,7 @@ fn a_target_that_stalls_holds_one_window_while_the_other_streams_of_its_channel_
         }
         let held = sent.load(Ordering::SeqCst);
         println!("{LIVE} live streams took {BYTES} bytes each, the stalled one holds {held}");
-        assert!((1..=HELD).contains(&held), "{held} bytes of the stalled stream are on their way");
+        assert!((1..=HELD).contains(&held), "{held} bytes of the stalled stream are in flight");
         assert_eq!(in_time("the stalled stream", take(stalled)).await, STALLED_BYTES);
         here.node().stop().await;
         there.node().stop().await;

@@ -10,7 +10,7 @@ use tokio::{
     time::timeout,
 };
 
-/// For everything that a test waits for.
+/// The limit of every wait in a test.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Runs a test in a `System` of its own.

@@ -1,4 +1,4 @@
-//! Bytes that a client sends as urgent arrive in their place, whether anything follows them or not.
+//! Bytes that a client sends as urgent arrive in order, whether anything follows them or not.
 
 use std::{io::Write as _, net::TcpStream as BlockingStream};
 
@@ -17,17 +17,17 @@ fn an_urgent_byte_arrives_although_nothing_follows_it() {
         let mut client = BlockingStream::connect(inlet).unwrap();
         client.set_nodelay(true).unwrap();
         let (mut served, _) = in_time("the target", target.accept()).await.unwrap();
-        // Before and after the first read, and behind what one read takes.
+        // Before and after the first read, and past what one read takes.
         for before in ["abc".len(), 0, 1, 3_000, 10_000] {
             client.write_all(&vec![b'.'; before]).unwrap();
             SockRef::from(&client).send_out_of_band(b"!").unwrap();
-            assert_eq!(arrived(&mut served, before + 1).await, urgent_behind(before));
+            assert_eq!(arrived(&mut served, before + 1).await, urgent_after(before));
         }
         ctx.stop().await.unwrap();
     });
 }
 
-fn urgent_behind(before: usize) -> Vec<u8> {
+fn urgent_after(before: usize) -> Vec<u8> {
     [vec![b'.'; before], vec![b'!']].concat()
 }
 

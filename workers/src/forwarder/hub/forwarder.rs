@@ -1,16 +1,16 @@
 //! One forwarder.
 //!
 //! * Owns: its registrations (`F…`, and `F….I…` where an identity proved that the address is its
-//!   own), its place in the hub's [`Ledger`], and the route to the destination.
+//!   own), its slot in the hub's [`Ledger`], and the route to the destination.
 //! * States: none; it lives or it has ended.
-//! * Inbox: none. Messages to be forwarded do not pass a mailbox: the [`Onward`] sink puts the
-//!   route before what is left of the message's own and hands it to the connection, which costs a few
-//!   reference counts.
+//! * Inbox: none. Forwarded messages pass through no mailbox: the delivery [`Onward`] puts its
+//!   route before the rest of the message's own and hands the message to the connection, which
+//!   costs a few reference counts.
 //! * Started by the forwarding service, on the arbiter of the connection that it forwards to.
 //! * Ends with that connection, with its lease, or when the ledger drops its entry because the
 //!   node released it or registered again.
-//! * A panic frees addresses and place, as every end does. The node learns of it when it renews next, and
-//!   registers again.
+//! * A panic frees addresses and slot, as every end does. The node learns of it at its next
+//!   renewal, and registers again.
 
 use std::sync::Arc;
 
@@ -38,13 +38,13 @@ use crate::{
     relay::pass_on,
 };
 
-/// Keeps a forwarder alive until the moment in it; renewing it is sending a later one.
+/// Keeps a forwarder alive until the instant that it holds; renewing it means sending a later one.
 pub(super) type Lease = watch::Sender<Instant>;
 
 /// The ledger as the service and its forwarders share it, from several arbiters.
 pub(super) type SharedLedger = Arc<Lock<Ledger<Lease>>>;
 
-/// A place in the ledger, given back when it is dropped.
+/// A slot in the ledger, given back when it is dropped.
 pub(super) struct LedgerSlot {
     pub(super) ledger: SharedLedger,
     pub(super) id: ForwarderId,
@@ -62,7 +62,7 @@ impl Drop for LedgerSlot {
 pub(super) struct Life {
     /// The first hop of its route.
     pub(super) first_hop: FirstHop,
-    /// The epoch of the path that it forwards in.
+    /// The epoch of that hop's link in which it forwards.
     pub(super) epoch: u64,
     pub(super) lease: watch::Receiver<Instant>,
 }
@@ -70,13 +70,13 @@ pub(super) struct Life {
 /// See the documentation of this module.
 pub(super) struct Forwarder {
     slot: LedgerSlot,
-    /// What runs from the start on.
+    /// What ends it; taken when the actor starts.
     life: Option<Life>,
     _registrations: Vec<Registration>,
 }
 
 impl Forwarder {
-    /// Starts a forwarder at `addresses`, along `route`, whose first hop is that of `path`.
+    /// Starts a forwarder at `addresses`, along `route`, whose first hop is that of `life`.
     pub(super) fn launch(
         node: &Node,
         slot: LedgerSlot,
@@ -89,7 +89,7 @@ impl Forwarder {
             let description = Description::new(address, Class::Forwarder).on(arbiter);
             description.with_budget(life.first_hop.budget.clone())
         };
-        // All addresses stand before anybody is told of them.
+        // All addresses are registered before anybody learns of them.
         let registrations = addresses
             .into_iter()
             .map(|address| {
@@ -136,7 +136,7 @@ impl Life {
     }
 }
 
-/// The sink of a forwarder: the route that it puts before the rest of a message's own.
+/// The delivery of a forwarder, with the route that it puts before the rest of a message's own.
 struct Onward {
     node: Node,
     route: Route,

@@ -1,7 +1,7 @@
 //! Who has which forwarder on a hub: caps, rates and takeovers, without clock, actor or network.
 //!
-//! Times are since any fixed moment. `H` is what keeps a forwarder alive: it is dropped with its
-//! entry.
+//! Times are counted from any fixed moment. `H` is the handle that keeps a forwarder alive: it is
+//! dropped with its entry.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -27,7 +27,7 @@ pub(super) struct Ledger<H> {
     caps: Caps,
     holdings: HashMap<ForwarderId, Holding<H>>,
     connections: HashMap<Address, Connection>,
-    /// Forwarders by source address; one without any does not stand here.
+    /// Forwarders by source address; an address without any is not listed.
     by_source: Tally<SourceAddress>,
     rates: SourceRates,
     sweep_at: usize,
@@ -45,7 +45,7 @@ pub(super) struct Caps {
     pub(super) per_source: usize,
 }
 
-/// Who registers: the connection, and the way over it.
+/// Who registers: the connection, and the route over it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Registrant {
     /// The connection's address on this hub.
@@ -53,7 +53,7 @@ pub(super) struct Registrant {
     /// The connection's remote end, where a listener accepted it.
     pub(super) source: Option<SourceAddress>,
     /// The addresses that lead to the node, without the destination on it.
-    pub(super) way: Route,
+    pub(super) route: Route,
 }
 
 struct Holding<H> {
@@ -70,7 +70,7 @@ struct Connection {
     requests: TokenBucket,
 }
 
-/// An entry of the ledger; a later one at the same address has another number.
+/// The number of an entry in the ledger; a later entry at the same address has another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Generation(u64);
 
@@ -79,7 +79,7 @@ pub(super) struct Generation(u64);
 pub(super) struct Entered {
     /// The new entry.
     pub(super) generation: Generation,
-    /// Whether another gave way to it.
+    /// Whether it replaced another one.
     pub(super) replaces: bool,
 }
 
@@ -97,7 +97,7 @@ impl<H> Ledger<H> {
         }
     }
 
-    /// The forwarders that there are.
+    /// The number of forwarders.
     pub(super) fn len(&self) -> usize {
         self.holdings.len()
     }
@@ -105,7 +105,8 @@ impl<H> Ledger<H> {
     /// Takes one of the connection's tokens, and one of its source's.
     ///
     /// # Errors
-    /// [`RegistrationRefusal::TooOften`] or [`RegistrationRefusal::SourceTooOften`] if there is none.
+    /// [`RegistrationRefusal::TooOften`] or [`RegistrationRefusal::SourceTooOften`] if none is
+    /// left.
     pub(super) fn spend(
         &mut self,
         asking: &Registrant,
@@ -113,7 +114,8 @@ impl<H> Ledger<H> {
     ) -> Result<(), RegistrationRefusal> {
         self.sweep(now);
         let connection = self.connections.entry(asking.connection.clone()).or_default();
-        // What a connection is refused costs its source nothing: a flood there takes little from others.
+        // A request that its connection cannot pay for costs the source nothing: a flood on one
+        // connection takes little from others.
         if !connection.requests.take(CONNECTION_REQUESTS, now) {
             return Err(RegistrationRefusal::TooOften);
         }
@@ -125,12 +127,11 @@ impl<H> Ledger<H> {
         }
     }
 
-    /// Enters a forwarder. One that stands at the same address gives way, since its claim was
-    /// proven again.
+    /// Enters a forwarder. It replaces one at the same address, since the claim was proven again.
     ///
     /// # Errors
-    /// If a cap is reached, or a newer key of the identity holds the address; nothing has changed
-    /// then.
+    /// If a cap is reached, or a newer key of the identity holds the address; then nothing has
+    /// changed.
     pub(super) fn enter(
         &mut self,
         id: ForwarderId,
@@ -180,7 +181,7 @@ impl<H> Ledger<H> {
         Ok(())
     }
 
-    /// What keeps a forwarder of this registrant alive.
+    /// The handle that keeps a forwarder of this registrant alive.
     ///
     /// # Errors
     /// [`RegistrationRefusal::NoForwarder`] if it has no such forwarder.
@@ -224,7 +225,7 @@ impl<H> Ledger<H> {
         }
     }
 
-    /// Forgets connections that have no forwarder and have not asked for long, now and then.
+    /// Now and then, forgets connections that have no forwarder and have made no request for long.
     fn sweep(&mut self, now: Duration) {
         if self.connections.len() < self.sweep_at {
             return;
@@ -257,10 +258,10 @@ mod tests {
     const NOW: Duration = Duration::ZERO;
 
     fn registrant(connection: &str) -> Registrant {
-        Registrant { connection: connection.into(), source: None, way: route![connection] }
+        Registrant { connection: connection.into(), source: None, route: route![connection] }
     }
 
-    /// One over an accepted connection.
+    /// A registrant over an accepted connection.
     fn accepted(connection: &str, source: u8) -> Registrant {
         let address = std::net::Ipv4Addr::new(192, 0, 2, source);
         let source = Some(SourceAddress::of(address.into()));
@@ -293,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_identity_replaces_its_forwarder_even_at_the_caps() {
+    fn an_identity_replaces_its_forwarder_even_at_caps() {
         let mut ledger = ledger(1, 1);
         let rng = SystemRandom::new();
         let old = LocalIdentity::generate(&rng).unwrap();
@@ -302,7 +303,7 @@ mod tests {
         let first = ledger.enter(id(1), registrant("a"), claim(&old), ()).unwrap();
         ledger.enter(id(1), registrant("a"), claim(&old), ()).unwrap();
         ledger.enter(id(1), registrant("b"), claim(&new), ()).unwrap();
-        // The old forwarder's end is not the new one's.
+        // The end of the old forwarder does not end the new one.
         ledger.leave(&id(1), first.generation);
         assert_eq!(ledger.len(), 1);
         let back = ledger.enter(id(1), registrant("a"), claim(&old), ());
@@ -323,8 +324,8 @@ mod tests {
     fn only_its_registrant_renews_or_releases_a_forwarder() {
         let mut ledger = ledger(2, 2);
         ledger.enter(id(1), registrant("a"), None, ()).unwrap();
-        let other_way = Registrant { way: route!["a", "b"], ..registrant("a") };
-        for other in [registrant("b"), other_way] {
+        let other_route = Registrant { route: route!["a", "b"], ..registrant("a") };
+        for other in [registrant("b"), other_route] {
             assert_eq!(ledger.held(&id(1), &other), Err(RegistrationRefusal::NoForwarder));
             assert_eq!(ledger.release(&id(1), &other), Err(RegistrationRefusal::NoForwarder));
         }
@@ -333,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_asks_too_often_waits_and_others_do_not() {
+    fn only_the_connection_asking_too_often_waits() {
         let mut ledger = ledger(1, 1);
         let (a, b) = (registrant("a"), registrant("b"));
         for _ in 0..CONNECTION_REQUESTS.burst {
@@ -347,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn many_connections_of_one_source_ask_no_more_often_than_a_source_may() {
+    fn connections_of_one_source_share_its_request_rate() {
         let mut ledger = ledger(1, 1);
         let connections = SOURCE_REQUESTS.burst + 100;
         let ask = |ledger: &mut Ledger<()>, number: u32, now| {
@@ -356,7 +357,7 @@ mod tests {
         let passed = (0..connections).filter(|number| ask(&mut ledger, *number, NOW).is_ok());
         assert_eq!(passed.count(), SOURCE_REQUESTS.burst as usize);
         assert_eq!(ask(&mut ledger, connections, NOW), Err(RegistrationRefusal::SourceTooOften));
-        // Whether two sources share a bucket is chance, but not of three others all.
+        // Two sources may share a bucket by chance, but three others do not all share it.
         assert!((2..5).any(|source| ledger.spend(&accepted("other", source), NOW).is_ok()));
         let later = NOW + Duration::from_secs(1);
         let passed = (0..connections).filter(|number| ask(&mut ledger, *number, later).is_ok());
@@ -364,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn many_connections_of_one_source_have_no_more_forwarders_than_a_source_may() {
+    fn connections_of_one_source_share_its_forwarder_cap() {
         let mut ledger = Ledger::new(Caps { all: 10, per_connection: 2, per_source: 3 });
         for number in 1..4 {
             let connection = accepted(&number.to_string(), 1);
@@ -383,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_that_are_quiet_and_have_no_forwarder_are_forgotten() {
+    fn quiet_connections_without_a_forwarder_are_forgotten() {
         let mut ledger = ledger(1, 1);
         ledger.enter(id(1), registrant("holder"), None, ()).unwrap();
         for number in 0..10 * CONNECTIONS_BEFORE_SWEEP {

@@ -32,8 +32,8 @@ pub struct ForwardingOptions {
 }
 
 impl ForwardingOptions {
-    /// 10,000 forwarders, 64 for each connection and 2,500 for each source address, leases of a minute, for everybody who reaches the
-    /// node.
+    /// The defaults: 10,000 forwarders, 64 for each connection and 2,500 for each source address,
+    /// with leases of a minute, for everybody who reaches the node.
     pub fn new() -> Self {
         Self {
             max_forwarders: MAX_FORWARDERS,
@@ -44,22 +44,22 @@ impl ForwardingOptions {
         }
     }
 
-    /// Forwarders in all.
+    /// The most forwarders in all.
     #[must_use]
     pub fn max_forwarders(mut self, count: usize) -> Self {
         self.max_forwarders = count;
         self
     }
 
-    /// Forwarders of one connection.
+    /// The most forwarders of one connection.
     #[must_use]
     pub fn max_per_connection(mut self, count: usize) -> Self {
         self.max_per_connection = count;
         self
     }
 
-    /// Forwarders of all connections from one IPv4 address or IPv6 /64. A hub behind a proxy sees
-    /// everybody come from there.
+    /// The most forwarders of all connections from one IPv4 address or IPv6 /64. A hub behind a
+    /// proxy sees everybody come from the proxy.
     #[must_use]
     pub fn max_per_source(mut self, count: usize) -> Self {
         self.max_per_source = count;

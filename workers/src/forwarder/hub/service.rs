@@ -1,19 +1,19 @@
 //! The forwarding service of a hub.
 //!
-//! * Owns: the ledger, which its forwarders share; the secret behind its challenges.
+//! * Owns: the ledger, which its forwarders share; the secret of its challenges.
 //! * States: none for each registration: a challenge is recognised when it comes back.
-//! * Inbox: [`Request`]s as raw payloads, from whoever the node's reachability and the
+//! * Inbox: [`Request`]s as raw payloads, from everybody whom the node's reachability and the
 //!   [`ForwardingOptions`] let pass.
 //! * Started by [`ForwardingService::start`]; stops with its node.
-//! * A panic frees its address for a moment: it is [`Supervised`]. The next one has the same ledger and
-//!   the same secret, so its forwarders live on and challenges under way stay good.
+//! * A panic frees its address for a moment: it is [`Supervised`]. The next actor has the same
+//!   ledger and the same secret, so forwarders live on and challenges under way stay valid.
 //!
 //! # Why a forwarder can do no harm to its hub
 //!
-//! The route of a forwarder is the way that the request came by, from the connection's own
-//! address on, and then what the node wants to be reached. That first address was put there by the
-//! ingress and is compared with the ingress again, so whatever else a request says is sent out
-//! of the connection that it came in by, and nowhere else.
+//! The route of a forwarder is the one by which the request came, from the connection's own address
+//! on, and then the destination that the node names. That first address was put there by the
+//! ingress and is compared with the ingress again, so whatever else a request says is sent out of
+//! the connection by which it came in, and nowhere else.
 
 use std::{sync::Arc, time::Duration};
 
@@ -101,13 +101,13 @@ impl ForwardingService {
         &self.address
     }
 
-    /// Registers no more nodes; the forwarders that there are stay until their leases end.
+    /// Registers no more nodes; existing forwarders stay until their leases end.
     ///
     /// # Errors
-    /// If it was stopped before.
+    /// If it has been stopped before.
     pub fn stop(&self) -> Result<()> {
         self.actor.end().ok_or_else(|| Error::NoWorker(self.address.clone()))?;
-        // In the pause before it is started again, there is none to stop.
+        // In the pause before a restart there is no actor to stop.
         let _ = self.node.stop_worker(self.address.clone());
         Ok(())
     }
@@ -138,8 +138,8 @@ impl Service {
     fn decide(&self, message: &Routed<Payload>) -> Result<Option<Answer>, RegistrationRefusal> {
         let registrant = Registrant::of(message)?;
         let request = Request::decode(message.body());
-        // Before more is done, as that may cost signatures. Who keeps or gives up what it holds pays
-        // nothing, so that nobody else can make it lose that.
+        // A token is spent first, as the rest may cost signatures. Renewing or releasing one's own
+        // forwarder costs none, so that nobody else can make its holder lose it.
         if !self.concerns_own(&request, &registrant) {
             self.ledger.lock().spend(&registrant, self.started.elapsed())?;
         }
@@ -149,7 +149,7 @@ impl Service {
             }
             Request::Register { claim: Some((identifier, salt)), .. } => {
                 let claimed = ForwarderId::of(&identifier, &salt);
-                let nonce = self.challenges.issue(self.seconds(), &registrant.way, &claimed);
+                let nonce = self.challenges.issue(self.seconds(), &registrant.route, &claimed);
                 Ok(Answer::Challenge(nonce))
             }
             Request::Proof { destination, claim, nonce, signature, identity } => {
@@ -173,7 +173,7 @@ impl Service {
         self.ledger.lock().held(id, registrant).is_ok()
     }
 
-    /// The identity of a proof, which is looked at only if this hub asked for the proof.
+    /// The identity of a proof, which is examined only if this hub asked for the proof.
     fn verify(
         &self,
         registrant: &Registrant,
@@ -182,7 +182,7 @@ impl Service {
         identity: &[u8],
     ) -> Result<Identity, RegistrationRefusal> {
         let claimed = ForwarderId::of(identifier, salt);
-        if !self.challenges.is_fresh(self.seconds(), &registrant.way, &claimed, nonce) {
+        if !self.challenges.is_fresh(self.seconds(), &registrant.route, &claimed, nonce) {
             return Err(RegistrationRefusal::ProofWrong);
         }
         let identity = Identity::decode(identity).map_err(|_| RegistrationRefusal::ProofWrong)?;
@@ -191,7 +191,7 @@ impl Service {
             .ok_or(RegistrationRefusal::ProofWrong)
     }
 
-    /// Makes the forwarder; when this returns, it is there.
+    /// Makes the forwarder, which exists when this returns.
     fn open(
         &self,
         registrant: Registrant,
@@ -200,7 +200,7 @@ impl Service {
         identity: Option<Identity>,
     ) -> Result<Answer, RegistrationRefusal> {
         let mut route = destination.clone();
-        route.prepend(&registrant.way);
+        route.prepend(&registrant.route);
         if route.len() > MAX_FORWARDING_ADDRESSES {
             return Err(RegistrationRefusal::Route);
         }
@@ -215,7 +215,7 @@ impl Service {
         let entered = self.ledger.lock().enter(id, registrant, identity, handle)?;
         if entered.replaces {
             for address in &addresses {
-                // An error says that it is free already.
+                // An error means that the address is free already.
                 let _ = self.node.stop_worker(address);
             }
         }
@@ -249,7 +249,7 @@ impl Service {
     }
 }
 
-/// What every actor of one service begins with.
+/// What every actor of one service is started with.
 struct ServiceSpec {
     node: Node,
     options: ForwardingOptions,
@@ -278,24 +278,24 @@ impl Restartable for ServiceSpec {
     }
 
     fn stop(&self, _: Addr<Service>) {
-        // An error says that it has ended already.
+        // An error means that it has ended already.
         let _ = self.node.stop_worker(FORWARDING_SERVICE);
     }
 }
 
 impl Registrant {
-    /// Who sent a request, and the way back to it.
+    /// The sender of a request, and the route back to it.
     fn of(message: &Routed<Payload>) -> Result<Self, RegistrationRefusal> {
         let back = message.return_route();
-        // The last address is that of the request's own mailbox.
+        // The last address is the mailbox from which the request was sent.
         let steps = back.len().checked_sub(1).ok_or(RegistrationRefusal::Route)?;
-        let way: Route = back.iter().take(steps).cloned().collect();
+        let route: Route = back.iter().take(steps).cloned().collect();
         let connection = match message.origin() {
             Origin::Local => Address::from("this node"),
-            Origin::Remote(ingress) if way.first() == Some(&ingress.via) => ingress.via.clone(),
+            Origin::Remote(ingress) if route.first() == Some(&ingress.via) => ingress.via.clone(),
             Origin::Remote(_) => return Err(RegistrationRefusal::Route),
         };
-        Ok(Self { connection, source: message.origin().source(), way })
+        Ok(Self { connection, source: message.origin().source(), route })
     }
 }
 

@@ -1,5 +1,5 @@
-//! Addresses that prove whose they are: how a hub that remembers nothing gives the same address
-//! to the same identity again, and to nobody else.
+//! Claims to an address: how a hub that remembers nothing gives the same address to the same
+//! identity again, and to nobody else.
 //!
 //! ```text
 //! bits   = first 16 bytes of SHA-256("ockam-actix/1 forwarder address\0" || identifier || salt)
@@ -8,19 +8,20 @@
 //! ```
 //!
 //! The address is a hash of the identity that it belongs to and of 16 bytes of salt, which the node
-//! keeps and sends with each registration. Whoever wants an address of another identity
-//! must find a salt that hashes to the same 128 bits, and whoever wants it as the same identity needs the key in
-//! force: the signature covers a nonce that the hub made for this connection. The hub's nonce is a
+//! keeps and sends with each registration. To take it with another identity, one must find a salt
+//! that hashes to the same 128 bits; to take it with the same identity, one needs the key in force:
+//! the signature covers a nonce that the hub made for this connection. The hub's nonce is a
 //! stateless cookie ([`Cookies`]), so a registration in progress takes no memory.
 //!
-//! The salt is derived from the identity's secret, the hub and the destination, so that a program that is
-//! started again with the same vault has the same address; nobody else can compute it. It is
-//! different for each hub: a hub that hands on a challenge of another hub gains an address there
-//! that nobody uses.
+//! The salt is derived from the identity's secret, the hub and the destination, so that a program
+//! that is started again with the same vault has the same address; nobody else can compute it. It
+//! is different for each hub: a hub that passes on a challenge of another hub gains an address
+//! there that nobody uses.
 //!
-//! Limits: a hub that was restarted does not know that a key was replaced; while no forwarder of the
-//! newer key stands, the replaced one takes the address. Messages then arrive at the wrong node, and
-//! what protects them is the secure channel, whose initiator refuses a key that it has seen replaced.
+//! Limits: a restarted hub does not know that a key was replaced; while the newer key has no
+//! forwarder there, the replaced one can take the address. Messages then arrive at the wrong node,
+//! and what protects them is the secure channel, whose initiator refuses a key that it has seen
+//! replaced.
 
 use std::fmt;
 
@@ -40,10 +41,10 @@ use crate::{
     secure_channel::cookie::{Cookies, COOKIE_LENGTH},
 };
 
-/// Goes in front of identifier and salt, so that no other hash is an address.
+/// Precedes identifier and salt, so that no other hash is an address.
 const LABEL: &[u8] = b"ockam-actix/1 forwarder address\0";
 
-/// What a hub wants to be signed.
+/// What a hub wants signed.
 pub type Nonce = [u8; COOKIE_LENGTH];
 
 /// The 128 bits that a forwarder's address is made of.
@@ -55,10 +56,10 @@ pub struct ForwarderId(pub [u8; 16]);
 pub struct Salt(pub [u8; 16]);
 
 impl ForwarderId {
-    /// Bits that nobody can claim again.
+    /// A random id, which nobody can claim again.
     ///
     /// # Panics
-    /// If the operating system has no randomness to give, as nothing can be kept secret then.
+    /// If the operating system provides no randomness, as nothing can be kept secret then.
     pub fn random(random: &dyn SecureRandom) -> Self {
         let mut id = [0; 16];
         random.fill(&mut id).expect("the operating system provides randomness");
@@ -79,7 +80,7 @@ impl ForwarderId {
         self.to_string().into()
     }
 
-    /// The address that is told to people.
+    /// The address that is given to people.
     pub fn forwarding_address(&self, identifier: Option<Identifier>) -> ForwardingAddress {
         ForwardingAddress { forwarder: self.address(), identifier }
     }
@@ -108,7 +109,8 @@ impl Salt {
     /// The salt for one destination on one hub, the same whenever the same key derives it.
     pub fn derive(identity: &LocalIdentity, hub: &Route, destination: &Route) -> Self {
         let (hub, destination) = (hub.to_string(), destination.to_string());
-        // A newline is in no address, so it keeps the two apart. Ed25519 signatures are deterministic.
+        // No address contains a newline, so it keeps the two apart. Ed25519 signatures are
+        // deterministic.
         let parts = [hub.as_bytes(), b"\n", destination.as_bytes()];
         let secret = identity.sign_for(Purpose::ForwarderSalt, &parts);
         Self(first_half(digest(&SHA256, &secret).as_ref()))
@@ -126,7 +128,7 @@ pub fn prove(
     identity.sign_for(Purpose::ForwarderClaim, &[nonce, &id.0, destination.to_string().as_bytes()])
 }
 
-/// The bits that are `identity`'s, if `signature` proves that its key in force is at hand.
+/// The bits that belong to `identity`, if `signature` proves possession of its key in force.
 pub fn verify(
     identity: &Identity,
     salt: &Salt,
@@ -149,25 +151,25 @@ impl Challenges {
         Cookies::new(random).map(Self)
     }
 
-    /// The nonce for one claim that came one way. `now` is in seconds.
+    /// The nonce for one claim that came by one route. `now` is in seconds.
     pub(in crate::forwarder) fn issue(
         &self,
         now: u64,
-        way: &Route,
+        route: &Route,
         claimed: &ForwarderId,
     ) -> Nonce {
-        self.0.issue(now, way.to_string().as_bytes(), &claimed.0)
+        self.0.issue(now, route.to_string().as_bytes(), &claimed.0)
     }
 
-    /// Whether this hub issued the nonce for that claim and way, at most a minute ago.
+    /// Whether this hub issued the nonce for that claim and route, at most a minute ago.
     pub(in crate::forwarder) fn is_fresh(
         &self,
         now: u64,
-        way: &Route,
+        route: &Route,
         claimed: &ForwarderId,
         nonce: &Nonce,
     ) -> bool {
-        self.0.verify(now, way.to_string().as_bytes(), &claimed.0, nonce)
+        self.0.verify(now, route.to_string().as_bytes(), &claimed.0, nonce)
     }
 }
 
@@ -196,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_is_good_for_its_identity_salt_nonce_and_destination() {
+    fn a_proof_binds_identity_salt_nonce_and_destination() {
         let (one, other) = (identity(1), identity(2));
         let (salt, nonce, destination) = (Salt([5; 16]), [6; 32], route!["listener"]);
         let proof = prove(&one, &salt, &nonce, &destination);
@@ -212,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn salts_differ_by_identity_hub_and_destination_and_are_found_again() {
+    fn salts_are_fixed_by_identity_hub_and_destination() {
         let derive = |seed, hub: &str, destination: &str| {
             Salt::derive(&identity(seed), &route![hub], &route![destination])
         };
@@ -224,15 +226,15 @@ mod tests {
     }
 
     #[test]
-    fn a_challenge_is_good_for_its_way_and_claim_and_for_a_minute() {
+    fn challenges_bind_route_and_claim_for_a_minute() {
         let challenges = Challenges::new(&ring::rand::SystemRandom::new()).unwrap();
-        let (way, claimed) = (route!["connection"], ForwarderId([1; 16]));
-        let nonce = challenges.issue(0, &way, &claimed);
-        assert!(challenges.is_fresh(29, &way, &claimed, &nonce));
-        assert!(!challenges.is_fresh(60, &way, &claimed, &nonce));
+        let (route, claimed) = (route!["connection"], ForwarderId([1; 16]));
+        let nonce = challenges.issue(0, &route, &claimed);
+        assert!(challenges.is_fresh(29, &route, &claimed, &nonce));
+        assert!(!challenges.is_fresh(60, &route, &claimed, &nonce));
         assert!(!challenges.is_fresh(0, &route!["other"], &claimed, &nonce));
-        assert!(!challenges.is_fresh(0, &way, &ForwarderId([2; 16]), &nonce));
+        assert!(!challenges.is_fresh(0, &route, &ForwarderId([2; 16]), &nonce));
         let another_hub = Challenges::new(&ring::rand::SystemRandom::new()).unwrap();
-        assert!(!another_hub.is_fresh(0, &way, &claimed, &nonce));
+        assert!(!another_hub.is_fresh(0, &route, &claimed, &nonce));
     }
 }

@@ -1,12 +1,12 @@
 //! Why a hub refuses a request for a forwarder.
 
-/// Why a hub refuses.
+/// Why a hub refuses a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RegistrationRefusal {
-    /// The request is none.
+    /// The request is malformed.
     #[error("the request is malformed")]
     Malformed,
-    /// The way back is none that a forwarder can be given.
+    /// The return route is not one that a forwarder can use.
     #[error("no forwarder can be made for the way that the request came")]
     Route,
     /// The connection asked too often.
@@ -18,7 +18,7 @@ pub enum RegistrationRefusal {
     /// The hub has as many forwarders as it may have.
     #[error("the hub has as many forwarders as it may have")]
     HubFull,
-    /// The proof does not fit the claim, or comes too late.
+    /// The proof does not fit the claim, or came too late.
     #[error("the proof does not fit the address that is claimed")]
     ProofWrong,
     /// A newer key of the same identity holds the address.
@@ -27,7 +27,8 @@ pub enum RegistrationRefusal {
     /// There is no such forwarder of this connection.
     #[error("there is no such forwarder of this connection")]
     NoForwarder,
-    /// The source address, which many connections may share, has as many forwarders as one may have.
+    /// The source address, which many connections may share, has as many forwarders as one may
+    /// have.
     #[error("this network address has as many forwarders as one may have")]
     SourceFull,
     /// The connections of the source address asked too often together.
@@ -39,7 +40,7 @@ pub enum RegistrationRefusal {
 }
 
 impl RegistrationRefusal {
-    /// All that this version knows, in the order of their codes.
+    /// All reasons that this version knows, in the order of their codes.
     pub const ALL: [Self; 10] = [
         Self::Malformed,
         Self::Route,

@@ -57,7 +57,7 @@ fn the_bytes_are_those_of_the_protocol_document() {
 }
 
 #[test]
-fn every_truncation_and_every_extra_byte_is_an_error() {
+fn truncations_and_extra_bytes_are_errors() {
     for request in requests() {
         let bytes = request.encode();
         for length in 0..bytes.len() {
@@ -75,7 +75,7 @@ fn every_truncation_and_every_extra_byte_is_an_error() {
 }
 
 #[test]
-fn destinations_have_one_to_seven_addresses_that_are_addresses() {
+fn destinations_are_one_to_seven_valid_addresses() {
     let register = |destination: Route| Request::Register { destination, claim: None }.encode();
     let seven: Route = (0..7).map(|n| Address::from(format!("a{n}"))).collect();
     let eight = seven.then("b");
@@ -102,7 +102,7 @@ fn leases_are_within_a_day() {
 }
 
 #[test]
-fn texts_are_cut_at_a_character_and_lose_control_characters() {
+fn refusal_texts_are_cut_and_lose_control_characters() {
     let long = Answer::Refused { refusal: RegistrationRefusal::Route, text: "é".repeat(150) };
     let Ok(Answer::Refused { text, .. }) = Answer::decode(&long.encode()) else {
         panic!("a refusal is read as one");
@@ -133,7 +133,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_read_from_mutated_bytes_has_these_bytes(
+    fn mutated_requests_that_decode_encode_back_unchanged(
         which in 0_usize..5, at in 0_usize..300, byte: u8
     ) {
         let mut bytes = requests()[which].encode();
@@ -145,7 +145,7 @@ proptest! {
     }
 }
 
-/// A small generator of its own, so that a million inputs cost no time in strategies.
+/// A small generator of its own, so that a million inputs spend no time in strategies.
 fn next(seed: &mut u64) -> usize {
     *seed ^= *seed << 13;
     *seed ^= *seed >> 7;
@@ -154,7 +154,7 @@ fn next(seed: &mut u64) -> usize {
 }
 
 #[test]
-fn a_million_mutated_inputs_never_panic_and_allocate_no_more_than_they_are_long() {
+fn mutated_registrations_never_panic_and_allocate_little() {
     let mut originals: Vec<_> =
         requests().iter().map(|request| request.encode().to_vec()).collect();
     originals.extend(answers().iter().map(|answer| answer.encode().to_vec()));

@@ -1,14 +1,15 @@
 //! The actor that keeps a forwarder at a hub registered.
 //!
-//! * Owns: the right of the hub to reach the destination; the path to the hub, which keeps the
+//! * Owns: the right of the hub to reach the destination; the first hop to the hub, which keeps the
 //!   connection being made again.
-//! * States: registered (renewing within the lease, watching for a loss), lost (registering again, with
-//!   growing pauses, whenever the hub is connected).
+//! * States: registered (renewing within the lease, watching for a loss), lost (registering again,
+//!   with growing pauses, whenever the hub is connected).
 //! * Inbox: [`Stop`].
-//! * Started by [`RemoteForwarder::create`](super::RemoteForwarder::create) once the first registration
-//!   has succeeded, on the arbiter of the connection to the hub; stops on [`Stop`] or with its node.
-//! * A panic ends it for a moment: it is [`Supervised`], and the next one begins with registering again, which
-//!   replaces the forwarder that there is. The hub may reach the destination all the time.
+//! * Started by [`RemoteForwarder::create`](super::RemoteForwarder::create) once the first
+//!   registration has succeeded, on the arbiter of the connection to the hub; stops on [`Stop`] or
+//!   with its node.
+//! * A panic ends it for a moment: it is [`Supervised`], and the next actor begins by registering
+//!   again, which replaces the existing forwarder. The hub may reach the destination throughout.
 
 use std::sync::{
     atomic::{AtomicBool, Ordering},
@@ -34,16 +35,17 @@ use crate::forwarder::{
     FORWARDING_SERVICE,
 };
 
-/// Tells a keeper to give its forwarder up.
+/// Tells a keeper to give up its forwarder.
 #[derive(actix::Message)]
 #[rtype(result = "()")]
 pub(super) struct Stop;
 
 pub(super) struct RegistrationKeeper {
     release: Release,
-    /// What runs from the start on.
+    /// The work of its task, taken when the actor starts.
     keeping: Option<Keeping>,
-    /// Taken when the forwarder is given up. It holds the right of the hub too.
+    /// Taken when the forwarder is given up. It also holds the hub's right to reach the
+    /// destination.
     supervised: Option<Supervised>,
 }
 
@@ -99,13 +101,13 @@ impl RegistrationKeeper {
         let what = format!("the remote forwarder at {}", release.hub);
         let arbiter = node.arbiter_for(&keeping.first_hop);
         let begun = AtomicBool::new(false);
-        let plan =
+        let spec =
             KeeperSpec { node: node.clone(), arbiter, release, keeping, begun, _right: forwarded };
-        Ok((Restarting::start(&node, what, plan)?, watched))
+        Ok((Restarting::start(&node, what, spec)?, watched))
     }
 }
 
-/// What every keeper of one forwarder begins with.
+/// What every keeper of one forwarder is started with.
 struct KeeperSpec {
     node: Node,
     arbiter: usize,
@@ -156,7 +158,7 @@ impl Handler<Stop> for RegistrationKeeper {
         if let Some(mut supervised) = self.supervised.take() {
             supervised.end();
         }
-        // The task goes with the context.
+        // The task ends with the context.
         context.stop();
         self.release.send();
     }
@@ -170,11 +172,14 @@ impl Release {
         }
         self.state.send_modify(|state| state.registered = false);
         let service = self.hub.then(FORWARDING_SERVICE);
-        // Nobody waits for an answer: there is none, and a hub that is gone needs no word.
+        // Nobody waits for an answer: there is none, and a hub that is gone needs no message.
         let request =
             Message::new(service, Address::random().into(), Request::Release(state.id).encode());
         if let Err(undelivered) = self.node.try_route(request, NextHop::Chosen) {
-            log::debug!("a hub was not told that its forwarder is free: {}", undelivered.notice);
+            log::debug!(
+                "a hub was not told that its forwarder was released: {}",
+                undelivered.notice
+            );
         }
     }
 }
@@ -218,7 +223,7 @@ impl Keeping {
     /// If the node is stopped.
     async fn register_again(&mut self) -> Result<()> {
         let mut backoff = Backoff::new(FIRST_PAUSE, MAX_PAUSE);
-        let mut complaint = String::new();
+        let mut last_error = String::new();
         loop {
             let error = match self.try_again().await {
                 Ok(granted) => {
@@ -228,16 +233,16 @@ impl Keeping {
                 Err(Error::Stopped) => return Err(Error::Stopped),
                 Err(error) => error.one_line(),
             };
-            if error != complaint {
+            if error != last_error {
                 log::warn!("{error}; trying again");
-                complaint = error;
+                last_error = error;
             }
             sleep(backoff.next_pause()).await;
         }
     }
 
     async fn try_again(&mut self) -> Result<Granted> {
-        // The connection's actor may be another by now; asking for the path dials where it must.
+        // The connection may have another actor by now; asking for the first hop dials if it must.
         self.first_hop = self.registrar.node().first_hop(self.registrar.hub())?;
         self.first_hop.up().await;
         self.epoch = self.first_hop.state().epoch;
@@ -249,7 +254,10 @@ impl Keeping {
         if *address == self.granted.address {
             log::info!("the hub {hub} forwards here again, at the same address");
         } else {
-            log::warn!("the hub {hub} forwards here again, at a NEW address: {address} (no identity is behind the destination that could claim the old one)");
+            log::warn!(
+                "the hub {hub} forwards here again, at a NEW address: {address} \
+                 (the destination has no identity that could claim the old one)"
+            );
         }
         self.granted = granted;
         self.state.send_modify(|state| {
@@ -261,7 +269,7 @@ impl Keeping {
     }
 }
 
-/// One registration over a path that is up; it fails at once when that is lost.
+/// One registration over a link that is up; it fails at once when the link is lost.
 async fn register(
     registrar: &mut Registrar,
     first_hop: &mut FirstHop,

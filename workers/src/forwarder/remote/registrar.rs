@@ -54,11 +54,12 @@ impl Registrar {
         &self.node
     }
 
-    /// Asks for a forwarder: for the identity's own where one is behind the destination, else for
-    /// any.
+    /// Asks for a forwarder: at the identity's own address where the destination has an identity,
+    /// else at any.
     ///
     /// # Errors
-    /// If the hub refuses, is not heard of in time, or breaks the protocol. All of them name the hub.
+    /// If the hub refuses, does not answer in time, or breaks the protocol. Each error names the
+    /// hub.
     pub(super) async fn register(&mut self) -> Result<Granted> {
         let listeners = self.node.extension(ChannelListeners::default);
         match listeners.identity_of(&self.destination) {
@@ -120,7 +121,8 @@ impl Registrar {
         }
     }
 
-    /// One question and its answer. Each has a mailbox of its own, so no answer is taken for another's.
+    /// Asks one question and returns its answer. Each has a mailbox of its own, so no answer is
+    /// taken for another's.
     async fn ask(&self, request: Request) -> Result<Answer> {
         let mut mailbox = Context::new(&self.node)?;
         let service = self.hub.then(FORWARDING_SERVICE);
@@ -136,7 +138,7 @@ impl Registrar {
             }
             return Answer::decode(answer.body()).map_err(|error| {
                 self.blame(format!(
-                    "sent something that is no answer of a forwarding service: {error}"
+                    "sent something that is not an answer of a forwarding service: {error}"
                 ))
             });
         }
@@ -149,7 +151,8 @@ impl Registrar {
         });
         if service {
             let text = format!(
-                "has no forwarding service that this node may use: is \"{FORWARDING_SERVICE}\" started there?"
+                "has no forwarding service that this node may use: \
+                 is \"{FORWARDING_SERVICE}\" started there?"
             );
             return self.blame(text);
         }
@@ -175,25 +178,25 @@ impl Registrar {
         Error::Peer { who: format!("the hub {}", self.hub), what }
     }
 
-    /// The error for a hub that there is no connection with.
+    /// The error for a hub without a connection.
     pub(super) fn unreachable(&self, failure: &str) -> Error {
         let what = format!("cannot register \"{}\" with the hub {}", self.destination, self.hub);
         Error::transport(what, io::Error::other(failure.to_owned()))
     }
 
-    /// Bounds what asks the hub.
+    /// Bounds the time of a request to the hub.
     ///
     /// # Errors
-    /// Those of `asking`, and that the hub did not answer.
+    /// Those of `asking`, and that the hub did not answer in time.
     pub(super) async fn in_time<T>(&self, asking: impl Future<Output = Result<T>>) -> Result<T> {
         in_time(&self.hub, asking).await
     }
 }
 
-/// Bounds what asks `hub`.
+/// Bounds the time of a request to `hub`.
 ///
 /// # Errors
-/// Those of `asking`, and that the hub did not answer.
+/// Those of `asking`, and that the hub did not answer in time.
 pub(super) async fn in_time<T>(hub: &Route, asking: impl Future<Output = Result<T>>) -> Result<T> {
     timeout(REGISTRATION_TIMEOUT, asking).await.unwrap_or_else(|_| {
         let waited_for = format!("the hub {hub} to register a forwarder");

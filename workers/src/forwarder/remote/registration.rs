@@ -8,7 +8,7 @@ use ockam_actix_runtime::{
 
 use crate::forwarder::{address::ForwardingAddress, protocol::claim::ForwarderId};
 
-/// How a [`RemoteForwarder`](crate::forwarder::RemoteForwarder) stands with its hub.
+/// The state of a [`RemoteForwarder`](crate::forwarder::RemoteForwarder) at its hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistrationState {
     /// The forwarder's address, or the last that it had.
@@ -20,7 +20,7 @@ pub struct RegistrationState {
     pub(super) id: ForwarderId,
 }
 
-/// The destinations that a node has forwarded to, by hub.
+/// The destinations of a node that hubs forward to, each with its hub.
 #[derive(Default)]
 struct AllForwarded(Lock<HashSet<(Route, Address)>>);
 
@@ -37,10 +37,12 @@ impl Forwarded {
         let first_hop = hub.first().ok_or(Error::EmptyRoute)?;
         let all = node.extension(AllForwarded::default);
         let key = (hub.clone(), destination.clone());
-        // One identity, hub and destination make one address: two of them would take it from each other.
+        // One identity, hub and destination make one address: two forwarders would take it from
+        // each other.
         if !all.0.lock().insert(key.clone()) {
             return Err(Error::Usage(format!(
-                "the hub {hub} forwards to \"{destination}\" already: use the RemoteForwarder that there is"
+                "the hub {hub} forwards to \"{destination}\" already: \
+                 use the existing RemoteForwarder"
             )));
         }
         let grants = node.hub_grants(first_hop);

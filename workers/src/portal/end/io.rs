@@ -1,8 +1,8 @@
 //! The socket side of a stream worker: one future inside the actor's task.
 //!
-//! actix polls it whenever the actor's task wakes: when the socket is ready, when a message came,
-//! when the first edge has room again, and when the path was lost. So there is one task and one
-//! wake-up for each turn, and nothing is shared between tasks.
+//! actix polls it whenever the actor's task wakes: when the socket is ready, when a message has
+//! come, when the first edge has room again, and when the link of the first hop is lost. So there
+//! is one task and one wake-up for each turn, and nothing is shared between tasks.
 
 use std::{
     future::Future,
@@ -41,14 +41,14 @@ pub(crate) struct Io {
     permit: Option<Permit>,
     waiting_permit: Option<Boxed<Option<Permit>>>,
     waiting_urgent: Option<Boxed<Option<Permit>>>,
-    path_lost: Option<Boxed<()>>,
+    link_lost: Option<Boxed<()>>,
     silence: Silence,
     opened_delay: Option<OpenedDelay>,
     socket_error: Option<Boxed<io::Result<()>>>,
     eof: bool,
-    /// Until the other end is told of `eof`.
+    /// Runs from `eof` until the other end is told of it.
     yielding_before_fin: Option<JoinHandle<()>>,
-    /// Whether the socket may have bytes that no event has told of yet.
+    /// Whether the socket may have bytes that no event has announced yet.
     speculative: bool,
     /// Whether the last read found less than it had room for, so that most likely nothing is left.
     was_short: bool,
@@ -61,7 +61,7 @@ impl Default for Io {
             permit: None,
             waiting_permit: None,
             waiting_urgent: None,
-            path_lost: None,
+            link_lost: None,
             silence: Silence::Begins,
             opened_delay: None,
             socket_error: None,
@@ -83,7 +83,7 @@ impl ActorFuture<StreamWorker> for Io {
         task: &mut Task<'_>,
     ) -> Poll<()> {
         let io = self.get_mut();
-        io.poll_path(worker, task);
+        io.poll_link(worker, task);
         io.poll_silence(worker, task);
         match worker.socket.clone() {
             Some(socket) => io.poll_socket(&socket, worker, task),
@@ -102,7 +102,8 @@ impl ActorFuture<StreamWorker> for Io {
 }
 
 impl Io {
-    /// The socket is closed when nobody has it any more, and what was for its next read is for others.
+    /// The socket closes when nobody holds it any more, and the room for its next read goes to
+    /// others.
     fn release(&mut self) {
         self.socket_error = None;
         self.permit = None;
@@ -126,7 +127,7 @@ impl Io {
         }
         if self.turn(socket, worker, task).is_err() {
             if self.eof {
-                // It came before the reset, and no more giving way.
+                // The end came before the reset; there is no more yielding.
                 worker.stream.socket_eof();
             }
             worker.stream.socket_reset();
@@ -144,10 +145,10 @@ impl Io {
         false
     }
 
-    /// Reads up to [`CHUNKS_IN_A_ROW`] if credit and the first edge allow.
+    /// Reads up to [`CHUNKS_IN_A_ROW`] chunks, as far as credit and the first edge allow.
     ///
-    /// An application that reset its connection may have sent something before, which is still there: it
-    /// goes ahead of the reset, as far as the credit goes.
+    /// An application that reset its connection may have sent bytes before, which can still be
+    /// read: they go ahead of the reset, as far as credit allows.
     fn turn(
         &mut self,
         socket: &Rc<TcpStream>,
@@ -185,21 +186,24 @@ impl Io {
                     worker.send_data(payload, permit);
                     (chunks, readable) = (chunks + 1, worker.stream.readable());
                     if chunks == CHUNKS_IN_A_ROW || readable == 0 || worker.was_reset {
-                        // The actors that they pass take their turn before more is read.
+                        // The actors that the chunks pass take their turn before more is read.
                         task.waker().wake_by_ref();
                         return Ok(());
                     }
                 }
             }
         }
-        // Nothing to read for now: what was taken of the edge is for others.
+        // Nothing to read for now: the room on the edge goes to others.
         self.permit = None;
         Ok(())
     }
 
-    /// Tells of the application's end when its turn has come.
+    /// Tells the stream of the application's end once the yielding is over.
     fn poll_end(&mut self, worker: &mut StreamWorker, task: &mut Task<'_>) {
-        if self.yielding_before_fin.as_mut().is_some_and(|way| Pin::new(way).poll(task).is_ready())
+        if self
+            .yielding_before_fin
+            .as_mut()
+            .is_some_and(|yields| Pin::new(yields).poll(task).is_ready())
         {
             self.yielding_before_fin = None;
             worker.stream.socket_eof();
@@ -250,7 +254,7 @@ impl Io {
         }
     }
 
-    /// Takes room on the first edge for the next read; waits its turn where there is none.
+    /// Takes room on the first edge for the next read; waits for it if there is none.
     fn poll_permit(&mut self, worker: &mut StreamWorker, task: &mut Task<'_>) -> bool {
         if self.permit.is_some() {
             return true;
@@ -264,13 +268,13 @@ impl Io {
         }
         let budget = worker.first_hop.budget.clone();
         let acquire = || -> Boxed<_> { Box::pin(async move { budget.acquire(size).await }) };
-        let write_buffer = self.waiting_permit.get_or_insert_with(acquire);
-        match write_buffer.as_mut().poll(task) {
+        let waiting = self.waiting_permit.get_or_insert_with(acquire);
+        match waiting.as_mut().poll(task) {
             Poll::Ready(permit) => {
                 self.waiting_permit = None;
                 self.permit = permit;
                 if self.permit.is_none() {
-                    worker.lose_path();
+                    worker.lose_first_hop();
                 }
                 self.permit.is_some()
             }
@@ -278,11 +282,11 @@ impl Io {
         }
     }
 
-    /// Sends what found no bytes to go with, if the first edge has room for it. It does not wait behind data: that of the
-    /// other direction may be what waits for it.
+    /// Sends the messages that found no bytes to go with, if the first edge has room for them. They
+    /// do not queue after data: data of the other direction may be waiting for them.
     fn poll_flush(&mut self, worker: &mut StreamWorker, task: &mut Task<'_>) {
         if !worker.has_unsent() {
-            // It went with bytes meanwhile: what was waited for is for others.
+            // They went with bytes meanwhile: the room that was waited for goes to others.
             self.waiting_urgent = None;
             return;
         }
@@ -293,31 +297,32 @@ impl Io {
         }
         let budget = worker.first_hop.budget.clone();
         let acquire = || -> Boxed<_> { Box::pin(async move { budget.acquire_urgent().await }) };
-        let write_buffer = self.waiting_urgent.get_or_insert_with(acquire);
-        if let Poll::Ready(permit) = write_buffer.as_mut().poll(task) {
+        let waiting = self.waiting_urgent.get_or_insert_with(acquire);
+        if let Poll::Ready(permit) = waiting.as_mut().poll(task) {
             self.waiting_urgent = None;
             match permit {
                 Some(permit) => worker.flush(Some(permit)),
                 None => {
-                    worker.lose_path();
+                    worker.lose_first_hop();
                     worker.perform_actions();
                 }
             }
         }
     }
 
-    fn poll_path(&mut self, worker: &mut StreamWorker, task: &mut Task<'_>) {
-        let lost = self.path_lost.get_or_insert_with(|| {
+    fn poll_link(&mut self, worker: &mut StreamWorker, task: &mut Task<'_>) {
+        let lost = self.link_lost.get_or_insert_with(|| {
             let (mut first_hop, epoch) = (worker.first_hop.clone(), worker.epoch);
             Box::pin(async move { first_hop.lost(epoch).await })
         });
         if lost.as_mut().poll(task).is_ready() {
-            self.path_lost = Some(Box::pin(std::future::pending()));
-            worker.lose_path();
+            self.link_lost = Some(Box::pin(std::future::pending()));
+            worker.lose_first_hop();
         }
     }
 
-    /// Looks at a stream that has lasted. Its timer is polled once, to wake this task, and then only asked.
+    /// Checks a stream that has lasted. Its timer is polled once, to wake this task, and then only
+    /// queried.
     fn poll_silence(&mut self, worker: &mut StreamWorker, task: &mut Task<'_>) {
         if let Silence::Lasts(timer) = &self.silence {
             if !timer.is_elapsed() {
@@ -327,11 +332,11 @@ impl Io {
         let again = match &self.silence {
             Silence::Begins => Some(worker.silence()),
             Silence::Lasts(_) => worker.check_silence(),
-            Silence::IsNothing => None,
+            Silence::Unchecked => None,
         };
-        self.silence = again.map_or(Silence::IsNothing, |time| {
+        self.silence = again.map_or(Silence::Unchecked, |time| {
             let mut timer = Box::pin(sleep(time));
-            // Without tokio's budget: a poll that this cuts short would be the last.
+            // Without tokio's budget: a poll that the budget cuts short would be the last.
             if Pin::new(&mut unconstrained(timer.as_mut())).poll(task).is_ready() {
                 task.waker().wake_by_ref();
             }
@@ -353,14 +358,14 @@ impl Io {
     }
 }
 
-/// Whether the stream is looked at after a while.
+/// Whether the stream is to be checked for silence.
 enum Silence {
     /// It has just begun.
     Begins,
-    /// When the timer ends.
+    /// It is checked when the timer ends.
     Lasts(Pin<Box<Sleep>>),
-    /// Others tell if its peer is lost.
-    IsNothing,
+    /// It is not checked: its first hop tells if the peer is lost.
+    Unchecked,
 }
 
 async fn yield_before_fin() {
@@ -369,11 +374,11 @@ async fn yield_before_fin() {
     }
 }
 
-/// Reads up to `capacity` bytes, which is at most `N`, without a buffer of its own:
+/// Reads up to `capacity` bytes, at most `N`, without allocating a buffer first:
 ///
-/// * although no event has said that there is something. A client that speaks first has often done so by the time
-///   that it is accepted, and its first bytes then go with `Open`;
-/// * although it is likely that nothing is left.
+/// * before any event has said that there is something: a client that speaks first has often done
+///   so by the time that it is accepted, and its first bytes then go with `Open`;
+/// * when most likely nothing is left.
 fn read_small<const N: usize>(socket: &TcpStream, capacity: usize) -> io::Result<Payload> {
     let mut bytes = [0; N];
     let read = (&*SockRef::from(socket)).read(&mut bytes[..capacity.min(N)])?;
@@ -383,7 +388,7 @@ fn read_small<const N: usize>(socket: &TcpStream, capacity: usize) -> io::Result
 /// Reads into a buffer with the room that the headers need.
 fn read_ready(socket: &TcpStream, capacity: usize) -> io::Result<Payload> {
     let (mut buffer, start) = StreamWorker::read_buffer(capacity).into_buffer();
-    // The room behind the buffer is for the tag: the read must not fill it.
+    // The room after the data is for the tag: the read must not fill it.
     let read = socket.try_read_buf(&mut bytes::BufMut::limit(&mut buffer, capacity))?;
     let payload = Payload::from_buffer(buffer, start);
     let small = read <= SMALL_PAYLOAD_BYTES && capacity > 2 * SMALL_PAYLOAD_BYTES;
@@ -396,7 +401,7 @@ enum Read {
     NotReady,
 }
 
-/// Writes what waits for the socket until that takes no more.
+/// Writes the buffered bytes until the socket takes no more.
 fn write(socket: &TcpStream, worker: &mut StreamWorker, task: &mut Task<'_>) -> io::Result<()> {
     while !worker.write_buffer.is_empty() && socket.poll_write_ready(task)?.is_ready() {
         let (slices, count) = worker.write_buffer.slices();

@@ -1,8 +1,8 @@
-//! How long `Opened` waits for a target's answer: one timer for all streams of an arbiter.
+//! The time that `Opened` waits for a target's answer: one timer for all streams of an arbiter.
 //!
-//! A timer that ends before all others makes its thread wake itself, so that it sleeps less long: a system call and an
-//! empty turn for each stream that has its own. A stream that joins the timer which runs already costs neither, and waits
-//! less long.
+//! A new timer that ends before all others makes its thread wake itself to shorten its sleep: a
+//! system call and an empty turn for each stream with a timer of its own. A stream that joins the
+//! running timer costs neither, and waits less long.
 
 use std::{cell::RefCell, future::Future, pin::Pin};
 
@@ -31,7 +31,8 @@ pub(crate) fn opened_delay() -> OpenedDelay {
             return timer;
         }
         let timer = (Box::pin(sleep(MAX_OPENED_DELAY)) as Sleep).shared();
-        // It runs to its end, so that it can be joined when those who began it have their answers.
+        // It runs to its end, so that it can be joined when the streams that began it have their
+        // answers.
         actix::spawn(timer.clone());
         *running = timer.downgrade();
         timer
@@ -43,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_timer_is_joined_until_it_ends_and_as_long_as_its_arbiter_lives() {
+    fn streams_join_the_running_timer_of_their_arbiter() {
         for _system in 0..2 {
             actix_rt::System::new().block_on(async {
                 let first = opened_delay();

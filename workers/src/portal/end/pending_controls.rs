@@ -1,13 +1,15 @@
-//! What an end of a stream has to say and has not sent yet.
+//! The messages that an end of a stream has not sent yet.
 //!
-//! It goes with the next bytes, or alone when the first edge has room for it. However long that takes, it does not grow: of
-//! windows only the last says anything, and every other message is said once in a stream's life.
+//! They go with the next bytes, or alone when the first edge has room for them. However long that
+//! takes, they do not pile up: of windows only the last counts, and every other message is sent
+//! once in a stream's life.
 
 use rmp::encode::ByteBuf;
 
 use crate::portal::protocol::message::Control;
 
-/// Messages in the order in which they were said: at most a greeting, a window, an end and a reset.
+/// Messages in the order in which they were queued: at most a greeting, a window, an end and a
+/// reset.
 #[derive(Debug, Default)]
 pub(crate) struct PendingControls {
     controls: Vec<Control<'static>>,
@@ -25,7 +27,7 @@ impl PendingControls {
         self.controls.is_empty()
     }
 
-    /// All of it as MessagePack, one message after the other; nothing is left.
+    /// Takes all of them, as MessagePack, one message after the other.
     pub(crate) fn take(&mut self) -> Vec<u8> {
         let mut bytes = ByteBuf::new();
         for control in std::mem::take(&mut self.controls) {
@@ -41,7 +43,7 @@ mod tests {
     use crate::portal::protocol::offset::{Limit, Offset};
 
     #[test]
-    fn of_windows_the_last_is_left_and_all_else_stays_in_order() {
+    fn only_the_last_window_stays_among_pending_controls() {
         let opened = Control::Opened { limit: Limit::new(10) };
         let window = |limit| Control::Window { limit: Limit::new(limit) };
         let fin = Control::Fin { offset: Offset::new(7) };
@@ -49,7 +51,10 @@ mod tests {
         for control in [opened, window(20), window(30), fin, window(40)] {
             pending.push(control);
         }
-        assert_eq!(pending.take(), [opened, fin, window(40)].map(|said| said.encode()).concat());
+        assert_eq!(
+            pending.take(),
+            [opened, fin, window(40)].map(|control| control.encode()).concat()
+        );
         assert!(pending.is_empty() && pending.take().is_empty());
     }
 }

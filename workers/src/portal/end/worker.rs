@@ -1,16 +1,20 @@
-//! One end of a tunnelled connection.
+//! The actor at one end of a tunnelled connection.
 //!
-//! * Owns: the application's socket, the bytes that wait for it, the [`Stream`]'s state, and a random
-//!   address that only the other end of the stream may send to.
+//! * Owns: the application's socket, the bytes that wait for it, the [`Stream`]'s state, and a
+//!   random address that only the other end of the stream may send to.
 //! * States: those of [`Stream`].
 //! * Inboxes: portal messages and notices from the other end, in the inbox; the socket, the first
-//!   edge's budget, the path's loss and the timer of silence, in [`Io`], which runs inside the actor's own task.
-//! * Started by an [`inlet`](crate::portal::inlet) for a client and by an [`outlet`](crate::portal::outlet) for an `Open`, on the arbiter
-//!   of the stream's path; stops when the stream is finished.
-//! * A panic drops the socket with `SO_LINGER` 0, so that the application sees a reset, and tells the
-//!   other end on the way out. It is not started again: nobody could go on where it ended.
-//! * A stream whose path tells of no loss (a relay, or a node between that only forwards) repeats its limit
-//!   when nothing has come for [`SILENCE`](crate::portal::limits::SILENCE): if nobody is there, the notice that comes back resets it.
+//!   edge's budget, the loss of the first hop and the silence timer, in [`Io`], which runs inside
+//!   the actor's own task.
+//! * Started by an [`inlet`](crate::portal::inlet) for a client and by an
+//!   [`outlet`](crate::portal::outlet) for an `Open`, on the arbiter of the stream's first hop;
+//!   stops when the stream is finished.
+//! * A panic drops the socket with `SO_LINGER` 0, so that the application sees a reset, and tells
+//!   the other end as it is dropped. It is not started again: nothing could go on where it ended.
+//! * A stream whose first hop does not tell of every loss (a relay, or an intermediate node that
+//!   only forwards) repeats its limit when nothing has come for
+//!   [`SILENCE`](crate::portal::limits::SILENCE): if the other end is gone, the notice that comes
+//!   back resets it.
 
 mod socket;
 
@@ -56,13 +60,14 @@ pub(crate) struct StreamWorker {
     /// Received bytes in order, which the socket has not taken.
     pub(crate) write_buffer: WriteBuffer,
     pub(crate) first_hop: FirstHop,
-    /// The path's epoch when the stream began; it ends with it.
+    /// The epoch of the first hop's link when the stream began; the stream ends with it.
     pub(crate) epoch: u64,
-    /// Where to send: at first to the outlet's name, then to the other end's own address.
+    /// The route to the other end: at first to the outlet's name, then to that end's own address.
     route: Route,
     /// Our own address, as a return route.
     back: Route,
-    /// Messages that go with the next bytes from the socket, or else alone when this turn ends and the first edge has room.
+    /// Messages that go with the next bytes from the socket, or else alone when this turn ends and
+    /// the first edge has room.
     pending: PendingControls,
     side: Side,
     begun: Instant,
@@ -71,13 +76,14 @@ pub(crate) struct StreamWorker {
     slot: StreamSlot,
     /// At the outlet: whether the target has not answered yet.
     is_connecting: bool,
-    /// Whether the socket's error was taken: what can still be read is the last.
+    /// Whether the socket's error was taken: what can still be read is all that is left.
     pub(crate) was_reset: bool,
-    /// Whether the application had ended its direction before that; otherwise the end that a read finds now is none.
+    /// Whether the application had ended its direction before that; otherwise an end that a read
+    /// finds now is not one.
     pub(crate) ended_first: bool,
     /// At the outlet: whether `Opened` waits for the target's answer, to go with it.
     pub(crate) expects_answer: bool,
-    /// Whether anything came since it was last looked.
+    /// Whether anything has come since the last check for silence.
     heard: bool,
     _busy: Busy,
 }
@@ -101,26 +107,26 @@ pub(crate) struct StreamConfig {
 }
 
 impl StreamWorker {
-    pub(crate) fn new(start: StreamConfig, socket: Option<TcpStream>) -> Self {
-        let busy = start.node.busy();
+    pub(crate) fn new(config: StreamConfig, socket: Option<TcpStream>) -> Self {
+        let busy = config.node.busy();
         Self {
-            node: start.node,
-            stream: start.stream,
+            node: config.node,
+            stream: config.stream,
             socket: socket.map(Rc::new),
             write_buffer: WriteBuffer::default(),
-            epoch: start.first_hop.state().epoch,
-            first_hop: start.first_hop,
-            round_trip: match start.side {
+            epoch: config.first_hop.state().epoch,
+            first_hop: config.first_hop,
+            round_trip: match config.side {
                 Side::Inlet { .. } => RoundTrip::default(),
                 Side::Outlet { .. } => RoundTrip::after_early(EARLY_CREDIT),
             },
-            route: start.route,
+            route: config.route,
             back: Route::new(),
             pending: PendingControls::default(),
-            side: start.side,
+            side: config.side,
             begun: Instant::now(),
             registration: None,
-            slot: start.slot,
+            slot: config.slot,
             is_connecting: false,
             was_reset: false,
             ended_first: false,
@@ -130,14 +136,14 @@ impl StreamWorker {
         }
     }
 
-    /// A stream whose socket was lost on its way to this arbiter: it resets at once.
-    pub(crate) fn without_socket(start: StreamConfig) -> Self {
-        let mut worker = Self::new(start, None);
+    /// A stream whose socket was lost while it was moved to this arbiter: it resets at once.
+    pub(crate) fn without_socket(config: StreamConfig) -> Self {
+        let mut worker = Self::new(config, None);
         worker.stream.socket_reset();
         worker
     }
 
-    /// Sends bytes that were read from the socket, and ahead of them what was to be said.
+    /// Sends bytes that were read from the socket, and ahead of them the pending messages.
     pub(crate) fn send_data(&mut self, mut payload: Payload, permit: Permit) {
         let length = payload.len();
         let Ok(offset) = self.stream.socket_read(length) else {
@@ -150,12 +156,12 @@ impl StreamWorker {
         self.node.route(message.with_permit(permit));
     }
 
-    /// Whether there is something to say that found no bytes to go with.
+    /// Whether there are pending messages that found no bytes to go with.
     pub(crate) fn has_unsent(&self) -> bool {
         !self.pending.is_empty()
     }
 
-    /// Sends what found no bytes to go with.
+    /// Sends the pending messages that found no bytes to go with.
     pub(crate) fn flush(&mut self, permit: Option<Permit>) {
         let payload = Payload::from(&self.pending.take()[..]);
         let mut message = Message::new(self.route.clone(), self.back.clone(), payload);
@@ -163,8 +169,8 @@ impl StreamWorker {
         self.node.route(message);
     }
 
-    /// Nothing passes to the other end any more.
-    pub(crate) fn lose_path(&mut self) {
+    /// Notes that nothing reaches the other end any more.
+    pub(crate) fn lose_first_hop(&mut self) {
         self.pending = PendingControls::default();
         self.stream.path_lost();
     }
@@ -179,7 +185,7 @@ impl StreamWorker {
         Payload::with_headroom(HEADROOM_BYTES, capacity + TAILROOM_BYTES)
     }
 
-    /// The socket took bytes.
+    /// Notes that the socket took bytes.
     pub(crate) fn socket_wrote(&mut self, bytes: usize) {
         self.stream.set_receive_cap(self.slot.receive_cap());
         let now = self.begun.elapsed();
@@ -190,8 +196,9 @@ impl StreamWorker {
         self.slot.promise(self.stream.promised());
     }
 
-    /// Does what the stream's state asks for. What it says to the other end goes with the next bytes, or at the end of the turn:
-    /// [`Io`], which every turn ends with, sends it then, and stops the actor when it [`is_over`](Self::is_over).
+    /// Performs what the stream's state asks for. Messages to the other end go with the next bytes,
+    /// or at the end of the turn: [`Io`], which runs last in every turn, sends them then, and stops
+    /// the actor when it [`is_over`](Self::is_over).
     pub(crate) fn perform_actions(&mut self) {
         if self.expects_answer && self.stream.end().is_none() {
             return;
@@ -221,7 +228,8 @@ impl StreamWorker {
         self.pending.push(control);
     }
 
-    /// The stream has lasted. Tells when to look again, for as long as nobody else would tell of a loss.
+    /// Checks a stream that has lasted. Returns when to check again, as long as nothing else would
+    /// tell of a loss.
     pub(crate) fn check_silence(&mut self) -> Option<Duration> {
         self.keep_alive();
         if self.is_watched() {
@@ -233,13 +241,13 @@ impl StreamWorker {
         Some(self.silence())
     }
 
-    /// How long it may be silent before it is looked at.
+    /// How long it may be silent before it is checked.
     pub(crate) fn silence(&self) -> Duration {
         self.slot.silence()
     }
 
-    /// Whether the loss of all that is between the ends is told by the path: the other end lives
-    /// right behind the connection or the channel.
+    /// Whether the first hop tells of every loss between the two ends: the other end lives right
+    /// after the connection or the channel.
     fn is_watched(&self) -> bool {
         self.first_hop.is_watched() && self.route.len() <= 2 && self.stream.is_established()
     }
@@ -251,11 +259,11 @@ impl StreamWorker {
         // Closed, which ends both directions.
         self.socket = None;
         if let End::ByPeer(_) = end {
-            // Nobody waits for what was to be said.
+            // Nobody waits for the pending messages.
             self.pending = PendingControls::default();
         }
         if self.has_last_words() {
-            // For the rest of its life, nobody else knows of it.
+            // Its address is given back: for the rest of its life, nobody else knows of it.
             self.registration = None;
         }
         match (&self.side, end) {
@@ -330,7 +338,7 @@ impl StreamWorker {
         let Some(notice) = Notice::decode(&message.payload) else { return };
         // Where both directions had ended, nothing is lost.
         let had_ended = self.stream.end().is_some();
-        self.lose_path();
+        self.lose_first_hop();
         match &self.side {
             Side::Inlet { client } if !had_ended && self.stream.end().is_some() => {
                 self.warn(
@@ -342,7 +350,7 @@ impl StreamWorker {
         }
     }
 
-    /// The outlet's side connects to its target first.
+    /// At the outlet: connects to the target first.
     fn connect(&mut self, context: &mut Context<Self>) {
         let Side::Outlet { target, .. } = &self.side else { return };
         let connecting = connect_target(target.clone()).into_actor(self);
@@ -364,7 +372,7 @@ impl StreamWorker {
                     }
                     actor.expects_answer = actor.client_asked();
                     actor.stream.connected();
-                    let written = actor.write_unasked();
+                    let written = actor.write_speculative();
                     if written > 0 {
                         actor.socket_wrote(written);
                     }
@@ -375,14 +383,15 @@ impl StreamWorker {
         }));
     }
 
-    /// Whether the client sent something short, and no end, before the target was there: an answer
-    /// is likely then. Nothing waits for `Opened`, since the client may send more without it.
+    /// Whether the client sent something short, and no end, before the target was connected: an
+    /// answer is likely then. Nothing waits for `Opened`, since the client may send more without
+    /// it.
     fn client_asked(&self) -> bool {
         let sent = self.write_buffer.bytes();
         sent > 0 && sent as u64 <= EARLY_CREDIT / 2 && !self.stream.is_ended_by_peer()
     }
 
-    /// Clients and peers cause as many of these as they like.
+    /// Warns in the refusal log, since clients and peers can cause as many of these as they like.
     fn warn(&self, rule: &'static str, what: fmt::Arguments<'_>) {
         self.node.refusals().warn(rule, what);
     }
@@ -402,7 +411,7 @@ impl Actor for StreamWorker {
 }
 
 impl Drop for StreamWorker {
-    /// It ends before its stream does, in a node that goes on: that was a panic.
+    /// An actor that ends before its stream does, in a node that goes on, has panicked.
     fn drop(&mut self) {
         let begun = self.registration.is_some();
         if begun && self.stream.end().is_none() && !self.node.is_stopping() {

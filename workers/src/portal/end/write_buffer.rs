@@ -1,8 +1,9 @@
-//! What has come for a socket and was not yet taken by it.
+//! The received bytes that a socket has not taken yet.
 //!
-//! A chunk comes as a part of a buffer that the connection read at once, with chunks for others before
-//! and behind it. Most are written in the same turn, and copying them would be in vain. One that has
-//! to wait is copied: else a reader that stopped would keep five times its window in memory.
+//! A chunk comes as a part of a buffer that the connection read at once, with chunks for others
+//! before and after it. Most are written in the same turn, and copying them would be in vain. One
+//! that has to wait is copied: otherwise a reader that stopped would keep five times its window in
+//! memory.
 
 use std::{collections::VecDeque, io::IoSlice};
 
@@ -13,7 +14,7 @@ use crate::portal::limits::{JOINED_BYTES, MAX_WRITE_SLICES};
 #[derive(Debug, Default)]
 pub(crate) struct WriteBuffer {
     chunks: VecDeque<Bytes>,
-    /// How many of the last are still parts of read buffers.
+    /// How many of the last chunks are still parts of read buffers.
     shared: usize,
 }
 
@@ -24,9 +25,9 @@ impl WriteBuffer {
         self.shared += 1;
     }
 
-    /// The socket takes no more for now: what is left gets memory of its own.
+    /// Gives what is left memory of its own, when the socket takes no more for now.
     ///
-    /// Small chunks are joined, so that a peer that sends single bytes has them cost little more than that.
+    /// Small chunks are joined, so that single bytes from a peer cost little more than their size.
     pub(crate) fn settle(&mut self) {
         let settled = self.chunks.len().saturating_sub(std::mem::take(&mut self.shared));
         if settled == self.chunks.len() {
@@ -51,7 +52,7 @@ impl WriteBuffer {
         (slices, self.chunks.len().min(MAX_WRITE_SLICES))
     }
 
-    /// Takes off what the socket took.
+    /// Removes the bytes that the socket took.
     pub(crate) fn advance(&mut self, mut written: usize) {
         while let Some(chunk) = self.chunks.front_mut() {
             let own = written.min(chunk.len());
@@ -84,14 +85,14 @@ mod tests {
 
     use super::*;
 
-    /// What the socket would take, all of it.
+    /// The bytes that one write offers to the socket.
     fn text(write_buffer: &WriteBuffer) -> Vec<u8> {
         let (slices, count) = write_buffer.slices();
         slices[..count].iter().flat_map(|slice| slice.to_vec()).collect()
     }
 
     #[test]
-    fn bytes_leave_in_order_however_much_a_write_takes() {
+    fn bytes_leave_in_order_whatever_each_write_takes() {
         let mut write_buffer = WriteBuffer::default();
         for chunk in ["one", "two", "three"] {
             write_buffer.push(Bytes::from(chunk));
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn more_chunks_than_one_write_takes_leave_with_the_next() {
+    fn chunks_beyond_one_write_leave_with_the_next() {
         let mut write_buffer = WriteBuffer::default();
         (0..20_u8).for_each(|byte| write_buffer.push(Bytes::from(vec![byte])));
         assert_eq!(text(&write_buffer), (0..16).collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! What a stream asks its caller to do, and how it can end.
+//! The actions that a stream asks its caller for, and how a stream can end.
 
 use crate::portal::protocol::{
     message::Control,
@@ -8,12 +8,14 @@ use crate::portal::protocol::{
 /// What the caller is to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Send this message to the peer, behind everything sent before.
+    /// Send this message to the peer, after everything sent before.
     Send(Control<'static>),
-    /// All bytes were written: shut down the write half of the socket, so that the application sees the end.
+    /// All bytes were written: shut down the write half of the socket, so that the application sees
+    /// the end.
     ShutdownWrite,
-    /// Hand what waits to the socket as far as it takes it at once (a connect in progress goes on for that, and is given up if nothing waits),
-    /// then close it with a reset (`SO_LINGER` 0).
+    /// Write the waiting bytes as far as the socket takes them at once (a connect in progress goes
+    /// on for that, and is given up if nothing waits), then close the socket with a reset
+    /// (`SO_LINGER` 0).
     ResetSocket,
     /// Nothing follows: close what is left of the socket, if it was not reset, and drop the stream.
     Finished(End),

@@ -1,13 +1,15 @@
-//! How much one direction of a stream may send, and how much it lets in.
+//! Credit: how much one direction of a stream may send, and how much it lets in.
 //!
-//! The receiver announces an absolute [`Limit`]; the sender stays below it. Bytes count against the receiver from the moment they arrive
-//! until the local socket took them, so a reader that stops costs one window of memory and nothing else of the connection.
+//! The receiver announces an absolute [`Limit`]; the sender stays below it. Bytes count against the
+//! receiver from the moment they arrive until the local socket has taken them, so a reader that
+//! stops costs one window of memory and nothing else of the connection.
 //!
-//! Invariants, of which the tests hold every one against a naive model:
+//! Invariants, each of which the tests check against a naive model:
 //!
 //! * [`SendWindow`]: `sent <= limit`, and neither ever goes down.
-//! * [`ReceiveWindow`]: `delivered <= received <= granted`, none of them ever goes down, and a limit is only ever granted as
-//!   `delivered + window` with `window <= cap`. So `buffered = received - delivered <= cap`, for the largest cap there has been.
+//! * [`ReceiveWindow`]: `delivered <= received <= granted`, none of them ever goes down, and a
+//!   limit is only ever granted as `delivered + window` with `window <= cap`. So
+//!   `buffered = received - delivered <= cap`, for the largest cap there has been.
 
 use std::time::Duration;
 
@@ -29,7 +31,7 @@ pub struct SendWindow {
 }
 
 impl SendWindow {
-    /// A direction of which nothing was sent and which may send up to `limit`.
+    /// A direction that has sent nothing yet and may send up to `limit`.
     pub const fn new(limit: Limit) -> Self {
         Self { sent: Offset::ZERO, limit }
     }
@@ -51,7 +53,7 @@ impl SendWindow {
         Ok(std::mem::replace(&mut self.sent, end))
     }
 
-    /// The peer announced `limit`. One that is not higher changes nothing.
+    /// Raises the limit to the one that the peer announced. One that is not higher changes nothing.
     pub fn raise(&mut self, limit: Limit) -> Result<(), Violation> {
         if limit.room_from(self.sent) > MAX_GRANT {
             return Err(Violation::AbsurdLimit { sent: self.sent, limit });
@@ -61,10 +63,12 @@ impl SendWindow {
     }
 }
 
-/// The receiving side of one direction: checks what comes, counts what waits, and grants credit by a window that grows with need.
+/// The receiving side of one direction: checks what comes, counts what waits, and grants credit by
+/// a window that grows with need.
 ///
-/// The window doubles when the socket took a whole window within two round trips: then the sender had to wait for credit, or soon
-/// would have. A slow or stalled reader never takes a window that fast, so its window stays as it is.
+/// The window doubles when the socket took a whole window within two round trips: then the sender
+/// had to wait for credit, or soon would have. A slow or stalled reader never takes a window that
+/// fast, so its window stays as it is.
 #[derive(Clone, Copy, Debug)]
 pub struct ReceiveWindow {
     received: Offset,
@@ -80,7 +84,8 @@ pub struct ReceiveWindow {
 impl ReceiveWindow {
     /// A direction that lets in [`INITIAL_WINDOW`] at once, or less under a lower cap.
     ///
-    /// `cap` bounds the window in bytes; it is the place for a node's memory budget and is kept between [`MIN_WINDOW`] and [`MAX_WINDOW`].
+    /// `cap` bounds the window in bytes, for a node's memory budget; it is kept between
+    /// [`MIN_WINDOW`] and [`MAX_WINDOW`].
     pub fn new(cap: u64) -> Self {
         let mut window = Self::early(cap);
         window.grant();
@@ -117,8 +122,8 @@ impl ReceiveWindow {
         self.granted
     }
 
-    /// Bytes that may come to wait for the socket: a window, or what is left of a larger one that was granted before; after the end,
-    /// what waits.
+    /// Bytes that may come to wait for the socket: a window, or what is left of a larger one that
+    /// was granted before; after the end, what waits.
     pub fn promised(&self) -> u64 {
         match self.fin {
             true => self.buffered(),
@@ -141,7 +146,8 @@ impl ReceiveWindow {
         self.fin && self.buffered() == 0
     }
 
-    /// Bounds the window anew. What was granted stays granted, so a lower cap works as the reader goes on.
+    /// Sets a new cap. What was granted stays granted, so a lower cap takes effect as the reader
+    /// goes on.
     pub fn set_cap(&mut self, cap: u64) {
         self.cap = cap.clamp(MIN_WINDOW, MAX_WINDOW);
         self.window = self.window.min(self.cap);
@@ -153,7 +159,7 @@ impl ReceiveWindow {
         self.granted
     }
 
-    /// `len` bytes at `offset` came from the peer.
+    /// Counts `len` bytes at `offset` that came from the peer.
     pub fn receive(&mut self, offset: Offset, len: u64) -> Result<(), Violation> {
         let expected = self.received;
         if self.fin {
@@ -173,7 +179,7 @@ impl ReceiveWindow {
         Ok(())
     }
 
-    /// The peer ended the direction at `fin`.
+    /// Ends the direction at `fin`, where the peer ended it.
     pub fn finish(&mut self, fin: Offset) -> Result<(), Violation> {
         let received = self.received;
         if self.fin {
@@ -186,9 +192,11 @@ impl ReceiveWindow {
         Ok(())
     }
 
-    /// The socket took `bytes` bytes at `now`, a time since the stream began; `rtt` is the round trip to the peer as well as it is known.
+    /// Counts `bytes` bytes that the socket took at `now`, a time since the stream began; `rtt` is
+    /// the round trip to the peer as far as it is known.
     ///
-    /// Returns a new limit to announce when half a window, or [`MAX_STEP`], was taken since the last; never after the end.
+    /// Returns a new limit to announce when half a window, or [`MAX_STEP`], was taken since the
+    /// last; never after the end.
     pub fn deliver(
         &mut self,
         bytes: u64,
@@ -205,9 +213,11 @@ impl ReceiveWindow {
         Ok(due.then(|| self.grant()))
     }
 
-    /// Doubles the window when one was taken in a measurement of at most `span`; starts the next measurement when this one is over.
+    /// Doubles the window when a whole one was taken in a measurement of at most `span`; starts the
+    /// next measurement when this one is over.
     ///
-    /// A measurement that begins with this delivery does not count it: those bytes may have waited for long.
+    /// A measurement that begins with this delivery does not count it: those bytes may have waited
+    /// for long.
     fn measure(&mut self, delivered: Offset, now: Duration, span: Duration) {
         let in_time = now.saturating_sub(self.measured_since) <= span;
         let whole = delivered.since(self.measured_from) >= self.window;

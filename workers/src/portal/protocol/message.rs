@@ -10,10 +10,11 @@
 //! | `Fin` | `[5, final offset]` | both |
 //! | `Reset` | `[6, code]` | both |
 //!
-//! Integers are read in every width MessagePack has and written in the shortest, except in [`data_header`], whose size is fixed
-//! so that bytes can be read from a socket straight behind the room kept for it. Decoding allocates nothing and copies nothing: a
-//! `Data`'s bytes are given as a range of the input. A payload is 1 to [`MAX_MESSAGES`] messages, one after the other, not counting `Open`: what an
-//! end has to say at the same time is sealed, sent and received once.
+//! Integers are read in every width MessagePack has and written in the shortest, except in
+//! [`data_header`], whose size is fixed so that bytes can be read from a socket straight after the
+//! room kept for it. Decoding allocates nothing and copies nothing: a `Data`'s bytes are given as a
+//! range of the input. A payload is 1 to [`MAX_MESSAGES`] messages, one after the other, not
+//! counting `Open`: what an end has to say at the same time is sealed, sent and received once.
 
 use std::{convert::Infallible, ops::Range};
 
@@ -121,7 +122,8 @@ impl Control<'_> {
 pub enum Decoded<'a> {
     /// Anything but stream bytes.
     Control(Control<'a>),
-    /// Stream bytes: `offset` is that of the first, `range` is where they stand in the input; never empty.
+    /// Stream bytes: `offset` is that of the first, `range` is where they are in the input; never
+    /// empty.
     Data {
         /// The position of the first byte in the stream.
         offset: Offset,
@@ -130,10 +132,10 @@ pub enum Decoded<'a> {
     },
 }
 
-/// Why an input is no message; always the peer's fault.
+/// Why an input is not a message; always the peer's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum DecodeError {
-    /// Not the MessagePack type that stands here, or the input ends too soon.
+    /// Not the MessagePack type that belongs here, or the input ends too soon.
     #[error("{0} is missing, cut short or of the wrong type")]
     Malformed(&'static str),
     /// A first element that names no message.
@@ -149,7 +151,8 @@ pub enum DecodeError {
         /// What came.
         came: u32,
     },
-    /// `Open` in a version that this one is not; to be answered with [`StreamRefusal::UnsupportedVersion`].
+    /// `Open` in another version than this one; to be answered with
+    /// [`StreamRefusal::UnsupportedVersion`].
     #[error("the peer speaks version {0} of portals, this is version {VERSION}")]
     UnsupportedVersion(u64),
     /// `Data` without bytes.
@@ -160,7 +163,7 @@ pub enum DecodeError {
     TooLong {
         /// The field.
         field: &'static str,
-        /// Its most.
+        /// Its maximum.
         max: usize,
         /// What came, or was announced.
         came: usize,
@@ -170,7 +173,8 @@ pub enum DecodeError {
     TooMany,
 }
 
-/// What stands before `len` bytes at `offset` to make a `Data` message of them: array of 3, kind 3, 64-bit offset, 32-bit length.
+/// The header that makes a `Data` message of `len` bytes at `offset`: array of 3, kind 3, 64-bit
+/// offset, 32-bit length.
 ///
 /// The caller keeps `len` between 1 and [`MAX_DATA`], or the peer refuses the message.
 pub const fn data_header(offset: Offset, len: u32) -> [u8; DATA_HEADER] {
@@ -179,7 +183,8 @@ pub const fn data_header(offset: Offset, len: u32) -> [u8; DATA_HEADER] {
     [0x93, DATA, 0xcf, a, b, c, d, e, f, g, h, 0xc6, i, j, k, l]
 }
 
-/// Reads the message that `input` begins with, and tells its length in bytes; behind it begins the next one, or nothing.
+/// Reads the message that `input` begins with, and returns it with its length in bytes; the next
+/// message, if there is one, begins after it.
 pub fn decode(input: &[u8]) -> Result<(Decoded<'_>, usize), DecodeError> {
     let mut rest = input;
     let came = read_array_len(&mut rest).map_err(|_| DecodeError::Malformed("the array"))?;
@@ -199,7 +204,7 @@ pub fn decode(input: &[u8]) -> Result<(Decoded<'_>, usize), DecodeError> {
             Decoded::Data { offset, range }
         }
         OPEN => {
-            // Before the length: a later version may have another.
+            // Before the length, as a later version may have another length.
             let version: u64 = integer(&mut rest, "the version")?;
             if version != VERSION {
                 return Err(DecodeError::UnsupportedVersion(version));
@@ -274,7 +279,7 @@ fn at_most(max: usize, len: u32, field: &'static str) -> Result<usize, DecodeErr
     }
 }
 
-/// As much of `text` as [`MAX_TEXT`] allows, ending between two characters.
+/// As much of `text` as [`MAX_TEXT`] allows, cut between two characters.
 fn shortened(text: &str) -> &str {
     let mut end = text.len().min(MAX_TEXT);
     while !text.is_char_boundary(end) {

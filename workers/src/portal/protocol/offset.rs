@@ -1,10 +1,12 @@
 //! Positions in one direction of a stream: absolute 64-bit counts of bytes since it began.
 //!
-//! All arithmetic on them is here and checked, so that the rest of the core compares and moves positions but never adds numbers.
+//! All arithmetic on them is here and checked, so that the rest of the core compares and moves
+//! positions but never adds numbers.
 
 use std::fmt;
 
-/// How many bytes of one direction lie before a position; the first byte of a stream is at [`Offset::ZERO`].
+/// How many bytes of one direction lie before a position; the first byte of a stream is at
+/// [`Offset::ZERO`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Offset(u64);
 

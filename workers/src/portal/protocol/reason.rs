@@ -12,7 +12,7 @@ pub enum StreamRefusal {
     TargetRefused,
     /// The target's host name did not resolve (code 2).
     NameUnknown,
-    /// There is no way to the target's network or host (code 3).
+    /// There is no route to the target's network or host (code 3).
     Unreachable,
     /// The target did not answer in time (code 4).
     TimedOut,
@@ -41,7 +41,7 @@ impl StreamRefusal {
         }
     }
 
-    /// The reason behind a number from the wire.
+    /// The reason that a number from the wire stands for.
     pub const fn from_code(code: u16) -> Self {
         match code {
             1 => Self::TargetRefused,
@@ -82,11 +82,12 @@ impl fmt::Display for StreamRefusal {
 pub enum ResetReason {
     /// The application reset its TCP connection, or its socket failed (code 1).
     ByApplication,
-    /// The way between inlet and outlet was lost (code 2).
+    /// The route between inlet and outlet was lost (code 2).
     PathLost,
     /// The peer broke the rules of the protocol (code 3).
     ProtocolViolation,
-    /// The portal cannot go on: a fault in it (code 4). A node that stops ends its connections and channels instead.
+    /// The portal cannot go on: a fault in it (code 4). A node that stops ends its connections and
+    /// channels instead.
     Stopped,
     /// The stream was idle, or its opening pending, for too long (code 5).
     TimedOut,
@@ -107,7 +108,7 @@ impl ResetReason {
         }
     }
 
-    /// The reason behind a number from the wire.
+    /// The reason that a number from the wire stands for.
     pub const fn from_code(code: u16) -> Self {
         match code {
             1 => Self::ByApplication,

@@ -1,8 +1,8 @@
 //! The round trip of a stream, measured on what it sends anyway.
 //!
-//! Bytes behind a limit can only have been sent after the announcement that raised it had arrived.
-//! So the time from an announcement to the first such byte is at least a round trip, and just
-//! that when the sender was waiting for it, which is when the window's growth depends on it.
+//! Bytes past a limit can only have been sent after the announcement that raised it had arrived. So
+//! the time from an announcement to the first such byte is at least a round trip, and just that
+//! when the sender was waiting for it, which is when the window's growth depends on it.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub(crate) struct RoundTrip {
 }
 
 impl RoundTrip {
-    /// For a stream whose peer may send so many bytes before any announcement: they answer none.
+    /// For a stream whose peer may send `bytes` before any announcement: these answer none.
     pub(crate) fn after_early(bytes: u64) -> Self {
         Self { announced: bytes, ..Self::default() }
     }
@@ -42,7 +42,8 @@ impl RoundTrip {
 
     pub(crate) fn received(&mut self, decoded: &Decoded<'_>, now: Duration) {
         let answers = |&(limit, _): &(u64, Duration)| match decoded {
-            // Not checked yet: where a peer's bytes overflow, they break the protocol and answer nothing.
+            // The offset is not checked yet: bytes that overflow it break the protocol and answer
+            // nothing.
             Decoded::Data { offset, range } => {
                 offset.forward(range.len() as u64).is_some_and(|end| end.value() > limit)
             }
@@ -77,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_behind_the_old_limit_end_the_measurement() {
+    fn bytes_past_the_old_limit_end_the_measurement() {
         let mut trip = RoundTrip::default();
         trip.sent(&Control::Opened { limit: Limit::new(100) }, ms(0));
         trip.received(&Decoded::Data { offset: Offset::new(0), range: 0..50 }, ms(30));

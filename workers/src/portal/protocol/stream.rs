@@ -10,17 +10,20 @@
 //! any of these, by a reset: Reset
 //! ```
 //!
-//! What happens goes in through `handle_message`, `socket_read`, `socket_eof`, `socket_wrote`, `socket_reset`, `path_lost`, `connected`,
-//! `handle_silence`, `refuse` and `stop`; after each, [`Stream::poll_action`] is called until it has nothing more. The caller keeps the bytes that wait for
-//! the socket, in order, and writes them when the socket is there.
+//! Events go in through `handle_message`, `socket_read`, `socket_eof`, `socket_wrote`,
+//! `socket_reset`, `path_lost`, `connected`, `handle_silence`, `refuse` and `stop`; after each,
+//! [`Stream::poll_action`] is called until it has nothing more. The caller keeps the bytes that
+//! wait for the socket, in order, and writes them once the socket is there.
 //!
 //! The application sees an exact prefix of what was sent and then either a clean end or a reset:
 //!
-//! * `Fin` shuts the socket down only when all before it was written.
-//! * Anything that ends the stream earlier (`Reset`, a lost path, a violation, a stop) drops what waits and resets the socket, as
-//!   [RFC 9293, section 3.10.7.4](https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.4) says for a RST before both ends have sent FIN.
-//! * When both `Fin`s have crossed, the peer owes nothing: a later `Reset` or a lost path changes nothing and the socket is given the
-//!   rest, as the same section says for CLOSING and LAST-ACK.
+//! * `Fin` shuts the socket down only when all bytes before it are written.
+//! * Anything that ends the stream earlier (`Reset`, a lost route, a violation, a stop) drops what
+//!   waits and resets the socket, as
+//!   [RFC 9293, section 3.10.7.4](https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.4) says for
+//!   a RST before both ends have sent FIN.
+//! * When both `Fin`s have crossed, the peer owes nothing: a later `Reset` or a lost route changes
+//!   nothing and the socket is given the rest, as the same section says for CLOSING and LAST-ACK.
 
 mod poll;
 mod state;
@@ -56,17 +59,21 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// The inlet's end, for a client that was just accepted; `receive_cap` bounds, in bytes, what may wait for the client.
+    /// The inlet's end, for a client that was just accepted; `receive_cap` bounds, in bytes, what
+    /// may wait for the client.
     ///
-    /// The first action sends `Open`; after it, [`EARLY_CREDIT`] bytes may be sent before the outlet answers.
+    /// The first action sends `Open`; after it, [`EARLY_CREDIT`] bytes may be sent before the
+    /// outlet answers.
     pub fn inlet(receive_cap: u64) -> Self {
         let send_window = SendWindow::new(Limit::new(EARLY_CREDIT));
         Self::new(Opening::OpenDue, send_window, ReceiveWindow::new(receive_cap))
     }
 
-    /// The outlet's end, for an `Open` with `peer_limit`; `receive_cap` bounds, in bytes, what may wait for the target.
+    /// The outlet's end, for an `Open` with `peer_limit`; `receive_cap` bounds, in bytes, what may
+    /// wait for the target.
     ///
-    /// The caller connects to the target and says [`connected`](Self::connected) or [`refuse`](Self::refuse).
+    /// The caller connects to the target and calls [`connected`](Self::connected) or
+    /// [`refuse`](Self::refuse).
     pub fn outlet(peer_limit: Limit, receive_cap: u64) -> Result<Self, Violation> {
         let mut send_window = SendWindow::new(Limit::new(0));
         send_window.raise(peer_limit)?;
@@ -90,7 +97,8 @@ impl Stream {
 
     /// How many bytes may be read from the socket and sent now, at most [`MAX_DATA`].
     ///
-    /// While this is 0 the socket is not read, but the caller still watches it for errors: a reset must not wait for credit.
+    /// While this is 0 the socket is not read, but the caller still watches it for errors: a reset
+    /// must not wait for credit.
     pub fn readable(&self) -> usize {
         let polled = matches!(self.opening, Opening::AwaitingOpened | Opening::Established);
         match polled && self.send == SendHalf::Open {
@@ -112,12 +120,13 @@ impl Stream {
         }
     }
 
-    /// The most that may come to wait for the socket without another announcement; what a memory budget reserves.
+    /// The most that may come to wait for the socket without another announcement; what a memory
+    /// budget reserves.
     pub const fn receive_window(&self) -> u64 {
         self.receive_window.window()
     }
 
-    /// Bounds anew what may come to wait for the socket, see [`ReceiveWindow::set_cap`].
+    /// Sets a new bound for what may come to wait for the socket, see [`ReceiveWindow::set_cap`].
     pub fn set_receive_cap(&mut self, cap: u64) {
         self.receive_window.set_cap(cap);
     }
@@ -132,12 +141,15 @@ impl Stream {
         self.receive != ReceiveHalf::Open
     }
 
-    /// How the stream ended, once it did; [`Action::Finished`](crate::portal::protocol::action::Action::Finished) may still wait to be polled.
+    /// How the stream ended, once it has;
+    /// [`Action::Finished`](crate::portal::protocol::action::Action::Finished) may still wait to be
+    /// polled.
     pub const fn end(&self) -> Option<End> {
         self.end
     }
 
-    /// A message came from the peer. For `Data` the range of the bytes to queue for the socket is returned.
+    /// Handles a message from the peer. For `Data`, returns the range of the bytes to queue for the
+    /// socket.
     ///
     /// A violation is returned for the log; the stream has already turned it into a reset.
     pub fn handle_message(
@@ -162,7 +174,8 @@ impl Stream {
         result
     }
 
-    /// What came from the peer was no message, see [`DecodeError`](crate::portal::protocol::message::DecodeError): the stream is reset.
+    /// Handles input from the peer that is not a message, see
+    /// [`DecodeError`](crate::portal::protocol::message::DecodeError): resets the stream.
     pub fn handle_garbage(&mut self) {
         self.stop(ResetReason::ProtocolViolation);
     }
@@ -201,7 +214,7 @@ impl Stream {
         }
     }
 
-    /// Whether the peer may send stream messages by now: an outlet answers first.
+    /// Checks that the peer may send stream messages by now: an outlet answers first.
     fn receives(&self, message: &'static str) -> Result<(), Violation> {
         match self.opening {
             Opening::OpenDue | Opening::AwaitingOpened => {
@@ -226,7 +239,8 @@ impl Stream {
         }
     }
 
-    /// `bytes` bytes were read from the socket; they are to be sent at the returned offset before the next action.
+    /// `bytes` bytes were read from the socket; they are to be sent at the returned offset before
+    /// the next action.
     pub fn socket_read(&mut self, bytes: usize) -> Result<Offset, Misuse> {
         let readable = self.readable();
         let (readable, read) =
@@ -244,7 +258,8 @@ impl Stream {
         }
     }
 
-    /// The socket took `bytes` bytes at `now`, a time since the stream began; `rtt` is the round trip to the peer as well as it is known.
+    /// The socket took `bytes` bytes at `now`, a time since the stream began; `rtt` is the round
+    /// trip to the peer as far as it is known.
     pub fn socket_wrote(
         &mut self,
         bytes: usize,
@@ -260,8 +275,9 @@ impl Stream {
         Ok(())
     }
 
-    /// Reading or writing the socket failed: the application, or its host, reset the connection. If it had ended its direction
-    /// before, the peer is still told of that first, because over one connection the FIN would have come before the RST.
+    /// Reading or writing the socket failed: the application, or its host, reset the connection. If
+    /// it had ended its direction before, the peer is still told of that first, because over one
+    /// connection the FIN would have come before the RST.
     pub fn socket_reset(&mut self) {
         let is_known = matches!(self.opening, Opening::AwaitingOpened | Opening::Established);
         let has_ended = self.send == SendHalf::FinDue && is_known;
@@ -278,8 +294,9 @@ impl Stream {
         }
     }
 
-    /// Nothing has come from the peer for long: it is told again how far it may go. Limits are absolute, so that changes nothing
-    /// there; if nobody is there any more, it is undeliverable, and the caller hears of that.
+    /// Nothing has come from the peer for long: it is told its limit again. Limits are absolute, so
+    /// that changes nothing there; if the peer is gone, the message is undeliverable, and the
+    /// caller learns of that.
     pub fn handle_silence(&mut self) {
         let opened = matches!(self.opening, Opening::AwaitingOpened | Opening::Established);
         if opened && self.end.is_none() && !self.fins_crossed() {
@@ -287,7 +304,7 @@ impl Stream {
         }
     }
 
-    /// Whether all has come that the peer's application sent, and its end.
+    /// Whether everything that the peer's application sent has come, and its end.
     pub const fn has_all(&self) -> bool {
         self.receive_window.is_ended()
     }
@@ -308,7 +325,8 @@ impl Stream {
         matches!(self.send, SendHalf::FinSent) && self.receive_window.is_ended()
     }
 
-    /// Takes the steps that wait for nothing but this end: the shutdown after the last byte, the end after both directions.
+    /// Takes the steps that wait for nothing but this end: the shutdown after the last byte, the
+    /// end after both directions.
     fn settle(&mut self) {
         let has_socket = self.opening != Opening::Connecting;
         if self.receive == ReceiveHalf::Draining && self.receive_window.is_drained() && has_socket {

@@ -1,4 +1,5 @@
-//! What went wrong, by whose fault: a [`Violation`] is the peer's, a [`Misuse`] the caller's.
+//! Errors of a stream, by whose fault they are: a [`Violation`] is the peer's, a [`Misuse`] the
+//! caller's.
 
 use thiserror::Error;
 
@@ -17,7 +18,7 @@ pub enum Violation {
         /// What was granted.
         limit: Limit,
     },
-    /// Data that leaves some out.
+    /// Data that leaves bytes out.
     #[error("data at offset {expected} was expected, but {came} came: bytes are missing")]
     Gap {
         /// The next offset in order.
@@ -25,7 +26,7 @@ pub enum Violation {
         /// The offset of the data.
         came: Offset,
     },
-    /// Data that came before.
+    /// Data that has come before.
     #[error("data at offset {expected} was expected, but {came} came: bytes are repeated")]
     Overlap {
         /// The next offset in order.
@@ -50,14 +51,17 @@ pub enum Violation {
         fin: Offset,
     },
     /// A limit so far ahead that no honest receiver grants it.
-    #[error("a limit of {limit} came when {sent} was sent: more than {max} ahead", max = crate::portal::limits::MAX_GRANT)]
+    #[error(
+        "a limit of {limit} came when {sent} was sent: more than {max} ahead",
+        max = crate::portal::limits::MAX_GRANT
+    )]
     AbsurdLimit {
         /// What was sent.
         sent: Offset,
         /// What the peer granted.
         limit: Limit,
     },
-    /// A message that has no place in this state.
+    /// A message that does not belong in this state.
     #[error("{message} came while {state}")]
     Unexpected {
         /// The message's name.
@@ -70,12 +74,13 @@ pub enum Violation {
 /// The caller did what the stream had not allowed; nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Misuse {
-    /// More was read from the socket than [`readable`](crate::portal::protocol::stream::Stream::readable) said.
+    /// More was read from the socket than
+    /// [`readable`](crate::portal::protocol::stream::Stream::readable) said.
     #[error("{read} bytes were read from the socket, but {readable} were readable")]
     Read {
-        /// What might have been read.
+        /// What could have been read.
         readable: u64,
-        /// What was.
+        /// What was read.
         read: u64,
     },
     /// More was written to the socket than had been received.

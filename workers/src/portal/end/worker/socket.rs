@@ -1,5 +1,5 @@
-//! What a stream worker does with the application's socket at once, without an event: the first bytes for a target, the last before a reset,
-//! and the end. What waits for events is in [`Io`](super::super::io::Io).
+//! Immediate use of the application's socket, without an event: the first bytes for a target, the
+//! last before a reset, and the end. What waits for events is in [`Io`](super::super::io::Io).
 
 use std::io::{self, Write as _};
 
@@ -11,8 +11,8 @@ use crate::portal::{
 };
 
 impl StreamWorker {
-    /// A write failed, or connecting did: the application has reset its connection. The first error tells, on Linux, whether a FIN came before
-    /// the RST; those after it do not.
+    /// Notes that a write or the connecting failed: the application has reset its connection. The
+    /// first error tells, on Linux, whether a FIN came before the RST; later errors do not.
     pub(crate) fn note_reset(&mut self, error: &io::Error) {
         if !self.was_reset {
             self.was_reset = true;
@@ -21,15 +21,16 @@ impl StreamWorker {
         }
     }
 
-    /// Whether something came before a reset and the target is not there yet: it is written when it is.
+    /// Whether something came before a reset and the target is not connected yet: it is written
+    /// once it is.
     pub(super) fn has_last_words(&self) -> bool {
         self.is_connecting && (!self.write_buffer.is_empty() || self.stream.has_all())
     }
 
-    /// What came before a reset is still seen by the application, as it would be without a tunnel: as many bytes as
-    /// its socket takes at once, and the end behind the last.
+    /// Lets the application see what came before a reset, as it would without a tunnel: as many
+    /// bytes as its socket takes at once, and the end after the last.
     pub(super) fn write_last(&mut self) {
-        self.write_unasked();
+        self.write_speculative();
         if self.write_buffer.is_empty() && self.stream.has_all() {
             self.shut_down();
         }
@@ -38,13 +39,14 @@ impl StreamWorker {
 
     pub(super) fn shut_down(&self) {
         if let Some(socket) = &self.socket {
-            // A socket that was reset meanwhile says so to the next read.
+            // A socket that was reset meanwhile reports it to the next read.
             let _ = SockRef::from(&**socket).shutdown(std::net::Shutdown::Write);
         }
     }
 
-    /// Writes what the socket takes at once, although no event has said yet that it takes any. What it refuses is left.
-    pub(super) fn write_unasked(&mut self) -> usize {
+    /// Writes what the socket takes at once, although no event has said yet that it takes any. The
+    /// rest stays in the buffer.
+    pub(super) fn write_speculative(&mut self) -> usize {
         let Some(socket) = self.socket.clone() else { return 0 };
         let mut socket = &*SockRef::from(&*socket);
         let mut all = 0;
@@ -66,7 +68,7 @@ impl StreamWorker {
         all
     }
 
-    /// For a stream that has lasted; doing it again changes nothing.
+    /// Sets keep-alive for a stream that has lasted; repeating it changes nothing.
     pub(super) fn keep_alive(&self) {
         let Some(socket) = &self.socket else { return };
         if let Err(error) = keep_alive(&SockRef::from(&**socket)) {

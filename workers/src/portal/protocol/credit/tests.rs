@@ -44,7 +44,7 @@ fn gots() -> impl Strategy<Value = Got> {
 
 proptest! {
     #[test]
-    fn a_send_window_is_two_numbers_that_only_rise(steps in prop::collection::vec(sends(), 0..200)) {
+    fn send_window_numbers_only_rise(steps in prop::collection::vec(sends(), 0..200)) {
         let mut window = SendWindow::new(Limit::new(1000));
         let (mut sent, mut limit) = (0u64, 1000u64);
         for step in steps {
@@ -68,7 +68,7 @@ proptest! {
     }
 
     #[test]
-    fn a_receive_window_counts_exactly_and_never_holds_more_than_its_cap(
+    fn receive_windows_count_exactly_and_respect_the_cap(
         cap in 0..20_000_000u64,
         steps in prop::collection::vec(gots(), 0..300),
     ) {
@@ -139,10 +139,10 @@ proptest! {
 }
 
 #[test]
-fn a_window_keeps_its_size_while_its_reader_is_stalled_or_slow() {
+fn stalled_and_slow_readers_keep_their_window_size() {
     let mut window = ReceiveWindow::new(MAX_WINDOW);
     let rtt = 100 * MS;
-    // One byte every ten milliseconds beside a sender that always uses its credit.
+    // One byte every ten milliseconds, from a sender that always uses its credit.
     for step in 0..100_000u32 {
         let room = window.granted().room_from(window.received());
         window.receive(window.received(), room).unwrap();
@@ -153,7 +153,7 @@ fn a_window_keeps_its_size_while_its_reader_is_stalled_or_slow() {
 }
 
 #[test]
-fn a_window_stays_near_the_need_of_a_sender_that_is_itself_slow() {
+fn a_slow_senders_window_stays_near_its_need() {
     let mut window = ReceiveWindow::new(MAX_WINDOW);
     // 5 MB/s over 100 ms need 500 KB.
     for step in 0..10_000u32 {
@@ -164,8 +164,9 @@ fn a_window_stays_near_the_need_of_a_sender_that_is_itself_slow() {
 }
 
 #[test]
-fn a_window_without_announcements_due_can_still_be_filled_to_its_end() {
-    // Whatever the cap, a drained window always leaves the sender credit: no deadlock at an odd size.
+fn a_drained_window_always_leaves_credit() {
+    // Whatever the cap, a drained window always leaves the sender credit: no deadlock at an odd
+    // size.
     for cap in [0, MIN_WINDOW, 100_001, INITIAL_WINDOW, 777_777, MAX_WINDOW] {
         let mut window = ReceiveWindow::new(cap);
         for _ in 0..1000 {

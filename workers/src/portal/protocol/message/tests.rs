@@ -1,4 +1,4 @@
-//! Every message in both directions, every width of integer, and inputs that are no message.
+//! Every message in both directions, every width of integer, and inputs that are not messages.
 
 use proptest::prelude::*;
 use rmp::encode as mp;
@@ -42,7 +42,10 @@ proptest! {
     }
 
     #[test]
-    fn data_comes_back_as_offset_and_range(offset: u64, bytes in prop::collection::vec(any::<u8>(), 1..2000)) {
+    fn data_comes_back_as_offset_and_range(
+        offset: u64,
+        bytes in prop::collection::vec(any::<u8>(), 1..2000),
+    ) {
         let message = data(offset, &bytes);
         let Ok(Decoded::Data { offset: came, range }) = only(&message) else {
             panic!("no data in {:?}", decode(&message));
@@ -52,7 +55,10 @@ proptest! {
     }
 
     #[test]
-    fn every_true_prefix_is_refused_and_what_follows_is_left(parts in control(), more in prop::collection::vec(any::<u8>(), 1..9)) {
+    fn prefixes_are_refused_and_following_bytes_are_left(
+        parts in control(),
+        more in prop::collection::vec(any::<u8>(), 1..9),
+    ) {
         let message = build(&parts);
         let mut encoded = message.encode();
         let length = encoded.len();
@@ -64,7 +70,11 @@ proptest! {
     }
 
     #[test]
-    fn messages_one_after_the_other_are_read_in_turn(first in control(), bytes in prop::collection::vec(any::<u8>(), 1..200), last in control()) {
+    fn consecutive_messages_are_read_in_turn(
+        first in control(),
+        bytes in prop::collection::vec(any::<u8>(), 1..200),
+        last in control(),
+    ) {
         let (first, last) = (build(&first), build(&last));
         let payload = [first.encode(), data(7, &bytes), last.encode()].concat();
         let (found, at) = decode(&payload).unwrap();
@@ -90,7 +100,7 @@ fn the_bytes_on_the_wire_are_these() {
 }
 
 #[test]
-fn integers_of_every_width_are_read_and_negative_ones_are_not() {
+fn integers_are_read_in_every_width_unless_negative() {
     let fin = |tail: &[u8]| decode(&[&[0x92, 5], tail].concat()).map(|_| ());
     let widths: [&[u8]; 9] = [
         &[7],
@@ -142,7 +152,7 @@ fn what_is_no_message_is_refused_by_name() {
 }
 
 #[test]
-fn a_long_text_is_cut_between_characters_and_one_from_outside_is_refused() {
+fn long_texts_are_cut_and_foreign_ones_refused() {
     let text = "é".repeat(150) + "x";
     let encoded = Control::Refused { reason: StreamRefusal::Busy, text: &text }.encode();
     let Ok(Decoded::Control(Control::Refused { text: came, .. })) = only(&encoded) else {
@@ -157,7 +167,7 @@ fn a_long_text_is_cut_between_characters_and_one_from_outside_is_refused() {
     assert!(matches!(decode(&long), Err(DecodeError::TooLong { field: "the text", .. })));
 }
 
-/// A small generator of its own, so that a million inputs cost no time in strategies.
+/// A small generator of its own, so that a million inputs spend no time in strategies.
 fn next(seed: &mut u64) -> u64 {
     *seed ^= *seed << 13;
     *seed ^= *seed >> 7;
@@ -166,7 +176,7 @@ fn next(seed: &mut u64) -> u64 {
 }
 
 #[test]
-fn a_million_mutated_inputs_never_panic_and_never_allocate() {
+fn a_million_mutated_inputs_never_panic_or_allocate() {
     let limit = Limit::new(1 << 40);
     let seeds = [
         Control::Open { limit }.encode(),

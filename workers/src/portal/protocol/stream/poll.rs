@@ -1,4 +1,4 @@
-//! What a stream does next: messages first, then the socket, then the end.
+//! The next action of a stream: messages first, then the socket, then the end.
 
 use crate::portal::protocol::{
     action::Action,
@@ -28,7 +28,7 @@ impl Stream {
         Some(Action::Finished(end))
     }
 
-    /// The next message: the greeting first, the end last, a reset behind it.
+    /// The next message: the greeting first, the end last, a reset after it.
     fn poll_message(&mut self) -> Option<Control<'static>> {
         if self.end.is_none() && self.opening == Opening::OpenDue {
             self.opening = Opening::AwaitingOpened;

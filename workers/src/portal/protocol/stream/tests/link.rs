@@ -1,4 +1,5 @@
-//! A pair of streams with an application at each end and an in-order link between, all moved by hand.
+//! A pair of streams with an application at each end and an in-order link between, all moved by
+//! hand.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -55,10 +56,10 @@ impl Side {
     }
 }
 
-/// Both sides and what is on its way between them.
+/// Both sides and what is in flight between them.
 pub(super) struct Pair {
     pub(super) sides: [Side; 2],
-    /// Messages on their way to each side; `None` once the path is lost.
+    /// Messages in flight to each side; `None` once the link is lost.
     pub(super) link: Option<[VecDeque<Vec<u8>>; 2]>,
     pub(super) now: Duration,
 }
@@ -227,7 +228,7 @@ impl Pair {
     }
 
     /// Both ends learn, one after the other, that nothing passes any more.
-    pub(super) fn lose_path(&mut self) {
+    pub(super) fn lose_link(&mut self) {
         self.link = None;
         self.with_stream(INLET, Stream::path_lost);
         self.with_stream(OUTLET, Stream::path_lost);

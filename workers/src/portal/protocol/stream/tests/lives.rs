@@ -1,4 +1,4 @@
-//! Whole lives of a stream in random order, between honest ends and before a hostile one.
+//! Whole lives of a stream in random order, between honest ends and with a hostile one.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ enum Step {
 enum Cut {
     Reset(usize),
     Stop(usize),
-    Path,
+    Link,
     Refuse,
 }
 
@@ -54,7 +54,7 @@ fn cut() -> impl Strategy<Value = Cut> {
     prop_oneof![
         3 => (0..2usize).prop_map(Cut::Reset),
         2 => (0..2usize).prop_map(Cut::Stop),
-        2 => Just(Cut::Path),
+        2 => Just(Cut::Link),
         1 => Just(Cut::Refuse),
     ]
 }
@@ -85,7 +85,7 @@ fn take(pair: &mut Pair, step: Step) {
         Step::Pass(ms) => pair.now += Duration::from_millis(ms),
         Step::Cut(Cut::Reset(at)) => pair.reset(at),
         Step::Cut(Cut::Stop(at)) => pair.with_stream(at, |s| s.stop(ResetReason::Stopped)),
-        Step::Cut(Cut::Path) => pair.lose_path(),
+        Step::Cut(Cut::Link) => pair.lose_link(),
         Step::Cut(Cut::Refuse) => pair.refuse(StreamRefusal::TargetRefused),
     }
 }
@@ -111,7 +111,7 @@ fn run_out(pair: &mut Pair) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
     #[test]
-    fn an_application_sees_an_exact_prefix_and_then_a_clean_end_or_a_reset(
+    fn applications_see_a_prefix_then_end_or_reset(
         lens in [0..700_000usize, 0..300_000usize],
         caps in [MIN_WINDOW..1_000_000u64, MIN_WINDOW..1_000_000u64],
         steps in script(),
@@ -130,7 +130,8 @@ proptest! {
                 prop_assert!(there.sent_eof, "an end that nobody sent");
                 prop_assert_eq!(here.got.len(), there.to_send.len(), "a silent truncation");
             }
-            // Without a cut all bytes and both ends arrive. With one, every stream still ends, and not in silence.
+            // Without a cut all bytes and both ends arrive. With one, every stream still ends, and
+            // not silently.
             match here.end {
                 Some(End::Clean) => prop_assert!(here.seen == Seen::Eof && here.sent_eof),
                 Some(_) => prop_assert!(cuts && here.seen == Seen::Reset),
@@ -185,7 +186,7 @@ fn hostile() -> impl Strategy<Value = Hostile> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
     #[test]
-    fn whatever_a_hostile_peer_sends_only_bytes_in_order_are_queued_and_the_end_is_final(
+    fn a_hostile_peer_queues_only_bytes_in_order(
         inlet: bool,
         cap in 0..2_000_000u64,
         steps in prop::collection::vec(hostile(), 0..120),

@@ -1,4 +1,5 @@
-//! Every order of FIN and RST, against a small model of TCP; and each single rule of the end by name.
+//! Every order of FIN and RST, against a small model of TCP; and the single rules of a stream's
+//! end, by name.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -26,7 +27,8 @@ enum Segment {
     Rst,
 }
 
-/// A connection without a tunnel, after RFC 9293: segments in order; a RST is noticed by an end that has not both sent and seen FIN.
+/// A connection without a tunnel, after RFC 9293: segments in order; a RST is noticed by an end
+/// that has not both sent and seen FIN.
 #[derive(Default)]
 struct Tcp {
     sent_fin: [bool; 2],
@@ -99,7 +101,7 @@ fn words(len: u32) -> impl Iterator<Item = Vec<Letter>> {
 }
 
 #[test]
-fn every_order_of_fin_and_rst_ends_as_a_direct_tcp_connection_would() {
+fn every_order_of_fin_and_rst_matches_tcp() {
     for word in (0..=6).flat_map(words) {
         // One byte waits for each application from the start.
         let mut pair = Pair::open([vec![1], vec![2]], CAPS);
@@ -137,7 +139,7 @@ fn every_order_of_fin_and_rst_ends_as_a_direct_tcp_connection_would() {
                 (false, true) => Seen::Eof,
                 (false, false) => Seen::Nothing,
             };
-            // What an application that reset its own connection still sees of it is nobody's business.
+            // What an application that reset its own connection still sees of it does not matter.
             assert!(side.gone || side.seen == expected, "{word:?} at {at}: {:?}", side.seen);
         }
     }
@@ -147,7 +149,7 @@ fn actions(stream: &mut Stream) -> Vec<Action> {
     std::iter::from_fn(|| stream.poll_action()).collect()
 }
 
-/// What a stream does that resets itself.
+/// The actions of a stream that resets itself.
 fn reset_here(reason: ResetReason) -> [Action; 3] {
     let message = Action::Send(Control::Reset { reason });
     [message, Action::ResetSocket, Action::Finished(End::Here(reason))]
@@ -193,7 +195,7 @@ fn a_half_closed_stream_still_carries_the_answer() {
 }
 
 #[test]
-fn a_reset_overtakes_bytes_and_a_fin_that_wait_for_a_slow_socket() {
+fn a_reset_overtakes_waiting_bytes_and_a_fin() {
     let mut stream = open_outlet();
     some_data(&mut stream, 0, 1000).unwrap();
     control(&mut stream, fin(1000)).unwrap();
@@ -207,7 +209,7 @@ fn a_reset_overtakes_bytes_and_a_fin_that_wait_for_a_slow_socket() {
 }
 
 #[test]
-fn a_fin_that_was_not_yet_sent_is_sent_before_the_applications_reset_and_dropped_by_any_other() {
+fn only_the_applications_reset_sends_a_due_fin() {
     let mut stream = open_outlet();
     stream.socket_eof();
     stream.socket_reset();
@@ -220,7 +222,7 @@ fn a_fin_that_was_not_yet_sent_is_sent_before_the_applications_reset_and_dropped
 }
 
 #[test]
-fn after_both_fins_a_reset_or_a_lost_path_takes_nothing_from_the_application() {
+fn after_both_fins_reset_and_loss_take_nothing() {
     for lost in [false, true] {
         let mut stream = open_outlet();
         some_data(&mut stream, 0, 1000).unwrap();
@@ -240,7 +242,7 @@ fn after_both_fins_a_reset_or_a_lost_path_takes_nothing_from_the_application() {
 }
 
 #[test]
-fn a_lost_path_without_fin_is_a_reset_and_never_an_end() {
+fn a_loss_before_the_fin_is_a_reset() {
     let mut stream = open_outlet();
     some_data(&mut stream, 0, 10).unwrap();
     stream.socket_wrote(10, MS, MS).unwrap();
@@ -250,7 +252,7 @@ fn a_lost_path_without_fin_is_a_reset_and_never_an_end() {
 }
 
 #[test]
-fn credit_that_was_due_is_not_lost_when_more_is_written_before_it_is_polled() {
+fn due_credit_survives_further_writes_before_the_poll() {
     let mut stream = open_outlet();
     some_data(&mut stream, 0, 200_000).unwrap();
     stream.socket_wrote(150_000, 900 * MS, MS).unwrap();
@@ -260,7 +262,7 @@ fn credit_that_was_due_is_not_lost_when_more_is_written_before_it_is_polled() {
 }
 
 #[test]
-fn early_data_waits_for_the_target_and_so_does_an_early_end() {
+fn early_data_and_ends_wait_for_the_target() {
     let mut pair = Pair::new([vec![7; 100_000], Vec::new()], CAPS);
     while pair.read(INLET, 30_000) {}
     assert_eq!(pair.sides[INLET].sent as u64, EARLY_CREDIT);
@@ -281,7 +283,7 @@ fn early_data_waits_for_the_target_and_so_does_an_early_end() {
 }
 
 #[test]
-fn a_refusal_resets_the_client_and_names_the_reason() {
+fn a_refusal_resets_the_client_with_its_reason() {
     let mut pair = Pair::new([vec![7; 100], Vec::new()], CAPS);
     pair.read(INLET, 100);
     pair.carry(OUTLET);
@@ -307,7 +309,7 @@ fn a_client_that_leaves_stops_the_connect() {
 }
 
 #[test]
-fn a_stream_whose_open_was_never_sent_ends_without_a_word() {
+fn a_stream_without_open_sent_ends_silently() {
     let mut stream = Stream::inlet(1 << 20);
     stream.stop(ResetReason::Stopped);
     let end = End::Here(ResetReason::Stopped);
@@ -343,13 +345,13 @@ fn ten_thousand_idle_streams_take_little() {
 }
 
 #[test]
-fn a_silent_peer_is_told_its_limit_again_and_nothing_changes_there() {
+fn a_limit_repeated_to_silent_peers_changes_nothing() {
     let mut pair = Pair::open([vec![1; 10], vec![2; 10]], CAPS);
     for at in [INLET, OUTLET] {
         let readable = pair.sides[1 - at].stream.as_ref().map(Stream::readable);
         for _ in 0..3 {
             pair.with_stream(at, Stream::handle_silence);
-            assert!(pair.carry(1 - at), "something was said");
+            assert!(pair.carry(1 - at), "a message was sent");
         }
         assert_eq!(pair.sides[1 - at].stream.as_ref().map(Stream::readable), readable);
         assert_eq!(pair.sides[1 - at].end, None);
@@ -357,7 +359,7 @@ fn a_silent_peer_is_told_its_limit_again_and_nothing_changes_there() {
 }
 
 #[test]
-fn a_half_closed_stream_asks_too_and_one_whose_fins_have_crossed_does_not() {
+fn only_streams_without_crossed_fins_ask() {
     for closing in [INLET, OUTLET] {
         let mut pair = Pair::open([vec![], vec![1]], CAPS);
         assert!(pair.read(OUTLET, 1) && pair.carry(INLET));
@@ -376,13 +378,13 @@ fn a_half_closed_stream_asks_too_and_one_whose_fins_have_crossed_does_not() {
         assert!(pair.carry(closing));
         // The client has not taken its byte: its end waits for nothing else.
         pair.with_stream(INLET, Stream::handle_silence);
-        assert!(!pair.carry(OUTLET), "nobody is asked when all was said");
+        assert!(!pair.carry(OUTLET), "nobody asks once all was said");
         assert_eq!(pair.sides[INLET].end, None);
     }
 }
 
 #[test]
-fn an_inlet_asks_for_an_answer_that_does_not_come_and_an_outlet_answers_first() {
+fn before_opened_only_the_inlet_asks() {
     let mut pair = Pair::new([vec![], vec![]], CAPS);
     assert!(pair.carry(OUTLET));
     pair.with_stream(OUTLET, Stream::handle_silence);

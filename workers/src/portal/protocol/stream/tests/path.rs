@@ -1,4 +1,4 @@
-//! A stream over a path with bandwidth and delay, in simulated time.
+//! A stream over a network path with bandwidth and delay, in simulated time.
 
 use std::{collections::VecDeque, ops::Range, time::Duration};
 
@@ -18,7 +18,8 @@ struct Path {
     reader: usize,
 }
 
-/// Bytes that the reader took in the counted time, and the largest window and buffer of all the time.
+/// Bytes that the reader took in the counted time, and the largest window and buffer of the whole
+/// run.
 struct Run {
     delivered: usize,
     window: u64,
@@ -63,7 +64,7 @@ fn run(path: Path, counted: Range<u64>) -> Run {
 }
 
 #[test]
-fn a_path_of_100_ms_is_filled_at_100_mb_a_second() {
+fn a_stream_fills_a_long_fast_path() {
     let path = || Path { rate: 100_000, one_way: 50, reader: usize::MAX };
     for second in 0..3 {
         let mb = run(path(), second * 1000..(second + 1) * 1000).delivered / 1_000_000;
@@ -76,7 +77,7 @@ fn a_path_of_100_ms_is_filled_at_100_mb_a_second() {
 }
 
 #[test]
-fn a_slow_reader_at_the_end_of_a_fast_path_keeps_its_first_window() {
+fn a_slow_reader_keeps_its_first_window() {
     // 1 MB/s over 100 ms needs 100 KB; the sender would send a hundred times as much.
     let slow = run(Path { rate: 100_000, one_way: 50, reader: 1_000 }, 0..20_000);
     assert!(slow.window == INITIAL_WINDOW && slow.buffered <= INITIAL_WINDOW);

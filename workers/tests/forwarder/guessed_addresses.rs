@@ -1,4 +1,5 @@
-//! Guessed and learned addresses at a hub: they lead to no worker of the private nodes behind it.
+//! Guessed and learned addresses at a hub: they lead to no worker of the private nodes that it
+//! forwards to.
 
 use std::sync::{
     atomic::{AtomicU64, Ordering},
@@ -32,7 +33,8 @@ async fn all_come_back(node: &Node, routes: impl IntoIterator<Item = Route>) {
     }
 }
 
-/// A private node with the worker "outlet", which counts what reaches it, and a forwarder to "echoer".
+/// A private node with the worker "outlet", which counts what reaches it, and a forwarder to
+/// "echoer".
 async fn private(arbiters: usize, at: &Address) -> (Node, Arc<AtomicU64>, RemoteForwarder) {
     let (private, reached) = (node(arbiters).await, Arc::new(AtomicU64::new(0)));
     let counting =
@@ -44,26 +46,27 @@ async fn private(arbiters: usize, at: &Address) -> (Node, Arc<AtomicU64>, Remote
 }
 
 #[test]
-fn the_socket_address_of_a_private_node_is_no_address_at_its_hub() {
+fn socket_addresses_of_private_nodes_lead_nowhere() {
     with_arbiters(|arbiters| async move {
         let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
         let (private, reached, _forwarder) = private(arbiters, &at).await;
         let stranger = node(arbiters).await;
         let before = hub.worker_count();
-        // One of all ports is that of the private node's connection.
+        // One of these ports is that of the private node's connection.
         let sockets = (1..=65_535).map(|port| format!("127.0.0.1:{port}"));
         let numbers = (0..1_000).map(|number| number.to_string());
         let guesses = sockets.chain(numbers).map(|guess| route![&at, guess, "outlet"]);
         all_come_back(&stranger, guesses).await;
         assert_eq!(reached.load(Ordering::Relaxed), 0);
-        // None got as far as the private node, and the hub has nothing but the stranger's connection more.
+        // None reached the private node, and the hub has gained nothing but the stranger's
+        // connection.
         assert_eq!(private.refusals().by(ReachabilityRule::NotADestination.name()), 0);
         assert_eq!(hub.worker_count(), before + 1);
     });
 }
 
 #[test]
-fn the_addresses_of_an_answers_way_lead_to_no_other_worker() {
+fn an_answers_addresses_lead_to_no_other_worker() {
     with_arbiters(|arbiters| async move {
         let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
         let (private, reached, forwarder) = private(arbiters, &at).await;
@@ -73,15 +76,17 @@ fn the_addresses_of_an_answers_way_lead_to_no_other_worker() {
         sender.send(onward.clone(), String::from("hello")).await.unwrap();
         let answer = in_time("the answer", sender.receive::<String>()).await.unwrap();
         let learned: Vec<Address> = answer.return_route().iter().cloned().collect();
-        // The stranger's own connection, that of the private node at the hub, and the echoer's second name.
+        // The stranger's own connection, that of the private node at the hub, and the echoer's
+        // second name.
         assert!(learned.len() >= 3, "{learned:?}");
         assert!(learned.iter().all(Address::is_random), "a name that can be guessed: {learned:?}");
         assert!(of_class(&hub, Class::Reply).contains(&learned[1]), "{learned:?}");
 
-        // The echoer is reached by them, as by the forwarder.
+        // They reach the echoer, as the forwarder does.
         let again = echo(&stranger, answer.return_route().clone()).await;
         assert_eq!(again.unwrap(), "hello");
-        // By itself, behind the private node's connection, and behind the forwarder, each leads to the echoer or nowhere.
+        // By itself, after the private node's connection, and after the forwarder, each leads to
+        // the echoer or nowhere.
         for address in &learned {
             for before in [route![&at], route![&at, &learned[1]], onward.clone()] {
                 let _ = echo(&stranger, before.then(address).then("outlet")).await;

@@ -1,4 +1,5 @@
-//! What an end of a stream has to say at the same time is one message, and is taken as one.
+//! Coalesced messages: what an end of a stream has to say at the same time is sent as one message,
+//! and taken as one.
 
 use std::{
     io::Write as _,
@@ -24,7 +25,7 @@ use tokio::{
 
 use crate::support::{in_time, node, outlet, run, DEADLINE};
 
-/// What a payload holds: the names of its messages.
+/// The names of the messages in a payload.
 fn names(mut payload: &[u8]) -> Vec<&'static str> {
     let mut names = Vec::new();
     while !payload.is_empty() {
@@ -38,7 +39,7 @@ fn names(mut payload: &[u8]) -> Vec<&'static str> {
     names
 }
 
-/// Passes everything on and notes what it was.
+/// Passes everything on and notes the names of its messages.
 #[derive(Clone, Default)]
 struct Spy(Arc<Mutex<Vec<Vec<&'static str>>>>);
 
@@ -51,12 +52,12 @@ impl Handler<Routed<Payload>> for Spy {
 
     fn handle(&mut self, message: Routed<Payload>, _: &mut ActorContext<Self>) {
         self.0.lock().unwrap().push(names(message.body()));
-        // What comes after the end of a stream finds nobody; its sender is told.
+        // What comes after the end of a stream is undeliverable; its sender gets a notice.
         let _ = message.forward();
     }
 }
 
-/// A client that has asked before anybody accepts it gets an answer; these messages carried both.
+/// The messages of an exchange with a client that asks before it is accepted, and gets an answer.
 async fn messages_of_a_short_exchange() -> Vec<Vec<&'static str>> {
     let ctx = node().await;
     let target = outlet(ctx.node()).await;
@@ -76,7 +77,7 @@ async fn messages_of_a_short_exchange() -> Vec<Vec<&'static str>> {
     messages.clone()
 }
 
-/// Takes one client, which asks, and answers.
+/// Accepts one client, reads its question, and answers.
 async fn answer(target: &TcpListener) {
     let (mut socket, _) = in_time("a connection to the target", target.accept()).await.unwrap();
     assert_eq!(in_time("the question", socket.read_u8()).await.unwrap(), b'?');
@@ -84,7 +85,7 @@ async fn answer(target: &TcpListener) {
 }
 
 #[test]
-fn a_short_question_goes_with_open_and_a_quick_answer_with_opened() {
+fn first_bytes_go_with_open_and_opened() {
     run(async {
         let begun = Instant::now();
         loop {
@@ -93,7 +94,7 @@ fn a_short_question_goes_with_open_and_a_quick_answer_with_opened() {
             if messages[1] == ["Opened", "Data"] {
                 return;
             }
-            // On a busy machine the target may take longer than an answer is waited for.
+            // On a busy machine the target may take longer than `Opened` waits for its answer.
             assert_eq!(messages[1], ["Opened"]);
             assert!(begun.elapsed() < DEADLINE, "no answer went with Opened");
         }
@@ -127,14 +128,16 @@ fn an_outlet_takes_a_whole_exchange_at_once() {
     });
 }
 
-/// What the outlet answers to an Open with so many more messages behind it, up to the end of the stream.
+/// The outlet's answers, up to the end of the stream, to an `Open` followed by `windows` windows
+/// and `fin`.
 async fn answer_to(windows: usize, fin: &[u8]) -> Vec<u8> {
     let mut ctx = node().await;
     let target = outlet(ctx.node()).await;
     let open = Control::Open { limit: Limit::new(100) }.encode();
     let window = Control::Window { limit: Limit::new(100) }.encode();
     send(&ctx, &[vec![open], vec![window; windows], vec![fin.to_vec()]].concat()).await;
-    // The end of its connection is the stream's; one that is reset early may not connect at all.
+    // The end of its connection is the stream's; a stream that is reset early may not connect at
+    // all.
     actix::spawn(async move { target.accept().await.map(drop) });
     let mut came = Vec::new();
     while !names(&came).iter().any(|name| ["Fin", "Reset"].contains(name)) {
@@ -146,7 +149,7 @@ async fn answer_to(windows: usize, fin: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn more_messages_at_once_than_an_end_has_to_say_reset_the_stream() {
+fn too_many_messages_at_once_reset_the_stream() {
     run(async {
         let fin = Control::Fin { offset: Offset::new(0) }.encode();
         let most = answer_to(MAX_MESSAGES - 1, &fin).await;

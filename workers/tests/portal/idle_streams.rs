@@ -1,4 +1,4 @@
-//! Streams on which nobody speaks, behind hops whose loss nobody tells of.
+//! Idle streams past hops whose loss nothing reports.
 
 use std::{
     io::ErrorKind,
@@ -26,7 +26,7 @@ use tokio::{
 
 use crate::support::{connect, in_time, inlet, node, outlet, run, DEADLINE};
 
-/// Instead of the seconds after which a stream asks.
+/// In place of the seconds after which a stream asks.
 const SILENCE: Duration = Duration::from_millis(20);
 
 /// Three nodes in a row.
@@ -69,7 +69,7 @@ async fn is_reset(mut socket: TcpStream) {
 }
 
 #[test]
-fn an_idle_stream_behind_a_relay_of_its_own_node_is_reset_when_the_far_node_is_lost() {
+fn a_loss_past_a_local_relay_resets_streams() {
     run(async {
         let row = Row::start().await;
         let target = outlet(row.nodes[1].node()).await;
@@ -86,13 +86,13 @@ fn an_idle_stream_behind_a_relay_of_its_own_node_is_reset_when_the_far_node_is_l
 }
 
 #[test]
-fn an_idle_stream_over_a_node_between_is_reset_when_the_far_node_is_lost() {
+fn a_loss_past_an_intermediate_node_resets_streams() {
     run(async {
         let row = Row::start().await;
         let target = outlet(row.nodes[2].node()).await;
         Relay::start(row.nodes[1].node(), "relay", route![row.links[1].address()]).unwrap();
-        let way = route![row.links[0].address(), "relay", "outlet"];
-        let inlet = inlet(row.nodes[0].node(), way);
+        let route = route![row.links[0].address(), "relay", "outlet"];
+        let inlet = inlet(row.nodes[0].node(), route);
         let mut stream = connect(inlet, &target).await;
         speak(&mut stream).await;
         row.links[1].cut();
@@ -104,13 +104,13 @@ fn an_idle_stream_over_a_node_between_is_reset_when_the_far_node_is_lost() {
 }
 
 #[test]
-fn a_target_behind_a_node_between_is_reset_when_the_clients_node_is_lost() {
+fn a_loss_before_an_intermediate_node_resets_targets() {
     run(async {
         let row = Row::start().await;
         let target = outlet(row.nodes[2].node()).await;
         Relay::start(row.nodes[1].node(), "relay", route![row.links[1].address()]).unwrap();
-        let way = route![row.links[0].address(), "relay", "outlet"];
-        let inlet = inlet(row.nodes[0].node(), way);
+        let route = route![row.links[0].address(), "relay", "outlet"];
+        let inlet = inlet(row.nodes[0].node(), route);
         let mut stream = connect(inlet, &target).await;
         speak(&mut stream).await;
         row.links[0].cut();
@@ -138,26 +138,26 @@ impl Handler<Routed<Payload>> for Spy {
             self.0.fetch_add(asks.into(), Ordering::SeqCst);
             rest = &rest[length..];
         }
-        // What comes after the end of a stream finds nobody; its sender is told.
+        // What comes after the end of a stream is undeliverable; its sender gets a notice.
         let _ = message.forward();
     }
 }
 
-/// Opens a stream over a spy at the far end of `way` and gives what the spy counts with.
-async fn spied(row: &Row, way: Route) -> ([TcpStream; 2], Arc<AtomicUsize>) {
+/// Opens a stream through a spy at the far end of `route`, and returns the spy's counter.
+async fn spied(row: &Row, route: Route) -> ([TcpStream; 2], Arc<AtomicUsize>) {
     let target = outlet(row.nodes[1].node()).await;
     let asked = Arc::new(AtomicUsize::new(0));
     row.nodes[1].start_worker("spy", Spy(asked.clone())).unwrap();
-    let inlet = inlet(row.nodes[0].node(), way);
+    let inlet = inlet(row.nodes[0].node(), route);
     (connect(inlet, &target).await, asked)
 }
 
 #[test]
-fn an_idle_stream_whose_peer_is_there_goes_on_however_often_it_asks() {
+fn an_idle_stream_with_a_peer_goes_on() {
     run(async {
         let row = Row::start().await;
-        let way = route![row.links[0].address(), "spy", "outlet"];
-        let (mut stream, asked) = spied(&row, way).await;
+        let route = route![row.links[0].address(), "spy", "outlet"];
+        let (mut stream, asked) = spied(&row, route).await;
         speak(&mut stream).await;
         let begun = std::time::Instant::now();
         while asked.load(Ordering::SeqCst) < 10 {
@@ -169,8 +169,8 @@ fn an_idle_stream_whose_peer_is_there_goes_on_however_often_it_asks() {
     });
 }
 
-/// Whether the system asks now and then if the other end of the connection with `port` is there: its
-/// [table](https://docs.kernel.org/networking/proc_net_tcp.html) has 2 for that timer.
+/// Whether the system probes the other end of the connection with `port`: its
+/// [table](https://docs.kernel.org/networking/proc_net_tcp.html) has 2 for the timer of keep-alive.
 fn is_kept_alive(port: u16, end: End) -> bool {
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
     let port = format!(":{port:04X}");
@@ -185,7 +185,7 @@ fn is_kept_alive(port: u16, end: End) -> bool {
     timers.find(is_ours).is_some_and(|fields| fields[5].starts_with("02"))
 }
 
-/// Where a connection has the port.
+/// The end of a connection that has the port.
 #[derive(Clone, Copy)]
 enum End {
     Local,
@@ -193,7 +193,7 @@ enum End {
 }
 
 #[test]
-fn applications_are_kept_alive_once_their_stream_has_lasted() {
+fn applications_of_lasting_streams_are_kept_alive() {
     run(async {
         let row = Row::start().await;
         let target = outlet(row.nodes[1].node()).await;

@@ -1,4 +1,5 @@
-//! A peer that takes nothing of what it is told costs no more than its edge, and what waits for that edge takes nothing from others.
+//! A peer that never reads costs no more than its edge, and messages that wait for that edge take
+//! nothing from others.
 
 use std::sync::{Arc, Mutex};
 
@@ -20,7 +21,7 @@ use tokio::{
 
 use crate::support::{in_time, node, outlet, run};
 
-/// The first hop of the way back, with a peer behind it that does not read: what comes stays.
+/// The first hop of the return route, to a peer that does not read: what comes stays.
 #[derive(Clone, Default)]
 struct Stuck(Arc<Mutex<Vec<Message>>>);
 
@@ -44,7 +45,7 @@ async fn accept_and_end(target: &TcpListener, reset: impl FnOnce()) {
 }
 
 #[test]
-fn streams_that_are_opened_and_reset_leave_no_more_than_the_edge_holds() {
+fn reset_streams_leave_no_more_than_the_edge() {
     const MOST: usize = EDGE_BUDGET_BYTES / 4 / MESSAGE_OVERHEAD_BYTES;
     run(async {
         let ctx = node().await;
@@ -71,7 +72,7 @@ fn streams_that_are_opened_and_reset_leave_no_more_than_the_edge_holds() {
 }
 
 #[test]
-fn what_went_with_bytes_waits_for_nothing_any_more() {
+fn messages_sent_with_bytes_wait_for_no_permit() {
     run(async {
         let ctx = node().await;
         let target = outlet(ctx.node()).await;
