@@ -418,7 +418,7 @@ impl Node {
 
 #[cfg(feature = "faults")]
 impl Node {
-    /// Makes every actor of the node whose type has the name `kind` panic; gives how many those are.
+    /// Makes every actor of the node whose type is named `kind` panic; returns their number.
     pub fn panic_in(&self, kind: &str) -> usize {
         self.extension(faults::Fuses::default).light(kind)
     }

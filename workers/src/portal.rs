@@ -16,12 +16,14 @@
 //! | starts the other end of a stream for each `Open` | [`outlet`] |
 //! | the actor of one end, and its socket | `end` |
 //! | the outlet's connection to its target | `target` |
+//! | streams whose inlets do not know their addresses yet | `opening` |
 //! | the bytes that all streams of a node may hold | [`pool`] |
 //! | every limit, with its unit and reason | [`limits`] |
 
 mod end;
 pub mod inlet;
 pub mod limits;
+mod opening;
 pub mod outlet;
 pub mod pool;
 pub mod protocol;

@@ -27,7 +27,10 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use crate::portal::{
-    end::worker::{Side, StreamConfig, StreamWorker},
+    end::{
+        config::{Side, StreamConfig},
+        worker::StreamWorker,
+    },
     pool::StreamPool,
     protocol::stream::Stream,
     target::prepare,

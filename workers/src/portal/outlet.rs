@@ -7,21 +7,24 @@
 //! * Started by [`Outlet::start`]; its name is freed by [`Outlet::stop`] or with the node.
 //! * A panic is contained by the node's hand-over, in the task that delivers: one message is lost.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use ockam_actix_runtime::{
-    lock::Lock,
     message::{undelivered::Undelivered, MessageKind},
     node::{
         entry::{AccessRule, Deliver, Description, Entry},
         routing::NextHop,
         Node,
     },
-    Address, Class, Error, Host, Message, Origin, Payload, Result, Route, UndeliverableReason,
+    Address, Class, Error, Host, Message, Origin, Payload, Result, UndeliverableReason,
 };
 
 use crate::portal::{
-    end::worker::{Side, StreamConfig, StreamWorker},
+    end::{
+        config::{Side, StreamConfig},
+        worker::StreamWorker,
+    },
+    opening::Opening,
     pool::StreamPool,
     protocol::{
         message::{decode, Control, DecodeError, Decoded},
@@ -99,7 +102,7 @@ impl Outlet {
         let mut description = Description::new(address, Class::User);
         description.access = access;
         let address = description.address.clone();
-        let (opening, own) = (Arc::default(), node.unheld());
+        let (opening, own) = (Opening::default(), node.unheld());
         let delivery = OutletDelivery { node: own, target: target.clone(), opening };
         node.register_delivery(description, delivery)?.detach();
         log::info!("outlet \"{address}\" for the target {target}");
@@ -130,26 +133,10 @@ fn check_target(target: &str) -> Result<()> {
     )))
 }
 
-/// The streams that their inlets still address through the outlet, by the route back to them.
-type Opening = Arc<Lock<HashMap<Route, Address, ahash::RandomState>>>;
-
 struct OutletDelivery {
     node: Node,
     target: String,
     opening: Opening,
-}
-
-/// Lists a stream among those that are reached through the outlet, until it ends.
-pub(crate) struct Listed {
-    opening: Opening,
-    inlet: Route,
-}
-
-impl Drop for Listed {
-    fn drop(&mut self) {
-        let mut opening = self.opening.lock();
-        opening.remove(&self.inlet);
-    }
 }
 
 impl Deliver for OutletDelivery {
@@ -157,10 +144,7 @@ impl Deliver for OutletDelivery {
         if message.kind == MessageKind::Notice {
             return Ok(());
         }
-        let opening = self.opening.lock();
-        let known = opening.get(&message.return_route).cloned();
-        drop(opening);
-        if let Some(stream) = known {
+        if let Some(stream) = self.opening.find(&message.return_route) {
             return self.pass_on(stream, message);
         }
         match decode(&message.payload) {
@@ -216,7 +200,7 @@ impl OutletDelivery {
         let address = Address::random();
         let description =
             Description::new(address.clone(), Class::Reply).with_access(first_hop.answers());
-        let listed = self.list(inlet.clone(), address.clone());
+        let listed = self.opening.list(inlet.clone(), address.clone());
         let side = Side::Outlet { target: self.target.clone(), _listed: Some(listed) };
         let arbiter = node.arbiter_for(&first_hop);
         let config =
@@ -238,13 +222,6 @@ impl OutletDelivery {
             true => Ok(()),
             false => self.pass_on(address, message),
         }
-    }
-
-    fn list(&self, inlet: Route, stream: Address) -> Listed {
-        let mut opening = self.opening.lock();
-        opening.insert(inlet.clone(), stream);
-        drop(opening);
-        Listed { opening: self.opening.clone(), inlet }
     }
 
     /// Answers an `Open` that no stream was made for.

@@ -3,6 +3,8 @@
 //! actix polls it whenever the actor's task wakes: when the socket is ready, when a message has
 //! come, when the first edge has room again, and when the link of the first hop is lost. So there
 //! is one task and one wake-up for each turn, and nothing is shared between tasks.
+//!
+//! Ring of imports: with the [worker](super::worker), whose state this future acts on.
 
 use std::{
     future::Future,

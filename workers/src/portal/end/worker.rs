@@ -15,6 +15,9 @@
 //!   only forwards) repeats its limit when nothing has come for
 //!   [`SILENCE`](crate::portal::limits::SILENCE): if the other end is gone, the notice that comes
 //!   back resets it.
+//!
+//! Ring of imports: the worker and its socket side, [`Io`], are one object in two files, as the
+//! socket is polled inside the worker's task and acts on the worker's state.
 
 mod socket;
 
@@ -39,7 +42,12 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use crate::portal::{
-    end::{io::Io, pending_controls::PendingControls, write_buffer::WriteBuffer},
+    end::{
+        config::{Side, StreamConfig},
+        io::Io,
+        pending_controls::PendingControls,
+        write_buffer::WriteBuffer,
+    },
     limits::{EARLY_CREDIT, MAX_MESSAGES},
     pool::StreamSlot,
     protocol::{
@@ -86,24 +94,6 @@ pub(crate) struct StreamWorker {
     /// Whether anything has come since the last check for silence.
     heard: bool,
     _busy: Busy,
-}
-
-/// Which end of the stream this is.
-pub(crate) enum Side {
-    /// A client connected to the inlet at this address.
-    Inlet { client: SocketAddr },
-    /// The outlet connects to this target.
-    Outlet { target: String, _listed: Option<crate::portal::outlet::Listed> },
-}
-
-/// What a stream worker is started with.
-pub(crate) struct StreamConfig {
-    pub(crate) node: Node,
-    pub(crate) stream: Stream,
-    pub(crate) first_hop: FirstHop,
-    pub(crate) route: Route,
-    pub(crate) side: Side,
-    pub(crate) slot: StreamSlot,
 }
 
 impl StreamWorker {
