@@ -23,7 +23,6 @@ mod socket;
 
 use std::{
     fmt,
-    net::SocketAddr,
     rc::Rc,
     time::{Duration, Instant},
 };
