@@ -29,6 +29,7 @@ enum Command {
 }
 
 /// The system's allocator keeps what a crowd of clients needed, even when all have left.
+#[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
