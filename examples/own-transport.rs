@@ -1,6 +1,5 @@
 //! A transport of one's own: two nodes of one process connect over a Unix socket.
 
-use std::future::Future;
 use std::io::{IoSlice, Result as IoResult};
 use std::task::{Context as TaskContext, Poll};
 
@@ -38,8 +37,8 @@ impl Connector for Unix {
             .then_some(())
             .ok_or_else(|| Error::Usage(format!("\"{path}\" is no absolute path")))
     }
-    fn connect(&self, path: String) -> impl Future<Output = Result<Socket>> + 'static {
-        async move { Ok(Socket(UnixStream::connect(path).await?)) }
+    async fn connect(&self, path: String) -> Result<Socket> {
+        Ok(Socket(UnixStream::connect(path).await?))
     }
 }
 

@@ -6,7 +6,6 @@
 pub mod listener;
 
 use std::{
-    future::Future,
     io::{self, ErrorKind, IoSlice},
     net::SocketAddr,
     task::{Context, Poll},
@@ -113,16 +112,12 @@ impl Connector for TcpConnector {
         check_peer(peer)
     }
 
-    fn connect(&self, peer: String) -> impl Future<Output = Result<TcpStream>> + 'static {
-        connect_node(peer)
+    async fn connect(&self, peer: String) -> Result<TcpStream> {
+        let stream = connect(&peer, CONNECT_TIMEOUT).await?;
+        let failed = |source| Error::transport(format!("no greeting from {peer}"), source);
+        configure(&stream).map_err(failed)?;
+        Ok(stream)
     }
-}
-
-async fn connect_node(peer: String) -> Result<TcpStream> {
-    let stream = connect(&peer, CONNECT_TIMEOUT).await?;
-    let failed = |source| Error::transport(format!("no greeting from {peer}"), source);
-    configure(&stream).map_err(failed)?;
-    Ok(stream)
 }
 
 /// Connects to the first of `peer`'s addresses that answers.

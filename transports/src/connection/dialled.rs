@@ -52,7 +52,7 @@ pub trait Connector: Clone + Send + Sync + Unpin + 'static {
     ///
     /// # Errors
     /// If nobody answers.
-    fn connect(&self, peer: String) -> impl Future<Output = Result<Self::Carrier>> + 'static;
+    fn connect(&self, peer: String) -> impl Future<Output = Result<Self::Carrier>>;
 }
 
 /// Makes a dialled connection for each peer that the connector reaches.
