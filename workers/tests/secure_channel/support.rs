@@ -86,11 +86,12 @@ impl Peer {
 
 /// Limits with short times.
 pub(crate) fn quick() -> Limits {
-    let mut limits = Limits::default();
-    limits.handshake_deadline = Duration::from_secs(5);
-    limits.first_pause = Duration::from_millis(10);
-    limits.longest_pause = Duration::from_millis(100);
-    limits
+    Limits {
+        handshake_deadline: Duration::from_secs(5),
+        first_pause: Duration::from_millis(10),
+        longest_pause: Duration::from_millis(100),
+        ..Limits::default()
+    }
 }
 
 /// The route to a node's listener.
