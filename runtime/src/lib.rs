@@ -20,9 +20,11 @@ pub mod edge;
 pub mod error;
 pub mod host;
 pub mod limits;
+#[cfg_attr(not(internals), doc(hidden))]
 pub mod lock;
 pub mod message;
 pub mod node;
+#[cfg_attr(not(internals), doc(hidden))]
 pub mod socket;
 pub mod trust;
 pub mod worker;

@@ -1,7 +1,9 @@
 //! The one envelope that moves through a node.
 
 pub mod body;
+#[cfg_attr(not(internals), doc(hidden))]
 pub mod codec;
+#[cfg_attr(not(internals), doc(hidden))]
 pub mod messagepack;
 pub mod notice;
 pub mod payload;

@@ -17,6 +17,7 @@ pub(crate) mod faults;
 mod router;
 pub mod routing;
 mod shutdown;
+#[cfg_attr(not(internals), doc(hidden))]
 pub mod table;
 
 use std::{

@@ -13,4 +13,5 @@ pub mod rate;
 pub mod reachability;
 pub mod refusal_log;
 pub mod source;
+#[cfg_attr(not(internals), doc(hidden))]
 pub mod tally;

@@ -30,6 +30,14 @@ fn comments_wrap_at_100_columns() {
 }
 
 #[test]
+fn comments_in_manifests_wrap_at_100_columns() {
+    let is_comment = |line: &str| line.trim_start().starts_with('#');
+    let long: Vec<_> =
+        all_files("toml").iter().flat_map(|file| too_long(file, is_comment)).collect();
+    assert!(long.is_empty(), "longer than {COLUMNS} columns: {long:#?}");
+}
+
+#[test]
 fn documents_wrap_at_100_columns() {
     // A list of links and badges has lines that cannot be broken.
     let is_prose = |line: &str| line.contains(' ') && !line.starts_with('[');

@@ -14,8 +14,10 @@
 //! [`FirstHop`](ockam_actix_runtime::edge::first_hop::FirstHop) when it is lost.
 
 pub mod connection;
+#[cfg_attr(not(internals), doc(hidden))]
 pub mod frame;
 pub mod limits;
+#[cfg_attr(not(internals), doc(hidden))]
 pub mod memory;
 pub mod tcp;
 

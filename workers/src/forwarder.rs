@@ -28,6 +28,7 @@
 pub mod address;
 pub mod hub;
 pub mod limits;
+#[cfg_attr(not(internals), doc(hidden))]
 pub mod protocol;
 pub mod remote;
 

@@ -27,10 +27,13 @@ use ockam_actix_runtime::{
 };
 
 pub mod access;
+#[cfg_attr(not(internals), doc(hidden))]
 pub mod known_identities;
 pub mod local_identity;
 pub mod policy;
+#[cfg_attr(not(internals), doc(hidden))]
 pub mod secret_bytes;
+#[cfg_attr(not(internals), doc(hidden))]
 pub mod signature;
 #[cfg(test)]
 mod tests;

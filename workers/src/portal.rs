@@ -25,7 +25,9 @@ pub mod inlet;
 pub mod limits;
 mod opening;
 pub mod outlet;
+#[cfg_attr(not(internals), doc(hidden))]
 pub mod pool;
+#[cfg_attr(not(internals), doc(hidden))]
 pub mod protocol;
 mod target;
 

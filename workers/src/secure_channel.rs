@@ -45,6 +45,7 @@
 mod accepted_end;
 mod admission;
 mod channel_actor;
+#[cfg_attr(not(internals), doc(hidden))]
 pub mod cookie;
 mod decryptor;
 mod event;
@@ -52,6 +53,7 @@ mod exchange;
 #[cfg(test)]
 mod fixtures;
 mod handle;
+#[cfg_attr(not(internals), doc(hidden))]
 pub mod handshake;
 mod inbound;
 mod lifeline;
@@ -61,8 +63,11 @@ mod liveness;
 mod opened;
 mod outbound;
 mod outcome;
+#[cfg_attr(not(internals), doc(hidden))]
 pub mod packet;
+#[cfg_attr(not(internals), doc(hidden))]
 pub mod plaintext;
+#[cfg_attr(not(internals), doc(hidden))]
 pub mod record;
 mod sealing;
 mod session;
