@@ -7,7 +7,7 @@ pub enum RegistrationRefusal {
     #[error("the request is malformed")]
     Malformed,
     /// The return route is not one that a forwarder can use.
-    #[error("no forwarder can be made for the way that the request came")]
+    #[error("no forwarder can be made for the route that the request came by")]
     Route,
     /// The connection asked too often.
     #[error("this connection has asked too often, try again later")]
