@@ -1,4 +1,5 @@
-//! Who reaches what in the guide's four set-ups: what a node lists is compared with what it delivers, from every side.
+//! Who reaches what in the guide's four set-ups: what a node lists is compared with what it
+//! delivers, from every side.
 
 // Clippy knows tests by their attribute, and not what helps them.
 #![allow(clippy::unwrap_used)]
@@ -153,7 +154,8 @@ impl Subject {
                 let delivered = delivered(from, way.then(worker.clone())).await;
                 let expected = match listing.reach(&worker, entrance) {
                     Some(reach) => reach == Reach::Open,
-                    // Not listed by name: what is internal, and forwarders, which are for all but hubs.
+                    // Not listed by name: what is internal, and forwarders, which are for all but
+                    // hubs.
                     None if class == Class::Forwarder => !matches!(entrance, Entrance::Outgoing(_)),
                     None => *entrance == Entrance::ThisNode,
                 };

@@ -1,4 +1,5 @@
-//! No secret gets into the log, whatever the level: everything runs with known secrets, and the log is searched for them.
+//! No secret gets into the log, whatever the level: everything runs with known secrets, and the log
+//! is searched for them.
 
 // Clippy knows tests by their attribute, and not what helps them.
 #![allow(clippy::unwrap_used)]
@@ -43,7 +44,8 @@ impl log::Log for Capture {
 /// Bytes of a vault file before what is encrypted.
 const HEADER: usize = 62;
 
-/// The secrets of the one identity in a vault that a key file opens; the layout is the one in `vault_file.rs`.
+/// The secrets of the one identity in a vault that a key file opens; the layout is the one in
+/// `vault_file.rs`.
 fn secrets_of(vault: &[u8], key_file: &[u8]) -> [Vec<u8>; 2] {
     let (header, sealed) = vault.split_at(HEADER);
     let key = hmac::Key::new(hmac::HMAC_SHA256, key_file);

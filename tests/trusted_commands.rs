@@ -1,4 +1,5 @@
-//! The commands with identities from a vault: a hub that registers known nodes alone, and an outlet that trusts one inlet.
+//! The commands with identities from a vault: a hub that registers known nodes alone, and an outlet
+//! that trusts one inlet.
 
 // Clippy knows tests by their attribute, and not what helps them.
 #![allow(clippy::unwrap_used)]

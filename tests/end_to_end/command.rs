@@ -1,4 +1,4 @@
-//! The command `ockam`: what it prints works, and what goes wrong is said in one line.
+//! The command `ockam`: the commands that it prints work, and each error is one line.
 
 use std::{
     env, io::Write, net::TcpListener, path::PathBuf, process::Command, thread, time::Duration,
@@ -12,7 +12,7 @@ use ockam_actix_harness::{
     target::{Target, PAGE},
 };
 
-/// For a program that is asked to end while nothing is open.
+/// How long a program may take to end while nothing is open.
 const ENDING: Duration = Duration::from_secs(5);
 
 /// What the demo's page says.
@@ -71,9 +71,10 @@ fn the_inlet_command_that_a_plain_outlet_prints_works_as_it_is() {
 }
 
 /// Starts an outlet, and an inlet with the command that it prints.
-fn works_as_printed(way: &[&str]) {
+fn works_as_printed(options: &[&str]) {
     let target = Target::start();
-    let mut outlet = Program::start(ockam().args(["outlet", "--to", &target.address()]).args(way));
+    let mut outlet =
+        Program::start(ockam().args(["outlet", "--to", &target.address()]).args(options));
     outlet.wait_for_line("start an inlet for it with:");
     let line = outlet.wait_for_line("ockam inlet --listen 127.0.0.1:4001");
     let folder = PathBuf::from(env!("CARGO_BIN_EXE_ockam")).parent().unwrap().to_owned();
@@ -101,7 +102,7 @@ fn the_help_of_every_command_has_an_example() {
     }
 }
 
-/// Runs a command that must fail; its one line must have all of `named`.
+/// Waits for a command that must fail; its one line of error must have all of `named`.
 fn fails_and_names(program: Program, named: &[&str]) {
     let mut program = program;
     let status = program.wait_for_exit(PATIENCE);
@@ -177,7 +178,7 @@ fn a_port_that_is_in_use_is_named() {
 
 #[test]
 fn hosts_that_are_unknown_and_hubs_that_are_none_are_named() {
-    // Without a network nobody is asked for a name, so that the answer is there at once.
+    // Without a network no name server is asked, so the answer comes at once.
     in_own_network(|| {
         let unknown = ["no-such-host.invalid:4000", "resolve"];
         ockam_fails("hub no-such-host.invalid:4000", &unknown);

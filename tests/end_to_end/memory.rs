@@ -25,8 +25,8 @@ const OFFERED: u64 = 12_000_000;
 const LIVE: u64 = 4;
 const LOAD: u64 = 50_000_000;
 
-/// What a program may have resident: more than the 18 to 20 MB that it takes, less than the 37 to 49 MB that it
-/// took when what waits kept the buffers that it came in.
+/// Bytes that a program may have resident: more than the 18 to 20 MB that it takes, less than the
+/// 37 to 49 MB that it took when waiting messages kept the buffers that they came in.
 const MOST_MEMORY: u64 = 28_000_000;
 
 /// A client that asks for bytes and does not read them.

@@ -6,7 +6,7 @@ use ockam_actix_harness::{
     program::{example, Program},
 };
 
-/// Runs an example that ends by itself; gives what it printed.
+/// Runs an example that ends by itself; returns what it printed.
 fn printed_by(name: &str) -> Vec<String> {
     let mut program = Program::start(&mut example(name));
     let status = program.wait_for_exit(PATIENCE);

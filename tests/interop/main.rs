@@ -1,7 +1,9 @@
-//! A peer written from `docs/protocol.md` alone, with another Noise and another MessagePack library, talks to our nodes: `peer.py`.
+//! A peer written from `docs/protocol.md` alone, with another Noise and another MessagePack
+//! library, talks to our nodes: `peer.py`.
 //!
-//! It needs Python with three packages: the installed one if it has them, else a virtual environment in the target folder. Without a
-//! network to fetch them from, the tests say that they skip.
+//! It needs Python with three packages: the installed one if it has them, else a virtual
+//! environment in the target folder. Without a network to fetch them from, the tests say that they
+//! skip.
 
 // Clippy knows tests by their attribute, and not what helps them.
 #![allow(clippy::unwrap_used)]

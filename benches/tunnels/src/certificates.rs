@@ -10,7 +10,7 @@ use std::{
 
 /// Files that both sides are configured with; keys are on the curve P-256.
 pub(crate) struct Certificates {
-    /// Certificate of the authority that both sides trust, and trust alone.
+    /// Certificate of the authority that both sides trust, and no other.
     pub(crate) authority: PathBuf,
     /// The entry's certificate and key in one file.
     pub(crate) entry: PathBuf,
@@ -19,7 +19,7 @@ pub(crate) struct Certificates {
 }
 
 impl Certificates {
-    /// Makes them in `scratch`.
+    /// Generates them in `scratch`.
     pub(crate) fn generate(scratch: &Scratch) -> io::Result<Self> {
         run("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=authority -keyout authority.key -out authority.pem", scratch)?;
         for side in ["entry", "exit"] {

@@ -1,8 +1,8 @@
 //! Peers: `ssh -L` to a private `sshd`, and the same through a second one as the hub (`ssh -J`).
 //!
 //! Keys are generated for each start, the client checks the servers' keys, and neither side reads
-//! the user's or the system's configuration. A server that root starts wants the directory
-//! `/run/sshd`; it is made where it is missing.
+//! the user's or the system's configuration. A server that root starts needs the directory
+//! `/run/sshd`; it is created where it is missing.
 
 use crate::tunnel::{await_listening, free_address, Running};
 use ockam_actix_harness::{installed::installed, process::Process, scratch::Scratch};
@@ -27,7 +27,7 @@ pub(crate) fn start_direct(target: SocketAddr) -> io::Result<Running> {
 }
 
 /// Two servers: the client reaches the second one through the first, which sees only what the
-/// second can open.
+/// second one can decrypt.
 pub(crate) fn start_through_hub(target: SocketAddr) -> io::Result<Running> {
     let scratch = Scratch::new()?;
     let keys = Keys::generate(&scratch)?;

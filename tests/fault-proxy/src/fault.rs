@@ -9,7 +9,8 @@ pub enum Fault {
     Drop,
     /// Frames come again, at once or much later.
     Duplicate,
-    /// A frame that nobody sent comes in between: the front of one, where its address is, with the end of an earlier one.
+    /// A frame that nobody sent comes in between: the front of one, where its address is, with the
+    /// end of an earlier one.
     Inject,
     /// A frame changes places with the next.
     Reorder,

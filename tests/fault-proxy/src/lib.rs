@@ -1,4 +1,5 @@
-//! What a hostile network does to the connection between two nodes, and how to see that nothing wrong came through.
+//! What a hostile network does to the connection between two nodes, and how to see that nothing
+//! wrong came through.
 //!
 //! | idea | module |
 //! |---|---|
@@ -7,7 +8,8 @@
 //! | the way between two nodes, which follows a script and logs what it does | [`proxy`] |
 //! | whether what was received is what was sent; no socket either | [`history`] |
 //!
-//! The proxy knows of the wire protocol only that a frame is a 4-byte length and a body, and that the first one is the greeting.
+//! The proxy knows of the wire protocol only that a frame is a 4-byte length and a body, and that
+//! the first one is the greeting.
 
 pub mod fault;
 pub mod history;

@@ -1,4 +1,5 @@
-//! The way between two nodes: accepts connections, makes one of its own for each, and passes frames as the scripts say.
+//! The way between two nodes: accepts connections, makes one of its own for each, and passes frames
+//! as the scripts say.
 
 use std::{
     fmt::Write,

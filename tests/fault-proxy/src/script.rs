@@ -6,7 +6,8 @@ use ockam_actix_harness::random::Random;
 
 use crate::fault::Fault;
 
-/// Frames before the first fault, the greeting not counted: enough for it to meet handshakes as well as data.
+/// Frames before the first fault, the greeting not counted: enough for it to meet handshakes as
+/// well as data.
 const FIRST_FAULT: usize = 24;
 
 /// Frames between two faults.

@@ -1,4 +1,5 @@
-//! A handshake whose messages are altered on their way: it fails or was not altered, and never panics.
+//! A handshake whose messages are altered on their way: it fails or was not altered, and never
+//! panics.
 
 use std::sync::LazyLock;
 

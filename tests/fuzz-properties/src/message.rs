@@ -1,5 +1,5 @@
-//! Messages: what is decoded is encoded to something that decodes to the same; a decoder that remembers the last header
-//! gives what one without memory does.
+//! Messages: what is decoded is encoded to something that decodes to the same; a decoder that
+//! remembers the last header gives what one without memory does.
 
 use ockam_actix_runtime::{message::codec, Origin};
 

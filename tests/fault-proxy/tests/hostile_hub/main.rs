@@ -1,14 +1,16 @@
-//! A hostile hub: streams through a secure channel across a proxy that drops, repeats, injects, reorders, alters, delays and cuts frames.
+//! A hostile hub: streams through a secure channel across a proxy that drops, repeats, injects,
+//! reorders, alters, delays and cuts frames.
 //!
 //! ```text
 //! client - inlet node - proxy - outlet node - target
 //! client - inlet node - proxy - hub - outlet node - target
 //! ```
 //!
-//! However it goes, an application gets a prefix of what was sent and then either the whole of it and an end, or a reset. Once the
-//! faults stop, the same inlet works again.
+//! However it goes, an application gets a prefix of what was sent and then either the whole of it
+//! and an end, or a reset. Once the faults stop, the same inlet works again.
 //!
-//! Each kind of fault runs `OCKAM_FAULTS` times for each of the two ways, 10 by default; `OCKAM_FAULTS_SEED` repeats a run.
+//! Each kind of fault runs `OCKAM_FAULTS` times for each of the two ways, 10 by default;
+//! `OCKAM_FAULTS_SEED` repeats a run.
 
 // Clippy knows tests by their attribute, and not what helps them.
 #![allow(clippy::unwrap_used)]
@@ -28,7 +30,8 @@ use futures::{stream::iter, StreamExt};
 use nodes::{Nodes, Way};
 use stream::{converse, Target};
 
-/// For one run with its recovery: a lost peer is noticed within 8 s, and a frame that never ends is given up after 30 s.
+/// For one run with its recovery: a lost peer is noticed within 8 s, and a frame that never ends is
+/// given up after 30 s.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Runs at the same time: in most of theirs they wait. `OCKAM_FAULTS_AT_ONCE` has more of them.

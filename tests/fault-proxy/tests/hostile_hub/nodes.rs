@@ -1,4 +1,5 @@
-//! The nodes at both ends of the proxy. They live through all runs of a fault; each run has an inlet and a channel of its own.
+//! The nodes at both ends of the proxy. They live through all runs of a fault; each run has an
+//! inlet and a channel of its own.
 
 use std::{net::SocketAddr, time::Duration};
 

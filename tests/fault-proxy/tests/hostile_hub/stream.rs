@@ -1,4 +1,5 @@
-//! One tunnelled connection: both of its ends send what follows from a seed, and write down what they receive.
+//! One tunnelled connection: both of its ends send what follows from a seed, and write down what
+//! they receive.
 
 use std::{
     cell::{Cell, RefCell},
@@ -27,8 +28,8 @@ const MOST: usize = 200_000;
 /// Bytes of one write, at most.
 const BURST: usize = 8_000;
 
-/// An end that has seen neither end nor reset for so long never will: a lost peer is noticed within 8 s, an unanswered
-/// opening within 30.
+/// An end that has seen neither end nor reset for so long never will: a lost peer is noticed within
+/// 8 s, an unanswered opening within 30.
 const SILENCE: Duration = Duration::from_secs(40);
 
 /// What one end of a connection sent and received.
@@ -159,7 +160,8 @@ async fn answer(mut socket: TcpStream, register: Rc<Register>) {
     }
 }
 
-/// Sends both ways through an inlet, and decides about both directions: to the target, and to the client.
+/// Sends both ways through an inlet, and decides about both directions: to the target, and to the
+/// client.
 pub(crate) async fn converse(
     inlet: SocketAddr,
     target: &Target,
@@ -169,7 +171,8 @@ pub(crate) async fn converse(
     target.register.sent.borrow_mut().insert(seed);
     target.register.waiting.borrow_mut().insert(seed, sender);
     let Ok(socket) = TcpStream::connect(inlet).await else {
-        // While there is no channel an inlet resets its clients at once, some before they know that they are connected.
+        // While there is no channel an inlet resets its clients at once, some before they know that
+        // they are connected.
         target.register.waiting.borrow_mut().remove(&seed);
         return [Ok(Outcome::Cut); 2];
     };

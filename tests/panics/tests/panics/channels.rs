@@ -27,7 +27,8 @@ impl Channel {
     }
 }
 
-/// After a panic the channel is lost for those who watch it, and then established again at the same address.
+/// After a panic the channel is lost for those who watch it, and then established again at the same
+/// address.
 async fn is_established_again(arbiters: usize, panic: impl Fn(&Channel)) {
     let both = Channel::start(arbiters).await;
     let before = [both.here.workers(), both.there.workers()];

@@ -1,5 +1,5 @@
-//! A panic in each kind of actor: the node lives, whoever depends on the actor is told or finds another
-//! one in its place, and no address is left.
+//! A panic in each kind of actor: the node lives, whoever depends on the actor is told or finds
+//! another one in its place, and no address is left.
 //!
 //! | kind of actor | file |
 //! |---|---|

@@ -1,5 +1,6 @@
-//! What a worker keeps of what a peer sent costs about its size: a small message does not keep what was read with it.
-//! A peer could otherwise make a node hold a thousand times what its budgets count.
+//! What a worker keeps of what a peer sent costs about its size: a small message does not keep what
+//! was read with it. A peer could otherwise make a node hold a thousand times what its budgets
+//! count.
 //!
 //! The only test of its process, whose memory it measures.
 
@@ -23,7 +24,8 @@ use tokio::{sync::watch, time::timeout};
 const KEPT: usize = 2_000;
 const BETWEEN: usize = 60_000;
 
-/// By how much the process may grow. It grows by 2 MB, and by 134 MB where messages keep their neighbours.
+/// By how much the process may grow. It grows by 2 MB, and by 134 MB where messages keep their
+/// neighbours.
 const MOST_GROWTH: u64 = 30_000_000;
 
 const DEADLINE: Duration = Duration::from_secs(30);
