@@ -20,7 +20,7 @@ async fn main(ctx: Context) -> Result<()> {
     let now = state.borrow_and_update().clone();
     println!("registered: {}, {} time", now.registered, now.registrations);
 
-    // The hub goes away. It would be registered with again once it is back.
+    // The hub goes away. If it came back, this node would register again by itself.
     service.stop()?;
     hub.stop().await;
     let lost = state.wait_for(|state| !state.registered).await;

@@ -92,7 +92,7 @@ fn request_before_a_reset(entry: SocketAddr, target: &TcpListener) {
 }
 
 #[test]
-fn bytes_before_a_reset_arrive_directly_and_through_each_step() {
+fn bytes_before_a_reset_arrive_through_each_step() {
     in_own_network(|| {
         let (target, address) = target(128);
         let all = |entry| {
@@ -121,7 +121,7 @@ fn is_connecting(target: SocketAddr) -> bool {
 
 /// The target's queue is full until the client has gone.
 #[test]
-fn a_request_before_a_reset_waits_for_a_slow_target() {
+fn request_before_a_reset_waits_for_the_target() {
     in_own_network(|| {
         let (target, address) = target(0);
         let _first = TcpStream::connect(address).unwrap();

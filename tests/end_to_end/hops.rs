@@ -55,22 +55,22 @@ fn carries(route: fn(&str) -> Route) {
 }
 
 #[test]
-fn a_stream_passes_a_hop_on_the_outlets_node() {
+fn stream_passes_a_hop_on_the_outlets_node() {
     carries(|there| route![(TCP, there), "hop", "outlet"]);
 }
 
 #[test]
-fn a_stream_passes_a_hop_on_the_inlets_node() {
+fn stream_passes_a_hop_on_the_inlets_node() {
     carries(|there| route!["hop", (TCP, there), "outlet"]);
 }
 
 #[test]
-fn a_stream_passes_a_relay_on_the_inlets_node() {
+fn stream_passes_a_relay_on_the_inlets_node() {
     carries(|_| route!["relay", "outlet"]);
 }
 
 #[test]
-fn a_stream_passes_a_forwarder_of_the_hub_that_the_inlet_is_on() {
+fn stream_passes_a_forwarder_on_the_inlets_node() {
     actix_rt::System::new().block_on(async {
         let target = Target::start();
         let hub = NodeBuilder::new().start().await.unwrap();

@@ -64,7 +64,7 @@ async fn clients_end(inlet: SocketAddr) -> Ended {
 }
 
 #[test]
-fn in_step_03_the_outlet_is_not_reached_over_plain_tcp() {
+fn step_03_outlet_is_unreachable_over_plain_tcp() {
     in_own_network(|| {
         let target = Target::start();
         let outlet = listening_outlet("03-outlet", &target.address(), 2);
@@ -89,7 +89,7 @@ fn in_step_03_the_outlet_is_not_reached_over_plain_tcp() {
 }
 
 #[test]
-fn in_step_04_the_hub_does_not_reach_the_outlet() {
+fn step_04_hub_does_not_reach_the_outlet() {
     let target = Target::start();
     with_nodes(async {
         let hub = node().await;
@@ -139,7 +139,7 @@ fn addresses(node: &Node, class: Class) -> Vec<Address> {
 }
 
 #[test]
-fn a_hub_that_answers_the_handshake_itself_is_refused() {
+fn hub_that_answers_the_handshake_itself_is_refused() {
     with_nodes(async {
         let forwarder = "F0123456789abcdef0123456789abcdef";
         let hub = NodeBuilder::new().arbiters(1).start_with_context().await.unwrap();
@@ -243,7 +243,7 @@ fn garbage_at(listening: &mut Program, serves: impl Fn()) {
 }
 
 #[test]
-fn garbage_at_an_outlet_of_step_02_harms_nobody_else() {
+fn garbage_at_step_02_outlet_harms_nobody_else() {
     in_own_network(|| {
         let target = Target::start();
         let mut tunnel = step_02(&target.address(), 1);
@@ -253,7 +253,7 @@ fn garbage_at_an_outlet_of_step_02_harms_nobody_else() {
 }
 
 #[test]
-fn garbage_at_an_outlet_of_step_03_harms_nobody_else() {
+fn garbage_at_step_03_outlet_harms_nobody_else() {
     in_own_network(|| {
         let target = Target::start();
         let mut tunnel = step_03(&target.address(), 1);

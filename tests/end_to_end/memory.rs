@@ -57,11 +57,11 @@ fn stalled_readers_beside_live_ones(step: Step) {
 }
 
 #[test]
-fn stalled_readers_cost_a_node_their_windows_step_03() {
+fn stalled_readers_cost_their_windows_step_03() {
     in_own_network(|| stalled_readers_beside_live_ones(step_03));
 }
 
 #[test]
-fn stalled_readers_cost_a_node_their_windows_step_04() {
+fn stalled_readers_cost_their_windows_step_04() {
     in_own_network(|| stalled_readers_beside_live_ones(step_04));
 }

@@ -141,34 +141,34 @@ fn inlet_is_killed(step: Step, name: &str, more: impl Fn(&Tunnel) -> Vec<String>
 }
 
 #[test]
-fn an_outlet_of_step_02_is_killed_and_started_again() {
+fn step_02_survives_a_restart_of_its_outlet() {
     in_own_network(|| outlet_is_killed(step_02, "02-outlet"));
 }
 
 #[test]
-fn an_outlet_of_step_03_is_killed_and_started_again() {
+fn step_03_survives_a_restart_of_its_outlet() {
     in_own_network(|| outlet_is_killed(step_03, "03-outlet"));
 }
 
 #[test]
-fn an_inlet_of_step_02_is_killed_and_started_again() {
+fn step_02_survives_a_restart_of_its_inlet() {
     in_own_network(|| inlet_is_killed(step_02, "02-inlet", |_| vec![]));
 }
 
 #[test]
-fn an_inlet_of_step_03_is_killed_and_started_again() {
+fn step_03_survives_a_restart_of_its_inlet() {
     in_own_network(|| inlet_is_killed(step_03, "03-inlet", |_| vec![]));
 }
 
 #[test]
-fn an_inlet_of_step_04_is_killed_and_started_again() {
+fn step_04_survives_a_restart_of_its_inlet() {
     in_own_network(|| {
         inlet_is_killed(step_04, "04-inlet", |tunnel| vec![forwarding_address(&tunnel.programs[1])])
     });
 }
 
 #[test]
-fn the_hub_is_killed_and_started_again_and_the_forwarding_address_stays() {
+fn forwarding_address_survives_a_restart_of_the_hub() {
     in_own_network(|| {
         let target = Target::start();
         let mut tunnel = step_04(&target.address(), 2);
@@ -188,7 +188,7 @@ fn the_hub_is_killed_and_started_again_and_the_forwarding_address_stays() {
 }
 
 #[test]
-fn an_outlet_of_step_04_that_is_started_again_is_another_one() {
+fn restarted_step_04_outlet_is_another_one() {
     in_own_network(|| {
         let target = Target::start();
         let mut tunnel = step_04(&target.address(), 2);
@@ -231,7 +231,7 @@ fn target_is_missing(step: Step, target: &str, reason: &str) {
 }
 
 #[test]
-fn a_target_that_refuses_resets_the_client_and_is_named() {
+fn refusing_target_is_named_and_resets_the_client() {
     in_own_network(|| {
         let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         for step in [step_01, step_02, step_03, step_04] {
@@ -241,7 +241,7 @@ fn a_target_that_refuses_resets_the_client_and_is_named() {
 }
 
 #[test]
-fn a_target_whose_name_is_unknown_resets_the_client_and_is_named() {
+fn unknown_target_is_named_and_resets_the_client() {
     // Without a network no name server is asked, so the answer comes at once.
     in_own_network(|| {
         for step in [step_01, step_02, step_03, step_04] {

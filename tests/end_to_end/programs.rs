@@ -123,7 +123,7 @@ macro_rules! through_both {
 through_both! {
     curl_downloads_and_uploads_over_http_1 = http::one;
     curl_downloads_and_uploads_over_http_2 = http::two;
-    netcat_gets_its_answer_after_it_has_ended_its_direction = netcat;
+    netcat_gets_its_answer_after_ending_its_direction = netcat;
     ssh_runs_commands = ssh::commands;
     scp_copies_both_ways = ssh::copies;
     rsync_synchronises_over_ssh = ssh::synchronises;

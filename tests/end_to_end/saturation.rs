@@ -191,11 +191,11 @@ fn wrong(at: u64, what: &str) -> io::Error {
 }
 
 #[test]
-fn writers_that_do_not_read_until_they_are_blocked_never_deadlock_step_03() {
+fn writers_that_block_never_deadlock_step_03() {
     in_own_network(|| saturate(step_03));
 }
 
 #[test]
-fn writers_that_do_not_read_until_they_are_blocked_never_deadlock_step_04() {
+fn writers_that_block_never_deadlock_step_04() {
     in_own_network(|| saturate(step_04));
 }

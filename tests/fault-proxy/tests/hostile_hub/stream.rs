@@ -1,5 +1,5 @@
-//! One tunnelled connection: both of its ends send what follows from a seed, and write down what
-//! they receive.
+//! One tunnelled connection: both of its ends send what follows from a seed, and record what they
+//! receive.
 
 use std::{
     cell::{Cell, RefCell},
@@ -63,7 +63,7 @@ async fn live(mut socket: TcpStream, text: &[u8], mut received: Vec<u8>) -> Side
             let burst = (1 + pace.index(BURST)).min(text.len() - sent.get());
             match output.write(&text[sent.get()..][..burst]).await {
                 Ok(written) => sent.set(sent.get() + written),
-                // Linux tells of a reset once: whoever reads next gets an end of file.
+                // Linux reports a reset once: the next read gets an end of file.
                 Err(_) => return was_reset.set(true),
             }
             // Small bursts make many frames, and so many faults.
@@ -107,15 +107,16 @@ async fn live(mut socket: TcpStream, text: &[u8], mut received: Vec<u8>) -> Side
 /// The connections that clients have begun.
 #[derive(Default)]
 struct Register {
-    /// Whom to tell how it was at the target, by seed: taken out when the target hears of it.
+    /// Where the target's side of a connection is to be sent, by seed; removed when the target gets
+    /// the seed.
     waiting: RefCell<HashMap<u64, oneshot::Sender<Side>>>,
     /// Every seed that was ever sent.
     sent: RefCell<HashSet<u64>>,
-    /// Seeds that came and were never sent.
+    /// How many seeds arrived that were never sent.
     wrong: Cell<usize>,
 }
 
-/// The server behind the outlet.
+/// The server that the outlet connects to.
 pub(crate) struct Target {
     address: SocketAddr,
     register: Rc<Register>,
@@ -160,8 +161,7 @@ async fn answer(mut socket: TcpStream, register: Rc<Register>) {
     }
 }
 
-/// Sends both ways through an inlet, and decides about both directions: to the target, and to the
-/// client.
+/// Sends in both directions through an inlet, and checks both: to the target, and to the client.
 pub(crate) async fn converse(
     inlet: SocketAddr,
     target: &Target,
@@ -184,10 +184,10 @@ pub(crate) async fn converse(
         let nothing = Direction { sent: &[], fin_sent: false, received, end };
         return [Ok(Outcome::Cut), check(nothing)];
     };
-    [way(&client, &server), way(&server, &client)]
+    [check_direction(&client, &server), check_direction(&server, &client)]
 }
 
-fn way(from: &Side, to: &Side) -> Result<Outcome, Violation> {
+fn check_direction(from: &Side, to: &Side) -> Result<Outcome, Violation> {
     let (sent, fin_sent) = (&from.sent[..], from.fin_sent);
     check(Direction { sent, fin_sent, received: &to.received, end: to.end })
 }
