@@ -34,8 +34,7 @@ impl IdentityArguments {
         let entity = match &self.identity {
             Some(name) => self.named(ctx, name).await?,
             None if self.vault.are_given() => {
-                let text =
-                    "a vault was given, but not which of its identities to use: add --identity NAME";
+                let text = "a vault was given, but none of its identities: add --identity NAME";
                 return Err(Error::Usage(text.into()));
             }
             None => Entity::create(ctx, &Vault::create(ctx)?)?,

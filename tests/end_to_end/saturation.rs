@@ -73,8 +73,8 @@ fn saturate(step: Step) {
         let bytes: u64 = all.iter().map(|run| run.bytes).sum();
         assert_eq!(both_blocked, count, "connections with both writers blocked");
         println!(
-            "{count} connections, {both_blocked} with both writers blocked, seed {seed}, {bytes} bytes, \
-             0 deadlocks, {:.1} s",
+            "{count} connections, {both_blocked} with both writers blocked, seed {seed}, \
+             {bytes} bytes, 0 deadlocks, {:.1} s",
             begun.elapsed().as_secs_f32()
         );
         for program in &mut tunnel.programs {

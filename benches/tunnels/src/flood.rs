@@ -68,7 +68,11 @@ pub(crate) fn run(options: &Options) -> io::Result<Answer> {
         lines.extend(rows(attack, title, options, &mut figures)?);
     }
     let text = format!(
-        "Step 03 while strangers at another address attack the outlet's node: {HANDSHAKES_PER_SECOND} handshakes a second of which only message 1 is sent, or {SLOW_CLIENTS} clients that send a byte a second and connect again when cut. Medians of {} rounds. What is kept compares with the same attackers at an idle listener, with whom they share the machine as much.\n\n{}",
+        "Step 03 while strangers at another address attack the outlet's node: \
+         {HANDSHAKES_PER_SECOND} handshakes a second of which only message 1 is sent, or \
+         {SLOW_CLIENTS} clients that send a byte a second and connect again when cut. Medians of \
+         {} rounds. What is kept compares with the same attackers at an idle listener, with whom \
+         they share the machine as much.\n\n{}",
         options.rounds(),
         table(&lines)
     );

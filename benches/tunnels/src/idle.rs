@@ -48,7 +48,8 @@ pub(crate) fn run(options: &Options) -> io::Result<Answer> {
         }
     }
     let text = format!(
-        "{} idle connections, each of which has carried one byte; all processes of the tunnel together.\n\n{}{notes}",
+        "{} idle connections, each of which has carried one byte; all processes of the tunnel \
+         together.\n\n{}{notes}",
         options.streams,
         table(&lines)
     );

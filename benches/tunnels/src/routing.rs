@@ -84,7 +84,8 @@ impl Routing {
         }
         format!(
             "Finding an entry of the routing table, medians of {ROUNDS}:\n\n{}\n\
-             64-byte messages over so many local hops, 64 under way on each arbiter, medians of {ROUNDS} with one and two arbiters in turn:\n\n{}",
+             64-byte messages over so many local hops, 64 under way on each arbiter, medians of \
+             {ROUNDS} with one and two arbiters in turn:\n\n{}",
             table(&finds),
             table(&hops)
         )

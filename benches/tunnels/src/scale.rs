@@ -39,7 +39,8 @@ struct Growth<'a> {
 pub(crate) fn run(options: &Options) -> io::Result<Answer> {
     let growths = grow(tunnel::chosen(options, ["floor", "step03"])?, options);
     let mut text = format!(
-        "Growth: {} MB in all over so many streams, each tunnel started afresh; medians of {} interleaved rounds.\n",
+        "Growth: {} MB in all over so many streams, each tunnel started afresh; medians of {} \
+         interleaved rounds.\n",
         options.bytes() / 1_000_000,
         options.rounds()
     );

@@ -82,8 +82,10 @@ fn server(
     let address = free_address()?;
     let directory = scratch.directory().display();
     let text = format!(
-        "ListenAddress {address}\nHostKey {directory}/host_key\nAuthorizedKeysFile {directory}/authorized_keys\n\
-         StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n\
+        "ListenAddress {address}\nHostKey {directory}/host_key\n\
+         AuthorizedKeysFile {directory}/authorized_keys\n\
+         StrictModes no\nUsePAM no\nPasswordAuthentication no\n\
+         KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n\
          AllowTcpForwarding yes\nCiphers {CIPHER}\nCompression no\nPidFile none\nLogLevel ERROR\n"
     );
     let config = scratch.write(&format!("{title}.config"), &text)?;
@@ -127,8 +129,9 @@ fn client_config(hosts: &[Host], keys: &Keys, scratch: &Scratch) -> io::Result<S
     }
     scratch.write("known_hosts", &known)?;
     let common = format!(
-        "Host *\n IdentityFile {directory}/user_key\n IdentitiesOnly yes\n IdentityAgent none\n StrictHostKeyChecking yes\n \
-         UserKnownHostsFile {directory}/known_hosts\n GlobalKnownHostsFile none\n BatchMode yes\n ControlPath none\n \
+        "Host *\n IdentityFile {directory}/user_key\n IdentitiesOnly yes\n IdentityAgent none\n \
+         StrictHostKeyChecking yes\n UserKnownHostsFile {directory}/known_hosts\n \
+         GlobalKnownHostsFile none\n BatchMode yes\n ControlPath none\n \
          Ciphers {CIPHER}\n Compression no\n ExitOnForwardFailure yes\n LogLevel ERROR\n"
     );
     Ok(text + &common)

@@ -51,8 +51,9 @@ pub(crate) fn run(options: &Options) -> io::Result<Answer> {
     }
     let (stalled, live, offered) = (options.stalled, options.live, options.offer);
     let text = format!(
-        "Streams whose reader stops: {stalled}, and {offered} GiB are offered to each; beside them, live streams: {live}. \
-         All bytes of all of them are checked by their offset. Memory is the peak of each process so far.\n\n{}{notes}",
+        "Streams whose reader stops: {stalled}, and {offered} GiB are offered to each; beside them, \
+         live streams: {live}. All bytes of all of them are checked by their offset. Memory is the \
+         peak of each process so far.\n\n{}{notes}",
         table(&lines)
     );
     Ok(Answer { text, figures })

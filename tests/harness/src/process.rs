@@ -199,8 +199,8 @@ impl Process {
     /// The line that reports a panic, if there is one.
     pub fn panicked(&self) -> Option<String> {
         let written = self.output.lock();
-        let told = |line: &&Line| line.is_error && line.text.contains("panicked");
-        written.lines.iter().find(told).map(|line| line.text.clone())
+        let reports = |line: &&Line| line.is_error && line.text.contains("panicked");
+        written.lines.iter().find(reports).map(|line| line.text.clone())
     }
 
     /// An error about this process with the last lines it wrote.

@@ -86,7 +86,8 @@ impl Killer<'_> {
         }
         self.record(program, until_reset, back);
         eprintln!(
-            "killed the {program}, away {away:.1?}: clients reset in {until_reset:.1?}, back in {back:.1?}"
+            "killed the {program}, away {away:.1?}: clients reset in {until_reset:.1?}, \
+             back in {back:.1?}"
         );
         self.rest()
     }
