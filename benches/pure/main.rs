@@ -8,8 +8,8 @@
 //! | [`portal`] | the messages of streams, and a chunk passing the states of both ends |
 //! | [`table`] | finding an entry of the routing table |
 //!
-//! Run it with `cargo bench --bench pure`, or a part of it with `cargo bench --bench pure --
-//! records`.
+//! Run it with `cargo bench --bench pure`, or a part of it with
+//! `cargo bench --bench pure -- records`.
 
 #![allow(missing_docs)]
 

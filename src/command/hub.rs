@@ -23,8 +23,8 @@ pub(crate) struct Arguments {
     #[arg(default_value = "127.0.0.1:4000")]
     address: String,
 
-    /// Register only nodes that come through a secure channel with the hub, as `ockam outlet --via
-    /// HUB --hub-channel` does.
+    /// Register only nodes that come through a secure channel with the hub, as
+    /// `ockam outlet --via HUB --hub-channel` does.
     #[arg(long)]
     require_channel: bool,
 

@@ -91,8 +91,8 @@ async fn accept_channels(
         None => route![(TCP, hub)],
     };
     let forwarder = RemoteForwarder::create(ctx, route_to_hub, CHANNEL_LISTENER).await?;
-    // Only from the registration on does the hub at the end of a channel have no more rights than
-    // any other hub.
+    // Before the registration, the hub at the end of a channel has more rights than any other hub,
+    // so the outlet starts after it.
     create_outlet(tcp, arguments).await?;
     Ok(format!("tcp#{hub} => {}", forwarder.remote_address()))
 }

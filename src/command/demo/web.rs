@@ -52,7 +52,7 @@ async fn answer(mut client: TcpStream) -> std::io::Result<()> {
     let page = format!("<!doctype html>\n<title>ockam</title>\n<p>Hello: {PAGE_MARK}.</p>\n");
     let head = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\
-             Connection: close\r\n\r\n",
+         Connection: close\r\n\r\n",
         page.len()
     );
     client.write_all(format!("{head}{page}").as_bytes()).await?;

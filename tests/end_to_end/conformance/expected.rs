@@ -64,7 +64,7 @@ pub(super) enum Expected {
     End,
     /// Any prefix of it, and a reset.
     Reset,
-    /// An end or a reset, as above.
+    /// What `End` allows, or what `Reset` allows.
     EndOrReset,
     /// All that was sent, the end, and after it a reset.
     EndThenReset,
