@@ -1,5 +1,5 @@
-//! How long a routed hop takes: 64-byte messages through workers that forward them, on one arbiter
-//! and on two, for 1 to 16 hops.
+//! The time of a routed hop: 64-byte messages through workers that forward them, on one arbiter and
+//! on two, for 1 to 16 hops.
 //!
 //! Run it with `cargo bench --bench routing`.
 
@@ -17,7 +17,8 @@ fn hops(criterion: &mut Criterion) {
         for hops in [1, 2, 4, 8, 15] {
             let id = BenchmarkId::new(format!("{arbiters} arbiters"), format!("{hops} hops"));
             group.bench_with_input(id, &hops, |bencher, &hops| {
-                // Per arbiter, a lap of `hops` hops and the source: that many deliveries.
+                // On each arbiter a lap passes `hops` hops and the source, each of which is a
+                // delivery.
                 let deliveries = (hops as u64 + 1) * arbiters as u64;
                 bencher.iter_custom(|count| ring::time(arbiters, hops, count.div_ceil(deliveries)));
             });

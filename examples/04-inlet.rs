@@ -16,8 +16,8 @@ async fn main(ctx: Context) -> Result<()> {
     let mut entity = Entity::create(&ctx, &vault)?;
 
     // The address names the identity at its end, so a hub that answers itself is refused.
-    let way = route![(TCP, hub), forwarding_address];
-    let channel = entity.create_secure_channel(way, TrustEveryonePolicy)?;
+    let route_to_listener = route![(TCP, hub), forwarding_address];
+    let channel = entity.create_secure_channel(route_to_listener, TrustEveryonePolicy)?;
 
     let route_to_outlet: Route = route![channel, "outlet"];
     tcp.create_inlet(inlet_address, route_to_outlet).await?;

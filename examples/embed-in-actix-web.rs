@@ -1,11 +1,11 @@
-//! A web application that has a node: its handler asks a worker on another node, through a
-//! secure channel, and answers with what it said.
+//! A web application with a node: its handler asks a worker on another node, through a secure
+//! channel, and answers with what the worker said.
 
 use actix_web::{get, web, App, HttpServer, Responder};
 use ockam::{route, Echoer, Entity, NodeBuilder, Route, SecureChannels, TcpTransport};
 use ockam::{Node, TrustEveryonePolicy, Vault, TCP};
 
-/// What handlers need: the node, and the way to the worker.
+/// What handlers need: the node, and the route to the worker.
 struct Remote {
     node: Node,
     worker: Route,

@@ -1,4 +1,4 @@
-//! A transport of one's own: two nodes of one process connect over a Unix socket.
+//! Your own transport: two nodes of one process connect over a Unix socket.
 
 use std::io::{IoSlice, Result as IoResult};
 use std::task::{Context as TaskContext, Poll};
@@ -6,8 +6,10 @@ use std::task::{Context as TaskContext, Poll};
 use ockam::{author::*, route, Context, Echoer, Error, Node, NodeBuilder, Result, TransportType};
 use tokio::net::{UnixListener, UnixStream};
 
+/// Peers of this transport have addresses such as `unix#/run/node.sock`.
 const UNIX: TransportType = TransportType::new("unix");
 
+/// A connected socket. The node does everything else: greeting, frames, limits and pauses.
 struct Socket(UnixStream);
 
 impl Carrier for Socket {
@@ -25,6 +27,7 @@ impl Carrier for Socket {
     }
 }
 
+/// Makes a socket for a peer, given what follows the `#` in its address.
 #[derive(Clone, Default)]
 struct Unix;
 
@@ -32,10 +35,8 @@ impl Connector for Unix {
     type Carrier = Socket;
 
     fn check(&self, path: &str) -> Result<()> {
-        let absolute = path.starts_with('/');
-        absolute
-            .then_some(())
-            .ok_or_else(|| Error::Usage(format!("\"{path}\" is no absolute path")))
+        let relative = || Error::Usage(format!("\"{path}\" is not an absolute path"));
+        path.starts_with('/').then_some(()).ok_or_else(relative)
     }
     async fn connect(&self, path: String) -> Result<Socket> {
         Ok(Socket(UnixStream::connect(path).await?))
@@ -49,7 +50,9 @@ fn listen(node: &Node, listener: std::os::unix::net::UnixListener) {
         let listener = UnixListener::from_std(listener).expect("it does not block");
         while let Ok((stream, _)) = listener.accept().await {
             let peer = Peer { name: "a local peer".into(), source: None };
+            // Only programs of this machine connect, as through a loopback address.
             let door = Door::Listener { loopback: true, exposed: Default::default() };
+            // Over the limit, the connection is dropped.
             let Ok(slot) = limits.take(None, Default::default()) else { continue };
             actix_rt::spawn(accept(node.clone(), Socket(stream), peer, door, slot));
         }
@@ -58,6 +61,7 @@ fn listen(node: &Node, listener: std::os::unix::net::UnixListener) {
 
 #[ockam::node]
 async fn main(ctx: Context) -> Result<()> {
+    // One node listens, and answers.
     let path = std::env::temp_dir().join(format!("ockam-{}.sock", std::process::id()));
     let listener = std::os::unix::net::UnixListener::bind(&path)?;
     listener.set_nonblocking(true)?;
@@ -65,10 +69,12 @@ async fn main(ctx: Context) -> Result<()> {
     Echoer::start(&there, "echoer")?;
     listen(&there, listener);
 
+    // The other one dials, and asks.
     ctx.node().add_dialer(UNIX.name(), std::sync::Arc::new(ConnectionDialer::<Unix>::default()));
     let path = path.display().to_string();
     let answer: String = ctx.ask(route![(UNIX, &path), "echoer"], "hello".to_string()).await?;
     println!("over {path}: {answer}");
+
     std::fs::remove_file(path)?;
     there.stop().await;
     ctx.stop().await

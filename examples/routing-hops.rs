@@ -1,5 +1,5 @@
-//! A message passes several workers; each takes its address off the onward route and puts it
-//! before the return route, along which the answer finds its way.
+//! A message passes several workers. Each takes its address off the onward route and puts it before
+//! the return route, along which the answer comes back.
 
 use actix::{Actor, Context as ActorContext, Handler};
 use ockam::{route, Context, Echoer, Payload, Result, Routed};

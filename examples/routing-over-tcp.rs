@@ -10,7 +10,7 @@ async fn main(ctx: Context) -> Result<()> {
     let last_address =
         TcpTransport::create(&last).await?.listen("127.0.0.1:0").await?.address().to_string();
 
-    // The middle node passes on to the last. A route from outside never makes it dial: where
+    // The middle node passes messages on to the last. No route from outside makes it dial: where
     // its relay leads is its own decision.
     let middle = NodeBuilder::new().start().await?;
     let tcp = TcpTransport::create(&middle).await?;

@@ -38,9 +38,9 @@ async fn main(ctx: Context) -> Result<()> {
     let middle_address = tcp.listen("127.0.0.1:0").await?.address();
 
     TcpTransport::create(&ctx).await?;
-    let way = route![(TCP, middle_address.to_string()), "curious", "listener"];
+    let route = route![(TCP, middle_address.to_string()), "curious", "listener"];
     let channel = Entity::create(&ctx, &Vault::create(&ctx)?)?
-        .create_secure_channel(way, TrustEveryonePolicy)?;
+        .create_secure_channel(route, TrustEveryonePolicy)?;
     let answer: String = ctx.ask(route![channel, "echoer"], "a secret".to_string()).await?;
     println!("answer: {answer}");
     ctx.stop().await

@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use clap::{ArgAction, Parser, Subcommand};
 use command::{demo, hub, identity, inlet, outlet};
 
-/// Tunnels any TCP protocol through end-to-end encrypted, mutually authenticated channels.
+/// Tunnel any TCP protocol through end-to-end encrypted, mutually authenticated channels.
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]
 struct Arguments {
-    /// Says more: -v what happens, -vv each message. RUST_LOG, if set, decides instead.
+    /// Log more: with -v what happens, with -vv each message; RUST_LOG, if set, decides instead.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     verbose: u8,
 
@@ -28,7 +28,8 @@ enum Command {
     Identity(identity::Arguments),
 }
 
-/// The system's allocator keeps what a crowd of clients needed, even when all have left.
+/// The system's allocator would keep the memory that a crowd of clients needed, even when all have
+/// left.
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// As a node's program ends, for a command without a node.
+/// Ends a command without a node as [`ockam::run`] ends one with a node.
 fn report(result: ockam::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,

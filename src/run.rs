@@ -19,8 +19,8 @@ pub fn start_logger() {
     }
 }
 
-/// Runs a program that is a node: starts it, runs `main`, and keeps it until it is stopped, or
-/// Ctrl-C or SIGTERM arrives.
+/// Runs a program that is a node: starts the node, runs `main`, and keeps the node until it is
+/// stopped, or Ctrl-C or SIGTERM arrives.
 pub fn run<M, F, E>(main: M) -> ExitCode
 where
     M: FnOnce(Context) -> F,

@@ -9,7 +9,7 @@ use ockam_actix_transports::{
 };
 use ockam_actix_workers::portal::{Inlet, Outlet, OutletOptions};
 
-/// A node's way to other nodes over TCP, and to TCP servers and clients through portals.
+/// A node's connections to other nodes over TCP, and to TCP servers and clients through portals.
 ///
 /// ```no_run
 /// use ockam::{route, Context, Result, TcpTransport, TCP};
@@ -30,7 +30,7 @@ impl TcpTransport {
     /// Makes the node able to dial: routes that start with `(TCP, "host:port")` work from here on.
     ///
     /// # Errors
-    /// None at present; a result, as setting up a transport may fail.
+    /// None at present; it returns a result because setting up a transport may fail.
     pub async fn create(node: &impl AsRef<Node>) -> Result<Self> {
         let node = node.as_ref();
         node.add_dialer(TCP.name(), Arc::new(TcpDialer::default()));
@@ -47,11 +47,11 @@ impl TcpTransport {
         listener::listen(&self.node, options.into()).await
     }
 
-    /// Connects to the node at `peer` (`host:port`), or finds the connection that exists, and
-    /// gives the address that stands for it in routes.
+    /// Connects to the node at `peer` (`host:port`), or uses the connection that exists; returns
+    /// the address that stands for it in routes.
     ///
     /// # Errors
-    /// If nobody answers at `peer`, or no node does.
+    /// If nothing answers at `peer`, or what answers is not a node.
     pub async fn connect(&self, peer: impl AsRef<str>) -> Result<Address> {
         let address = Address::from((TCP, peer.as_ref()));
         let mut first_hop = self.node.first_hop(&Route::from(address.clone()))?;
@@ -72,8 +72,8 @@ impl TcpTransport {
         Outlet::start(&self.node, address, options)
     }
 
-    /// Starts an inlet: a TCP server that tunnels each client along `route` to an outlet. It listens
-    /// on `"host:port"`, or as [`InletOptions`] say.
+    /// Starts an inlet: a TCP server that tunnels each client along `route` to an outlet. It
+    /// listens on `"host:port"`, or as [`InletOptions`] say.
     ///
     /// # Errors
     /// If the address cannot be bound, or the route's first hop does not exist.
@@ -90,7 +90,7 @@ impl TcpTransport {
     }
 }
 
-/// Where an inlet listens. An address alone (`host:port`) is one, too.
+/// Where an inlet listens. An address alone (`host:port`) converts into it.
 ///
 /// ```no_run
 /// # async fn example(tcp: ockam::TcpTransport) -> ockam::Result<()> {

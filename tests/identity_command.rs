@@ -1,6 +1,6 @@
-//! `ockam identity` as a person uses it: what it prints, and what it says when something is wrong.
+//! `ockam identity` as a person uses it: its output, and its errors.
 
-// Clippy knows tests by their attribute, and not what helps them.
+// Clippy knows tests by their attribute, but not the functions that help them.
 #![allow(clippy::unwrap_used)]
 
 use std::{
@@ -36,7 +36,7 @@ fn error(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// What a failed command says: one line that names these.
+/// Asserts that a command has failed with one line, which has all of `named`.
 fn expect_error(output: &Output, named: &[&str]) {
     let text = error(output);
     assert!(!output.status.success());
@@ -47,7 +47,7 @@ fn expect_error(output: &Output, named: &[&str]) {
 }
 
 #[test]
-fn an_identity_is_created_listed_shown_exported_and_rotated() {
+fn identity_is_created_listed_shown_exported_and_rotated() {
     let directory = tempfile::tempdir().unwrap();
     let vault = directory.path().join("new").join("vault");
     let identifier = out(&identity(&vault, &["create", "web"])).trim().to_owned();
@@ -72,7 +72,7 @@ fn an_identity_is_created_listed_shown_exported_and_rotated() {
 }
 
 #[test]
-fn a_passphrase_opens_the_vault_and_no_other_does() {
+fn only_the_right_passphrase_opens_the_vault() {
     let directory = tempfile::tempdir().unwrap();
     let vault = directory.path().join("vault");
     let with = |passphrase: &str, arguments: &[&str]| {
@@ -93,7 +93,7 @@ fn a_passphrase_opens_the_vault_and_no_other_does() {
 }
 
 #[test]
-fn what_is_wrong_is_one_line_that_names_the_file_and_what_to_do() {
+fn errors_are_one_line_with_file_and_remedy() {
     let directory = tempfile::tempdir().unwrap();
     let vault = directory.path().join("vault");
     let path = vault.to_str().unwrap();

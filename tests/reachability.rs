@@ -1,8 +1,9 @@
-//! Who reaches what in the guide's four set-ups: what a node lists is compared with what it delivers, from every side.
+//! Reachability in the guide's four set-ups: what a node lists is compared with what it delivers,
+//! from every side.
 
-// Clippy knows tests by their attribute, and not what helps them.
+// Clippy knows tests by their attribute, but not the functions that help them.
 #![allow(clippy::unwrap_used)]
-// What sleeps here is no arbiter.
+// No arbiter runs in the threads that sleep here.
 #![allow(clippy::disallowed_methods)]
 
 use std::{
@@ -33,7 +34,7 @@ use ockam_actix_runtime::{
 
 const SERVICE: &str = "secure_channel_listener_service";
 
-/// Answers everything with the same, so that whoever asks knows that it was there.
+/// Echoes everything, so that whoever asks knows that it was delivered.
 struct Probe(Node);
 
 impl Deliver for Probe {
@@ -119,7 +120,7 @@ impl Subject {
         dialled
     }
 
-    /// From the other end of a channel that was opened here.
+    /// Adds the side at the other end of a channel that was opened here.
     async fn answered_by(&mut self, peer: &Node, channel: &SecureChannel) {
         let mut spy = Context::named(peer, "spy").unwrap();
         let to_spy = route![channel, "spy"];
@@ -129,7 +130,7 @@ impl Subject {
         self.sides.push((Entrance::Channel, peer.clone(), end.into()));
     }
 
-    /// From the other end of the one connection that `peer` has accepted.
+    /// Adds the side at the other end of the one connection that `peer` has accepted.
     fn connected_to(&mut self, dialled: &Address, peer: &Node, accepted: Address) {
         self.sides.push((Entrance::Outgoing(dialled.clone()), peer.clone(), accepted.into()));
     }
@@ -140,7 +141,7 @@ impl Subject {
             listing.entrances.iter().map(Entrance::to_string).collect();
         let before = self.target.accepted.load(Ordering::SeqCst);
         let (mut authorised, mut compared) = (before, 0);
-        for (entrance, from, way) in &self.sides {
+        for (entrance, from, route) in &self.sides {
             assert!(
                 entrances.contains(&entrance.to_string()),
                 "{}: {entrance} is listed",
@@ -150,10 +151,11 @@ impl Subject {
                 if worker.is_random() || worker.dial_parts().is_some() {
                     continue;
                 }
-                let delivered = delivered(from, way.then(worker.clone())).await;
+                let delivered = delivered(from, route.then(worker.clone())).await;
                 let expected = match listing.reach(&worker, entrance) {
                     Some(reach) => reach == Reach::Open,
-                    // Not listed by name: what is internal, and forwarders, which are for all but hubs.
+                    // Not listed by name: what is internal, and forwarders, which are for all but
+                    // hubs.
                     None if class == Class::Forwarder => !matches!(entrance, Entrance::Outgoing(_)),
                     None => *entrance == Entrance::ThisNode,
                 };
@@ -163,19 +165,20 @@ impl Subject {
             for outlet in ["outlet", "narrowed"] {
                 let reached = listing.reach(&outlet.into(), entrance) == Some(Reach::Open);
                 authorised += usize::from(reached);
-                let connected = self.connect(from, way.then(outlet), authorised).await;
+                let connected = self.connect(from, route.then(outlet), authorised).await;
                 assert_eq!(connected, authorised, "{}: {outlet} from {entrance}", self.name);
             }
         }
         println!("{}: {compared} deliveries as listed, 0 others", self.name);
     }
 
-    /// Tries to get a stream to the target; the connections that it has had when that is decided.
-    async fn connect(&self, from: &Node, way: Route, expected: usize) -> usize {
+    /// Tries to get a stream to the target; returns how many connections the target has had once
+    /// this is decided.
+    async fn connect(&self, from: &Node, route: Route, expected: usize) -> usize {
         let inlet = TcpTransport::create(&from)
             .await
             .unwrap()
-            .create_inlet("127.0.0.1:0", way)
+            .create_inlet("127.0.0.1:0", route)
             .await
             .unwrap();
         let address = inlet.address();
@@ -183,7 +186,7 @@ impl Subject {
         let tried = move || {
             let mut client = TcpStream::connect(address).unwrap();
             client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-            // The target says nothing and closes at once; an inlet without a way resets.
+            // The target says nothing and closes at once; an inlet without a route resets.
             let _ = client.read(&mut [0; 1]);
             for _ in 0..2_000 {
                 if accepted.load(Ordering::SeqCst) >= expected {
@@ -197,12 +200,12 @@ impl Subject {
     }
 }
 
-/// Whether a message got to the worker at the end of `way`: it answered, or did not understand.
-async fn delivered(from: &Node, way: Route) -> bool {
-    match from.ask::<_, String>(way.clone(), String::from("hello")).await {
+/// Whether a message reached the worker at the end of `route`: it answered, or did not understand.
+async fn delivered(from: &Node, route: Route) -> bool {
+    match from.ask::<_, String>(route.clone(), String::from("hello")).await {
         Ok(_) => true,
         Err(Error::Undeliverable(notice)) => notice.reason != UndeliverableReason::Unreachable,
-        Err(error) => panic!("{way}: {error}"),
+        Err(error) => panic!("{route}: {error}"),
     }
 }
 
@@ -212,7 +215,7 @@ fn accepted(node: &Node) -> Address {
 }
 
 #[test]
-fn what_is_listed_is_what_is_delivered_in_the_guides_four_set_ups() {
+fn listed_reachability_matches_what_is_delivered() {
     actix_rt::System::new().block_on(async {
         let one = Subject::new("01: one node").await;
         one.compare().await;
@@ -245,8 +248,9 @@ fn what_is_listed_is_what_is_delivered_in_the_guides_four_set_ups() {
         let at = outlet.listen("127.0.0.1:0").await;
         entity(&outlet.node).create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
         let mut inlet = Subject::new("03: inlet").await;
-        let way = route![at, SERVICE];
-        let channel = entity(&inlet.node).create_secure_channel(way, TrustEveryonePolicy).unwrap();
+        let route = route![at, SERVICE];
+        let channel =
+            entity(&inlet.node).create_secure_channel(route, TrustEveryonePolicy).unwrap();
         channel.established().await.unwrap();
         inlet.answered_by(&outlet.node, &channel).await;
         outlet.sides.push((Entrance::Channel, inlet.node.clone(), route![&channel]));
@@ -263,8 +267,9 @@ fn what_is_listed_is_what_is_delivered_in_the_guides_four_set_ups() {
         let forwarder = RemoteForwarder::create(&outlet.node, &at, SERVICE).await.unwrap();
         outlet.connected_to(&at, &hub, accepted(&hub));
         let mut inlet = Subject::new("04: inlet").await;
-        let way = route![&at, forwarder.remote_address()];
-        let channel = entity(&inlet.node).create_secure_channel(way, TrustEveryonePolicy).unwrap();
+        let route = route![&at, forwarder.remote_address()];
+        let channel =
+            entity(&inlet.node).create_secure_channel(route, TrustEveryonePolicy).unwrap();
         channel.established().await.unwrap();
         inlet.answered_by(&outlet.node, &channel).await;
         outlet.sides.push((Entrance::Channel, inlet.node.clone(), route![&channel]));

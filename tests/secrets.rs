@@ -1,6 +1,7 @@
-//! No secret gets into the log, whatever the level: everything runs with known secrets, and the log is searched for them.
+//! The log has no secret, whatever the level: everything runs with known secrets, and the log is
+//! searched for them.
 
-// Clippy knows tests by their attribute, and not what helps them.
+// Clippy knows tests by their attribute, but not the functions that help them.
 #![allow(clippy::unwrap_used)]
 
 use std::{
@@ -43,7 +44,8 @@ impl log::Log for Capture {
 /// Bytes of a vault file before what is encrypted.
 const HEADER: usize = 62;
 
-/// The secrets of the one identity in a vault that a key file opens; the layout is the one in `vault_file.rs`.
+/// The secrets of the one identity in a vault that a key file opens; the layout is the one in
+/// `vault_file.rs`.
 fn secrets_of(vault: &[u8], key_file: &[u8]) -> [Vec<u8>; 2] {
     let (header, sealed) = vault.split_at(HEADER);
     let key = hmac::Key::new(hmac::HMAC_SHA256, key_file);
@@ -58,7 +60,8 @@ fn secrets_of(vault: &[u8], key_file: &[u8]) -> [Vec<u8>; 2] {
     [content[end - 66..end - 34].to_vec(), content[end - 32..].to_vec()]
 }
 
-/// As text, in hexadecimal digits of both kinds, and as Rust shows bytes: the beginning is enough.
+/// The forms in which a secret could be logged: text, hexadecimal digits of both cases, and bytes
+/// as Rust shows them; the beginning is enough.
 fn forms(secret: &[u8]) -> Vec<String> {
     let head = &secret[..secret.len().min(12)];
     let joined = |format: fn(&u8) -> String, separator: &str| {
@@ -75,7 +78,7 @@ fn forms(secret: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn no_secret_is_in_the_log_at_the_level_of_traces() {
+fn no_secret_is_in_the_trace_log() {
     log::set_logger(&CAPTURE).unwrap();
     log::set_max_level(log::LevelFilter::Trace);
     let directory = tempfile::tempdir().unwrap();
@@ -105,11 +108,11 @@ fn no_secret_is_in_the_log_at_the_level_of_traces() {
         let trusted = TrustIdentifierPolicy::new(laptop.identifier());
         web.create_secure_channel_listener(SERVICE, trusted).unwrap();
         let at = tcp.listen("127.0.0.1:0").await.unwrap().address().to_string();
-        let way = route![(TCP, at), SERVICE];
+        let route = route![(TCP, at), SERVICE];
         let trusted = TrustIdentifierPolicy::new(web.identifier());
-        let channel = laptop.create_secure_channel(way.clone(), trusted.clone()).unwrap();
-        let way_in = route![&channel, "outlet"];
-        let inlet = client_tcp.create_inlet("127.0.0.1:0", way_in).await.unwrap();
+        let channel = laptop.create_secure_channel(route.clone(), trusted.clone()).unwrap();
+        let route_in = route![&channel, "outlet"];
+        let inlet = client_tcp.create_inlet("127.0.0.1:0", route_in).await.unwrap();
         let address = inlet.address();
         let echoed = actix_rt::task::spawn_blocking(move || {
             let mut stream = TcpStream::connect(address).unwrap();
@@ -121,15 +124,15 @@ fn no_secret_is_in_the_log_at_the_level_of_traces() {
             echoed
         });
         assert_eq!(echoed.await.unwrap(), PLAINTEXT);
-        // Refusals and debug output say much.
+        // Refusals and debug output are verbose.
         let to_nobody = route![&channel, "nobody"];
         let text = String::from(PLAINTEXT);
         assert!(client.ask::<_, String>(to_nobody, text.clone()).await.is_err());
-        // This goes to the outlet, which cannot make sense of it.
+        // This goes to the outlet, which cannot decode it.
         assert!(client.ask::<_, String>(route![&channel, "outlet"], text).await.is_err());
         web.rotate().unwrap();
         let mut stranger = Entity::create(&client, &Vault::in_memory()).unwrap();
-        let refused = stranger.create_secure_channel(way, trusted).unwrap();
+        let refused = stranger.create_secure_channel(route, trusted).unwrap();
         log::error!("{}", refused.established_within(Duration::from_secs(20)).await.unwrap_err());
         log::debug!("{web:?} {vault:?} {key:?} {:?} {channel:?}", web.local_identity());
         log::debug!("{:?} {server:?} {:?}", Secret::passphrase(PASSPHRASE), server.reachability());

@@ -1,6 +1,6 @@
 //! The page about security: the tests that it names exist, and every entry has its form.
 
-// Clippy knows tests by their attribute, and not what helps them.
+// Clippy knows tests by their attribute, but not the functions that help them.
 #![allow(clippy::unwrap_used)]
 
 use std::{collections::HashSet, fs, path::Path};
@@ -58,7 +58,7 @@ fn all_tests() -> HashSet<String> {
     names
 }
 
-/// What stands in backquotes.
+/// The texts in backquotes.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
@@ -121,13 +121,13 @@ fn every_test_that_the_page_names_exists() {
     let (page, tests) = (page(), all_tests());
     let named: Vec<_> = quoted(&page).filter(|text| is_test_name(text)).collect();
     for name in &named {
-        assert!(tests.contains(*name), "{name} is no test");
+        assert!(tests.contains(*name), "{name} is not a test");
     }
     assert!(named.len() > 80, "{} names were found", named.len());
 }
 
 #[test]
-fn every_weakness_has_its_row_and_its_section_with_tests() {
+fn every_weakness_has_row_section_and_tests() {
     let (page, tests) = (page(), all_tests());
     let titles = (1..=WEAKNESSES).map(|number| (format!("W{number}"), format!("W{number}: ")));
     let more = ("Replaced keys".to_owned(), "Replaced keys".to_owned());
@@ -138,7 +138,7 @@ fn every_weakness_has_its_row_and_its_section_with_tests() {
         for line in tested_by.lines() {
             let name = line.strip_prefix("- `").and_then(|line| line.strip_suffix('`'));
             let name = name.unwrap_or_else(|| panic!("{title}: {line:?} is no test's name"));
-            assert!(tests.contains(name), "{title}: {name} is no test");
+            assert!(tests.contains(name), "{title}: {name} is not a test");
         }
     }
     assert_eq!(page.lines().filter(|line| is_numbered(line, "### W")).count(), WEAKNESSES);
@@ -146,7 +146,7 @@ fn every_weakness_has_its_row_and_its_section_with_tests() {
 }
 
 #[test]
-fn every_figure_has_its_row_and_its_section_with_a_date() {
+fn every_figure_has_row_section_and_date() {
     let page = page();
     for number in 1..=FIGURES {
         let (title, text) = section(&page, &format!("Figure {number}: "));

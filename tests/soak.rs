@@ -1,8 +1,6 @@
-//! Twenty seconds of the soak, as a test: that it works, and that nothing is wrong which shows at
-//! once.
+//! Twenty seconds of the soak, as a test: it works, and finds nothing wrong that shows at once.
 //!
-//! The program starts itself again as the tunnel's target, so it has no harness of Rust's around
-//! it.
+//! The program starts itself again as the tunnel's target, so it runs without Rust's test harness.
 
 use std::{path::Path, process::ExitCode};
 

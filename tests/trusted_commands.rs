@@ -1,6 +1,7 @@
-//! The commands with identities from a vault: a hub that registers known nodes alone, and an outlet that trusts one inlet.
+//! The commands with identities from a vault: a hub that registers only known nodes, and an outlet
+//! that trusts one inlet.
 
-// Clippy knows tests by their attribute, and not what helps them.
+// Clippy knows tests by their attribute, but not the functions that help them.
 #![allow(clippy::unwrap_used)]
 
 use std::{
@@ -53,7 +54,7 @@ fn echoed(inlet: SocketAddr) -> std::io::Result<Vec<u8>> {
 }
 
 #[test]
-fn an_outlet_with_an_identity_keeps_its_forwarding_address_and_serves_whom_it_trusts() {
+fn outlet_keeps_its_address_and_serves_trusted_inlets() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();
     let [hub_id, web, laptop, other] =
@@ -98,7 +99,7 @@ fn an_outlet_with_an_identity_keeps_its_forwarding_address_and_serves_whom_it_tr
 }
 
 #[test]
-fn a_hub_that_requires_a_channel_registers_no_stranger() {
+fn hub_that_requires_a_channel_registers_no_stranger() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();
     let trusted = create(directory, "web");

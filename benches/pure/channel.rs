@@ -18,7 +18,8 @@ use crate::BATCH;
 /// Bytes of the plaintexts: a keystroke, a packet, and a portal's small and large reads.
 const PLAINTEXTS: [usize; 4] = [64, 1024, 32 * 1024, 60 * 1024];
 
-/// Sealing and opening in place, in bytes of plaintext; the keys that are replaced on the way are part of it.
+/// Sealing and opening in place, by bytes of plaintext, with the replacements of keys that fall
+/// due.
 pub(crate) fn records(criterion: &mut Criterion) {
     let ends = ends();
     let mut group = criterion.benchmark_group("record");
@@ -46,7 +47,7 @@ pub(crate) fn records(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Both ends of a whole handshake with identities and policies, and nothing between them.
+/// Both ends of a whole handshake with identities and policies, without a network between them.
 pub(crate) fn handshakes(criterion: &mut Criterion) {
     let ends = ends();
     criterion.bench_function("handshake, both ends", |bencher| bencher.iter(|| handshake(&ends)));

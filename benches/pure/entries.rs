@@ -1,39 +1,41 @@
-//! A routing table with very many entries, and addresses to look for: is finding one flat in their number?
+//! A routing table with very many entries, and addresses to look up: does a look-up take the same
+//! time however many entries there are?
 //!
-//! Addresses look like those that a node makes at run time. They are asked for in an order that is not the one in which they
-//! were registered, so that neighbours in memory are no neighbours in time.
+//! Addresses look like those that a node makes at run time. They are looked up in another order
+//! than they were registered in, so that neighbours in memory are not looked up one after the
+//! other.
 
 use std::sync::Arc;
 
 use ockam::Address;
 use ockam_actix_runtime::node::table::SharedTable;
 
-/// Entries of a table, to compare.
+/// Table sizes to compare, in entries.
 pub(crate) const NUMBERS: [usize; 6] = [1, 10, 100, 1_000, 10_000, 100_000];
-/// How many workers are asked for where not all are.
+/// How many workers are looked up where not all of them are.
 pub(crate) const BUSY: usize = 64;
 
-/// Whose messages are routed.
+/// Which workers are looked up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Asked {
-    /// A few workers among many: what they cost stays in the processor's caches.
+    /// A few busy workers among many: their entries stay in the processor's caches.
     Busy,
-    /// Each entry in turn: beyond some number they do not fit into the caches.
+    /// Each entry in turn: beyond some number, they no longer fit into the caches.
     All,
 }
 
-/// A table, and what it is asked for.
+/// A table, and the addresses to look up in it.
 pub(crate) struct Filled {
     table: SharedTable<usize>,
     asked: Vec<Address>,
 }
 
 impl Filled {
-    /// A table with so many entries.
+    /// A table with `entries` entries.
     pub(crate) fn new(entries: usize, asked: Asked) -> Self {
         let table = SharedTable::default();
         for number in 0..entries {
-            table.insert(address(number), Arc::new(number)).expect("each address is another");
+            table.insert(address(number), Arc::new(number)).expect("every address is different");
         }
         let asked = match asked {
             Asked::Busy => BUSY.min(entries),
@@ -43,7 +45,7 @@ impl Filled {
         Self { table, asked }
     }
 
-    /// Finds `count` entries.
+    /// Looks up `count` addresses.
     pub(crate) fn find(&self, count: u64) {
         let mut left = count;
         for address in self.asked.iter().cycle() {
@@ -56,7 +58,7 @@ impl Filled {
     }
 }
 
-/// A prime number, so that its multiples visit every entry of a number that it does not divide.
+/// A prime, so that its multiples visit every entry of a table whose size it does not divide.
 const STRIDE: usize = 7919;
 
 fn address(number: usize) -> Address {

@@ -1,13 +1,15 @@
-//! What the pure parts cost, without sockets, actors or clocks: each message that a node moves passes some of them.
+//! The cost of the pure parts, without sockets, actors or clocks. Each message that a node moves
+//! passes some of them.
 //!
 //! | file | what is measured |
 //! |---|---|
-//! | [`message`] | messages to bytes and back, and frames out of what has arrived |
+//! | [`message`] | encoding and decoding messages, and splitting arrived bytes into frames |
 //! | [`channel`] | handshakes, records and cookies |
-//! | [`portal`] | the messages of streams, and a chunk's way through the states of both ends |
+//! | [`portal`] | the messages of streams, and a chunk passing the states of both ends |
 //! | [`table`] | finding an entry of the routing table |
 //!
-//! Run it with `cargo bench --bench pure`, or a part of it with `cargo bench --bench pure -- records`.
+//! Run it with `cargo bench --bench pure`, or a part of it with
+//! `cargo bench --bench pure -- records`.
 
 #![allow(missing_docs)]
 
@@ -21,7 +23,8 @@ use std::time::Duration;
 
 use criterion::{criterion_group, criterion_main, BatchSize, Criterion};
 
-/// Inputs that are made before they are timed: few enough to stay in the caches, enough to make the clock's own time small.
+/// Inputs prepared before each timing: few enough to stay in the caches, enough to make the time of
+/// reading the clock small.
 const BATCH: BatchSize = BatchSize::NumIterations(32);
 
 /// Short, so that all of them together take less than a minute.

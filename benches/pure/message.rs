@@ -1,4 +1,4 @@
-//! Messages to bytes and back, and frames out of what has arrived.
+//! Encoding and decoding messages, and splitting arrived bytes into frames.
 
 use bytes::BytesMut;
 use criterion::{BenchmarkId, Criterion, Throughput};
@@ -10,7 +10,7 @@ use crate::BATCH;
 
 /// Bytes of the payloads: a keystroke, and what a portal reads at once while the socket is slow.
 const PAYLOADS: [usize; 2] = [64, 32 * 1024];
-/// Addresses on each of the two routes; 16 is the most.
+/// Addresses on each of the two routes; 16 is the maximum.
 const ADDRESSES: [usize; 3] = [1, 3, 16];
 /// Frames that arrive together.
 const FRAMES: usize = 32;
@@ -60,7 +60,7 @@ fn route(addresses: usize) -> Route {
     (0..addresses).map(|number| Address::from(format!("{number:032x}"))).collect()
 }
 
-/// Taking whole frames off what has arrived, all of them at once.
+/// Splitting a buffer of whole frames, all of them at once.
 pub(crate) fn frames(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("frame");
     group.throughput(Throughput::Elements(FRAMES as u64));

@@ -1,4 +1,4 @@
-//! The messages of streams, and a chunk's way through the states of both ends.
+//! The messages of streams, and a chunk passing the states of both ends.
 
 use std::{hint::black_box, time::Duration};
 
@@ -16,9 +16,9 @@ use ockam_actix_workers::portal::{
 
 /// Bytes of a chunk.
 const CHUNK: usize = 32 * 1024;
-/// Between two chunks on the clock that the streams are told of, as fast as 0.8 GB/s.
+/// Time between two chunks on the streams' clock: a rate of 0.8 GB/s.
 const EACH: Duration = Duration::from_micros(40);
-/// As on one machine.
+/// The round trip on one machine.
 const ROUND_TRIP: Duration = Duration::from_micros(150);
 
 /// `Window`, which grants credit, and `Data`, whose bytes stay in place.
@@ -39,7 +39,7 @@ pub(crate) fn messages(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// What a stream decides for each chunk of 32 KiB, with the bytes' own way left out.
+/// What a stream decides for each chunk of 32 KiB, without moving the bytes themselves.
 pub(crate) fn chunks(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("stream");
     group.throughput(Throughput::Elements(1));
@@ -50,7 +50,7 @@ pub(crate) fn chunks(criterion: &mut Criterion) {
             window.raise(Limit::new(offset.value() + MAX_WINDOW)).expect("a small grant");
         });
     });
-    group.bench_function("a chunk's way through both ends", |bencher| {
+    group.bench_function("a chunk through both ends", |bencher| {
         let mut pair = Pair::open();
         bencher.iter(|| pair.carry());
     });
@@ -89,7 +89,7 @@ impl Pair {
         self.answer();
     }
 
-    /// Brings what the outlet has to say to the inlet.
+    /// Delivers the outlet's messages to the inlet.
     fn answer(&mut self) {
         while let Some(action) = self.outlet.poll_action() {
             let Action::Send(message) = action else { panic!("{action:?} while nothing ends") };

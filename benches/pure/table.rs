@@ -1,4 +1,4 @@
-//! Finding an entry of the routing table, among more and more of them.
+//! Looking up an entry of the routing table as the table grows.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 
 use crate::entries::{Asked, Filled, NUMBERS};
 
-/// Flat for a few busy workers among many; for each in turn the caches show.
+/// The time stays flat for a few busy workers among many; for each entry in turn the caches show.
 pub(crate) fn finds(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("find among");
     group.throughput(Throughput::Elements(1));

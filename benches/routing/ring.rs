@@ -1,4 +1,4 @@
-//! A ring of workers that forward what they get, and messages that go round in it.
+//! A ring of workers that forward what they get, and messages that travel round it.
 //!
 //! A lap starts and ends at a source, which builds the route anew for each; 64 messages are under
 //! way on each arbiter.
@@ -31,7 +31,7 @@ impl Handler<Routed<Payload>> for Hop {
     }
 }
 
-/// Sends each message on another lap until enough were made.
+/// Sends each message on another lap until all laps are done.
 struct Source {
     node: Node,
     lap: Route,

@@ -93,7 +93,7 @@ def comparison(figures, width=760, names=90, values=60, thick=13, gap=7, head=52
 
 
 def round_up(value):
-    """The smallest of 1, 2 and 5 times a power of ten that is no less: where an axis ends."""
+    """The smallest of 1, 2 and 5 times a power of ten that is not below `value`: an axis' end."""
     power = 10 ** math.floor(math.log10(max(value, 1e-9)))
     return next((step * power for step in (1, 2, 5, 10) if step * power >= value), value)
 
@@ -103,7 +103,7 @@ def short(value):
 
 
 def lines(figures, question, wanted, of=lambda value: value):
-    """The points of each row. What starts alike is added up, as the memory of processes is."""
+    """The points of each row. Figures whose names begin alike are added up, as for memory."""
     rows = {}
     for figure in figures:
         if figure["question"] == question and figure["figure"].split(",")[0] == wanted:
@@ -128,7 +128,7 @@ def panel(left, top, heading, axis, step, series, end):
         x, y = place(1, value)
         yield rule(x, y, left + width - right, y)
         yield text(x - 6, y + 4, "end", short(value))
-    # A logarithm of a whole power may come out a little larger.
+    # The logarithm of an exact power may come out a little below the whole number.
     for mark in range(int(marks + 1e-6) + 1):
         x, y = place(step**mark, 0)
         yield text(x, y + 18, "middle", f"{step**mark:,}")

@@ -1,4 +1,5 @@
-//! A handshake whose messages are altered on their way: it fails or was not altered, and never panics.
+//! A handshake whose messages are altered in transit: it succeeds only if none was altered, and
+//! never panics.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

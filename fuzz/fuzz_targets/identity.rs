@@ -1,4 +1,4 @@
-//! Identities: what is read is written the same.
+//! Identities: what decodes encodes to the same bytes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Messages: what is decoded is encoded to something that decodes to the same.
+//! Messages: what decodes is the same after encoding and decoding it again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

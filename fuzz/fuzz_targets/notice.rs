@@ -1,4 +1,4 @@
-//! Notices.
+//! Notices: what decodes is the same after encoding and decoding it again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

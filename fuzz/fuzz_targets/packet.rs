@@ -1,4 +1,4 @@
-//! The carrier of a handshake: strict, so what is read is written the same.
+//! The carrier of a handshake: strict, so what decodes encodes to the same bytes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

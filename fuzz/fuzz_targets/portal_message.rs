@@ -1,4 +1,4 @@
-//! The messages of streams.
+//! The messages of streams: what decodes is the same after encoding and decoding it again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

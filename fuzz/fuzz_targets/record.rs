@@ -1,4 +1,5 @@
-//! Records of an established channel in any order, altered or not: only the next one opens, as it was sealed.
+//! Records of an established channel in any order, altered or not: only the next one opens, to what
+//! was sealed.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! What nodes and hubs tell each other about forwarders.
+//! The messages between nodes and hubs about forwarders.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! The routing table against a map.
+//! The routing table, compared with a map.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

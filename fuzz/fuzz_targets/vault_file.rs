@@ -1,4 +1,4 @@
-//! Vault files from elsewhere.
+//! Vault files of unknown origin: none that was not sealed with the key is opened.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

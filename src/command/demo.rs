@@ -1,8 +1,8 @@
 //! `ockam demo`: the guide's last step in one process, with a picture of what happened.
 //!
-//! A web server, a hub, an outlet node and an inlet node talk over real sockets. Between the two
-//! private nodes and the hub run taps that keep what passes, so that what the hub can read is
-//! looked up and not just claimed.
+//! A web server, a hub, an outlet node and an inlet node talk over real sockets. Taps between the
+//! two private nodes and the hub record what passes, so that what the hub can read is checked and
+//! not just claimed.
 
 mod picture;
 mod tap;
@@ -29,23 +29,27 @@ use crate::command::{
     CHANNEL_LISTENER, OUTLET,
 };
 
-/// How long the demonstration waits for its secure channel: it is on one machine.
+/// How long the demonstration waits for its secure channel, and for its page: both are on one
+/// machine.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Tunnels a web page between two private nodes through a hub, in one process, and shows how.
+/// Tunnel a web page between two private nodes, through a hub that cannot read it.
+///
+/// A web server, a hub and both nodes run in this process and talk over real sockets. A picture
+/// shows the route of the page, and what the hub saw.
 #[derive(Args)]
 #[command(after_help = "Example:\n  ockam demo --once")]
 pub(crate) struct Arguments {
-    /// Ends after the page was fetched, instead of staying up for your own curl.
+    /// Exit once the page is fetched, instead of staying up for your own curl.
     #[arg(long)]
     once: bool,
 
-    /// Where the inlet listens: host:port.
+    /// Address for the inlet to listen on, as host:port; port 0 means any free port.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     listen: String,
 }
 
-/// Starts everything, fetches the page and draws the way that it took.
+/// Starts everything, fetches the page and draws the route that it took.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     let target = WebServer::start().await?;
 
@@ -65,13 +69,13 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     let forwarder =
         RemoteForwarder::create(&outlet_node, hub_seen_by_outlet, CHANNEL_LISTENER).await?;
 
-    // The inlet node: private as well; it is told the forwarding address and nothing else.
+    // The inlet node: private as well; it knows the forwarding address and nothing else.
     let inlet_tap = Tap::start(hub_address).await?;
     let inlet_node = NodeBuilder::new().arbiters(1).start_with_context().await?;
     let tcp = TcpTransport::create(&inlet_node).await?;
     let mut inlet_entity = Entity::create(&inlet_node, &Vault::create(&inlet_node)?)?;
-    let way = route![(TCP, inlet_tap.address().to_string()), forwarder.remote_address()];
-    let channel = inlet_entity.create_secure_channel(way, TrustEveryonePolicy)?;
+    let route = route![(TCP, inlet_tap.address().to_string()), forwarder.remote_address()];
+    let channel = inlet_entity.create_secure_channel(route, TrustEveryonePolicy)?;
     let inlet = tcp.create_inlet(&arguments.listen, route![&channel, OUTLET]).await?;
     channel.established_within(PATIENCE).await?;
 
@@ -102,7 +106,7 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
         }
         return Ok(());
     }
-    println!("Try it yourself:  curl http://{}/    (Ctrl-C ends)", inlet.address());
+    println!("Try it yourself:  curl http://{}/    (stop with Ctrl-C)", inlet.address());
     ctx.node().stopping().await;
     Ok(())
 }

@@ -8,37 +8,39 @@ use ockam::{
     TcpTransport,
 };
 
-use crate::command::{identity_args::Who, CHANNEL_LISTENER};
+use crate::command::{identity_args::IdentityArguments, CHANNEL_LISTENER};
 
-/// Runs a hub: nodes in private networks register with it and are reached through it.
+/// Run a hub, through which nodes in private networks are reached.
 ///
-/// The hub cannot read or change what it forwards.
+/// Nodes connect to the hub and register with it. It forwards messages to them, which it cannot
+/// read or change.
 #[derive(Args)]
 #[command(after_help = "Examples:
   ockam hub 0.0.0.0:4000
   ockam hub 0.0.0.0:4000 --require-channel --identity hub --trust ID,ID")]
 pub(crate) struct Arguments {
-    /// Where to listen for nodes: host:port.
+    /// Address to listen on for nodes, as host:port.
     #[arg(default_value = "127.0.0.1:4000")]
     address: String,
 
-    /// Register only nodes that come through a secure channel with the hub: `ockam outlet --via HUB --hub-channel`.
+    /// Register only nodes that come through a secure channel with the hub, as
+    /// `ockam outlet --via HUB --hub-channel` does.
     #[arg(long)]
     require_channel: bool,
 
     #[command(flatten)]
-    who: Who,
+    identity: IdentityArguments,
 }
 
 /// Starts the hub.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
-    let Arguments { address, require_channel, who } = arguments;
-    who.needs("--require-channel", require_channel)?;
+    let Arguments { address, require_channel, identity } = arguments;
+    identity.check_use("with --require-channel", require_channel)?;
     let mut options = ForwardingOptions::new();
     if require_channel {
-        let mut entity = who.entity(&ctx).await?;
-        entity.create_secure_channel_listener(CHANNEL_LISTENER, who.policy())?;
-        options = options.permit(registrants(who.trusted()));
+        let mut entity = identity.entity(&ctx).await?;
+        entity.create_secure_channel_listener(CHANNEL_LISTENER, identity.policy())?;
+        options = options.permit(registrants(identity.trusted()));
     }
     ForwardingService::start(ctx.node(), options)?;
     let tcp = TcpTransport::create(&ctx).await?;
@@ -47,7 +49,8 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Whoever came through a channel as one of `trusted`, or as anybody where none are named.
+/// The rule that admits senders who came through a channel as one of `trusted`, or as anybody if
+/// that is empty.
 fn registrants(trusted: &[Identifier]) -> impl Fn(&Origin) -> bool + Send + Sync + 'static {
     let trusted: HashSet<Identifier> = trusted.iter().copied().collect();
     move |origin| origin.peer().is_some_and(|peer| trusted.is_empty() || trusted.contains(&peer))

@@ -7,9 +7,10 @@ use ockam::{Error, Identity, Result, Vault};
 
 use crate::command::vault::VaultArguments;
 
-/// Creates, shows and rotates the identities in a vault.
+/// Create, show and rotate the identities in a vault.
 ///
-/// A vault is a file that a passphrase or a key file opens. A node started with --identity NAME is the same one after a restart.
+/// A vault is a file that a passphrase or a key file opens. A node that is started with --identity
+/// NAME has the same identity after a restart.
 #[derive(Args)]
 #[command(after_help = "Examples:
   ockam identity create web
@@ -24,38 +25,39 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Makes a new identity, and the vault if there is none, and prints the identifier.
+    /// Create an identity, and the vault if there is none, and print the identifier.
     Create {
-        /// What it is called in this vault.
+        /// Name of the new identity in this vault.
         name: String,
     },
-    /// Prints each identity's name and identifier.
+    /// Print the identifier and the name of each identity.
     List,
-    /// Prints an identity's identifier, number of keys, and public part.
+    /// Print an identity's identifier, number of keys and public part.
     Show {
-        /// Which one.
+        /// Name of the identity.
         name: String,
     },
-    /// Writes the public part of an identity, in hexadecimal digits.
+    /// Print the public part of an identity, in hexadecimal digits.
     ExportPublic {
-        /// Which one.
+        /// Name of the identity.
         name: String,
 
-        /// Into this file instead of the terminal.
+        /// Write it to this file instead of the terminal.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Replaces the keys of an identity; the identifier stays, and so does the trust of its peers.
+    /// Replace the keys of an identity; the identifier stays, and so does the trust of its peers.
     ///
-    /// Programs that run with it go on with the old keys until they are started again. Once a peer has met the new keys it refuses the old ones. The
-    /// forwarding address of an outlet changes with the keys.
+    /// Programs that run with the identity go on with the old keys until they are restarted. Once a
+    /// peer has met the new keys, it refuses the old ones. The forwarding address of an outlet
+    /// changes with the keys.
     Rotate {
-        /// Which one.
+        /// Name of the identity.
         name: String,
     },
 }
 
-/// Does what was asked for. It needs no node, so the slow opening of the vault holds nothing up.
+/// Carries out the command. There is no node, so the slow opening of the vault holds nothing up.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let vault = match arguments.action {
         Action::Create { .. } => arguments.vault.open_or_create()?,
@@ -86,7 +88,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Action::Rotate { name } => {
             let identifier = arguments.identity(&vault, name)?.identifier();
             let identity = vault.rotate(&identifier)?;
-            println!("{identifier} has key {} now", identity.key_count());
+            println!("{identifier} now has key {}", identity.key_count());
         }
     }
     Ok(())
@@ -99,10 +101,10 @@ impl Arguments {
     }
 }
 
-/// The identifier behind a name, or what to do about it.
+/// The identifier of a name in the vault.
 ///
 /// # Errors
-/// If the vault has no such name.
+/// If the vault has no such name; the error says what to do.
 pub(crate) fn find(
     vault: &Vault,
     arguments: &VaultArguments,
@@ -111,7 +113,8 @@ pub(crate) fn find(
     vault.find(name).map_err(|error| {
         let path = arguments.path().unwrap_or_default();
         Error::Usage(format!(
-            "{}: {error}; \"ockam identity list\" names those that there are, \"ockam identity create {name}\" makes it",
+            "{}: {error}; \"ockam identity list\" prints those that exist, \
+             \"ockam identity create {name}\" creates it",
             path.display()
         ))
     })

@@ -1,4 +1,4 @@
-//! Who a command's node is, and whom it trusts.
+//! The identity of a command's node, and the identities that it trusts.
 
 use std::sync::Arc;
 
@@ -12,21 +12,21 @@ use crate::command::{identity, vault::VaultArguments};
 
 /// The options of every command that has secure channels.
 #[derive(Args, Clone)]
-pub(crate) struct Who {
-    /// Be this identity of the vault, the same after a restart, instead of a new one each time.
+pub(crate) struct IdentityArguments {
+    /// Use this identity of the vault, the same after a restart, instead of a new one each time.
     #[arg(long, value_name = "NAME")]
     identity: Option<String>,
 
     #[command(flatten)]
     vault: VaultArguments,
 
-    /// Trust these identities and nobody else; without it everybody.
+    /// Trust these identities and nobody else; by default everybody is trusted.
     #[arg(long, value_name = "ID,...", value_delimiter = ',')]
     trust: Vec<Identifier>,
 }
 
-impl Who {
-    /// The identity that was asked for, or a new one that is gone with the program.
+impl IdentityArguments {
+    /// The identity that was asked for, or a new one that ends with the program.
     ///
     /// # Errors
     /// If the vault does not open, or has no such identity.
@@ -34,8 +34,7 @@ impl Who {
         let entity = match &self.identity {
             Some(name) => self.named(ctx, name).await?,
             None if self.vault.are_given() => {
-                let text =
-                    "a vault was given, but not which of its identities to be: add --identity NAME";
+                let text = "a vault was given, but none of its identities: add --identity NAME";
                 return Err(Error::Usage(text.into()));
             }
             None => Entity::create(ctx, &Vault::create(ctx)?)?,
@@ -53,21 +52,23 @@ impl Who {
         Entity::open(ctx, &vault, name)
     }
 
-    /// Refuses these options where they would do nothing, as they do without `option`.
+    /// Refuses these options unless `used`; `where_used` says where they have an effect.
     ///
     /// # Errors
-    /// If any of them was given.
-    pub(crate) fn needs(&self, option: &str, given: bool) -> Result<()> {
-        let idle = self.identity.is_none() && self.trust.is_empty() && !self.vault.are_given();
-        match given || idle {
+    /// If any of them was given where it would do nothing.
+    pub(crate) fn check_use(&self, where_used: &str, used: bool) -> Result<()> {
+        let none_given =
+            self.identity.is_none() && self.trust.is_empty() && !self.vault.are_given();
+        match used || none_given {
             true => Ok(()),
             false => Err(Error::Usage(format!(
-                "--identity, --trust and the vault's options are for secure channels: use them with {option}"
+                "--identity, --trust, --vault and --key-file are for secure channels: \
+                 use them {where_used}"
             ))),
         }
     }
 
-    /// Whom to trust.
+    /// The trust policy for the node's channels.
     pub(crate) fn policy(&self) -> Arc<dyn TrustPolicy> {
         match self.trust[..] {
             [] => Arc::new(TrustEveryonePolicy),

@@ -9,48 +9,48 @@ use ockam::{
     TrustPolicy, TCP,
 };
 
-use crate::command::{identity_args::Who, CHANNEL_LISTENER, OUTLET};
+use crate::command::{identity_args::IdentityArguments, CHANNEL_LISTENER, OUTLET};
 
-/// How long the hub may take to accept a channel before a person is told.
+/// How long the hub may take to accept a channel before the command fails.
 const HUB_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Makes a TCP server reachable, from a node that listens or through a hub.
+/// Make a TCP server reachable for inlets, on a node that listens or through a hub.
 ///
-/// Prints the command that starts an inlet for it.
+/// Prints the `ockam inlet` command that leads to it.
 #[derive(Args)]
-#[command(group(ArgGroup::new("way").required(true).args(["listen", "via"])))]
+#[command(group(ArgGroup::new("reached").required(true).args(["listen", "via"])))]
 #[command(after_help = "Examples:
   ockam outlet --to 127.0.0.1:5000 --listen 127.0.0.1:4000
   ockam outlet --to 127.0.0.1:5000 --via hub.example.org:4000
   ockam outlet --to 127.0.0.1:5000 --via hub.example.org:4000 --identity web --trust ID,ID")]
 pub(crate) struct Arguments {
-    /// The TCP server to connect to: host:port.
+    /// TCP server to connect to for each stream, as host:port.
     #[arg(long, value_name = "TARGET")]
     to: String,
 
-    /// Listen here for inlet nodes: host:port.
+    /// Address to listen on for inlets' nodes, as host:port.
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
 
-    /// Be reached through the hub at host:port, without listening anywhere.
+    /// Hub to be reached through, as host:port, without listening anywhere.
     #[arg(long, value_name = "HUB")]
     via: Option<String>,
 
-    /// Register through a secure channel with the hub, whose identity may be given.
+    /// Register with the hub through a secure channel; with ID, only if the hub has that identity.
     #[arg(long, value_name = "ID", requires = "via", num_args = 0..=1, require_equals = true)]
     hub_channel: Option<Option<Identifier>>,
 
-    /// Without encryption: anybody who reaches --listen reaches the target.
+    /// Do not encrypt: anybody who reaches the --listen address reaches the target.
     #[arg(long, conflicts_with = "via")]
     plain: bool,
 
     #[command(flatten)]
-    who: Who,
+    identity: IdentityArguments,
 }
 
 /// Starts the outlet.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
-    arguments.who.needs("a channel, without --plain", !arguments.plain)?;
+    arguments.identity.check_use("without --plain", !arguments.plain)?;
     let tcp = TcpTransport::create(&ctx).await?;
     let route = match arguments.plain {
         true => listen_plain(&tcp, &arguments).await?,
@@ -62,23 +62,23 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     Ok(())
 }
 
-/// The way to an outlet that everybody reaches.
+/// Starts an outlet that everybody reaches; returns the route to it.
 async fn listen_plain(tcp: &TcpTransport, arguments: &Arguments) -> Result<String> {
     tcp.create_outlet(OUTLET, &arguments.to).await?;
     // clap requires it with --plain.
-    let address = arguments.listen.as_deref().ok_or("--plain is for --listen")?;
+    let address = arguments.listen.as_deref().ok_or("--plain needs --listen")?;
     let listener = tcp.listen(ListenOptions::on(address).expose(OUTLET)).await?;
     Ok(format!("tcp#{} => {OUTLET}", listener.address()))
 }
 
-/// The way to an outlet behind a secure channel listener.
+/// Starts an outlet that is reached through a secure channel listener; returns the route to that.
 async fn accept_channels(
     ctx: &Context,
     tcp: &TcpTransport,
     arguments: &Arguments,
 ) -> Result<String> {
-    let mut entity = arguments.who.entity(ctx).await?;
-    entity.create_secure_channel_listener(CHANNEL_LISTENER, arguments.who.policy())?;
+    let mut entity = arguments.identity.entity(ctx).await?;
+    entity.create_secure_channel_listener(CHANNEL_LISTENER, arguments.identity.policy())?;
     if let Some(address) = &arguments.listen {
         create_outlet(tcp, arguments).await?;
         let listener = tcp.listen(address).await?;
@@ -86,19 +86,21 @@ async fn accept_channels(
     }
     // clap requires one of them.
     let hub = arguments.via.as_deref().ok_or("give --listen or --via")?;
-    let way = match arguments.hub_channel {
+    let route_to_hub = match arguments.hub_channel {
         Some(expected) => channel_to(&mut entity, hub, expected).await?,
         None => route![(TCP, hub)],
     };
-    let forwarder = RemoteForwarder::create(ctx, way, CHANNEL_LISTENER).await?;
-    // The hub at the end of a channel has no more rights than any only from the registration on.
+    let forwarder = RemoteForwarder::create(ctx, route_to_hub, CHANNEL_LISTENER).await?;
+    // Before the registration, the hub at the end of a channel has more rights than any other hub,
+    // so the outlet starts after it.
     create_outlet(tcp, arguments).await?;
     Ok(format!("tcp#{hub} => {}", forwarder.remote_address()))
 }
 
-/// The outlet, for whoever may have a channel with the listener, and not for the hub that this node has one with.
+/// Starts the outlet for whoever may have a channel with the listener, but not for the hub that
+/// this node has a channel with.
 async fn create_outlet(tcp: &TcpTransport, arguments: &Arguments) -> Result<()> {
-    match arguments.who.trusted() {
+    match arguments.identity.trusted() {
         [] => tcp.create_outlet(OUTLET, &arguments.to).await?,
         trusted => {
             let rule = access::from_identities(trusted.iter().copied());
@@ -108,7 +110,7 @@ async fn create_outlet(tcp: &TcpTransport, arguments: &Arguments) -> Result<()> 
     Ok(())
 }
 
-/// A secure channel with the hub itself.
+/// Establishes a secure channel with the hub itself.
 async fn channel_to(entity: &mut Entity, hub: &str, expected: Option<Identifier>) -> Result<Route> {
     let policy: Arc<dyn TrustPolicy> = match expected {
         Some(identifier) => Arc::new(TrustIdentifierPolicy::new(identifier)),

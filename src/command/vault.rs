@@ -1,4 +1,4 @@
-//! Which vault a command works with, and what opens it.
+//! The vault that a command works with, and the secret that opens it.
 
 use std::{
     env, fs,
@@ -18,11 +18,11 @@ const PASSPHRASE: &str = "OCKAM_PASSPHRASE";
 /// The options of every command that opens a vault.
 #[derive(Args, Clone)]
 pub(crate) struct VaultArguments {
-    /// The file that keeps the identities; by default $OCKAM_VAULT, else ~/.ockam/vault.
+    /// File that keeps the identities; by default $OCKAM_VAULT, or else ~/.ockam/vault.
     #[arg(long, value_name = "PATH", global = true)]
     vault: Option<PathBuf>,
 
-    /// Open the vault with this file instead of a passphrase ($OCKAM_PASSPHRASE, or asked for).
+    /// Open the vault with this key file instead of a passphrase ($OCKAM_PASSPHRASE, or asked for).
     #[arg(long, value_name = "FILE", global = true)]
     key_file: Option<PathBuf>,
 }
@@ -42,15 +42,17 @@ impl VaultArguments {
         named.map_or_else(default_path, Ok)
     }
 
-    /// Opens the vault, which must exist. It takes long with a passphrase: never on an arbiter.
+    /// Opens the vault, which must exist. With a passphrase this takes long, so never on an
+    /// arbiter.
     ///
     /// # Errors
-    /// If there is none, or it does not open; each names the file and what to do.
+    /// If there is no vault, or it does not open; the error names the file and what to do.
     pub(crate) fn open(&self) -> Result<Vault> {
         let path = self.path()?;
         if !path.exists() {
             return Err(Error::Usage(format!(
-                "there is no vault at {}: make one with \"ockam identity create NAME\", or give --vault PATH",
+                "there is no vault at {}: create one with \"ockam identity create NAME\", \
+                 or give --vault PATH",
                 path.display()
             )));
         }
@@ -58,10 +60,10 @@ impl VaultArguments {
         Ok(Vault::open(path, &secret)?)
     }
 
-    /// Opens the vault, or makes a new one.
+    /// Opens the vault, or creates a new one.
     ///
     /// # Errors
-    /// If it does not open, or cannot be made; each names the file and what to do.
+    /// If it does not open, or cannot be created; the error names the file and what to do.
     pub(crate) fn open_or_create(&self) -> Result<Vault> {
         let path = self.path()?;
         if path.exists() {
@@ -88,7 +90,8 @@ impl VaultArguments {
     }
 }
 
-/// How often a person types a passphrase: for a new vault twice, as a slip would lock it for good.
+/// How often a person types a passphrase: twice for a new vault, because a slip would lock it for
+/// ever.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Asking {
     Once,
@@ -98,7 +101,8 @@ enum Asking {
 fn ask(vault: &Path, asking: Asking) -> Result<String> {
     if !io::stdin().is_terminal() {
         return Err(Error::Usage(format!(
-            "no passphrase for the vault {}: set {PASSPHRASE}, give --key-file FILE, or start this in a terminal",
+            "no passphrase for the vault {}: set {PASSPHRASE}, give --key-file FILE, \
+             or run this in a terminal",
             vault.display()
         )));
     }
@@ -110,7 +114,7 @@ fn ask(vault: &Path, asking: Asking) -> Result<String> {
         return prompt(format!("Passphrase of {}: ", vault.display()));
     }
     let first = prompt(format!("Passphrase for the new vault {}: ", vault.display()))?;
-    if first != prompt("The same again: ".into())? {
+    if first != prompt("The same passphrase again: ".into())? {
         return Err(Error::Usage("the two passphrases differ; nothing was created".into()));
     }
     Ok(first)
@@ -123,7 +127,7 @@ fn default_path() -> Result<PathBuf> {
     Ok(PathBuf::from(home).join(".ockam").join("vault"))
 }
 
-/// A directory that its owner alone can enter.
+/// Creates a directory that only its owner can enter.
 fn create_private(directory: &Path) -> Result<()> {
     if directory.as_os_str().is_empty() {
         return Ok(());

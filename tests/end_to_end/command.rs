@@ -1,4 +1,4 @@
-//! The command `ockam`: what it prints works, and what goes wrong is said in one line.
+//! The command `ockam`: the commands that it prints work, and each error is one line.
 
 use std::{
     env, io::Write, net::TcpListener, path::PathBuf, process::Command, thread, time::Duration,
@@ -12,7 +12,7 @@ use ockam_actix_harness::{
     target::{Target, PAGE},
 };
 
-/// For a program that is asked to end while nothing is open.
+/// How long a program may take to end while nothing is open.
 const ENDING: Duration = Duration::from_secs(5);
 
 /// What the demo's page says.
@@ -23,7 +23,7 @@ fn ockam() -> Command {
 }
 
 #[test]
-fn demo_once_shows_the_way_of_the_page_and_that_the_hub_could_not_read_it() {
+fn demo_shows_that_the_hub_reads_nothing() {
     let mut demo = Program::start(ockam().args(["demo", "--once"]));
     let status = demo.wait_for_exit(PATIENCE);
     assert!(status.success(), "{status}: {demo}");
@@ -38,7 +38,7 @@ fn demo_once_shows_the_way_of_the_page_and_that_the_hub_could_not_read_it() {
 }
 
 #[test]
-fn demo_stays_up_until_it_is_asked_to_end() {
+fn demo_stays_up_until_terminated() {
     let mut demo = Program::start(ockam().arg("demo"));
     let address = demo.wait_for_address("curl http://");
     for _ in 0..2 {
@@ -52,7 +52,7 @@ fn demo_stays_up_until_it_is_asked_to_end() {
 }
 
 #[test]
-fn the_inlet_command_that_an_outlet_behind_a_hub_prints_works_as_it_is() {
+fn printed_inlet_command_works_through_a_hub() {
     in_own_network(|| {
         let hub = Program::start(ockam().args(["hub", "127.0.0.1:0"]));
         let hub_address = hub.wait_for_address("hub on ").to_string();
@@ -61,19 +61,20 @@ fn the_inlet_command_that_an_outlet_behind_a_hub_prints_works_as_it_is() {
 }
 
 #[test]
-fn the_inlet_command_that_a_listening_outlet_prints_works_as_it_is() {
+fn printed_inlet_command_works_for_a_listening_outlet() {
     in_own_network(|| works_as_printed(&["--listen", "127.0.0.1:0"]));
 }
 
 #[test]
-fn the_inlet_command_that_a_plain_outlet_prints_works_as_it_is() {
+fn printed_inlet_command_works_for_a_plain_outlet() {
     in_own_network(|| works_as_printed(&["--plain", "--listen", "0.0.0.0:4000"]));
 }
 
 /// Starts an outlet, and an inlet with the command that it prints.
-fn works_as_printed(way: &[&str]) {
+fn works_as_printed(options: &[&str]) {
     let target = Target::start();
-    let mut outlet = Program::start(ockam().args(["outlet", "--to", &target.address()]).args(way));
+    let mut outlet =
+        Program::start(ockam().args(["outlet", "--to", &target.address()]).args(options));
     outlet.wait_for_line("start an inlet for it with:");
     let line = outlet.wait_for_line("ockam inlet --listen 127.0.0.1:4001");
     let folder = PathBuf::from(env!("CARGO_BIN_EXE_ockam")).parent().unwrap().to_owned();
@@ -101,7 +102,7 @@ fn the_help_of_every_command_has_an_example() {
     }
 }
 
-/// Runs a command that must fail; its one line must have all of `named`.
+/// Waits for a command that must fail; its one line of error must have all of `named`.
 fn fails_and_names(program: Program, named: &[&str]) {
     let mut program = program;
     let status = program.wait_for_exit(PATIENCE);
@@ -147,7 +148,7 @@ fn addresses_without_a_port_are_named() {
 }
 
 #[test]
-fn routes_that_are_none_are_named() {
+fn invalid_routes_are_named() {
     ockam_fails("inlet --listen 127.0.0.1:0 --route nobody", &["\"nobody\""]);
     ockam_fails("inlet --listen 127.0.0.1:0 --route nobody --plain", &["\"nobody\""]);
     ockam_fails("inlet --listen 127.0.0.1:0 --route tcp#nowhere=>a", &["\"nowhere\"", "host:port"]);
@@ -176,8 +177,8 @@ fn a_port_that_is_in_use_is_named() {
 }
 
 #[test]
-fn hosts_that_are_unknown_and_hubs_that_are_none_are_named() {
-    // Without a network nobody is asked for a name, so that the answer is there at once.
+fn unknown_hosts_and_false_hubs_are_named() {
+    // Without a network no name server is asked, so the answer comes at once.
     in_own_network(|| {
         let unknown = ["no-such-host.invalid:4000", "resolve"];
         ockam_fails("hub no-such-host.invalid:4000", &unknown);

@@ -1,6 +1,6 @@
 //! A tunnel ends connections as TCP does: scripts of what client and target do, played over a
-//! direct connection and through each step of the guide, must lead to what TCP allows, and where a direct
-//! connection has but one outcome, to that one.
+//! direct connection and through each step of the guide, must lead to what TCP allows, and to the
+//! outcome of a direct connection where that has only one.
 //!
 //! | module | what is in it |
 //! |---|---|
@@ -9,11 +9,11 @@
 //! | [`cases`] | the others: half-close, full windows, unread bytes |
 //! | [`expected`] | what was seen, and what TCP allows |
 //! | [`application`] | one side of a connection |
-//! | [`runner`] | a script over a way |
+//! | [`runner`] | playing a script over a connection or a tunnel |
 //!
 //! Each script runs once; `OCKAM_ORDERS` times if that is set, with other byte counts each time, of
-//! which `OCKAM_ORDERS_SEED` is the seed. Those that move megabytes, and those that cannot share
-//! their way, run a hundredth as often.
+//! which `OCKAM_ORDERS_SEED` is the seed. Scripts that move megabytes, and those that must run
+//! alone, run a hundredth as often.
 
 mod application;
 mod cases;
@@ -54,11 +54,12 @@ const LARGE_AT_ONCE: usize = 4;
 /// The most bytes of a script that is not large.
 const MAX_BYTES: u64 = 150_000;
 
-/// So many bytes in front of a FIN and a RST arrive over a direct connection, because they fit the sockets' first buffers, and through a tunnel,
-/// because they fit what an inlet may send before the outlet has answered.
+/// As many bytes before a FIN and a RST arrive over a direct connection, because they fit into the
+/// sockets' first buffers, and through a tunnel, because an inlet may send them before the outlet
+/// has answered.
 const EXACT_BYTES: u64 = 60_000;
 
-/// A fixed one, so that a failure can be repeated.
+/// The default seed, fixed so that a failure can be repeated.
 const SEED: u64 = 0x5eed;
 
 fn number(variable: &str, default: u64) -> u64 {
@@ -66,7 +67,8 @@ fn number(variable: &str, default: u64) -> u64 {
     text.map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{variable}={text}")))
 }
 
-/// Plays all scripts over a direct connection, or directly and through a step of the guide, and compares.
+/// Plays all scripts over a direct connection; with a step of the guide also through its tunnel,
+/// and compares the outcomes.
 fn conforms(step: Option<Step>) {
     actix_rt::System::new().block_on(async {
         let runner = Runner::start().await;
@@ -89,7 +91,8 @@ fn conforms(step: Option<Step>) {
     });
 }
 
-/// Where a script has but one outcome, it has the same one through a tunnel.
+/// Asserts that a script with one outcome over direct connections has the same one through a
+/// tunnel.
 fn compare(directly: &Seen, tunnelled: &Seen) {
     let one = directly.iter().filter(|(_, outcomes)| outcomes.len() == 1);
     let differ: Vec<_> = one
@@ -103,14 +106,14 @@ fn compare(directly: &Seen, tunnelled: &Seen) {
     println!("{} scripts have the outcome of a direct connection", one.count());
 }
 
-async fn play_all(way_name: &str, runner: &Runner, way: SocketAddr, count: u64) -> Seen {
+async fn play_all(entry_name: &str, runner: &Runner, entry: SocketAddr, count: u64) -> Seen {
     let all_seen = Mutex::new(Seen::new());
     let (begun, seed) = (Instant::now(), number("OCKAM_ORDERS_SEED", SEED));
     let numbers = AtomicU64::new(1);
     let play = |run: u64, script: Script| {
         let (number, all_seen) = (numbers.fetch_add(1, Ordering::Relaxed), &all_seen);
         async move {
-            let played = runner.run(way, &script, number).await;
+            let played = runner.run(entry, &script, number).await;
             let note = |[client, target]: [History; 2]| {
                 if script.is_exact {
                     let outcomes = [client.outcome(&target), target.outcome(&client)];
@@ -119,7 +122,7 @@ async fn play_all(way_name: &str, runner: &Runner, way: SocketAddr, count: u64) 
                 }
             };
             played.map(note).map_err(|why| {
-                format!("{way_name}, run {run} of seed {seed}, \"{}\": {why}", script.name)
+                format!("{entry_name}, run {run} of seed {seed}, \"{}\": {why}", script.name)
             })
         }
     };
@@ -140,7 +143,8 @@ async fn play_all(way_name: &str, runner: &Runner, way: SocketAddr, count: u64) 
     let played = orders.chain(rest).try_fold(0, |played, ()| async move { Ok(played + 1) });
     let played: u64 = played.await.unwrap_or_else(|violation: String| panic!("{violation}"));
     println!(
-        "{way_name}: {} orders of FIN and RST in 3 ways each, {count} times, with the other cases {played} scripts, \
+        "{entry_name}: {} orders of FIN and RST in 3 variants each, {count} times, \
+         with the other cases {played} scripts, \
          seed {seed}, 0 violations, {:.1} s",
         orders::scripts(0).len() / 3,
         begun.elapsed().as_secs_f32()
@@ -148,7 +152,7 @@ async fn play_all(way_name: &str, runner: &Runner, way: SocketAddr, count: u64) 
     all_seen.into_inner().unwrap()
 }
 
-/// How many bytes a run's scripts send: every other time so few that there is one outcome.
+/// How many bytes a run's scripts send: in every other run so few that there is one outcome.
 fn bytes_of(seed: u64, run: u64) -> u64 {
     let mixed = (seed ^ run).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     1 + (mixed >> 32) % if run.is_multiple_of(2) { EXACT_BYTES } else { MAX_BYTES }

@@ -1,7 +1,8 @@
-//! What is sent just before a reset arrives before it, as it does without a tunnel, as far as the credit goes.
+//! Bytes that are sent just before a reset arrive before it, as they do without a tunnel, as far as
+//! the credit goes.
 //!
-//! A web server that refuses a large request answers and closes without having read it: its system then
-//! resets the connection behind the answer, and the client is to see both.
+//! A web server that refuses a large request answers and closes without having read it: its system
+//! then resets the connection after the answer, and the client must see both.
 
 use std::{
     fs,
@@ -19,12 +20,13 @@ use tokio::{io::Interest, time::timeout};
 
 use crate::tunnel::{step_01, step_02, step_03, step_04};
 
-/// How often each order is tried through each tunnel: whether bytes or reset come first was a matter of luck.
+/// How often each order is tried through each tunnel, because a fault would show only by chance.
 const TIMES: usize = 20;
 
 const ANSWER: &[u8] = b"HTTP/1.1 413 Content Too Large\r\n\r\n";
 
-/// A target of which nobody waits longer than [`PATIENCE`] for a connection: the system bounds `accept` as reads.
+/// A target that waits at most [`PATIENCE`] for a connection: the system bounds `accept` as it
+/// bounds reads.
 fn target(queue: i32) -> (TcpListener, SocketAddr) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
@@ -49,7 +51,7 @@ fn closes_with_a_reset(socket: TcpStream) {
     SockRef::from(&socket).set_linger(Some(Duration::ZERO)).unwrap();
 }
 
-/// Reads only when the reset is there: all bytes that came before it, and the error behind them.
+/// Reads only once the reset has arrived: all bytes that came before it, and then the error.
 fn read_after_reset(mut socket: TcpStream) -> Vec<u8> {
     socket.set_nonblocking(true).unwrap();
     actix_rt::System::new().block_on(async {
@@ -73,7 +75,7 @@ fn answer_before_a_reset(entry: SocketAddr, target: &TcpListener) {
     assert_eq!(read_after_reset(client), ANSWER);
 }
 
-/// The target greets and resets, before anybody else has said anything.
+/// The target greets and resets, before the client has sent anything.
 fn greeting_before_a_reset(entry: SocketAddr, target: &TcpListener) {
     let [client, mut server] = connection(entry, target);
     server.write_all(ANSWER).unwrap();
@@ -90,7 +92,7 @@ fn request_before_a_reset(entry: SocketAddr, target: &TcpListener) {
 }
 
 #[test]
-fn bytes_before_a_reset_arrive_directly_and_through_each_step() {
+fn bytes_before_a_reset_arrive_through_each_step() {
     in_own_network(|| {
         let (target, address) = target(128);
         let all = |entry| {
@@ -108,7 +110,7 @@ fn bytes_before_a_reset_arrive_directly_and_through_each_step() {
     });
 }
 
-/// Whether somebody has asked for a connection with `target` and has no answer: state 2 in the system's
+/// Whether a connection with `target` was asked for and not answered: state 2 in the system's
 /// [table](https://docs.kernel.org/networking/proc_net_tcp.html).
 fn is_connecting(target: SocketAddr) -> bool {
     let table = fs::read_to_string("/proc/net/tcp").unwrap();
@@ -119,7 +121,7 @@ fn is_connecting(target: SocketAddr) -> bool {
 
 /// The target's queue is full until the client has gone.
 #[test]
-fn a_request_before_a_reset_waits_for_a_slow_target() {
+fn request_before_a_reset_waits_for_the_target() {
     in_own_network(|| {
         let (target, address) = target(0);
         let _first = TcpStream::connect(address).unwrap();

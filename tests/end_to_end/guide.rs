@@ -111,7 +111,7 @@ macro_rules! each_step {
                     carries_a_large_upload = a_large_upload,
                     carries_many_downloads_at_a_time = many_downloads,
                     answers_a_client_that_has_closed_its_direction = half_closed_by_the_client,
-                    takes_more_after_the_target_has_closed_its_direction = half_closed_by_the_target,
+                    takes_more_after_the_target_closed_its_direction = half_closed_by_the_target,
                     echoes_small_and_large_messages = echoes,
                 );
             }

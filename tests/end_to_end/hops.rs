@@ -1,4 +1,4 @@
-//! Streams that pass workers of their nodes before and behind the connection.
+//! Streams that pass workers of their nodes before and after the connection.
 
 use actix::{Actor, Context, Handler};
 use ockam::{
@@ -10,7 +10,7 @@ use ockam_actix_harness::{
     target::Target,
 };
 
-/// Passes on what comes, there and back.
+/// Forwards every message, in both directions.
 struct Hop;
 
 impl Actor for Hop {
@@ -21,13 +21,13 @@ impl Handler<Routed<Payload>> for Hop {
     type Result = ();
 
     fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {
-        // What comes after the end of a stream finds nobody; its sender is told.
+        // A message after the end of its stream is undeliverable; its sender gets a notice.
         let _ = message.forward();
     }
 }
 
-/// An inlet on one node and an outlet on another, with hops on both, joined by `way`.
-fn carries(way: fn(&str) -> Route) {
+/// An inlet on one node and an outlet on another, with hops on both, joined by `route`.
+fn carries(route: fn(&str) -> Route) {
     for arbiters in [1, 2] {
         actix_rt::System::new().block_on(async {
             let target = Target::start();
@@ -41,7 +41,7 @@ fn carries(way: fn(&str) -> Route) {
             let tcp = TcpTransport::create(&here).await.unwrap();
             here.start_worker("hop", Hop).unwrap();
             Relay::start(&here, "relay", (TCP, &address)).unwrap();
-            let inlet = tcp.create_inlet("127.0.0.1:0", way(&address)).await.unwrap().address();
+            let inlet = tcp.create_inlet("127.0.0.1:0", route(&address)).await.unwrap().address();
 
             let clients = tokio::task::spawn_blocking(move || {
                 assert_eq!(download(inlet, 10_000_000, 1), Ended::Whole);
@@ -55,22 +55,22 @@ fn carries(way: fn(&str) -> Route) {
 }
 
 #[test]
-fn a_stream_passes_a_hop_on_the_outlets_node() {
+fn stream_passes_a_hop_on_the_outlets_node() {
     carries(|there| route![(TCP, there), "hop", "outlet"]);
 }
 
 #[test]
-fn a_stream_passes_a_hop_on_the_inlets_node() {
+fn stream_passes_a_hop_on_the_inlets_node() {
     carries(|there| route!["hop", (TCP, there), "outlet"]);
 }
 
 #[test]
-fn a_stream_passes_a_relay_on_the_inlets_node() {
+fn stream_passes_a_relay_on_the_inlets_node() {
     carries(|_| route!["relay", "outlet"]);
 }
 
 #[test]
-fn a_stream_passes_a_forwarder_of_the_hub_that_the_inlet_is_on() {
+fn stream_passes_a_forwarder_on_the_inlets_node() {
     actix_rt::System::new().block_on(async {
         let target = Target::start();
         let hub = NodeBuilder::new().start().await.unwrap();
@@ -81,8 +81,8 @@ fn a_stream_passes_a_forwarder_of_the_hub_that_the_inlet_is_on() {
         let outlet = TcpTransport::create(&private).await.unwrap();
         outlet.create_outlet("outlet", target.address()).await.unwrap();
         let forwarder = RemoteForwarder::create(&private, (TCP, address), "outlet").await.unwrap();
-        let way = route![forwarder.remote_address()];
-        let inlet = tcp.create_inlet("127.0.0.1:0", way).await.unwrap().address();
+        let route = route![forwarder.remote_address()];
+        let inlet = tcp.create_inlet("127.0.0.1:0", route).await.unwrap().address();
         let client = tokio::task::spawn_blocking(move || download(inlet, 1_000_000, 1));
         assert_eq!(client.await.unwrap(), Ended::Whole);
         private.node().stop().await;

@@ -1,5 +1,5 @@
-//! Peers, and a hub, that do what they may not: nothing reaches the target, and the programs
-//! go on serving others.
+//! Hostile peers, and a hostile hub: nothing reaches the target, and the programs go on serving
+//! others.
 
 use std::{
     future::Future,
@@ -25,10 +25,10 @@ use crate::tunnel::{
     forwarding_address, inlet_address, listening_outlet, start, step_02, step_03, step_04,
 };
 
-/// What a node says first, as in docs/protocol.md.
+/// A node's greeting, as in docs/protocol.md.
 const GREETING: &[u8] = b"\0\0\0\x13\x93\xabockam-actix\x01\xce\0\x04\0\0";
 
-/// Until somebody who may not is told so.
+/// How long a refusal may take.
 const MOMENT: Duration = Duration::from_secs(5);
 
 /// Runs a test that has nodes of its own.
@@ -40,7 +40,7 @@ async fn node() -> Node {
     NodeBuilder::new().arbiters(1).start().await.unwrap()
 }
 
-/// Neither a message nor a stream along `route` may get anywhere.
+/// Asserts that neither a message nor a stream along `route` gets anywhere.
 async fn gets_nowhere(node: &Node, route: Route, because: UndeliverableReason) {
     let answer = node.ask::<String, String>(route.clone(), "let me in".into()).await;
     match answer {
@@ -57,14 +57,14 @@ async fn gets_nowhere(node: &Node, route: Route, because: UndeliverableReason) {
     assert_eq!(ended, Ended::Reset { after: 0 }, "{route}");
 }
 
-/// A client's download through an inlet of this process.
+/// How a client's download through an inlet of this process ends.
 async fn clients_end(inlet: SocketAddr) -> Ended {
     let client = tokio::task::spawn_blocking(move || download_within(inlet, 1000, 1, MOMENT));
     client.await.unwrap()
 }
 
 #[test]
-fn in_step_03_the_outlet_is_not_reached_over_plain_tcp() {
+fn step_03_outlet_is_unreachable_over_plain_tcp() {
     in_own_network(|| {
         let target = Target::start();
         let outlet = listening_outlet("03-outlet", &target.address(), 2);
@@ -89,7 +89,7 @@ fn in_step_03_the_outlet_is_not_reached_over_plain_tcp() {
 }
 
 #[test]
-fn in_step_04_the_hub_does_not_reach_the_outlet() {
+fn step_04_hub_does_not_reach_the_outlet() {
     let target = Target::start();
     with_nodes(async {
         let hub = node().await;
@@ -108,19 +108,19 @@ fn in_step_04_the_hub_does_not_reach_the_outlet() {
         assert_eq!(connections.len(), 1, "{connections:?}");
         let (forwarder, _) = forwarding_address.split_once('.').unwrap();
         assert!(addresses(&hub, Class::Forwarder).contains(&forwarder.into()));
-        let way = route![&connections[0], "outlet"];
-        gets_nowhere(&hub, way, UndeliverableReason::Unreachable).await;
+        let route = route![&connections[0], "outlet"];
+        gets_nowhere(&hub, route, UndeliverableReason::Unreachable).await;
         // The forwarder leads to the channel's listener, which goes no further.
         gets_nowhere(&hub, route![forwarder, "outlet"], UndeliverableReason::BodyNotUnderstood)
             .await;
         outlet.wait_for_line("to \"outlet\" (not-a-destination)");
         assert_eq!(target.accepted(), 0);
 
-        // Whoever the outlet's node accepts through a secure channel gets there.
+        // A peer that the outlet's node accepts through a secure channel gets there.
         let vault = Vault::create(&ockam::Context::new(&hub).unwrap()).unwrap();
         let mut entity = Entity::create(&ockam::Context::new(&hub).unwrap(), &vault).unwrap();
-        let way = route![&connections[0], "secure_channel_listener_service"];
-        let channel = entity.create_secure_channel(way, TrustEveryonePolicy).unwrap();
+        let route = route![&connections[0], "secure_channel_listener_service"];
+        let channel = entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
         let route = route![channel, "outlet"];
         let inlet = TcpTransport::create(&hub)
             .await
@@ -139,7 +139,7 @@ fn addresses(node: &Node, class: Class) -> Vec<Address> {
 }
 
 #[test]
-fn a_hub_that_answers_the_handshake_itself_is_refused() {
+fn hub_that_answers_the_handshake_itself_is_refused() {
     with_nodes(async {
         let forwarder = "F0123456789abcdef0123456789abcdef";
         let hub = NodeBuilder::new().arbiters(1).start_with_context().await.unwrap();
@@ -150,13 +150,13 @@ fn a_hub_that_answers_the_handshake_itself_is_refused() {
         let target = Target::start();
         tcp.create_outlet("outlet", target.address()).await.unwrap();
 
-        // Whom the forwarding address names is somebody else.
+        // The forwarding address names another identity.
         let node = NodeBuilder::new().arbiters(1).start_with_context().await.unwrap();
         TcpTransport::create(&node).await.unwrap();
         let mut entity = Entity::create(&node, &Vault::create(&node).unwrap()).unwrap();
         let expected = entity.identifier();
-        let way = route![(TCP, &address), format!("{forwarder}.{expected}")];
-        let channel = entity.create_secure_channel(way, TrustEveryonePolicy).unwrap();
+        let route = route![(TCP, &address), format!("{forwarder}.{expected}")];
+        let channel = entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
         let error = channel.established_within(MOMENT).await.unwrap_err().one_line();
         let both = [expected.to_string(), impostor.identifier().to_string()];
         for identifier in &both {
@@ -178,9 +178,9 @@ fn a_hub_that_answers_the_handshake_itself_is_refused() {
         assert_eq!(clients_end(inlet_address(&inlet)).await, Ended::Reset { after: 0 });
         assert_eq!(target.accepted(), 0);
 
-        // The same hub is accepted where nobody else is expected.
-        let way = route![(TCP, &address), format!("{forwarder}.{}", impostor.identifier())];
-        let channel = entity.create_secure_channel(way, TrustEveryonePolicy).unwrap();
+        // The same hub is accepted where its own identity is expected.
+        let route = route![(TCP, &address), format!("{forwarder}.{}", impostor.identifier())];
+        let channel = entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
         let peer = channel.established_within(MOMENT).await.unwrap();
         assert_eq!(peer, impostor.identifier());
         node.node().stop().await;
@@ -213,7 +213,8 @@ fn hostile_peer(bytes: &[u8]) -> (TcpStream, String) {
     (peer, address)
 }
 
-/// All that a peer can do wrong before it is understood; `serves` shows that others are served.
+/// Everything that a peer can do wrong before it is understood; `serves` shows that others are
+/// served.
 fn garbage_at(listening: &mut Program, serves: impl Fn()) {
     let after_greeting = |bytes: &[u8]| [GREETING, bytes].concat();
     is_disconnected(listening, b"GET / HTTP/1.1\r\n\r\n", "does not speak the protocol");
@@ -242,7 +243,7 @@ fn garbage_at(listening: &mut Program, serves: impl Fn()) {
 }
 
 #[test]
-fn garbage_at_an_outlet_of_step_02_harms_nobody_else() {
+fn garbage_at_step_02_outlet_harms_nobody_else() {
     in_own_network(|| {
         let target = Target::start();
         let mut tunnel = step_02(&target.address(), 1);
@@ -252,7 +253,7 @@ fn garbage_at_an_outlet_of_step_02_harms_nobody_else() {
 }
 
 #[test]
-fn garbage_at_an_outlet_of_step_03_harms_nobody_else() {
+fn garbage_at_step_03_outlet_harms_nobody_else() {
     in_own_network(|| {
         let target = Target::start();
         let mut tunnel = step_03(&target.address(), 1);

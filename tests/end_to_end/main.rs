@@ -9,14 +9,14 @@
 //! | [`command`] | `ockam` and its errors |
 //! | [`hops`] | streams that pass more workers |
 //! | [`outage`] | programs that are killed and started again, targets that are not there |
-//! | [`conformance`] | connections end through a tunnel as they end without |
-//! | [`farewell`] | what is sent before a reset arrives |
-//! | [`memory`] | what readers that stop cost |
+//! | [`conformance`] | connections that end through a tunnel as they end without one |
+//! | [`farewell`] | bytes that are sent just before a reset |
+//! | [`memory`] | the memory that readers that stop cost |
 //! | [`saturation`] | both directions full at the same time |
-//! | [`programs`] | curl, ssh, rsync, redis and others that do not notice |
-//! | [`hostile`] | peers, and a hub, that do what they may not |
+//! | [`programs`] | curl, ssh, rsync, redis and others, which do not notice the tunnel |
+//! | [`hostile`] | hostile peers, and a hostile hub |
 
-// A test that goes wrong ends with what it found.
+// A test that fails panics with what it found.
 #![allow(clippy::unwrap_used)]
 
 mod command;

@@ -25,8 +25,8 @@ const OFFERED: u64 = 12_000_000;
 const LIVE: u64 = 4;
 const LOAD: u64 = 50_000_000;
 
-/// What a program may have resident: more than the 18 to 20 MB that it takes, less than the 37 to 49 MB that it
-/// took when what waits kept the buffers that it came in.
+/// Bytes that a program may have resident: more than the 18 to 20 MB that it takes, less than the
+/// 37 to 49 MB that it took when waiting messages kept the buffers that they came in.
 const MOST_MEMORY: u64 = 28_000_000;
 
 /// A client that asks for bytes and does not read them.
@@ -57,11 +57,11 @@ fn stalled_readers_beside_live_ones(step: Step) {
 }
 
 #[test]
-fn stalled_readers_cost_a_node_their_windows_step_03() {
+fn stalled_readers_cost_their_windows_step_03() {
     in_own_network(|| stalled_readers_beside_live_ones(step_03));
 }
 
 #[test]
-fn stalled_readers_cost_a_node_their_windows_step_04() {
+fn stalled_readers_cost_their_windows_step_04() {
     in_own_network(|| stalled_readers_beside_live_ones(step_04));
 }

@@ -1,5 +1,5 @@
-//! Programs that are killed and started again, and targets that are not there: clients are told
-//! at once, and nothing has to be done but to start the program again.
+//! Programs that are killed and started again, and targets that are not there: clients are reset at
+//! once, and nothing has to be done but start the program again.
 
 use std::{
     io::{ErrorKind, Write},
@@ -22,10 +22,10 @@ use crate::tunnel::{
     step_02, step_03, step_04, Step, Tunnel,
 };
 
-/// Until a client is told that there is no way, and until a way that is back is used.
+/// Until a client is reset because there is no route, and until a restored route is used.
 const MOMENT: Duration = Duration::from_secs(5);
 
-/// Until a client is told that the target is not there.
+/// Until a client is reset because the target is not there.
 const SHORT_MOMENT: Duration = Duration::from_secs(2);
 
 /// A client in the middle of an endless download.
@@ -84,8 +84,8 @@ fn target_is_reset(target: &Target, streams: usize) {
     }
 }
 
-/// Nobody is left hanging while there is no way.
-fn clients_are_told(inlet: SocketAddr) {
+/// No client is left hanging while there is no route.
+fn clients_are_rejected(inlet: SocketAddr) {
     let ended = download_within(inlet, 1000, 9, MOMENT);
     assert!(matches!(ended, Ended::Reset { after: 0 } | Ended::Refused), "{ended}");
 }
@@ -109,7 +109,7 @@ fn kill(tunnel: &mut Tunnel, index: usize, target: &Target) {
     quiet.ends_with_a_reset();
     target_is_reset(target, 2);
     for _ in 0..3 {
-        clients_are_told(tunnel.inlet);
+        clients_are_rejected(tunnel.inlet);
     }
 }
 
@@ -141,34 +141,34 @@ fn inlet_is_killed(step: Step, name: &str, more: impl Fn(&Tunnel) -> Vec<String>
 }
 
 #[test]
-fn an_outlet_of_step_02_is_killed_and_started_again() {
+fn step_02_survives_a_restart_of_its_outlet() {
     in_own_network(|| outlet_is_killed(step_02, "02-outlet"));
 }
 
 #[test]
-fn an_outlet_of_step_03_is_killed_and_started_again() {
+fn step_03_survives_a_restart_of_its_outlet() {
     in_own_network(|| outlet_is_killed(step_03, "03-outlet"));
 }
 
 #[test]
-fn an_inlet_of_step_02_is_killed_and_started_again() {
+fn step_02_survives_a_restart_of_its_inlet() {
     in_own_network(|| inlet_is_killed(step_02, "02-inlet", |_| vec![]));
 }
 
 #[test]
-fn an_inlet_of_step_03_is_killed_and_started_again() {
+fn step_03_survives_a_restart_of_its_inlet() {
     in_own_network(|| inlet_is_killed(step_03, "03-inlet", |_| vec![]));
 }
 
 #[test]
-fn an_inlet_of_step_04_is_killed_and_started_again() {
+fn step_04_survives_a_restart_of_its_inlet() {
     in_own_network(|| {
         inlet_is_killed(step_04, "04-inlet", |tunnel| vec![forwarding_address(&tunnel.programs[1])])
     });
 }
 
 #[test]
-fn the_hub_is_killed_and_started_again_and_the_forwarding_address_stays() {
+fn forwarding_address_survives_a_restart_of_the_hub() {
     in_own_network(|| {
         let target = Target::start();
         let mut tunnel = step_04(&target.address(), 2);
@@ -181,14 +181,14 @@ fn the_hub_is_killed_and_started_again_and_the_forwarding_address_stays() {
             a_page_comes_again(tunnel.inlet);
             assert_eq!(target.next_end(), Ok(0));
         }
-        // A new inlet gets through with it too.
+        // A new inlet gets through at this address, too.
         let inlet = start("04-inlet", &["127.0.0.1:0", &address], 2);
         a_page_comes_again(inlet_address(&inlet));
     });
 }
 
 #[test]
-fn an_outlet_of_step_04_that_is_started_again_is_another_one() {
+fn restarted_step_04_outlet_is_another_one() {
     in_own_network(|| {
         let target = Target::start();
         let mut tunnel = step_04(&target.address(), 2);
@@ -197,7 +197,7 @@ fn an_outlet_of_step_04_that_is_started_again_is_another_one() {
         kill(&mut tunnel, 1, &target);
         let (outlet, new) = forwarded_outlet(&target.address(), 2);
         assert_ne!(old, new);
-        clients_are_told(tunnel.inlet);
+        clients_are_rejected(tunnel.inlet);
         let (forwarder, identity) = old.split_once('.').unwrap();
         let said = tunnel.programs[2].wait_for_line_after(before, "no secure channel", MOMENT);
         assert!(said.contains(forwarder), "{said}");
@@ -205,7 +205,7 @@ fn an_outlet_of_step_04_that_is_started_again_is_another_one() {
         let inlet = start("04-inlet", &["127.0.0.1:0", &new], 2);
         a_page_comes_again(inlet_address(&inlet));
         // The old address never leads to the new identity.
-        clients_are_told(tunnel.inlet);
+        clients_are_rejected(tunnel.inlet);
         drop(outlet);
     });
 }
@@ -221,17 +221,17 @@ fn target_is_missing(step: Step, target: &str, reason: &str) {
     inlet.wait_for_line("reset the client 127.0.0.1:");
     // The outlet was started just before the inlet, or is the same program.
     let outlet = others.last_mut().unwrap_or(inlet);
-    let complaint = outlet.wait_for_line(&about);
-    assert!(complaint.contains(reason), "{complaint}");
-    // There is no second one when all has been written.
+    let line = outlet.wait_for_line(&about);
+    assert!(line.contains(reason), "{line}");
+    // There is no second such line when everything has been written.
     outlet.kill();
     outlet.wait_for_exit(PATIENCE);
-    let refusal_log = outlet.stderr().into_iter().filter(|line| line.contains(&about)).count();
-    assert_eq!(refusal_log, 1, "{outlet}");
+    let count = outlet.stderr().into_iter().filter(|line| line.contains(&about)).count();
+    assert_eq!(count, 1, "{outlet}");
 }
 
 #[test]
-fn a_target_that_refuses_resets_the_client_and_is_named() {
+fn refusing_target_is_named_and_resets_the_client() {
     in_own_network(|| {
         let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         for step in [step_01, step_02, step_03, step_04] {
@@ -241,8 +241,8 @@ fn a_target_that_refuses_resets_the_client_and_is_named() {
 }
 
 #[test]
-fn a_target_whose_name_is_unknown_resets_the_client_and_is_named() {
-    // Without a network nobody is asked for the name, so that the answer is there at once.
+fn unknown_target_is_named_and_resets_the_client() {
+    // Without a network no name server is asked, so the answer comes at once.
     in_own_network(|| {
         for step in [step_01, step_02, step_03, step_04] {
             target_is_missing(step, "no-such-host.invalid:5000", "lookup");

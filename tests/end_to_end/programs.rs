@@ -1,4 +1,4 @@
-//! Programs that people use, through steps 03 and 04: they must not notice.
+//! Programs that people use, through steps 03 and 04: they must not notice the tunnel.
 //!
 //! | module | what is in it |
 //! |---|---|
@@ -6,7 +6,7 @@
 //! | [`ssh`] | commands, scp and rsync over a private OpenSSH server |
 //! | [`redis`] | redis-cli: large values, a pipeline, a subscriber |
 //!
-//! and here `nc -N` and WebSocket. What is not installed is skipped, and said so.
+//! `nc -N` and WebSocket are here. A program that is not installed is skipped, and a line says so.
 
 mod http;
 mod redis;
@@ -38,7 +38,7 @@ fn through(step: Step, target: SocketAddr, test: impl FnOnce(SocketAddr)) {
     }
 }
 
-/// Whether all of them are there; says so if not.
+/// Whether all of them are installed; prints which are not.
 fn are_installed(programs: &[&str]) -> bool {
     let missing: Vec<_> = programs.iter().filter(|program| !is_installed(program)).collect();
     if !missing.is_empty() {
@@ -54,7 +54,7 @@ fn within_a_minute(program: &str) -> Command {
     command
 }
 
-/// Runs a command, which must succeed; gives what it wrote.
+/// Runs a command, which must succeed; returns what it wrote.
 fn succeed(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -62,7 +62,8 @@ fn succeed(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// For a server that cannot choose a port itself. Nobody else is in the test's own network.
+/// A free address, for a server that cannot choose a port itself. Nobody else is in the test's own
+/// network.
 fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap()
 }
@@ -122,7 +123,7 @@ macro_rules! through_both {
 through_both! {
     curl_downloads_and_uploads_over_http_1 = http::one;
     curl_downloads_and_uploads_over_http_2 = http::two;
-    netcat_gets_its_answer_after_it_has_ended_its_direction = netcat;
+    netcat_gets_its_answer_after_ending_its_direction = netcat;
     ssh_runs_commands = ssh::commands;
     scp_copies_both_ways = ssh::copies;
     rsync_synchronises_over_ssh = ssh::synchronises;

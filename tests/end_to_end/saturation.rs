@@ -1,8 +1,8 @@
 //! Both sides write before they read, over sockets that hold little: nothing waits for ever.
 //!
-//! A node that stopped taking from one direction because the other is full would deadlock here. It
-//! runs 20 times for a step, `OCKAM_SATURATION` times if that is set; `OCKAM_SATURATION_SEED` is the
-//! seed of the byte counts.
+//! A node that stopped reading in one direction because the other is full would deadlock here. The
+//! test runs 20 times for a step, `OCKAM_SATURATION` times if that is set; `OCKAM_SATURATION_SEED`
+//! is the seed of the byte counts.
 
 use std::{
     env, io,
@@ -30,14 +30,15 @@ use crate::tunnel::{step_03, step_04, Step};
 /// Bytes of each socket buffer of client and target.
 const BUFFER: usize = 16 * 1024;
 
-/// A writer that got nothing away for so long begins to read.
+/// A writer that could write nothing for so long begins to read.
 const BLOCKED: Duration = Duration::from_millis(50);
 
-/// Bytes that the system lets each of the other sockets of this network hold, at the least, first, and at most.
+/// Bytes of each buffer of the other sockets of this network: the least, the first size, and the
+/// most.
 const SYSTEM_BUFFERS: &str = "4096 65536 262144";
 
-/// The least and the most that a direction carries: several times what all on its way hold together
-/// until somebody reads, so that each writer is blocked.
+/// The least and the most bytes that a direction carries: several times what everything between its
+/// ends holds together, so that each writer is blocked.
 const BYTES: std::ops::Range<u64> = 3_000_000..5_000_000;
 
 const AT_ONCE: usize = 8;
@@ -48,10 +49,12 @@ fn number(variable: &str, default: u64) -> u64 {
     text.map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{variable}={text}")))
 }
 
-/// Runs over a step's tunnel: all bytes arrive in both directions, and then both ends.
+/// Runs over a step's tunnel: in both directions all bytes arrive, and then the end.
 fn saturate(step: Step) {
     if !is_own() {
-        return println!("skipped: it changes settings of the network, and has none of its own");
+        return println!(
+            "skipped: it changes settings of the network, and has no network of its own"
+        );
     }
     actix_rt::System::new().block_on(async {
         let begun = Instant::now();
@@ -70,8 +73,8 @@ fn saturate(step: Step) {
         let bytes: u64 = all.iter().map(|run| run.bytes).sum();
         assert_eq!(both_blocked, count, "connections with both writers blocked");
         println!(
-            "{count} connections, {both_blocked} with both writers blocked, seed {seed}, {bytes} bytes, \
-             0 deadlocks, {:.1} s",
+            "{count} connections, {both_blocked} with both writers blocked, seed {seed}, \
+             {bytes} bytes, 0 deadlocks, {:.1} s",
             begun.elapsed().as_secs_f32()
         );
         for program in &mut tunnel.programs {
@@ -87,20 +90,21 @@ fn listen() -> io::Result<TcpListener> {
     socket.listen(1024)
 }
 
-/// What a listening socket has, those that it accepts have too.
+/// Accepted sockets inherit the buffer sizes of their listening socket.
 fn make_small(socket: &TcpSocket) -> io::Result<()> {
     let socket = SockRef::from(socket);
     socket.set_send_buffer_size(BUFFER)?;
     socket.set_recv_buffer_size(BUFFER)
 }
 
-/// What a connection that went well came to.
+/// The figures of a connection that went well.
 struct Run {
     bytes: u64,
     both_blocked: u64,
 }
 
-/// One connection. The lock is held until the target has accepted it, so that both ends are of one.
+/// Runs one connection. The lock is held until the target has accepted it, so that both ends belong
+/// together.
 async fn one(
     inlet: SocketAddr,
     target: &Mutex<TcpListener>,
@@ -110,7 +114,7 @@ async fn one(
 ) -> Result<Run, String> {
     let mixed = (seed ^ run).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
     let count = BYTES.start + mixed % (BYTES.end - BYTES.start);
-    // Nobody reads before nobody can write.
+    // Neither side reads before both are blocked.
     let blocked = Barrier::new(2);
     let both = async {
         let (client, accepted) = connect(inlet, &*target.lock().await).await?;
@@ -135,7 +139,7 @@ async fn connect(inlet: SocketAddr, target: &TcpListener) -> io::Result<(TcpStre
     Ok((client, accepted))
 }
 
-/// Writes until blocked, then reads as well. Gives whether it was blocked.
+/// Writes until blocked, then reads as well. Returns whether it was blocked.
 async fn converse(
     mut socket: TcpStream,
     count: u64,
@@ -187,11 +191,11 @@ fn wrong(at: u64, what: &str) -> io::Error {
 }
 
 #[test]
-fn writers_that_do_not_read_until_they_are_blocked_never_deadlock_step_03() {
+fn writers_that_block_never_deadlock_step_03() {
     in_own_network(|| saturate(step_03));
 }
 
 #[test]
-fn writers_that_do_not_read_until_they_are_blocked_never_deadlock_step_04() {
+fn writers_that_block_never_deadlock_step_04() {
     in_own_network(|| saturate(step_04));
 }

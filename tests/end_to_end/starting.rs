@@ -6,7 +6,7 @@ use ockam_actix_harness::{
     program::{example, Program},
 };
 
-/// Runs an example that ends by itself; gives what it printed.
+/// Runs an example that ends by itself; returns what it printed.
 fn printed_by(name: &str) -> Vec<String> {
     let mut program = Program::start(&mut example(name));
     let status = program.wait_for_exit(PATIENCE);
@@ -25,18 +25,18 @@ fn own_rules_let_in_whom_they_trust() {
 }
 
 #[test]
-fn own_transport_carries_an_answer_over_a_unix_socket() {
+fn own_transport_answers_over_a_unix_socket() {
     let printed = printed_by("own-transport");
     assert!(printed[0].starts_with("over /") && printed[0].ends_with(": hello"), "{printed:?}");
 }
 
 #[test]
-fn registration_state_tells_of_a_hub_that_is_gone() {
+fn registration_state_notices_that_the_hub_is_gone() {
     assert_eq!(printed_by("registration-state"), ["registered: true, 1 time", "registered: false"]);
 }
 
 #[test]
-fn routing_hops_shows_how_each_hop_moves_from_one_route_to_the_other() {
+fn routing_hops_shows_both_routes_at_each_hop() {
     let printed = printed_by("routing-hops");
     let (_, sender) = printed[1].split_once("h1: return ").unwrap();
     assert!(sender.len() == 32 && sender.bytes().all(|byte| byte.is_ascii_hexdigit()));
@@ -62,7 +62,7 @@ fn routing_hops_shows_how_each_hop_moves_from_one_route_to_the_other() {
 }
 
 #[test]
-fn routing_over_tcp_gets_its_answer_over_two_connections() {
+fn routing_over_tcp_is_answered_over_two_connections() {
     let printed = printed_by("routing-over-tcp");
     assert!(printed[0].starts_with("onward: tcp#127.0.0.1:"), "{printed:?}");
     assert!(printed[0].ends_with(" => to_last => echoer"), "{printed:?}");
@@ -70,7 +70,7 @@ fn routing_over_tcp_gets_its_answer_over_two_connections() {
 }
 
 #[test]
-fn secure_channel_over_hops_shows_the_middle_node_no_plaintext() {
+fn secure_channel_over_hops_hides_the_plaintext() {
     let printed = printed_by("secure-channel-over-hops");
     assert!(printed.iter().any(|line| line == "answer: a secret"), "{printed:?}");
     let seen: Vec<_> = printed.iter().filter_map(|line| bytes_seen(line)).collect();
@@ -89,7 +89,7 @@ fn bytes_seen(line: &str) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn embed_in_actix_web_answers_with_what_the_remote_worker_says() {
+fn embed_in_actix_web_answers_from_remote_worker() {
     let program = Program::start(example("embed-in-actix-web").arg("127.0.0.1:0"));
     let address = program.wait_for_address("try: curl http://");
     for _ in 0..3 {

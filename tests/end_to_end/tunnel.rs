@@ -1,4 +1,4 @@
-//! The guide's steps as running programs, each as the readme tells to start it.
+//! The guide's steps as running programs, each started as the readme says.
 
 use std::net::SocketAddr;
 

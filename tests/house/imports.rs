@@ -1,4 +1,4 @@
-//! The files of a crate and what they import from each other: no rings.
+//! The imports between the files of a crate: no rings.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,7 +12,7 @@ use crate::source::{product_files, File, PRODUCT};
 /// A module's path in its crate; empty for the crate itself.
 type Module = Vec<String>;
 
-/// What a file says in its documentation if it is part of a ring on purpose, before the reason.
+/// What the documentation of a file says, before the reason, if it is part of a ring on purpose.
 const ADMITTED: &str = "Ring of imports:";
 
 /// The module that a file is.
@@ -127,7 +127,7 @@ fn reached<'a>(
     found
 }
 
-/// Whether a file has tests alone in it: a module that its parent declares so.
+/// Whether a file holds only tests: a module that its parent declares for them.
 fn is_test(file: &File) -> bool {
     let path = file.path.to_string_lossy();
     path.contains("/tests") || path.ends_with("fixtures.rs")

@@ -1,8 +1,8 @@
-//! What the house promises whoever reads it, checked on the files themselves: how long files and
-//! lines are, how each file opens, what pure folders do not know, and that no two product files
-//! import each other.
+//! The house rules, checked on the files themselves: the length of files and lines, the
+//! documentation at the top of each file, what pure folders must not name, and no rings of imports
+//! between product files.
 
-// Clippy knows tests by their attribute, and not what helps them.
+// Clippy knows tests by their attribute, but not the functions that help them.
 #![allow(clippy::unwrap_used)]
 
 mod imports;
@@ -12,7 +12,7 @@ mod source;
 
 use source::{all_files, product_files};
 
-/// Lines of a source file at most, its tests included.
+/// Maximum lines of a source file, its tests included.
 const MAX_FILE_LINES: usize = 450;
 
 #[test]

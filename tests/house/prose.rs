@@ -2,7 +2,7 @@
 
 use crate::source::{all_files, File};
 
-/// Columns of a line of prose.
+/// Maximum columns of a line of prose.
 const COLUMNS: usize = 100;
 
 /// The lines that are longer, each as `file:line`.

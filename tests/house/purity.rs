@@ -1,5 +1,5 @@
-//! What decides knows no socket, clock, randomness or actor: time and random bits come in as
-//! arguments.
+//! Pure code: what decides knows no socket, clock, randomness or actor; time and random bits come
+//! in as arguments.
 
 use std::path::Path;
 
@@ -31,7 +31,7 @@ const PURE: [&str; 22] = [
     "workers/src/secure_channel/record.rs",
 ];
 
-/// What none of them names, and what that would bring in.
+/// Names that none of them uses, and what those would bring in.
 const FORBIDDEN: [(&str, &str); 9] = [
     ("actix::", "actors"),
     ("tokio::", "sockets, timers and tasks"),

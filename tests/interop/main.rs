@@ -1,9 +1,11 @@
-//! A peer written from `docs/protocol.md` alone, with another Noise and another MessagePack library, talks to our nodes: `peer.py`.
+//! A peer written from `docs/protocol.md` alone, with another Noise and another MessagePack
+//! library, talks to our nodes: `peer.py`.
 //!
-//! It needs Python with three packages: the installed one if it has them, else a virtual environment in the target folder. Without a
-//! network to fetch them from, the tests say that they skip.
+//! It needs Python with three packages: the installed one if it has them, else a virtual
+//! environment in the target folder. Where they cannot be fetched, the tests are skipped, and say
+//! so.
 
-// Clippy knows tests by their attribute, and not what helps them.
+// Clippy knows tests by their attribute, but not the functions that help them.
 #![allow(clippy::unwrap_used)]
 
 mod node;
@@ -31,7 +33,10 @@ const SERVICE: &str = "secure_channel_listener_service";
 /// Runs a test in a `System` of its own, unless there is no Python to run the peer with.
 fn run<F: Future<Output = ()>>(test: F) {
     if !python::is_available() {
-        eprintln!("skipped: no Python with noiseprotocol, cryptography and msgpack, and none can be installed");
+        eprintln!(
+            "skipped: no Python with noiseprotocol, cryptography and msgpack, \
+         and none can be installed"
+        );
         return;
     }
     actix_rt::System::new().block_on(async {
@@ -39,7 +44,7 @@ fn run<F: Future<Output = ()>>(test: F) {
     });
 }
 
-/// Opens a channel along `route` and has its far end's echoer say something.
+/// Opens a channel along `route`, and has the echoer at its far end answer.
 async fn echo(node: &mut Node, route: impl Into<Route>) {
     let channel = node.entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
     channel.established().await.unwrap();
@@ -66,7 +71,7 @@ async fn backwards() -> SocketAddr {
 }
 
 #[test]
-fn a_foreign_initiator_reaches_echoer_and_outlet_through_our_listener() {
+fn foreign_initiator_reaches_our_echoer_and_outlet() {
     run(async {
         let mut node = Node::start(2).await;
         let identifier = node.entity.identifier();
@@ -83,7 +88,7 @@ fn a_foreign_initiator_reaches_echoer_and_outlet_through_our_listener() {
 }
 
 #[test]
-fn our_channel_is_answered_by_a_foreign_responder_that_asks_for_a_cookie() {
+fn foreign_responder_with_a_cookie_answers_our_channel() {
     run(async {
         let mut node = Node::start(2).await;
         let mut peer = Peer::start(&["responder"]);
@@ -99,7 +104,7 @@ fn our_channel_is_answered_by_a_foreign_responder_that_asks_for_a_cookie() {
 }
 
 #[test]
-fn a_foreign_node_has_our_hub_forward_to_it_and_its_fingerprint_is_pinned() {
+fn our_hub_forwards_to_a_pinned_foreign_node() {
     run(async {
         let (hub, mut node) = (Node::start(2).await, Node::start(2).await);
         ForwardingService::start(hub.ctx.node(), ForwardingOptions::new()).unwrap();

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use ockam::{Context, Entity, NodeBuilder, TcpTransport, Vault};
 
-/// Parts that a test works with.
+/// The parts that a test works with.
 pub(crate) struct Node {
     pub(crate) ctx: Context,
     pub(crate) tcp: TcpTransport,
@@ -12,7 +12,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Starts it with so many arbiters.
+    /// Starts it with `arbiters` arbiters.
     pub(crate) async fn start(arbiters: usize) -> Self {
         let ctx = NodeBuilder::new().arbiters(arbiters).start_with_context().await.unwrap();
         let tcp = TcpTransport::create(&ctx).await.unwrap();
@@ -20,7 +20,7 @@ impl Node {
         Self { ctx, tcp, entity }
     }
 
-    /// Listens on a port that the system chooses; says where.
+    /// Listens on a port that the system chooses; returns the address.
     pub(crate) async fn listen(&self) -> SocketAddr {
         self.tcp.listen("127.0.0.1:0").await.unwrap().address()
     }

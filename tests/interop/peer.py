@@ -2,12 +2,16 @@
 """A peer that shares no code with the library: what docs/protocol.md says, in Python.
 
     pip install noiseprotocol cryptography msgpack
-    peer.py initiator HOST:PORT IDENTIFIER   opens a channel, asks the echoer, crosses a change of keys, opens a stream to "outlet"
-    peer.py responder                        listens, prints its port and its identifier, answers one connection until that ends
-    peer.py private HOST:PORT                has a hub forward to it, prints the forwarding address, then as the responder
+    peer.py initiator HOST:PORT IDENTIFIER   opens a channel, asks the echoer, crosses a change of
+                                             keys, opens a stream to "outlet"
+    peer.py responder                        listens, prints its port and its identifier, answers
+                                             one connection until that ends
+    peer.py private HOST:PORT                has a hub forward to it, prints the forwarding
+                                             address, then acts as the responder
 
-Section numbers are those of the document. It says on stdout what it has done, and ends with 1 and a line on stderr when the other
-side does not keep to the document. Whatever it waits for must come within 30 seconds.
+Section numbers are those of the document. The peer reports on stdout what it has done. It ends with
+code 1 and a line on stderr when the other side does not keep to the document. Whatever it waits for
+must come within 30 seconds.
 """
 
 import hashlib
@@ -43,7 +47,7 @@ def random_address():
 
 
 def unpack(data):
-    """One MessagePack value and nothing behind it (section 1)."""
+    """One MessagePack value and nothing after it (section 1)."""
     return msgpack.unpackb(data, strict_map_key=True)
 
 
@@ -64,7 +68,7 @@ class Connection:
         self.stream.sendall(len(body).to_bytes(4, "big") + body)
 
     def receive_frame(self):
-        """The next frame's body, or None when the peer has ended the connection between two frames."""
+        """The next frame's body; None when the peer has ended the connection between frames."""
         while len(self.arrived) < 4 or len(self.arrived) - 4 < int.from_bytes(self.arrived[:4], "big"):
             more = self.stream.recv(65_536)
             if not more:
@@ -174,7 +178,7 @@ class Handshake:
 
 
 class Channel:
-    """An established channel over one connection: `route` leads to the peer's end, `own` is ours."""
+    """An established channel over a connection: `route` leads to the peer's end, `own` is ours."""
 
     def __init__(self, connection, noise, route, own):
         self.connection, self.noise, self.route, self.own = connection, noise, route, own
@@ -247,7 +251,7 @@ def open_channel(connection, identity, expected):
 
 
 def tunnel(channel, request):
-    """Sends a request through a stream to "outlet", half-closes it, and returns all that the target answers."""
+    """Sends a request through a stream to "outlet", half-closes it, and returns the whole answer."""
     own, limit, step = random_address(), 65_536, 65_536
     channel.send(["outlet"], [own], msgpack.packb([0, 1, limit]))
     onward, route, payload = channel.receive()
@@ -286,7 +290,7 @@ def initiate(peer, expected):
     channel = open_channel(connection, Identity(), expected)
     print("channel established", flush=True)
     back = echo(channel, "hello from another implementation")
-    # Over the change of keys in both directions: each ping is a record, each pong is one.
+    # Past the change of keys in both directions: each ping is a record, and so is each pong.
     missing = KEY_CHANGE + 10 - channel.sent
     while missing > 0:
         some = min(missing, 256)
@@ -304,7 +308,7 @@ def initiate(peer, expected):
 
 
 def echo(channel, text, onward=("echoer",)):
-    """Has the echoer say something; the route along which it can be asked again."""
+    """Has the echoer answer; returns the route along which it can be asked again."""
     channel.send(list(onward), ["me"], msgpack.packb(text))
     onward, back, payload = channel.receive()
     check(onward == ["me"] and len(back) == 1, f"the echo's routes, not {onward} and {back}")
@@ -313,7 +317,7 @@ def echo(channel, text, onward=("echoer",)):
     return back
 
 
-# The other end of a channel, and an echoer behind it.
+# The other end of a channel, and its echoer.
 
 
 def accept_channel(connection, identity):
@@ -325,7 +329,7 @@ def accept_channel(connection, identity):
         check((kind, version) == (1, 1), "message 1")
         if came == cookie:
             break
-        # As under load: whoever cannot read what we send to it costs us nothing.
+        # As under load: a peer that cannot read what we send to it costs us nothing.
         connection.send(route, [own], msgpack.packb([4, cookie]))
     handshake = Handshake(identity, "responder")
     check(bytes(handshake.noise.read_message(message1)) == b"", "an empty payload")

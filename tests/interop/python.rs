@@ -1,4 +1,4 @@
-//! Python for the peer: where it is found, and one running program.
+//! Python for the peer: finding it, and one running program.
 
 use std::{
     path::{Path, PathBuf},
@@ -28,7 +28,7 @@ fn usable(python: PathBuf) -> Option<PathBuf> {
     succeeds(&python, &["-c", "import noise.connection, cryptography, msgpack"]).then_some(python)
 }
 
-/// A virtual environment in the target folder, made at the first time.
+/// A virtual environment in the target folder, created the first time.
 fn virtual_environment() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("interop");
     let python = folder.join("bin/python3");
@@ -73,7 +73,7 @@ impl Peer {
         line.trim_end().to_owned()
     }
 
-    /// Waits for its end, which must be a good one; the rest of what it said.
+    /// Waits until it has ended, which must be a success; returns the rest of its output.
     pub(crate) async fn end(&mut self) -> String {
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).await.unwrap();

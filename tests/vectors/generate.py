@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Makes secure_channel.json: a handshake, records and a new key with fixed secrets, without a line of the library.
+"""Makes secure_channel.json: a handshake, records and a new key with fixed secrets, without a line of
+the library.
 
     pip install noiseprotocol cryptography msgpack
     python3 tests/vectors/generate.py > tests/vectors/secure_channel.json
 
-Noise comes from `noiseprotocol`, signatures from `cryptography`, encodings from `msgpack`. What they are given is written in
-docs/protocol.md, sections 7 and 8, and nowhere else.
+Noise comes from `noiseprotocol`, signatures from `cryptography`, encodings from `msgpack`. What they
+are given is written in docs/protocol.md, sections 7 and 8, and nowhere else.
 """
 
 import hashlib

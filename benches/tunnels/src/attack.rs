@@ -1,7 +1,7 @@
-//! Attackers, and a listener that costs next to nothing to attack: a comparison with it leaves out
-//! what the attackers themselves take of the machine.
+//! Attackers, and a dummy listener that costs next to nothing to attack: a comparison with it
+//! cancels out what the attackers themselves take of the machine.
 //!
-//! They know nothing but `docs/protocol.md`: bytes are written here as they stand there.
+//! The attackers know nothing but `docs/protocol.md`: the bytes here are as that document has them.
 
 use ockam_actix_harness::role::ready;
 use std::{
@@ -18,12 +18,12 @@ use tokio::{
     time::{interval, timeout, MissedTickBehavior},
 };
 
-/// Handshakes that are begun in a second.
+/// Handshakes begun in a second.
 pub(crate) const HANDSHAKES_PER_SECOND: usize = 1_000;
 /// Clients that send a byte a second.
 pub(crate) const SLOW_CLIENTS: usize = 2_000;
 
-/// Attackers have an address of their own, as honest clients do not come from theirs.
+/// The attackers' own source address, which no honest client has.
 const FROM: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const TICK: Duration = Duration::from_millis(10);
 const LISTENER: &[u8] = b"secure_channel_listener_service";
@@ -33,7 +33,7 @@ const SOMETHING: usize = 64;
 /// `["ockam-actix", 1, 262144]` as a frame.
 const GREETING: &[u8] = b"\0\0\0\x13\x93\xabockam-actix\x01\xce\0\x04\0\0";
 
-/// Role `attack`: does what `kind` says to `victim` until the parent goes away.
+/// Role `attack`: attacks `victim` as `kind` says until the parent goes away.
 pub(crate) fn run(kind: &str, victim: &str) -> io::Result<()> {
     let victim = crate::tunnel::parse(victim)?;
     match kind {
@@ -44,8 +44,8 @@ pub(crate) fn run(kind: &str, victim: &str) -> io::Result<()> {
     }
 }
 
-/// Role `dummy`: takes all, and answers what is long enough for a message 1 with as many bytes as a
-/// message 2 has.
+/// Role `dummy`: accepts everything, and answers whatever is long enough for a message 1 with as
+/// many bytes as a message 2 has.
 pub(crate) fn run_dummy() -> io::Result<()> {
     forever(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -62,7 +62,7 @@ async fn answer(mut stream: TcpStream) -> io::Result<()> {
     let mut message2 = [0; 404];
     message2[..4].copy_from_slice(&400_u32.to_be_bytes());
     stream.write_all(GREETING).await?;
-    // Slow clients are cut as late as a node cuts them.
+    // A node disconnects slow clients after the same time.
     let patience = Duration::from_secs(5);
     let mut first = timeout(patience, read_at_least(&mut stream, GREETING.len())).await??;
     loop {
@@ -87,7 +87,7 @@ async fn read_at_least(stream: &mut TcpStream, count: usize) -> io::Result<usize
     Ok(read)
 }
 
-/// Message 1 as fast as paced, all through one connection; what comes back is read and dropped.
+/// Sends message 1 at the set pace, all through one connection; answers are read and dropped.
 async fn one_connection(victim: SocketAddr) -> io::Result<()> {
     let (mut from, mut to) = connect(victim).await?.into_split();
     to.write_all(GREETING).await?;
@@ -125,9 +125,9 @@ async fn paced(
     }
 }
 
-/// A connection for each handshake, closed as soon as it is answered. Its place stays taken until
-/// the deadline of a handshake, so the listener is soon half full and answers with cookies, which
-/// are not followed.
+/// Opens a connection for each handshake, and closes it as soon as it is answered. Its handshake
+/// slot stays taken until the deadline of a handshake, so the listener is soon half full and
+/// answers with cookies, which are not returned.
 async fn connection_each(victim: SocketAddr) -> io::Result<()> {
     ready(victim)?;
     let mut ticks = interval(TICK);
@@ -137,7 +137,7 @@ async fn connection_each(victim: SocketAddr) -> io::Result<()> {
         ticks.tick().await;
         for _ in 0..HANDSHAKES_PER_SECOND / 100 {
             number += 1;
-            // That some are refused is what is measured.
+            // Refusals are part of what is measured.
             tokio::task::spawn_local(async move { begin_once(victim, number).await.ok() });
         }
     }
@@ -153,11 +153,11 @@ async fn begin_once(victim: SocketAddr, number: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Clients that send a byte of a greeting every second, and connect again when they are cut.
+/// Runs clients that send a byte of a greeting every second, and connect again when disconnected.
 async fn slow(victim: SocketAddr) -> io::Result<()> {
     let all = (0..SLOW_CLIENTS).map(|number| {
         tokio::task::spawn_local(async move {
-            // Not all in the same moment.
+            // The clients start spread over a second.
             let part = u64::try_from(number * 1_000 / SLOW_CLIENTS).unwrap_or(0);
             tokio::time::sleep(Duration::from_millis(part)).await;
             loop {

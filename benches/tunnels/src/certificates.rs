@@ -10,7 +10,7 @@ use std::{
 
 /// Files that both sides are configured with; keys are on the curve P-256.
 pub(crate) struct Certificates {
-    /// Certificate of the authority that both sides trust, and trust alone.
+    /// Certificate of the authority that both sides trust, and no other.
     pub(crate) authority: PathBuf,
     /// The entry's certificate and key in one file.
     pub(crate) entry: PathBuf,
@@ -19,12 +19,24 @@ pub(crate) struct Certificates {
 }
 
 impl Certificates {
-    /// Makes them in `scratch`.
+    /// Generates them in `scratch`.
     pub(crate) fn generate(scratch: &Scratch) -> io::Result<Self> {
-        run("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=authority -keyout authority.key -out authority.pem", scratch)?;
+        run(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+             -subj /CN=authority -keyout authority.key -out authority.pem",
+            scratch,
+        )?;
         for side in ["entry", "exit"] {
-            run(&format!("req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN={side} -keyout {side}.key -out {side}.csr"), scratch)?;
-            run(&format!("x509 -req -in {side}.csr -CA authority.pem -CAkey authority.key -CAcreateserial -days 2 -out {side}.crt"), scratch)?;
+            let request = format!(
+                "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN={side} \
+                 -keyout {side}.key -out {side}.csr"
+            );
+            run(&request, scratch)?;
+            let signature = format!(
+                "x509 -req -in {side}.csr -CA authority.pem -CAkey authority.key \
+                 -CAcreateserial -days 2 -out {side}.crt"
+            );
+            run(&signature, scratch)?;
             let both = ["crt", "key"]
                 .map(|part| fs::read_to_string(scratch.path(&format!("{side}.{part}"))));
             let [certificate, key] = both;

@@ -28,7 +28,7 @@ pub(crate) fn echo_once(address: SocketAddr) -> io::Result<()> {
     round_trip(&mut connect(address)?)
 }
 
-/// Which way the data of a measurement goes.
+/// The direction in which a measurement sends data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     /// From the client to the target.
@@ -70,7 +70,7 @@ fn download(stream: &mut TcpStream, count: u64) -> io::Result<()> {
     receive_all(stream, count)
 }
 
-/// Fails unless `count` bytes of the pattern come.
+/// Fails unless `count` bytes of the pattern arrive.
 pub(crate) fn receive_all(stream: &mut TcpStream, count: u64) -> io::Result<()> {
     all_arrived(target::receive_checked(stream, count)?, count)
 }
@@ -114,7 +114,7 @@ pub(crate) fn connections_until(address: SocketAddr, end: Instant) -> io::Result
     Ok(made)
 }
 
-/// Whether the end of one direction leaves the other one open, and no byte is lost before it.
+/// Fails unless the end of one direction leaves the other one open, and no byte is lost before it.
 pub(crate) fn half_closes(address: SocketAddr) -> io::Result<()> {
     const SENT: u64 = 1_000_000;
     let mut stream = open(address, SINK, u64::MAX)?;

@@ -2,8 +2,8 @@
 //! thread whatever their number.
 //!
 //! A thread for each of ten thousand streams would measure the scheduler. Here one buffer serves
-//! all streams of a side, as what was read is only counted, and so a stream costs this program next
-//! to nothing.
+//! all streams of a side, because what was read is only counted, so a stream costs this program
+//! next to nothing.
 
 use crate::{
     client::Direction,
@@ -44,7 +44,7 @@ pub(crate) fn run_target() -> io::Result<()> {
         ready(listener.local_addr()?)?;
         loop {
             let (stream, _) = listener.accept().await?;
-            // Whether a client went away in the middle is its own affair.
+            // A client that goes away early reports that itself.
             tokio::task::spawn_local(async move { answer(stream).await.ok() });
         }
     };
@@ -71,12 +71,12 @@ async fn answer(mut stream: TcpStream) -> io::Result<()> {
         }
         _ => return Ok(()),
     }
-    // The client closes: until then its tunnel stays as it is, to be measured.
+    // The client closes first: until then its tunnel stays as it is, to be measured.
     while take(&stream, 1, &Cell::new(0)).await? > 0 {}
     Ok(())
 }
 
-/// Reads up to `count` bytes, or to the end; `seen` follows.
+/// Reads up to `count` bytes, or to the end; `seen` counts them as they arrive.
 async fn take(stream: &TcpStream, count: u64, seen: &Cell<u64>) -> io::Result<u64> {
     while seen.get() < count {
         stream.readable().await?;
@@ -86,13 +86,13 @@ async fn take(stream: &TcpStream, count: u64, seen: &Cell<u64>) -> io::Result<u6
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
-        // Fairness is the tunnel's to show, so no stream of this side may keep the thread.
+        // The fairness of the tunnel is measured, so no stream of this side may keep the thread.
         tokio::task::yield_now().await;
     }
     Ok(seen.get())
 }
 
-/// Writes `count` bytes; `seen` follows.
+/// Writes `count` bytes; `seen` counts them as they leave.
 async fn give(stream: &mut TcpStream, count: u64, seen: &Cell<u64>) -> io::Result<()> {
     while seen.get() < count {
         let part = (count - seen.get()).min(CHUNK as u64) as usize;
@@ -128,7 +128,8 @@ impl Crowd {
         Ok(crowd)
     }
 
-    /// Carries `each` bytes over every stream; how long until the last of all has arrived.
+    /// Carries `each` bytes over every stream; returns how long it took until the last one of all
+    /// had arrived.
     pub(crate) fn carry(&mut self, direction: Direction, each: u64) -> io::Result<Duration> {
         let streams = std::mem::take(&mut self.streams);
         let start = Instant::now();
@@ -139,8 +140,8 @@ impl Crowd {
         Ok(took)
     }
 
-    /// Lets all streams carry as much as they can for `during`, and says how much each did after
-    /// the first quarter of it.
+    /// Lets all streams carry as much as they can for `during`; returns how many bytes each carried
+    /// after the first quarter of that time.
     pub(crate) fn shares(
         &mut self,
         direction: Direction,
@@ -164,7 +165,7 @@ impl Crowd {
         })
     }
 
-    /// Runs all to their end, at the same time.
+    /// Runs all of `work` to its end, at the same time.
     fn all<T: 'static>(
         &self,
         work: impl Iterator<Item = impl Future<Output = io::Result<T>> + 'static>,

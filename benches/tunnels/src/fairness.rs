@@ -1,7 +1,7 @@
 //! Fairness: how evenly many busy streams share one tunnel.
 //!
-//! An upload counts what its client could write, so what is still under way counts too; the time
-//! before the count starts fills those buffers first.
+//! An upload counts what its client could write, so bytes that are still under way count too; the
+//! buffers fill in the time before the count starts.
 
 use crate::{
     client::Direction,
@@ -19,7 +19,8 @@ const DURING: Duration = Duration::from_secs(4);
 
 /// Measures the chosen tunnels, the floor and step 03 unless told otherwise.
 pub(crate) fn run(options: &Options) -> io::Result<Answer> {
-    let heading = ["tunnel", "way", "all GB/s", "least of mean", "most of mean", "Jain's index"];
+    let heading =
+        ["tunnel", "direction", "all GB/s", "least of mean", "most of mean", "Jain's index"];
     let mut lines = vec![heading.map(str::to_owned).to_vec()];
     let (mut notes, mut figures) = (String::new(), Vec::new());
     for kind in tunnel::chosen(options, ["floor", "step03"])? {
@@ -55,9 +56,9 @@ fn share(
     let least = shares.iter().copied().fold(f64::INFINITY, f64::min);
     let most = shares.iter().copied().fold(0.0, f64::max);
     let all = sum / 1e9 / (DURING.as_secs_f64() * 0.75);
-    let way = format!("{direction:?}").to_lowercase();
+    let label = format!("{direction:?}").to_lowercase();
     let of = |name: &str, unit, value| {
-        Figure::new("fairness", kind.name, (format!("{way}, {name}"), unit), value)
+        Figure::new("fairness", kind.name, (format!("{label}, {name}"), unit), value)
     };
     figures.extend([
         of("all streams", "GB/s", all),
@@ -67,7 +68,7 @@ fn share(
     ]);
     Ok(vec![
         kind.name.to_owned(),
-        way,
+        label,
         format!("{all:.2}"),
         format!("{:.2}", least / mean),
         format!("{:.2}", most / mean),

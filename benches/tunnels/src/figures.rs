@@ -1,4 +1,4 @@
-//! What a run has found, as JSON: one flat list, so that any program can pick what it compares.
+//! The figures of a run as JSON: one flat list, so that any program can pick what it compares.
 //!
 //! ```json
 //! {
@@ -17,10 +17,10 @@
 //! | field | what it says |
 //! |---|---|
 //! | `question` | the mode: `compare`, `scale`, `routing`, `idle`, `stall`, `fairness`, `flood` |
-//! | `row` | which tunnel, or what else is compared with others |
-//! | `figure`, `unit` | what was measured, with its direction before it where both are asked about |
+//! | `row` | which tunnel, or whatever else is compared |
+//! | `figure`, `unit` | what was measured, after its direction where both are measured |
 //! | | a memory figure ends with the title of its process |
-//! | `at` | the number that grows from one figure to the next, where one does |
+//! | `at` | the number that grows from one figure to the next, where there is one |
 //! | `value` | the median over the rounds; 1 for yes and 0 for no |
 //! | `least`, `most` | the rounds' extremes, where the comparison keeps them |
 
@@ -56,23 +56,23 @@ impl Figure {
         Self { question, row, figure, unit, at: None, value, least: None, most: None }
     }
 
-    /// Where the number that grows was so much.
+    /// The figure where the growing number was `at`.
     pub(crate) fn at(self, at: usize) -> Self {
         Self { at: Some(at as u64), ..self }
     }
 
-    /// Between these, over all rounds.
+    /// The figure with its extremes over all rounds.
     pub(crate) fn between(self, extremes: Option<(f64, f64)>) -> Self {
         let (least, most) = extremes.unzip();
         Self { least, most, ..self }
     }
 }
 
-/// What one question has found: for people, and for programs.
+/// The answer to one question, for people and for programs.
 pub(crate) struct Answer {
     /// Markdown.
     pub(crate) text: String,
-    /// The same.
+    /// The same as numbers.
     pub(crate) figures: Vec<Figure>,
 }
 
@@ -84,7 +84,7 @@ struct File<'a> {
     figures: &'a [Figure],
 }
 
-/// As it is written.
+/// The text of the file.
 pub(crate) fn to_json(facts: &[Fact], figures: &[Figure]) -> serde_json::Result<String> {
     let facts = facts.iter().map(|(name, fact)| (name.to_lowercase(), fact.as_str())).collect();
     Ok(serde_json::to_string_pretty(&File { facts, figures })? + "\n")

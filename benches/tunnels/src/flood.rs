@@ -1,9 +1,9 @@
 //! Strangers who flood or dawdle: what is left for an honest stream and for an honest new channel
 //! beside them?
 //!
-//! In every round the honest ones are alone, beside attackers of an idle listener, and beside
-//! attackers of the node. The machine is shared, so only the last two are compared: both hold what
-//! the attackers take themselves.
+//! In every round honest clients are measured alone, beside attackers of an idle listener, and
+//! beside attackers of the node. The machine is shared, so only the last two are compared: both
+//! include what the attackers themselves take.
 
 use crate::{
     attack::{HANDSHAKES_PER_SECOND, SLOW_CLIENTS},
@@ -25,7 +25,7 @@ const CHANNELS: usize = 50;
 /// From the start of an attack to the measurement beside it.
 const UNDER_WAY: Duration = Duration::from_millis(500);
 
-/// The attacks, as [`crate::attack`] knows them, and what to call them.
+/// The attacks by their names in [`crate::attack`], with their titles.
 const ATTACKS: [(&str, &str); 3] = [
     ("one-connection", "handshakes, 1 connection"),
     ("connection-each", "handshakes, 1 connection each"),
@@ -44,7 +44,7 @@ struct Attacked {
 struct Found {
     gigabytes_per_second: f64,
     channel_milliseconds: f64,
-    /// Cores that the attackers took meanwhile, and the attacked node.
+    /// Cores that the attackers used meanwhile, and those of the attacked node.
     attackers: f64,
     outlet: f64,
 }
@@ -68,7 +68,11 @@ pub(crate) fn run(options: &Options) -> io::Result<Answer> {
         lines.extend(rows(attack, title, options, &mut figures)?);
     }
     let text = format!(
-        "Step 03 while strangers at another address attack the outlet's node: {HANDSHAKES_PER_SECOND} handshakes a second of which only message 1 is sent, or {SLOW_CLIENTS} clients that send a byte a second and connect again when cut. Medians of {} rounds. What is kept compares with the same attackers at an idle listener, with whom they share the machine as much.\n\n{}",
+        "Step 03 while strangers at another address attack the outlet's node: \
+         {HANDSHAKES_PER_SECOND} handshakes a second of which only message 1 is sent, or \
+         {SLOW_CLIENTS} clients that send a byte a second and connect again when cut. Medians of \
+         {} rounds. What is kept compares with the same attackers at an idle listener, with whom \
+         they share the machine as much.\n\n{}",
         options.rounds(),
         table(&lines)
     );
@@ -85,7 +89,7 @@ fn rows(
     let (_dummy, dummy) = Process::role("dummy", "dummy", &[])?;
     let mut found: [Vec<Found>; 3] = Default::default();
     for round in 0..options.rounds() {
-        // Another order in each round, so that none profits from its place.
+        // Another order in each round, so that none profits from its position.
         for offset in 0..3 {
             let which = (round + offset) % 3;
             let victim = [None, Some(&dummy), Some(&attacked.node)][which];

@@ -5,10 +5,10 @@
 //! multiplexing: each connection of a client has its own between the two. The key is fixed and
 //! counters start at zero in every connection, so **it protects nothing**; it prices the work.
 //!
-//! A record is a four-byte length, the sealed bytes and their tag. The end of a stream passes on as
-//! the end of a stream. What makes it fast is to take, and to give, as many records as are there
-//! with one call of the system (a tenth less processor time than one by one), and to keep the
-//! buffers of connections that have ended for the next ones.
+//! A record is a four-byte length, the sealed bytes and their tag. The end of a stream is passed on
+//! as such. It is fast because it reads and writes as many records as there are with one system
+//! call (a tenth less processor time than one by one), and keeps the buffers of ended connections
+//! for the next ones.
 
 use crate::tunnel::{parse, Running};
 use ockam_actix_harness::{process::Process, role::ready};
@@ -66,8 +66,7 @@ fn run(next: &str, pair: fn(TcpStream, TcpStream) -> Pair) -> io::Result<()> {
         loop {
             let (accepted, _) = listener.accept().await?;
             tokio::spawn(async move {
-                // An error ends this stream, and its clients see that; there is nobody else to
-                // tell.
+                // An error ends this stream, which its client sees; there is nobody else to tell.
                 if let Ok(made) = TcpStream::connect(next).await {
                     let _ = carry(pair(accepted, made)).await;
                 }
@@ -133,12 +132,12 @@ fn open_whole<'a>(
     let mut rest = bytes;
     while let Some((length, sealed)) = rest.split_first_chunk_mut::<LENGTH>() {
         let length = u32::from_be_bytes(*length) as usize;
-        let Some((record, behind)) = sealed.split_at_mut_checked(length) else {
+        let Some((record, after)) = sealed.split_at_mut_checked(length) else {
             break;
         };
         opened.push(IoSlice::new(cipher.open(record)?));
         used += LENGTH + length;
-        rest = behind;
+        rest = after;
     }
     Ok((used, opened))
 }
@@ -155,8 +154,9 @@ thread_local! {
     static UNUSED: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Room for [`AT_ONCE`] records, which goes back to a stack of unused ones: asking the system for
-/// so much memory, and giving it back, would cost a new connection more than all the rest.
+/// A buffer for [`AT_ONCE`] records, which returns to a stack of unused ones when it is dropped:
+/// getting so much memory from the system, and giving it back, would cost a new connection more
+/// than all the rest.
 struct Buffer(Vec<u8>);
 
 impl Buffer {
@@ -194,7 +194,7 @@ impl Cipher {
     fn seal(&mut self, plain: &mut [u8]) -> io::Result<[u8; TAG]> {
         let nonce = self.next_nonce();
         let tag = self.key.seal_in_place_separate_tag(nonce, Aad::empty(), plain);
-        let tag = tag.map_err(|_| io::Error::other("ring does not seal"))?;
+        let tag = tag.map_err(|_| io::Error::other("ring cannot seal"))?;
         tag.as_ref()
             .try_into()
             .map_err(|_| io::Error::other("the tag of AES-256-GCM is not 16 bytes long"))

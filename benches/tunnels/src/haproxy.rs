@@ -14,7 +14,10 @@ pub(crate) fn start(target: SocketAddr) -> io::Result<Running> {
     let certificates = Certificates::generate(&scratch)?;
     let (listen, middle) = (free_address()?, free_address()?);
     let authority = certificates.authority.display();
-    let tls = format!("ca-file {authority} verify required ssl-min-ver TLSv1.3 ciphersuites TLS_AES_256_GCM_SHA384");
+    let tls = format!(
+        "ca-file {authority} verify required ssl-min-ver TLSv1.3 \
+         ciphersuites TLS_AES_256_GCM_SHA384"
+    );
     let bind = format!("{middle} ssl crt {} {tls}", certificates.exit.display());
     let mut exit = process("exit", &bind, &target.to_string(), &scratch)?;
     await_listening(&mut exit, middle)?;
@@ -30,7 +33,8 @@ fn process(
     scratch: &Scratch,
 ) -> io::Result<Process> {
     let text = format!(
-        "global\n maxconn 9000\ndefaults\n mode tcp\n timeout connect 10s\n timeout client 1h\n timeout server 1h\n\
+        "global\n maxconn 9000\ndefaults\n mode tcp\n timeout connect 10s\n \
+         timeout client 1h\n timeout server 1h\n\
          listen tunnel\n bind {bind}\n server next {server}\n"
     );
     let config = scratch.write(&format!("{title}.cfg"), &text)?;

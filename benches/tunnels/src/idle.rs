@@ -1,5 +1,5 @@
-//! Idle connections: what one costs, and whether closing it gives that back, the second time as
-//! well as the first.
+//! Idle connections: what one costs, and whether closing it frees that, the second time as well as
+//! the first.
 
 use crate::{
     client,
@@ -16,9 +16,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often all connections are opened and closed: what grows from one time to the next is a leak.
+/// How often all connections are opened and closed: growth from one time to the next is a leak.
 const TIMES: usize = 2;
-/// How long a tunnel may take to let go of connections that were closed.
+/// How long a tunnel may take to release closed connections.
 const LETS_GO_WITHIN: Duration = Duration::from_secs(10);
 /// How long it may take to give their memory back to the system.
 const GIVES_BACK_WITHIN: Duration = Duration::from_secs(20);
@@ -48,7 +48,8 @@ pub(crate) fn run(options: &Options) -> io::Result<Answer> {
         }
     }
     let text = format!(
-        "{} idle connections, each of which has carried one byte; all processes of the tunnel together.\n\n{}{notes}",
+        "{} idle connections, each of which has carried one byte; all processes of the tunnel \
+         together.\n\n{}{notes}",
         options.streams,
         table(&lines)
     );
@@ -123,8 +124,8 @@ fn settled_files(running: &Running, wanted: usize) -> io::Result<usize> {
     Ok(last)
 }
 
-/// Resident memory once it is no more than a tenth above `wanted`, or has had time to become that;
-/// and how long this took.
+/// Resident memory once it is at most a tenth above `wanted`, or the time for that is over; and how
+/// long this took.
 fn settled_memory(running: &Running, wanted: u64) -> (u64, Duration) {
     let asked = Instant::now();
     let mut now = memory(running);

@@ -8,7 +8,7 @@
 //! a second each, so that a slow moment of the machine falls on all of them; only ratios within one
 //! run mean anything. Three rules keep the comparison fair: the same [`client`] and [`target`]
 //! drive every tunnel, processor time and memory are those of the tunnel's own processes
-//! ([`usage`]), and nothing counts as ready before a byte has made the whole way there and back
+//! ([`usage`]), and nothing counts as ready before a byte has passed the whole tunnel and come back
 //! ([`tunnel::Running`]).
 //!
 //! | file | idea |
@@ -26,7 +26,7 @@
 //! | [`routing`], [`entries`], [`ring`] | what happens with many table entries, and with many hops |
 //! | [`flood`], [`attack`] | what strangers can take from honest clients |
 //!
-//! Bytes, processes, and what those use are the harness's (`ockam_actix_harness`).
+//! The bytes, the processes and their usage are the harness's (`ockam_actix_harness`).
 
 // No arbiter runs in the threads that sleep here.
 #![allow(clippy::disallowed_methods)]
@@ -73,7 +73,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The program `ockam`'s: our nodes, which run in copies of this program, have what its users have.
+/// The allocator of the program `ockam`: our nodes, which run in copies of this program, have what
+/// its users have.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
@@ -94,7 +95,8 @@ fn main() -> ExitCode {
 /// Runs whichever questions the command line asks; without one of them, the comparison.
 fn run(options: &Options) -> io::Result<()> {
     // Ten thousand streams need as many files, here and in every process started from here, which
-    // inherit the limit. Where it stays too low, the runs that need more say so and are left out.
+    // inherits the limit. Where the limit stays too low, runs that need more say so and are left
+    // out.
     if let Err(error) = rlimit::increase_nofile_limit(65_536) {
         eprintln!("tunnels: the limit of open files stays as it is: {error}");
     }
@@ -150,7 +152,7 @@ fn compare(options: &Options) -> io::Result<Answer> {
     Ok(Answer { text, figures: results.figures() })
 }
 
-/// What part of the machine other work takes, once that is little or `patience` has run out.
+/// The part of the machine that other work takes, once that is little or `patience` has run out.
 fn other_work(patience: Duration) -> f64 {
     let asked = Instant::now();
     loop {

@@ -31,7 +31,7 @@ const CARRYING: [(Metric, Direction, usize); 4] = [
     (Metric::Down8, Direction::Down, 8),
 ];
 
-/// What one round found out about one tunnel. A figure that is missing could not be measured.
+/// The figures of one tunnel in one round. A missing one could not be measured.
 #[derive(Debug, Default)]
 pub(crate) struct Sample {
     /// The figures.
@@ -47,9 +47,9 @@ pub(crate) struct Contestant {
     /// Which tunnel.
     pub(crate) kind: &'static Kind,
     running: Running,
-    /// What is settled already.
+    /// The figures that are final.
     sample: Sample,
-    /// Round trips; none once one has failed, as for the rates.
+    /// Round trips; `None` once one has failed. The same holds for the rates.
     trips: Option<Vec<f64>>,
     /// Connections a second, of each turn.
     rates: Option<Vec<f64>>,
@@ -95,14 +95,14 @@ impl Contestant {
         let address = self.running.listen;
         if let Some(mut trips) = self.trips.take() {
             let each = options.round_trips() / TURNS as usize;
-            self.trips = self.told(client::round_trips(address, each)).map(|more| {
+            self.trips = self.reported(client::round_trips(address, each)).map(|more| {
                 trips.extend(more);
                 trips
             });
         }
         if let Some(mut rates) = self.rates.take() {
             let during = options.connecting() / TURNS;
-            self.rates = self.told(connection_rate(address, during)).map(|rate| {
+            self.rates = self.reported(connection_rate(address, during)).map(|rate| {
                 rates.push(rate);
                 rates
             });
@@ -110,7 +110,9 @@ impl Contestant {
     }
 
     fn throughput(&mut self, metric: Metric, direction: Direction, streams: usize, bytes: u64) {
-        let Some(run) = self.told(carry(&self.running, direction, streams, bytes)) else { return };
+        let Some(run) = self.reported(carry(&self.running, direction, streams, bytes)) else {
+            return;
+        };
         self.sample.values.insert(metric, run.gigabytes_per_second());
         self.carried += run.bytes;
         self.used += run.processor;
@@ -120,12 +122,12 @@ impl Contestant {
         }
     }
 
-    /// The value, or what went wrong told to the user.
-    fn told<T>(&self, outcome: io::Result<T>) -> Option<T> {
+    /// The value, or `None` after the error was printed.
+    fn reported<T>(&self, outcome: io::Result<T>) -> Option<T> {
         outcome.inspect_err(|error| eprintln!("  {} failed: {error}", self.kind.name)).ok()
     }
 
-    /// What the round has found out; the tunnel ends.
+    /// Ends the tunnel; returns the figures of the round.
     pub(crate) fn finish(self) -> Sample {
         let mut sample = self.sample;
         if let Some(mut trips) = self.trips {
@@ -155,14 +157,14 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Over all streams together, by the slowest one's end.
+    /// The rate of all streams together, up to the end of the slowest one.
     pub(crate) fn gigabytes_per_second(&self) -> f64 {
         self.bytes as f64 / 1e9 / self.took.as_secs_f64()
     }
 }
 
-/// Carries `bytes` in all over so many streams. They stay open until processor time and memory are
-/// read, so that the processes that some tunnels keep for a connection are still there to be asked.
+/// Carries `bytes` in all over `streams` streams. They stay open until processor time and memory
+/// are read, so that the processes that some tunnels keep for a connection still exist.
 pub(crate) fn carry(
     running: &Running,
     direction: Direction,
@@ -197,7 +199,7 @@ pub(crate) fn carry(
     })
 }
 
-/// What the tunnel has used so far.
+/// The processor time that the tunnel has used so far.
 pub(crate) fn processor_time(running: &Running) -> Duration {
     running.processes.iter().map(|process| usage::processor_time(process.id())).sum()
 }

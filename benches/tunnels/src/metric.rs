@@ -1,4 +1,4 @@
-//! What is measured, and how it is written down.
+//! The metrics, and how they are written.
 
 /// One figure of one tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

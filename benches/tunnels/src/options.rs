@@ -22,77 +22,79 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N")]
     rounds: Option<usize>,
 
-    /// Only these tunnels, by name, separated by commas.
+    /// Measure only these tunnels, by name, separated by commas.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
 
-    /// Two rounds and a fifth of the data: to see that it works, not to quote.
+    /// Run two rounds with a fifth of the data, to see that it works; do not quote the figures.
     #[arg(long)]
     quick: bool,
 
-    /// Before each round, wait up to so many seconds until other work leaves the machine alone.
+    /// Before each round, wait up to this many seconds for other work on the machine to end.
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     wait_quiet: u64,
 
-    /// Megabytes (10^6 bytes) each throughput measurement carries, shared evenly by its streams.
+    /// Megabytes (10^6 bytes) that each throughput measurement carries, spread evenly over its
+    /// streams.
     #[arg(long, value_name = "N")]
     megabytes: Option<u64>,
 
-    /// Write the report here as Markdown, too.
+    /// Also write the report to this file, as Markdown.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
 
-    /// Write all figures here as JSON, too; `benches/tunnels/plot.py` draws them.
+    /// Also write all figures to this file, as JSON; `benches/tunnels/plot.py` draws them.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
-    /// Take the rows other01 to other04 from another build: its target/release, or its program
-    /// ockam-actix-tunnels itself. Both builds are then measured in turn, in one run.
+    /// Also measure another build, as the rows other01 to other04. DIR is its target/release, or
+    /// its program ockam-actix-tunnels itself. Both builds are measured in turn, in one run.
     ///
-    /// OCKAM_BENCH_BIN_DIR says the same. Nodes run in copies of that program, as ours do in copies
-    /// of this one: with ports that the system chooses, and with the allocator of the command.
+    /// The environment variable OCKAM_BENCH_BIN_DIR does the same. Nodes run in copies of that
+    /// program, as ours do in copies of this one: with ports that the system chooses, and with the
+    /// allocator of the command.
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,
 
-    /// Throughput, memory and CPU with 1, 10, 100, 1,000 and 10,000 streams; routing with more
-    /// entries and hops.
+    /// Measure throughput, memory and CPU with 1, 10, 100, 1,000 and 10,000 streams, and routing
+    /// with more and more entries and hops.
     #[arg(long)]
     pub(crate) scale: bool,
 
-    /// What an idle connection costs, and whether closing gives it back.
+    /// Measure what an idle connection costs, and whether closing it frees that.
     #[arg(long)]
     pub(crate) idle: bool,
 
-    /// Readers that stop, beside others that go on: speed, memory, and whether all bytes arrive in
-    /// the end.
+    /// Measure readers that stop, beside others that go on: speed, memory, and whether all bytes
+    /// arrive in the end.
     #[arg(long)]
     pub(crate) stall: bool,
 
-    /// How evenly 50 streams share one tunnel.
+    /// Measure how evenly 50 streams share one tunnel.
     #[arg(long)]
     pub(crate) fairness: bool,
 
-    /// Floods of handshakes, and 2,000 slow clients, beside honest ones.
+    /// Measure honest clients beside floods of handshakes, and beside 2,000 slow clients.
     #[arg(long)]
     pub(crate) flood: bool,
 
-    /// The most streams of --scale, and the connections of --idle.
+    /// Maximum number of streams in --scale, and number of connections in --idle.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(crate) streams: usize,
 
-    /// Readers that stop in --stall.
+    /// Number of readers that stop in --stall.
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub(crate) stalled: usize,
 
-    /// Streams that go on beside them in --stall.
+    /// Number of streams that go on beside them in --stall.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) live: u16,
 
-    /// GiB offered to each reader that stopped in --stall.
+    /// GiB offered to each reader that stops in --stall.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) offer: u64,
 
-    /// What a copy that this program starts of itself shall be.
+    /// The role of a copy that this program starts of itself.
     #[arg(long, hide = true)]
     pub(crate) role: Option<String>,
 
@@ -149,7 +151,7 @@ impl Options {
     /// The program of the other build.
     pub(crate) fn other(&self) -> io::Result<PathBuf> {
         let Some(named) = self.programs() else {
-            return Err(io::Error::other("--programs does not say where another build is"));
+            return Err(io::Error::other("give --programs DIR, the folder of the other build"));
         };
         let program = if named.is_dir() { named.join(PROGRAM) } else { named };
         match program.is_file() {

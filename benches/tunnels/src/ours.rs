@@ -17,7 +17,7 @@ use ockam_actix_harness::role::ready;
 const ANY_PORT: &str = "127.0.0.1:0";
 const LISTENER: &str = "secure_channel_listener_service";
 
-/// Plays one of our roles; an unknown one is an error of whoever started it.
+/// Plays one of our roles; fails if there is no such role.
 pub(crate) fn play(role: &str, arguments: &[&str]) -> ExitCode {
     let own: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
     let role = role.to_owned();
@@ -35,7 +35,7 @@ pub(crate) fn play(role: &str, arguments: &[&str]) -> ExitCode {
             ("04-inlet", [hub, forwarder]) => {
                 secure_inlet(&ctx, route![(TCP, hub), *forwarder]).await
             }
-            _ => Err(format!("no role {role} takes the arguments {arguments:?}").into()),
+            _ => Err(format!("there is no role {role} with the arguments {arguments:?}").into()),
         }
     })
 }
@@ -54,8 +54,8 @@ async fn plain_outlet(ctx: &Context, target: &str) -> Result<()> {
     Ok(ready(tcp.listen(options).await?.address())?)
 }
 
-/// Step 03: an outlet to `target` behind a secure channel listener. Ready with the node's
-/// listening address.
+/// Step 03: an outlet to `target` that is reached through a secure channel listener. Ready with the
+/// node's listening address.
 async fn secure_outlet(ctx: &Context, target: &str) -> Result<()> {
     let tcp = guarded_outlet(ctx, target).await?;
     Ok(ready(tcp.listen(ANY_PORT).await?.address())?)
@@ -74,11 +74,12 @@ async fn hub(ctx: &Context) -> Result<()> {
     Ok(ready(TcpTransport::create(ctx).await?.listen(ANY_PORT).await?.address())?)
 }
 
-/// Steps 03 and 04: an inlet through a secure channel along `way`. Ready with the inlet's address.
-async fn secure_inlet(ctx: &Context, way: Route) -> Result<()> {
+/// Steps 03 and 04: an inlet through a secure channel along `route`. Ready with the inlet's
+/// address.
+async fn secure_inlet(ctx: &Context, route: Route) -> Result<()> {
     TcpTransport::create(ctx).await?;
     let mut entity = Entity::create(ctx, &Vault::create(ctx)?)?;
-    let channel = entity.create_secure_channel(way, TrustEveryonePolicy)?;
+    let channel = entity.create_secure_channel(route, TrustEveryonePolicy)?;
     channel.established().await?;
     inlet(ctx, route![channel, "outlet"]).await
 }
@@ -91,8 +92,8 @@ async fn channels(ctx: &Context, outlet: &str, count: &str) -> Result<()> {
     let mut taken = Vec::new();
     for _ in 0..count.parse::<usize>().unwrap_or(1) {
         let begun = Instant::now();
-        let way = route![(TCP, outlet), LISTENER];
-        let channel = entity.create_secure_channel(way, TrustEveryonePolicy)?;
+        let route = route![(TCP, outlet), LISTENER];
+        let channel = entity.create_secure_channel(route, TrustEveryonePolicy)?;
         channel.established().await?;
         taken.push(begun.elapsed().as_secs_f64() * 1e6);
         channel.close();

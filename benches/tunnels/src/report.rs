@@ -1,4 +1,4 @@
-//! The report: Markdown whose tables are padded, so that it reads as well in a terminal.
+//! The report: Markdown whose tables are padded, so that it also reads well in a terminal.
 
 use crate::{
     metric::Metric,
@@ -18,7 +18,7 @@ pub(crate) fn machine() -> Vec<Fact> {
     facts(&format!("cargo run --release -p {PROGRAM}"), &programs)
 }
 
-/// The report of the comparison, but for the facts about the machine.
+/// The report of the comparison, without the facts about the machine.
 pub(crate) fn comparison(results: &Results, options: &Options) -> String {
     let mut text = other_work(results);
     text += &format!(

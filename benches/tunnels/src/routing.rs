@@ -1,4 +1,4 @@
-//! Growth inside a node: table entries to find one among, and hops that a message passes. In this
+//! Growth inside a node: entries in the routing table, and hops that a message passes; in this
 //! process, without sockets.
 
 use crate::{
@@ -12,14 +12,14 @@ use std::time::Instant;
 
 /// Hops to compare: addresses on the route, of which a message may name 16.
 const HOPS: [usize; 5] = [1, 2, 4, 8, 16];
-/// Deliveries that are timed at once: tenths of a second.
+/// Deliveries in one timing, which takes tenths of a second.
 const DELIVERIES: usize = 1_000_000;
-/// Entries that are looked for at once: tenths of a second, too.
+/// Look-ups in one timing, which takes tenths of a second, too.
 const FINDS: u64 = 2_000_000;
-/// Each figure is the median of so many.
+/// Timings, the median of which is the figure.
 const ROUNDS: usize = 9;
 
-/// What was measured, ready to be shown.
+/// The measurements, ready to be shown.
 pub(crate) struct Routing {
     /// Nanoseconds to find an entry, by entries: a few busy ones, and each in turn.
     finds: [Vec<(usize, f64)>; 2],
@@ -53,7 +53,7 @@ impl Routing {
         Self { finds, hops }
     }
 
-    /// As tables.
+    /// The measurements as tables.
     pub(crate) fn text(&self) -> String {
         let mut finds =
             vec![["entries", "64 busy ones, ns", "each in turn, ns"].map(str::to_owned).to_vec()];
@@ -84,13 +84,14 @@ impl Routing {
         }
         format!(
             "Finding an entry of the routing table, medians of {ROUNDS}:\n\n{}\n\
-             64-byte messages over so many local hops, 64 under way on each arbiter, medians of {ROUNDS} with one and two arbiters in turn:\n\n{}",
+             64-byte messages over so many local hops, 64 under way on each arbiter, medians of \
+             {ROUNDS} with one and two arbiters in turn:\n\n{}",
             table(&finds),
             table(&hops)
         )
     }
 
-    /// For programs: nanoseconds, at so many entries or hops.
+    /// The measurements for programs: nanoseconds, by the number of entries or hops.
     pub(crate) fn figures(&self) -> Vec<Figure> {
         let finds = ["64 busy entries", "each in turn"].into_iter().zip(&self.finds);
         let hops = ["one arbiter", "two arbiters"].into_iter().zip(&self.hops);

@@ -1,6 +1,6 @@
-//! Growth: the same bytes over 1, 10, 100, 1,000 and 10,000 streams of one tunnel. What does the
-//! number of streams cost? And what do entries in the routing table, and hops, which need no tunnel
-//! to be measured?
+//! Growth: what does the number of streams cost, when the same bytes go over 1, 10, 100, 1,000 and
+//! 10,000 streams of one tunnel? And what do entries in the routing table and hops cost, which need
+//! no tunnel to be measured?
 
 use crate::{
     client::Direction,
@@ -18,7 +18,7 @@ use std::{io, time::Duration};
 /// Files that a process needs besides those of its streams.
 const OTHER_FILES: usize = 100;
 
-/// One number of streams.
+/// The figures for one number of streams.
 struct Step {
     streams: usize,
     up: f64,
@@ -28,7 +28,7 @@ struct Step {
     peaks: Vec<(String, f64)>,
 }
 
-/// What one tunnel did with each number of streams.
+/// The figures of one tunnel for each number of streams.
 struct Growth<'a> {
     kind: &'a Kind,
     steps: Vec<Step>,
@@ -39,7 +39,8 @@ struct Growth<'a> {
 pub(crate) fn run(options: &Options) -> io::Result<Answer> {
     let growths = grow(tunnel::chosen(options, ["floor", "step03"])?, options);
     let mut text = format!(
-        "Growth: {} MB in all over so many streams, each tunnel started afresh; medians of {} interleaved rounds.\n",
+        "Growth: {} MB in all over so many streams, each tunnel started afresh; medians of {} \
+         interleaved rounds.\n",
         options.bytes() / 1_000_000,
         options.rounds()
     );
@@ -53,7 +54,7 @@ pub(crate) fn run(options: &Options) -> io::Result<Answer> {
     Ok(Answer { text, figures })
 }
 
-/// Each number of streams in turn, and for each of them the tunnels in turn and repeatedly.
+/// Measures each number of streams in turn, and for each of them all tunnels in turn, repeatedly.
 fn grow<'a>(kinds: Vec<&'a Kind>, options: &Options) -> Vec<Growth<'a>> {
     let growth = |kind| Growth { kind, steps: Vec::new(), notes: String::new() };
     let mut growths: Vec<_> = kinds.into_iter().map(growth).collect();
@@ -136,7 +137,7 @@ pub(crate) fn enough_files(kind: &Kind, streams: usize) -> io::Result<()> {
     match wanted <= limit {
         true => Ok(()),
         false => Err(io::Error::other(format!(
-            "{streams} streams want {wanted} open files in a process, {limit} are allowed"
+            "{streams} streams need {wanted} open files in a process, {limit} are allowed"
         ))),
     }
 }

@@ -1,8 +1,8 @@
 //! Peers: `ssh -L` to a private `sshd`, and the same through a second one as the hub (`ssh -J`).
 //!
 //! Keys are generated for each start, the client checks the servers' keys, and neither side reads
-//! the user's or the system's configuration. A server that root starts wants the directory
-//! `/run/sshd`; it is made where it is missing.
+//! the user's or the system's configuration. A server that root starts needs the directory
+//! `/run/sshd`; it is created where it is missing.
 
 use crate::tunnel::{await_listening, free_address, Running};
 use ockam_actix_harness::{installed::installed, process::Process, scratch::Scratch};
@@ -27,7 +27,7 @@ pub(crate) fn start_direct(target: SocketAddr) -> io::Result<Running> {
 }
 
 /// Two servers: the client reaches the second one through the first, which sees only what the
-/// second can open.
+/// second one can decrypt.
 pub(crate) fn start_through_hub(target: SocketAddr) -> io::Result<Running> {
     let scratch = Scratch::new()?;
     let keys = Keys::generate(&scratch)?;
@@ -82,8 +82,10 @@ fn server(
     let address = free_address()?;
     let directory = scratch.directory().display();
     let text = format!(
-        "ListenAddress {address}\nHostKey {directory}/host_key\nAuthorizedKeysFile {directory}/authorized_keys\n\
-         StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n\
+        "ListenAddress {address}\nHostKey {directory}/host_key\n\
+         AuthorizedKeysFile {directory}/authorized_keys\n\
+         StrictModes no\nUsePAM no\nPasswordAuthentication no\n\
+         KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n\
          AllowTcpForwarding yes\nCiphers {CIPHER}\nCompression no\nPidFile none\nLogLevel ERROR\n"
     );
     let config = scratch.write(&format!("{title}.config"), &text)?;
@@ -127,8 +129,9 @@ fn client_config(hosts: &[Host], keys: &Keys, scratch: &Scratch) -> io::Result<S
     }
     scratch.write("known_hosts", &known)?;
     let common = format!(
-        "Host *\n IdentityFile {directory}/user_key\n IdentitiesOnly yes\n IdentityAgent none\n StrictHostKeyChecking yes\n \
-         UserKnownHostsFile {directory}/known_hosts\n GlobalKnownHostsFile none\n BatchMode yes\n ControlPath none\n \
+        "Host *\n IdentityFile {directory}/user_key\n IdentitiesOnly yes\n IdentityAgent none\n \
+         StrictHostKeyChecking yes\n UserKnownHostsFile {directory}/known_hosts\n \
+         GlobalKnownHostsFile none\n BatchMode yes\n ControlPath none\n \
          Ciphers {CIPHER}\n Compression no\n ExitOnForwardFailure yes\n LogLevel ERROR\n"
     );
     Ok(text + &common)

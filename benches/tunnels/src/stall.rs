@@ -1,5 +1,5 @@
-//! Readers that stop: do they take the tunnel from one that goes on, does memory stay bounded, and
-//! is all there in the end?
+//! Readers that stop: do they slow down readers that go on, does memory stay bounded, and does
+//! everything arrive in the end?
 
 use crate::{
     client::{self, Direction},
@@ -17,16 +17,16 @@ use std::{
     thread,
 };
 
-/// What no node shall have resident in the end, in bytes: 64 MiB.
+/// Resident bytes that every process must stay below to the end: 64 MiB.
 const BOUND: u64 = 64 << 20;
-/// Patience of streams that are meant to stand still.
+/// Timeout of streams that are meant to stand still.
 const STILL: std::time::Duration = std::time::Duration::from_secs(300);
 
 /// Measures the chosen tunnels, the floor and step 03 unless told otherwise.
 pub(crate) fn run(options: &Options) -> io::Result<Answer> {
     let heading = [
         "tunnel",
-        "way",
+        "direction",
         "live alone GB/s",
         "beside stalled GB/s",
         "keeps",
@@ -41,7 +41,7 @@ pub(crate) fn run(options: &Options) -> io::Result<Answer> {
     for kind in tunnel::chosen(options, ["floor", "step03"])? {
         for direction in [Direction::Up, Direction::Down] {
             eprintln!("{}: {} readers that stop, {direction:?}", kind.name, options.stalled);
-            match way(kind, direction, options, &mut figures) {
+            match measure_direction(kind, direction, options, &mut figures) {
                 Ok(line) => lines.push(line),
                 Err(error) => {
                     notes += &format!("\n{}, {direction:?}, is left out: {error}\n", kind.name)
@@ -51,14 +51,15 @@ pub(crate) fn run(options: &Options) -> io::Result<Answer> {
     }
     let (stalled, live, offered) = (options.stalled, options.live, options.offer);
     let text = format!(
-        "Streams whose reader stops: {stalled}, and {offered} GiB are offered to each; beside them, live streams: {live}. \
-         All bytes of all of them are checked by their offset. Memory is the peak of each process so far.\n\n{}{notes}",
+        "Streams whose reader stops: {stalled}, and {offered} GiB are offered to each; beside them, \
+         live streams: {live}. All bytes of all of them are checked by their offset. Memory is the \
+         peak of each process so far.\n\n{}{notes}",
         table(&lines)
     );
     Ok(Answer { text, figures })
 }
 
-fn way(
+fn measure_direction(
     kind: &Kind,
     direction: Direction,
     options: &Options,
@@ -128,7 +129,7 @@ impl Peaks {
     }
 
     fn all_below(&self, bound: u64) -> bool {
-        // A process that has ended has no memory to tell of.
+        // A process that has ended reports no memory.
         self.0.iter().all(|(_, bytes)| (1..bound).contains(bytes))
     }
 }
@@ -136,7 +137,7 @@ impl Peaks {
 /// A stream whose sender writes all that it can, and whose reader does not read.
 struct Stalled {
     stream: TcpStream,
-    /// Uploads need somebody who writes on this side; downloads are written by the target.
+    /// Uploads need a writer on this side; downloads are written by the target.
     sender: Option<thread::JoinHandle<io::Result<()>>>,
 }
 
@@ -160,7 +161,8 @@ impl Stalled {
         Ok(Self { stream, sender })
     }
 
-    /// Reads all that was held back, and checks it; of an upload the target does so and tells.
+    /// Reads and checks all that was held back; of an upload the target does so and reports the
+    /// count.
     fn resume(mut self, offered: u64) -> io::Result<()> {
         let Some(sender) = self.sender else {
             return client::receive_all(&mut self.stream, offered);

@@ -31,7 +31,8 @@ fn config(
 ) -> String {
     format!(
         "foreground = yes\npid =\ndebug = err\nsocket = l:TCP_NODELAY=1\nsocket = r:TCP_NODELAY=1\n\
-         [tunnel]\nclient = {client}\naccept = {listen}\nconnect = {to}\ncert = {own}\nCAfile = {authority}\n\
+         [tunnel]\nclient = {client}\naccept = {listen}\nconnect = {to}\n\
+         cert = {own}\nCAfile = {authority}\n\
          verifyChain = yes\nsslVersion = TLSv1.3\nciphersuites = TLS_AES_256_GCM_SHA384\n",
         own = own.display(),
         authority = certificates.authority.display(),

@@ -12,15 +12,15 @@ use std::collections::BTreeMap;
 /// processors that never sleep answer sooner, and chains of processes lose more than single ones.
 pub(crate) const TOO_BUSY: f64 = 0.1;
 
-/// What the rounds have found so far.
+/// The figures of all rounds so far.
 pub(crate) struct Results {
     /// In the order of the report.
     pub(crate) rows: Vec<Row>,
-    /// What part of the machine other work took before each round.
+    /// The part of the machine that other work took before each round.
     others: Vec<f64>,
 }
 
-/// One tunnel's share of them.
+/// The figures of one tunnel.
 pub(crate) struct Row {
     /// Which tunnel.
     pub(crate) kind: &'static Kind,
@@ -30,7 +30,7 @@ pub(crate) struct Row {
 }
 
 impl Results {
-    /// Nothing yet, about these tunnels.
+    /// No figures yet, for these tunnels.
     pub(crate) fn of(kinds: &[&'static Kind]) -> Self {
         let row = |kind: &&'static Kind| Row { kind, samples: Vec::new(), given_up: None };
         Self { rows: kinds.iter().map(row).collect(), others: Vec::new() }
@@ -41,7 +41,7 @@ impl Results {
         self.others.push(busy);
     }
 
-    /// The median of those, and the most.
+    /// The median and the maximum of those.
     pub(crate) fn others(&self) -> (f64, f64) {
         let most = self.others.iter().copied().fold(0.0, f64::max);
         (median(self.others.iter().copied()).unwrap_or(0.0), most)
@@ -86,7 +86,7 @@ impl Results {
         self.measured().find(|row| row.kind.name == name)?.median(metric)
     }
 
-    /// The best median among the peers that seal over one hop, and whose it is.
+    /// The peer with the best median among those that seal over one hop, and that median.
     pub(crate) fn best_peer(&self, metric: Metric) -> Option<(&'static str, f64)> {
         let peers = self.measured().filter(|row| row.kind.sort == Sort::Sealed);
         let found = peers.filter_map(|row| Some((row.kind.name, row.median(metric)?)));
@@ -114,7 +114,7 @@ impl Row {
         Some((values().min_by(f64::total_cmp)?, values().max_by(f64::total_cmp)?))
     }
 
-    /// All of it.
+    /// All figures of the tunnel.
     fn figures(&self) -> Vec<Figure> {
         let of = |name, value| Figure::new("compare", self.kind.name, name, value);
         let metric = |metric: &Metric| {

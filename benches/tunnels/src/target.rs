@@ -1,9 +1,9 @@
 //! The far end of every tunnel: one server whose services the first byte of a connection chooses.
 //!
 //! Every service answers that byte with itself, so a client that has read one byte knows that the
-//! whole way is open. The server's threads all wait in `accept` and serve what they took
-//! themselves; whoever takes the last free place starts another thread. So a new connection costs
-//! no hand-over between threads, and a thread that is busy blocks nobody.
+//! whole tunnel is open. The server's threads all wait in `accept`, and each serves what it accepts
+//! itself; the last one to leave `accept` starts another thread. So a new connection costs no
+//! hand-over between threads, and a busy thread blocks nobody.
 
 use ockam_actix_harness::{pattern::Pattern, role::ready, transfer};
 use std::{
@@ -26,7 +26,7 @@ pub(crate) const SINK: u8 = b'u';
 pub(crate) const SOURCE: u8 = b'd';
 /// As [`SINK`], but reads nothing before [`RELEASE`].
 pub(crate) const HOLD: u8 = b'h';
-/// Lets all that hold go on.
+/// Lets all held streams go on.
 pub(crate) const RELEASE: u8 = b'r';
 
 /// Role `target`: serves until the parent goes away.
@@ -40,7 +40,7 @@ pub(crate) fn run() -> io::Result<()> {
 
 struct Server {
     listener: TcpListener,
-    /// Threads in `accept`, or on their way there.
+    /// Threads in `accept`, or about to call it.
     free: AtomicUsize,
     gate: Gate,
 }
@@ -52,8 +52,7 @@ fn serve(server: &Arc<Server>) {
             let another = Arc::clone(server);
             thread::spawn(move || serve(&another));
         }
-        // Whether a client went away in the middle is its own affair; it measures, and it
-        // complains.
+        // A client that goes away early reports that itself: it is the one that measures.
         let _ = answer(stream, &server.gate);
         server.free.fetch_add(1, Ordering::AcqRel);
     }
@@ -103,7 +102,7 @@ fn sink(mut stream: TcpStream, count: u64) -> io::Result<()> {
 }
 
 /// Answers with what was received, and keeps the connection until the client closes it: its tunnel
-/// shall not end before the client has measured it.
+/// must not end before the client has measured it.
 fn report(mut stream: TcpStream, received: u64) -> io::Result<()> {
     stream.write_all(&received.to_be_bytes())?;
     until_closed(stream)
@@ -125,13 +124,13 @@ pub(crate) fn send(stream: &mut TcpStream, count: u64) -> io::Result<()> {
     transfer::send(stream, count, &Pattern::stamps(0)).map(drop)
 }
 
-/// Reads `count` bytes, or to the end of the stream, and says how many there were; fails where they
-/// are not those of the pattern.
+/// Reads `count` bytes, or to the end of the stream; returns how many there were. Fails if they are
+/// not those of the pattern.
 pub(crate) fn receive_checked(stream: &mut TcpStream, count: u64) -> io::Result<u64> {
     transfer::receive_up_to(stream, count, &Pattern::stamps(0))
 }
 
-/// Those who hold wait here until somebody opens it for all of them.
+/// Held streams wait here until it is opened for all of them.
 #[derive(Default)]
 struct Gate {
     times_opened: Mutex<u64>,

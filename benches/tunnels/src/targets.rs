@@ -70,7 +70,7 @@ impl Verdict {
     }
 }
 
-/// Every bar whose both sides were measured.
+/// Every bar both sides of which were measured.
 pub(crate) fn verdicts(results: &Results) -> Vec<Verdict> {
     let single = |target: &'static Target, metric: Metric| {
         let (against, theirs) = match target.against {

@@ -34,7 +34,7 @@ pub(crate) enum Sort {
 /// How a tunnel's processes are started for a target.
 #[derive(Clone, Copy)]
 pub(crate) enum Start {
-    /// Whatever build this is.
+    /// Independent of the build that is measured.
     Peer(fn(SocketAddr) -> io::Result<Running>),
     /// In copies of this program, or of another build's where the tunnel is [`Sort::Other`].
     Ours(fn(&Path, SocketAddr) -> io::Result<Running>),
@@ -85,7 +85,7 @@ pub(crate) const ALL: &[Kind] = &[
     Kind { name: "other04", about: "step 04 of the build that --programs names", sort: Sort::Other, files_per_stream: 1, start: Start::Ours(steps::start_04) },
 ];
 
-/// Those of the comparison: all, but another build only where there is one.
+/// The tunnels of the comparison: all, but those of another build only where there is one.
 pub(crate) fn compared(options: &Options) -> impl Iterator<Item = &'static str> {
     let other = options.has_other();
     ALL.iter().filter(move |kind| other || kind.sort != Sort::Other).map(|kind| kind.name)
@@ -156,7 +156,9 @@ pub(crate) fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
-/// Reads an address that a role was ready with.
+/// Parses the address that a role was ready with.
 pub(crate) fn parse(address: &str) -> io::Result<SocketAddr> {
-    address.parse().map_err(|error| io::Error::other(format!("{address:?} is no address: {error}")))
+    address
+        .parse()
+        .map_err(|error| io::Error::other(format!("{address:?} is not an address: {error}")))
 }

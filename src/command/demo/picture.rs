@@ -1,4 +1,4 @@
-//! The demonstration's picture: which way the page took, and who could read it.
+//! The demonstration's picture: the route that the page took, and who could read it.
 
 use std::{fmt::Write, net::SocketAddr, time::Duration};
 
@@ -18,7 +18,7 @@ pub(crate) struct Picture {
     pub(crate) to_hub: Vec<u8>,
     /// All bytes between the hub and the outlet node.
     pub(crate) from_hub: Vec<u8>,
-    /// A text of the page.
+    /// A phrase of the page, to look for.
     pub(crate) mark: &'static str,
 }
 

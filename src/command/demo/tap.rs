@@ -15,7 +15,7 @@ use tokio::{
 /// Bytes that a tap keeps of what passes; more than the demonstration's page needs.
 const KEPT_BYTES: usize = 1024 * 1024;
 
-/// A TCP proxy in front of the hub.
+/// A TCP proxy before the hub.
 pub(crate) struct Tap {
     address: SocketAddr,
     seen: Arc<Lock<Vec<u8>>>,

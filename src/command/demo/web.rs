@@ -8,7 +8,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// A text of the page, to be looked for in what the hub sees.
+/// A phrase of the page, to look for in what the hub sees.
 pub(crate) const PAGE_MARK: &str = "only the two ends of the tunnel can read this";
 
 /// The running web server; it ends with the program.
@@ -51,7 +51,8 @@ async fn answer(mut client: TcpStream) -> std::io::Result<()> {
     }
     let page = format!("<!doctype html>\n<title>ockam</title>\n<p>Hello: {PAGE_MARK}.</p>\n");
     let head = format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n",
         page.len()
     );
     client.write_all(format!("{head}{page}").as_bytes()).await?;

@@ -1,4 +1,4 @@
-//! One side of a connection: does its steps and keeps what it has seen.
+//! One side of a connection: performs its steps and records what it has seen.
 
 use std::{
     io::{self, ErrorKind},
@@ -18,14 +18,16 @@ use ockam_actix_harness::{
     transfer::{next_chunk, CHUNK},
 };
 
-/// A socket that took nothing for so long is full, if it took as many bytes before: less than what fits between any two ends.
+/// A socket that took nothing for [`FULL`] is full, if it took at least [`LEAST`] bytes before,
+/// which is less than what fits between any two ends.
 const FULL: Duration = Duration::from_millis(100);
 const LEAST: u64 = 300_000;
 
 /// The most that is written to fill a connection.
 const MOST: u64 = 64_000_000;
 
-/// Bytes of a direction: a pattern from a place of its own, so that no other connection's fit.
+/// Bytes of a direction: a pattern from an offset of its own, so that no other connection's bytes
+/// match.
 #[derive(Clone, Copy)]
 pub(super) struct Bytes<'a> {
     pub(super) pattern: &'a Pattern,
@@ -49,7 +51,7 @@ impl<'a> Application<'a> {
         self.history
     }
 
-    /// Does a step. Who was told of a reset does nothing more.
+    /// Performs a step. An application that has seen a reset does nothing more.
     pub(super) async fn perform(&mut self, step: Step) -> Result<(), String> {
         let Some(mut socket) = self.socket.take().filter(|_| !self.history.reset) else {
             return Ok(());
@@ -108,7 +110,7 @@ impl<'a> Application<'a> {
         Ok(())
     }
 
-    /// Reads up to `count` bytes of all, or to the end. The outer error is a byte that is wrong.
+    /// Reads until there are `count` bytes in all, or to the end. The outer error is a wrong byte.
     async fn read(
         &mut self,
         socket: &mut TcpStream,
@@ -135,7 +137,7 @@ impl<'a> Application<'a> {
         Ok(())
     }
 
-    /// What was sent before anything ended must come.
+    /// Bytes that were sent before anything ended must arrive.
     fn has_read(&mut self, socket: TcpStream, count: u64) -> Result<(), String> {
         self.socket = Some(socket);
         let all = self.history.received == count && !self.history.end;
@@ -149,7 +151,7 @@ impl Bytes<'_> {
     }
 }
 
-/// There is nothing to end where a reset came first.
+/// Ends the direction; after a reset there is nothing to end.
 async fn finish(socket: &mut TcpStream) -> io::Result<()> {
     match socket.shutdown().await {
         Err(error) if error.kind() == ErrorKind::NotConnected => Ok(()),

@@ -1,4 +1,4 @@
-//! Ends of connections that have a name: what programs do, and what full windows make of it.
+//! Endings of connections that have a name: what programs do, and what happens with full windows.
 
 use super::{
     expected::Expected::{End, EndThenReset, Open, Reset},
@@ -12,7 +12,7 @@ use super::{
 /// More than any window.
 const LARGE: u64 = 40_000_000;
 
-/// All of them, each in both directions. `bytes` is how much the small ones send.
+/// All cases, each in both directions. `bytes` is how much the small ones send.
 pub(super) fn scripts(bytes: u64) -> Vec<Script> {
     let cases = [ends(bytes), unread(bytes), full()].concat();
     let mirrored: Vec<_> = cases.iter().map(Script::mirrored).collect();
@@ -58,7 +58,7 @@ fn ends(bytes: u64) -> Vec<Script> {
     ]
 }
 
-/// Closing a socket with bytes that nobody read is a RST in Linux, as RFC 2525, section 2.17, asks.
+/// In Linux, closing a socket with unread bytes sends a RST, as RFC 2525, section 2.17, asks.
 fn unread(bytes: u64) -> Vec<Script> {
     vec![
         Script::new("closed without reading what came")
@@ -138,7 +138,7 @@ fn full() -> Vec<Script> {
     cases.map(Script::large).into()
 }
 
-/// Connections whose client says nothing that would tell them apart.
+/// Connections whose client sends nothing that would tell them apart.
 fn bare(bytes: u64) -> Vec<Script> {
     vec![
         Script::new("the target speaks first")

@@ -19,7 +19,7 @@ enum Event {
 
 type Order = Vec<(Side, Event)>;
 
-/// Each side does nothing, FIN, RST, or FIN and then RST, in every order with the other's.
+/// All orders in which each side sends nothing, FIN, RST, or FIN and then RST.
 fn orders() -> Vec<Order> {
     let (mut whole, mut last) = (Vec::new(), vec![Order::new()]);
     while !last.is_empty() {
@@ -50,7 +50,7 @@ fn name(order: &Order, how: &str) -> String {
     format!("{}, {how}", steps.join(", "))
 }
 
-/// Each event is seen by the other side before the next, and every direction that is open then
+/// The other side sees each event before the next, and every direction that is open before an event
 /// carries `chunk` bytes. There is one outcome.
 fn observed(order: &Order, chunk: u64) -> Script {
     let mut script = Script::new(name(order, "each seen at once"));
@@ -86,7 +86,8 @@ fn observed(order: &Order, chunk: u64) -> Script {
     script.expects(expected[Client as usize], expected[Target as usize]).exact()
 }
 
-/// Both sides have sent `bytes` bytes, the events follow each other, and only then somebody reads.
+/// Both sides have sent `bytes` bytes, the events follow each other, and only then is anything
+/// read.
 fn at_once(order: &Order, bytes: u64) -> Script {
     let mut script = Script::new(name(order, &format!("then reading {bytes} bytes")));
     for side in Side::BOTH {
@@ -104,14 +105,14 @@ fn at_once(order: &Order, bytes: u64) -> Script {
             (false, true) => Expected::Reset,
             (true, true) => Expected::EndOrReset,
         };
-        // Who has reset its own connection reads nothing of it.
+        // A side that has reset its own connection reads nothing of it.
         if !order.contains(&(reader, Event::Rst)) {
             expected[reader as usize] = seen;
             script = script.then(reader, Step::ReadToEnd);
         }
     }
     script = script.expects(expected[Client as usize], expected[Target as usize]);
-    // How many bytes a RST overtakes is up to chance; a FIN in front of it keeps them.
+    // How many bytes a RST overtakes is up to chance; a FIN before it keeps them.
     match bytes == 0 || bytes <= EXACT_BYTES && !expected.contains(&Expected::Reset) {
         true => script.exact(),
         false => script,

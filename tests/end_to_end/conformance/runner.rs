@@ -1,4 +1,4 @@
-//! Runs scripts over one way from clients to a target, many at a time.
+//! Runs scripts between clients at one entry and a target, many at a time.
 
 use std::{
     collections::HashMap,
@@ -20,13 +20,13 @@ use super::{
 };
 use ockam_actix_harness::{deadline::PATIENCE, pattern::Pattern};
 
-/// Who waits for a connection at the target, by the number that its client sends first.
+/// Scripts that wait for their connection to the target, by the number that the client sends first.
 type Awaited = Arc<Mutex<HashMap<u64, oneshot::Sender<TcpStream>>>>;
 
 /// The number of a bare connection, which sends none.
 const BARE: u64 = 0;
 
-/// The server behind the way, and the patterns of both directions.
+/// The target's server, and the patterns of both directions.
 pub(super) struct Runner {
     address: SocketAddr,
     awaited: Awaited,
@@ -47,17 +47,17 @@ impl Runner {
         self.address
     }
 
-    /// Runs `script` between a client of `way` and the target; the error says what must never be.
+    /// Runs `script` between a client of `entry` and the target; the error is a violation.
     pub(super) async fn run(
         &self,
-        way: SocketAddr,
+        entry: SocketAddr,
         script: &Script,
         number: u64,
     ) -> Result<[History; 2], String> {
-        let sockets = timeout(PATIENCE, self.connect(way, script, number));
+        let sockets = timeout(PATIENCE, self.connect(entry, script, number));
         let sockets = sockets.await.map_err(|_| "waited for the connection")?;
         let [client, target] = sockets.map_err(|error| error.to_string())?;
-        // A prime, so that it is another place of the pattern for each.
+        // A prime, so that each script begins elsewhere in the pattern.
         let begin = number * 7_919;
         let [own, other] = [0, 1].map(|side| Bytes { pattern: &self.patterns[side], begin });
         let client = Application::new(client, own, other);
@@ -79,14 +79,14 @@ impl Runner {
 
     async fn connect(
         &self,
-        way: SocketAddr,
+        entry: SocketAddr,
         script: &Script,
         number: u64,
     ) -> std::io::Result<[TcpStream; 2]> {
         let (accepted, target) = oneshot::channel();
         let own = if script.is_bare { BARE } else { number };
         self.awaited.lock().unwrap().insert(own, accepted);
-        let mut client = TcpStream::connect(way).await?;
+        let mut client = TcpStream::connect(entry).await?;
         client.set_nodelay(true)?;
         if !script.is_bare {
             client.write_u64(number).await?;
@@ -100,7 +100,7 @@ async fn accept(listener: TcpListener, awaited: Awaited) {
     while let Ok((mut socket, _)) = listener.accept().await {
         let bare = awaited.lock().unwrap().remove(&BARE);
         if let Some(bare) = bare {
-            // An error says that its script was given up, which was reported.
+            // An error means that its script was given up, which was reported.
             let _ = bare.send(socket);
             continue;
         }
@@ -114,7 +114,7 @@ async fn accept(listener: TcpListener, awaited: Awaited) {
     }
 }
 
-/// One side's lines of a script. Gives the application back, with its socket, when all are done.
+/// Plays one side's lines of a script. Returns the application, with its socket, when all are done.
 async fn play<'a>(
     mut application: Application<'a>,
     side: Side,

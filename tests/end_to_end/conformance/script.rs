@@ -2,7 +2,7 @@
 
 use super::expected::Expected;
 
-/// Who does a step.
+/// The side that performs a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
     Client,
@@ -20,7 +20,7 @@ impl Side {
     }
 }
 
-/// What an application does with its socket. Byte counts are of all since the connection began.
+/// What an application does with its socket. Byte counts are totals since the connection began.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
     /// Writes until so many bytes were written.
@@ -37,7 +37,7 @@ pub(super) enum Step {
     ReadTo(u64),
     /// Reads until the end or a reset.
     ReadToEnd,
-    /// Waits until there is something to read, and leaves it.
+    /// Waits until there is something to read, without reading it.
     Arrival,
     /// Waits for a reset without reading or writing.
     SeeReset,
@@ -59,12 +59,12 @@ pub(super) struct Script {
     pub(super) lines: Vec<Line>,
     /// What client and target have seen in the end.
     pub(super) expected: [Expected; 2],
-    /// Whether the client's first byte is the script's own, or nobody's. Such scripts run alone,
-    /// because nothing tells the target which connection is whose.
+    /// Whether the client sends only what the script says, and no number first. Such scripts run
+    /// alone, because nothing tells the target which connection is whose.
     pub(super) is_bare: bool,
     /// Whether it moves so much that it runs less often.
     pub(super) is_large: bool,
-    /// Whether a direct connection has but one outcome, which a tunnel then has too.
+    /// Whether a direct connection has only one outcome, which a tunnel must then have too.
     pub(super) is_exact: bool,
 }
 
@@ -112,10 +112,10 @@ impl Script {
         self
     }
 
-    /// The same with the sides exchanged.
+    /// The same script with the sides exchanged.
     pub(super) fn mirrored(&self) -> Self {
         let mut mirrored = self.clone();
-        mirrored.name = format!("{}, the other way", self.name);
+        mirrored.name = format!("{}, sides exchanged", self.name);
         mirrored.lines.iter_mut().for_each(|line| line.side = line.side.other());
         mirrored.expected.reverse();
         mirrored

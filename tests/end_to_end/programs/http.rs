@@ -23,7 +23,7 @@ const SEED: u64 = 5;
 
 const DOWNLOADS: usize = 5;
 
-/// A web server that gives the pattern, and compares what it takes with it.
+/// A web server that serves the pattern, and compares uploads with it.
 fn start_server() -> SocketAddr {
     let (started, address) = mpsc::channel();
     thread::spawn(move || {
@@ -71,7 +71,7 @@ fn is_pattern(file: &Path) -> bool {
     bytes.len() as u64 == BYTES && Pattern::new(SEED).check(0, &bytes).is_ok()
 }
 
-/// Downloads, so many at once, and an upload.
+/// Runs downloads, `at_once` at a time, and an upload.
 fn carries(step: Step, version: &str, at_once: usize) {
     if !are_installed(&["curl"]) {
         return;
@@ -111,7 +111,7 @@ pub(super) fn one(step: Step) {
     carries(step, "--http1.1", DOWNLOADS);
 }
 
-/// One for each curl: the 7.88 of Debian 12 fails with more of them on a direct connection too.
+/// One download for each curl: the 7.88 of Debian 12 fails with more, on a direct connection too.
 pub(super) fn two(step: Step) {
     carries(step, "--http2-prior-knowledge", 1);
 }

@@ -72,7 +72,7 @@ pub(super) fn pipelines(step: Step) {
     });
 }
 
-/// A subscriber says nothing, and hears what is said at the server's own address.
+/// A subscriber that sends nothing hears what is published at the server's own address.
 pub(super) fn publishes(step: Step) {
     with_server(step, |inlet, server| {
         let port = inlet.port().to_string();
@@ -84,7 +84,7 @@ pub(super) fn publishes(step: Step) {
             "subscribe",
             "news",
         ]));
-        // redis-cli writes nothing of the subscription before the first message into a pipe.
+        // Into a pipe, redis-cli writes nothing about the subscription before the first message.
         poll("the subscription", PATIENCE, || {
             let heard = succeed(cli(server).args(["publish", "news", "hello"]));
             if heard == "1\n" {

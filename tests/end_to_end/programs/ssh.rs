@@ -14,10 +14,10 @@ use ockam_actix_harness::program::{clean, Program};
 
 use crate::tunnel::Step;
 
-/// Where Debian puts it; it wants to be started with its whole path.
+/// Where Debian puts it; it has to be started with an absolute path.
 const SSHD: &str = "/usr/sbin/sshd";
 
-/// Its folder for processes without rights, which the system's own service would make.
+/// Its folder for unprivileged processes, which the system's own service would create.
 const PRIVILEGE_SEPARATION: &str = "/run/sshd";
 
 struct Server {
@@ -87,7 +87,7 @@ fn with_server(step: Step, programs: &[&str], test: impl FnOnce(&Server, SocketA
     through(step, server.address, |inlet| test(&server, inlet));
 }
 
-/// The server becomes its user, which takes more than to be root of a namespace.
+/// The server switches to its user, for which root of a namespace is not enough.
 fn may_serve() -> bool {
     let whole =
         fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| map.contains("4294967295"));
@@ -105,7 +105,7 @@ pub(super) fn commands(step: Step) {
             ssh
         };
         assert_eq!(succeed(&mut ssh("echo hello")), "hello\n");
-        // The end of the input goes there, and the end of the output comes back.
+        // The end of the input reaches the server, and the end of the output comes back.
         let input = server.file("input", &some_bytes(1_000_000));
         let count = succeed(ssh("wc -c").stdin(fs::File::open(input).unwrap()));
         assert_eq!(count.trim(), "1000000");

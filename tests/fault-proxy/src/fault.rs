@@ -9,11 +9,12 @@ pub enum Fault {
     Drop,
     /// Frames come again, at once or much later.
     Duplicate,
-    /// A frame that nobody sent comes in between: the front of one, where its address is, with the end of an earlier one.
+    /// A forged frame comes in between: the beginning of one, where its address is, with the end of
+    /// an earlier one.
     Inject,
     /// A frame changes places with the next.
     Reorder,
-    /// One bit of a frame is another, length field included.
+    /// One bit of a frame is flipped, length field included.
     Flip,
     /// Frames come late, in order.
     Delay,
@@ -23,7 +24,7 @@ pub enum Fault {
     Truncate,
     /// The connection is reset.
     Reset,
-    /// Nothing comes any more, and the connection stays.
+    /// Nothing arrives any more, and the connection stays open.
     Stall,
 }
 
@@ -42,7 +43,7 @@ impl Fault {
         Self::Stall,
     ];
 
-    /// Whether all bytes arrive in order all the same, so that nothing may be noticed.
+    /// Whether all bytes still arrive in order, so that nothing may be noticed.
     pub fn is_harmless(self) -> bool {
         matches!(self, Self::Delay | Self::Slice)
     }

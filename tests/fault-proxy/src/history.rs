@@ -13,7 +13,7 @@ pub enum End {
     Fin,
     /// A reset of its connection.
     Reset,
-    /// Nothing, until it would wait no longer.
+    /// Neither of them, as long as it waited.
     Silence,
 }
 
@@ -39,7 +39,7 @@ pub enum Outcome {
     Cut,
 }
 
-/// A history that must not be.
+/// A forbidden history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Violation {
     /// Another byte than the one sent at this offset.
@@ -57,7 +57,7 @@ pub enum Violation {
     Hung(usize),
 }
 
-/// Decides about one direction.
+/// Checks one direction.
 ///
 /// # Errors
 /// The first [`Violation`].

@@ -1,13 +1,14 @@
-//! What a hostile network does to the connection between two nodes, and how to see that nothing wrong came through.
+//! A hostile network between two nodes, and a check that nothing wrong came through.
 //!
 //! | idea | module |
 //! |---|---|
 //! | what can go wrong with a frame | [`fault`] |
 //! | when it goes wrong, from a seed; no socket, no clock | [`script`] |
-//! | the way between two nodes, which follows a script and logs what it does | [`proxy`] |
+//! | the proxy between two nodes, which follows a script and logs what it does | [`proxy`] |
 //! | whether what was received is what was sent; no socket either | [`history`] |
 //!
-//! The proxy knows of the wire protocol only that a frame is a 4-byte length and a body, and that the first one is the greeting.
+//! All that the proxy knows of the wire protocol is that a frame is a 4-byte length and a body, and
+//! that the first one is the greeting.
 
 pub mod fault;
 pub mod history;

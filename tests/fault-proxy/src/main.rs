@@ -1,4 +1,5 @@
-//! `cargo run -p ockam-actix-fault-proxy -- LISTEN UPSTREAM FAULT [SEED]`: the proxy as a program. Its log goes to stdout at Ctrl-C.
+//! `cargo run -p ockam-actix-fault-proxy -- LISTEN UPSTREAM FAULT [SEED]`: the proxy as a program.
+//! It prints its log to stdout at Ctrl-C.
 
 use std::{env::args, error::Error};
 

@@ -1,4 +1,5 @@
-//! The way between two nodes: accepts connections, makes one of its own for each, and passes frames as the scripts say.
+//! The proxy between two nodes: accepts connections, opens one of its own for each, and passes
+//! frames as the scripts say.
 
 use std::{
     fmt::Write,
@@ -24,7 +25,7 @@ use crate::{
     script::{Operation, Script},
 };
 
-/// Bytes of the longest frame that is passed; nodes stop far below it.
+/// Bytes of the longest frame that is passed, far more than nodes send.
 const MAX_FRAME: usize = 1 << 20;
 
 /// A running proxy; dropping it cuts its connections.
@@ -43,7 +44,7 @@ struct Shared {
     begun: Instant,
     log: Mutex<String>,
     faults: Mutex<usize>,
-    /// Whether it passes everything on as it is.
+    /// Whether it passes everything on unchanged.
     calm: watch::Sender<bool>,
 }
 
@@ -97,7 +98,7 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.accepting.abort();
-        // Whoever waits for this closes its connection: what it waits with is gone.
+        // Stalled connections wait for this, and then close.
         self.shared.calm.send_replace(true);
     }
 }
@@ -122,8 +123,8 @@ async fn pass(client: TcpStream, number: u64, shared: Arc<Shared>) {
         let up = u64::from(name == "up");
         let seed = shared.seed ^ ((2 * number + up) << 40);
         let script = Script::new(shared.fault, seed);
-        let way = format!("{number} {name}");
-        Pump { way, input, output, script, frame: 0, faulty: false, shared: shared.clone() }
+        let label = format!("{number} {name}");
+        Pump { label, input, output, script, frame: 0, faulty: false, shared: shared.clone() }
     };
     let (mut up, mut down) =
         (pump("up", client_in, server_out), pump("down", server_in, client_out));
@@ -138,7 +139,7 @@ async fn pass(client: TcpStream, number: u64, shared: Arc<Shared>) {
     }
 }
 
-/// How a direction was over.
+/// How a direction ended.
 enum Ended {
     Quietly,
     Reset,
@@ -146,7 +147,7 @@ enum Ended {
 
 /// One direction.
 struct Pump {
-    way: String,
+    label: String,
     input: OwnedReadHalf,
     output: OwnedWriteHalf,
     script: Script,
@@ -193,10 +194,10 @@ impl Pump {
     }
 
     fn note(&self, length: usize) {
-        let Self { way, frame, shared, .. } = self;
+        let Self { label, frame, shared, .. } = self;
         let (after, fault) = (shared.begun.elapsed().as_micros(), shared.fault);
         let mut log = shared.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = writeln!(log, "{after} {way} frame {frame} {length} bytes {fault}");
+        let _ = writeln!(log, "{after} {label} frame {frame} {length} bytes {fault}");
         *shared.faults.lock().unwrap_or_else(PoisonError::into_inner) += 1;
     }
 }

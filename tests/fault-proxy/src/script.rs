@@ -1,4 +1,4 @@
-//! Which frames a fault meets: decided by a seed, so that a run can be repeated.
+//! Which frames a fault hits: a seed decides, so that a run can be repeated.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -6,13 +6,14 @@ use ockam_actix_harness::random::Random;
 
 use crate::fault::Fault;
 
-/// Frames before the first fault, the greeting not counted: enough for it to meet handshakes as well as data.
+/// Frames before the first fault, the greeting not counted: enough for faults to hit handshakes as
+/// well as data.
 const FIRST_FAULT: usize = 24;
 
 /// Frames between two faults.
 const GAP: usize = 40;
 
-/// Bytes of the length field in front of a frame.
+/// Bytes of the length field before a frame.
 const LENGTH: usize = 4;
 
 /// Frames that are kept to be sent again.
@@ -33,7 +34,7 @@ pub enum Operation {
     Stall,
 }
 
-/// The course of one direction of one connection.
+/// The operations of one direction of one connection.
 #[derive(Debug)]
 pub struct Script {
     fault: Fault,
@@ -53,7 +54,7 @@ impl Script {
         Self { fault, random, frames: 0, next_fault, overtaken: None, past: VecDeque::new() }
     }
 
-    /// What happens to the next frame, given with its length field; and whether that is the fault.
+    /// What happens to the next frame, given with its length field; and whether the fault hits it.
     pub fn handle_frame(&mut self, frame: Vec<u8>) -> (Vec<Operation>, bool) {
         let number = self.frames;
         self.frames += 1;
@@ -81,7 +82,7 @@ impl Script {
             Fault::Duplicate => {
                 let again = match self.random.index(2) {
                     0 => frame.clone(),
-                    // The greeting comes once; what comes later came before.
+                    // One of the last frames; this one if there are none.
                     _ => {
                         self.past.get(self.random.index(self.past.len())).unwrap_or(&frame).clone()
                     }
@@ -91,7 +92,7 @@ impl Script {
             Fault::Inject => {
                 let mut forged = frame.clone();
                 let earlier = self.past.get(self.random.index(self.past.len())).unwrap_or(&frame);
-                // The lengths of both stay as they are: only bodies are joined.
+                // The length of the frame stays as it is: only bodies are joined.
                 let most = forged.len().min(earlier.len()) - LENGTH;
                 let end = self.random.index(most + 1);
                 let (kept, from) = (forged.len() - end, earlier.len() - end);
@@ -99,7 +100,7 @@ impl Script {
                 operations.extend([Operation::Send(forged), Operation::Send(frame)]);
             }
             Fault::Reorder => {
-                // Whoever waits already goes first.
+                // A frame that waits already goes first.
                 operations.extend(self.overtaken.replace(frame).map(Operation::Send));
             }
             Fault::Flip => {
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_does_what_its_name_says_and_spares_the_greeting() {
+    fn each_fault_is_as_named_and_spares_greetings() {
         let whole: Vec<u8> = (0..1_000).flat_map(frame).collect();
         for (fault, seed) in Fault::ALL.into_iter().flat_map(|fault| [(fault, 1), (fault, 2)]) {
             let (bytes, faults) = sent(fault, seed);

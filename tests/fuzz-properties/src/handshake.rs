@@ -1,4 +1,5 @@
-//! A handshake whose messages are altered on their way: it fails or was not altered, and never panics.
+//! A handshake whose messages are altered in transit: it succeeds only if none was altered, and
+//! never panics.
 
 use std::sync::LazyLock;
 
@@ -30,7 +31,7 @@ enum Meddling {
 }
 
 impl Meddling {
-    /// Whether the message is another now.
+    /// Alters the message; returns whether it is another one now.
     fn apply(self, message: &mut Vec<u8>) -> bool {
         let before = message.clone();
         match self {

@@ -1,4 +1,4 @@
-//! Identities: what is read is written the same.
+//! Identities: what decodes encodes to the same bytes.
 
 use ockam_actix_workers::identity::Identity;
 

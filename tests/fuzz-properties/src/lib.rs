@@ -1,8 +1,9 @@
-//! What holds for every input of a decoder or a state machine, whatever bytes it is given.
+//! Properties that hold for every input of a decoder or a state machine, whatever its bytes are.
 //!
-//! The fuzz targets of `fuzz/` look for inputs that break one of these; the test of this crate replays the inputs that are kept.
+//! The fuzz targets of `fuzz/` look for inputs that break one of these; the test of this crate
+//! replays the inputs that are kept.
 
-// What a property asserts is what it is there for.
+// Properties are there to assert, and a panic shows what does not hold.
 #![allow(clippy::unwrap_used)]
 
 use arbitrary::{Arbitrary, Unstructured};
@@ -43,7 +44,8 @@ pub const PROPERTIES: &[(&str, Property)] = &[
     ("vault_file", vault_file::check),
 ];
 
-/// Makes a value of the bytes, as libFuzzer does, and checks it; bytes that make none are passed over.
+/// Makes a value from the bytes, as libFuzzer does, and checks it; bytes that make none are
+/// skipped.
 fn structured<'a, T: Arbitrary<'a>>(input: &'a [u8], check: impl FnOnce(T)) {
     if let Ok(value) = T::arbitrary_take_rest(Unstructured::new(input)) {
         check(value);

@@ -1,5 +1,5 @@
-//! Messages: what is decoded is encoded to something that decodes to the same; a decoder that remembers the last header
-//! gives what one without memory does.
+//! Messages: what decodes is the same after encoding and decoding it again, and a decoder that
+//! remembers the last header gives the same as one without memory.
 
 use ockam_actix_runtime::{message::codec, Origin};
 
@@ -14,7 +14,7 @@ pub fn check(input: &[u8]) {
     assert_eq!(again.payload.to_vec(), payload);
 }
 
-/// Decodes the input, a part of it with the same beginning, and it again.
+/// Decodes the input, its first half, and the input again, with one decoder.
 fn check_memory(input: &[u8]) {
     let mut decoder = codec::Decoder::default();
     for bytes in [input, &input[..input.len() / 2], input] {

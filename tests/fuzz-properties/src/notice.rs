@@ -1,4 +1,4 @@
-//! Notices.
+//! Notices: what decodes is the same after encoding and decoding it again.
 
 use ockam_actix_runtime::Notice;
 

@@ -1,4 +1,4 @@
-//! The carrier of a handshake: strict, so what is read is written the same.
+//! The carrier of a handshake: strict, so what decodes encodes to the same bytes.
 
 use ockam_actix_workers::secure_channel::{packet::Packet, plaintext::Tag};
 

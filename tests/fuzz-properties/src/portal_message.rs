@@ -1,4 +1,4 @@
-//! The messages of streams.
+//! The messages of streams: what decodes is the same after encoding and decoding it again.
 
 use ockam_actix_workers::portal::protocol::message::{decode, Decoded};
 

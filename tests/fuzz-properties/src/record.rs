@@ -1,4 +1,5 @@
-//! Records of an established channel in any order, altered or not: only the next one opens, as it was sealed.
+//! Records of an established channel in any order, altered or not: only the next one opens, to what
+//! was sealed.
 
 use std::sync::LazyLock;
 
@@ -31,7 +32,7 @@ pub fn check(input: &[u8]) {
     structured(input, check_one);
 }
 
-/// Which record is delivered, and the bit that is flipped on its way.
+/// Which record is delivered, and the bit that is flipped in transit.
 type Delivery = (u8, Option<u16>);
 
 fn check_one((plaintexts, deliveries): (Vec<Vec<u8>>, Vec<Delivery>)) {

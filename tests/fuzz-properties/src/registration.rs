@@ -1,4 +1,4 @@
-//! What nodes and hubs tell each other about forwarders.
+//! The messages between nodes and hubs about forwarders.
 
 use ockam_actix_workers::forwarder::protocol::{Answer, Request};
 

@@ -22,7 +22,7 @@ enum Event {
     EndOfFile,
     Wrote(u16),
     SocketReset,
-    PathLost,
+    FirstHopLost,
     Stop(u16),
 }
 
@@ -73,7 +73,7 @@ fn apply(stream: &mut Stream, event: Event) {
             let _ = stream.socket_wrote(bytes.into(), Duration::ZERO, Duration::from_millis(1));
         }
         Event::SocketReset => stream.socket_reset(),
-        Event::PathLost => stream.path_lost(),
+        Event::FirstHopLost => stream.path_lost(),
         Event::Stop(code) => stream.stop(ResetReason::from_code(code)),
     }
 }

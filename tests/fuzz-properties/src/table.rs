@@ -1,4 +1,4 @@
-//! The routing table against a map.
+//! The routing table, compared with a map.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -33,7 +33,7 @@ fn check_one(operations: Vec<Operation>) {
                 let found = table.find(&name(address)).map(|entry| *entry);
                 assert_eq!(found, model.get(&address).copied());
             }
-            // An entry is removed by its owner alone.
+            // Only its owner removes an entry.
             Operation::Remove(address, entry) => {
                 let owned = model.get(&address) == Some(&entry);
                 let removed = table.remove(&name(address), |found| *found == entry).is_some();

@@ -1,4 +1,4 @@
-//! Vault files from elsewhere: none that was not sealed with the key is opened.
+//! Vault files of unknown origin: none that was not sealed with the key is opened.
 
 use std::{fs, path::Path, sync::LazyLock};
 
@@ -16,7 +16,7 @@ static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
     folder
 });
 
-/// Checks one input as a file, and with a checksum that fits.
+/// Checks one input as a file, as it is and with a checksum that fits.
 pub fn check(input: &[u8]) {
     let mut repaired = input.to_vec();
     if repaired.len() >= CHECKSUM.end {
@@ -24,7 +24,7 @@ pub fn check(input: &[u8]) {
         repaired[CHECKSUM].copy_from_slice(&sum.as_ref()[..8]);
     }
     for file in [input, &repaired] {
-        // An empty file is a vault that is yet to be made.
+        // An empty file is a vault that is yet to be created.
         if !file.is_empty() {
             is_refused(file);
         }

@@ -1,6 +1,6 @@
-//! The inputs that fuzzing found, and the examples that it began with, hold every property still.
+//! The inputs that fuzzing found, and the examples that it began with, still hold every property.
 
-// Clippy knows tests by their attribute, and not what helps them.
+// Clippy knows tests by their attribute, but not the functions that help them.
 #![allow(clippy::unwrap_used)]
 
 use std::{
@@ -12,7 +12,7 @@ use std::{
 
 use fuzz_properties::PROPERTIES;
 
-/// Longest time for one input: one that takes longer is an attack by itself.
+/// Maximum time for one input: one that takes longer is an attack by itself.
 const LONGEST: Duration = Duration::from_secs(5);
 
 fn fuzz() -> PathBuf {
@@ -42,7 +42,7 @@ fn every_input_of_the_corpora_holds_its_property() {
 }
 
 #[test]
-fn every_fuzz_target_has_a_property_and_a_corpus() {
+fn every_fuzz_target_has_property_and_corpus() {
     let properties: BTreeSet<String> =
         PROPERTIES.iter().map(|(name, _)| (*name).to_owned()).collect();
     let targets = names(&fuzz().join("fuzz_targets"));

@@ -1,8 +1,8 @@
 //! Our own programs, as Cargo has built them beside the one that runs.
 //!
 //! Programs are in `target/PROFILE`, tests in `target/PROFILE/deps`, examples in
-//! `target/PROFILE/examples`. Cargo builds programs and examples before a package's own tests. For
-//! another package's program it does not, so whoever depends on one asks for [`current`] first.
+//! `target/PROFILE/examples`. Cargo builds programs and examples before a package's own tests. It
+//! does not build another package's program, so a test that depends on one asks for [`current`].
 
 use std::{
     env, fs, io,
@@ -12,7 +12,7 @@ use std::{
 /// The path of a program, such as `ockam`.
 ///
 /// # Errors
-/// It was not built; says which command does that.
+/// If it was not built; the error says which command does that.
 pub fn program(name: &str) -> io::Result<PathBuf> {
     let folder = folder()?;
     existing(folder.join(name), &format!("cargo build{} --bin {name}", profile(&folder)))
@@ -21,7 +21,7 @@ pub fn program(name: &str) -> io::Result<PathBuf> {
 /// The path of one of the repository's examples.
 ///
 /// # Errors
-/// It was not built; says which command does that.
+/// If it was not built; the error says which command does that.
 pub fn example(name: &str) -> io::Result<PathBuf> {
     let folder = folder()?;
     let command = format!("cargo build{} --examples", profile(&folder));
@@ -32,11 +32,12 @@ pub fn example(name: &str) -> io::Result<PathBuf> {
 /// would say nothing about today's.
 ///
 /// # Errors
-/// It was not built, or is out of date; says which command changes that.
+/// If it was not built, or is out of date; the error says which command changes that.
 pub fn current(name: &str) -> io::Result<PathBuf> {
     let path = program(name)?;
     let built = fs::metadata(&path)?.modified()?;
-    // Cargo writes beside each program what it was made from. Without that there is nothing to say.
+    // Cargo writes beside each program what it was made from. Without that, the program counts as
+    // current.
     let made_from = fs::read_to_string(path.with_extension("d")).unwrap_or_default();
     let is_newer = |source: &Path| {
         fs::metadata(source).and_then(|file| file.modified()).is_ok_and(|changed| changed > built)
@@ -60,7 +61,7 @@ fn folder() -> io::Result<PathBuf> {
     folder.map(Path::to_path_buf).ok_or_else(|| io::Error::other("this program is in no folder"))
 }
 
-/// How to tell Cargo the profile of a folder.
+/// The argument that names a folder's profile to Cargo.
 fn profile(folder: &Path) -> String {
     match folder.file_name().and_then(|name| name.to_str()) {
         None | Some("debug") => String::new(),

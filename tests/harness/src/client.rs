@@ -1,4 +1,4 @@
-//! TCP clients in front of a tunnel, which know nothing of it; they speak with [`crate::target`].
+//! TCP clients of a tunnel, which know nothing of it; they speak with [`crate::target`].
 
 use std::{
     fmt,
@@ -20,24 +20,24 @@ use crate::{
 pub enum Ended {
     /// All bytes, all right, and then the end.
     Whole,
-    /// A clean end too early: what must never be.
+    /// A clean end too early, which must never happen.
     Short {
-        /// Bytes that had come.
+        /// Bytes that had arrived.
         after: u64,
     },
     /// A reset.
     Reset {
-        /// Bytes that had come.
+        /// Bytes that had arrived.
         after: u64,
     },
     /// Nobody listens.
     Refused,
-    /// Nothing happened in time: what must never be.
+    /// Nothing happened in time, which must never be so.
     Hung {
-        /// Bytes that had come.
+        /// Bytes that had arrived.
         after: u64,
     },
-    /// A byte that was not sent there: what must never be.
+    /// A byte that was not sent there, which must never happen.
     Wrong {
         /// Its offset.
         at: u64,
@@ -76,7 +76,7 @@ pub fn download_within(from: SocketAddr, count: u64, seed: u64, limit: Duration)
     }
 }
 
-/// Reads `count` bytes of the pattern and the end, and tells `progress` how many there are.
+/// Reads `count` bytes of the pattern and the end; calls `progress` with the count so far.
 pub fn read_pattern(
     mut client: impl Read,
     count: u64,

@@ -1,4 +1,4 @@
-//! Waiting, never for ever.
+//! Waits with a deadline.
 
 use std::{
     fmt::Display,
@@ -7,13 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a thing may take that takes milliseconds on an idle machine.
+/// How long something may take that takes milliseconds on an idle machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Between two attempts at what announces itself in no other way.
+/// The pause between two attempts, for events that do not announce themselves.
 const AGAIN: Duration = Duration::from_millis(5);
 
-/// Tries again and again.
+/// Tries again and again until `attempt` succeeds, for at most `limit`.
 ///
 /// # Errors
 /// What was waited for, and why the last attempt failed.

@@ -3,7 +3,7 @@
 
 use std::net::{Shutdown, TcpListener};
 
-/// Starts it on a port that the system chooses; says where it listens.
+/// Starts it on a port that the system chooses; returns the address.
 pub fn start() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("it is bound").to_string();

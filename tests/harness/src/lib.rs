@@ -1,19 +1,19 @@
-//! What tests and benchmarks that run real programs on real sockets are made of.
+//! The parts of tests and benchmarks that run real programs on real sockets.
 //!
 //! | module | what is in it |
 //! |---|---|
 //! | [`pattern`], [`random`] | bytes that show where they belong, and choices that a seed repeats |
 //! | [`transfer`] | sending such bytes, and checking them as they arrive |
-//! | [`client`], [`target`], [`echo`] | TCP clients in front of a tunnel, and the servers behind it |
-//! | [`process`], [`program`] | child processes; as tests want them, they fail on a panic |
+//! | [`client`], [`target`], [`echo`] | TCP clients of a tunnel, and the servers that it leads to |
+//! | [`process`], [`program`] | child processes, and their form for tests: every failure is a panic |
 //! | [`built`], [`installed`] | where our own programs are, and those of the system |
-//! | [`role`] | what a program that starts itself again owes its parent |
+//! | [`role`] | the contract between a program and the copies that it starts of itself |
 //! | [`network`] | a test in a network of its own, where every port is free |
-//! | [`deadline`] | waiting, never for ever |
+//! | [`deadline`] | waits with a deadline |
 //! | [`usage`], [`machine`] | what processes have used, and where and when they ran |
 //! | [`scratch`], [`table`] | where processes keep their files, and tables in Markdown |
 //!
-//! The protocols of the soak and of the benchmark are their own; their parts are from here.
+//! The soak and the benchmark have protocols of their own, which are made of these parts.
 
 pub mod built;
 pub mod client;

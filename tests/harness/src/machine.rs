@@ -1,4 +1,4 @@
-//! Where and when the figures were taken, and with which programs: as the system tells it.
+//! Where and when figures were taken, and with which programs, as the system reports it.
 
 use crate::installed::installed;
 use std::{fs, process::Command};
@@ -7,7 +7,7 @@ use std::{fs, process::Command};
 pub type Fact = (&'static str, String);
 
 /// The facts. `command` starts the program, and `programs` are those that it runs, each with the
-/// argument that makes it tell its version.
+/// argument that makes it print its version.
 pub fn facts(command: &str, programs: &[(&str, &str)]) -> Vec<Fact> {
     let facts = [
         ("Command", command_line(command)),
@@ -25,7 +25,7 @@ pub fn list(facts: &[Fact]) -> String {
     facts.iter().map(|(name, fact)| format!("- {name}: {fact}\n")).collect()
 }
 
-/// The command that repeats this run: the arguments are ours, the way to the program is Cargo's.
+/// The command that repeats this run: `command` with the arguments of this process.
 fn command_line(command: &str) -> String {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.is_empty() {
@@ -63,7 +63,7 @@ fn versions(programs: &[(&str, &str)]) -> String {
     found.collect::<Vec<_>>().join("; ")
 }
 
-/// The first line with a version in it that a program says about itself, or else its first line.
+/// The first line of a program's output with its name and a digit, or else the first line.
 fn said_by(program: &str, arguments: &[&str]) -> String {
     let Ok(path) = installed(program) else {
         return String::new();

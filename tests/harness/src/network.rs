@@ -13,14 +13,14 @@ use std::{
     thread,
 };
 
-/// Set in the process that is inside.
+/// Set in the process inside the namespaces.
 const MARK: &str = "OCKAM_TEST_IN_OWN_NETWORK";
 
 /// The port that the guide's programs listen on.
 const FIXED_PORT: &str = "127.0.0.1:4000";
 
-/// Runs `body` where every port is free. To be called from the test function with a closure,
-/// whose name tells which test to start again.
+/// Runs `body` where every port is free. To be called from the test function with a closure: the
+/// name of its type says which test to start again.
 pub fn in_own_network<F: FnOnce()>(body: F) {
     if is_own() {
         die_with_whoever_started_us();
@@ -76,7 +76,7 @@ fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
-/// What keeps this machine from making namespaces, found out once.
+/// The reason why this machine cannot make namespaces, if it cannot; found out once.
 fn missing() -> Option<&'static str> {
     static MISSING: OnceLock<Option<String>> = OnceLock::new();
     let missing = MISSING.get_or_init(|| match isolated("true").output() {
@@ -87,7 +87,7 @@ fn missing() -> Option<&'static str> {
     missing.as_deref()
 }
 
-/// A thread ends the process when the one outside is gone, however that came about.
+/// Starts a thread that ends this process when the one outside is gone, whatever the reason.
 fn die_with_whoever_started_us() {
     thread::spawn(|| {
         let _ = io::stdin().read_to_end(&mut Vec::new());
@@ -101,9 +101,10 @@ fn one_at_a_time(missing: &str, body: impl FnOnce()) {
     let lock = fs::File::create(lock).expect("the folder for temporary files is ours");
     lock.lock().expect("the file system has locks");
     if let Err(error) = TcpListener::bind(FIXED_PORT) {
-        // Not a macro: those are captured, and nobody would hear of it.
+        // Not with a macro: the output of those is captured, and nobody would see it.
         let text = format!(
-            "SKIPPED: no network of its own for the test ({missing}), and {FIXED_PORT} is taken ({error})\n"
+            "SKIPPED: no network of its own for the test ({missing}), \
+             and {FIXED_PORT} is in use ({error})\n"
         );
         let _ = io::stderr().write_all(text.as_bytes());
         return;

@@ -1,10 +1,10 @@
-//! Bytes that show where they belong: a byte that was lost, doubled, moved or sent to another
-//! stream is seen by whoever checks.
+//! Bytes that show where they belong: a check finds a byte that was lost, doubled, moved or sent to
+//! another stream.
 //!
-//! All patterns are one block of random bytes, again and again, and each seed begins elsewhere in
-//! it. The block's length is a prime, so that no two places that a tunnel's chunks could be swapped
-//! between hold the same bytes. A benchmark looks at a few bytes here and there, which costs next
-//! to nothing: it measures the tunnel and not the making of bytes.
+//! All patterns repeat one block of random bytes, and each seed begins elsewhere in it. The block's
+//! length is a prime, so that no two offsets between which a tunnel could swap chunks hold the same
+//! bytes. A benchmark checks a few bytes here and there, which costs next to nothing: it measures
+//! the tunnel and not the making of bytes.
 
 use std::sync::OnceLock;
 
@@ -13,11 +13,11 @@ use crate::random::{mix, Random};
 /// Bytes of the block.
 const PERIOD: usize = 1_048_573;
 
-/// How far apart, and how long, the places are that a benchmark looks at: close enough that no
-/// piece of a record goes unseen.
+/// The distance and the length of the spans that a benchmark checks: close enough that no piece of
+/// a record goes unseen.
 const STAMPS: Look = Look { every: 4096, width: 8 };
 
-/// Every byte, in one place that no stream comes to the end of.
+/// Every byte, in one span that no stream comes to the end of.
 const ALL: Look = Look { every: 1 << 62, width: 1 << 62 };
 
 /// An endless sequence of bytes, the same for the same seed.
@@ -28,7 +28,7 @@ pub struct Pattern {
     look: Look,
 }
 
-/// What of a sequence is made and checked.
+/// Which spans of a sequence are made and checked.
 #[derive(Clone, Copy, Debug)]
 struct Look {
     every: u64,
@@ -46,19 +46,19 @@ impl Pattern {
         Self { look: STAMPS, ..Self::new(seed) }
     }
 
-    /// Writes what stands at `offset`; leaves alone what is not checked.
+    /// Writes the sequence from `offset` on into `bytes`; leaves those alone that are not checked.
     pub fn fill(&self, offset: u64, bytes: &mut [u8]) {
-        for (mut at, end) in self.look.places(offset, bytes.len()) {
+        for (mut at, end) in self.look.spans(offset, bytes.len()) {
             while at < end {
                 let piece = self.at(at, end - at);
-                let place = (at - offset) as usize;
-                bytes[place..place + piece.len()].copy_from_slice(piece);
+                let index = (at - offset) as usize;
+                bytes[index..index + piece.len()].copy_from_slice(piece);
                 at += piece.len() as u64;
             }
         }
     }
 
-    /// What stands at `offset`.
+    /// `count` bytes of the sequence from `offset` on.
     pub fn bytes(&self, offset: u64, count: usize) -> Vec<u8> {
         let mut bytes = vec![0; count];
         self.fill(offset, &mut bytes);
@@ -70,11 +70,11 @@ impl Pattern {
     /// # Errors
     /// The offset of the first byte that is wrong.
     pub fn check(&self, offset: u64, arrived: &[u8]) -> Result<(), u64> {
-        for (mut at, end) in self.look.places(offset, arrived.len()) {
+        for (mut at, end) in self.look.spans(offset, arrived.len()) {
             while at < end {
                 let expected = self.at(at, end - at);
-                let place = (at - offset) as usize;
-                let found = &arrived[place..place + expected.len()];
+                let index = (at - offset) as usize;
+                let found = &arrived[index..index + expected.len()];
                 if found != expected {
                     let right = found.iter().zip(expected).take_while(|(is, should)| is == should);
                     return Err(at + right.count() as u64);
@@ -85,11 +85,11 @@ impl Pattern {
         Ok(())
     }
 
-    /// What stands at `offset`, up to `most` bytes and at least one.
+    /// The sequence from `offset` on: up to `most` bytes, and at least one.
     fn at(&self, offset: u64, most: u64) -> &'static [u8] {
         static BLOCK: OnceLock<Vec<u8>> = OnceLock::new();
         let block = BLOCK.get_or_init(|| Random::new(0).bytes(PERIOD));
-        // Less than the period, so it is a place in the block.
+        // Less than the period, so it is an index into the block.
         let begin = ((self.start + offset) % PERIOD as u64) as usize;
         let length = usize::try_from(most).unwrap_or(PERIOD).min(PERIOD - begin);
         &block[begin..begin + length]
@@ -97,14 +97,14 @@ impl Pattern {
 }
 
 impl Look {
-    /// Where to look within `length` bytes at `offset`: from here to there.
-    fn places(self, offset: u64, length: usize) -> impl Iterator<Item = (u64, u64)> {
+    /// The spans within `length` bytes at `offset`, each from its begin to its end.
+    fn spans(self, offset: u64, length: usize) -> impl Iterator<Item = (u64, u64)> {
         let end = offset + length as u64;
         let first = offset / self.every * self.every;
         let all = (0..).map(move |number| first + number * self.every);
-        let within = all.take_while(move |place| *place < end);
-        // An empty one, before the offset, is skipped by whoever goes from here to there.
-        within.map(move |place| (place.max(offset), (place + self.width).min(end)))
+        let within = all.take_while(move |begin| *begin < end);
+        // A span before the offset is empty, and loops from begin to end skip it.
+        within.map(move |begin| (begin.max(offset), (begin + self.width).min(end)))
     }
 }
 
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sequence_is_the_same_in_whatever_pieces_it_is_made_and_checked() {
+    fn sequence_does_not_depend_on_its_pieces() {
         for pattern in [Pattern::new(1), Pattern::stamps(1)] {
             let whole = pattern.bytes(0, 20_000);
             for piece in [1, 7, 8, 4095, 4097, 20_000] {

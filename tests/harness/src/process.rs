@@ -1,4 +1,4 @@
-//! A child process: started, listened to, and ended with whatever it started itself.
+//! A child process: started, observed, and ended with whatever it started itself.
 
 use std::{
     io::{self, BufRead, BufReader, Read},
@@ -15,7 +15,7 @@ use crate::{role::READY, usage};
 /// How long a process may take until it is ready.
 pub const READY_WITHIN: Duration = Duration::from_secs(15);
 
-/// How long what it wrote last may still be on its way when it has ended.
+/// How long its last output may still take to arrive when it has ended.
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// A child of this program. Dropping it ends it and its descendants, with SIGKILL.
@@ -65,7 +65,8 @@ impl Process {
         Ok(process)
     }
 
-    /// Starts this program again as `role` and waits until it says that it is ready, and where.
+    /// Starts this program again as `role`; waits until it is ready, and returns the address that
+    /// it says.
     pub fn role(title: &str, role: &str, arguments: &[&str]) -> io::Result<(Self, String)> {
         Self::role_of(&std::env::current_exe()?, title, role, arguments)
     }
@@ -84,7 +85,8 @@ impl Process {
             let address = line.text.strip_prefix(READY).filter(|_| !line.is_error);
             address.map(|address| address.trim().to_owned())
         };
-        let address = process.wait_for(0, "a line that it is ready", READY_WITHIN, is_ready)?;
+        let address =
+            process.wait_for(0, "a line that says it is ready", READY_WITHIN, is_ready)?;
         Ok((process, address))
     }
 
@@ -104,7 +106,7 @@ impl Process {
         Ok(Self { title, child, output, is_group: false })
     }
 
-    /// What to call it.
+    /// Its name in errors and tables.
     pub fn title(&self) -> &str {
         &self.title
     }
@@ -114,10 +116,10 @@ impl Process {
         self.child.id()
     }
 
-    /// Waits for a line with `text` in it, on either stream, behind the first `before` lines.
+    /// Waits for a line with `text` in it, on either stream, after the first `before` lines.
     ///
     /// # Errors
-    /// It did not come in time, or the process ended without it.
+    /// If it does not come in time, or the process ends without it.
     pub fn wait_for_line(&self, before: usize, text: &str, limit: Duration) -> io::Result<String> {
         let what = format!("a line with {text:?}");
         self.wait_for(before, &what, limit, |line| {
@@ -139,15 +141,15 @@ impl Process {
                 None => None,
             }
         });
-        outcome
-            .unwrap_or(Err("it did not come in time"))
-            .map_err(|why| self.complaint(&format!("was to write {what} within {limit:?}; {why}")))
+        outcome.unwrap_or(Err("it did not come in time")).map_err(|why| {
+            self.complaint(&format!("should have written {what} within {limit:?}; {why}"))
+        })
     }
 
     /// Waits until it has ended by itself, and what it wrote has arrived.
     ///
     /// # Errors
-    /// It did not end in time.
+    /// If it does not end in time.
     pub fn wait_for_exit(&mut self, limit: Duration) -> io::Result<ExitStatus> {
         match self.output.wait_for_end(limit) {
             true => self.child.wait(),
@@ -160,7 +162,7 @@ impl Process {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Fails, with its last words, when it has ended.
+    /// Fails, with its last lines, if it has ended.
     pub fn check_alive(&mut self) -> io::Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
@@ -168,7 +170,7 @@ impl Process {
         }
     }
 
-    /// Ends it without a chance to do anything about it, and waits for what it wrote last.
+    /// Ends it with SIGKILL, and waits for its last output.
     pub fn kill(&mut self) -> io::Result<()> {
         self.child.kill()?;
         self.child.wait()?;
@@ -189,16 +191,16 @@ impl Process {
         self.output.lock().lines.clone()
     }
 
-    /// How many lines that are.
+    /// The number of lines so far.
     pub fn line_count(&self) -> usize {
         self.output.lock().lines.len()
     }
 
-    /// The line that tells of a panic, if there is one.
+    /// The line that reports a panic, if there is one.
     pub fn panicked(&self) -> Option<String> {
         let written = self.output.lock();
-        let told = |line: &&Line| line.is_error && line.text.contains("panicked");
-        written.lines.iter().find(told).map(|line| line.text.clone())
+        let reports = |line: &&Line| line.is_error && line.text.contains("panicked");
+        written.lines.iter().find(reports).map(|line| line.text.clone())
     }
 
     /// An error about this process with the last lines it wrote.
@@ -209,15 +211,15 @@ impl Process {
         io::Error::other(format!("{} {what}: {}", self.title, last.join(" / ")))
     }
 
-    /// Ends it and whatever it has started, and waits for what it wrote last.
+    /// Ends it and whatever it has started, and waits for its last output.
     pub fn end(&mut self) {
         if self.is_group {
             send_signal("KILL", &format!("-{}", self.id()));
         }
-        // An id of a process that has ended, and was waited for, may be another one's by now.
+        // The id of a process that has ended and was waited for may be another one's by now.
         if self.is_running() {
             let family = usage::family(self.id());
-            // An error means that it has ended in this moment.
+            // An error means that it has ended just now.
             let _ = self.child.kill();
             let _ = self.child.wait();
             for member in family.iter().skip(1).filter(|member| member.lives()) {
@@ -251,7 +253,8 @@ impl Output {
         });
     }
 
-    /// Looks at what was written, now and whenever there is more, until `found` finds something.
+    /// Calls `found` with what was written, now and whenever there is more, until it finds
+    /// something.
     fn wait<T>(&self, limit: Duration, mut found: impl FnMut(&Written) -> Option<T>) -> Option<T> {
         let end = Instant::now() + limit;
         let mut written = self.lock();
@@ -275,7 +278,8 @@ impl Output {
     }
 }
 
-/// Without unsafe code only a program can send signals other than SIGKILL, or to what is no child.
+/// Without unsafe code, only another program can send other signals than SIGKILL, or send them to
+/// processes that are no children.
 fn send_signal(signal: &str, to: &str) -> bool {
     let mut kill = Command::new("sh");
     kill.args(["-c", &format!("kill -s {signal} -- {to}")]).stderr(Stdio::null());

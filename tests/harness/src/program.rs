@@ -1,5 +1,5 @@
-//! Processes as tests want them: what goes wrong is a panic that shows all they have written, and
-//! one that has panicked itself fails the test.
+//! Processes for tests: every failure is a panic that shows all that the process has written, and a
+//! process that has itself panicked fails the test.
 
 use std::{
     ffi::OsStr, fmt, io, net::SocketAddr, path::PathBuf, process::Command, process::ExitStatus,
@@ -13,7 +13,7 @@ use crate::{
     usage,
 };
 
-/// What a user may have set.
+/// Environment variables that a user may have set.
 const VARIABLES: [&str; 7] = [
     "RUST_LOG",
     "RUST_LOG_STYLE",
@@ -50,13 +50,13 @@ impl Program {
         Self(started(Process::start(name, command)))
     }
 
-    /// Starts a line of the shell.
+    /// Starts a shell with a command line.
     pub fn start_line(line: &str, path: &OsStr) -> Self {
         let mut shell = clean("sh");
         Self(started(Process::start_group("sh", shell.args(["-c", line]).env("PATH", path))))
     }
 
-    /// Waits for a line with `text` in it, on either stream, and gives it.
+    /// Waits for a line with `text` in it, on either stream, and returns it.
     pub fn wait_for_line(&self, text: &str) -> String {
         self.wait_for_line_within(text, PATIENCE)
     }
@@ -66,24 +66,24 @@ impl Program {
         self.wait_for_line_after(0, text, limit)
     }
 
-    /// As [`Program::wait_for_line_within`], among the lines behind the first `before`.
+    /// As [`Program::wait_for_line_within`], among the lines after the first `before`.
     pub fn wait_for_line_after(&self, before: usize, text: &str, limit: Duration) -> String {
         self.must(self.0.wait_for_line(before, text, limit))
     }
 
-    /// Waits for a line with `text` in it, and gives what stands behind that.
+    /// Waits for a line with `text` in it, and returns what follows that.
     pub fn wait_for_rest(&self, text: &str) -> String {
         let line = self.wait_for_line(text);
         let rest = line.split_once(text).map(|(_, rest)| rest.trim_end().to_owned());
         rest.expect("the line has the text that was waited for")
     }
 
-    /// The address that stands behind `text` in a line.
+    /// Waits for a line with `text` in it, and returns the address that follows that.
     pub fn wait_for_address(&self, text: &str) -> SocketAddr {
         let rest = self.wait_for_rest(text);
         let address = rest.split([' ', '/']).next().unwrap_or_default();
         let parsed = address.parse();
-        parsed.unwrap_or_else(|error| panic!("no address behind {text:?}, {rest:?}: {error}"))
+        parsed.unwrap_or_else(|error| panic!("no address after {text:?}, {rest:?}: {error}"))
     }
 
     /// Waits until it has ended by itself.
@@ -97,7 +97,7 @@ impl Program {
         self.0.is_running()
     }
 
-    /// Its end without a chance to do anything about it.
+    /// Ends it with SIGKILL.
     pub fn kill(&mut self) {
         let killed = self.0.kill();
         self.must(killed);
@@ -111,7 +111,7 @@ impl Program {
     /// The most memory that it had resident so far, in bytes.
     pub fn peak_memory(&self) -> u64 {
         let bytes = usage::peak_memory(self.0.id());
-        assert!(bytes > 0, "the system tells the memory of no process {}: {self}", self.0.id());
+        assert!(bytes > 0, "the system reports no memory of process {}: {self}", self.0.id());
         bytes
     }
 

@@ -21,18 +21,18 @@ impl Random {
         self.number() % end.max(1)
     }
 
-    /// The next place in a list of `length`; 0 if that is 0.
+    /// The next index into a list of `length`; 0 if that is 0.
     pub fn index(&mut self, length: usize) -> usize {
-        // What is below a `usize` is one.
+        // A number below a `usize` fits into one.
         self.below(length as u64) as usize
     }
 
-    /// One of these, of which there is at least one.
+    /// One of these; there must be at least one.
     pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.index(from.len())]
     }
 
-    /// Brings them into another order.
+    /// Brings them into a random order.
     pub fn shuffle<T>(&mut self, all: &mut [T]) {
         for last in (1..all.len()).rev() {
             all.swap(last, self.index(last + 1));

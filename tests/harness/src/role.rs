@@ -1,4 +1,4 @@
-//! What a program that starts itself again owes its parent.
+//! The contract between a program and the copies that it starts of itself, each in a role.
 //!
 //! A role says `ready ADDRESS` in one line on its standard output as soon as it can be used, and
 //! ends when its standard input does. The input is a pipe that only the parent holds, so no role
@@ -10,7 +10,7 @@ use std::{
     process,
 };
 
-/// How that line begins.
+/// The beginning of that line.
 pub(crate) const READY: &str = "ready ";
 
 /// Tells the parent that the role can be used, and under which address.
@@ -20,7 +20,7 @@ pub fn ready(address: impl Display) -> io::Result<()> {
     out.flush()
 }
 
-/// Ends this process when the parent does; for a thread of its own.
+/// Ends this process when the parent does; to be called on a thread of its own.
 pub fn end_with_the_parent() {
     let mut nothing = [0; 64];
     while matches!(io::stdin().read(&mut nothing), Ok(count) if count > 0) {}

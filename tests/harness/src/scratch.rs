@@ -1,4 +1,4 @@
-//! Where processes keep their files.
+//! Temporary directories for the files of processes.
 
 use std::{
     fs::{self, DirBuilder},
@@ -31,7 +31,7 @@ impl Scratch {
         self.0.join(name)
     }
 
-    /// Writes a file in it and says where.
+    /// Writes a file in it; returns its path.
     pub fn write(&self, name: &str, text: &str) -> io::Result<PathBuf> {
         let path = self.path(name);
         fs::write(&path, text)?;
@@ -47,7 +47,7 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.0) {
-            eprintln!("{} stays behind: {error}", self.0.display());
+            eprintln!("cannot remove {}: {error}", self.0.display());
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Tables in Markdown, padded so that they read as well in a terminal.
+//! Tables in Markdown, padded so that they also read well in a terminal.
 
-/// A Markdown table; the first line is its heading, and all columns but the first lean to the
-/// right.
+/// A Markdown table; the first line is its heading, and all columns but the first are aligned to
+/// the right.
 pub fn table(lines: &[Vec<String>]) -> String {
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {

@@ -1,4 +1,4 @@
-//! The TCP server behind a tunnel, in this process.
+//! The TCP server that a tunnel leads to, in this process.
 //!
 //! The first line that a client sends says what it wants:
 //!
@@ -56,7 +56,7 @@ impl Target {
                 let sender = sender.clone();
                 thread::spawn(move || {
                     let end = serve(client).map_err(|error| error.kind());
-                    // Most tests do not ask.
+                    // Most tests do not ask for it.
                     let _ = sender.send(end);
                 });
             }

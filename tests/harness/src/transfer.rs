@@ -7,7 +7,7 @@ use crate::pattern::Pattern;
 /// Bytes that are read or written at a time.
 pub const CHUNK: usize = 256 * 1024;
 
-/// Sends the pattern's first `count` bytes, and says how many that were.
+/// Sends the pattern's first `count` bytes; returns how many that were.
 pub fn send(mut to: impl Write, count: u64, pattern: &Pattern) -> io::Result<u64> {
     let mut chunk = chunk(count);
     let mut sent = 0;
@@ -20,7 +20,8 @@ pub fn send(mut to: impl Write, count: u64, pattern: &Pattern) -> io::Result<u64
     Ok(sent)
 }
 
-/// What stands at `offset`, where `left` bytes are still to be sent: as many as are sent at a time.
+/// The next bytes to send, from `offset` on, where `left` are still to be sent: as many as are sent
+/// at a time.
 pub fn next_chunk(pattern: &Pattern, offset: u64, left: u64) -> Vec<u8> {
     pattern.bytes(offset, size(left))
 }
@@ -46,7 +47,7 @@ pub fn receive(
     Ok(())
 }
 
-/// As [`receive`], and then the end, which must come behind the last byte.
+/// As [`receive`], and then the end, which must come right after the last byte.
 pub fn receive_all(
     mut from: impl Read,
     count: u64,
@@ -60,7 +61,7 @@ pub fn receive_all(
     }
 }
 
-/// Reads and checks up to `most` bytes, or to a clean end; says how many there were.
+/// Reads and checks up to `most` bytes, or to a clean end; returns how many there were.
 pub fn receive_up_to(from: impl Read, most: u64, pattern: &Pattern) -> io::Result<u64> {
     let mut received = 0;
     match receive(from, most, pattern, &mut received) {
@@ -69,10 +70,10 @@ pub fn receive_up_to(from: impl Read, most: u64, pattern: &Pattern) -> io::Resul
     }
 }
 
-/// Whether this says that the other end, or somebody between, reset the connection.
+/// Whether this error means that the other end, or somebody between, reset the connection.
 pub fn is_reset(error: &io::Error) -> bool {
     use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
-    // The last one is what `shutdown` says of a socket that was reset.
+    // The last one is the error of `shutdown` for a socket that was reset.
     matches!(error.kind(), ConnectionReset | ConnectionAborted | BrokenPipe | NotConnected)
 }
 

@@ -1,5 +1,4 @@
-//! What processes have used, read from Linux's `/proc`: processor time and memory, with
-//! those of their descendants.
+//! The processor time and memory of processes and their descendants, read from Linux's `/proc`.
 
 use std::{fmt::Display, fs, io, time::Duration};
 
@@ -18,7 +17,7 @@ pub struct Member {
 }
 
 impl Member {
-    /// Its id, for whoever wants to send it a signal; nothing when it has ended.
+    /// Its id, to send it a signal; `None` when it has ended.
     pub fn id(&self) -> Option<u32> {
         own_ids(self.listed)?.last().copied()
     }
@@ -29,7 +28,7 @@ impl Member {
     }
 
     /// Reads `/proc/PID/stat`. The name, in parentheses, may hold anything, so fields are counted
-    /// from behind it: it is field 2, and the first after it is field 3 of proc(5).
+    /// after it: it is field 2, and the first after it is field 3 of proc(5).
     fn read(listed: u32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{listed}/stat")).ok()?;
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
@@ -40,7 +39,7 @@ impl Member {
     }
 }
 
-/// The number that `/proc` lists one of this namespace's processes under. It is another than the
+/// The number that `/proc` lists one of this namespace's processes under. It differs from the
 /// process's id where `/proc` is that of a namespace around this one ([`crate::network`]).
 fn listed(id: u32) -> Option<u32> {
     if own_ids("self")?.len() == 1 {
@@ -115,8 +114,7 @@ fn status_kib(listed: u32, line: &str) -> Option<u64> {
         .ok()
 }
 
-/// What part of all processors was busy during this time: with nothing of ours running, other
-/// people's work.
+/// The part of all processors that was busy during this time: other work, if nothing of ours runs.
 pub fn machine_busy(during: Duration) -> f64 {
     let before = machine_ticks();
     // No arbiter runs in a program that measures this.
@@ -126,7 +124,7 @@ pub fn machine_busy(during: Duration) -> f64 {
     (after.0 - before.0) / (after.1 - before.1).max(1.0)
 }
 
-/// Ticks since the machine started of all processors together: busy ones, and all.
+/// Ticks of all processors together since the machine started: busy ones, and all.
 fn machine_ticks() -> (f64, f64) {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
     let line = stat.lines().next().unwrap_or_default();
@@ -139,8 +137,7 @@ fn machine_ticks() -> (f64, f64) {
     (all - idle, all)
 }
 
-/// How many files the family has open: what must be back where it was when all connections are
-/// closed.
+/// How many files the family has open: as many as before once all connections are closed.
 pub fn open_files(root: u32) -> io::Result<usize> {
     family(root)
         .iter()

@@ -1,1 +1,1 @@
-//! A panic in each kind of actor: see the tests, one for each kind in the supervision tree of `ockam`.
+//! A panic in each kind of actor of the supervision tree of `ockam`: all is in the tests.

@@ -27,7 +27,7 @@ pub(crate) const MOST: f64 = 100.0;
 
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// What the report says about it.
+/// The figures for the report.
 pub(crate) struct Churned {
     /// Connections.
     pub(crate) connections: u64,
@@ -37,7 +37,7 @@ pub(crate) struct Churned {
     pub(crate) judged: bool,
 }
 
-/// Opens, uses and closes so many connections.
+/// Opens, uses and closes `connections` connections.
 pub(crate) fn run(
     tunnel: &mut Tunnel,
     traffic: &Traffic,

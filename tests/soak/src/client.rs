@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-/// Opens a stream and says what shall be exchanged.
+/// Opens a stream and sends the request.
 pub(crate) fn open(to: SocketAddr, request: &Request, patience: Duration) -> io::Result<TcpStream> {
     let mut stream = connect(to, patience)?;
     if request.order != Order::Empty {
@@ -21,9 +21,9 @@ pub(crate) fn open(to: SocketAddr, request: &Request, patience: Duration) -> io:
     Ok(stream)
 }
 
-/// Carries out a whole exchange and tells what came back. A reset that is no part of it is what was
-/// seen, like any other end; an error is a stream that stands still, wrong data, or nobody who
-/// listens.
+/// Carries out a whole exchange and returns what was seen. A reset that is no part of it is
+/// returned like any other end; errors are a stream that stands still, wrong data, and a refused
+/// connection.
 pub(crate) fn exchange(to: SocketAddr, request: &Request, patience: Duration) -> io::Result<Seen> {
     let mut received = 0;
     let outcome =
@@ -77,7 +77,7 @@ fn carry_out(stream: TcpStream, request: &Request, received: &mut u64) -> io::Re
     Ok(End::Fin)
 }
 
-/// Has the stream end with a reset when it is closed.
+/// Makes the stream end with a reset when it is closed.
 pub(crate) fn reset(stream: &TcpStream) -> io::Result<()> {
     SockRef::from(stream).set_linger(Some(Duration::ZERO))
 }

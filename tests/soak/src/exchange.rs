@@ -1,7 +1,8 @@
-//! What a client asks of the target: so many bytes each way, and who ends the stream, and how.
+//! Exchanges between a client and the target: how many bytes in each direction, who ends the
+//! stream, and how.
 //!
-//! Either end carries an exchange out ([`crate::client`], [`crate::target`]) and tells what it saw
-//! of the other one.
+//! Each end carries out its part of an exchange ([`crate::client`], [`crate::target`]) and reports
+//! what it saw of the other one.
 
 use ockam_actix_harness::{
     pattern::Pattern,
@@ -23,7 +24,7 @@ pub(crate) enum Order {
     ClientFirst,
     /// The target sends all and closes its direction; then the client sends all and closes.
     TargetFirst,
-    /// Both send at the same time, and each closes its direction behind its last byte.
+    /// Both send at the same time, and each closes its direction after its last byte.
     Both,
     /// When each has the other's bytes, the client resets the stream.
     ClientResets,
@@ -36,7 +37,7 @@ pub(crate) enum Order {
     Empty,
 }
 
-/// All but [`Order::Hold`], whose end is not up to the two.
+/// All but [`Order::Hold`], which neither of the two ends.
 pub(crate) const ENDING: [Order; 6] = [
     Order::ClientFirst,
     Order::TargetFirst,
@@ -60,22 +61,22 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// As it is sent.
+    /// The request as it is sent.
     pub(crate) fn to_bytes(self) -> [u8; REQUEST] {
         let mut bytes = [0; REQUEST];
         bytes[0] = self.order as u8;
-        for (place, number) in bytes[1..].chunks_mut(8).zip([self.stream, self.up, self.down]) {
-            place.copy_from_slice(&number.to_be_bytes());
+        for (field, number) in bytes[1..].chunks_mut(8).zip([self.stream, self.up, self.down]) {
+            field.copy_from_slice(&number.to_be_bytes());
         }
         bytes
     }
 
-    /// As it is received; nothing if the first byte is no order.
+    /// The request as it was received; `None` if the first byte is no order.
     pub(crate) fn from_bytes(bytes: &[u8; REQUEST]) -> Option<Self> {
         let orders = ENDING.into_iter().chain([Order::Hold]);
         let order = orders.into_iter().find(|order| *order as u8 == bytes[0])?;
-        let mut numbers = bytes[1..].chunks(8).map(|place| {
-            place.iter().fold(0, |number: u64, byte| (number << 8) | u64::from(*byte))
+        let mut numbers = bytes[1..].chunks(8).map(|field| {
+            field.iter().fold(0, |number: u64, byte| (number << 8) | u64::from(*byte))
         });
         Some(Self { order, stream: numbers.next()?, up: numbers.next()?, down: numbers.next()? })
     }
@@ -119,8 +120,8 @@ pub(crate) struct Seen {
 
 /// Sends in one thread and closes that direction, while it reads until the end in another.
 ///
-/// The system tells a reset to one of the two alone, and to the other one that the stream is at its
-/// end. So either counts.
+/// The system reports a reset to only one of the two, and an end of the stream to the other one. So
+/// either counts.
 pub(crate) fn send_and_receive(
     stream: &TcpStream,
     (out, outward): (u64, Pattern),

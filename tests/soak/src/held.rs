@@ -20,10 +20,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What a quiet client received before it fell quiet, and each of them before a program is killed.
+/// Bytes that every client has received before a program is killed, and all that a quiet one
+/// receives.
 const FIRST: u64 = 1000;
 
-/// Longer than any client may be left in doubt, so that it is seen how much longer one was.
+/// Longer than any client may be left without an end, to see by how much one exceeds that.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Clients of either kind.
@@ -59,7 +60,8 @@ impl Held {
         Ok(Self(clients))
     }
 
-    /// Waits until all have been reset, and gives the time from `killed` to the last reset.
+    /// Waits until all have been reset, and returns the time from `killed` to the last reset, and
+    /// the streams.
     pub(crate) fn all_reset(self, killed: Instant) -> Result<(Duration, Vec<u64>), Violation> {
         let mut longest = Duration::ZERO;
         let mut streams = Vec::new();
@@ -99,7 +101,7 @@ fn hold(to: SocketAddr, request: &Request, began: &Sender<()>) -> (Instant, io::
     let mut received = 0;
     let outcome = client::open(to, request, PATIENCE).and_then(|stream| {
         receive(&stream, FIRST, &request.downward(), &mut received)?;
-        // Nobody listens once one of them could not begin.
+        // Nobody listens any more if another client could not begin.
         let _ = began.send(());
         receive_all(&stream, request.down, &request.downward(), &mut received)
     });

@@ -32,12 +32,12 @@ const UNDISTURBED: u64 = 50;
 /// How long those may take: they are small, and 10 ms each would be slow.
 const CARRIES_WITHIN: Duration = Duration::from_secs(20);
 
-/// What the kills of one program came to.
+/// The results of the kills of one program.
 pub(crate) struct Killed {
     /// Which one.
     pub(crate) program: Program,
     /// From each kill to the last reset of a client that was connected.
-    pub(crate) told: Vec<Duration>,
+    pub(crate) until_reset: Vec<Duration>,
     /// From each start to the first connection that came through.
     pub(crate) back: Vec<Duration>,
 }
@@ -48,11 +48,11 @@ pub(crate) struct Killer<'a> {
     pub(crate) tunnel: &'a mut Tunnel,
     /// What it carries.
     pub(crate) traffic: &'a Traffic,
-    /// Who has it carry that.
+    /// The clients that produce it.
     pub(crate) load: &'a Load,
-    /// What the programs must be back at.
+    /// The descriptors that the programs must be back at.
     pub(crate) baseline: &'a Baseline,
-    /// Of each program.
+    /// The results of each program.
     pub(crate) records: Vec<Killed>,
     /// The lives that ended.
     pub(crate) past: Vec<Life>,
@@ -61,7 +61,7 @@ pub(crate) struct Killer<'a> {
 }
 
 impl Killer<'_> {
-    /// Kills a program, starts it again, and sees that all is as before.
+    /// Kills a program, starts it again, and checks that all is as before.
     pub(crate) fn kill(&mut self, program: Program, random: &mut Random) -> Result<(), Violation> {
         self.load.resume();
         self.carries()?;
@@ -75,22 +75,24 @@ impl Killer<'_> {
         thread::sleep(away);
         let started = Instant::now();
         self.tunnel.start_one(program).map_err(failed)?;
-        let (told, streams) = held.all_reset(killed).map_err(|error| error.during(program))?;
+        let (until_reset, streams) =
+            held.all_reset(killed).map_err(|error| error.during(program))?;
         let back = await_recovery(self.traffic, started).map_err(|error| error.during(program))?;
         self.traffic.outages.end();
-        // What the target that was killed saw went with it.
+        // A target that was killed has lost what it saw.
         if program != Program::Target {
             target_was_reset(self.traffic.target, &streams)
                 .map_err(|error| error.during(program))?;
         }
-        self.record(program, told, back);
+        self.record(program, until_reset, back);
         eprintln!(
-            "killed the {program}, away {away:.1?}: clients reset in {told:.1?}, back in {back:.1?}"
+            "killed the {program}, away {away:.1?}: clients reset in {until_reset:.1?}, \
+             back in {back:.1?}"
         );
         self.rest()
     }
 
-    /// Lets the load end, and sees that nothing is left of it.
+    /// Lets the load end, and checks that nothing is left of it.
     pub(crate) fn rest(&mut self) -> Result<(), Violation> {
         self.load.pause()?;
         self.traffic.verdict.so_far()?;
@@ -115,13 +117,13 @@ impl Killer<'_> {
         Ok(())
     }
 
-    fn record(&mut self, program: Program, told: Duration, back: Duration) {
-        let place = self.records.iter().position(|record| record.program == program);
-        let place = place.unwrap_or_else(|| {
-            self.records.push(Killed { program, told: Vec::new(), back: Vec::new() });
+    fn record(&mut self, program: Program, until_reset: Duration, back: Duration) {
+        let index = self.records.iter().position(|record| record.program == program);
+        let index = index.unwrap_or_else(|| {
+            self.records.push(Killed { program, until_reset: Vec::new(), back: Vec::new() });
             self.records.len() - 1
         });
-        self.records[place].told.push(told);
-        self.records[place].back.push(back);
+        self.records[index].until_reset.push(until_reset);
+        self.records[index].back.push(back);
     }
 }

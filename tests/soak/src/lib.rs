@@ -8,21 +8,21 @@
 //!
 //! Three parts, each of which ends the run at the first violation ([`verdict`]): connections opened
 //! and closed ([`churn`]), readers that stop ([`stall`]), and programs killed under load
-//! ([`kills`]). What each stream must look like at both of its ends is said in one place
+//! ([`kills`]). What each stream must look like at both of its ends is defined in one place
 //! ([`traffic`]).
 //!
 //! | file | idea |
 //! |---|---|
 //! | [`options`] | the command line |
-//! | [`nodes`] | the four programs, killed and started again where they were |
+//! | [`nodes`] | the four programs, killed and started again at the same addresses |
 //! | [`exchange`], [`client`], [`target`] | what goes through a stream, and its two ends |
-//! | [`traffic`], [`outages`], [`recovery`] | what a stream may look like, when, and when all is well again |
+//! | [`traffic`], [`outages`], [`recovery`] | what a stream may look like, when it may break, and when all is well again |
 //! | [`load`], [`held`] | clients that never rest, and clients that wait for a kill |
 //! | [`rest`], [`slope`] | descriptors at rest, and how memory grows |
 //! | [`churn`], [`stall`], [`kills`] | figures 10, 11 and 14; 13 is in all of them |
 //! | [`verdict`], [`report`] | what went wrong first, and the tables |
 //!
-//! Patterns, processes, and what those use are the harness's (`ockam_actix_harness`).
+//! Patterns, processes and their usage are the harness's (`ockam_actix_harness`).
 
 // No arbiter runs in the threads that sleep here.
 #![allow(clippy::disallowed_methods)]
@@ -74,14 +74,14 @@ const LARGE: u64 = 2 << 20;
 /// The longest time between the end of one outage and the next kill.
 const QUIET: Duration = Duration::from_secs(8);
 
-/// What the command line asks for. `ockam` finds the program under test; a copy of this one that is
-/// the target has no use for it.
+/// Runs what the command line asks for. `ockam` finds the program under test; it is not called in a
+/// copy of this program that is the target.
 pub fn long_run(ockam: impl FnOnce() -> io::Result<PathBuf>) -> ExitCode {
     carry_out(&Options::of_command_line(), "cargo run --release -p ockam-actix-soak", ockam)
 }
 
-/// The quick form, where `cargo test` is not after other tests. It starts this program again as the
-/// target, so this is all that its `main` does.
+/// Runs the quick form, unless `cargo test` was asked for other tests. It starts this program again
+/// as the target, so `main` must do nothing else.
 pub fn quick_test(ockam: &Path) -> ExitCode {
     match Options::of_test() {
         Some(options) => carry_out(&options, "cargo test --test soak", || Ok(ockam.to_owned())),
@@ -112,11 +112,11 @@ fn play_target(arguments: &[String]) -> io::Result<()> {
     thread::spawn(role::end_with_the_parent);
     match arguments {
         [address] => target::run(address),
-        _ => Err(io::Error::other("the target wants an address")),
+        _ => Err(io::Error::other("the target needs an address")),
     }
 }
 
-/// Starts the tunnel, soaks it, and reports, whatever came of it.
+/// Starts the tunnel, soaks it, and reports, whatever the outcome.
 fn run(options: &Options, command: &str, ockam: &Path) -> io::Result<()> {
     let (begun, seed) = (Instant::now(), options.seed());
     eprintln!("soak: seed {seed}");
@@ -173,14 +173,15 @@ fn soak(
     outcome
 }
 
-/// Until a connection comes through, and some more, so that what is made at the first use is there.
+/// Waits until a connection comes through, and carries some more, so that everything that is
+/// created at the first use is there.
 fn warm_up(traffic: &Traffic) -> Result<(), Violation> {
     let took = await_recovery(traffic, Instant::now())?;
     eprintln!("the tunnel works after {took:.1?}");
     (0..WARM_UP).try_for_each(|_| traffic.carry(Order::Both, 10_000, 10_000))
 }
 
-/// Kills as many as were asked for, in a random order, or for as long.
+/// Kills programs in a random order: as many as were asked for, or for as long.
 fn kill_all(
     killer: &mut Killer,
     random: &mut Random,

@@ -1,4 +1,4 @@
-//! Clients that never rest, but when they are told to.
+//! Clients that never rest, except when they are told to.
 
 use crate::{
     exchange::Order,
@@ -18,8 +18,8 @@ const CLIENTS: usize = 6;
 /// One stream in so many carries much.
 const LARGE_ONE_IN: u64 = 3;
 
-/// Until all streams have ended once no new ones begin: each of them moves or ends within 5 s, and
-/// there is little in any.
+/// How long all streams may take to end once no new ones begin: each of them moves or ends within 5
+/// s, and none has much left.
 const END_WITHIN: Duration = Duration::from_secs(30);
 
 /// The clients' threads; they end when this is dropped.
@@ -57,7 +57,7 @@ impl Load {
         }
     }
 
-    /// Goes on.
+    /// Lets the clients go on.
     pub(crate) fn resume(&self) {
         self.gate.lock().closed = false;
         self.gate.changed.notify_all();
@@ -69,7 +69,7 @@ impl Drop for Load {
         self.gate.lock().over = true;
         self.gate.changed.notify_all();
         for thread in self.threads.drain(..) {
-            // A client that panicked has said why.
+            // A client that panicked has printed why.
             let _ = thread.join();
         }
     }
@@ -91,7 +91,7 @@ fn client(traffic: &Traffic, gate: &Gate, mut random: Random, large: u64) {
     }
 }
 
-/// Where clients wait while they are to rest.
+/// The gate where clients wait while they are to rest.
 #[derive(Default)]
 struct Gate {
     state: Mutex<State>,

@@ -1,4 +1,4 @@
-//! The programs of step 04: started, killed, and started again where they were.
+//! The programs of step 04: started, killed, and started again at the same addresses.
 
 use crate::slope::Point;
 use ockam_actix_harness::{
@@ -20,13 +20,13 @@ use std::{
 /// it starts again.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
-/// What a hub says when it does, before the address.
+/// What a hub prints before its address once it listens.
 const LISTENS: &str = "hub on ";
 
-/// What is before the route in the line that an outlet prints.
+/// What comes before the route in the line that an outlet prints.
 const ROUTE: &str = "--route '";
 
-/// One of the four.
+/// One of the four programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Program {
     /// `ockam hub`.
@@ -35,7 +35,7 @@ pub(crate) enum Program {
     Outlet,
     /// `ockam inlet`.
     Inlet,
-    /// The server behind the tunnel, which is this program's.
+    /// The server that the tunnel leads to, a copy of this program.
     Target,
 }
 
@@ -45,7 +45,7 @@ impl Program {
     /// Those under test.
     pub(crate) const OURS: [Self; 3] = [Self::Hub, Self::Outlet, Self::Inlet];
 
-    /// What to call it.
+    /// Its name.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Hub => "hub",
@@ -127,11 +127,11 @@ impl Tunnel {
         Ok(())
     }
 
-    /// Kills a program, with SIGKILL, and gives what was known of its life.
+    /// Kills a program, with SIGKILL, and returns what was known of its life.
     pub(crate) fn kill(&mut self, program: Program) -> io::Result<Generation> {
-        let place = self.running.iter().position(|(running, _)| *running == program);
-        let place = place.ok_or_else(|| io::Error::other(format!("no {program} is running")))?;
-        let (_, mut generation) = self.running.swap_remove(place);
+        let index = self.running.iter().position(|(running, _)| *running == program);
+        let index = index.ok_or_else(|| io::Error::other(format!("no {program} is running")))?;
+        let (_, mut generation) = self.running.swap_remove(index);
         generation.process.kill()?;
         Ok(generation)
     }
@@ -154,7 +154,7 @@ impl Tunnel {
             .collect()
     }
 
-    /// What each program said last.
+    /// The last lines of each program.
     pub(crate) fn last_words(&self) -> String {
         self.running
             .iter()
@@ -214,7 +214,7 @@ fn free_port(random: &mut Random) -> io::Result<SocketAddr> {
     let tries = 100;
     for _ in 0..tries {
         let port = PORTS.start + random.below(PORTS.len() as u64) as u16;
-        // Whoever may have it by the time it is used complains itself.
+        // If another program has it by the time it is used, the one that cannot have it says so.
         if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
             return listener.local_addr();
         }

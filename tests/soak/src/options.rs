@@ -3,13 +3,13 @@
 use clap::Parser;
 use std::{fs, io, path::PathBuf, time::Duration};
 
-/// Runs the guide's step 04 as real programs under load, kills them at random, and checks every
-/// byte and every end.
+/// Run the guide's step 04 as real programs under load, kill them at random, and check every byte
+/// and every end.
 ///
 /// First connections are opened and closed by the thousand, then readers stop, then hub, outlet,
-/// inlet and target are killed with SIGKILL and started again until the time is over. At the end
-/// comes a table in Markdown; the first violation ends the run with exit code 1. The same seed
-/// makes the same choices, though not at the same moments.
+/// inlet and target are killed with SIGKILL and started again until the time is over. The report is
+/// a table in Markdown; the first violation ends the run with exit code 1. The same seed makes the
+/// same choices, though not at the same moments.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "soak", version)]
 #[command(after_help = "Examples:
@@ -17,24 +17,25 @@ use std::{fs, io, path::PathBuf, time::Duration};
   cargo run --release -p ockam-actix-soak -- --minutes 10
   cargo run --release -p ockam-actix-soak -- --kills 100 --seed 7")]
 pub(crate) struct Options {
-    /// How long it takes in all.
+    /// Duration of the whole run, in minutes.
     #[arg(long, value_name = "N", default_value_t = 10.0)]
     minutes: f64,
 
-    /// What all choices are made from; without it, another one each time.
+    /// Seed of all choices; by default another one each time.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// Nothing but kills: so many of each program, each as soon as the last one is recovered from.
+    /// Do nothing but kill: each program this many times, each time as soon as the tunnel has
+    /// recovered from the last kill.
     #[arg(long, value_name = "N", conflicts_with_all = ["minutes", "quick"])]
     pub(crate) kills: Option<usize>,
 
-    /// About 20 seconds: few connections, little data, two kills of each program. To see that it
-    /// works, not to quote.
+    /// Run about 20 seconds: few connections, little data, two kills of each program; to see that
+    /// it works, not to quote.
     #[arg(long, conflicts_with = "minutes")]
     pub(crate) quick: bool,
 
-    /// Connections that are opened and closed first.
+    /// Number of connections that are opened and closed first.
     #[arg(long, value_name = "N")]
     connections: Option<u64>,
 
@@ -42,11 +43,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N")]
     offer: Option<u64>,
 
-    /// Write the report here as Markdown, too.
+    /// Also write the report to this file, as Markdown.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
 
-    /// What a copy that this program starts of itself shall be.
+    /// The role of a copy that this program starts of itself.
     #[arg(long, hide = true)]
     pub(crate) role: Option<String>,
 
@@ -61,9 +62,9 @@ impl Options {
         Self::parse()
     }
 
-    /// The quick form; nothing where `cargo test` is after other tests.
+    /// The quick form; `None` if `cargo test` was asked for other tests.
     ///
-    /// `cargo test` starts this program with whatever was said to choose among tests.
+    /// `cargo test` passes this program the arguments that choose among tests.
     pub(crate) fn of_test() -> Option<Self> {
         let said: Vec<String> = std::env::args().skip(1).collect();
         if said.iter().any(|argument| argument == "--role") {
@@ -75,7 +76,7 @@ impl Options {
         chosen.then(|| Self::parse_from(["soak", "--quick", "--seed", "1"]))
     }
 
-    /// What all choices are made from.
+    /// The seed of all choices.
     pub(crate) fn seed(&self) -> u64 {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         self.seed.unwrap_or_else(|| now.map_or(0, |now| now.as_secs()))
@@ -86,7 +87,7 @@ impl Options {
         Duration::try_from_secs_f64(self.minutes * 60.0).unwrap_or_default()
     }
 
-    /// Kills of each program, when it is not the time that counts.
+    /// Kills of each program; `None` if the time decides.
     pub(crate) fn kills_of_each(&self) -> Option<usize> {
         self.kills.or(self.quick.then_some(2))
     }

@@ -1,4 +1,4 @@
-//! When the tunnel was not whole: streams may only break while a program was down that they needed.
+//! Outages of the tunnel: streams may only break while a program that they need is down.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},

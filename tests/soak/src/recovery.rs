@@ -1,4 +1,4 @@
-//! From the start of a program until a new connection comes through the tunnel.
+//! Recovery: from the start of a program until a new connection comes through the tunnel.
 
 use crate::{
     client,
@@ -14,16 +14,16 @@ use std::{
 /// How long that may take.
 pub(crate) const BACK_WITHIN: Duration = Duration::from_secs(5);
 
-/// When to stop waiting for it, so that it is seen how much longer it took.
+/// When to stop waiting: later than allowed, to see how much longer it took.
 const GIVE_UP: Duration = Duration::from_secs(20);
 
-/// Between two tries.
+/// The pause between two tries.
 const TRY_AGAIN: Duration = Duration::from_millis(10);
 
 /// Bytes each way that have to come through.
 const SOME: u64 = 100;
 
-/// Tries until a connection comes through and gives the time since `started`, which must not be too
+/// Tries until a connection comes through; returns the time since `started`, which must not be too
 /// long.
 pub(crate) fn await_recovery(traffic: &Traffic, started: Instant) -> Result<Duration, Violation> {
     let whole = Seen { received: SOME, end: End::Fin };

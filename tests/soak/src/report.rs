@@ -16,7 +16,7 @@ use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 /// A life that was shorter says nothing about growth.
 const LONG_LIFE: Duration = Duration::from_secs(60);
 
-/// What was found out, as far as the run came.
+/// The findings, as far as the run came.
 #[derive(Default)]
 pub(crate) struct Findings {
     /// Descriptors at rest.
@@ -53,7 +53,7 @@ impl Life {
 pub(crate) struct Peaks(Vec<(Program, u64)>);
 
 impl Peaks {
-    /// Takes those of its present life into account.
+    /// Takes the peaks of present lives into account.
     pub(crate) fn add(&mut self, peaks: &[(Program, u64)]) {
         for (program, peak) in peaks {
             match self.0.iter_mut().find(|(of, _)| of == program) {
@@ -65,7 +65,7 @@ impl Peaks {
 }
 
 impl Findings {
-    /// The tables; what a violation belongs to is not met.
+    /// The tables; in those, the figure that a violation belongs to is not met.
     pub(crate) fn show(&self, traffic: &Traffic, violation: Option<&Violation>) -> String {
         let mut lines = vec![row(["figure", "what", "found", "aim", "outcome"])];
         self.churn(&mut lines);
@@ -119,12 +119,12 @@ impl Findings {
             return;
         }
         let aim = format!("{} s", SILENCE.as_secs());
-        let kills: usize = self.killed.iter().map(|killed| killed.told.len()).sum();
+        let kills: usize = self.killed.iter().map(|killed| killed.until_reset.len()).sum();
         let most = |times: fn(&Killed) -> &Vec<Duration>| {
             seconds(self.killed.iter().flat_map(times).max().copied().unwrap_or_default())
         };
         let what = format!("until connected clients are reset, {kills} kills");
-        lines.push(row(["14", &what, &most(|killed| &killed.told), &aim, "met"]));
+        lines.push(row(["14", &what, &most(|killed| &killed.until_reset), &aim, "met"]));
         let what = "until new connections come through";
         lines.push(row(["14", what, &most(|killed| &killed.back), &aim, "met"]));
         let what = "descriptors left over, looked at after each kill";
@@ -161,8 +161,8 @@ impl Findings {
                 |times: &[Duration]| seconds(times.iter().max().copied().unwrap_or_default());
             lines.push(row([
                 killed.program.name(),
-                &killed.told.len().to_string(),
-                &most(&killed.told),
+                &killed.until_reset.len().to_string(),
+                &most(&killed.until_reset),
                 &seconds(back.get(back.len() / 2).copied().unwrap_or_default()),
                 &most(&back),
             ]));

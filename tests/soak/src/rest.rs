@@ -14,7 +14,7 @@ use std::{
 /// Until all descriptors of ended streams are closed.
 const CLOSED_WITHIN: Duration = Duration::from_secs(5);
 
-/// Until the first look is taken for the baseline, the count must have stood still for so long.
+/// How long the counts must have stood still to be the baseline.
 const STILL: Duration = Duration::from_millis(500);
 
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -23,7 +23,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 pub(crate) struct Baseline(Vec<(Program, usize)>);
 
 impl Baseline {
-    /// Takes it, of a tunnel that has been used before and rests now.
+    /// Takes the baseline of a tunnel that has been used before and rests now.
     pub(crate) fn take(tunnel: &mut Tunnel) -> Result<Self, Violation> {
         let (mut counted, mut since) = (descriptors(tunnel)?, Instant::now());
         while since.elapsed() < STILL {
@@ -36,7 +36,7 @@ impl Baseline {
         Ok(Self(counted))
     }
 
-    /// Waits until every program is back at it, and notes what memory it has then.
+    /// Waits until every program is back at the baseline, and notes its memory then.
     pub(crate) fn check(
         &self,
         tunnel: &mut Tunnel,

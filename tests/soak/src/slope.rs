@@ -9,7 +9,7 @@ const WARM_UP: f64 = 0.3;
 /// Samples that a line needs.
 const FEWEST: usize = 6;
 
-/// Bytes for each connection, when there are enough samples after the warm-up.
+/// Bytes for each connection, if there are enough samples after the warm-up.
 pub(crate) fn slope(points: &[Point]) -> Option<f64> {
     let (first, last) = (points.first()?.0, points.last()?.0);
     let warm = first + (last - first) * WARM_UP;

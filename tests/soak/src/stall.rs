@@ -27,10 +27,10 @@ const ROUNDS: usize = 5;
 pub(crate) const KEEP: f64 = 0.8;
 /// Resident bytes that no node may ever exceed.
 pub(crate) const MOST_MEMORY: u64 = 64 << 20;
-/// Readers that stop stand still for a while.
+/// Timeout of readers that stop: they stand still for a while.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// What the report says about it.
+/// The figures for the report.
 pub(crate) struct Stalled {
     /// Bytes offered to all readers together.
     pub(crate) offered: u64,
@@ -42,7 +42,7 @@ pub(crate) struct Stalled {
     pub(crate) judged: bool,
 }
 
-/// Offers so much to readers that stop, beside streams that carry `live` bytes each.
+/// Offers `offered` bytes to readers that stop, beside streams that carry `live` bytes each.
 pub(crate) fn run(
     tunnel: &mut Tunnel,
     traffic: &Traffic,
@@ -106,7 +106,7 @@ fn resume(traffic: &Traffic, requests: &[Request], streams: Vec<TcpStream>) -> i
     })
 }
 
-/// Fails where a node had more memory than any may.
+/// Fails if a node had more memory than any may.
 pub(crate) fn judge_memory(peaks: &[(Program, u64)]) -> Result<(), Violation> {
     match peaks.iter().find(|(_, peak)| *peak >= MOST_MEMORY) {
         Some((program, peak)) => {

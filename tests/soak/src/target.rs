@@ -1,9 +1,9 @@
-//! The far end of the tunnel, a process of its own: it carries out its part of each exchange and
-//! remembers what it saw, which it tells whoever asks for it directly.
+//! The far end of the tunnel, a process of its own: it carries out its part of each exchange,
+//! remembers what it saw, and answers direct questions about that.
 //!
-//! Its sockets have `SO_LINGER` 0 until their stream is finished: when it is killed the system
-//! resets them, where it would otherwise close them cleanly, and no client could tell a stream that
-//! was cut from a whole one.
+//! Its sockets have `SO_LINGER` 0 until their stream is finished: when it is killed, the system
+//! resets them. Otherwise the system would close them cleanly, and no client could tell a stream
+//! that was cut from a whole one.
 
 use crate::{
     client::reset,
@@ -39,7 +39,7 @@ pub(crate) fn run(address: &str) -> io::Result<()> {
     let ledger = Arc::new(Ledger::default());
     for stream in listener.incoming() {
         let (stream, ledger) = (stream?, Arc::clone(&ledger));
-        // What goes wrong with a stream is seen by those who ask for it.
+        // An error of a stream shows when somebody asks about it.
         thread::spawn(move || serve(&stream, &ledger));
     }
     Ok(())

@@ -1,8 +1,8 @@
 //! Streams through the tunnel, each checked at both of its ends.
 //!
-//! A stream that nothing disturbed must be what it would be without the tunnel. One that was open
-//! while a program was down may break, but only with a reset, at both ends, and with nothing but
-//! the beginning of what was sent before it.
+//! A stream that nothing disturbed must look as it would without the tunnel. One that was open
+//! while a program was down may break, but only with a reset at both ends, after a prefix of what
+//! was sent.
 
 use crate::{
     client,
@@ -23,10 +23,10 @@ use std::{
 /// The longest that a client may be left without a byte and without an end.
 pub(crate) const SILENCE: Duration = Duration::from_secs(5);
 
-/// Until a client that was refused comes again.
+/// The pause of a client that was refused.
 const REFUSED_AGAIN: Duration = Duration::from_millis(10);
 
-/// Bytes each way, at most, of streams that are about their ends.
+/// Maximum bytes in each direction of streams that test their ends.
 const SMALL: u64 = 64 << 10;
 
 /// What all streams share.
@@ -51,7 +51,7 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
-    /// None yet.
+    /// No streams yet.
     pub(crate) fn new(inlet: SocketAddr, target: SocketAddr) -> Self {
         Self {
             inlet,
@@ -103,10 +103,11 @@ impl Traffic {
     /// Carries a small stream of a random order through the tunnel, and the same without it, which
     /// must be no different.
     pub(crate) fn compare(&self, random: &mut Random) -> Result<(), Violation> {
-        let place = random.below(ENDING.len() as u64) as usize;
-        let order = ENDING[place];
+        let index = random.below(ENDING.len() as u64) as usize;
+        let order = ENDING[index];
         let mut size = || if random.below(4) == 0 { 0 } else { random.below(SMALL) };
-        // Without an answer nobody knew whether the other's bytes had come before the reset.
+        // Without an answer, neither end would know whether the other had its bytes before the
+        // reset.
         let fewest = u64::from(matches!(order, Order::ClientResets | Order::TargetResets));
         let (up, down) = if order == Order::Empty { (0, 0) } else { (size(), size().max(fewest)) };
         let begun = Instant::now();
@@ -117,16 +118,16 @@ impl Traffic {
         if self.outages.since(begun) {
             return Ok(());
         }
-        // What came through the tunnel was compared with the same two.
+        // The stream through the tunnel was compared with the same two.
         let same = matches!(here, Ok(seen) if seen == at_client(&direct))
             && there
                 .as_ref()
                 .is_none_or(|there| matches!(there, Ok(seen) if *seen == at_target(&direct)));
         if !same {
-            let text = format!("direct TCP does otherwise: {direct:?}: {here:?}, {there:?}");
+            let text = format!("direct TCP behaves differently: {direct:?}: {here:?}, {there:?}");
             return Err(Violation::new(Figure::Orders, text));
         }
-        self.compared[place].fetch_add(1, Relaxed);
+        self.compared[index].fetch_add(1, Relaxed);
         Ok(())
     }
 

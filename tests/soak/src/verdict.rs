@@ -1,4 +1,4 @@
-//! What went wrong first; everything ends with it.
+//! The first violation, which ends the run.
 
 use std::{
     fmt,
@@ -19,7 +19,7 @@ pub(crate) enum Figure {
 }
 
 impl Figure {
-    /// As the page counts.
+    /// Its number on the page.
     pub(crate) fn number(self) -> u8 {
         match self {
             Figure::Churn => 10,
@@ -30,16 +30,16 @@ impl Figure {
     }
 }
 
-/// What must not have been.
+/// Something that must never happen.
 #[derive(Clone, Debug)]
 pub(crate) struct Violation {
-    /// Where it counts.
+    /// The figure that it belongs to.
     pub(crate) figure: Figure,
     what: String,
 }
 
 impl Violation {
-    /// Names it.
+    /// A violation of `figure`, described by `what`.
     pub(crate) fn new(figure: Figure, what: impl fmt::Display) -> Self {
         Self { figure, what: what.to_string() }
     }

@@ -1,16 +1,18 @@
-//! A hostile hub: streams through a secure channel across a proxy that drops, repeats, injects, reorders, alters, delays and cuts frames.
+//! A hostile hub: streams through a secure channel across a proxy that drops, repeats, injects,
+//! reorders, alters, delays and cuts frames.
 //!
 //! ```text
 //! client - inlet node - proxy - outlet node - target
 //! client - inlet node - proxy - hub - outlet node - target
 //! ```
 //!
-//! However it goes, an application gets a prefix of what was sent and then either the whole of it and an end, or a reset. Once the
-//! faults stop, the same inlet works again.
+//! Whatever happens, an application gets a prefix of what was sent, and then either the rest and an
+//! end, or a reset. Once the faults stop, the same inlet works again.
 //!
-//! Each kind of fault runs `OCKAM_FAULTS` times for each of the two ways, 10 by default; `OCKAM_FAULTS_SEED` repeats a run.
+//! Each kind of fault runs `OCKAM_FAULTS` times for each of the two topologies, 10 by default;
+//! `OCKAM_FAULTS_SEED` repeats a run.
 
-// Clippy knows tests by their attribute, and not what helps them.
+// Clippy knows tests by their attribute, but not the functions that help them.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../../../interop/node.rs"]
@@ -25,16 +27,17 @@ use std::{
 
 use fault_proxy::{Fault, Outcome, Proxy};
 use futures::{stream::iter, StreamExt};
-use nodes::{Nodes, Way};
+use nodes::{Nodes, Topology};
 use stream::{converse, Target};
 
-/// For one run with its recovery: a lost peer is noticed within 8 s, and a frame that never ends is given up after 30 s.
+/// For one run with its recovery: a lost peer is noticed within 8 s, and a frame that never ends is
+/// given up after 30 s.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Runs at the same time: in most of theirs they wait. `OCKAM_FAULTS_AT_ONCE` has more of them.
+/// Runs at the same time: they mostly wait. `OCKAM_FAULTS_AT_ONCE` sets another number.
 const AT_ONCE: u64 = 10;
 
-/// A fixed one, so that a failure can be repeated.
+/// The default seed, fixed so that a failure can be repeated.
 const SEED: u64 = 0x0bad_cafe;
 
 fn number(variable: &str, default: u64) -> u64 {
@@ -42,7 +45,7 @@ fn number(variable: &str, default: u64) -> u64 {
     text.map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{variable}={text}")))
 }
 
-/// What the runs of one fault came to.
+/// The outcomes of the runs of one fault.
 #[derive(Debug, Default)]
 struct Tally {
     whole: usize,
@@ -50,16 +53,16 @@ struct Tally {
     faults: usize,
 }
 
-/// Runs one kind of fault many times on both ways.
+/// Runs one kind of fault many times on both topologies.
 fn suffer(fault: Fault) {
     let _ = env_logger::Builder::from_env("RUST_LOG").is_test(true).try_init();
     let (count, seed) = (number("OCKAM_FAULTS", 10), number("OCKAM_FAULTS_SEED", SEED));
     let at_once = usize::try_from(number("OCKAM_FAULTS_AT_ONCE", AT_ONCE)).unwrap();
-    for way in [Way::Direct, Way::ThroughHub] {
+    for topology in [Topology::Direct, Topology::ThroughHub] {
         let begun = Instant::now();
         let tally = actix_rt::System::new().block_on(async {
             let target = Target::start().await;
-            let nodes = Nodes::start(way, &target).await;
+            let nodes = Nodes::start(topology, &target).await;
             let mut runs = iter((0..count).map(|run| one(&nodes, &target, fault, seed + run)))
                 .buffer_unordered(at_once);
             let mut tally = Tally::default();
@@ -77,8 +80,12 @@ fn suffer(fault: Fault) {
             assert_eq!(tally.cut, 0, "{fault}: {tally:?}");
         }
         println!(
-            "{fault} {way:?}: {count} runs from seed {seed}, {} faults, {} directions whole and {} cut, 0 violations, {:.1} s",
-            tally.faults, tally.whole, tally.cut, begun.elapsed().as_secs_f32()
+            "{fault} {topology:?}: {count} runs from seed {seed}, {} faults, \
+             {} directions whole and {} cut, 0 violations, {:.1} s",
+            tally.faults,
+            tally.whole,
+            tally.cut,
+            begun.elapsed().as_secs_f32()
         );
     }
 }

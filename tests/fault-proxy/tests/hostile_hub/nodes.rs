@@ -1,4 +1,5 @@
-//! The nodes at both ends of the proxy. They live through all runs of a fault; each run has an inlet and a channel of its own.
+//! The nodes at both ends of the proxy. They serve all runs of a fault; each run has an inlet and a
+//! channel of its own.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -17,7 +18,7 @@ const SERVICE: &str = "secure_channel_listener_service";
 
 /// What is between inlet and outlet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Topology {
     Direct,
     ThroughHub,
 }
@@ -30,11 +31,11 @@ pub(crate) struct Nodes {
 }
 
 impl Nodes {
-    pub(crate) async fn start(way: Way, target: &Target) -> Self {
+    pub(crate) async fn start(topology: Topology, target: &Target) -> Self {
         let (inlet, mut outlet) = (Node::start(1).await, Node::start(1).await);
         outlet.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
         outlet.tcp.create_outlet("outlet", target.address().to_string()).await.unwrap();
-        if way == Way::Direct {
+        if topology == Topology::Direct {
             let door = outlet.listen().await;
             return Self { inlet, others: vec![outlet], forwarder: None, door };
         }
@@ -46,7 +47,7 @@ impl Nodes {
         Self { inlet, others: vec![outlet, hub], forwarder, door }
     }
 
-    /// Where the node listens that the proxy leads to.
+    /// Where the node that the proxy leads to listens.
     pub(crate) fn door(&self) -> SocketAddr {
         self.door
     }
@@ -61,8 +62,8 @@ impl Nodes {
         let vault = Vault::create(&self.inlet.ctx).unwrap();
         let mut entity = Entity::create(&self.inlet.ctx, &vault).unwrap();
         let channel = entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
-        let way = route![channel.clone(), "outlet"];
-        let inlet = self.inlet.tcp.create_inlet("127.0.0.1:0", way).await.unwrap();
+        let route = route![channel.clone(), "outlet"];
+        let inlet = self.inlet.tcp.create_inlet("127.0.0.1:0", route).await.unwrap();
         Entrance { inlet, channel }
     }
 

@@ -1,4 +1,5 @@
-//! One tunnelled connection: both of its ends send what follows from a seed, and write down what they receive.
+//! One tunnelled connection: both of its ends send what follows from a seed, and record what they
+//! receive.
 
 use std::{
     cell::{Cell, RefCell},
@@ -27,8 +28,8 @@ const MOST: usize = 200_000;
 /// Bytes of one write, at most.
 const BURST: usize = 8_000;
 
-/// An end that has seen neither end nor reset for so long never will: a lost peer is noticed within 8 s, an unanswered
-/// opening within 30.
+/// An end that has seen neither end nor reset for so long never will: a lost peer is noticed within
+/// 8 s, an unanswered opening within 30.
 const SILENCE: Duration = Duration::from_secs(40);
 
 /// What one end of a connection sent and received.
@@ -62,7 +63,7 @@ async fn live(mut socket: TcpStream, text: &[u8], mut received: Vec<u8>) -> Side
             let burst = (1 + pace.index(BURST)).min(text.len() - sent.get());
             match output.write(&text[sent.get()..][..burst]).await {
                 Ok(written) => sent.set(sent.get() + written),
-                // Linux tells of a reset once: whoever reads next gets an end of file.
+                // Linux reports a reset once: the next read gets an end of file.
                 Err(_) => return was_reset.set(true),
             }
             // Small bursts make many frames, and so many faults.
@@ -106,15 +107,16 @@ async fn live(mut socket: TcpStream, text: &[u8], mut received: Vec<u8>) -> Side
 /// The connections that clients have begun.
 #[derive(Default)]
 struct Register {
-    /// Whom to tell how it was at the target, by seed: taken out when the target hears of it.
+    /// Where the target's side of a connection is to be sent, by seed; removed when the target gets
+    /// the seed.
     waiting: RefCell<HashMap<u64, oneshot::Sender<Side>>>,
     /// Every seed that was ever sent.
     sent: RefCell<HashSet<u64>>,
-    /// Seeds that came and were never sent.
+    /// How many seeds arrived that were never sent.
     wrong: Cell<usize>,
 }
 
-/// The server behind the outlet.
+/// The server that the outlet connects to.
 pub(crate) struct Target {
     address: SocketAddr,
     register: Rc<Register>,
@@ -159,7 +161,7 @@ async fn answer(mut socket: TcpStream, register: Rc<Register>) {
     }
 }
 
-/// Sends both ways through an inlet, and decides about both directions: to the target, and to the client.
+/// Sends in both directions through an inlet, and checks both: to the target, and to the client.
 pub(crate) async fn converse(
     inlet: SocketAddr,
     target: &Target,
@@ -169,7 +171,8 @@ pub(crate) async fn converse(
     target.register.sent.borrow_mut().insert(seed);
     target.register.waiting.borrow_mut().insert(seed, sender);
     let Ok(socket) = TcpStream::connect(inlet).await else {
-        // While there is no channel an inlet resets its clients at once, some before they know that they are connected.
+        // While there is no channel an inlet resets its clients at once, some before they know that
+        // they are connected.
         target.register.waiting.borrow_mut().remove(&seed);
         return [Ok(Outcome::Cut); 2];
     };
@@ -181,10 +184,10 @@ pub(crate) async fn converse(
         let nothing = Direction { sent: &[], fin_sent: false, received, end };
         return [Ok(Outcome::Cut), check(nothing)];
     };
-    [way(&client, &server), way(&server, &client)]
+    [check_direction(&client, &server), check_direction(&server, &client)]
 }
 
-fn way(from: &Side, to: &Side) -> Result<Outcome, Violation> {
+fn check_direction(from: &Side, to: &Side) -> Result<Outcome, Violation> {
     let (sent, fin_sent) = (&from.sent[..], from.fin_sent);
     check(Direction { sent, fin_sent, received: &to.received, end: to.end })
 }

@@ -22,22 +22,23 @@ impl Channel {
         Self { here, there, channel }
     }
 
-    fn way(&self) -> Route {
+    fn route(&self) -> Route {
         route![&self.channel]
     }
 }
 
-/// After a panic the channel is lost for those who watch it, and then established again at the same address.
+/// After a panic the channel is lost for those who watch it, and then established again at the same
+/// address.
 async fn is_established_again(arbiters: usize, panic: impl Fn(&Channel)) {
     let both = Channel::start(arbiters).await;
     let before = [both.here.workers(), both.there.workers()];
-    let mut path = both.here.path(both.channel.address());
-    let epoch = path.state().epoch;
+    let mut first_hop = both.here.first_hop(both.channel.address());
+    let epoch = first_hop.state().epoch;
     panic(&both);
-    in_time("the loss", path.lost(epoch)).await;
+    in_time("the loss", first_hop.lost(epoch)).await;
     both.here.lives().await;
     both.there.lives().await;
-    both.here.reaches(both.way()).await;
+    both.here.reaches(both.route()).await;
     assert_eq!(
         both.channel.established_within(DEADLINE).await.unwrap(),
         both.there.entity.identifier()
@@ -48,27 +49,27 @@ async fn is_established_again(arbiters: usize, panic: impl Fn(&Channel)) {
 }
 
 #[test]
-fn a_panic_in_an_initiator_is_followed_by_the_same_channel_again() {
+fn panic_in_initiator_restores_the_channel() {
     run(|arbiters| is_established_again(arbiters, |both| both.here.panic_in("ChannelActor")));
 }
 
 #[test]
-fn a_panic_in_an_initiators_decryptor_is_followed_by_the_same_channel_again() {
+fn panic_in_initiators_decryptor_restores_the_channel() {
     run(|arbiters| is_established_again(arbiters, |both| both.here.panic_in("Decryptor")));
 }
 
 #[test]
-fn a_panic_in_a_responders_encryptor_is_followed_by_the_same_channel_again() {
+fn panic_in_responders_encryptor_restores_the_channel() {
     run(|arbiters| is_established_again(arbiters, |both| both.there.panic_in("AcceptedEnd")));
 }
 
 #[test]
-fn a_panic_in_a_responders_decryptor_is_followed_by_the_same_channel_again() {
+fn panic_in_responders_decryptor_restores_the_channel() {
     run(|arbiters| is_established_again(arbiters, |both| both.there.panic_in("Decryptor")));
 }
 
 #[test]
-fn a_channel_that_was_closed_after_a_panic_stays_closed() {
+fn channel_closed_after_a_panic_stays_closed() {
     run(|arbiters| async move {
         let both = Channel::start(arbiters).await;
         both.here.panic_in("ChannelActor");
@@ -81,7 +82,7 @@ fn a_channel_that_was_closed_after_a_panic_stays_closed() {
 }
 
 #[test]
-fn an_initiator_that_panics_again_and_again_stays_down_and_the_node_lives() {
+fn initiator_that_keeps_panicking_stays_down() {
     run(|arbiters| async move {
         let both = Channel::start(arbiters).await;
         let mut panics = 0;

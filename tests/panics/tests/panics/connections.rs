@@ -13,14 +13,14 @@ async fn connected(arbiters: usize) -> (Peer, Peer, Address) {
 }
 
 #[test]
-fn a_panic_in_an_accepted_connection_is_a_lost_connection_for_its_peer() {
+fn panic_in_accepted_connection_disconnects_its_peer() {
     run(|arbiters| async move {
         let (here, there, address) = connected(arbiters).await;
         let before = there.workers();
-        let mut path = here.path(&address);
-        let epoch = path.state().epoch;
+        let mut first_hop = here.first_hop(&address);
+        let epoch = first_hop.state().epoch;
         there.panic_in("Accepted");
-        in_time("the loss", path.lost(epoch)).await;
+        in_time("the loss", first_hop.lost(epoch)).await;
         there.lives().await;
         here.reaches(route![address]).await;
         there.is_as_before(&before).await;
@@ -29,14 +29,14 @@ fn a_panic_in_an_accepted_connection_is_a_lost_connection_for_its_peer() {
 }
 
 #[test]
-fn a_panic_in_a_dialled_connection_is_told_to_its_paths_and_the_next_message_dials_anew() {
+fn panic_in_dialled_connection_is_followed_by_redialling() {
     run(|arbiters| async move {
         let (here, there, address) = connected(arbiters).await;
         let before = [here.workers(), there.workers()];
-        let mut path = here.path(&address);
-        let epoch = path.state().epoch;
+        let mut first_hop = here.first_hop(&address);
+        let epoch = first_hop.state().epoch;
         here.panic_in("Dialled");
-        in_time("the loss", path.lost(epoch)).await;
+        in_time("the loss", first_hop.lost(epoch)).await;
         here.lives().await;
         here.reaches(route![address]).await;
         here.is_as_before(&before[0]).await;
@@ -46,17 +46,17 @@ fn a_panic_in_a_dialled_connection_is_told_to_its_paths_and_the_next_message_dia
 }
 
 #[test]
-fn a_panic_in_a_tcp_listener_leaves_its_connections_and_others_connect_again() {
+fn panic_in_tcp_listener_leaves_its_connections_open() {
     run(|arbiters| async move {
         let (here, there, address) = connected(arbiters).await;
-        let mut path = here.path(&address);
+        let mut first_hop = here.first_hop(&address);
         there.panic_in("Acceptor");
         there.lives().await;
         let other = Peer::start(arbiters).await;
         assert_eq!(other.echo(route![address.clone()]).await.unwrap(), "hello");
         assert_eq!(here.echo(route![address]).await.unwrap(), "hello");
-        assert_eq!(path.state().epoch, 0, "the connection before went on");
-        in_time("a path that is up", path.up()).await;
+        assert_eq!(first_hop.state().epoch, 0, "the connection before went on");
+        in_time("a first hop that is up", first_hop.up()).await;
         stop([here, there, other]).await;
     });
 }

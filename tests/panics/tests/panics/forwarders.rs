@@ -21,7 +21,7 @@ struct Hub {
 impl Hub {
     async fn start(arbiters: usize) -> Self {
         let (hub, mut private) = (Peer::start(arbiters).await, Peer::start(arbiters).await);
-        // Renewed three times a second.
+        // The registration is renewed three times a second.
         let options = ForwardingOptions::new().lease(Duration::from_secs(1));
         ForwardingService::start(&hub.node, options).unwrap();
         let address = hub.listen().await;
@@ -33,17 +33,17 @@ impl Hub {
         this
     }
 
-    /// Somebody establishes a channel through the forwarder.
+    /// The client establishes a channel through the forwarder.
     async fn is_reached(&self) {
-        let way: Route = route![self.address.clone(), self.forwarder.remote_address()];
+        let route: Route = route![self.address.clone(), self.forwarder.remote_address()];
         let mut entity = self.client.entity.clone();
-        let channel = entity.create_secure_channel(way, TrustEveryonePolicy).unwrap();
+        let channel = entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
         let established = in_time("a channel through the hub", channel.established()).await;
         assert_eq!(established.unwrap(), self.private.entity.identifier());
         channel.close();
     }
 
-    /// Waits until the private node has registered so often.
+    /// Waits until the private node has registered `times` times.
     async fn registered(&self, times: u64) {
         let mut state = self.forwarder.watch();
         let again = state.wait_for(|state| state.registered && state.registrations == times);
@@ -56,14 +56,14 @@ impl Hub {
 }
 
 #[test]
-fn a_panic_in_the_forwarding_service_leaves_its_forwarders_and_others_register_again() {
+fn panic_in_forwarding_service_leaves_its_forwarders() {
     run(|arbiters| async move {
         let hub = Hub::start(arbiters).await;
         hub.hub.panic_in("ForwardingService");
         hub.is_reached().await;
         hub.hub.lives().await;
         let before = hub.forwarder.watch().borrow().registrations;
-        // It may come in the moment between, and is then told so.
+        // A registration in the moment before the restart fails.
         let mut client = hub.client.entity.clone();
         client.create_secure_channel_listener("another", TrustEveryonePolicy).unwrap();
         let end = std::time::Instant::now() + crate::nodes::DEADLINE;
@@ -81,7 +81,7 @@ fn a_panic_in_the_forwarding_service_leaves_its_forwarders_and_others_register_a
 }
 
 #[test]
-fn a_panic_in_a_forwarder_frees_its_address_and_its_node_registers_again() {
+fn panic_in_forwarder_makes_its_node_register_again() {
     run(|arbiters| async move {
         let hub = Hub::start(arbiters).await;
         let (before, address) = (hub.hub.workers(), hub.forwarder.remote_address());
@@ -97,7 +97,7 @@ fn a_panic_in_a_forwarder_frees_its_address_and_its_node_registers_again() {
 }
 
 #[test]
-fn a_panic_in_a_remote_forwarder_is_followed_by_another_registration_at_the_same_address() {
+fn panic_in_remote_forwarder_keeps_its_address() {
     run(|arbiters| async move {
         let hub = Hub::start(arbiters).await;
         let (before, address) = (hub.hub.workers(), hub.forwarder.remote_address());
@@ -112,7 +112,7 @@ fn a_panic_in_a_remote_forwarder_is_followed_by_another_registration_at_the_same
 }
 
 #[test]
-fn a_remote_forwarder_that_was_stopped_after_a_panic_gives_its_forwarder_up() {
+fn remote_forwarder_stopped_after_a_panic_is_released() {
     run(|arbiters| async move {
         let hub = Hub::start(arbiters).await;
         hub.private.panic_in("Keeper");

@@ -1,5 +1,5 @@
-//! A panic in each kind of actor: the node lives, whoever depends on the actor is told or finds another
-//! one in its place, and no address is left.
+//! A panic in each kind of actor: the node lives on, whatever depends on the actor gets a notice or
+//! finds another one instead, and no address is left.
 //!
 //! | kind of actor | file |
 //! |---|---|
@@ -9,7 +9,7 @@
 //! | forwarding service, forwarder, remote forwarder | `forwarders` |
 //! | users' workers, echoer, relay, router | `workers` |
 
-// Clippy knows tests by their attribute, and not what helps them.
+// Clippy knows tests by their attribute, but not the functions that help them.
 #![allow(clippy::unwrap_used)]
 
 mod channels;

@@ -1,4 +1,4 @@
-//! Nodes that are joined by TCP, what they are like at rest, and waits with a deadline.
+//! Nodes that are joined by TCP, their workers at rest, and waits with a deadline.
 
 use std::{
     future::Future,
@@ -37,7 +37,7 @@ pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// A node with an echoer and a way to others.
+/// A node with an echoer, a TCP transport and an identity.
 pub(crate) struct Peer {
     pub(crate) ctx: Context,
     pub(crate) node: Node,
@@ -56,14 +56,14 @@ impl Peer {
         Self { ctx, node, tcp, entity }
     }
 
-    /// Listens, and gives the address that stands for this node in others' routes.
+    /// Listens; returns the address that stands for this node in others' routes.
     pub(crate) async fn listen(&self) -> Address {
         let listener = self.tcp.listen("127.0.0.1:0").await.unwrap();
         Address::from((TCP, listener.address().to_string()))
     }
 
-    pub(crate) async fn echo(&self, way: impl Into<Route>) -> Result<String> {
-        let mut route = way.into();
+    pub(crate) async fn echo(&self, route: impl Into<Route>) -> Result<String> {
+        let mut route = route.into();
         route = route.iter().cloned().chain([Address::from("echoer")]).collect();
         in_time("an echo", self.node.ask(route, String::from("hello"))).await
     }
@@ -74,15 +74,15 @@ impl Peer {
     }
 
     /// Waits until the other end answers, as it does when what was lost is there again.
-    pub(crate) async fn reaches(&self, way: Route) {
+    pub(crate) async fn reaches(&self, route: Route) {
         let end = Instant::now() + DEADLINE;
-        while let Err(error) = self.echo(way.clone()).await {
-            assert!(Instant::now() < end, "waited {DEADLINE:?} for {way}: {error}");
+        while let Err(error) = self.echo(route.clone()).await {
+            assert!(Instant::now() < end, "waited {DEADLINE:?} for {route}: {error}");
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 
-    pub(crate) fn path(&self, first: &Address) -> FirstHop {
+    pub(crate) fn first_hop(&self, first: &Address) -> FirstHop {
         self.node.first_hop(&Route::from(first.clone())).unwrap()
     }
 

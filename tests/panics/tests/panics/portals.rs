@@ -32,8 +32,8 @@ impl Portal {
         let to = target.local_addr().unwrap().to_string();
         there.tcp.create_outlet("outlet", to).await.unwrap();
         let address = there.listen().await;
-        let way = route![address.clone(), "outlet"];
-        let inlet = here.tcp.create_inlet("127.0.0.1:0", way).await.unwrap();
+        let route = route![address.clone(), "outlet"];
+        let inlet = here.tcp.create_inlet("127.0.0.1:0", route).await.unwrap();
         assert_eq!(here.echo(route![address.clone()]).await.unwrap(), "hello");
         Self { here, there, address, inlet, target }
     }
@@ -74,7 +74,7 @@ async fn speak([client, target]: &mut Stream) {
     assert_eq!(in_time("a byte", client.read_u8()).await.unwrap(), 8);
 }
 
-/// Both applications see a reset, although nobody says anything.
+/// Both applications see a reset, although neither has sent anything.
 async fn is_reset(stream: Stream) {
     for mut socket in stream {
         let seen = in_time("a reset", socket.read_u8()).await;
@@ -83,7 +83,7 @@ async fn is_reset(stream: Stream) {
 }
 
 #[test]
-fn a_panic_in_an_inlet_leaves_its_streams_and_clients_are_served_again() {
+fn panic_in_inlet_leaves_its_streams_open() {
     run(|arbiters| async move {
         let portal = Portal::start(arbiters).await;
         let mut open = portal.stream().await;
@@ -98,7 +98,7 @@ fn a_panic_in_an_inlet_leaves_its_streams_and_clients_are_served_again() {
 }
 
 #[test]
-fn an_inlet_that_is_stopped_before_it_is_started_again_after_a_panic_stays_down() {
+fn inlet_stopped_after_a_panic_stays_down() {
     run(|arbiters| async move {
         let portal = Portal::start(arbiters).await;
         let before = portal.here.workers().len();
@@ -116,7 +116,7 @@ fn an_inlet_that_is_stopped_before_it_is_started_again_after_a_panic_stays_down(
 }
 
 #[test]
-fn a_panic_at_the_inlets_end_of_an_idle_stream_resets_both_applications() {
+fn panic_at_inlets_end_resets_both_applications() {
     run(|arbiters| async move {
         let portal = Portal::start(arbiters).await;
         let before = portal.workers();
@@ -129,7 +129,7 @@ fn a_panic_at_the_inlets_end_of_an_idle_stream_resets_both_applications() {
 }
 
 #[test]
-fn a_panic_at_the_outlets_end_of_an_idle_stream_resets_both_applications() {
+fn panic_at_outlets_end_resets_both_applications() {
     run(|arbiters| async move {
         let portal = Portal::start(arbiters).await;
         let before = portal.workers();
@@ -142,7 +142,7 @@ fn a_panic_at_the_outlets_end_of_an_idle_stream_resets_both_applications() {
 }
 
 #[test]
-fn a_rule_of_an_outlet_that_panics_refuses_and_the_connection_goes_on() {
+fn panic_in_access_rule_refuses_the_stream() {
     run(|arbiters| async move {
         let portal = Portal::start(arbiters).await;
         let mut open = portal.stream().await;
@@ -150,8 +150,8 @@ fn a_rule_of_an_outlet_that_panics_refuses_and_the_connection_goes_on() {
         let to = portal.target.local_addr().unwrap().to_string();
         let rule = |_: &ockam::Origin| panic!("a rule with a bug");
         portal.there.tcp.create_outlet("ruled", OutletOptions::to(to).access(rule)).await.unwrap();
-        let way = route![portal.address.clone(), "ruled"];
-        let inlet = portal.here.tcp.create_inlet("127.0.0.1:0", way).await.unwrap();
+        let route = route![portal.address.clone(), "ruled"];
+        let inlet = portal.here.tcp.create_inlet("127.0.0.1:0", route).await.unwrap();
         let mut client = TcpStream::connect(inlet.address()).await.unwrap();
         let seen = in_time("a reset", client.read_u8()).await;
         assert_eq!(seen.map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));

@@ -46,17 +46,17 @@ impl Handler<Routed<Fragile>> for Careless {
     }
 }
 
-/// Takes every message with a panic.
+/// Panics at every message.
 struct Broken;
 
 impl Deliver for Broken {
     fn deliver(&self, _: &Entry, _: Message) -> Result<(), Box<Undelivered>> {
-        panic!("a sink with a bug")
+        panic!("a delivery with a bug")
     }
 }
 
 #[test]
-fn a_panic_in_a_users_worker_frees_its_address_for_another() {
+fn panic_in_users_worker_frees_its_address() {
     run(|arbiters| async move {
         let peer = Peer::start(arbiters).await;
         let before = peer.workers();
@@ -73,7 +73,7 @@ fn a_panic_in_a_users_worker_frees_its_address_for_another() {
 }
 
 #[test]
-fn a_panic_in_an_echoer_or_a_relay_is_told_to_who_sends_next() {
+fn panic_in_echoer_or_relay_frees_its_address() {
     run(|arbiters| async move {
         let peer = Peer::start(arbiters).await;
         Relay::start(&peer.node, "relay", route![]).unwrap_err();
@@ -91,7 +91,7 @@ fn a_panic_in_an_echoer_or_a_relay_is_told_to_who_sends_next() {
 }
 
 #[test]
-fn a_decoder_that_panics_is_told_to_its_sender_and_ends_neither_router_nor_connection() {
+fn panic_in_decoder_is_reported_to_the_sender() {
     run(|arbiters| async move {
         let (here, there) = (Peer::start(arbiters).await, Peer::start(arbiters).await);
         let address = there.listen().await;
@@ -105,7 +105,7 @@ fn a_decoder_that_panics_is_told_to_its_sender_and_ends_neither_router_nor_conne
                 .unwrap();
         }
         assert_eq!(here.echo(route![address.clone()]).await.unwrap(), "hello");
-        let path = here.path(&address);
+        let first_hop = here.first_hop(&address);
         for arbiter in 0..arbiters {
             let to = route![address.clone(), format!("careless{arbiter}")];
             let broken = here.node.ask::<_, String>(to.clone(), String::from("break")).await;
@@ -113,14 +113,14 @@ fn a_decoder_that_panics_is_told_to_its_sender_and_ends_neither_router_nor_conne
             let answer: String = here.node.ask(to, String::from("whole")).await.unwrap();
             assert_eq!(answer, "whole");
         }
-        assert_eq!(path.state().epoch, 0, "the connection went on");
+        assert_eq!(first_hop.state().epoch, 0, "the connection went on");
         there.lives().await;
         stop([here, there]).await;
     });
 }
 
 #[test]
-fn a_sink_that_panics_ends_neither_the_router_nor_who_sends_to_it() {
+fn panic_in_delivery_leaves_router_and_sender_running() {
     run(|arbiters| async move {
         let (here, there) = (Peer::start(arbiters).await, Peer::start(arbiters).await);
         let address = there.listen().await;
@@ -131,13 +131,13 @@ fn a_sink_that_panics_ends_neither_the_router_nor_who_sends_to_it() {
                 there.node.register_delivery(description, Broken).unwrap()
             })
             .collect();
-        let path = here.path(&address);
+        let first_hop = here.first_hop(&address);
         for registration in &broken {
             let to = route![address.clone(), registration.address().clone()];
             here.ctx.send(to, String::from("hello")).await.unwrap();
             assert_eq!(here.echo(route![address.clone()]).await.unwrap(), "hello");
         }
-        assert_eq!(path.state().epoch, 0, "the connection went on");
+        assert_eq!(first_hop.state().epoch, 0, "the connection went on");
         there
             .node
             .start_worker(WorkerOptions::at("careless").arbiter(arbiters - 1), Careless)

@@ -1,10 +1,10 @@
-//! A portal through a secure channel over a long path: two nodes of one process, joined by a link
-//! with 50 ms in each direction.
+//! A portal through a secure channel and a hop that reads along, over a link with high latency: two
+//! nodes of one process, joined by a link with 50 ms in each direction.
 //!
-//! The path's clock is the real one, because sockets are at both ends. What is asserted does not
-//! depend on the machine's speed but that it moves 50 MB/s: how far the windows have grown.
+//! The link's clock is the real one, because sockets are at both ends. The assertions are about how
+//! far the windows have grown; all that they require of the machine is that it moves 50 MB/s.
 
-// Clippy knows tests by their attribute, and not what helps them.
+// Clippy knows tests by their attribute, but not the functions that help them.
 #![allow(clippy::unwrap_used)]
 
 use std::{
@@ -40,7 +40,7 @@ use tokio::{
 
 const LATENCY: Duration = Duration::from_millis(50);
 
-/// What 100 MB/s have under way on this path.
+/// Bytes under way on this link at 100 MB/s.
 const BANDWIDTH_DELAY_PRODUCT: u64 = 10_000_000;
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -48,8 +48,8 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// More than the largest window.
 const BURST: u64 = 40_000_000;
 
-/// A hop that passes everything on and reads along: how much credit a reader grants beyond what it
-/// has been sent. That is its window or less.
+/// A hop that forwards everything and reads along. It notes how much credit a reader grants beyond
+/// what it has been sent, which is its window or less.
 #[derive(Clone, Default)]
 struct Spy {
     sent: Arc<AtomicU64>,
@@ -84,13 +84,13 @@ impl Handler<Routed<Payload>> for Spy {
             self.note(first);
             rest = &rest[length..];
         }
-        // What comes after the end of a stream finds nobody; its sender is told.
+        // A message after the end of its stream is undeliverable; its sender gets a notice.
         let _ = message.forward();
     }
 }
 
 /// Two nodes, the link between them, and the two ends of one connection that was tunnelled.
-struct Path {
+struct Tunnel {
     nodes: [Context; 2],
     link: Link,
     spy: Spy,
@@ -98,21 +98,22 @@ struct Path {
     target: TcpStream,
 }
 
-/// Who reads. The spy has to be on its node, and not on the one where the writer waits for room.
+/// The end that reads. The spy has to be on its node, and not on the one where the writer waits for
+/// room.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reader {
     Client,
     Target,
 }
 
-impl Path {
+impl Tunnel {
     async fn open(spied_at: Option<Reader>) -> Self {
         let builder = NodeBuilder::new().arbiters(1);
         let (here, there) = (
             builder.clone().start_with_context().await.unwrap(),
             builder.start_with_context().await.unwrap(),
         );
-        // No bandwidth of its own: ten times what is to be under way.
+        // The link does not limit the bandwidth: it holds ten times what is to be under way.
         let capacity = 10 * usize::try_from(BANDWIDTH_DELAY_PRODUCT).unwrap();
         let options = LinkOptions { latency: LATENCY, capacity, ..LinkOptions::default() };
         let link = Link::new(here.node(), there.node(), options).unwrap();
@@ -130,9 +131,9 @@ impl Path {
             entity(&here).create_secure_channel(to_listener, TrustEveryonePolicy).unwrap();
         channel.established().await.unwrap();
         let spy = Spy::default();
-        let way = way(&here, &there, &spy, spied_at, Address::from(&channel));
+        let route = route_past_spy(&here, &there, &spy, spied_at, Address::from(&channel));
         let tcp = TcpTransport::create(here.node()).await.unwrap();
-        let inlet = tcp.create_inlet("127.0.0.1:0", way).await.unwrap().address();
+        let inlet = tcp.create_inlet("127.0.0.1:0", route).await.unwrap().address();
         let client = TcpStream::connect(inlet).await.unwrap();
         let (target, _) = timeout(DEADLINE, listener.accept()).await.unwrap().unwrap();
         Self { nodes: [here, there], link, spy, client, target }
@@ -151,24 +152,24 @@ fn entity(ctx: &Context) -> Entity {
     Entity::create(ctx, &vault).unwrap()
 }
 
-fn way(
+fn route_past_spy(
     here: &Context,
     there: &Context,
     spy: &Spy,
     spied_at: Option<Reader>,
     channel: Address,
 ) -> Route {
-    let (node, way) = match spied_at {
+    let (node, route) = match spied_at {
         None => return route![channel, "outlet"],
         Some(Reader::Target) => (there, route![channel, "spy", "outlet"]),
         Some(Reader::Client) => (here, route!["spy", channel, "outlet"]),
     };
     node.start_worker("spy", spy.clone()).unwrap();
-    way
+    route
 }
 
-/// Writes the pattern until it is told to end; gives how much. It pauses after each [`BURST`] until
-/// all was taken: then what the reader grants is its whole window, but for a step.
+/// Writes the pattern until `is_enough`; returns how much. It pauses after each [`BURST`] until all
+/// of it was read: then the reader grants its whole window, but for a step.
 async fn write(
     socket: &mut TcpStream,
     pattern: &Pattern,
@@ -181,14 +182,14 @@ async fn write(
         while sent < burst {
             sent += socket.write(&next_chunk(pattern, sent, burst - sent)).await? as u64;
         }
-        // An error says that the reader was reset, and so will be the next write.
+        // An error means that the reader was reset, as the next write will be.
         let _ = taken.wait_for(|taken| *taken == sent).await;
     }
     socket.shutdown().await?;
     Ok(sent)
 }
 
-/// Compares with the pattern until the end; gives how much came.
+/// Compares with the pattern until the end; returns how many bytes arrived.
 async fn read(
     socket: &mut TcpStream,
     pattern: &Pattern,
@@ -212,15 +213,15 @@ fn run(test: impl Future<Output = ()>) {
     });
 }
 
-/// One direction of a stream fills the path: what may be under way becomes what 100 MB/s need.
+/// One direction of a stream fills the link: its credit grows to what 100 MB/s need.
 async fn fills(reader: Reader) {
-    let (begun, mut path) = (Instant::now(), Path::open(Some(reader)).await);
+    let (begun, mut tunnel) = (Instant::now(), Tunnel::open(Some(reader)).await);
     let pattern = Pattern::new(1);
     let (from, to) = match reader {
-        Reader::Target => (&mut path.client, &mut path.target),
-        Reader::Client => (&mut path.target, &mut path.client),
+        Reader::Target => (&mut tunnel.client, &mut tunnel.target),
+        Reader::Client => (&mut tunnel.target, &mut tunnel.client),
     };
-    let most = path.spy.most_credit.clone();
+    let most = tunnel.spy.most_credit.clone();
     let is_enough =
         || most.load(Ordering::SeqCst) >= BANDWIDTH_DELAY_PRODUCT || begun.elapsed() > DEADLINE;
     let (progress, taken) = watch::channel(0);
@@ -233,38 +234,38 @@ async fn fills(reader: Reader) {
     );
     assert!(credit >= BANDWIDTH_DELAY_PRODUCT, "only {credit} after {sent} bytes, {DEADLINE:?}");
     assert_eq!(taken.unwrap(), sent);
-    path.close().await;
+    tunnel.close().await;
 }
 
 #[test]
-fn an_upload_over_a_long_path_is_not_limited_by_its_window() {
+fn upload_is_not_limited_by_its_window() {
     run(fills(Reader::Target));
 }
 
 #[test]
-fn a_download_over_a_long_path_is_not_limited_by_its_window() {
+fn download_is_not_limited_by_its_window() {
     run(fills(Reader::Client));
 }
 
 #[test]
-fn a_long_path_that_is_cut_gives_both_sides_a_reset_and_no_end() {
+fn cut_link_resets_both_ends() {
     run(async {
-        let mut path = Path::open(None).await;
+        let mut tunnel = Tunnel::open(None).await;
         let pattern = Pattern::new(2);
         let (progress, taken) = watch::channel(0);
-        let (mut arrived, link) = (taken.clone(), path.link.clone());
+        let (mut arrived, link) = (taken.clone(), tunnel.link.clone());
         let cutting = async {
             arrived.wait_for(|taken| *taken > 2_000_000).await.unwrap();
             link.cut();
         };
         let ((), sent, taken) = tokio::join!(
             cutting,
-            write(&mut path.client, &pattern, taken, || false),
-            read(&mut path.target, &pattern, progress)
+            write(&mut tunnel.client, &pattern, taken, || false),
+            read(&mut tunnel.target, &pattern, progress)
         );
         let sent = sent.unwrap_err().kind();
         assert!(matches!(sent, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{sent}");
         assert_eq!(taken.map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));
-        path.close().await;
+        tunnel.close().await;
     });
 }

@@ -1,9 +1,10 @@
-//! What a worker keeps of what a peer sent costs about its size: a small message does not keep what was read with it.
-//! A peer could otherwise make a node hold a thousand times what its budgets count.
+//! The memory of messages that a worker keeps: a small one takes about its size, and does not
+//! retain what was read with it. A peer could otherwise make a node hold a thousand times what its
+//! budgets count.
 //!
 //! The only test of its process, whose memory it measures.
 
-// Clippy knows tests by their attribute, and not what helps them.
+// Clippy knows tests by their attribute, but not the functions that help them.
 #![allow(clippy::unwrap_used)]
 
 use std::{sync::Mutex, time::Duration};
@@ -23,7 +24,8 @@ use tokio::{sync::watch, time::timeout};
 const KEPT: usize = 2_000;
 const BETWEEN: usize = 60_000;
 
-/// By how much the process may grow. It grows by 2 MB, and by 134 MB where messages keep their neighbours.
+/// By how many bytes the process may grow. It grows by 2 MB, and by 134 MB where messages retain
+/// their neighbours.
 const MOST_GROWTH: u64 = 30_000_000;
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -53,12 +55,12 @@ async fn node() -> Node {
 
 fn resident_bytes() -> u64 {
     let bytes = usage::memory_now(std::process::id());
-    assert!(bytes > 0, "the system tells how much memory this process has");
+    assert!(bytes > 0, "the system reports the memory of this process");
     bytes
 }
 
 #[test]
-fn small_messages_do_not_keep_what_was_read_with_them() {
+fn small_messages_do_not_retain_their_neighbours() {
     actix_rt::System::new().block_on(async {
         let (count, mut counted) = watch::channel(0);
         let keeper = Keeper { kept: Mutex::default(), count };
@@ -68,11 +70,11 @@ fn small_messages_do_not_keep_what_was_read_with_them() {
         let options = ListenOptions::on("127.0.0.1:0").expose("keeper");
         let listener = TcpTransport::create(&receiver).await.unwrap().listen(options).await;
         let address = listener.unwrap().address().to_string();
-        let way = route![(TCP, address), "keeper"];
+        let route = route![(TCP, address), "keeper"];
         let before = resident_bytes();
         for number in 0..KEPT {
             for body in [number.to_string(), "x".repeat(BETWEEN)] {
-                sender.send_from(&Address::from("me"), way.clone(), body).await.unwrap();
+                sender.send_from(&Address::from("me"), route.clone(), body).await.unwrap();
             }
         }
         let all = timeout(DEADLINE, counted.wait_for(|count| *count == KEPT)).await;
