@@ -3,14 +3,14 @@
 //! Programs and workers that handle [`Routed`](crate::Routed) bodies need none of this. [`Host`] is
 //! what a node does for those who put something of their own on it:
 //!
-//! * A *transport* brings a [`Carrier`], which is a connected socket, and a [`Connector`] that makes
-//!   one for a peer. [`Host::add_dialer`] with a [`ConnectionDialer`] makes the node dial
+//! * A *transport* brings a [`Carrier`], which is a connected socket, and a [`Connector`] that
+//!   makes one for a peer. [`Host::add_dialer`] with a [`ConnectionDialer`] makes the node dial
 //!   addresses of the transport; [`accept`] serves what a listener has accepted. Greeting, frames,
 //!   limits, pauses and the origin of messages are the same for all of them.
 //!   `examples/own-transport.rs` is one for Unix sockets.
-//! * A *worker that sees envelopes* handles `Routed<Payload>`, or is a [`Deliver`] that is called by
-//!   whoever delivers; it is registered with a [`Description`] and keeps its address as long as its
-//!   [`Registration`].
+//! * A *worker that sees envelopes* handles `Routed<Payload>`, or is a [`Deliver`] that is called
+//!   by whoever delivers; it is registered with a [`Description`] and keeps its address as long as
+//!   its [`Registration`].
 
 /// What a [`Carrier`] reads into.
 pub use bytes::BytesMut;

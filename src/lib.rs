@@ -81,8 +81,8 @@
 //! ```
 //!
 //! `#[ockam::node]` also starts a logger, unless the program has installed one;
-//! `#[ockam::node(logger = false)]` and this package without default features start none. Authors of
-//! transports, and of workers that see envelopes, find what they need in [`author`].
+//! `#[ockam::node(logger = false)]` and this package without default features start none. Authors
+//! of transports, and of workers that see envelopes, find what they need in [`author`].
 //!
 //! # The route of a message through a node
 //!
@@ -93,25 +93,26 @@
 //!
 //! 1. The session of a [connection](ockam_actix_transports::connection) takes whole
 //!    [frames](ockam_actix_transports::frame) off its socket and
-//!    [decodes](ockam_actix_runtime::message::codec) each into a [`Message`]; the payload stays where
-//!    it was read.
-//! 2. It stamps the message's [`Origin`], puts the connection's address before the return route, and
-//!    takes the bytes from its ingress [budget](ockam_actix_runtime::edge::budget). While there are
-//!    none, the socket is not read.
-//! 3. [`Host::route`](author::Host::route) takes the first address off the onward route, looks up its
-//!    [entry](author::Entry), and asks [`reachability`](ockam_actix_runtime::trust::reachability)
-//!    whether this origin may reach it.
-//! 4. The entry's [delivery](author::Deliver) takes the message: on the worker's own arbiter that is a
-//!    call, from another one it goes through the [router actor](ockam_actix_runtime::node) there. A
-//!    worker's delivery decodes the body and puts a [`Routed`] into its inbox, from where the actor's
-//!    task takes all that waits at once. An [interceptor](author::Interceptor) may see messages
-//!    before an empty inbox: an established channel seals them there and then.
+//!    [decodes](ockam_actix_runtime::message::codec) each into a [`Message`]; the payload stays
+//!    where it was read.
+//! 2. It stamps the message's [`Origin`], puts the connection's address before the return route,
+//!    and takes the bytes from its ingress [budget](ockam_actix_runtime::edge::budget). While there
+//!    are none, the socket is not read.
+//! 3. [`Host::route`](author::Host::route) takes the first address off the onward route, looks up
+//!    its [entry](author::Entry), and asks
+//!    [`reachability`](ockam_actix_runtime::trust::reachability) whether this origin may reach it.
+//! 4. The entry's [delivery](author::Deliver) takes the message: on the worker's own arbiter that
+//!    is a call, from another one it goes through the [router actor](ockam_actix_runtime::node)
+//!    there. A worker's delivery decodes the body and puts a [`Routed`] into its inbox, from where
+//!    the actor's task takes all that waits at once. An [interceptor](author::Interceptor) may see
+//!    messages before an empty inbox: an established channel seals them there and then.
 //! 5. The worker replies, forwards, or sends something new: back to 3, until a connection's queue
 //!    turns the message into a frame, which is written together with all that has gathered.
 //!
-//! A [portal](ockam_actix_workers::portal) is the source and the target at the two ends of this route:
-//! its data waits for room on the first edge before it is read, and for the reader's credit. A secure
-//! channel is a worker in the middle: its encryptor makes the message the payload of another one.
+//! A [portal](ockam_actix_workers::portal) is the source and the target at the two ends of this
+//! route: its data waits for room on the first edge before it is read, and for the reader's credit.
+//! A secure channel is a worker in the middle: its encryptor makes the message the payload of
+//! another one.
 //!
 //! # What starts what, and what ends with it
 //!
@@ -131,13 +132,13 @@
 //! A node ends when it is stopped, or when [nothing holds it](ockam_actix_runtime::node) any more.
 //!
 //! actix isolates no panic: one in a handler ends that actor's task. Each worker owns the
-//! [registration](author::Registration) of its address, so the address ends with it. The sender of the
-//! message that caused the panic, and the senders of messages still queued, get a [`Notice`]. What
-//! depends on the actor ends as if its socket had been lost. What others count on is started again, a
-//! few times, as [`supervision`](ockam_actix_runtime::worker::supervision) lists: TCP listeners,
-//! inlets, the forwarding service, remote forwarders, and channels that this node opened. Users' code
-//! that runs in other tasks than their worker's, such as an access rule or a decoder, is contained: its
-//! panic refuses the one message.
+//! [registration](author::Registration) of its address, so the address ends with it. The sender of
+//! the message that caused the panic, and the senders of messages still queued, get a [`Notice`].
+//! What depends on the actor ends as if its socket had been lost. What others count on is started
+//! again, a few times, as [`supervision`](ockam_actix_runtime::worker::supervision) lists: TCP
+//! listeners, inlets, the forwarding service, remote forwarders, and channels that this node
+//! opened. Users' code that runs in other tasks than their worker's, such as an access rule or a
+//! decoder, is contained: its panic refuses the one message.
 //!
 //! # Where things are
 //!
@@ -169,8 +170,8 @@
 //! 8. Limits stand in one file of their crate or module, with unit and reason:
 //!    [runtime](ockam_actix_runtime::limits), [transports](ockam_actix_transports::limits),
 //!    [portals](ockam_actix_workers::portal::limits),
-//!    [forwarders](ockam_actix_workers::forwarder::limits). What a site decides is in [`NodeLimits`],
-//!    [`ChannelLimits`] and [`ForwardingOptions`].
+//!    [forwarders](ockam_actix_workers::forwarder::limits). What a site decides is in
+//!    [`NodeLimits`], [`ChannelLimits`] and [`ForwardingOptions`].
 //!
 //! # Words
 //!

@@ -1,4 +1,5 @@
-//! Whose logger a program has. The tests of whole programs see the one that `#[ockam::node]` starts.
+//! Whose logger a program has. The tests of whole programs see the one that `#[ockam::node]`
+//! starts.
 
 // Clippy knows tests by their attribute, and not what helps them.
 #![allow(clippy::unwrap_used)]
