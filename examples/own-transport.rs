@@ -1,7 +1,9 @@
 //! Your own transport: two nodes of one process connect over a Unix socket.
 
-use std::io::{IoSlice, Result as IoResult};
-use std::task::{Context as TaskContext, Poll};
+use std::{
+    io::{IoSlice, Result as IoResult},
+    task::{Context as TaskContext, Poll},
+};
 
 use ockam::{author::*, route, Context, Echoer, Error, Node, NodeBuilder, Result, TransportType};
 use tokio::net::{UnixListener, UnixStream};

@@ -42,6 +42,13 @@ use crate::{
     error::{Error, Result},
     limits::{NodeLimits, ANNOUNCE_AFTER},
     lock::{Lock, SharedLock},
+    node::{
+        directory::{Directory, Registration},
+        doors::Doors,
+        entry::{Deliver, Description, Entry},
+        router::Router,
+        shutdown::{Shutdown, Stage},
+    },
     trust::{
         origin::HubGrants,
         reachability::{
@@ -50,14 +57,6 @@ use crate::{
         },
         refusal_log::RefusalLog,
     },
-};
-
-use crate::node::{
-    directory::{Directory, Registration},
-    doors::Doors,
-    entry::{Deliver, Description, Entry},
-    router::Router,
-    shutdown::{Shutdown, Stage},
 };
 
 pub use self::shutdown::Busy;

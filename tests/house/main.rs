@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod imports;
+mod names;
 mod prose;
 mod purity;
 mod source;

@@ -6,9 +6,9 @@
 //! * A panic would end it and free its address; there is nothing in it that could.
 
 use actix::{Actor, Context, Handler};
-use ockam_actix_runtime::WorkerHandle;
 use ockam_actix_runtime::{
     message::MessageKind, node::routing::NextHop, Address, Host, Node, Payload, Result, Routed,
+    WorkerHandle,
 };
 
 /// Sends every payload back to its sender, byte for byte.

@@ -8,10 +8,9 @@
 //!   questions.
 
 use actix::{Actor, Context, Handler};
-use ockam_actix_runtime::WorkerHandle;
 use ockam_actix_runtime::{
     message::undelivered::Undelivered, node::routing::NextHop, Address, Error, Host, Message, Node,
-    Payload, Result, Route, Routed, UndeliverableReason,
+    Payload, Result, Route, Routed, UndeliverableReason, WorkerHandle,
 };
 
 /// Sends each message along a fixed route and then along what is left of the message's own.

@@ -22,7 +22,10 @@ pub mod refusal;
 
 use std::fmt;
 
-use ockam_actix_runtime::{Address, Identifier, Payload, Route};
+use ockam_actix_runtime::{
+    message::messagepack::{DecodeError, Reader, Writer},
+    Address, Identifier, Payload, Route,
+};
 
 use crate::{
     forwarder::{
@@ -34,7 +37,6 @@ use crate::{
     },
     identity::{self, signature::Signature},
 };
-use ockam_actix_runtime::message::messagepack::{DecodeError, Reader, Writer};
 
 const REGISTER: u8 = 0;
 const CHALLENGE: u8 = 1;

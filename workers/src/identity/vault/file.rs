@@ -20,7 +20,13 @@ use std::{
 use ring::aead::{Aad, LessSafeKey, UnboundKey, AES_256_GCM};
 use zeroize::Zeroizing;
 
-use crate::identity::secret_bytes::SecretKey;
+use crate::identity::{
+    secret_bytes::SecretKey,
+    vault::file::{
+        header::{Header, HEADER_LENGTH, TAG_LENGTH},
+        random::random,
+    },
+};
 
 mod disk;
 mod error;
@@ -38,11 +44,6 @@ pub use self::{
 };
 
 pub(crate) use self::header::KdfCost;
-
-use crate::identity::vault::file::{
-    header::{Header, HEADER_LENGTH, TAG_LENGTH},
-    random::random,
-};
 
 /// A vault file that was opened or created, and the key to write it again.
 pub(crate) struct VaultFile {
