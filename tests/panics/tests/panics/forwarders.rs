@@ -59,7 +59,7 @@ impl Hub {
 fn panic_in_forwarding_service_leaves_its_forwarders() {
     run(|arbiters| async move {
         let hub = Hub::start(arbiters).await;
-        hub.hub.panic_in("ForwardingService");
+        hub.hub.panic_in("ForwardingActor");
         hub.is_reached().await;
         hub.hub.lives().await;
         let before = hub.forwarder.watch().borrow().registrations;
@@ -101,7 +101,7 @@ fn panic_in_remote_forwarder_keeps_its_address() {
     run(|arbiters| async move {
         let hub = Hub::start(arbiters).await;
         let (before, address) = (hub.hub.workers(), hub.forwarder.remote_address());
-        hub.private.panic_in("Keeper");
+        hub.private.panic_in("RegistrationKeeper");
         hub.registered(2).await;
         assert_eq!(hub.forwarder.remote_address(), address);
         hub.is_reached().await;
@@ -115,7 +115,7 @@ fn panic_in_remote_forwarder_keeps_its_address() {
 fn remote_forwarder_stopped_after_a_panic_is_released() {
     run(|arbiters| async move {
         let hub = Hub::start(arbiters).await;
-        hub.private.panic_in("Keeper");
+        hub.private.panic_in("RegistrationKeeper");
         hub.forwarder.stop().await;
         let mut state = hub.forwarder.watch();
         in_time("the release", state.wait_for(|state| !state.registered)).await.unwrap();

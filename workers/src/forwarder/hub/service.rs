@@ -67,7 +67,7 @@ use crate::{
 pub struct ForwardingService {
     node: Node,
     address: Address,
-    actor: Restarting<Service>,
+    actor: Restarting<ForwardingActor>,
 }
 
 impl ForwardingService {
@@ -114,7 +114,7 @@ impl ForwardingService {
 }
 
 /// The actor.
-struct Service {
+struct ForwardingActor {
     node: Node,
     lease: Duration,
     started: Instant,
@@ -125,7 +125,7 @@ struct Service {
     _supervised: Supervised,
 }
 
-impl Service {
+impl ForwardingActor {
     fn answer(&self, message: &Routed<Payload>) -> Option<Answer> {
         self.decide(message).unwrap_or_else(|refusal| {
             let origin = message.origin();
@@ -259,10 +259,10 @@ struct ServiceSpec {
 }
 
 impl Restartable for ServiceSpec {
-    type Actor = Service;
+    type Actor = ForwardingActor;
 
-    fn start(&self, supervised: Supervised) -> Result<Addr<Service>> {
-        let service = Service {
+    fn start(&self, supervised: Supervised) -> Result<Addr<ForwardingActor>> {
+        let service = ForwardingActor {
             node: self.node.clone(),
             lease: self.options.lease,
             started: self.started,
@@ -277,7 +277,7 @@ impl Restartable for ServiceSpec {
         self.node.launch(description, move |_| service)
     }
 
-    fn stop(&self, _: Addr<Service>) {
+    fn stop(&self, _: Addr<ForwardingActor>) {
         // An error means that it has ended already.
         let _ = self.node.stop_worker(FORWARDING_SERVICE);
     }
@@ -308,11 +308,11 @@ fn addresses_of(id: ForwarderId, identifier: Option<Identifier>) -> Vec<Address>
     addresses
 }
 
-impl Actor for Service {
+impl Actor for ForwardingActor {
     type Context = Context<Self>;
 }
 
-impl Handler<Registered> for Service {
+impl Handler<Registered> for ForwardingActor {
     type Result = ();
 
     fn handle(&mut self, Registered(registration): Registered, _: &mut Context<Self>) {
@@ -320,7 +320,7 @@ impl Handler<Registered> for Service {
     }
 }
 
-impl Handler<Routed<Payload>> for Service {
+impl Handler<Routed<Payload>> for ForwardingActor {
     type Result = ();
 
     fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {
