@@ -4,7 +4,7 @@
 //!   waiting messages; and, with [`Sealing`], the sealing keys of the current session.
 //! * States: attempting (in the first attempt, and in one that follows a loss at once, messages
 //!   wait; in later ones they are returned immediately, so that no client hangs on a peer that is
-//!   down), established, pausing before the next attempt, rejected, which is final.
+//!   down), established, pausing before the next attempt, closed.
 //! * Inbox: messages for the peer that [`Sealing`] did not intercept; [`Event`]s from the decryptor
 //!   and from `Sealing`; [`Close`] from the program.
 //! * Started by [`open`](super::handle::open) on the arbiter of the connection that the route
@@ -80,6 +80,10 @@ impl Restartable for ChannelSpec {
             address: self.address.clone(),
             credentials: self.credentials.clone(),
             backoff: Backoff::new(self.limits.first_pause, self.limits.longest_pause).at_once(),
+            refusals: Backoff::new(
+                self.limits.first_refusal_pause,
+                self.limits.longest_refusal_pause,
+            ),
             limits: self.limits.clone(),
             first_hop,
             sealing,
@@ -119,6 +123,8 @@ pub(super) struct ChannelActor {
     outcome: Arc<watch::Sender<Outcome>>,
     phase: Phase,
     backoff: Backoff,
+    /// The pauses after refusals.
+    refusals: Backoff,
     /// Counts attempts: an event of an earlier one comes too late.
     session: u64,
     /// How many keys our identity had when the attempt began.
@@ -133,7 +139,7 @@ enum Phase {
     Attempting { attempt: Attempt, held: Held },
     Established(Box<OpenEnd>),
     Pausing { failure: Arc<str> },
-    Rejected { failure: Arc<str> },
+    Closed { failure: Arc<str> },
 }
 
 /// A handshake under way, which its decryptor runs.
@@ -177,7 +183,7 @@ impl ChannelActor {
             }
             Phase::Attempting { held: Held::Refused(failure), .. }
             | Phase::Pausing { failure }
-            | Phase::Rejected { failure } => (failure.clone(), UndeliverableReason::Disconnected),
+            | Phase::Closed { failure } => (failure.clone(), UndeliverableReason::Disconnected),
         };
         bounce(&self.node, &self.address, message, reason, &failure);
     }

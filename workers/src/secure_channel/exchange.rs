@@ -84,8 +84,8 @@ impl FailureReason {
         }
     }
 
-    /// Whether another attempt is pointless.
-    pub(super) fn is_final(&self) -> bool {
+    /// Whether one end does not trust the other: only the owner of one of them can change that.
+    pub(super) fn is_refusal(&self) -> bool {
         matches!(self, Self::Handshake(error) if error.is_rejection())
     }
 }

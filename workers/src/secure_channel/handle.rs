@@ -78,7 +78,8 @@ impl SecureChannel {
     /// be reached it keeps waiting, as the channel keeps trying.
     ///
     /// # Errors
-    /// [`Error::Peer`] when one end has rejected the identity of the other, which is final;
+    /// [`Error::Peer`] when one end has refused the identity of the other. The channel
+    /// tries again by itself, as its peer's owner may change that;
     /// [`Error::Stopped`] when the channel was closed or the node stopped.
     pub async fn established(&self) -> Result<Identifier> {
         let mut outcome = self.outcome.clone();

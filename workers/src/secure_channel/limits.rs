@@ -29,6 +29,12 @@ pub struct Limits {
     /// The longest pause between attempts: a restarted peer waits at most this long for its
     /// clients.
     pub longest_pause: Duration,
+    /// The first pause after one end has refused the other, by its policy or for a replaced key; it
+    /// doubles each time.
+    pub first_refusal_pause: Duration,
+    /// The longest pause after a refusal: what the peer's owner has mended is noticed this late. A
+    /// handshake a minute costs neither end anything.
+    pub longest_refusal_pause: Duration,
     /// Silence after which the peer of a channel in use is asked whether it is there. Together with
     /// `answer_within` it decides how soon a client learns of a loss that nobody reports: 8
     /// seconds.
@@ -55,6 +61,8 @@ impl Default for Limits {
             waiting_bytes: 2 * EDGE_BUDGET_BYTES,
             first_pause: Duration::from_millis(100),
             longest_pause: Duration::from_secs(2),
+            first_refusal_pause: Duration::from_secs(1),
+            longest_refusal_pause: Duration::from_secs(60),
             ping_after: Duration::from_secs(2),
             idle_ping_after: Duration::from_secs(15),
             answer_within: Duration::from_secs(6),

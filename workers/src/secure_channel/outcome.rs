@@ -11,7 +11,7 @@ pub(super) enum Outcome {
     Pending(Option<Arc<str>>),
     /// Established with this peer.
     Established(Identifier),
-    /// Rejected for this reason, which is final.
+    /// One end has refused the other for this reason; it is tried again at growing intervals.
     Rejected(Arc<str>),
     /// The program closed it.
     Closed,

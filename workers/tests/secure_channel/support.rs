@@ -90,6 +90,9 @@ pub(crate) fn quick() -> Limits {
         handshake_deadline: Duration::from_secs(5),
         first_pause: Duration::from_millis(10),
         longest_pause: Duration::from_millis(100),
+        // A refusal is the last attempt of a test, unless it says otherwise.
+        first_refusal_pause: Duration::from_secs(3_600),
+        longest_refusal_pause: Duration::from_secs(3_600),
         ..Limits::default()
     }
 }

@@ -1,22 +1,25 @@
 //! Trust: who gets a channel, and what can be reached without one.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        Arc,
+    },
+    time::Duration,
+};
 
 use ockam_actix_runtime::{route, Address, Error, ReachabilityRule};
 use ockam_actix_workers::{
-    ForwardingAddress, SecureChannels, TrustEveryonePolicy, TrustIdentifierPolicy,
+    identity::policy::TrustContext, secure_channel::Limits, ForwardingAddress, SecureChannel,
+    SecureChannels, TrustEveryonePolicy, TrustIdentifierPolicy, TrustPolicy,
 };
 
 use crate::support::{
-    honest, run, tcp, to, until, Echo, Meddling, Middle, Peer, DEADLINE, SERVICE,
+    honest, quick, run, tcp, to, until, Echo, Meddling, Middle, Peer, DEADLINE, SERVICE,
 };
 
 /// Checks that a rejected channel returns messages, and that its error contains `named`.
-async fn expect_rejected(
-    client: &Peer,
-    channel: ockam_actix_workers::SecureChannel,
-    named: &[String],
-) {
+async fn expect_rejected(client: &Peer, channel: SecureChannel, named: &[String]) {
     let rejected = channel.established_within(DEADLINE).await.unwrap_err();
     assert!(matches!(rejected, Error::Peer { .. }), "{rejected}");
     for name in named {
@@ -44,6 +47,59 @@ fn an_initiator_shows_nothing_to_an_untrusted_responder() {
         assert!(echo.texts().is_empty());
         // Message 1 and message 2; the message with the initiator's identity was never sent.
         assert_eq!(middle.seen.lock().unwrap().len(), 2);
+    });
+}
+
+/// Checks that a channel is refused until `mend` is called, and then established by itself.
+async fn is_established_once_mended(client: &Peer, channel: &SecureChannel, mend: impl FnOnce()) {
+    expect_rejected(client, channel.clone(), &[]).await;
+    mend();
+    until("the channel is established", || channel.peer().is_some()).await;
+    let route = route![channel, "echo"];
+    let answer: String = client.ctx.ask(route, String::from("hello")).await.unwrap();
+    assert_eq!(answer, "hello");
+}
+
+/// A policy that trusts nobody until it is told to trust everybody.
+fn mendable() -> (Arc<AtomicBool>, impl TrustPolicy) {
+    let trusts = Arc::new(AtomicBool::new(false));
+    let policy = trusts.clone();
+    (trusts, move |_: &TrustContext| policy.load(Ordering::SeqCst))
+}
+
+/// Limits with short pauses after refusals.
+fn eager() -> Limits {
+    let pause = Duration::from_millis(10);
+    Limits { first_refusal_pause: pause, longest_refusal_pause: pause, ..quick() }
+}
+
+#[test]
+fn a_responders_mended_policy_ends_its_refusal() {
+    run(async {
+        let mut client = Peer::with_limits(2, eager()).await;
+        let mut server = Peer::start(2).await;
+        let (trusts, policy) = mendable();
+        server.entity.create_secure_channel_listener(SERVICE, policy).unwrap();
+        let _echo = Echo::start(&server.node, "echo");
+        let route = to(server.listen(0).await);
+        let channel = client.entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
+        let mend = || trusts.store(true, Ordering::SeqCst);
+        is_established_once_mended(&client, &channel, mend).await;
+    });
+}
+
+#[test]
+fn an_initiators_mended_policy_ends_its_refusal() {
+    run(async {
+        let mut client = Peer::with_limits(2, eager()).await;
+        let mut server = Peer::start(2).await;
+        let (trusts, policy) = mendable();
+        server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
+        let _echo = Echo::start(&server.node, "echo");
+        let route = to(server.listen(0).await);
+        let channel = client.entity.create_secure_channel(route, policy).unwrap();
+        let mend = || trusts.store(true, Ordering::SeqCst);
+        is_established_once_mended(&client, &channel, mend).await;
     });
 }
 

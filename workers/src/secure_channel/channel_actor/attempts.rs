@@ -117,6 +117,7 @@ impl ChannelActor {
         };
         let end = OpenEnd::begin(setup, context);
         self.phase = Phase::Established(Box::new(end));
+        self.refusals.reset();
         self.state.send_modify(|state| {
             state.up = true;
             state.failure = None;
@@ -208,31 +209,41 @@ impl ChannelActor {
                 );
             }
         }
-        // A key that was replaced while the handshake ran is no reason to give up.
-        if why.is_final() && self.keys == self.own_keys() {
-            log::error!("no secure channel {} over {}: {why}", self.address, self.route);
+        // A key that was replaced while the handshake ran is no reason for a refusal's long pause.
+        let refused = why.is_refusal() && self.keys == self.own_keys();
+        if refused {
             self.outcome.send_replace(Outcome::Rejected(failure.clone()));
-            self.phase = Phase::Rejected { failure };
-            return;
         }
         if self.node.is_stopping() {
             return context.stop();
         }
-        let pause = self.backoff.next_pause_after_failure();
-        // The same failure again and again is not worth a warning each time.
-        let level = if is_new { log::Level::Warn } else { log::Level::Debug };
-        let route = &self.route;
+        let pause = match refused {
+            true => self.refusals.next_pause(),
+            false => self.backoff.next_pause_after_failure(),
+        };
+        self.log_failure(why, refused, is_new, pause);
+        self.attempt_after(pause, failure, context);
+    }
+
+    /// Logs why an attempt failed: as an error where somebody has to mend something, and only once.
+    fn log_failure(&self, why: &FailureReason, refused: bool, is_new: bool, pause: Duration) {
+        let level = match (is_new, refused) {
+            (true, true) => log::Level::Error,
+            (true, false) => log::Level::Warn,
+            (false, _) => log::Level::Debug,
+        };
         let pinned = self.credentials.policy.pin().map_or_else(String::new, |pin| {
             format!(
                 "; the address is pinned to {pin}: if that node was started anew with other keys, \
                  it has another address"
             )
         });
+        let seldom = if refused { ", then less often, at least every minute" } else { "" };
         log::log!(
             level,
-            "no secure channel over {route}: {why}{pinned}; trying again in {pause:.1?}"
+            "no secure channel over {}: {why}{pinned}; trying again in {pause:.1?}{seldom}",
+            self.route
         );
-        self.attempt_after(pause, failure, context);
     }
 
     fn own_keys(&self) -> usize {
@@ -269,7 +280,7 @@ impl ChannelActor {
     /// Closes the channel, as the program asked.
     pub(super) fn close(&mut self, context: &mut Context<Self>) {
         let failure: Arc<str> = "it was closed".into();
-        let closed = Phase::Rejected { failure: failure.clone() };
+        let closed = Phase::Closed { failure: failure.clone() };
         match std::mem::replace(&mut self.phase, closed) {
             Phase::Established(end) => end.end(&Ending::telling_peer(&failure), context),
             Phase::Attempting { held: Held::Waiting(queue), .. } => {
