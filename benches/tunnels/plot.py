@@ -173,7 +173,11 @@ def growth(figures):
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    with open(sys.argv[1], encoding="utf-8") as file:
+    try:
+        file = open(sys.argv[1], encoding="utf-8")
+    except OSError as error:
+        sys.exit(f"cannot read the run: {error}")
+    with file:
         figures = json.load(file)["figures"]
     compared = [of for of in figures if of["question"] == "compare"]
     if not compared and not any(of["question"] == "scale" for of in figures):
