@@ -199,15 +199,7 @@ impl ChannelActor {
         let is_new = self.state.borrow().failure.as_ref() != Some(&failure);
         self.down(&failure, 0);
         if let Held::Waiting(queue) = held {
-            for message in queue {
-                bounce(
-                    &self.node,
-                    &self.address,
-                    message,
-                    UndeliverableReason::Disconnected,
-                    &failure,
-                );
-            }
+            self.return_to_senders(queue, &failure);
         }
         // A key that was replaced while the handshake ran is no reason for a refusal's long pause.
         let refused = why.is_refusal() && self.keys == self.own_keys();
@@ -244,6 +236,14 @@ impl ChannelActor {
             "no secure channel over {}: {why}{pinned}; trying again in {pause:.1?}{seldom}",
             self.route
         );
+    }
+
+    /// Returns messages that waited for a channel to those who sent them.
+    fn return_to_senders(&self, queue: MessageQueue, failure: &str) {
+        let reason = UndeliverableReason::Disconnected;
+        for message in queue {
+            bounce(&self.node, &self.address, message, reason, failure);
+        }
     }
 
     fn own_keys(&self) -> usize {
@@ -284,15 +284,7 @@ impl ChannelActor {
         match std::mem::replace(&mut self.phase, closed) {
             Phase::Established(end) => end.end(&Ending::telling_peer(&failure), context),
             Phase::Attempting { held: Held::Waiting(queue), .. } => {
-                for message in queue {
-                    bounce(
-                        &self.node,
-                        &self.address,
-                        message,
-                        UndeliverableReason::Disconnected,
-                        &failure,
-                    );
-                }
+                self.return_to_senders(queue, &failure);
             }
             _ => {}
         }
