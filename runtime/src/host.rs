@@ -135,6 +135,9 @@ pub trait Host {
     /// Adds a listener that accepts connections of other nodes.
     fn add_listener(&self, listening: Listening);
 
+    /// Notes that the listener that was bound to `bound` accepts no more connections.
+    fn remove_listener(&self, bound: &str);
+
     /// The workers that the peer that was dialled at `dialled` may deliver to.
     fn hub_grants(&self, dialled: &Address) -> Arc<HubGrants>;
 
@@ -268,6 +271,11 @@ impl Host for Node {
     #[inline]
     fn add_dialer(&self, transport: &str, dialer: Arc<dyn Dialer>) {
         Node::add_dialer(self, transport, dialer)
+    }
+
+    #[inline]
+    fn remove_listener(&self, bound: &str) {
+        Node::remove_listener(self, bound)
     }
 
     #[inline]

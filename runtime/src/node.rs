@@ -273,6 +273,11 @@ impl Node {
         value.clone().downcast::<T>().expect("each value is kept under its own type")
     }
 
+    /// See [`Host::remove_listener`](crate::host::Host::remove_listener).
+    pub(crate) fn remove_listener(&self, bound: &str) {
+        self.shared.doors.remove_listener(bound);
+    }
+
     /// See [`Host::add_listener`](crate::host::Host::add_listener).
     pub(crate) fn add_listener(&self, listening: Listening) {
         self.shared.doors.add_listener(listening);

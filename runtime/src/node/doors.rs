@@ -30,6 +30,11 @@ impl Doors {
         self.listeners.lock().push(listening);
     }
 
+    /// Forgets a listener that was stopped.
+    pub(super) fn remove_listener(&self, bound: &str) {
+        self.listeners.lock().retain(|listening| listening.bound != bound);
+    }
+
     /// All listeners.
     pub(super) fn listeners(&self) -> Vec<Listening> {
         self.listeners.lock().clone()

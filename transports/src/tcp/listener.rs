@@ -72,6 +72,7 @@ impl<T: Into<String>> From<T> for ListenOptions {
 /// A TCP listener. Dropping this does not stop it; [`Listener::stop`] does.
 #[derive(Clone)]
 pub struct Listener {
+    node: Node,
     address: SocketAddr,
     actor: Restarting<Acceptor>,
 }
@@ -90,6 +91,7 @@ impl Listener {
         let stopped =
             || Error::Usage(format!("the listener on {} was stopped before", self.address));
         stop_accepting(&self.actor.end().ok_or_else(stopped)?);
+        self.node.remove_listener(&self.address.to_string());
         Ok(())
     }
 }
@@ -128,7 +130,7 @@ pub async fn listen(node: &Node, options: ListenOptions) -> Result<Listener> {
     };
     let actor = Restarting::start(node, format!("the listener on {bound}"), spec)?;
     log::info!("listening for nodes on {bound}");
-    Ok(Listener { address: bound, actor })
+    Ok(Listener { node: node.clone(), address: bound, actor })
 }
 
 /// Binds the first of `address`'s network addresses that can be bound.
