@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use ockam::{Address, Message, Origin, Payload, Route};
 use ockam_actix_runtime::{limits::MAX_FRAME_BYTES, message::codec};
-use ockam_actix_transports::frame::next_frame;
+use ockam_actix_transports::frame::{header, next_frame, Frame};
 
 use crate::BATCH;
 
@@ -65,8 +65,7 @@ pub(crate) fn frames(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("frame");
     group.throughput(Throughput::Elements(FRAMES as u64));
     for bytes in PAYLOADS {
-        let length = u32::try_from(bytes).expect("it is small").to_be_bytes();
-        let frame = [&length[..], &vec![7; bytes]].concat();
+        let frame = [&header(bytes, 1)[..], &vec![7; bytes]].concat();
         let arrived = frame.repeat(FRAMES);
         group.bench_function(BenchmarkId::new("split", format!("{bytes} bytes")), |bencher| {
             bencher.iter_batched(|| BytesMut::from(&arrived[..]), split, BATCH);
@@ -75,7 +74,7 @@ pub(crate) fn frames(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn split(mut arrived: BytesMut) -> Vec<BytesMut> {
+fn split(mut arrived: BytesMut) -> Vec<Frame> {
     let next = || next_frame(&mut arrived, MAX_FRAME_BYTES).expect("no frame is too large");
     let frames: Vec<_> = std::iter::from_fn(next).collect();
     assert_eq!(frames.len(), FRAMES);

@@ -105,6 +105,18 @@ pub trait Host {
     /// has no return route.
     fn bounce(&self, undelivered: Box<Undelivered>);
 
+    /// Sends `payload` from `sender` back to where `question` came from.
+    ///
+    /// # Errors
+    /// Gives the answer back if its first hop does not take it, or if the peer behind a hub that
+    /// asked has not read many answers before.
+    fn answer(
+        &self,
+        question: Message,
+        sender: Address,
+        payload: Payload,
+    ) -> Result<(), Box<Undelivered>>;
+
     /// What a source needs to know about the first hop of `route`; dials it if nobody has yet.
     ///
     /// # Errors
@@ -246,6 +258,16 @@ impl Host for Node {
     #[inline]
     fn bounce(&self, undelivered: Box<Undelivered>) {
         Node::bounce(self, undelivered)
+    }
+
+    #[inline]
+    fn answer(
+        &self,
+        question: Message,
+        sender: Address,
+        payload: Payload,
+    ) -> Result<(), Box<Undelivered>> {
+        Node::answer(self, question, sender, payload)
     }
 
     #[inline]

@@ -22,9 +22,18 @@ pub struct NodeLimits {
     pub ask_timeout: Duration,
     /// How long a node that stops lets open streams finish: 3 s.
     pub drain_timeout: Duration,
-    /// Bytes that one connection may have in the node by permit before its socket is no longer
-    /// read: 1 MiB.
-    pub ingress_bytes: usize,
+    /// Bytes that may be held for all connections together: what has arrived and has not moved on,
+    /// because whoever it is for does not take it. No connection is read while they are used up:
+    /// 64 MiB.
+    pub held_bytes: usize,
+    /// Of those, the bytes of one connection: 16 MiB. Its own lanes bound it before that, except
+    /// where very many of them are full.
+    pub held_bytes_per_connection: usize,
+    /// Of those, the bytes of all connections from one source address: 16 MiB.
+    pub held_bytes_per_source: usize,
+    /// Bytes that the sources of this node may have waiting for all its connections together,
+    /// beyond one message for each: 16 MiB.
+    pub queued_bytes: usize,
     /// Connections that one listener serves at a time: 16,384.
     pub connections: usize,
     /// Of those, the connections from one source address: 4,096, so that one source needs three
@@ -43,7 +52,10 @@ impl Default for NodeLimits {
         Self {
             ask_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(3),
-            ingress_bytes: 1024 * 1024,
+            held_bytes: 64 * 1024 * 1024,
+            held_bytes_per_connection: 16 * 1024 * 1024,
+            held_bytes_per_source: 16 * 1024 * 1024,
+            queued_bytes: 16 * 1024 * 1024,
             connections: 16_384,
             connections_per_source: 4_096,
             streams: 32_768,
@@ -70,10 +82,36 @@ pub const MAX_FRAME_BYTES: usize = 256 * 1024;
 /// most 65,535 bytes.
 pub const MAX_PAYLOAD_BYTES: usize = 62 * 1024;
 
-/// Bytes from the sources of this node that may wait at one worker, or in one connection's write
-/// queue, by permit. Messages from outside have a permit of their connection: see
-/// [`NodeLimits::ingress_bytes`].
+/// Bytes from the sources of this node that may wait at one worker, by permit. Messages from
+/// outside have a permit of their lane.
 pub const EDGE_BUDGET_BYTES: usize = 1024 * 1024;
+
+/// Bytes from the sources of this node that may wait for the socket of a connection on one lane, by
+/// permit: two chunks of bulk data, so that one is read while the other is written. More would
+/// only be a queue that interactive streams of the same channel wait behind.
+pub const LANE_BUDGET_BYTES: usize = 128 * 1024;
+
+/// Bytes of the credit that every lane of a connection begins with, and keeps at least: one chunk
+/// of bulk data under way and one that is read meanwhile.
+pub const LANE_BYTES: u32 = 64 * 1024;
+
+/// Bytes of the credit that no lane grows beyond: 50 MB/s over 200 ms.
+pub const MAX_LANE_BYTES: u32 = 16 * 1024 * 1024;
+
+/// Round trips shorter than this count as this long when a lane's credit grows: at the rate of a
+/// loopback interface, a thread that has to wait for its turn must not run out of credit.
+pub const MIN_LANE_ROUND_TRIP: Duration = Duration::from_micros(500);
+
+/// Lanes that a connection has credit to grant for before it does so although none is due, so that
+/// neither end has to remember many.
+pub const MAX_UNGRANTED_LANES: usize = 64;
+
+/// Bytes up to which a message does not wait for bulk data of the same edge: the first read of a
+/// stream, which only those that have much to send exceed.
+pub const SMALL_MESSAGE_BYTES: usize = 4 * 1024;
+
+/// Small messages that pass waiting bulk data before some of that passes.
+pub const SMALL_IN_A_ROW: usize = 8;
 
 /// Bytes that a message counts against a budget beside its payload: about what its envelope, its
 /// routes and the room around the payload take.

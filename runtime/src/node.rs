@@ -8,6 +8,7 @@
 //! aliases, have references that do not hold it, so a node that its owner has dropped is not kept
 //! running by its own workers.
 
+pub(crate) mod answers;
 pub mod builder;
 pub mod directory;
 mod doors;

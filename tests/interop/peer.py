@@ -28,6 +28,7 @@ from noise.connection import Keypair, NoiseConnection
 DEADLINE = 30
 LISTENER = "secure_channel_listener_service"
 LARGEST_FRAME = 262_144
+CONTROL, LANE_CREDIT, OVERHEAD = 0, 65_536, 512
 READY = b"ockam-actix/1 ready\0"
 MESSAGE, PING, PONG, CLOSE = (bytes([kind]) for kind in range(4))
 KEY_CHANGE = 65_536
@@ -51,44 +52,78 @@ def unpack(data):
     return msgpack.unpackb(data, strict_map_key=True)
 
 
-# Section 2: greeting and frames.
+# Section 2: greeting, frames and lanes.
 
 
 class Connection:
+    """Sends all its messages on lane 1: it has one peer to talk to."""
+
     def __init__(self, stream):
         stream.settimeout(DEADLINE)
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.stream, self.arrived = stream, bytearray()
-        self.send_frame(msgpack.packb(["ockam-actix", 1, LARGEST_FRAME]))
-        name, version, largest = unpack(self.receive_frame())
-        check((name, version) == ("ockam-actix", 1), "greeting")
+        # Our credit on lane 1; what the peer has on its lanes; messages that came while we waited.
+        self.credit, self.theirs, self.waiting = LANE_CREDIT, {}, []
+        self.send_frame(CONTROL, msgpack.packb(["ockam-actix", 1, LARGEST_FRAME]))
+        lane, greeting = self.receive_frame()
+        name, version, largest = unpack(greeting)
+        check((lane, name, version) == (CONTROL, "ockam-actix", 1), "greeting")
         self.largest = min(LARGEST_FRAME, largest)
 
-    def send_frame(self, body):
-        self.stream.sendall(len(body).to_bytes(4, "big") + body)
+    def send_frame(self, lane, body):
+        self.stream.sendall(len(body).to_bytes(4, "big") + lane.to_bytes(2, "big") + body)
 
     def receive_frame(self):
-        """The next frame's body; None when the peer has ended the connection between frames."""
-        while len(self.arrived) < 4 or len(self.arrived) - 4 < int.from_bytes(self.arrived[:4], "big"):
+        """The next frame's lane and body; None when the peer has ended the connection between
+        frames."""
+        while len(self.arrived) < 6 or len(self.arrived) - 6 < int.from_bytes(self.arrived[:4], "big"):
             more = self.stream.recv(65_536)
             if not more:
                 check(not self.arrived, "a connection that ends within a frame")
                 return None
             self.arrived += more
         length = int.from_bytes(self.arrived[:4], "big")
-        body = bytes(self.arrived[4 : 4 + length])
-        del self.arrived[: 4 + length]
-        return body
+        lane = int.from_bytes(self.arrived[4:6], "big")
+        body = bytes(self.arrived[6 : 6 + length])
+        del self.arrived[: 6 + length]
+        return lane, body
+
+    def receive_message(self):
+        """The next message's body; None at the end. Grants on the way are taken, and what has come
+        is granted again: all of it moves on at once."""
+        while (frame := self.receive_frame()) is not None:
+            lane, body = frame
+            if lane == CONTROL:
+                check(body and len(body) % 6 == 0, "a list of grants")
+                for at in range(0, len(body), 6):
+                    check(body[at : at + 2] == b"\0\1", "credit for a lane that we use")
+                    self.credit += int.from_bytes(body[at + 2 : at + 6], "big")
+                continue
+            credit = self.theirs.get(lane, LANE_CREDIT)
+            check(credit > 0, "a message within its lane's credit")
+            credit -= len(body) + OVERHEAD
+            if credit <= LANE_CREDIT * 3 // 4:
+                grant = lane.to_bytes(2, "big") + (LANE_CREDIT - credit).to_bytes(4, "big")
+                self.send_frame(CONTROL, grant)
+                credit = LANE_CREDIT
+            self.theirs[lane] = credit
+            return body
+        return None
 
     # Section 3: messages.
 
     def send(self, onward, back, payload):
-        frame = encode_message(onward, back, payload)
-        check(len(frame) <= self.largest, "a frame of the agreed size")
-        self.send_frame(frame)
+        body = encode_message(onward, back, payload)
+        check(len(body) <= self.largest, "a frame of the agreed size")
+        while self.credit <= 0:
+            came = self.receive_message()
+            check(came is not None, "credit before the end of the connection")
+            self.waiting.append(came)
+        self.credit -= len(body) + OVERHEAD
+        self.send_frame(1, body)
 
     def receive(self):
-        body = self.receive_frame()
+        body = self.waiting.pop(0) if self.waiting else self.receive_message()
         return None if body is None else decode_message(body)
 
 

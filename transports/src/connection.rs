@@ -4,6 +4,7 @@
 //! |---|---|
 //! | what a connection needs from a socket | [`carrier`] |
 //! | greeting, reading, writing: what runs on a connected carrier | `session`, `queue` |
+//! | which frame is written next: lanes with credit take turns | `send_lanes` |
 //! | an accepted connection, which ends with its carrier | `accepted` |
 //! | a dialled connection, which stands for a peer and reconnects after a loss | [`dialled`] |
 //! | how many connections a listener lets in, and from whom | `connection_limits` |
@@ -16,4 +17,5 @@ pub mod carrier;
 pub mod connection_limits;
 pub mod dialled;
 mod queue;
+mod send_lanes;
 mod session;

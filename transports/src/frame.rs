@@ -1,19 +1,28 @@
 //! The bytes on a connection: a greeting each way, then frames.
 //!
-//! A frame is a 4-byte big-endian length and a message of that length. The greeting is a frame too,
-//! of at most 64 bytes: the MessagePack array `["ockam-actix", version, largest frame]`. Both are
-//! decoded from what has arrived; a length field alone never allocates anything.
+//! A frame is a 4-byte big-endian length, a 2-byte [lane](ockam_actix_runtime::edge::lane) and a
+//! body of that length. On lane 0 the two ends speak for themselves: first the greeting, of at most
+//! 64 bytes, the MessagePack array `["ockam-actix", version, largest frame]`; then grants of credit.
+//! On all other lanes, a body is a message. All are decoded from what has arrived; a length field
+//! alone never allocates anything.
 
 use bytes::{Buf, BytesMut};
 use ockam_actix_runtime::{
+    edge::lane::Grant,
     limits::MAX_FRAME_BYTES,
     message::messagepack::{DecodeError, Reader},
 };
 
 use crate::limits::{MAX_GREETING_BYTES, PROTOCOL_VERSION};
 
-/// Bytes of the length before a frame.
-pub const LENGTH_BYTES: usize = 4;
+/// Bytes of the length and the lane before a frame's body.
+pub const HEADER_BYTES: usize = 6;
+
+/// The lane on which the ends of a connection speak for themselves.
+pub const CONTROL: u16 = 0;
+
+/// Bytes of one grant: a lane and an amount.
+const GRANT_BYTES: usize = 6;
 
 const MAGIC: &str = "ockam-actix";
 
@@ -28,6 +37,9 @@ pub enum FrameError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// A grant is cut, empty, or names no lane.
+    #[error("it sent a malformed grant of credit")]
+    Grant,
     /// The first bytes are not those of a node.
     #[error("it does not speak the protocol of an ockam-actix node")]
     NotANode,
@@ -54,8 +66,7 @@ impl Greeting {
     pub fn encode(&self) -> Vec<u8> {
         // A text and two numbers always have a MessagePack form.
         let body = rmp_serde::to_vec(&(MAGIC, self.version, self.max_frame)).unwrap_or_default();
-        let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
-        [&length.to_be_bytes()[..], &body].concat()
+        [&header(body.len(), CONTROL)[..], &body].concat()
     }
 
     /// Takes the peer's greeting off what has arrived; `None` if more has to arrive.
@@ -64,9 +75,9 @@ impl Greeting {
     /// If the bytes are not a greeting, or of another version.
     pub fn decode(arrived: &mut BytesMut) -> Result<Option<Self>, FrameError> {
         let body = match next_frame(arrived, MAX_GREETING_BYTES) {
-            Ok(Some(body)) => body,
+            Ok(Some(Frame { lane: CONTROL, body })) => body,
             Ok(None) => return Ok(None),
-            Err(_) => return Err(FrameError::NotANode),
+            Ok(Some(_)) | Err(_) => return Err(FrameError::NotANode),
         };
         match Self::read(&body).map_err(|_| FrameError::NotANode)? {
             Self { version, .. } if version != PROTOCOL_VERSION => {
@@ -95,35 +106,80 @@ impl Greeting {
     }
 }
 
-/// Takes the next whole frame off what has arrived, without its length field; `None` if more has to
-/// arrive.
+/// A frame as it arrived.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// The lane that the peer chose, or [`CONTROL`].
+    pub lane: u16,
+    /// What it carries.
+    pub body: BytesMut,
+}
+
+/// What is in front of a body of `length` bytes.
+pub fn header(length: usize, lane: u16) -> [u8; HEADER_BYTES] {
+    let [a, b, c, d] = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+    let [e, f] = lane.to_be_bytes();
+    [a, b, c, d, e, f]
+}
+
+/// Takes the next whole frame off what has arrived; `None` if more has to arrive.
 ///
 /// # Errors
 /// If the announced length is above `limit`.
-pub fn next_frame(arrived: &mut BytesMut, limit: usize) -> Result<Option<BytesMut>, FrameError> {
+pub fn next_frame(arrived: &mut BytesMut, limit: usize) -> Result<Option<Frame>, FrameError> {
     let Some(length) = announced(arrived) else { return Ok(None) };
     if length > limit {
         return Err(FrameError::TooLarge { length, limit });
     }
-    if arrived.len() - LENGTH_BYTES < length {
+    let Some([.., high, low]) = arrived.first_chunk::<HEADER_BYTES>() else { return Ok(None) };
+    let lane = u16::from_be_bytes([*high, *low]);
+    if arrived.len() - HEADER_BYTES < length {
         return Ok(None);
     }
-    arrived.advance(LENGTH_BYTES);
-    Ok(Some(arrived.split_to(length)))
+    arrived.advance(HEADER_BYTES);
+    Ok(Some(Frame { lane, body: arrived.split_to(length) }))
 }
 
 /// Bytes that are still missing of the frame that has begun to arrive; 0 between frames.
 pub fn missing(arrived: &BytesMut) -> usize {
     match announced(arrived) {
-        Some(length) => (LENGTH_BYTES + length).saturating_sub(arrived.len()),
+        Some(length) => HEADER_BYTES.saturating_add(length).saturating_sub(arrived.len()),
         None if arrived.is_empty() => 0,
-        None => LENGTH_BYTES - arrived.len(),
+        None => HEADER_BYTES - arrived.len(),
     }
 }
 
 fn announced(arrived: &BytesMut) -> Option<usize> {
-    let length = arrived.first_chunk::<LENGTH_BYTES>()?;
+    let length = arrived.first_chunk::<4>()?;
     Some(usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX))
+}
+
+/// The frame that announces `grants`.
+pub fn encode_grants(grants: &[Grant]) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(HEADER_BYTES + GRANT_BYTES * grants.len());
+    frame.extend_from_slice(&header(GRANT_BYTES * grants.len(), CONTROL));
+    for Grant { lane, bytes } in grants {
+        frame.extend_from_slice(&lane.to_be_bytes());
+        frame.extend_from_slice(&bytes.to_be_bytes());
+    }
+    frame
+}
+
+/// The grants in the body of a frame on the lane [`CONTROL`].
+///
+/// # Errors
+/// If the body is not a list of grants, each for a lane that messages may have.
+pub fn decode_grants(body: &[u8]) -> Result<impl Iterator<Item = Grant> + use<'_>, FrameError> {
+    let (grants, rest) = body.as_chunks::<GRANT_BYTES>();
+    let read = |[a, b, c, d, e, f]: &[u8; GRANT_BYTES]| Grant {
+        lane: u16::from_be_bytes([*a, *b]),
+        bytes: u32::from_be_bytes([*c, *d, *e, *f]),
+    };
+    let well_formed = grants.iter().map(read).all(|grant| grant.lane != CONTROL && grant.bytes > 0);
+    if !well_formed || grants.is_empty() || !rest.is_empty() {
+        return Err(FrameError::Grant);
+    }
+    Ok(grants.iter().map(read))
 }
 
 #[cfg(test)]
@@ -133,7 +189,7 @@ mod tests {
     #[test]
     fn the_greeting_is_that_of_the_protocol_document() {
         let expected =
-            [&[0, 0, 0, 19, 0x93, 0xab][..], b"ockam-actix", &[1, 0xce, 0, 4, 0, 0]].concat();
+            [&[0, 0, 0, 19, 0, 0, 0x93, 0xab][..], b"ockam-actix", &[1, 0xce, 0, 4, 0, 0]].concat();
         assert_eq!(Greeting::ours().encode(), expected);
     }
 
@@ -161,10 +217,9 @@ mod tests {
 
     #[test]
     fn maps_and_longer_greetings_are_refused() {
-        let body = Greeting::ours().encode().split_off(LENGTH_BYTES);
+        let body = Greeting::ours().encode().split_off(HEADER_BYTES);
         let framed = |body: &[u8]| {
-            let length = u8::try_from(body.len()).unwrap();
-            BytesMut::from(&[&[0, 0, 0, length][..], body].concat()[..])
+            BytesMut::from(&[&header(body.len(), CONTROL)[..], body].concat()[..])
         };
         assert!(Greeting::decode(&mut framed(&body)).is_ok());
         let map = [&[0x83, 0xa5][..], b"magic", &body[1..13], &[0xa7], b"version", &[1], &[0xa9]];
@@ -177,14 +232,31 @@ mod tests {
 
     #[test]
     fn whole_frames_are_taken_and_large_ones_refused() {
-        let mut arrived = BytesMut::from(&[0, 0, 0, 2, 7][..]);
+        let mut arrived = BytesMut::from(&[0, 0, 0, 2, 0][..]);
+        assert_eq!(next_frame(&mut arrived, 10), Ok(None));
+        assert_eq!(missing(&arrived), 3);
+        arrived.extend_from_slice(&[5, 7]);
         assert_eq!(next_frame(&mut arrived, 10), Ok(None));
         assert_eq!(missing(&arrived), 1);
         arrived.extend_from_slice(&[8, 9]);
-        assert_eq!(next_frame(&mut arrived, 10).unwrap().unwrap()[..], [7, 8]);
-        assert_eq!(missing(&arrived), 3);
+        let body = BytesMut::from(&[7, 8][..]);
+        assert_eq!(next_frame(&mut arrived, 10), Ok(Some(Frame { lane: 5, body })));
+        assert_eq!(missing(&arrived), 5);
         let mut large = BytesMut::from(&[0xff; 4][..]);
         let error = next_frame(&mut large, 10).unwrap_err();
         assert_eq!(error, FrameError::TooLarge { length: u32::MAX as usize, limit: 10 });
+    }
+
+    #[test]
+    fn grants_come_back_and_others_are_refused() {
+        let grants = [Grant { lane: 1, bytes: 65_536 }, Grant { lane: u16::MAX, bytes: u32::MAX }];
+        let frame = encode_grants(&grants);
+        let Ok(Some(Frame { lane: CONTROL, body })) = next_frame(&mut frame[..].into(), 12) else {
+            panic!("it is a frame")
+        };
+        assert_eq!(decode_grants(&body).unwrap().collect::<Vec<_>>(), grants);
+        for wrong in [&body[..11], &[], &[0, 0, 0, 0, 0, 1], &[0, 1, 0, 0, 0, 0]] {
+            assert_eq!(decode_grants(wrong).err(), Some(FrameError::Grant), "{wrong:x?}");
+        }
     }
 }

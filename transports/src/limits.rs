@@ -57,3 +57,18 @@ pub const MAX_WRITE_SLICES: usize = 64;
 /// as after a restart of this node, and then so many a second, which cost some hundredths of a
 /// core.
 pub const CONNECTION_RATE: Rate = Rate { burst: 4_096, per_second: 500 };
+
+/// Bytes that a lane, or all lanes of another connection, may send before it is the next one's turn.
+pub const TURN_BYTES: usize = 64 * 1024;
+
+/// Bytes of the frames whose order is decided: what one write takes. Those behind them may still be
+/// overtaken by other lanes.
+pub const STAGED_BYTES: usize = 256 * 1024;
+
+/// Bytes of all frames that wait in one connection. What they hold of other edges bounds them
+/// before that; a peer that takes nothing while very many send to it is given no more.
+pub const MAX_QUEUED_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes that the system holds for a connection and has not sent: with more, what is urgent would
+/// wait behind them. Enough for it to send while the node prepares the next.
+pub const UNSENT_BYTES: u32 = 128 * 1024;

@@ -31,6 +31,7 @@ use crate::{
     },
     limits::{
         CONNECT_TIMEOUT, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, PROGRESS_TIMEOUT,
+        UNSENT_BYTES,
     },
 };
 
@@ -140,7 +141,8 @@ pub async fn connect(peer: &str, limit: Duration) -> Result<TcpStream> {
 
 /// Sets the options of every connection between nodes: small frames are not delayed, and it ends
 /// when the peer is gone. Keep-alive notices that while nothing is under way; without the user
-/// timeout, bytes that nobody acknowledges would be sent again and again for a quarter of an hour.
+/// timeout, bytes that nobody acknowledges would be sent again and again for a quarter of an hour. The
+/// system takes only little more than it can send, so that the order of the rest is still open.
 fn configure(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new()
@@ -150,7 +152,10 @@ fn configure(stream: &TcpStream) -> io::Result<()> {
     let socket = SockRef::from(stream);
     socket.set_tcp_keepalive(&keepalive)?;
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-    socket.set_tcp_user_timeout(Some(PROGRESS_TIMEOUT))?;
+    {
+        socket.set_tcp_user_timeout(Some(PROGRESS_TIMEOUT))?;
+        socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
+    }
     Ok(())
 }
 

@@ -56,9 +56,7 @@ impl Handler<Routed<Payload>> for Echoer {
         let own = message.address().clone();
         let mut question = message.into_message();
         let payload = std::mem::take(&mut question.payload);
-        if let Err(undelivered) =
-            self.node.try_route(question.into_reply(own, payload), NextHop::Chosen)
-        {
+        if let Err(undelivered) = self.node.answer(question, own, payload) {
             log::debug!("an echo could not be returned: {}", undelivered.notice);
         }
     }

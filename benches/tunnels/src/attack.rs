@@ -31,7 +31,7 @@ const LISTENER: &[u8] = b"secure_channel_listener_service";
 const SOMETHING: usize = 64;
 
 /// `["ockam-actix", 1, 262144]` as a frame.
-const GREETING: &[u8] = b"\0\0\0\x13\x93\xabockam-actix\x01\xce\0\x04\0\0";
+const GREETING: &[u8] = b"\0\0\0\x13\0\0\x93\xabockam-actix\x01\xce\0\x04\0\0";
 
 /// Role `attack`: attacks `victim` as `kind` says until the parent goes away.
 pub(crate) fn run(kind: &str, victim: &str) -> io::Result<()> {
@@ -59,8 +59,9 @@ pub(crate) fn run_dummy() -> io::Result<()> {
 
 async fn answer(mut stream: TcpStream) -> io::Result<()> {
     let mut bytes = [0; 16 * 1024];
-    let mut message2 = [0; 404];
+    let mut message2 = [0; 406];
     message2[..4].copy_from_slice(&400_u32.to_be_bytes());
+    message2[5] = 1;
     stream.write_all(GREETING).await?;
     // A node disconnects slow clients after the same time.
     let patience = Duration::from_secs(5);
@@ -205,6 +206,8 @@ fn message1(number: u64) -> Vec<u8> {
     body.extend_from_slice(&key);
     body.extend_from_slice(&[0xc4, 0]);
     let mut frame = (body.len() as u32).to_be_bytes().to_vec();
+    // Each on the next lane, which has credit.
+    frame.extend_from_slice(&((number % 65_535) as u16 + 1).to_be_bytes());
     frame.extend_from_slice(&body);
     frame
 }

@@ -2,172 +2,313 @@
 //!
 //! An actix mailbox bounds nothing (`do_send` ignores its capacity, and every cloned `Addr` has a
 //! free slot). So whoever puts data on an edge first takes a [`Permit`] for its bytes from the
-//! edge's [`Budget`]; the permit travels with the message and is given back when the
-//! consumer drops it.
+//! edge's [`Budget`]; the permit travels with the message and is given back when the consumer
+//! drops it.
 //!
 //! A message counts as its bytes and [`MESSAGE_OVERHEAD_BYTES`], so that many small messages do not
-//! take much more memory than they are counted for. A quarter more is reserved for short messages
-//! that must not wait for data, such as announcements of credit: whoever waits for those would
-//! otherwise wait for room that it could release itself.
+//! take much more memory than they are counted for. Sources take turns, first come first served,
+//! in two queues: those with little to say do not wait behind those that move bulk data, but for
+//! [`SMALL_IN_A_ROW`] of them one of the others passes. A quarter more is reserved for short
+//! messages that must not wait for data, such as announcements of credit: whoever waits for those
+//! would otherwise wait for room that it could release itself.
+//!
+//! Invariants, which the tests check: at most the capacity is in use by data, a waiting source is
+//! passed over only as said above, and every byte that was taken comes back.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::oneshot;
 
-use crate::limits::MESSAGE_OVERHEAD_BYTES;
+use crate::{
+    edge::{
+        lane::LanePermit,
+        pool::{cost, Pool},
+    },
+    limits::{MESSAGE_OVERHEAD_BYTES, SMALL_IN_A_ROW, SMALL_MESSAGE_BYTES},
+    lock::Lock,
+};
 
 /// Bytes that may be under way on one edge. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Budget {
-    data: Arc<Semaphore>,
-    urgent: Arc<Semaphore>,
-    total: usize,
+pub struct Budget(Arc<Edge>);
+
+#[derive(Debug)]
+pub(crate) struct Edge {
+    capacity: usize,
+    urgent_capacity: usize,
+    /// What the edges of the same kind hold together, where that is bounded too.
+    together: Option<Arc<Pool>>,
+    state: Lock<State>,
 }
 
-/// Bytes taken from a [`Budget`], given back when this is dropped.
+#[derive(Debug, Default)]
+struct State {
+    /// Bytes in use by data, and by urgent messages.
+    used: usize,
+    urgent: usize,
+    closed: bool,
+    small: VecDeque<Waiter>,
+    bulk: VecDeque<Waiter>,
+    waiting_urgent: VecDeque<Waiter>,
+    /// Small messages that have passed since the last other one.
+    small_in_a_row: usize,
+}
+
+/// A source that waits, and what its message counts as.
 #[derive(Debug)]
-pub struct Permit {
-    bytes: OwnedSemaphorePermit,
+struct Waiter {
+    cost: usize,
+    place: oneshot::Sender<Permit>,
+}
+
+/// Bytes taken from a [`Budget`], or held for an ingress, given back when this is dropped.
+#[derive(Debug)]
+pub struct Permit(Holding);
+
+#[derive(Debug)]
+enum Holding {
+    Edge(EdgePermit),
+    Lane(LanePermit),
+}
+
+#[derive(Debug)]
+struct EdgePermit {
+    edge: Arc<Edge>,
+    cost: usize,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Data,
+    Urgent,
 }
 
 impl Permit {
     /// Gives back all but what a message of `bytes` needs, if more was taken.
     pub fn shrink_to(&mut self, bytes: usize) {
-        let excess = self.bytes.num_permits().saturating_sub(cost(bytes));
-        drop(self.bytes.split(excess));
+        let Holding::Edge(held) = &mut self.0 else { return };
+        let excess = held.cost.saturating_sub(cost(bytes));
+        held.cost -= excess;
+        held.edge.give_back(excess, held.kind);
+    }
+
+    /// The connection and the lane that the message came through, if it came from outside.
+    pub fn lane(&self) -> Option<(u64, u16)> {
+        match &self.0 {
+            Holding::Edge(_) => None,
+            Holding::Lane(permit) => Some(permit.lane()),
+        }
+    }
+}
+
+impl From<LanePermit> for Permit {
+    fn from(permit: LanePermit) -> Self {
+        Self(Holding::Lane(permit))
+    }
+}
+
+impl Drop for EdgePermit {
+    fn drop(&mut self) {
+        self.edge.give_back(self.cost, self.kind);
     }
 }
 
 impl Budget {
     /// A budget of `total` bytes for data, and a quarter of that for short, urgent messages.
     pub fn new(total: usize) -> Self {
-        let total = total.min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
-        let urgent = (total / 4).max(MESSAGE_OVERHEAD_BYTES);
-        Self {
-            data: Arc::new(Semaphore::new(total)),
-            urgent: Arc::new(Semaphore::new(urgent)),
-            total,
-        }
+        Self::make(total, None)
     }
 
-    /// Waits until there is room for a message of `bytes`, first come first served. A message that
-    /// needs more than the whole budget takes all of it, so that it passes alone instead of never.
+    /// The same, while `together` has room for all that draw from it. A budget of which nothing is
+    /// in use has room for one message even when it has not, so that no source waits for others.
+    pub(crate) fn within(total: usize, together: Arc<Pool>) -> Self {
+        Self::make(total, Some(together))
+    }
+
+    fn make(capacity: usize, together: Option<Arc<Pool>>) -> Self {
+        let urgent_capacity = (capacity / 4).max(MESSAGE_OVERHEAD_BYTES);
+        Self(Arc::new(Edge { capacity, urgent_capacity, together, state: Lock::default() }))
+    }
+
+    /// Waits until there is room for a message of `bytes`, in turn. A message that needs more than
+    /// the whole budget takes all of it, so that it passes alone instead of never.
     ///
     /// `None` once the budget is closed, because its edge is gone.
     pub async fn acquire(&self, bytes: usize) -> Option<Permit> {
-        let permit = self.data.clone().acquire_many_owned(self.size(bytes)).await;
-        permit.ok().map(|bytes| Permit { bytes })
+        let waiting = {
+            let mut state = self.0.state.lock();
+            if let Some(permit) = self.0.take(&mut state, bytes) {
+                return Some(permit);
+            }
+            let (place, waiting) = oneshot::channel();
+            let waiter = Waiter { cost: self.0.cost(bytes), place };
+            match is_small(bytes) {
+                _ if state.closed => return None,
+                true => state.small.push_back(waiter),
+                false => state.bulk.push_back(waiter),
+            }
+            waiting
+        };
+        waiting.await.ok()
     }
 
     /// Takes the room for a message of `bytes` if it is free now and nobody waits for it.
     pub fn try_acquire(&self, bytes: usize) -> Option<Permit> {
-        let permit = self.data.clone().try_acquire_many_owned(self.size(bytes));
-        permit.ok().map(|bytes| Permit { bytes })
+        self.0.take(&mut self.0.state.lock(), bytes)
     }
 
     /// As [`acquire`](Self::acquire), for a short, urgent message.
     pub async fn acquire_urgent(&self) -> Option<Permit> {
-        let permit = self.urgent.clone().acquire_many_owned(urgent()).await;
-        permit.ok().map(|bytes| Permit { bytes })
+        let waiting = {
+            let mut state = self.0.state.lock();
+            if let Some(permit) = self.0.take_urgent(&mut state) {
+                return Some(permit);
+            }
+            if state.closed {
+                return None;
+            }
+            let (place, waiting) = oneshot::channel();
+            state.waiting_urgent.push_back(Waiter { cost: cost(0), place });
+            waiting
+        };
+        waiting.await.ok()
     }
 
     /// As [`try_acquire`](Self::try_acquire), for a short, urgent message.
     pub fn try_acquire_urgent(&self) -> Option<Permit> {
-        let permit = self.urgent.clone().try_acquire_many_owned(urgent());
-        permit.ok().map(|bytes| Permit { bytes })
+        self.0.take_urgent(&mut self.0.state.lock())
     }
 
     /// Ends every wait, present and future.
     pub fn close(&self) {
-        self.data.close();
-        self.urgent.close();
+        let mut state = self.0.state.lock();
+        state.closed = true;
+        state.small.clear();
+        state.bulk.clear();
+        state.waiting_urgent.clear();
     }
 
     /// Bytes that are free for data.
     pub fn available(&self) -> usize {
-        self.data.available_permits()
+        self.0.capacity - self.used()
     }
 
     /// Bytes in use by data.
     pub fn used(&self) -> usize {
-        self.total.saturating_sub(self.available())
+        self.0.state.lock().used
     }
 
-    fn size(&self, bytes: usize) -> u32 {
-        u32::try_from(cost(bytes).min(self.total)).unwrap_or(u32::MAX)
+    /// The same budget, for as long as somebody else keeps it.
+    pub(crate) fn downgrade(&self) -> std::sync::Weak<Edge> {
+        Arc::downgrade(&self.0)
+    }
+
+    /// The budget that was [downgraded](Self::downgrade), if it is still kept.
+    pub(crate) fn upgrade(edge: &std::sync::Weak<Edge>) -> Option<Self> {
+        edge.upgrade().map(Self)
     }
 }
 
-/// What an urgent message counts as.
-fn urgent() -> u32 {
-    u32::try_from(cost(0)).unwrap_or(u32::MAX)
+impl Edge {
+    /// What a message of `bytes` counts as here.
+    fn cost(&self, bytes: usize) -> usize {
+        cost(bytes).min(self.capacity)
+    }
+
+    /// Takes room for data if it is free and it is nobody else's turn.
+    fn take(self: &Arc<Self>, state: &mut State, bytes: usize) -> Option<Permit> {
+        let (cost, small) = (self.cost(bytes), is_small(bytes));
+        let first = state.small.is_empty()
+            && (state.bulk.is_empty() || small && state.small_in_a_row < SMALL_IN_A_ROW);
+        if !first || state.closed || !self.has_room(state, cost) {
+            return None;
+        }
+        Some(self.enter(state, cost, small))
+    }
+
+    fn take_urgent(self: &Arc<Self>, state: &mut State) -> Option<Permit> {
+        let cost = cost(0);
+        let first = state.waiting_urgent.is_empty() && !state.closed;
+        if !first || state.urgent + cost > self.urgent_capacity {
+            return None;
+        }
+        state.urgent += cost;
+        Some(self.permit(cost, Kind::Urgent))
+    }
+
+    fn has_room(&self, state: &State, cost: usize) -> bool {
+        let together = self.together.as_ref().is_none_or(|together| together.has_room());
+        state.used + cost <= self.capacity && (state.used == 0 || together)
+    }
+
+    fn enter(self: &Arc<Self>, state: &mut State, cost: usize, small: bool) -> Permit {
+        state.used += cost;
+        state.small_in_a_row = if small { state.small_in_a_row + 1 } else { 0 };
+        if let Some(together) = &self.together {
+            together.add(cost);
+        }
+        self.permit(cost, Kind::Data)
+    }
+
+    fn permit(self: &Arc<Self>, cost: usize, kind: Kind) -> Permit {
+        Permit(Holding::Edge(EdgePermit { edge: self.clone(), cost, kind }))
+    }
+
+    fn give_back(self: &Arc<Self>, cost: usize, kind: Kind) {
+        let mut state = self.state.lock();
+        match kind {
+            Kind::Data => {
+                state.used -= cost;
+                if let Some(together) = &self.together {
+                    together.remove(cost);
+                }
+            }
+            Kind::Urgent => state.urgent -= cost,
+        }
+        // A permit whose source no longer waits comes back, so it is dropped outside of the lock.
+        while let Some((place, permit)) = self.next_in_turn(&mut state) {
+            drop(state);
+            drop(place.send(permit));
+            state = self.state.lock();
+        }
+    }
+
+    /// The next source that waits and whose message has room, with its permit.
+    fn next_in_turn(
+        self: &Arc<Self>,
+        state: &mut State,
+    ) -> Option<(oneshot::Sender<Permit>, Permit)> {
+        drop_gone(&mut state.waiting_urgent);
+        drop_gone(&mut state.small);
+        drop_gone(&mut state.bulk);
+        if state.urgent + cost(0) <= self.urgent_capacity {
+            if let Some(waiter) = state.waiting_urgent.pop_front() {
+                state.urgent += waiter.cost;
+                return Some((waiter.place, self.permit(waiter.cost, Kind::Urgent)));
+            }
+        }
+        let small = !state.small.is_empty()
+            && (state.bulk.is_empty() || state.small_in_a_row < SMALL_IN_A_ROW);
+        let next = if small { state.small.front() } else { state.bulk.front() };
+        let cost = next.filter(|waiter| self.has_room(state, waiter.cost))?.cost;
+        let next = if small { state.small.pop_front() } else { state.bulk.pop_front() };
+        let permit = self.enter(state, cost, small);
+        next.map(|waiter| (waiter.place, permit))
+    }
 }
 
-/// What a message of `bytes` counts as.
-fn cost(bytes: usize) -> usize {
-    bytes.saturating_add(MESSAGE_OVERHEAD_BYTES)
+/// Forgets the sources at the front that do not wait any more.
+fn drop_gone(waiters: &mut VecDeque<Waiter>) {
+    while waiters.front().is_some_and(|waiter| waiter.place.is_closed()) {
+        waiters.pop_front();
+    }
+}
+
+/// Whether a message of `bytes` does not wait behind bulk data.
+fn is_small(bytes: usize) -> bool {
+    bytes <= SMALL_MESSAGE_BYTES
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Room for two messages of 100 bytes.
-    const TOTAL: usize = 2 * (100 + MESSAGE_OVERHEAD_BYTES);
-
-    #[test]
-    fn bytes_come_back_when_the_permit_is_dropped() {
-        let budget = Budget::new(TOTAL);
-        let permit = budget.try_acquire(101).unwrap();
-        assert!(budget.try_acquire(100).is_none());
-        assert_eq!(budget.used(), 101 + MESSAGE_OVERHEAD_BYTES);
-        drop(permit);
-        assert_eq!(budget.used(), 0);
-    }
-
-    #[test]
-    fn a_permit_shrinks_to_what_was_needed() {
-        let budget = Budget::new(TOTAL);
-        let mut permit = budget.try_acquire(60).unwrap();
-        permit.shrink_to(10);
-        assert_eq!(budget.used(), 10 + MESSAGE_OVERHEAD_BYTES);
-        permit.shrink_to(50);
-        assert_eq!(budget.used(), 10 + MESSAGE_OVERHEAD_BYTES);
-    }
-
-    #[test]
-    fn small_messages_count_for_more_than_their_bytes() {
-        let budget = Budget::new(TOTAL);
-        let permits: Vec<_> = std::iter::from_fn(|| budget.try_acquire(1)).collect();
-        assert_eq!(permits.len(), 2);
-    }
-
-    #[test]
-    fn urgent_messages_pass_a_full_budget_within_bounds() {
-        let budget = Budget::new(16 * MESSAGE_OVERHEAD_BYTES);
-        let _all = budget.try_acquire(usize::MAX).unwrap();
-        assert!(budget.try_acquire(0).is_none());
-        let urgent: Vec<_> = std::iter::from_fn(|| budget.try_acquire_urgent()).collect();
-        assert_eq!(urgent.len(), 4);
-        drop(urgent);
-        assert!(budget.try_acquire_urgent().is_some());
-    }
-
-    #[test]
-    fn more_than_the_budget_passes_alone() {
-        let budget = Budget::new(TOTAL);
-        let permit = budget.try_acquire(usize::MAX).unwrap();
-        assert_eq!(budget.available(), 0);
-        drop(permit);
-        assert_eq!(budget.available(), TOTAL);
-    }
-
-    #[test]
-    fn closing_ends_a_wait() {
-        let budget = Budget::new(1);
-        let _held = (budget.try_acquire(1).unwrap(), budget.try_acquire_urgent().unwrap());
-        budget.close();
-        assert!(futures::executor::block_on(budget.acquire(1)).is_none());
-        assert!(futures::executor::block_on(budget.acquire_urgent()).is_none());
-    }
-}
+mod tests;

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::{address::Address, edge::budget::Budget, trust::origin::Origin};
+use crate::{
+    address::Address,
+    edge::{budget::Budget, link_budgets::LinkBudgets},
+    trust::origin::Origin,
+};
 
 /// The state of a connection or a channel, as all who send through it see it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +32,8 @@ pub struct FirstHop {
     /// The arbiter on which the first hop lives; its sources belong there too.
     pub arbiter: Option<usize>,
     pub(crate) state: Option<watch::Receiver<LinkState>>,
+    /// Where it is a connection: the budgets of those who send over it.
+    pub(crate) budgets: Option<LinkBudgets>,
 }
 
 impl FirstHop {
@@ -38,6 +44,22 @@ impl FirstHop {
     pub fn answers(&self) -> impl Fn(&Origin) -> bool + Send + Sync + 'static {
         let link = self.state.as_ref().map(|_| self.address.clone());
         move |origin| link.as_ref().is_none_or(|link| origin.came_through(link))
+    }
+
+    /// The same with a budget of its own, for a channel: what is sent through it does not wait for
+    /// what others send over the same connection.
+    #[must_use]
+    pub fn for_channel(self) -> Self {
+        match self.budgets.as_ref().map(LinkBudgets::one) {
+            Some(budget) => self.with_budget(budget),
+            None => self,
+        }
+    }
+
+    /// The same with another budget.
+    #[must_use]
+    pub fn with_budget(self, budget: Budget) -> Self {
+        Self { budget, ..self }
     }
 
     /// Whether the loss of the first hop is reported at all: that of a connection or a channel is,

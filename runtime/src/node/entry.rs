@@ -20,6 +20,7 @@ use crate::{
     edge::{
         budget::Budget,
         first_hop::{FirstHop, LinkState},
+        link_budgets::LinkBudgets,
     },
     limits::EDGE_BUDGET_BYTES,
     lock::Lock,
@@ -100,7 +101,7 @@ pub struct Entry {
     /// The arbiter on which its messages are delivered; `None` for any.
     pub arbiter: Option<usize>,
     /// The bytes that may wait for it.
-    pub budget: Budget,
+    pub budgets: Budgets,
     pub(crate) delivery: Box<dyn Deliver>,
     pub(crate) access: Option<AccessRule>,
     pub(crate) state: Option<watch::Receiver<LinkState>>,
@@ -128,7 +129,7 @@ impl Entry {
             address: description.address,
             class: description.class,
             arbiter: description.arbiter,
-            budget: description.budget,
+            budgets: description.budgets,
             delivery,
             access: description.access,
             state: description.state,
@@ -138,13 +139,25 @@ impl Entry {
         }
     }
 
-    /// The entry as the first hop of a source's route.
-    pub fn first_hop(&self) -> FirstHop {
+    /// The entry as the first hop of a source's route, which goes on to `next` from there.
+    pub fn first_hop(&self, next: Option<&Address>) -> FirstHop {
         FirstHop {
             address: self.address.clone(),
-            budget: self.budget.clone(),
+            budget: match &self.budgets {
+                Budgets::One(budget) => budget.clone(),
+                Budgets::ByNext(budgets) => budgets.to(next.unwrap_or(&self.address)),
+            },
+            budgets: self.link_budgets(),
             arbiter: self.arbiter,
             state: self.state.clone(),
+        }
+    }
+
+    /// The budgets of those who send over this entry, if it is a connection.
+    pub(crate) fn link_budgets(&self) -> Option<LinkBudgets> {
+        match &self.budgets {
+            Budgets::One(_) => None,
+            Budgets::ByNext(budgets) => Some(budgets.clone()),
         }
     }
 
@@ -215,6 +228,15 @@ impl Life {
     }
 }
 
+/// The bytes that may wait for a worker.
+#[derive(Clone, Debug)]
+pub enum Budgets {
+    /// All its sources share them.
+    One(Budget),
+    /// It is a connection: those who send to the same address at its far end share them.
+    ByNext(LinkBudgets),
+}
+
 /// How a worker is to be registered.
 pub struct Description {
     /// Its address.
@@ -224,7 +246,7 @@ pub struct Description {
     /// The arbiter that it lives on; `None` for a delivery that any thread may call.
     pub arbiter: Option<usize>,
     /// The bytes that may wait for it.
-    pub budget: Budget,
+    pub budgets: Budgets,
     /// For connections and channels: the state that their sources watch.
     pub state: Option<watch::Receiver<LinkState>>,
     /// The worker's own access rule.
@@ -241,7 +263,7 @@ impl Description {
             address: address.into(),
             class,
             arbiter: None,
-            budget: Budget::new(EDGE_BUDGET_BYTES),
+            budgets: Budgets::One(Budget::new(EDGE_BUDGET_BYTES)),
             state: None,
             access: None,
             interceptor: None,
@@ -259,7 +281,14 @@ impl Description {
     /// The same with the budget of another edge.
     #[must_use]
     pub fn with_budget(mut self, budget: Budget) -> Self {
-        self.budget = budget;
+        self.budgets = Budgets::One(budget);
+        self
+    }
+
+    /// The same for a connection, with a budget for each address at its far end.
+    #[must_use]
+    pub fn with_link_budgets(mut self, budgets: LinkBudgets) -> Self {
+        self.budgets = Budgets::ByNext(budgets);
         self
     }
 

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     address::{route::Route, Address},
-    edge::first_hop::FirstHop,
+    edge::{budget::Budget, first_hop::FirstHop},
     error::{Error, Result},
     message::{
         body::{encode, Body},
@@ -172,7 +172,10 @@ impl Node {
     // Callers pass on the boxed error of `try_route`.
     #[allow(clippy::boxed_local)]
     pub(crate) fn bounce(&self, undelivered: Box<Undelivered>) {
-        let Undelivered { message, notice } = *undelivered;
+        let Undelivered { mut message, notice } = *undelivered;
+        if !self.settle(&mut message, Budget::try_acquire_urgent) {
+            return;
+        }
         let Some(reply) = notice.about(message) else {
             log::debug!("dropped a message that has no sender to tell: {notice}");
             return;
@@ -226,12 +229,13 @@ impl Node {
     pub(crate) fn first_hop(&self, route: &Route) -> Result<FirstHop> {
         route.validate()?;
         let first = route.first().ok_or(Error::EmptyRoute)?;
+        let next = route.iter().nth(1);
         if let Some(entry) = self.shared.directory.find(first) {
-            return Ok(entry.first_hop());
+            return Ok(entry.first_hop(next));
         }
         self.dial(first)?;
         let entry = self.shared.directory.find(first);
-        Ok(entry.ok_or_else(|| Error::NoWorker(first.clone()))?.first_hop())
+        Ok(entry.ok_or_else(|| Error::NoWorker(first.clone()))?.first_hop(next))
     }
 }
 

@@ -131,8 +131,8 @@ impl<M: Body> Routed<M> {
     pub fn reply<R: Body>(self, answer: R) -> Result<()> {
         let payload = encode(answer)?;
         let (message, recipient) = self.delivery.into_parts();
-        let reply = message.into_reply(recipient.address.clone(), payload);
-        recipient.node.send_message(reply)
+        let answered = recipient.node.answer(message, recipient.address.clone(), payload);
+        answered.map_err(|undelivered| Error::Undeliverable(undelivered.notice))
     }
 
     /// Sends the message to the next address of its onward route, and puts this worker's before

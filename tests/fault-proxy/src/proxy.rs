@@ -5,7 +5,7 @@ use std::{
     fmt::Write,
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -15,14 +15,14 @@ use tokio::{
         tcp::{OwnedReadHalf, OwnedWriteHalf},
         TcpListener, TcpStream,
     },
-    sync::watch,
+    sync::{watch, Mutex},
     task::JoinHandle,
     time::sleep,
 };
 
 use crate::{
     fault::Fault,
-    script::{Operation, Script},
+    script::{Operation, Script, HEADER},
 };
 
 /// Bytes of the longest frame that is passed, far more than nodes send.
@@ -42,8 +42,8 @@ struct Shared {
     fault: Fault,
     seed: u64,
     begun: Instant,
-    log: Mutex<String>,
-    faults: Mutex<usize>,
+    log: std::sync::Mutex<String>,
+    faults: std::sync::Mutex<usize>,
     /// Whether it passes everything on unchanged.
     calm: watch::Sender<bool>,
 }
@@ -65,8 +65,8 @@ impl Proxy {
             fault,
             seed,
             begun: Instant::now(),
-            log: Mutex::default(),
-            faults: Mutex::default(),
+            log: std::sync::Mutex::default(),
+            faults: std::sync::Mutex::default(),
             calm: watch::Sender::new(false),
         });
         let address = listener.local_addr()?;
@@ -119,22 +119,24 @@ async fn pass(client: TcpStream, number: u64, shared: Arc<Shared>) {
     }
     let ((client_in, client_out), (server_in, server_out)) =
         (client.into_split(), server.into_split());
-    let pump = |name, input, output| {
+    let [client_out, server_out] = [client_out, server_out].map(|half| Arc::new(Mutex::new(half)));
+    let pump = |name, input, output, back| {
         let up = u64::from(name == "up");
         let seed = shared.seed ^ ((2 * number + up) << 40);
         let script = Script::new(shared.fault, seed);
         let label = format!("{number} {name}");
-        Pump { label, input, output, script, frame: 0, faulty: false, shared: shared.clone() }
+        let shared = shared.clone();
+        Pump { label, input, output, back, script, frame: 0, faulty: false, shared }
     };
-    let (mut up, mut down) =
-        (pump("up", client_in, server_out), pump("down", server_in, client_out));
+    let mut up = pump("up", client_in, server_out.clone(), client_out.clone());
+    let mut down = pump("down", server_in, client_out.clone(), server_out.clone());
     let reset = tokio::select! {
         ended = up.run() => ended,
         ended = down.run() => ended,
     };
     if matches!(reset, Ok(Ended::Reset)) {
-        for output in [&up.output, &down.output] {
-            let _ = output.as_ref().set_zero_linger();
+        for output in [client_out, server_out] {
+            let _ = output.lock().await.as_ref().set_zero_linger();
         }
     }
 }
@@ -149,7 +151,9 @@ enum Ended {
 struct Pump {
     label: String,
     input: OwnedReadHalf,
-    output: OwnedWriteHalf,
+    output: Arc<Mutex<OwnedWriteHalf>>,
+    /// The way back to the sender.
+    back: Arc<Mutex<OwnedWriteHalf>>,
     script: Script,
     frame: usize,
     faulty: bool,
@@ -165,7 +169,11 @@ impl Pump {
                 _ = calm.wait_for(|calm| *calm && self.faulty) => return Ok(Ended::Reset),
             };
             let Some(frame) = frame else { return Ok(Ended::Quietly) };
-            let operations = if *self.shared.calm.borrow() {
+            // Credit is a matter of each connection, and a hub that hurts its peers keeps to that: a
+            // frame that it drops has moved on.
+            let grants = frame[4..6] == [0, 0];
+            let grant = grant(&frame);
+            let operations = if grants || *self.shared.calm.borrow() {
                 vec![Operation::Send(frame)]
             } else {
                 let length = frame.len();
@@ -179,7 +187,8 @@ impl Pump {
             self.frame += 1;
             for operation in operations {
                 match operation {
-                    Operation::Send(bytes) => self.output.write_all(&bytes).await?,
+                    Operation::Send(bytes) => self.output.lock().await.write_all(&bytes).await?,
+                    Operation::Drop => self.back.lock().await.write_all(&grant).await?,
                     Operation::Wait(Duration::ZERO) => tokio::task::yield_now().await,
                     Operation::Wait(time) => sleep(time).await,
                     Operation::End => return Ok(Ended::Quietly),
@@ -202,9 +211,15 @@ impl Pump {
     }
 }
 
-/// The next frame with its length field; `None` at the end.
+/// The frame that grants credit for `frame` to its sender.
+fn grant(frame: &[u8]) -> Vec<u8> {
+    let cost = u32::try_from(frame.len() - HEADER + 512).unwrap_or(u32::MAX);
+    [&[0, 0, 0, 6, 0, 0], &frame[4..6], &cost.to_be_bytes()[..]].concat()
+}
+
+/// The next frame with its header; `None` at the end.
 async fn read_frame(input: &mut OwnedReadHalf) -> io::Result<Option<Vec<u8>>> {
-    let mut frame = vec![0; 4];
+    let mut frame = vec![0; HEADER];
     match input.read_exact(&mut frame).await {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         read => read?,
@@ -214,7 +229,7 @@ async fn read_frame(input: &mut OwnedReadHalf) -> io::Result<Option<Vec<u8>>> {
     if length > MAX_FRAME {
         return Err(io::Error::other(format!("a frame of {length} bytes")));
     }
-    frame.resize(4 + length, 0);
-    input.read_exact(&mut frame[4..]).await?;
+    frame.resize(HEADER + length, 0);
+    input.read_exact(&mut frame[HEADER..]).await?;
     Ok(Some(frame))
 }

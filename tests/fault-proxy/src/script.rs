@@ -13,8 +13,8 @@ const FIRST_FAULT: usize = 24;
 /// Frames between two faults.
 const GAP: usize = 40;
 
-/// Bytes of the length field before a frame.
-const LENGTH: usize = 4;
+/// Bytes of the length and the lane before a frame.
+pub(crate) const HEADER: usize = 6;
 
 /// Frames that are kept to be sent again.
 const REMEMBERED: usize = 16;
@@ -24,6 +24,8 @@ const REMEMBERED: usize = 16;
 pub enum Operation {
     /// Sends these bytes.
     Send(Vec<u8>),
+    /// Passes nothing on, and grants the sender credit as if it had.
+    Drop,
     /// Waits.
     Wait(Duration),
     /// Ends the connection: a FIN in both directions.
@@ -78,7 +80,7 @@ impl Script {
 
     fn spoil(&mut self, mut frame: Vec<u8>, operations: &mut Vec<Operation>) {
         match self.fault {
-            Fault::Drop => {}
+            Fault::Drop => operations.push(Operation::Drop),
             Fault::Duplicate => {
                 let again = match self.random.index(2) {
                     0 => frame.clone(),
@@ -93,7 +95,7 @@ impl Script {
                 let mut forged = frame.clone();
                 let earlier = self.past.get(self.random.index(self.past.len())).unwrap_or(&frame);
                 // The length of the frame stays as it is: only bodies are joined.
-                let most = forged.len().min(earlier.len()) - LENGTH;
+                let most = forged.len().min(earlier.len()) - HEADER;
                 let end = self.random.index(most + 1);
                 let (kept, from) = (forged.len() - end, earlier.len() - end);
                 forged[kept..].copy_from_slice(&earlier[from..]);
@@ -139,7 +141,7 @@ mod tests {
 
     fn frame(number: usize) -> Vec<u8> {
         let body = u32::try_from(number).unwrap().to_be_bytes();
-        [&4u32.to_be_bytes()[..], &body].concat()
+        [&4u32.to_be_bytes()[..], &[0, 1], &body].concat()
     }
 
     /// What is sent of 1,000 frames, and how many faults there were.
@@ -152,7 +154,7 @@ mod tests {
             for operation in operations {
                 match operation {
                     Operation::Send(some) => bytes.extend(some),
-                    Operation::Wait(_) => {}
+                    Operation::Drop | Operation::Wait(_) => {}
                     Operation::End | Operation::Reset | Operation::Stall => return (bytes, faults),
                 }
             }
@@ -174,12 +176,12 @@ mod tests {
         for (fault, seed) in Fault::ALL.into_iter().flat_map(|fault| [(fault, 1), (fault, 2)]) {
             let (bytes, faults) = sent(fault, seed);
             assert!(faults > 0, "{fault}");
-            assert_eq!(bytes[..8], whole[..8], "{fault}");
+            assert_eq!(bytes[..10], whole[..10], "{fault}");
             match fault {
                 Fault::Delay | Fault::Slice => assert_eq!(bytes, whole, "{fault}"),
-                Fault::Drop => assert_eq!(bytes.len(), whole.len() - 8 * faults),
+                Fault::Drop => assert_eq!(bytes.len(), whole.len() - 10 * faults),
                 Fault::Duplicate | Fault::Inject => {
-                    assert_eq!(bytes.len(), whole.len() + 8 * faults);
+                    assert_eq!(bytes.len(), whole.len() + 10 * faults);
                 }
                 Fault::Flip => {
                     let flipped = bytes.iter().zip(&whole).filter(|(a, b)| a != b);
@@ -188,7 +190,7 @@ mod tests {
                 Fault::Reorder => {
                     assert_ne!(bytes, whole);
                     // One may still wait at the end.
-                    assert!(bytes.len() >= whole.len() - 8);
+                    assert!(bytes.len() >= whole.len() - 10);
                 }
                 Fault::Truncate | Fault::Reset | Fault::Stall => {
                     assert!(bytes.len() < whole.len() && whole.starts_with(&bytes), "{fault}");

@@ -2,7 +2,9 @@
 
 use bytes::BytesMut;
 use ockam_actix_runtime::limits::MAX_FRAME_BYTES;
-use ockam_actix_transports::frame::{missing, next_frame, Greeting};
+use ockam_actix_transports::frame::{
+    decode_grants, encode_grants, missing, next_frame, Greeting, CONTROL, HEADER_BYTES,
+};
 
 /// Checks one input: a byte that says how long the pieces are, and what arrives in such pieces.
 pub fn check(input: &[u8]) {
@@ -22,7 +24,13 @@ pub fn check(input: &[u8]) {
         }
         loop {
             match next_frame(&mut arrived, MAX_FRAME_BYTES) {
-                Ok(Some(frame)) => assert!(frame.len() <= MAX_FRAME_BYTES),
+                Ok(Some(frame)) => {
+                    assert!(frame.body.len() <= MAX_FRAME_BYTES);
+                    if let (CONTROL, Ok(grants)) = (frame.lane, decode_grants(&frame.body)) {
+                        let grants: Vec<_> = grants.collect();
+                        assert_eq!(encode_grants(&grants)[HEADER_BYTES..], frame.body);
+                    }
+                }
                 Ok(None) => break,
                 Err(_) => return,
             }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use ockam_actix_runtime::{
-    edge::first_hop::LinkState,
+    edge::{connection_pools::ConnectionPools, first_hop::LinkState, lane::Lanes},
     node::{directory::Registration, entry::Description},
     trust::{
         origin::{Door, Ingress},
@@ -32,7 +32,7 @@ pub(crate) struct Accepted<C: Carrier> {
     /// The remote end, for caps and rates.
     source: Option<SourceAddress>,
     /// The session to run, until the actor starts it.
-    session: Option<(Session<C>, Door)>,
+    session: Option<(Session<C>, Door, Lanes)>,
     /// Dropped with the actor: the sources of this connection then see it lost.
     _state: watch::Sender<LinkState>,
     registration: Option<Registration>,
@@ -67,13 +67,16 @@ pub async fn accept<C: Carrier>(
     };
     let state = watch::Sender::new(LinkState { epoch: 0, up: true, failure: None });
     let via = Address::random();
-    let description = Description::new(via.clone(), Class::Reply).with_state(state.subscribe());
+    let pools = node.extension(|| ConnectionPools::new(node.limits()));
+    let description = Description::new(via.clone(), Class::Reply)
+        .with_link_budgets(pools.link_budgets())
+        .with_state(state.subscribe());
     let accepted = Accepted {
         node: node.unheld(),
         via,
         queue: session.queue(),
         source: peer.source,
-        session: Some((session, door)),
+        session: Some((session, door, pools.lanes(peer.source))),
         _state: state,
         registration: None,
         _slot: slot,
@@ -92,9 +95,9 @@ impl<C: Carrier> Handler<Registered> for Accepted<C> {
 
     fn handle(&mut self, Registered(registration): Registered, context: &mut Context<Self>) {
         self.registration = Some(registration);
-        let Some((session, door)) = self.session.take() else { return };
+        let Some((session, door, lanes)) = self.session.take() else { return };
         let ingress = Arc::new(Ingress { via: self.via.clone(), door, source: self.source });
-        let running = session.run(self.node.clone(), ingress, self.queue.clone());
+        let running = session.run(self.node.clone(), ingress, self.queue.clone(), lanes);
         context.spawn(running.into_actor(self).map(|error, actor, context| {
             // Peers come and go; only one that breaks the protocol is worth a warning.
             match error.culprit() {

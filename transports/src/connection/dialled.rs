@@ -20,14 +20,17 @@ use std::{
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use ockam_actix_runtime::{
-    edge::{backoff::Backoff, first_hop::LinkState, message_queue::MessageQueue},
+    edge::{
+        backoff::Backoff, connection_pools::ConnectionPools, first_hop::LinkState,
+        link_budgets::LinkBudgets, message_queue::MessageQueue,
+    },
     limits::EDGE_BUDGET_BYTES,
     lock::Lock,
     message::undelivered::Undelivered,
     node::{directory::Registration, entry::Description, Dialer},
     trust::origin::{Door, Ingress},
     worker::mailbox::Registered,
-    Address, Budget, Class, Error, Host, Message, Node, Notice, Payload, Result, Routed,
+    Address, Class, Error, Host, Message, Node, Notice, Payload, Result, Routed,
     UndeliverableReason,
 };
 use tokio::sync::watch;
@@ -79,7 +82,7 @@ pub(crate) struct Dialled<C: Connector> {
     node: Node,
     address: Address,
     connector: C,
-    budget: Budget,
+    budgets: LinkBudgets,
     state: watch::Sender<LinkState>,
     phase: Phase,
     backoff: Backoff,
@@ -108,11 +111,11 @@ impl<C: Connector> Dialled<C> {
         let mut hasher = DefaultHasher::new();
         address.hash(&mut hasher);
         let arbiter = usize::try_from(hasher.finish() >> 33).unwrap_or(0) % node.arbiter_count();
-        let budget = Budget::new(EDGE_BUDGET_BYTES);
+        let budgets = pools(node).link_budgets();
         let state = watch::Sender::new(LinkState::default());
         let description = Description::new(address.clone(), Class::Internal)
             .on(arbiter)
-            .with_budget(budget.clone())
+            .with_link_budgets(budgets.clone())
             .with_state(state.subscribe());
         // It is an entrance to this node from now on, and listed as one.
         drop(node.hub_grants(&address));
@@ -121,7 +124,7 @@ impl<C: Connector> Dialled<C> {
             node: own,
             address,
             connector,
-            budget,
+            budgets,
             state,
             phase: Phase::Connecting(MessageQueue::new(WAITING_BYTES)),
             backoff: Backoff::new(FIRST_BACKOFF, MAX_BACKOFF),
@@ -152,7 +155,7 @@ impl<C: Connector> Dialled<C> {
     fn connected(&mut self, session: Session<C::Carrier>, context: &mut Context<Self>) {
         let via = Address::random();
         let mut description = Description::new(via.clone(), Class::Reply)
-            .with_budget(self.budget.clone())
+            .with_link_budgets(self.budgets.clone())
             .with_state(self.state.subscribe());
         description.arbiter = self.node.current_arbiter();
         let Some(own) = &self.registration else { return context.stop() };
@@ -175,7 +178,7 @@ impl<C: Connector> Dialled<C> {
             grants: self.node.hub_grants(&self.address),
         };
         let ingress = Arc::new(Ingress { via, door, source: None });
-        let running = session.run(self.node.clone(), ingress, queue);
+        let running = session.run(self.node.clone(), ingress, queue, pools(&self.node).lanes(None));
         context.spawn(running.into_actor(self).map(|error, actor, context| {
             actor.failed(&error, context);
         }));
@@ -225,6 +228,10 @@ impl<C: Connector> Dialled<C> {
             .with_detail(failure);
         self.node.bounce(Box::new(Undelivered { message, notice }));
     }
+}
+
+fn pools(node: &Node) -> Arc<ConnectionPools> {
+    node.extension(|| ConnectionPools::new(node.limits()))
 }
 
 impl<C: Connector> Actor for Dialled<C> {

@@ -1,7 +1,8 @@
 //! The write queue of one connection, and how it is written.
 //!
-//! Messages are turned into frames when they enter the queue and written many at a time: whatever
-//! has gathered by the time that the socket takes more goes into one vectored write.
+//! Messages are turned into frames when they enter the queue, wait in their [lane](SendLanes), and
+//! are written many at a time: whatever may be sent by the time that the socket takes more goes
+//! into one vectored write.
 //!
 //! No task is woken when a message enters the queue: only the connection's own actor adds to it, in
 //! its handlers and before it spawns the future that writes, and actix polls the spawned futures
@@ -16,6 +17,7 @@ use std::{
 };
 
 use ockam_actix_runtime::{
+    edge::lane::{Grant, Lanes},
     message::{
         codec::{routes_fit, Encoder},
         undelivered::Undelivered,
@@ -23,7 +25,14 @@ use ockam_actix_runtime::{
     Message, MessageParts, Notice, Payload, Permit, UndeliverableReason,
 };
 
-use crate::{connection::carrier::Carrier, frame::LENGTH_BYTES, limits::MAX_WRITE_SLICES};
+use crate::{
+    connection::{
+        carrier::Carrier,
+        send_lanes::{BadGrant, LaneKey, SendLanes},
+    },
+    frame::{encode_grants, header, HEADER_BYTES},
+    limits::{MAX_QUEUED_BYTES, MAX_WRITE_SLICES, STAGED_BYTES},
+};
 
 /// Frames that wait to be written. Clones share the queue; it belongs to one arbiter.
 #[derive(Clone, Default)]
@@ -33,13 +42,17 @@ pub(crate) struct WriteQueue {
 
 #[derive(Default)]
 struct Shared {
-    frames: RefCell<VecDeque<Frame>>,
+    lanes: RefCell<SendLanes<Frame>>,
+    /// Frames that are written next, in this order.
+    staged: RefCell<VecDeque<Frame>>,
     encoder: RefCell<Encoder>,
     limit: Cell<usize>,
+    /// Bytes of all frames.
+    queued: Cell<usize>,
 }
 
-/// A frame as at most two slices: the length and the header if the payload had no room for them,
-/// and the payload with its permit.
+/// A frame as at most two slices: its header and that of the message if the payload had no room for
+/// them, and the payload with its permit.
 struct Frame {
     prefix: Vec<u8>,
     payload: Payload,
@@ -48,7 +61,7 @@ struct Frame {
 }
 
 impl WriteQueue {
-    /// An empty queue for frames of at most `limit` bytes.
+    /// An empty queue for frames with bodies of at most `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
         let queue = Self::default();
         queue.shared.limit.set(limit);
@@ -58,28 +71,51 @@ impl WriteQueue {
     /// Adds a message.
     ///
     /// # Errors
-    /// Gives it back if it, or one of its routes, is larger than the peer takes.
+    /// Gives it back if it, or one of its routes, is larger than the peer takes, or if far too much
+    /// waits for the peer.
     pub(crate) fn push(&self, message: Message) -> Result<(), Box<Undelivered>> {
-        let header = self.shared.encoder.borrow_mut().encode_header(&message);
-        let length = header.len() + message.payload.len();
-        if length > self.shared.limit.get() || !routes_fit(&message) {
+        let shared = &*self.shared;
+        let encoded = shared.encoder.borrow_mut().encode_header(&message);
+        let length = encoded.len() + message.payload.len();
+        let reason = if length > shared.limit.get() || !routes_fit(&message) {
+            Some(UndeliverableReason::TooLarge)
+        } else if shared.queued.get() > MAX_QUEUED_BYTES {
+            Some(UndeliverableReason::Overloaded)
+        } else {
+            None
+        };
+        let lane = match reason {
+            Some(_) => None,
+            None => shared.lanes.borrow_mut().number(lane_of(&message)),
+        };
+        let Some(lane) = lane else {
             let hop = message.onward_route.first().cloned().unwrap_or_else(|| "?".into());
-            let notice = Notice::new(hop, UndeliverableReason::TooLarge);
+            let notice = Notice::new(hop, reason.unwrap_or(UndeliverableReason::Overloaded));
             return Err(Box::new(Undelivered { message, notice }));
-        }
+        };
         let MessageParts { payload, permit, .. } = message.into_parts();
-        let frame = Frame::new(&header, length, payload, permit);
-        self.shared.frames.borrow_mut().push_back(frame);
+        let frame = Frame::new(&header(length, lane), &encoded, payload, permit);
+        shared.queued.set(shared.queued.get() + length);
+        shared.lanes.borrow_mut().push(lane, length, frame);
         Ok(())
     }
 
-    /// Writes frames for as long as the carrier takes them; ready when the carrier fails.
+    /// Adds credit that the peer granted.
+    pub(crate) fn grant(&self, grant: Grant) -> Result<(), BadGrant> {
+        self.shared.lanes.borrow_mut().grant(grant)
+    }
+
+    /// Announces what `lanes` grant to the peer, and writes frames for as long as the carrier takes
+    /// them; ready when the carrier fails.
     pub(crate) fn poll_write(
         &self,
         carrier: &impl Carrier,
+        lanes: &Lanes,
         task: &mut Context<'_>,
     ) -> Poll<io::Error> {
-        while !self.shared.frames.borrow().is_empty() {
+        self.announce(&lanes.take_grants(task.waker()));
+        self.stage();
+        while !self.shared.staged.borrow().is_empty() {
             if let Err(error) = ready!(carrier.poll_write_ready(task)) {
                 return Poll::Ready(error);
             }
@@ -89,12 +125,45 @@ impl WriteQueue {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Poll::Ready(error),
             }
+            self.stage();
         }
         Poll::Pending
     }
 
+    /// Puts grants before all frames of which nothing was written.
+    fn announce(&self, grants: &[Grant]) {
+        if grants.is_empty() {
+            return;
+        }
+        let mut staged = self.shared.staged.borrow_mut();
+        let begun = usize::from(staged.front().is_some_and(|frame| frame.written > 0));
+        let frame = Frame {
+            prefix: encode_grants(grants),
+            payload: Payload::default(),
+            written: 0,
+            _permit: None,
+        };
+        self.shared.queued.set(self.shared.queued.get() + frame.body_length());
+        staged.insert(begun, frame);
+    }
+
+    /// Decides on the order of what the next write takes.
+    fn stage(&self) {
+        let mut staged = self.shared.staged.borrow_mut();
+        let mut lanes = self.shared.lanes.borrow_mut();
+        if lanes.is_idle() {
+            return;
+        }
+        let mut bytes: usize = staged.iter().map(Frame::unwritten_length).sum();
+        while bytes < STAGED_BYTES && staged.len() < MAX_WRITE_SLICES {
+            let Some(frame) = lanes.pop() else { return };
+            bytes += frame.unwritten_length();
+            staged.push_back(frame);
+        }
+    }
+
     fn write_once(&self, carrier: &impl Carrier) -> io::Result<()> {
-        let mut frames = self.shared.frames.borrow_mut();
+        let mut frames = self.shared.staged.borrow_mut();
         let mut slices = [IoSlice::new(&[]); MAX_WRITE_SLICES];
         let mut count = 0;
         for frame in frames.iter() {
@@ -114,23 +183,48 @@ impl WriteQueue {
             if !frame.is_written() {
                 break;
             }
+            let length = frame.body_length();
+            self.shared.queued.set(self.shared.queued.get() - length);
             frames.pop_front();
         }
         Ok(())
     }
 }
 
+/// The lane that a message belongs to. It depends on the message's route and on where it came from,
+/// and on nothing else, so that messages of one sender to one receiver keep their order.
+fn lane_of(message: &Message) -> LaneKey {
+    let passed_on = message.permit.as_ref().filter(|_| !message.origin.is_local());
+    match passed_on.and_then(Permit::lane) {
+        Some((connection, lane)) => LaneKey::From { connection, lane },
+        None => LaneKey::To(message.onward_route.first().cloned().unwrap_or_else(|| "".into())),
+    }
+}
+
 impl Frame {
-    fn new(header: &[u8], length: usize, mut payload: Payload, permit: Option<Permit>) -> Self {
-        let length = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+    /// A frame of its own `header`, the `encoded` fields of a message and its payload.
+    fn new(
+        header: &[u8; HEADER_BYTES],
+        encoded: &[u8],
+        mut payload: Payload,
+        permit: Option<Permit>,
+    ) -> Self {
         let mut prefix = Vec::new();
-        if payload.headroom() >= header.len() + LENGTH_BYTES {
+        if payload.headroom() >= encoded.len() + HEADER_BYTES {
+            payload.prepend(encoded);
             payload.prepend(header);
-            payload.prepend(&length);
         } else {
-            prefix = [&length, header].concat();
+            prefix = [header, encoded].concat();
         }
         Self { prefix, payload, written: 0, _permit: permit }
+    }
+
+    fn body_length(&self) -> usize {
+        self.prefix.len() + self.payload.len() - HEADER_BYTES
+    }
+
+    fn unwritten_length(&self) -> usize {
+        self.prefix.len() + self.payload.len() - self.written
     }
 
     fn unwritten(&self) -> [&[u8]; 2] {
@@ -141,13 +235,12 @@ impl Frame {
 
     /// Counts up to `written` bytes as written and returns how many were not of this frame.
     fn advance(&mut self, written: usize) -> usize {
-        let open = self.prefix.len() + self.payload.len() - self.written;
-        let own = written.min(open);
+        let own = written.min(self.unwritten_length());
         self.written += own;
         written - own
     }
 
     fn is_written(&self) -> bool {
-        self.written == self.prefix.len() + self.payload.len()
+        self.unwritten_length() == 0
     }
 }

@@ -15,14 +15,14 @@ use std::{
 
 use bytes::BytesMut;
 use ockam_actix_runtime::{
-    edge::budget::Budget, message::codec::Decoder, socket::buffers, trust::origin::Ingress, Error,
+    edge::lane::Lanes, message::codec::Decoder, socket::buffers, trust::origin::Ingress, Error,
     Host, Node, Origin, Result,
 };
 use tokio::time::{timeout, timeout_at, Instant};
 
 use crate::{
     connection::{carrier::Carrier, queue::WriteQueue},
-    frame::{missing, next_frame, FrameError, Greeting},
+    frame::{decode_grants, missing, next_frame, Frame, Greeting, CONTROL},
     limits::{FRAME_TIMEOUT, GREETING_TIMEOUT, MAX_READ_BYTES, MIN_READ_BYTES, SHARED_FRAME_BYTES},
 };
 
@@ -60,26 +60,47 @@ impl<C: Carrier> Session<C> {
     }
 
     /// Reads and writes until the connection ends; says why.
-    pub(crate) async fn run(self, node: Node, ingress: Arc<Ingress>, queue: WriteQueue) -> Error {
+    pub(crate) async fn run(
+        self,
+        node: Node,
+        ingress: Arc<Ingress>,
+        queue: WriteQueue,
+        lanes: Lanes,
+    ) -> Error {
         let (carrier, peer) = (self.carrier.clone(), self.peer.clone());
-        let mut reading = pin!(self.read(node, ingress));
-        poll_fn(|task| match queue.poll_write(&*carrier, task) {
-            Poll::Ready(error) => {
-                let what = format!("the connection with {peer} was lost");
-                Poll::Ready(Error::transport(what, error))
+        let mut reading = pin!(self.read(node, ingress, &queue, &lanes));
+        poll_fn(|task| {
+            for reads in [true, false] {
+                if let Poll::Ready(error) = queue.poll_write(&*carrier, &lanes, task) {
+                    let what = format!("the connection with {peer} was lost");
+                    return Poll::Ready(Error::transport(what, error));
+                }
+                // What arrives may bring credit, and what has moved on is to be granted: it is
+                // written in the same turn.
+                if reads {
+                    if let Poll::Ready(error) = reading.as_mut().poll(task) {
+                        return Poll::Ready(error);
+                    }
+                }
             }
-            Poll::Pending => reading.as_mut().poll(task),
+            Poll::Pending
         })
         .await
     }
 
-    async fn read(mut self, node: Node, ingress: Arc<Ingress>) -> Error {
-        let budget = Budget::new(node.limits().ingress_bytes);
+    async fn read(
+        mut self,
+        node: Node,
+        ingress: Arc<Ingress>,
+        queue: &WriteQueue,
+        lanes: &Lanes,
+    ) -> Error {
+        let mut buffered = Buffered { lanes, bytes: 0 };
         let mut capacity = MIN_READ_BYTES;
         let mut deadline = None;
         let mut more = More::No;
         loop {
-            match self.route_arrived(&node, &ingress, &budget).await {
+            match self.route_arrived(&node, &ingress, queue, lanes).await {
                 Ok(0) => {}
                 Ok(_) => deadline = None,
                 Err(error) => return error,
@@ -90,7 +111,12 @@ impl<C: Carrier> Session<C> {
                 yield_to_woken_tasks().await;
             }
             let unfinished = missing(&self.arrived) > 0;
-            let reading = fill(&*self.carrier, &mut self.arrived, &mut capacity);
+            let reading = async {
+                if !lanes.has_room() {
+                    lanes.room().await;
+                }
+                fill(&*self.carrier, &mut self.arrived, &mut capacity).await
+            };
             let read = if unfinished {
                 // A frame that has begun must end in time.
                 let end = *deadline.get_or_insert_with(|| Instant::now() + FRAME_TIMEOUT);
@@ -99,6 +125,7 @@ impl<C: Carrier> Session<C> {
             } else {
                 reading.await
             };
+            buffered.set(self.arrived.capacity());
             more = match read {
                 Ok(more) => more,
                 Err(error) => {
@@ -109,35 +136,69 @@ impl<C: Carrier> Session<C> {
         }
     }
 
-    /// Routes the whole frames that have arrived and returns their number.
+    /// Handles the whole frames that have arrived and returns their number.
     async fn route_arrived(
         &mut self,
         node: &Node,
         ingress: &Arc<Ingress>,
-        budget: &Budget,
+        queue: &WriteQueue,
+        lanes: &Lanes,
     ) -> Result<usize> {
-        let mut routed = 0;
-        while let Some(frame) = self.next_frame()? {
-            // While this connection's messages fill its budget, its socket is not read.
-            let permit = budget.acquire(frame.len()).await.ok_or(Error::Stopped)?;
+        let mut handled = 0;
+        loop {
+            if !lanes.has_room() {
+                lanes.room().await;
+            }
+            let next = next_frame(&mut self.arrived, self.max_frame);
+            let Some(Frame { lane, body }) = next.map_err(|error| self.broke_off(error))? else {
+                return Ok(handled);
+            };
+            handled += 1;
+            if lane == CONTROL {
+                let grants = decode_grants(&body).map_err(|error| self.broke_off(error))?;
+                for grant in grants {
+                    queue.grant(grant).map_err(|error| self.broke_off(error))?;
+                }
+                continue;
+            }
+            let permit = lanes.arrive(lane, body.len()).map_err(|error| self.broke_off(error))?;
             let origin = Origin::Remote(ingress.clone());
-            let mut message =
-                self.decoder.decode(copy_if_small(frame).into(), origin).map_err(|error| {
-                    Error::Peer {
-                        who: self.peer.clone(),
-                        what: format!("sent a message that breaks the protocol: {error}"),
-                    }
-                })?;
+            let decoded = self.decoder.decode(copy_if_small(body).into(), origin);
+            let mut message = decoded.map_err(|error| {
+                self.broke_off(format_args!("it sent a message that breaks the protocol: {error}"))
+            })?;
             message.return_route.push_front(ingress.via.clone());
-            node.route(message.with_permit(permit));
-            routed += 1;
+            node.route(message.with_permit(permit.into()));
         }
-        Ok(routed)
     }
 
-    fn next_frame(&mut self) -> Result<Option<BytesMut>> {
-        next_frame(&mut self.arrived, self.max_frame)
-            .map_err(|error| protocol_error(&self.peer, error))
+    /// The error of a peer that did not keep to the protocol.
+    fn broke_off(&self, error: impl std::fmt::Display) -> Error {
+        protocol_error(&self.peer, error)
+    }
+}
+
+/// Counts the buffer that frames arrive in, beyond the least that every connection has.
+struct Buffered<'a> {
+    lanes: &'a Lanes,
+    bytes: usize,
+}
+
+impl Buffered<'_> {
+    fn set(&mut self, capacity: usize) {
+        let bytes = capacity.saturating_sub(MIN_READ_BYTES);
+        if bytes > self.bytes {
+            self.lanes.hold(bytes - self.bytes);
+        } else if bytes < self.bytes {
+            self.lanes.release(self.bytes - bytes);
+        }
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for Buffered<'_> {
+    fn drop(&mut self) {
+        self.lanes.release(self.bytes);
     }
 }
 
@@ -164,7 +225,7 @@ async fn yield_to_woken_tasks() {
     .await;
 }
 
-fn protocol_error(peer: &str, error: FrameError) -> Error {
+fn protocol_error(peer: &str, error: impl std::fmt::Display) -> Error {
     Error::Peer { who: peer.to_owned(), what: format!("was disconnected: {error}") }
 }
 

@@ -228,6 +228,8 @@ impl OutletDelivery {
     fn refuse(&self, entry: &Entry, message: Message, reason: StreamRefusal) {
         let refused = Control::Refused { reason, text: reason.text() };
         let payload = Payload::from(&refused.encode()[..]);
-        self.node.route(message.into_reply(entry.address.clone(), payload));
+        if let Err(undelivered) = self.node.answer(message, entry.address.clone(), payload) {
+            log::debug!("a refusal was not delivered: {}", undelivered.notice);
+        }
     }
 }

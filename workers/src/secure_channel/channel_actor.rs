@@ -65,7 +65,7 @@ impl Restartable for ChannelSpec {
 
     fn start(&self, supervised: Supervised) -> Result<Addr<ChannelActor>> {
         self.outcome.send_replace(Outcome::Pending(None));
-        let first_hop = self.node.first_hop(&self.route)?;
+        let first_hop = self.node.first_hop(&self.route)?.for_channel();
         let state = watch::Sender::new(LinkState::default());
         let sealing = Arc::new(Sealing::default());
         let description = Description::new(self.address.clone(), Class::Internal)

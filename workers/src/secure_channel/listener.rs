@@ -220,6 +220,7 @@ impl Listener {
     /// Asks the initiator to show `cookie`, and keeps no state.
     fn ask_for(&self, cookie: &[u8; 32], message: Message) {
         let payload = Payload::from(Packet::Cookie(cookie).encode());
-        self.node.route(message.into_reply(self.address.clone(), payload));
+        // An initiator that does not hear of it asks again.
+        let _ = self.node.answer(message, self.address.clone(), payload);
     }
 }

@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 
 use bytes::BytesMut;
 use ockam_actix_runtime::{
-    message::codec, route, Identifier, Message, MessageKind, Notice, Origin, Payload,
+    edge::lane::Grant, message::codec, route, Identifier, Message, MessageKind, Notice, Origin, Payload,
     UndeliverableReason,
 };
-use ockam_actix_transports::frame::{next_frame, Greeting};
+use ockam_actix_transports::frame::{
+    decode_grants, encode_grants, header, next_frame, Greeting, HEADER_BYTES,
+};
 
 use crate::{
     forwarder::protocol::{
@@ -76,7 +78,11 @@ fn text(text: &str) -> Payload {
 
 fn framed(message: Message) -> Vec<u8> {
     let body = codec::encode(message);
-    [&u32::try_from(body.len()).unwrap().to_be_bytes()[..], &body].concat()
+    [&header(body.len(), 1)[..], &body].concat()
+}
+
+fn grants() -> [Grant; 2] {
+    [Grant { lane: 1, bytes: 1_512 }, Grant { lane: 2, bytes: 65_536 }]
 }
 
 /// Sections 2 to 6.
@@ -87,6 +93,7 @@ fn connections() -> Made {
         Notice::new("nobody".into(), UndeliverableReason::Unreachable).about(refused).unwrap();
     vec![
         ("greeting", Greeting::ours().encode()),
+        ("grants", encode_grants(&grants())),
         ("message", codec::encode(hello()).to_vec()),
         ("message of two bytes", codec::encode(two).to_vec()),
         ("frame", framed(hello())),
@@ -179,11 +186,13 @@ fn every_block_is_read_as_what_it_says() {
     let blocks = blocks();
     let mut greeting = BytesMut::from(&blocks["greeting"][..]);
     assert_eq!(Greeting::decode(&mut greeting), Ok(Some(Greeting::ours())));
+    assert!(decode_grants(&blocks["grants"][HEADER_BYTES..]).unwrap().eq(grants()));
     for name in ["frame", "answer"] {
         let mut arrived = BytesMut::from(&blocks[name][..]);
-        let body = next_frame(&mut arrived, 1024).unwrap().unwrap();
+        let frame = next_frame(&mut arrived, 1024).unwrap().unwrap();
         assert!(arrived.is_empty());
-        codec::decode(body.into(), Origin::Local).unwrap();
+        assert_eq!(frame.lane, 1);
+        codec::decode(frame.body.into(), Origin::Local).unwrap();
     }
     let message = |name: &str| codec::decode(blocks[name][..].into(), Origin::Local).unwrap();
     assert_eq!(message("message").payload, text("hello"));

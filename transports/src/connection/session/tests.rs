@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::frame::LENGTH_BYTES;
+use crate::frame::{header, HEADER_BYTES};
 
 /// The two ends of a connection on loopback.
 async fn connected() -> (TcpStream, TcpStream) {
@@ -49,9 +49,10 @@ async fn trickle(mut peer: TcpStream, bytes: &[u8], between: Duration) -> TcpStr
 fn a_small_frame_keeps_no_shared_buffer() {
     let read = |length: usize| {
         let mut arrived = BytesMut::with_capacity(MAX_READ_BYTES);
-        arrived.extend_from_slice(&u32::try_from(length).unwrap().to_be_bytes());
+        arrived.extend_from_slice(&header(length, 1));
         arrived.resize(MAX_READ_BYTES, 7);
-        let frame = copy_if_small(next_frame(&mut arrived, MAX_READ_BYTES).unwrap().unwrap());
+        let frame = next_frame(&mut arrived, MAX_READ_BYTES).unwrap().unwrap();
+        let frame = copy_if_small(frame.body);
         assert_eq!(frame, vec![7; length]);
         arrived.clear();
         // Whether the whole buffer can be read into again while the frame is kept.
@@ -76,7 +77,8 @@ async fn serve(node: Node, ours: TcpStream) -> Error {
     let session = Session::greet(ours, "the peer".into()).await.unwrap();
     let door = Door::Listener { loopback: true, exposed: Arc::default() };
     let queue = session.queue();
-    session.run(node, Arc::new(Ingress { via: Address::random(), door, source: None }), queue).await
+    let ingress = Ingress { via: Address::random(), door, source: None };
+    session.run(node, Arc::new(ingress), queue, Lanes::new(usize::MAX, Vec::new())).await
 }
 
 /// Deadlines are kept to the clock's granularity.
@@ -113,7 +115,7 @@ fn a_trickled_frame_does_not_move_its_deadline() {
     on_a_paused_clock(async |node, ours, mut theirs| {
         theirs.write_all(&Greeting::ours().encode()).await.unwrap();
         // One byte of a thousand every few seconds.
-        let frame = [&1_000u32.to_be_bytes()[..], &[0; 1_000]].concat();
+        let frame = [&header(1_000, 1)[..], &[0; 1_000]].concat();
         let peer = trickle(theirs, &frame, Duration::from_secs(4));
         let (error, after) = until_ended(serve(node, ours), peer).await;
         assert!(error.one_line().contains("timed out"), "{error}");
@@ -135,11 +137,10 @@ fn half_a_length_has_a_frames_deadline() {
 #[test]
 fn a_length_alone_reserves_nothing() {
     on_a_paused_clock(async |_, ours, mut theirs| {
-        let length = u32::try_from(MAX_READ_BYTES).unwrap();
-        theirs.write_all(&length.to_be_bytes()).await.unwrap();
+        theirs.write_all(&header(MAX_READ_BYTES, 1)).await.unwrap();
         let (mut arrived, mut capacity) = (BytesMut::new(), MIN_READ_BYTES);
         fill(&ours, &mut arrived, &mut capacity).await.unwrap();
-        assert_eq!((arrived.len(), missing(&arrived)), (LENGTH_BYTES, MAX_READ_BYTES));
+        assert_eq!((arrived.len(), missing(&arrived)), (HEADER_BYTES, MAX_READ_BYTES));
         // The rest never comes.
         let waiting = timeout(FRAME_TIMEOUT, fill(&ours, &mut arrived, &mut capacity)).await;
         assert!(waiting.is_err());
@@ -150,8 +151,7 @@ fn a_length_alone_reserves_nothing() {
 #[test]
 fn a_large_frame_that_arrives_is_taken_whole() {
     on_a_paused_clock(async |_, ours, mut theirs| {
-        let length = u32::try_from(MAX_READ_BYTES).unwrap();
-        let frame = [&length.to_be_bytes()[..], &[7; MAX_READ_BYTES]].concat();
+        let frame = [&header(MAX_READ_BYTES, 1)[..], &[7; MAX_READ_BYTES]].concat();
         let (mut arrived, mut capacity) = (BytesMut::new(), MIN_READ_BYTES);
         let reading = async {
             while arrived.is_empty() || missing(&arrived) > 0 {
@@ -163,6 +163,6 @@ fn a_large_frame_that_arrives_is_taken_whole() {
         let (sent, ()) = tokio::join!(theirs.write_all(&frame), reading);
         sent.unwrap();
         let whole = next_frame(&mut arrived, MAX_READ_BYTES).unwrap().unwrap();
-        assert_eq!(whole, &frame[LENGTH_BYTES..]);
+        assert_eq!(whole.body, &frame[HEADER_BYTES..]);
     });
 }

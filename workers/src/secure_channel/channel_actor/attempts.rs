@@ -37,7 +37,8 @@ impl ChannelActor {
 
     fn start_decryptor(&mut self, context: &mut Context<Self>) -> Result<Attempt> {
         // A first hop that is gone is created again here, or reported.
-        self.first_hop = self.node.first_hop(&self.route)?;
+        let budget = self.first_hop.budget.clone();
+        self.first_hop = self.node.first_hop(&self.route)?.with_budget(budget);
         let heard = Arc::new(AtomicBool::new(false));
         let (own_lifeline, own_gone) = lifeline();
         let (decryptor_lifeline, gone) = lifeline();

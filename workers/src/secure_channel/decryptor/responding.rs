@@ -55,7 +55,7 @@ impl Responding {
         context: &mut Context<Decryptor>,
     ) -> Result<Open, FailureReason> {
         let undelivered = |error: Error| FailureReason::Undelivered(error.one_line());
-        let first_hop = config.node.first_hop(&peer_route).map_err(undelivered)?;
+        let first_hop = config.node.first_hop(&peer_route).map_err(undelivered)?.for_channel();
         let peer = session.peer.identifier();
         let channel = Address::random();
         let heard = Arc::new(AtomicBool::new(false));

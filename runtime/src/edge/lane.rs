@@ -1,0 +1,277 @@
+//! Lanes: the credit that a connection's peer has for what it sends, in parts that do not depend on
+//! each other.
+//!
+//! A peer puts each message on a lane of its choice, one for each address that it sends to. The
+//! connection holds the message's bytes on that lane until the message has moved on, by a
+//! [`Permit`](crate::Permit), and then grants the peer new credit. So the connection is always
+//! read, and a lane that leads to somebody who takes nothing fills alone.
+//!
+//! What lanes hold is also counted for the connection, for its source and for the node. Credit is
+//! only a promise to go on reading; memory is bounded by these [`Pool`]s: while one of them is
+//! full, the connection is not read. The lanes themselves make that a rare emergency.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        Arc,
+    },
+    task::Waker,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    edge::{
+        lane_window::LaneWindow,
+        pool::{cost, Pool},
+    },
+    limits::MAX_UNGRANTED_LANES,
+    lock::Lock,
+};
+
+pub use crate::edge::lane_window::NoCredit;
+
+/// The lanes of one connection, at the end that receives. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Lanes(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    /// Tells connections of this process apart.
+    id: u64,
+    began: Instant,
+    /// What the connection holds, and what it is counted against beside that.
+    own: Pool,
+    pools: Vec<Arc<Pool>>,
+    state: Lock<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    lanes: HashMap<u16, LaneWindow>,
+    /// Lanes with something to grant.
+    ungranted: Vec<u16>,
+    /// Whether it is to be granted now.
+    is_due: bool,
+    /// Wakes the task that writes to the connection.
+    writer: Option<Waker>,
+    shortest: Option<Duration>,
+    /// Bytes by which all lanes have grown.
+    grown: i64,
+}
+
+/// New credit for a lane, to be announced to the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The lane's number, as the peer chose it.
+    pub lane: u16,
+    /// Bytes that it may send there in addition.
+    pub bytes: u32,
+}
+
+/// The bytes that a message from outside holds on its lane, until this is dropped.
+#[derive(Debug)]
+pub struct LanePermit {
+    lanes: Lanes,
+    lane: u16,
+    cost: usize,
+}
+
+impl LanePermit {
+    /// The connection and the lane.
+    pub fn lane(&self) -> (u64, u16) {
+        (self.lanes.0.id, self.lane)
+    }
+}
+
+impl Drop for LanePermit {
+    fn drop(&mut self) {
+        self.lanes.free(self.lane, self.cost);
+    }
+}
+
+impl Lanes {
+    /// Lanes on which nothing was sent yet. At most `most` bytes are to be held for them, and what
+    /// they hold counts against all of `pools`.
+    pub fn new(most: usize, pools: Vec<Arc<Pool>>) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(Arc::new(Shared {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            began: Instant::now(),
+            own: Pool::new(most),
+            pools,
+            state: Lock::default(),
+        }))
+    }
+
+    /// Counts a message of `bytes` that has arrived on `lane`.
+    ///
+    /// # Errors
+    /// If the peer had no credit for it.
+    pub fn arrive(&self, lane: u16, bytes: usize) -> Result<LanePermit, NoCredit> {
+        let cost = cost(bytes);
+        let mut state = self.0.state.lock();
+        let window =
+            state.lanes.entry(lane).or_insert_with(|| LaneWindow::new(self.0.began.elapsed()));
+        let measured = window.arrive(signed(cost), || self.0.began.elapsed())?;
+        if let Some(measured) = measured {
+            state.shortest = Some(state.shortest.map_or(measured, |least| least.min(measured)));
+        }
+        drop(state);
+        self.hold(cost);
+        Ok(LanePermit { lanes: self.clone(), lane, cost })
+    }
+
+    /// Waits until more may be held for the connection, its source and the node.
+    pub async fn room(&self) {
+        self.0.own.room().await;
+        for pool in &self.0.pools {
+            pool.room().await;
+        }
+    }
+
+    /// Whether more may be held now.
+    pub fn has_room(&self) -> bool {
+        self.0.own.has_room() && self.0.pools.iter().all(|pool| pool.has_room())
+    }
+
+    /// Counts bytes that are held beside the messages, such as a part of one.
+    pub fn hold(&self, bytes: usize) {
+        self.0.own.add(bytes);
+        self.0.pools.iter().for_each(|pool| pool.add(bytes));
+    }
+
+    /// Counts fewer bytes, of those that are held.
+    pub fn release(&self, bytes: usize) {
+        self.0.own.remove(bytes);
+        self.0.pools.iter().for_each(|pool| pool.remove(bytes));
+    }
+
+    /// What is to be announced to the peer now. If nothing is, `writer` is woken when something is.
+    pub fn take_grants(&self, writer: &Waker) -> Vec<Grant> {
+        let mut state = self.0.state.lock();
+        let state = &mut *state;
+        if !std::mem::take(&mut state.is_due) {
+            if !state.writer.as_ref().is_some_and(|known| known.will_wake(writer)) {
+                state.writer = Some(writer.clone());
+            }
+            return Vec::new();
+        }
+        let now = self.0.began.elapsed();
+        let mut grants = Vec::with_capacity(state.ungranted.len());
+        for lane in state.ungranted.drain(..) {
+            let Some(window) = state.lanes.get_mut(&lane) else { continue };
+            let grown = &mut state.grown;
+            let bytes = window.grant(now, state.shortest, |bytes| self.may_grow(grown, bytes));
+            if bytes > 0 {
+                grants.push(Grant { lane, bytes });
+            }
+            if window.is_new() {
+                state.lanes.remove(&lane);
+            }
+        }
+        grants
+    }
+
+    /// Whether a lane may grow by `bytes`: by up to half of what the connection may hold, while
+    /// half of what others share with it is free.
+    fn may_grow(&self, grown: &mut i64, bytes: i64) -> bool {
+        let is_free = self.0.pools.iter().all(|pool| pool.is_below(2));
+        let may = is_free && *grown + bytes <= signed(self.0.own.most() / 2);
+        *grown += if may { bytes } else { 0 };
+        may
+    }
+
+    fn free(&self, lane: u16, cost: usize) {
+        self.release(cost);
+        let mut state = self.0.state.lock();
+        let state = &mut *state;
+        let Some(window) = state.lanes.get_mut(&lane) else { return };
+        if !window.has_freed() {
+            state.ungranted.push(lane);
+        }
+        let is_due = window.free(signed(cost)) || state.ungranted.len() >= MAX_UNGRANTED_LANES;
+        if is_due && !std::mem::replace(&mut state.is_due, true) {
+            if let Some(writer) = state.writer.take() {
+                writer.wake();
+            }
+        }
+    }
+}
+
+fn signed(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::task::noop_waker;
+
+    use super::*;
+    use crate::limits::{LANE_BYTES, MESSAGE_OVERHEAD_BYTES};
+
+    const MOST: usize = 1024 * 1024;
+
+    fn lanes(pools: &[&Arc<Pool>]) -> Lanes {
+        Lanes::new(MOST, pools.iter().map(|pool| Arc::clone(pool)).collect())
+    }
+
+    /// Sends on `lane` until its credit is spent.
+    fn fill(lanes: &Lanes, lane: u16) -> Vec<LanePermit> {
+        std::iter::from_fn(|| lanes.arrive(lane, 1024).ok()).collect()
+    }
+
+    #[test]
+    fn a_full_lane_leaves_the_others_their_credit() {
+        let lanes = lanes(&[]);
+        let full = fill(&lanes, 1);
+        assert_eq!(full.len(), LANE_BYTES as usize / (1024 + MESSAGE_OVERHEAD_BYTES) + 1);
+        assert!(lanes.arrive(2, 1024).is_ok());
+        assert!(lanes.arrive(1, 1024).is_err());
+    }
+
+    #[test]
+    fn what_has_moved_on_is_granted_again() {
+        let lanes = lanes(&[]);
+        let mut full = fill(&lanes, 7);
+        assert_eq!(lanes.take_grants(&noop_waker()), []);
+        full.truncate(full.len() / 2);
+        let freed = LANE_BYTES as usize / 2 - full.len() % 2;
+        let [Grant { lane: 7, bytes }] = lanes.take_grants(&noop_waker())[..] else { panic!() };
+        assert!(bytes as usize >= freed, "{bytes}");
+        assert_eq!(lanes.take_grants(&noop_waker()), []);
+        drop(full);
+        assert_eq!(lanes.take_grants(&noop_waker()).len(), 1);
+        assert!(lanes.0.state.lock().lanes.is_empty(), "a lane in its first state is forgotten");
+        assert_eq!(lanes.0.own.used(), 0);
+    }
+
+    #[test]
+    fn many_lanes_with_little_to_grant_are_granted_together() {
+        let lanes = lanes(&[]);
+        for lane in 1..MAX_UNGRANTED_LANES as u16 {
+            drop(lanes.arrive(lane, 1));
+            assert_eq!(lanes.take_grants(&noop_waker()), []);
+        }
+        drop(lanes.arrive(u16::MAX, 1));
+        assert_eq!(lanes.take_grants(&noop_waker()).len(), MAX_UNGRANTED_LANES);
+        assert!(lanes.0.state.lock().lanes.is_empty());
+    }
+
+    #[test]
+    fn what_is_held_counts_for_connection_source_and_node() {
+        let (source, node) = (Arc::new(Pool::new(MOST)), Arc::new(Pool::new(2 * MOST)));
+        let (one, other) = (lanes(&[&source, &node]), lanes(&[&source, &node]));
+        let stranger = lanes(&[&node]);
+        let held: Vec<_> = (1..10).flat_map(|lane| fill(&one, lane)).collect();
+        let more: Vec<_> = (1..10).flat_map(|lane| fill(&other, lane)).collect();
+        assert!(!one.has_room() && !other.has_room(), "their source is full");
+        assert!(stranger.has_room());
+        stranger.hold(MOST);
+        assert!(!stranger.has_room(), "the node is full, and so is the connection");
+        drop((held, more));
+        stranger.release(MOST);
+        assert!(one.has_room() && other.has_room() && stranger.has_room());
+        assert_eq!([source.used(), node.used()], [0, 0]);
+    }
+}

@@ -1,0 +1,321 @@
+//! The sending end of a connection's lanes: which frame is written next.
+//!
+//! Every frame belongs to a lane. A lane has the credit that the peer grants, and its frames wait
+//! in order for as long as it has none; the others go on. Those that may send take turns:
+//!
+//! * What this node sends has a lane for each address that it goes to at the peer, so that one slow
+//!   receiver there holds up only what is for it.
+//! * What this node passes on for another connection has a lane for each lane there, and all of
+//!   that connection take one turn together: opening many lanes gets nobody more than his share.
+//!
+//! Invariants, which the tests check: frames of one lane keep their order, none is sent without
+//! credit, every lane that has both is served in each round, and numbers are used again.
+
+use std::{
+    collections::{hash_map::Entry, HashMap, VecDeque},
+    mem,
+};
+
+use ockam_actix_runtime::{
+    edge::{lane::Grant, pool::cost},
+    limits::LANE_BYTES,
+    Address,
+};
+
+use crate::limits::TURN_BYTES;
+
+/// What frames of one lane have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum LaneKey {
+    /// They come from this node and go to this address at the peer.
+    To(Address),
+    /// They came in on a lane of another connection.
+    From {
+        /// The connection.
+        connection: u64,
+        /// The lane there.
+        lane: u16,
+    },
+}
+
+/// The lanes of one connection, with frames of any type `F`.
+#[derive(Debug)]
+pub(crate) struct SendLanes<F> {
+    /// The lane of number `n` is at `n - 1`.
+    lanes: Vec<Lane<F>>,
+    numbers: HashMap<LaneKey, u16>,
+    free: Vec<u16>,
+    /// Whose turn it is, and then that of the others that may send.
+    turns: VecDeque<Turn>,
+    /// The lanes of each other connection that may send.
+    connections: HashMap<u64, VecDeque<u16>>,
+    /// Bytes that were sent in the present turn.
+    sent_in_turn: usize,
+}
+
+#[derive(Debug)]
+struct Lane<F> {
+    /// `None` while the number is free.
+    key: Option<LaneKey>,
+    /// It stays with the number: the peer knows no more of a lane than that.
+    credit: i64,
+    frames: VecDeque<(usize, F)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Lane(u16),
+    Connection(u64),
+}
+
+/// The peer granted credit for a lane that was never used, or more than can be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it granted credit for which there is no reason")]
+pub(crate) struct BadGrant;
+
+impl<F> Default for SendLanes<F> {
+    fn default() -> Self {
+        Self {
+            lanes: Vec::new(),
+            numbers: HashMap::new(),
+            free: Vec::new(),
+            turns: VecDeque::new(),
+            connections: HashMap::new(),
+            sent_in_turn: 0,
+        }
+    }
+}
+
+impl<F> SendLanes<F> {
+    /// The number of the lane for `key`; `None` if all are in use.
+    pub(crate) fn number(&mut self, key: LaneKey) -> Option<u16> {
+        let entry = match self.numbers.entry(key) {
+            Entry::Occupied(known) => return Some(*known.get()),
+            Entry::Vacant(entry) => entry,
+        };
+        let key = Some(entry.key().clone());
+        let number = match self.free.pop() {
+            Some(number) => {
+                self.lanes[usize::from(number) - 1].key = key;
+                number
+            }
+            None => {
+                let number = u16::try_from(self.lanes.len() + 1).ok()?;
+                let credit = i64::from(LANE_BYTES);
+                self.lanes.push(Lane { key, credit, frames: VecDeque::new() });
+                number
+            }
+        };
+        Some(*entry.insert(number))
+    }
+
+    /// Adds a frame with a body of `bytes` to the lane `number`.
+    pub(crate) fn push(&mut self, number: u16, bytes: usize, frame: F) {
+        let lane = &mut self.lanes[usize::from(number) - 1];
+        let could_send = lane.may_send();
+        lane.frames.push_back((bytes, frame));
+        if !could_send && lane.may_send() {
+            self.list(number);
+        }
+    }
+
+    /// Takes the next frame, if one may be sent now.
+    pub(crate) fn pop(&mut self) -> Option<F> {
+        let turn = *self.turns.front()?;
+        let number = match turn {
+            Turn::Lane(number) => number,
+            Turn::Connection(connection) => *self.connections.get(&connection)?.front()?,
+        };
+        let lane = &mut self.lanes[usize::from(number) - 1];
+        let (bytes, frame) = lane.frames.pop_front()?;
+        lane.credit -= i64::try_from(cost(bytes)).unwrap_or(i64::MAX);
+        let goes_on = lane.may_send();
+        self.sent_in_turn += bytes;
+        self.end_of_frame(turn, number, goes_on);
+        Some(frame)
+    }
+
+    /// Adds the credit that the peer granted.
+    ///
+    /// # Errors
+    /// If there is no such lane, or it would have more credit than any peer may grant.
+    pub(crate) fn grant(&mut self, Grant { lane: number, bytes }: Grant) -> Result<(), BadGrant> {
+        let index = usize::from(number).checked_sub(1).ok_or(BadGrant)?;
+        let lane = self.lanes.get_mut(index).ok_or(BadGrant)?;
+        let could_send = lane.may_send();
+        lane.credit += i64::from(bytes);
+        if lane.credit > i64::from(u32::MAX) {
+            return Err(BadGrant);
+        }
+        if !could_send && lane.may_send() {
+            self.list(number);
+        } else if lane.frames.is_empty() && lane.credit >= i64::from(LANE_BYTES) {
+            // All that was sent has moved on: nobody waits for anything in its order.
+            if let Some(key) = lane.key.take() {
+                self.numbers.remove(&key);
+                self.free.push(number);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether no frame may be sent now.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.turns.is_empty()
+    }
+
+    /// Gives a lane that may send from now on its place.
+    fn list(&mut self, number: u16) {
+        match self.lanes[usize::from(number) - 1].key {
+            Some(LaneKey::From { connection, .. }) => {
+                let lanes = self.connections.entry(connection).or_default();
+                lanes.push_back(number);
+                if lanes.len() == 1 {
+                    self.turns.push_back(Turn::Connection(connection));
+                }
+            }
+            _ => self.turns.push_back(Turn::Lane(number)),
+        }
+    }
+
+    /// After a frame of lane `number`, which goes on or not: it is the next one's turn.
+    fn end_of_frame(&mut self, turn: Turn, number: u16, goes_on: bool) {
+        let turn_goes_on = match turn {
+            Turn::Lane(_) => goes_on,
+            Turn::Connection(connection) => {
+                let Some(lanes) = self.connections.get_mut(&connection) else { return };
+                lanes.pop_front();
+                if goes_on {
+                    lanes.push_back(number);
+                }
+                let any = !lanes.is_empty();
+                if !any {
+                    self.connections.remove(&connection);
+                }
+                any
+            }
+        };
+        if turn_goes_on && self.sent_in_turn < TURN_BYTES {
+            return;
+        }
+        self.sent_in_turn = 0;
+        self.turns.pop_front();
+        if turn_goes_on {
+            self.turns.push_back(turn);
+        }
+    }
+}
+
+impl<F> Lane<F> {
+    fn may_send(&self) -> bool {
+        self.credit > 0 && !self.frames.is_empty()
+    }
+}
+
+impl<F> Drop for SendLanes<F> {
+    /// Frames hold permits of edges, whose sources may act when these are dropped: all frames are
+    /// out of the lanes by then.
+    fn drop(&mut self) {
+        drop(mem::take(&mut self.lanes));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHUNK: usize = 60 * 1024;
+
+    fn to(name: &str) -> LaneKey {
+        LaneKey::To(name.into())
+    }
+
+    fn push(lanes: &mut SendLanes<usize>, key: LaneKey, bytes: usize, frame: usize) -> u16 {
+        let number = lanes.number(key).unwrap();
+        lanes.push(number, bytes, frame);
+        number
+    }
+
+    fn all(lanes: &mut SendLanes<usize>) -> Vec<usize> {
+        std::iter::from_fn(|| lanes.pop()).collect()
+    }
+
+    #[test]
+    fn a_lane_without_credit_holds_up_only_itself() {
+        let mut lanes = SendLanes::default();
+        let slow = (0..10).map(|n| push(&mut lanes, to("slow"), CHUNK, n)).last().unwrap();
+        assert_eq!(all(&mut lanes), [0, 1], "the last one exceeds the credit");
+        push(&mut lanes, to("fast"), 10, 100);
+        push(&mut lanes, to("slow"), 10, 10);
+        assert_eq!(all(&mut lanes), [100]);
+        assert!(lanes.is_idle());
+        let bytes = u32::try_from(2 * cost(CHUNK)).unwrap();
+        lanes.grant(Grant { lane: slow, bytes }).unwrap();
+        assert_eq!(all(&mut lanes), [2, 3]);
+    }
+
+    #[test]
+    fn lanes_take_turns_by_bytes() {
+        let mut lanes = SendLanes::default();
+        for n in 0..2 {
+            push(&mut lanes, to("bulk"), CHUNK, n);
+        }
+        for n in 0..2 {
+            push(&mut lanes, to("other"), CHUNK, 10 + n);
+        }
+        push(&mut lanes, to("small"), 10, 20);
+        assert_eq!(all(&mut lanes), [0, 1, 10, 11, 20]);
+        let again = |lanes: &mut SendLanes<usize>| {
+            for lane in 1..=3 {
+                lanes.grant(Grant { lane, bytes: 1 << 20 }).unwrap();
+            }
+            (0..4).for_each(|n| {
+                push(lanes, to("bulk"), CHUNK, n);
+            });
+            push(lanes, to("small"), 10, 20);
+            all(lanes)
+        };
+        assert_eq!(again(&mut lanes), [0, 1, 20, 2, 3]);
+    }
+
+    #[test]
+    fn many_lanes_of_one_connection_are_one_turn() {
+        let mut lanes = SendLanes::default();
+        for lane in 1..=100 {
+            push(&mut lanes, LaneKey::From { connection: 7, lane }, CHUNK, 0);
+        }
+        push(&mut lanes, to("honest"), CHUNK, 1);
+        assert_eq!(all(&mut lanes)[..3], [0, 0, 1]);
+    }
+
+    #[test]
+    fn numbers_are_used_again_when_all_has_moved_on() {
+        let mut lanes = SendLanes::default();
+        let number = push(&mut lanes, to("a"), 10, 0);
+        assert_eq!(push(&mut lanes, to("b"), 10, 0), 2);
+        all(&mut lanes);
+        lanes.grant(Grant { lane: number, bytes: 5 }).unwrap();
+        assert_eq!(lanes.number(to("a")), Some(number), "a part has moved on");
+        lanes.grant(Grant { lane: number, bytes: u32::try_from(cost(10)).unwrap() }).unwrap();
+        assert_eq!(lanes.number(to("c")), Some(number));
+        assert_eq!(lanes.number(to("a")), Some(3));
+    }
+
+    #[test]
+    fn all_numbers_may_be_in_use() {
+        let mut lanes = SendLanes::<usize>::default();
+        for number in 1..=u16::MAX {
+            assert_eq!(lanes.number(to(&number.to_string())), Some(number));
+        }
+        assert_eq!(lanes.number(to("one more")), None);
+        assert_eq!(lanes.number(to("7")), Some(7));
+    }
+
+    #[test]
+    fn grants_without_a_reason_are_refused() {
+        let mut lanes = SendLanes::default();
+        let number = push(&mut lanes, to("a"), CHUNK, 0);
+        assert_eq!(lanes.grant(Grant { lane: number + 1, bytes: 1 }), Err(BadGrant));
+        assert_eq!(lanes.grant(Grant { lane: number, bytes: u32::MAX }), Err(BadGrant));
+    }
+}
