@@ -26,7 +26,7 @@ use crate::tunnel::{
 };
 
 /// A node's greeting, as in docs/protocol.md.
-const GREETING: &[u8] = b"\0\0\0\x13\x93\xabockam-actix\x01\xce\0\x04\0\0";
+const GREETING: &[u8] = b"\0\0\0\x13\0\0\x93\xabockam-actix\x01\xce\0\x04\0\0";
 
 /// How long a refusal may take.
 const MOMENT: Duration = Duration::from_secs(5);
@@ -220,14 +220,17 @@ fn garbage_at(listening: &mut Program, serves: impl Fn()) {
     is_disconnected(listening, b"GET / HTTP/1.1\r\n\r\n", "does not speak the protocol");
     serves();
     is_disconnected(listening, &[0xff; 100_000], "does not speak the protocol");
-    is_disconnected(listening, b"\0\0\0\x13\x93\xabockam-actix\x09\xce\0\x04\0\0", "version 9");
+    is_disconnected(listening, b"\0\0\0\x13\0\0\x93\xabockam-actix\x09\xce\0\x04\0\0", "version 9");
     is_disconnected(listening, &GREETING[..10], "greeting");
     is_disconnected(listening, b"", "greeting");
     serves();
     is_disconnected(listening, &after_greeting(&[0xff; 4]), "frame of 4294967295 bytes");
     is_disconnected(listening, &after_greeting(b"\0\x04\0\x01"), "frame of 262145 bytes");
-    is_disconnected(listening, &after_greeting(b"\0\0\0\x05wrong"), "breaks the protocol");
-    is_disconnected(listening, &after_greeting(b"\0\0\0\0"), "breaks the protocol");
+    is_disconnected(listening, &after_greeting(b"\0\0\0\x05\0\x01wrong"), "breaks the protocol");
+    is_disconnected(listening, &after_greeting(b"\0\0\0\0\0\x01"), "breaks the protocol");
+    is_disconnected(listening, &after_greeting(b"\0\0\0\0\0\0"), "malformed grant");
+    let absurd = after_greeting(b"\0\0\0\x06\0\0\0\x07\0\0\0\x01");
+    is_disconnected(listening, &absurd, "credit for which there is no reason");
     serves();
     // Half a greeting and half a frame, and the connections stay open.
     let open = [

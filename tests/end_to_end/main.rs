@@ -14,6 +14,7 @@
 //! | [`memory`] | the memory that readers that stop cost |
 //! | [`saturation`] | both directions full at the same time |
 //! | [`programs`] | curl, ssh, rsync, redis and others, which do not notice the tunnel |
+//! | [`isolation`] | peers that take nothing, beside others that do |
 //! | [`hostile`] | hostile peers, and a hostile hub |
 
 // A test that fails panics with what it found.
@@ -25,6 +26,7 @@ mod farewell;
 mod guide;
 mod hops;
 mod hostile;
+mod isolation;
 mod memory;
 mod outage;
 mod programs;

@@ -7,7 +7,7 @@
 
 use actix::{Actor, Context, Handler};
 use ockam_actix_runtime::{
-    message::MessageKind, node::routing::NextHop, Address, Host, Node, Payload, Result, Routed,
+    message::MessageKind, Address, Host, Node, Payload, Result, Routed,
     WorkerHandle,
 };
 

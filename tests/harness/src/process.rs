@@ -186,6 +186,22 @@ impl Process {
         }
     }
 
+    /// Has it stand still, as a suspended laptop does, until it [goes on](Self::go_on).
+    pub fn stand_still(&self) -> io::Result<()> {
+        match send_signal("STOP", &self.id().to_string()) {
+            true => Ok(()),
+            false => Err(self.complaint("cannot be sent SIGSTOP")),
+        }
+    }
+
+    /// Has it go on.
+    pub fn go_on(&self) -> io::Result<()> {
+        match send_signal("CONT", &self.id().to_string()) {
+            true => Ok(()),
+            false => Err(self.complaint("cannot be sent SIGCONT")),
+        }
+    }
+
     /// All lines so far, in the order in which they arrived.
     pub fn lines(&self) -> Vec<Line> {
         self.output.lock().lines.clone()

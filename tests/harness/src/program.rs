@@ -108,6 +108,21 @@ impl Program {
         self.must(self.0.terminate());
     }
 
+    /// Has it stand still, as a suspended laptop does, until it [goes on](Self::go_on).
+    pub fn stand_still(&self) {
+        self.must(self.0.stand_still());
+    }
+
+    /// Has it go on.
+    pub fn go_on(&self) {
+        self.must(self.0.go_on());
+    }
+
+    /// The memory that it has resident, in bytes.
+    pub fn memory(&self) -> u64 {
+        usage::memory_now(self.0.id())
+    }
+
     /// The most memory that it had resident so far, in bytes.
     pub fn peak_memory(&self) -> u64 {
         let bytes = usage::peak_memory(self.0.id());

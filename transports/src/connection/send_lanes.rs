@@ -150,7 +150,9 @@ impl<F> SendLanes<F> {
         if !could_send && lane.may_send() {
             self.list(number);
         } else if lane.frames.is_empty() && lane.credit >= i64::from(LANE_BYTES) {
-            // All that was sent has moved on: nobody waits for anything in its order.
+            // All that was sent has moved on: nobody waits for anything in its order. A number that
+            // nobody uses keeps no memory beside its credit.
+            lane.frames = VecDeque::new();
             if let Some(key) = lane.key.take() {
                 self.numbers.remove(&key);
                 self.free.push(number);
