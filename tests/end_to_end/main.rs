@@ -11,6 +11,7 @@
 //! | [`outage`] | programs that are killed and started again, targets that are not there |
 //! | [`conformance`] | connections that end through a tunnel as they end without one |
 //! | [`farewell`] | bytes that are sent just before a reset |
+//! | [`latency`], [`line`] | keystrokes beside bulk transfers, over a line with a rate and a delay |
 //! | [`memory`] | the memory that readers that stop cost |
 //! | [`saturation`] | both directions full at the same time |
 //! | [`programs`] | curl, ssh, rsync, redis and others, which do not notice the tunnel |
@@ -27,6 +28,8 @@ mod guide;
 mod hops;
 mod hostile;
 mod isolation;
+mod latency;
+mod line;
 mod memory;
 mod outage;
 mod programs;

@@ -218,9 +218,8 @@ mod tests {
     #[test]
     fn maps_and_longer_greetings_are_refused() {
         let body = Greeting::ours().encode().split_off(HEADER_BYTES);
-        let framed = |body: &[u8]| {
-            BytesMut::from(&[&header(body.len(), CONTROL)[..], body].concat()[..])
-        };
+        let framed =
+            |body: &[u8]| BytesMut::from(&[&header(body.len(), CONTROL)[..], body].concat()[..]);
         assert!(Greeting::decode(&mut framed(&body)).is_ok());
         let map = [&[0x83, 0xa5][..], b"magic", &body[1..13], &[0xa7], b"version", &[1], &[0xa9]];
         let map = [&map.concat()[..], b"max_frame", &[1]].concat();

@@ -7,8 +7,7 @@
 
 use actix::{Actor, Context, Handler};
 use ockam_actix_runtime::{
-    message::MessageKind, Address, Host, Node, Payload, Result, Routed,
-    WorkerHandle,
+    message::MessageKind, Address, Host, Node, Payload, Result, Routed, WorkerHandle,
 };
 
 /// Sends every payload back to its sender, byte for byte.

@@ -121,9 +121,14 @@ impl LaneWindow {
         self.measured_since = now;
     }
 
-    /// Whether nothing has to be remembered: the lane is as a new one.
-    pub(super) fn is_new(&self) -> bool {
+    /// Whether the peer has the credit of a new lane, so that it can be forgotten.
+    pub(super) fn is_full(&self) -> bool {
         self.credit == i64::from(LANE_BYTES) && self.held == 0 && self.freed == 0
+    }
+
+    /// Whether what the peer sends next may measure the round trip.
+    pub(super) fn is_measuring(&self) -> bool {
+        self.timed.is_some()
     }
 
     /// Bytes by which it has grown.
@@ -216,7 +221,7 @@ mod tests {
             lane.grant(RTT * round, Some(Duration::from_millis(1)), |_| true);
         }
         assert_eq!(lane.grown(), 0);
-        assert!(lane.is_new());
+        assert!(lane.is_full());
     }
 
     proptest! {

@@ -49,9 +49,7 @@ impl LinkBudgets {
 
     /// The budget for what answers questions from `next`: a peer may ask much before it reads.
     pub fn for_answers(&self, next: &Address) -> Budget {
-        shared(&self.0.answers, next, || {
-            Budget::within(EDGE_BUDGET_BYTES, self.0.queued.clone())
-        })
+        shared(&self.0.answers, next, || Budget::within(EDGE_BUDGET_BYTES, self.0.queued.clone()))
     }
 }
 

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use bytes::BytesMut;
 use ockam_actix_runtime::{
-    edge::lane::Grant, message::codec, route, Identifier, Message, MessageKind, Notice, Origin, Payload,
-    UndeliverableReason,
+    edge::lane::Grant, message::codec, route, Identifier, Message, MessageKind, Notice, Origin,
+    Payload, UndeliverableReason,
 };
 use ockam_actix_transports::frame::{
     decode_grants, encode_grants, header, next_frame, Greeting, HEADER_BYTES,
