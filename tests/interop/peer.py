@@ -408,17 +408,38 @@ def respond():
 
 def forwarded(hub):
     connection, identity = Connection(socket.create_connection(split(hub), DEADLINE)), Identity()
-    own, salt, destination = random_address(), os.urandom(16), [LISTENER]
-    claim = [identity.identifier, salt]
-    bits = hashlib.sha256(b"ockam-actix/1 forwarder address\0" + identity.identifier + salt).digest()[:16]
-    connection.send(["forwarding_service"], [own], msgpack.packb([0, destination, claim]))
-    kind, nonce = unpack(connection.receive()[2])
-    check(kind == 1, "a challenge")
-    signed = b"ockam-actix/1 forwarder claim\0" + nonce + bits + " => ".join(destination).encode()
-    proof = [2, destination, claim, nonce, identity.signer.sign(signed), msgpack.packb(identity.changes)]
-    connection.send(["forwarding_service"], [own], msgpack.packb(proof))
-    kind, given, lease = unpack(connection.receive()[2])
-    check(kind == 3 and given == bits and lease > 0, "registered at the address that is ours")
+    own, salt, destination, service = random_address(), os.urandom(16), [LISTENER], "python"
+    claimed = b"ockam-actix/1 forwarder address\0" + identity.identifier + salt + service.encode()
+    bits = hashlib.sha256(claimed).digest()[:16]
+    instances = [os.urandom(16), os.urandom(16)]
+
+    def register(instance, tenure, expected_holder):
+        claim = [identity.identifier, salt, service, instance, tenure]
+        connection.send(["forwarding_service"], [own], msgpack.packb([0, destination, claim]))
+        kind, nonce, holder = unpack(connection.receive()[2])
+        check(kind == 1 and holder == expected_holder, "a challenge that names the holder")
+        signed = b"ockam-actix/1 forwarder claim\0" + nonce + bits + holder + tenure
+        signature = identity.signer.sign(signed + " => ".join(destination).encode())
+        history = msgpack.packb(identity.changes)
+        proof = [2, destination, claim, nonce, holder, signature, history]
+        connection.send(["forwarding_service"], [own], msgpack.packb(proof))
+        return unpack(connection.receive()[2]), signature
+
+    def registered(answer):
+        kind, given, lease, tenure = answer
+        check(kind == 3 and given == bits and lease > 0, "registered at the address that is ours")
+        return tenure
+
+    nobody = bytes(16)
+    first = registered(register(instances[0], bytes(8), nobody)[0])
+    # A second instance displaces the first, which is told with the second's signature.
+    told, signature = register(instances[1], bytes(8), instances[0])
+    check(told[:3] == [7, bits, instances[0]] and told[6] == signature, "the first is told")
+    second = registered(unpack(connection.receive()[2]))
+    check(second > first, "a higher tenure")
+    # The first does not get it back, and the second keeps it.
+    check(register(instances[0], first, instances[1])[0][0] == 7, "the first is told again")
+    check(registered(register(instances[1], second, nobody)[0]) == second, "the second returns")
     # Section 11.
     print(f"forwarded F{bits.hex()}.I{identity.identifier.hex()}", flush=True)
     serve(connection, identity)

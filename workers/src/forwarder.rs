@@ -33,7 +33,7 @@ pub mod protocol;
 pub mod remote;
 
 pub use hub::{options::ForwardingOptions, service::ForwardingService};
-pub use remote::{RegistrationState, RemoteForwarder};
+pub use remote::{RegistrationState, RemoteForwarder, RemoteForwarderOptions};
 
 /// The address of a hub's forwarding service.
 pub const FORWARDING_SERVICE: &str = "forwarding_service";

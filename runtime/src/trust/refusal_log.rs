@@ -1,5 +1,5 @@
-//! Warnings that others can cause as often as they like, without filling the log: all are counted;
-//! for each rule a few are logged at once, and one a second after that.
+//! Lines that others can cause as often as they like, without filling the log: all are counted; for
+//! each rule a few are logged at once, and one a second after that.
 
 use std::{
     collections::HashMap,
@@ -33,10 +33,24 @@ struct Count {
 impl RefusalLog {
     /// Counts a refusal by `rule` and logs it as a warning, unless many were logged recently.
     pub fn warn(&self, rule: &'static str, what: fmt::Arguments<'_>) {
+        self.log(log::Level::Warn, rule, what);
+    }
+
+    /// As [`RefusalLog::warn`], for what a person has to decide.
+    pub fn error(&self, rule: &'static str, what: fmt::Arguments<'_>) {
+        self.log(log::Level::Error, rule, what);
+    }
+
+    /// As [`RefusalLog::warn`], for what is no refusal but can be caused as often.
+    pub fn info(&self, rule: &'static str, what: fmt::Arguments<'_>) {
+        self.log(log::Level::Info, rule, what);
+    }
+
+    fn log(&self, level: log::Level, rule: &'static str, what: fmt::Arguments<'_>) {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         match self.count(rule, START.elapsed()) {
-            Some(0) => log::warn!("{what} ({rule})"),
-            Some(silent) => log::warn!("{what} ({rule}, {silent} more not logged)"),
+            Some(0) => log::log!(level, "{what} ({rule})"),
+            Some(silent) => log::log!(level, "{what} ({rule}, {silent} more not logged)"),
             None => {}
         }
     }

@@ -5,9 +5,13 @@
 //! | how a hub is set up | [`options`] |
 //! | the worker that registers nodes | [`service`] |
 //! | caps, rates and leases, without clock or actor | `ledger` |
+//! | which of two programs has an address | `succession` |
+//! | what the operator is told | `journal` |
 //! | one forwarder: a registered address and the route that it puts before a message's own | `forwarder` |
 
 mod forwarder;
+mod journal;
 mod ledger;
 pub mod options;
 pub mod service;
+mod succession;

@@ -38,14 +38,29 @@ pub const MAX_LEASE_SECONDS: u32 = 24 * 60 * 60;
 /// own route.
 pub const MAX_FORWARDING_ADDRESSES: usize = 8;
 
+/// Bytes of the name of a service: as long as a label of a host's name.
+pub const MAX_SERVICE_NAME: usize = 64;
+
 /// Bytes of the text of a refusal: one line of a log.
 pub const MAX_REFUSAL_BYTES: usize = 200;
 
 /// The time from the first request of a registration to its end.
 pub const REGISTRATION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The pause after the first failed registration; it doubles each time.
+/// The pause after a registration that the network failed; it doubles each time.
 pub const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
-/// The longest pause between registrations.
+/// The longest pause between registrations that the network failed.
 pub const MAX_PAUSE: Duration = Duration::from_secs(5);
+
+/// The pause after the hub's first refusal; it doubles each time. What refuses is mended by people,
+/// but a hub that is starting refuses for some tenths of a second, too.
+pub const FIRST_REFUSAL_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest pause between registrations that the hub refused: how long a node may stay away
+/// after its hub was mended.
+pub const MAX_REFUSAL_PAUSE: Duration = Duration::from_secs(60);
+
+/// Different failures of one outage that are logged. Whoever answers in the hub's place can make
+/// up any number of them.
+pub const LOGGED_FAILURES: usize = 8;

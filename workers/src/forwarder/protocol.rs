@@ -3,48 +3,41 @@
 //! | message | array | direction |
 //! |---|---|---|
 //! | `Register` | `[0, destination, claim]` | node to hub |
-//! | `Challenge` | `[1, bin 32 nonce]` | hub to node, where the claim is not empty |
-//! | `Proof` | `[2, destination, claim, bin 32 nonce, bin 64 signature, bin identity]` | node to hub |
-//! | `Registered` | `[3, bin 16 bits, lease in seconds]` | hub to node |
+//! | `Challenge` | `[1, bin 32 nonce, instance]` | hub to node, where the claim is not empty |
+//! | `Proof` | `[2, destination, claim, nonce, displaced, bin 64 signature, bin identity]` | node to hub |
+//! | `Registered` | `[3, bin 16 bits, lease in seconds, tenure]` | hub to node |
 //! | `Refused` | `[4, code, text]` | hub to node |
 //! | `Renew` | `[5, bin 16 bits]` | node to hub, answered by `Registered` or `Refused` |
 //! | `Release` | `[6, bin 16 bits]` | node to hub, not answered |
+//! | `Displaced` | `[7, bin 16 bits, displaced, tenure, nonce, destination, signature, identity]` | hub to node |
 //!
 //! `destination` is an array of 1 to 7 addresses as the node knows them, mostly one. `claim` is
-//! `[]` or `[bin 32 identifier, bin 16 salt]`; `identity` is an [`Identity`](crate::identity) as
-//! bytes. What the signature covers and how the bits are made is in [`claim`].
+//! `[]` or `[bin 32 identifier, bin 16 salt, service, instance, tenure]`; an instance is 16 bytes,
+//! a tenure 8, and a service a text of at most 64. `identity` is an
+//! [`Identity`](crate::identity) as bytes. What the signature covers and how the bits are made is
+//! in [`claim`].
 //!
 //! Each value has one encoding, limits are checked before anything is allocated, and the whole
 //! input is consumed.
 
 pub mod claim;
+mod codec;
+pub mod displacement;
 pub mod refusal;
+pub mod service_name;
 
 use std::fmt;
 
-use ockam_actix_runtime::{
-    message::messagepack::{DecodeError, Reader, Writer},
-    Address, Identifier, Payload, Route,
-};
+use ockam_actix_runtime::{message::messagepack::DecodeError, Route};
 
 use crate::{
-    forwarder::{
-        limits::{MAX_FORWARDING_ADDRESSES, MAX_LEASE_SECONDS, MAX_REFUSAL_BYTES},
-        protocol::{
-            claim::{ForwarderId, Nonce, Salt},
-            refusal::RegistrationRefusal,
-        },
+    forwarder::protocol::{
+        claim::{Claim, ForwarderId, Instance, Nonce, Tenure},
+        displacement::Displacement,
+        refusal::RegistrationRefusal,
     },
-    identity::{self, signature::Signature},
+    identity::signature::Signature,
 };
-
-const REGISTER: u8 = 0;
-const CHALLENGE: u8 = 1;
-const PROOF: u8 = 2;
-const REGISTERED: u8 = 3;
-const REFUSED: u8 = 4;
-const RENEW: u8 = 5;
-const RELEASE: u8 = 6;
 
 /// What a node asks its hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,17 +46,19 @@ pub enum Request {
     Register {
         /// The destination, as the node knows it.
         destination: Route,
-        /// The identity and the salt of the address.
-        claim: Option<(Identifier, Salt)>,
+        /// The address that is wanted.
+        claim: Option<Claim>,
     },
     /// The claim of a `Register` again, now with proof.
     Proof {
         /// The destination, as the node knows it.
         destination: Route,
-        /// The identity and the salt of the address.
-        claim: (Identifier, Salt),
+        /// The address that is wanted.
+        claim: Claim,
         /// From the `Challenge`.
         nonce: Nonce,
+        /// From the `Challenge`.
+        displaced: Instance,
         /// Made with the identity's key in force.
         signature: Signature,
         /// The identity, not yet verified.
@@ -79,13 +74,20 @@ pub enum Request {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The claim needs a proof.
-    Challenge(Nonce),
+    Challenge {
+        /// What is to be signed.
+        nonce: Nonce,
+        /// The other instance that has the address, or none.
+        held_by: Instance,
+    },
     /// The forwarder exists.
     Registered {
         /// What its address is made of.
         id: ForwarderId,
         /// How long it lives without a `Renew`.
         lease_seconds: u32,
+        /// What the instance shows from now on; none without a claim.
+        tenure: Tenure,
     },
     /// There is no forwarder.
     Refused {
@@ -94,6 +96,9 @@ pub enum Answer {
         /// An explanation for people; empty or short.
         text: String,
     },
+    /// A newer instance has the address. It is also sent unasked, to where the answer to the
+    /// `Proof` went.
+    Displaced(Box<Displacement>),
 }
 
 /// Why bytes from a peer are not a request or an answer.
@@ -114,64 +119,9 @@ pub enum ProtocolError {
     /// The lease is 0 or longer than [`MAX_LEASE_SECONDS`].
     #[error("a lease of {0} s is out of range")]
     Lease(u32),
-}
-
-impl Request {
-    /// The bytes of the request.
-    pub fn encode(&self) -> Payload {
-        let mut writer = Writer::with_capacity(64);
-        match self {
-            Self::Register { destination, claim } => {
-                begin(&mut writer, 3, REGISTER);
-                write_route(&mut writer, destination);
-                write_claim(&mut writer, claim.as_ref());
-            }
-            Self::Proof { destination, claim, nonce, signature, identity } => {
-                begin(&mut writer, 6, PROOF);
-                write_route(&mut writer, destination);
-                write_claim(&mut writer, Some(claim));
-                writer.bin(nonce);
-                writer.bin(signature);
-                writer.bin(identity);
-            }
-            Self::Renew(id) => {
-                begin(&mut writer, 2, RENEW);
-                writer.bin(&id.0);
-            }
-            Self::Release(id) => {
-                begin(&mut writer, 2, RELEASE);
-                writer.bin(&id.0);
-            }
-        }
-        Payload::from(writer.finish())
-    }
-
-    /// Reads a request.
-    ///
-    /// # Errors
-    /// [`ProtocolError`] for anything that is not in the table of this module.
-    pub fn decode(bytes: &[u8]) -> Result<Self, ProtocolError> {
-        let mut reader = Reader::new(bytes);
-        let fields = reader.array(2..=6)?;
-        let request = match (reader.number()?, fields) {
-            (REGISTER, 3) => {
-                let destination = read_route(&mut reader)?;
-                Self::Register { destination, claim: read_claim(&mut reader)? }
-            }
-            (PROOF, 6) => Self::Proof {
-                destination: read_route(&mut reader)?,
-                claim: read_claim(&mut reader)?.ok_or(ProtocolError::NoClaim)?,
-                nonce: *reader.bin()?,
-                signature: *reader.bin()?,
-                identity: reader.bytes(1..=identity::MAX_ENCODED)?.to_vec(),
-            },
-            (RENEW, 2) => Self::Renew(ForwarderId(*reader.bin()?)),
-            (RELEASE, 2) => Self::Release(ForwarderId(*reader.bin()?)),
-            (kind, _) => return Err(ProtocolError::MessageKind(kind)),
-        };
-        reader.finish()?;
-        Ok(request)
-    }
+    /// The name of a service has other characters than it may.
+    #[error("the name of the service breaks the rules")]
+    ServiceName,
 }
 
 impl Answer {
@@ -179,107 +129,17 @@ impl Answer {
     pub fn refused(refusal: RegistrationRefusal) -> Self {
         Self::Refused { refusal, text: refusal.to_string() }
     }
-
-    /// The bytes of the answer.
-    pub fn encode(&self) -> Payload {
-        let mut writer = Writer::with_capacity(64);
-        match self {
-            Self::Challenge(nonce) => {
-                begin(&mut writer, 2, CHALLENGE);
-                writer.bin(nonce);
-            }
-            Self::Registered { id, lease_seconds } => {
-                begin(&mut writer, 3, REGISTERED);
-                writer.bin(&id.0);
-                writer.uint(*lease_seconds);
-            }
-            Self::Refused { refusal, text } => {
-                begin(&mut writer, 3, REFUSED);
-                writer.uint(refusal.code());
-                writer.text(cut(text));
-            }
-        }
-        Payload::from(writer.finish())
-    }
-
-    /// Reads an answer. Control characters are left out of its text, which ends up in logs.
-    ///
-    /// # Errors
-    /// [`ProtocolError`] for anything that is not in the table of this module.
-    pub fn decode(bytes: &[u8]) -> Result<Self, ProtocolError> {
-        let mut reader = Reader::new(bytes);
-        let fields = reader.array(2..=3)?;
-        let answer = match (reader.number()?, fields) {
-            (CHALLENGE, 2) => Self::Challenge(*reader.bin()?),
-            (REGISTERED, 3) => {
-                let (id, lease_seconds) = (ForwarderId(*reader.bin()?), reader.uint()?);
-                if !(1..=MAX_LEASE_SECONDS).contains(&lease_seconds) {
-                    return Err(ProtocolError::Lease(lease_seconds));
-                }
-                Self::Registered { id, lease_seconds }
-            }
-            (REFUSED, 3) => {
-                let refusal = RegistrationRefusal::from_code(reader.uint()?);
-                let text = reader.text(0..=MAX_REFUSAL_BYTES)?;
-                Self::Refused { refusal, text: text.chars().filter(|c| !c.is_control()).collect() }
-            }
-            (kind, _) => return Err(ProtocolError::MessageKind(kind)),
-        };
-        reader.finish()?;
-        Ok(answer)
-    }
 }
 
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Challenge(_) => "a challenge",
+            Self::Challenge { .. } => "a challenge",
             Self::Registered { .. } => "a registration",
             Self::Refused { .. } => "a refusal",
+            Self::Displaced(_) => "a displacement",
         })
     }
-}
-
-fn begin(writer: &mut Writer, fields: usize, kind: u8) {
-    writer.array(fields);
-    writer.number(kind);
-}
-
-fn write_route(writer: &mut Writer, route: &Route) {
-    writer.array(route.len());
-    route.iter().for_each(|address| writer.text(address.as_str()));
-}
-
-fn read_route(reader: &mut Reader<'_>) -> Result<Route, ProtocolError> {
-    let count = reader.array(1..=MAX_FORWARDING_ADDRESSES - 1)?;
-    let mut addresses = Vec::with_capacity(count);
-    for _ in 0..count {
-        let text = reader.text(1..=ockam_actix_runtime::limits::MAX_ADDRESS_BYTES)?;
-        addresses.push(Address::parse(text).map_err(|_| ProtocolError::Address)?);
-    }
-    Ok(addresses.into())
-}
-
-fn write_claim(writer: &mut Writer, claim: Option<&(Identifier, Salt)>) {
-    writer.array(if claim.is_some() { 2 } else { 0 });
-    if let Some((identifier, salt)) = claim {
-        writer.bin(identifier.as_bytes());
-        writer.bin(&salt.0);
-    }
-}
-
-fn read_claim(reader: &mut Reader<'_>) -> Result<Option<(Identifier, Salt)>, ProtocolError> {
-    match reader.array(0..=2)? {
-        0 => Ok(None),
-        2 => Ok(Some((Identifier::from_bytes(*reader.bin()?), Salt(*reader.bin()?)))),
-        found => Err(DecodeError::Length { found, least: 2, most: 2 }.into()),
-    }
-}
-
-/// The part of a text that is sent.
-fn cut(text: &str) -> &str {
-    let end = (0..=MAX_REFUSAL_BYTES.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
-    &text[..end.unwrap_or(0)]
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! The handle on a forwarder at a hub.
 
+mod attempts;
+mod inbox;
 mod keeper;
+mod options;
 mod registrar;
 mod registration;
 
@@ -18,13 +21,18 @@ use crate::forwarder::{
     },
 };
 
-pub use self::registration::RegistrationState;
+pub use self::{options::RemoteForwarderOptions, registration::RegistrationState};
 
 /// Has a hub forward to a worker of this node, for as long as the node runs.
 ///
 /// The forwarder is registered again when the connection to the hub comes back, at the same address
 /// if the destination is a secure channel listener: its identity proves that the address is its
 /// own. Dropping the handle ends nothing; [`RemoteForwarder::stop`] does.
+///
+/// Of several programs that register one identity and service with one hub, the last has the
+/// address. The one before is told, logs an error, and does not take the address back:
+/// [`RegistrationState::displaced`] says so. Give each a
+/// [service name](RemoteForwarderOptions::service) of its own to have them all reached.
 ///
 /// ```no_run
 /// # async fn example(ctx: ockam_actix_runtime::Context) -> ockam_actix_runtime::Result<()> {
@@ -46,25 +54,30 @@ pub struct RemoteForwarder {
 }
 
 impl RemoteForwarder {
-    /// Registers `destination`, a worker of this node, with the hub at `hub`, and from then on lets
-    /// messages that the hub forwards reach that worker.
+    /// Registers a worker of this node with the hub at `hub`, and from then on lets messages that
+    /// the hub forwards reach that worker. The worker is given by its address, or by
+    /// [`RemoteForwarderOptions`] with more.
     ///
     /// # Errors
-    /// If the destination was not started, or is registered with this hub already; if the hub
-    /// cannot be reached, has no forwarding service, refuses, or does not answer within 10 seconds.
+    /// If the worker was not started, or is registered with this hub already; if the name of the
+    /// service is invalid. Unless the options say to [keep
+    /// trying](RemoteForwarderOptions::keep_trying), also if the hub cannot be reached, has no
+    /// forwarding service, refuses, or does not answer within 10 seconds.
     pub async fn create(
         node: &impl AsRef<Node>,
         hub: impl Into<Route>,
-        destination: impl Into<Address>,
+        options: impl Into<RemoteForwarderOptions>,
     ) -> Result<Self> {
-        let (node, hub, destination) = (node.as_ref(), hub.into(), destination.into());
+        let (node, hub, options) = (node.as_ref(), hub.into(), options.into());
+        let (destination, service) = (options.destination.clone(), options.service_name()?);
         destination.validate()?;
         if !node.is_registered(&destination) {
             return Err(Error::NoWorker(destination));
         }
         let claimed = Forwarded::claim(node, &hub, &destination)?;
-        let registrar = Registrar::new(node.clone(), hub.clone(), destination.clone());
-        let (keeper, state) = RegistrationKeeper::launch(registrar, claimed).await?;
+        let registrar = Registrar::new(node.clone(), hub.clone(), destination.clone(), service);
+        let launched = RegistrationKeeper::launch(registrar, claimed, options.keep_trying).await?;
+        let (keeper, state) = launched;
         Ok(Self { hub, destination, state, keeper })
     }
 
@@ -75,7 +88,7 @@ impl RemoteForwarder {
         self.state.borrow().address.clone()
     }
 
-    /// Follows the registration: losses, returns, and changes of the address.
+    /// Follows the registration: losses, returns, changes of the address, and its displacement.
     pub fn watch(&self) -> watch::Receiver<RegistrationState> {
         self.state.clone()
     }

@@ -169,9 +169,11 @@ fn handshakes_and_identities() {
 fn messages_of_portals_and_forwarders() {
     let controls = named(&["data", "fin", "opened", "refused busy", "window", "fin 200", "reset"]);
     feed_mutations("portal message", &controls, |input| portal::decode(input).is_ok());
-    let requests = named(&["register", "register claim", "proof", "renew", "release"]);
+    let requests = ["register", "register claim", "register again", "proof", "renew", "release"];
+    let requests = named(&requests);
     feed_mutations("request", &requests, |input| Request::decode(input).is_ok());
-    let answers = named(&["challenge", "registered", "registered for 300 s", "refused full"]);
+    let answers =
+        named(&["challenge", "registered", "registered for 300 s", "refused full", "displaced"]);
     feed_mutations("answer", &answers, |input| Answer::decode(input).is_ok());
 }
 

@@ -16,7 +16,8 @@ use ockam_actix_transports::frame::{
 
 use crate::{
     forwarder::protocol::{
-        claim::{self, ForwarderId, Salt},
+        claim::{self, Claim, ForwarderId, Instance, Salt, Statement, Tenure},
+        displacement::Displacement,
         refusal::RegistrationRefusal,
         Answer, Request,
     },
@@ -126,21 +127,43 @@ fn portals() -> Made {
     ]
 }
 
+fn claim(service: &str, instance: u8, tenure: u64) -> Claim {
+    Claim {
+        identifier: responder().identifier(),
+        salt: Salt([5; 16]),
+        service: service.parse().unwrap(),
+        instance: Instance([instance; 16]),
+        tenure: Tenure(tenure),
+    }
+}
+
+/// The claim of the instance 16 x `07`, which displaces the instance 16 x `08`.
+fn displacement() -> Displacement {
+    let (identity, claim) = (responder(), claim("web", 7, 0));
+    let (nonce, displaced, destination) = ([6; 32], Instance([8; 16]), route!["listener"]);
+    let tenure = claim.tenure;
+    let said = Statement { nonce: &nonce, displaced, tenure, destination: &destination };
+    let signature = claim::prove(&identity, &claim.id(), said);
+    let (id, identity) = (claim.id(), identity.identity().encode());
+    Displacement { id, displaced, tenure, nonce, destination, signature, identity }
+}
+
 fn requests() -> Vec<(&'static str, Request)> {
-    let (identity, salt, nonce) = (responder(), Salt([5; 16]), [6; 32]);
-    let (destination, claim) = (route!["listener"], (identity.identifier(), salt));
-    let id = ForwarderId::of(&identity.identifier(), &salt);
+    let (destination, id) = (route!["listener"], claim("web", 7, 0).id());
     let register = |destination, claim| Request::Register { destination, claim };
+    let proved = displacement();
     let proof = Request::Proof {
-        destination: destination.clone(),
-        claim,
-        nonce,
-        signature: claim::prove(&identity, &salt, &nonce, &destination),
-        identity: identity.identity().encode(),
+        destination: proved.destination,
+        claim: claim("web", 7, 0),
+        nonce: proved.nonce,
+        displaced: proved.displaced,
+        signature: proved.signature,
+        identity: proved.identity,
     };
     vec![
         ("register", register(destination.clone(), None)),
-        ("register claim", register(destination, Some(claim))),
+        ("register claim", register(destination.clone(), Some(claim("web", 7, 0)))),
+        ("register again", register(destination, Some(claim("", 7, 1_795_000_000_000)))),
         ("register ab", register(route!["ab"], None)),
         ("proof", proof),
         ("renew", Request::Renew(id)),
@@ -149,18 +172,18 @@ fn requests() -> Vec<(&'static str, Request)> {
 }
 
 fn answers() -> Vec<(&'static str, Answer)> {
-    let id = ForwarderId::of(&responder().identifier(), &Salt([5; 16]));
+    let (id, tenure) = (claim("web", 7, 0).id(), Tenure(1_795_000_000_000));
+    let (seven, none) = (ForwarderId([7; 16]), Tenure::NONE);
+    let full = RegistrationRefusal::HubFull;
     vec![
-        ("challenge", Answer::Challenge([6; 32])),
-        ("registered", Answer::Registered { id, lease_seconds: 60 }),
+        ("challenge", Answer::Challenge { nonce: [6; 32], held_by: Instance([8; 16]) }),
+        ("registered", Answer::Registered { id, lease_seconds: 60, tenure }),
         (
             "registered for 300 s",
-            Answer::Registered { id: ForwarderId([7; 16]), lease_seconds: 300 },
+            Answer::Registered { id: seven, lease_seconds: 300, tenure: none },
         ),
-        (
-            "refused full",
-            Answer::Refused { refusal: RegistrationRefusal::HubFull, text: "x".to_owned() },
-        ),
+        ("refused full", Answer::Refused { refusal: full, text: "x".to_owned() }),
+        ("displaced", Answer::Displaced(Box::new(displacement()))),
     ]
 }
 
@@ -230,9 +253,9 @@ fn every_block_is_read_as_what_it_says() {
 fn identifiers_in_the_text_match_the_example() {
     let initiator = LocalIdentity::dangerous_from_fixed_secrets([1; 32], [2; 32]).identifier();
     let responder = responder().identifier();
-    let id = ForwarderId::of(&responder, &Salt([5; 16]));
-    let copied = id.forwarding_address(Some(responder)).to_string();
-    for text in [initiator.to_string(), responder.to_string(), copied] {
+    let address = |service| claim(service, 7, 0).id().forwarding_address(Some(responder));
+    let copied = [address(""), address("web")].map(|address| address.to_string());
+    for text in [initiator.to_string(), responder.to_string()].into_iter().chain(copied) {
         assert!(DOCUMENT.contains(&text), "{text}");
     }
     let first = Identifier::of_first_key(responder_key().as_slice().try_into().unwrap());

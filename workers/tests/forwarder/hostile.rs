@@ -18,12 +18,13 @@ use ockam_actix_workers::{
     echoer::Echoer,
     forwarder::{
         protocol::{
-            claim::{ForwarderId, Salt},
+            claim::{prove, ForwarderId, Instance, Salt, Statement, Tenure},
             refusal::RegistrationRefusal,
             Request,
         },
         ForwardingOptions, RemoteForwarder,
     },
+    identity::local_identity::LocalIdentity,
 };
 
 use crate::support::*;
@@ -44,34 +45,38 @@ fn nobody_else_gets_an_identitys_address() {
         let forged = raw.claim("trap", &victim, salt, &thief).await;
         assert_eq!(forged, Err(RegistrationRefusal::ProofWrong));
         // The thief's own history under the victim's identifier.
-        let nonce = raw.challenge("trap", &victim, salt).await;
+        let claim = first_claim(&victim, salt);
+        let (nonce, displaced) = raw.challenge("trap", &claim).await;
         let own = thief.identity().encode();
-        let swapped = raw.prove("trap", &victim, salt, &thief, nonce, own).await;
-        assert_eq!(swapped, Err(RegistrationRefusal::ProofWrong));
+        let swapped = raw.prove("trap", claim.clone(), &thief, nonce, displaced, own).await;
+        assert_eq!(granted(swapped), Err(RegistrationRefusal::ProofWrong));
         // The victim's own proof over a challenge that this connection got, for another
-        // destination.
-        let nonce = raw.challenge("trap", &victim, salt).await;
+        // destination, tenure or displaced instance.
+        let (nonce, displaced) = raw.challenge("trap", &claim).await;
         let genuine = victim.identity().encode();
-        let proof = Request::Proof {
-            destination: route!["trap"],
-            claim: (victim.identifier(), salt),
-            nonce,
-            signature: ockam_actix_workers::forwarder::protocol::claim::prove(
-                &victim,
-                &salt,
-                &nonce,
-                &route!["x"],
-            ),
-            identity: genuine.clone(),
-        };
-        let answer = raw.ask(proof).await;
-        assert!(format!("{answer:?}").contains("ProofWrong"), "{answer:?}");
+        let (trap, tenure) = (route!["trap"], claim.tenure);
+        let said = Statement { nonce: &nonce, displaced, tenure, destination: &trap };
+        for said in [
+            Statement { destination: &route!["x"], ..said },
+            Statement { tenure: Tenure(u64::MAX), ..said },
+            Statement { displaced: Instance([1; 16]), ..said },
+        ] {
+            let proof = Request::Proof {
+                destination: trap.clone(),
+                claim: claim.clone(),
+                nonce,
+                displaced,
+                signature: prove(&victim, &claim.id(), said),
+                identity: genuine.clone(),
+            };
+            assert_eq!(granted(raw.ask(proof).await), Err(RegistrationRefusal::ProofWrong));
+        }
         // A challenge of another connection, and one that the thief made.
-        let foreign = owner.challenge("echoer", &victim, salt).await;
+        let (foreign, _) = owner.challenge("echoer", &claim).await;
         for nonce in [foreign, [0; 32]] {
-            let replayed =
-                raw.prove("echoer", &victim, salt, &victim, nonce, genuine.clone()).await;
-            assert_eq!(replayed, Err(RegistrationRefusal::ProofWrong));
+            let (claim, identity) = (claim.clone(), genuine.clone());
+            let replayed = raw.prove("echoer", claim, &victim, nonce, displaced, identity).await;
+            assert_eq!(granted(replayed), Err(RegistrationRefusal::ProofWrong));
         }
         // The victim's salt with the thief's identity gives another address.
         let own = raw.claim("trap", &thief, salt, &thief).await.unwrap();
@@ -98,7 +103,7 @@ fn a_proven_registration_replaces_an_earlier_connections_forwarder() {
             Echoer::start(&raw.node, name).unwrap();
             raw.node.hub_grants(&at).permit(name.into());
             all.push(raw.claim(name, &identity, salt, &identity).await.unwrap());
-            all.push(ForwarderId::of(&identity.identifier(), &salt));
+            all.push(unnamed(&identity, &salt));
             assert_eq!(hub.worker_count(), of_hub(all.len() / 2));
             let other = node(arbiters).await;
             let full = all[0].forwarding_address(Some(identity.identifier()));
@@ -115,6 +120,11 @@ fn a_proven_registration_replaces_an_earlier_connections_forwarder() {
         }
         assert!(all.iter().all(|id| *id == all[0]), "{all:?}");
     });
+}
+
+/// The bits of an identity's service without a name.
+fn unnamed(identity: &LocalIdentity, salt: &Salt) -> ForwarderId {
+    ForwarderId::of(&identity.identifier(), salt, &"".parse().unwrap())
 }
 
 /// The service, the two addresses of one forwarder, and the connections.
@@ -185,7 +195,7 @@ fn two_forwarders_that_point_at_each_other_stop() {
         let addresses = ["x", "y"].map(|name| {
             let identity = identify(&private, name);
             let salt = Salt::derive(&identity, &route![&at], &route![name]);
-            ForwarderId::of(&identity.identifier(), &salt).address()
+            unnamed(&identity, &salt).address()
         });
         // What arrives for x goes to the forwarder that leads to y, and the other way round.
         for (name, to) in [("x", &addresses[1]), ("y", &addresses[0])] {
@@ -218,9 +228,7 @@ fn forwarders_pointing_directly_at_each_other_stop() {
         let (hub, _) = hub(arbiters, ForwardingOptions::new()).await;
         let (one, other, salt) = (identity(), identity(), Salt([1; 16]));
         let local = Raw { node: hub.clone(), hub: Route::new() };
-        let address = |of: &ockam_actix_workers::identity::local_identity::LocalIdentity| {
-            ForwarderId::of(&of.identifier(), &salt).address()
-        };
+        let address = |of: &LocalIdentity| unnamed(of, &salt).address();
         let passed = Arc::new(AtomicU64::new(0));
         let counting = Counting { node: hub.clone(), route: Route::new(), passed: passed.clone() };
         hub.start_worker("counting", counting).unwrap();

@@ -23,7 +23,7 @@ use ockam_actix_transports::{
 use ockam_actix_workers::{
     forwarder::{
         protocol::{
-            claim::{prove, ForwarderId, Salt},
+            claim::{prove, Claim, ForwarderId, Instance, Nonce, Salt, Statement, Tenure},
             refusal::RegistrationRefusal,
             Answer, Request,
         },
@@ -215,22 +215,20 @@ impl Raw {
         salt: Salt,
         prover: &LocalIdentity,
     ) -> Result<ForwarderId, RegistrationRefusal> {
-        let destination = destination.into();
-        let nonce = self.challenge(&destination, claimed, salt).await;
+        let (destination, claim) = (destination.into(), first_claim(claimed, salt));
+        let (nonce, displaced) = self.challenge(&destination, &claim).await;
         let identity = claimed.identity().encode();
-        self.prove(destination, claimed, salt, prover, nonce, identity).await
+        granted(self.prove(destination, claim, prover, nonce, displaced, identity).await)
     }
 
     pub(crate) async fn challenge(
         &self,
         destination: impl Into<Route>,
-        claimed: &LocalIdentity,
-        salt: Salt,
-    ) -> [u8; 32] {
-        let destination = destination.into();
-        let claim = Some((claimed.identifier(), salt));
+        claim: &Claim,
+    ) -> (Nonce, Instance) {
+        let (destination, claim) = (destination.into(), Some(claim.clone()));
         match self.ask(Request::Register { destination, claim }).await {
-            Answer::Challenge(nonce) => nonce,
+            Answer::Challenge { nonce, held_by } => (nonce, held_by),
             other => panic!("expected a challenge, got {other:?}"),
         }
     }
@@ -238,25 +236,32 @@ impl Raw {
     pub(crate) async fn prove(
         &self,
         destination: impl Into<Route>,
-        claimed: &LocalIdentity,
-        salt: Salt,
+        claim: Claim,
         prover: &LocalIdentity,
-        nonce: [u8; 32],
+        nonce: Nonce,
+        displaced: Instance,
         identity: Vec<u8>,
-    ) -> Result<ForwarderId, RegistrationRefusal> {
+    ) -> Answer {
         let destination = destination.into();
-        let proof = Request::Proof {
-            signature: prove(prover, &salt, &nonce, &destination),
-            destination,
-            claim: (claimed.identifier(), salt),
-            nonce,
-            identity,
-        };
-        granted(self.ask(proof).await)
+        let tenure = claim.tenure;
+        let said = Statement { nonce: &nonce, displaced, tenure, destination: &destination };
+        let signature = prove(prover, &claim.id(), said);
+        self.ask(Request::Proof { destination, claim, nonce, displaced, signature, identity }).await
     }
 }
 
-fn granted(answer: Answer) -> Result<ForwarderId, RegistrationRefusal> {
+/// The claim of a new instance to the service without a name.
+pub(crate) fn first_claim(claimed: &LocalIdentity, salt: Salt) -> Claim {
+    Claim {
+        identifier: claimed.identifier(),
+        salt,
+        service: "".parse().unwrap(),
+        instance: Instance::random(&ring::rand::SystemRandom::new()),
+        tenure: Tenure::NONE,
+    }
+}
+
+pub(crate) fn granted(answer: Answer) -> Result<ForwarderId, RegistrationRefusal> {
     match answer {
         Answer::Registered { id, .. } => Ok(id),
         Answer::Refused { refusal, .. } => Err(refusal),

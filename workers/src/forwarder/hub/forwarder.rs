@@ -32,7 +32,10 @@ use tokio::{
 
 use crate::{
     forwarder::{
-        hub::ledger::{Generation, Ledger},
+        hub::{
+            journal::Journal,
+            ledger::{Generation, Ledger},
+        },
         protocol::claim::ForwarderId,
     },
     relay::pass_on,
@@ -65,6 +68,8 @@ pub(super) struct Life {
     /// The epoch of that hop's link in which it forwards.
     pub(super) epoch: u64,
     pub(super) lease: watch::Receiver<Instant>,
+    /// Where its end is noted.
+    pub(super) journal: Arc<Journal>,
 }
 
 /// See the documentation of this module.
@@ -111,28 +116,27 @@ impl Actor for Forwarder {
 
     fn started(&mut self, context: &mut Context<Self>) {
         let Some(life) = self.life.take() else { return };
-        context.spawn(life.run().into_actor(self).map(|ending, forwarder, context| {
-            log::debug!("forwarder {:?} ended: {ending}", forwarder.slot.id);
-            context.stop();
-        }));
+        context.spawn(life.run(self.slot.id).into_actor(self).map(|(), _, context| context.stop()));
     }
 }
 
 impl Life {
-    /// Runs until the forwarder is to end, and says why.
-    async fn run(mut self) -> &'static str {
-        loop {
+    /// Runs until the forwarder is to end.
+    async fn run(mut self, id: ForwarderId) {
+        let why = loop {
             let until = *self.lease.borrow_and_update();
             tokio::select! {
-                () = self.first_hop.lost(self.epoch) => return "its connection is gone",
-                () = sleep_until(until) => return "it was not renewed",
+                () = self.first_hop.lost(self.epoch) => break "its connection is gone",
+                () = sleep_until(until) => break "it was not renewed",
                 renewed = self.lease.changed() => {
                     if renewed.is_err() {
-                        return "it was released or replaced";
+                        // Released or replaced, which the service has noted.
+                        return;
                     }
                 }
             }
-        }
+        };
+        self.journal.departed(&id, why);
     }
 }
 

@@ -14,12 +14,13 @@ use ockam_actix_runtime::{
     Address, Route,
 };
 
-use crate::{
-    forwarder::{
-        limits::{CONNECTIONS_BEFORE_SWEEP, CONNECTION_REQUESTS, SOURCE_REQUESTS},
-        protocol::{claim::ForwarderId, refusal::RegistrationRefusal},
+use crate::forwarder::{
+    hub::succession::{Displaced, NotEntered, Tenant},
+    limits::{CONNECTIONS_BEFORE_SWEEP, CONNECTION_REQUESTS, SOURCE_REQUESTS},
+    protocol::{
+        claim::{ForwarderId, Instance, Tenure},
+        refusal::RegistrationRefusal,
     },
-    identity::Identity,
 };
 
 /// The forwarders of one hub, and the connections and source addresses that have them.
@@ -58,8 +59,8 @@ pub(super) struct Registrant {
 
 struct Holding<H> {
     registrant: Registrant,
-    /// The identity that proved that the address is its own.
-    identity: Option<Identity>,
+    /// Who proved that the address is its own.
+    tenant: Option<Tenant>,
     generation: u64,
     handle: H,
 }
@@ -74,13 +75,16 @@ struct Connection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Generation(u64);
 
-/// What [`Ledger::enter`] did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A new entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entered {
-    /// The new entry.
     pub(super) generation: Generation,
     /// Whether it replaced another one.
     pub(super) replaces: bool,
+    /// The instance's from now on; none without a claim.
+    pub(super) tenure: Tenure,
+    /// Who had the address before, if that was another instance.
+    pub(super) displaced: Option<Displaced>,
 }
 
 impl<H> Ledger<H> {
@@ -127,33 +131,67 @@ impl<H> Ledger<H> {
         }
     }
 
-    /// Enters a forwarder. It replaces one at the same address, since the claim was proven again.
+    /// Enters a forwarder, at `now` by the hub's clock. It replaces one at the same address if the
+    /// claim was proved by the same instance or a newer one.
     ///
     /// # Errors
-    /// If a cap is reached, or a newer key of the identity holds the address; then nothing has
-    /// changed.
+    /// If a cap is reached, or a newer key or instance of the identity holds the address; then
+    /// nothing has changed.
     pub(super) fn enter(
         &mut self,
         id: ForwarderId,
         registrant: Registrant,
-        identity: Option<Identity>,
+        tenant: Option<Tenant>,
+        now: Tenure,
         handle: H,
-    ) -> Result<Entered, RegistrationRefusal> {
+    ) -> Result<Entered, NotEntered> {
         let replaced = self.holdings.get(&id);
-        if let Some(replaced) = replaced {
-            check_successor(replaced.identity.as_ref(), identity.as_ref())?;
-        }
-        let replaces = replaced.is_some();
+        let (tenant, displaced) = match (replaced.map(|held| held.tenant.as_ref()), tenant) {
+            (None, None) => (None, None),
+            // A random address has no second owner.
+            (Some(None), _) | (Some(_), None) => return Err(RegistrationRefusal::ProofWrong.into()),
+            (held, Some(claimed)) => {
+                let (tenant, displaced) = claimed.succeed(held.flatten(), now)?;
+                (Some(tenant), displaced)
+            }
+        };
         self.check_caps(&registrant, replaced.map(|replaced| &replaced.registrant))?;
+        let replaces = replaced.is_some();
+        let tenure = tenant.as_ref().map_or(Tenure::NONE, |tenant| tenant.tenure);
+        let generation = self.insert(id, registrant, tenant, handle);
+        Ok(Entered { generation, replaces, tenure, displaced })
+    }
+
+    fn insert(
+        &mut self,
+        id: ForwarderId,
+        registrant: Registrant,
+        tenant: Option<Tenant>,
+        handle: H,
+    ) -> Generation {
         self.remove(&id);
         self.generation += 1;
-        let generation = self.generation;
         self.connections.entry(registrant.connection.clone()).or_default().forwarders += 1;
         if let Some(source) = registrant.source {
             self.by_source.add(source);
         }
-        self.holdings.insert(id, Holding { registrant, identity, generation, handle });
-        Ok(Entered { generation: Generation(generation), replaces })
+        let generation = self.generation;
+        self.holdings.insert(id, Holding { registrant, tenant, generation, handle });
+        Generation(generation)
+    }
+
+    /// The instance that a claim by `own` displaces: the one that has the address, if it is another
+    /// one.
+    pub(super) fn displaced_by(&self, id: &ForwarderId, own: Instance) -> Instance {
+        let tenant = self.holdings.get(id).and_then(|held| held.tenant.as_ref());
+        let other = tenant.map(|tenant| tenant.instance).filter(|instance| *instance != own);
+        other.unwrap_or(Instance::NONE)
+    }
+
+    /// The tenure of who has an address.
+    pub(super) fn tenure_of(&self, id: &ForwarderId) -> Tenure {
+        let tenant = self.holdings.get(id).and_then(|held| held.tenant.as_ref());
+        tenant.map_or(Tenure::NONE, |tenant| tenant.tenure)
     }
 
     /// Whether there is room for a forwarder of `registrant`, after the one of `replaced` has gone.
@@ -236,162 +274,5 @@ impl<H> Ledger<H> {
     }
 }
 
-/// A random address has no second owner, and a replaced key does not come back.
-fn check_successor(
-    held: Option<&Identity>,
-    claimed: Option<&Identity>,
-) -> Result<(), RegistrationRefusal> {
-    match (held, claimed) {
-        (Some(held), Some(claimed)) if claimed.is_extension_of(held) => Ok(()),
-        (Some(_), Some(_)) => Err(RegistrationRefusal::KeyReplaced),
-        _ => Err(RegistrationRefusal::ProofWrong),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::identity::local_identity::LocalIdentity;
-    use ockam_actix_runtime::route;
-    use ring::rand::SystemRandom;
-
-    const NOW: Duration = Duration::ZERO;
-
-    fn registrant(connection: &str) -> Registrant {
-        Registrant { connection: connection.into(), source: None, route: route![connection] }
-    }
-
-    /// A registrant over an accepted connection.
-    fn accepted(connection: &str, source: u8) -> Registrant {
-        let address = std::net::Ipv4Addr::new(192, 0, 2, source);
-        let source = Some(SourceAddress::of(address.into()));
-        Registrant { source, ..registrant(connection) }
-    }
-
-    fn ledger(all: usize, per_connection: usize) -> Ledger<()> {
-        Ledger::new(Caps { all, per_connection, per_source: all })
-    }
-
-    fn id(number: u8) -> ForwarderId {
-        ForwarderId([number; 16])
-    }
-
-    #[test]
-    fn caps_hold_for_each_connection_and_in_all() {
-        let mut ledger = ledger(3, 2);
-        ledger.enter(id(1), registrant("a"), None, ()).unwrap();
-        let second = ledger.enter(id(2), registrant("a"), None, ()).unwrap();
-        let third = ledger.enter(id(3), registrant("a"), None, ());
-        assert_eq!(third, Err(RegistrationRefusal::ConnectionFull));
-        ledger.enter(id(3), registrant("b"), None, ()).unwrap();
-        assert_eq!(
-            ledger.enter(id(4), registrant("b"), None, ()),
-            Err(RegistrationRefusal::HubFull)
-        );
-        ledger.leave(&id(2), second.generation);
-        ledger.enter(id(4), registrant("b"), None, ()).unwrap();
-        assert_eq!(ledger.len(), 3);
-    }
-
-    #[test]
-    fn an_identity_replaces_its_forwarder_even_at_caps() {
-        let mut ledger = ledger(1, 1);
-        let rng = SystemRandom::new();
-        let old = LocalIdentity::generate(&rng).unwrap();
-        let new = old.rotated(&rng).unwrap().unwrap();
-        let claim = |identity: &LocalIdentity| Some(identity.identity().clone());
-        let first = ledger.enter(id(1), registrant("a"), claim(&old), ()).unwrap();
-        ledger.enter(id(1), registrant("a"), claim(&old), ()).unwrap();
-        ledger.enter(id(1), registrant("b"), claim(&new), ()).unwrap();
-        // The end of the old forwarder does not end the new one.
-        ledger.leave(&id(1), first.generation);
-        assert_eq!(ledger.len(), 1);
-        let back = ledger.enter(id(1), registrant("a"), claim(&old), ());
-        assert_eq!(back, Err(RegistrationRefusal::KeyReplaced));
-        assert_eq!(ledger.held(&id(1), &registrant("b")), Ok(&()));
-    }
-
-    #[test]
-    fn a_random_address_is_never_replaced() {
-        let mut ledger = ledger(2, 2);
-        let identity = LocalIdentity::generate(&SystemRandom::new()).unwrap();
-        ledger.enter(id(1), registrant("a"), None, ()).unwrap();
-        let taken = ledger.enter(id(1), registrant("b"), Some(identity.identity().clone()), ());
-        assert_eq!(taken, Err(RegistrationRefusal::ProofWrong));
-    }
-
-    #[test]
-    fn only_its_registrant_renews_or_releases_a_forwarder() {
-        let mut ledger = ledger(2, 2);
-        ledger.enter(id(1), registrant("a"), None, ()).unwrap();
-        let other_route = Registrant { route: route!["a", "b"], ..registrant("a") };
-        for other in [registrant("b"), other_route] {
-            assert_eq!(ledger.held(&id(1), &other), Err(RegistrationRefusal::NoForwarder));
-            assert_eq!(ledger.release(&id(1), &other), Err(RegistrationRefusal::NoForwarder));
-        }
-        assert_eq!(ledger.release(&id(1), &registrant("a")), Ok(()));
-        assert_eq!(ledger.held(&id(1), &registrant("a")), Err(RegistrationRefusal::NoForwarder));
-    }
-
-    #[test]
-    fn only_the_connection_asking_too_often_waits() {
-        let mut ledger = ledger(1, 1);
-        let (a, b) = (registrant("a"), registrant("b"));
-        for _ in 0..CONNECTION_REQUESTS.burst {
-            ledger.spend(&a, NOW).unwrap();
-        }
-        assert_eq!(ledger.spend(&a, NOW), Err(RegistrationRefusal::TooOften));
-        assert_eq!(ledger.spend(&b, NOW), Ok(()));
-        let later = NOW + Duration::from_secs(1);
-        let passed = (0..100).filter(|_| ledger.spend(&a, later).is_ok()).count();
-        assert_eq!(passed, CONNECTION_REQUESTS.per_second as usize);
-    }
-
-    #[test]
-    fn connections_of_one_source_share_its_request_rate() {
-        let mut ledger = ledger(1, 1);
-        let connections = SOURCE_REQUESTS.burst + 100;
-        let ask = |ledger: &mut Ledger<()>, number: u32, now| {
-            ledger.spend(&accepted(&number.to_string(), 1), now)
-        };
-        let passed = (0..connections).filter(|number| ask(&mut ledger, *number, NOW).is_ok());
-        assert_eq!(passed.count(), SOURCE_REQUESTS.burst as usize);
-        assert_eq!(ask(&mut ledger, connections, NOW), Err(RegistrationRefusal::SourceTooOften));
-        // Two sources may share a bucket by chance, but three others do not all share it.
-        assert!((2..5).any(|source| ledger.spend(&accepted("other", source), NOW).is_ok()));
-        let later = NOW + Duration::from_secs(1);
-        let passed = (0..connections).filter(|number| ask(&mut ledger, *number, later).is_ok());
-        assert_eq!(passed.count(), SOURCE_REQUESTS.per_second as usize);
-    }
-
-    #[test]
-    fn connections_of_one_source_share_its_forwarder_cap() {
-        let mut ledger = Ledger::new(Caps { all: 10, per_connection: 2, per_source: 3 });
-        for number in 1..4 {
-            let connection = accepted(&number.to_string(), 1);
-            ledger.enter(id(number), connection, None, ()).unwrap();
-        }
-        let fourth = ledger.enter(id(4), accepted("4", 1), None, ());
-        assert_eq!(fourth, Err(RegistrationRefusal::SourceFull));
-        ledger.enter(id(4), accepted("5", 2), None, ()).unwrap();
-        ledger.release(&id(1), &accepted("1", 1)).unwrap();
-        ledger.enter(id(5), accepted("6", 1), None, ()).unwrap();
-        for number in 2..6 {
-            let holder = ledger.holdings[&id(number)].registrant.clone();
-            ledger.release(&id(number), &holder).unwrap();
-        }
-        assert!(ledger.by_source.is_empty());
-    }
-
-    #[test]
-    fn quiet_connections_without_a_forwarder_are_forgotten() {
-        let mut ledger = ledger(1, 1);
-        ledger.enter(id(1), registrant("holder"), None, ()).unwrap();
-        for number in 0..10 * CONNECTIONS_BEFORE_SWEEP {
-            let now = Duration::from_secs(number as u64);
-            ledger.spend(&registrant(&number.to_string()), now).unwrap();
-        }
-        assert!(ledger.connections.len() <= CONNECTIONS_BEFORE_SWEEP);
-        assert_eq!(ledger.held(&id(1), &registrant("holder")), Ok(&()));
-    }
-}
+mod tests;

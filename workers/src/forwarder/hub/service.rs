@@ -1,6 +1,6 @@
 //! The forwarding service of a hub.
 //!
-//! * Owns: the ledger, which its forwarders share; the secret of its challenges.
+//! * Owns: the ledger and the journal, which its forwarders share; the secret of its challenges.
 //! * States: none for each registration: a challenge is recognised when it comes back.
 //! * Inbox: [`Request`]s as raw payloads, from everybody whom the node's reachability and the
 //!   [`ForwardingOptions`] let pass.
@@ -15,19 +15,22 @@
 //! ingress and is compared with the ingress again, so whatever else a request says is sent out of
 //! the connection by which it came in, and nowhere else.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use actix::{Actor, Addr, Context, Handler};
 use ockam_actix_runtime::{
     lock::Lock,
     message::MessageKind,
-    node::{directory::Registration, entry::Description},
+    node::{directory::Registration, entry::Description, routing::NextHop},
     trust::refusal_log::RefusalLog,
     worker::{
         mailbox::Registered,
         supervision::{Restartable, Restarting, Supervised},
     },
-    Address, Class, Error, Host, Identifier, Node, Origin, Payload, Result, Route, Routed,
+    Address, Class, Error, Host, Identifier, Message, Node, Origin, Payload, Result, Route, Routed,
 };
 use ring::rand::SystemRandom;
 use tokio::{sync::watch, time::Instant};
@@ -36,12 +39,15 @@ use crate::{
     forwarder::{
         hub::{
             forwarder::{Forwarder, LedgerSlot, Life, SharedLedger},
+            journal::{Journal, Whose},
             ledger::{Caps, Ledger, Registrant},
             options::ForwardingOptions,
+            succession::{Displaced, NotEntered, Tenant},
         },
         limits::MAX_FORWARDING_ADDRESSES,
         protocol::{
-            claim::{self, Challenges, ForwarderId, Salt},
+            claim::{self, Challenges, Claim, ForwarderId, Instance, Statement, Tenure},
+            displacement::Displacement,
             refusal::RegistrationRefusal,
             Answer, Request,
         },
@@ -88,6 +94,7 @@ impl ForwardingService {
             node: node.clone(),
             challenges: Arc::new(Challenges::new(&SystemRandom::new()).ok_or_else(randomness)?),
             ledger: SharedLedger::new(Lock::new(ledger)),
+            journal: Arc::default(),
             options,
             started: Instant::now(),
         };
@@ -120,6 +127,7 @@ struct ForwardingActor {
     started: Instant,
     challenges: Arc<Challenges>,
     ledger: SharedLedger,
+    journal: Arc<Journal>,
     refusal_log: Arc<RefusalLog>,
     registration: Option<Registration>,
     _supervised: Supervised,
@@ -143,25 +151,33 @@ impl ForwardingActor {
         if !self.concerns_own(&request, &registrant) {
             self.ledger.lock().spend(&registrant, self.started.elapsed())?;
         }
+        let origin = message.origin();
         match request.map_err(|_| RegistrationRefusal::Malformed)? {
             Request::Register { destination, claim: None } => {
-                self.open(registrant, &destination, ForwarderId::random(&SystemRandom::new()), None)
+                let id = ForwarderId::random(&SystemRandom::new());
+                self.open(
+                    Opening { registrant, destination, id, tenant: None },
+                    origin,
+                    &Whose::nobody(),
+                )
             }
-            Request::Register { claim: Some((identifier, salt)), .. } => {
-                let claimed = ForwarderId::of(&identifier, &salt);
-                let nonce = self.challenges.issue(self.seconds(), &registrant.route, &claimed);
-                Ok(Answer::Challenge(nonce))
-            }
-            Request::Proof { destination, claim, nonce, signature, identity } => {
-                let verified = self.verify(&registrant, &claim, &nonce, &identity)?;
-                let (_, salt) = claim;
-                let id = claim::verify(&verified, &salt, &nonce, &destination, &signature);
-                let id = id.ok_or(RegistrationRefusal::ProofWrong)?;
-                self.open(registrant, &destination, id, Some(verified))
+            Request::Register { claim: Some(claim), .. } => Ok(self.challenge(&registrant, &claim)),
+            Request::Proof { destination, claim, nonce, displaced, signature, identity } => {
+                let proof = Box::new(Displacement {
+                    id: claim.id(),
+                    displaced,
+                    tenure: claim.tenure,
+                    nonce,
+                    destination,
+                    signature,
+                    identity,
+                });
+                self.prove(registrant, &claim, proof, message)
             }
             Request::Renew(id) => self.renew(&registrant, id),
             Request::Release(id) => {
                 self.ledger.lock().release(&id, &registrant)?;
+                self.journal.departed(&id, "its node released it");
                 return Ok(None);
             }
         }
@@ -173,33 +189,67 @@ impl ForwardingActor {
         self.ledger.lock().held(id, registrant).is_ok()
     }
 
+    fn challenge(&self, registrant: &Registrant, claim: &Claim) -> Answer {
+        let claimed = claim.id();
+        let nonce = self.challenges.issue(self.seconds(), &registrant.route, &claimed);
+        let held_by = self.ledger.lock().displaced_by(&claimed, claim.instance);
+        Answer::Challenge { nonce, held_by }
+    }
+
+    fn prove(
+        &self,
+        registrant: Registrant,
+        claim: &Claim,
+        proof: Box<Displacement>,
+        message: &Routed<Payload>,
+    ) -> Result<Answer, RegistrationRefusal> {
+        let identity = self.verify(&registrant, claim, &proof)?;
+        let (id, destination) = (proof.id, proof.destination.clone());
+        let tenant = Tenant {
+            identity,
+            instance: claim.instance,
+            tenure: claim.tenure,
+            proof: (proof.displaced != Instance::NONE).then_some(proof),
+            inbox: message.return_route().clone(),
+        };
+        let opening = Opening { registrant, destination, id, tenant: Some(tenant) };
+        self.open(opening, message.origin(), &Whose::of(claim))
+    }
+
     /// The identity of a proof, which is examined only if this hub asked for the proof.
     fn verify(
         &self,
         registrant: &Registrant,
-        (identifier, salt): &(Identifier, Salt),
-        nonce: &claim::Nonce,
-        identity: &[u8],
+        claim: &Claim,
+        proof: &Displacement,
     ) -> Result<Identity, RegistrationRefusal> {
-        let claimed = ForwarderId::of(identifier, salt);
-        if !self.challenges.is_fresh(self.seconds(), &registrant.route, &claimed, nonce) {
-            return Err(RegistrationRefusal::ProofWrong);
+        let wrong = RegistrationRefusal::ProofWrong;
+        if !self.challenges.is_fresh(self.seconds(), &registrant.route, &proof.id, &proof.nonce) {
+            return Err(wrong);
         }
-        let identity = Identity::decode(identity).map_err(|_| RegistrationRefusal::ProofWrong)?;
-        (identity.identifier() == *identifier)
-            .then_some(identity)
-            .ok_or(RegistrationRefusal::ProofWrong)
+        let identity = Identity::decode(&proof.identity).map_err(|_| wrong)?;
+        if identity.identifier() != claim.identifier {
+            return Err(wrong);
+        }
+        let statement = Statement {
+            nonce: &proof.nonce,
+            displaced: proof.displaced,
+            tenure: proof.tenure,
+            destination: &proof.destination,
+        };
+        let proved = claim::verify(&identity, &proof.id, statement, &proof.signature);
+        proved.then_some(identity).ok_or(wrong)
     }
 
     /// Makes the forwarder, which exists when this returns.
     fn open(
         &self,
-        registrant: Registrant,
-        destination: &Route,
-        id: ForwarderId,
-        identity: Option<Identity>,
+        opening: Opening,
+        origin: &Origin,
+        whose: &Whose,
     ) -> Result<Answer, RegistrationRefusal> {
-        let mut route = destination.clone();
+        let Opening { registrant, destination, id, tenant } = opening;
+        let mut route = destination;
         route.prepend(&registrant.route);
         if route.len() > MAX_FORWARDING_ADDRESSES {
             return Err(RegistrationRefusal::Route);
@@ -209,10 +259,20 @@ impl ForwardingActor {
         if !state.up {
             return Err(RegistrationRefusal::Route);
         }
-        let identifier = identity.as_ref().map(Identity::identifier);
-        let addresses = addresses_of(id, identifier);
+        let identifier = tenant.as_ref().map(|tenant| tenant.identity.identifier());
+        let back = registrant.route.clone();
         let (handle, lease) = watch::channel(Instant::now() + self.lease);
-        let entered = self.ledger.lock().enter(id, registrant, identity, handle)?;
+        let entered = self.ledger.lock().enter(id, registrant, tenant, now_tenure(), handle);
+        let entered = match entered {
+            Ok(entered) => entered,
+            Err(NotEntered::Refused(refusal)) => return Err(refusal),
+            Err(NotEntered::Displaced(proof)) => return Ok(Answer::Displaced(proof)),
+            Err(NotEntered::Stale(held_by)) => {
+                let nonce = self.challenges.issue(self.seconds(), &back, &id);
+                return Ok(Answer::Challenge { nonce, held_by });
+            }
+        };
+        let addresses = addresses_of(id, identifier);
         if entered.replaces {
             for address in &addresses {
                 // An error means that the address is free already.
@@ -220,13 +280,30 @@ impl ForwardingActor {
             }
         }
         let slot = LedgerSlot { ledger: self.ledger.clone(), id, generation: entered.generation };
-        let life = Life { first_hop, epoch: state.epoch, lease };
+        let life = Life { first_hop, epoch: state.epoch, lease, journal: self.journal.clone() };
         if let Err(error) = Forwarder::launch(&self.node, slot, addresses, &route, life) {
             log::error!("cannot make a forwarder: {}", error.one_line());
             return Err(RegistrationRefusal::Route);
         }
         log::debug!("forwarding {id:?} to {route}; {} forwarders", self.ledger.lock().len());
-        Ok(self.registered(id))
+        match entered.displaced {
+            None => self.journal.registered(&id, whose, origin),
+            Some(displaced) => {
+                self.journal.displaced(&id, whose, origin);
+                self.tell(displaced);
+            }
+        }
+        Ok(self.registered(id, entered.tenure))
+    }
+
+    /// Tells an instance that it has lost its address. If its connection is gone, it is told when
+    /// it comes back.
+    fn tell(&self, displaced: Displaced) {
+        let told = Answer::Displaced(displaced.proof).encode();
+        let message = Message::new(displaced.inbox, Address::random().into(), told);
+        if let Err(undelivered) = self.node.try_route(message, NextHop::Chosen) {
+            log::debug!("a displaced node was not told: {}", undelivered.notice);
+        }
     }
 
     fn renew(
@@ -235,18 +312,33 @@ impl ForwardingActor {
         id: ForwarderId,
     ) -> Result<Answer, RegistrationRefusal> {
         let until = Instant::now() + self.lease;
-        self.ledger.lock().held(&id, registrant)?.send_replace(until);
-        Ok(self.registered(id))
+        let ledger = self.ledger.lock();
+        ledger.held(&id, registrant)?.send_replace(until);
+        Ok(self.registered(id, ledger.tenure_of(&id)))
     }
 
-    fn registered(&self, id: ForwarderId) -> Answer {
+    fn registered(&self, id: ForwarderId, tenure: Tenure) -> Answer {
         let lease_seconds = u32::try_from(self.lease.as_secs()).unwrap_or(u32::MAX);
-        Answer::Registered { id, lease_seconds }
+        Answer::Registered { id, lease_seconds, tenure }
     }
 
     fn seconds(&self) -> u64 {
         self.started.elapsed().as_secs()
     }
+}
+
+/// A forwarder that is asked for, and may be had.
+struct Opening {
+    registrant: Registrant,
+    destination: Route,
+    id: ForwarderId,
+    tenant: Option<Tenant>,
+}
+
+/// Milliseconds since 1970, by a clock that goes on while the hub is restarted.
+fn now_tenure() -> Tenure {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Tenure(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// What every actor of one service is started with.
@@ -255,6 +347,7 @@ struct ServiceSpec {
     options: ForwardingOptions,
     challenges: Arc<Challenges>,
     ledger: SharedLedger,
+    journal: Arc<Journal>,
     started: Instant,
 }
 
@@ -268,6 +361,7 @@ impl Restartable for ServiceSpec {
             started: self.started,
             challenges: self.challenges.clone(),
             ledger: self.ledger.clone(),
+            journal: self.journal.clone(),
             refusal_log: self.node.refusals(),
             registration: None,
             _supervised: supervised,

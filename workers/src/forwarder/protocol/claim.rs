@@ -2,26 +2,34 @@
 //! identity again, and to nobody else.
 //!
 //! ```text
-//! bits   = first 16 bytes of SHA-256("ockam-actix/1 forwarder address\0" || identifier || salt)
+//! bits   = first 16 bytes of SHA-256("ockam-actix/1 forwarder address\0" || identifier || salt || service)
 //! nonce  = 32 bytes of the hub's choice
-//! signed = "ockam-actix/1 forwarder claim\0" || nonce || bits || destination as text
+//! signed = "ockam-actix/1 forwarder claim\0" || nonce || bits || displaced || tenure || destination as text
 //! ```
 //!
-//! The address is a hash of the identity that it belongs to and of 16 bytes of salt, which the node
-//! keeps and sends with each registration. To take it with another identity, one must find a salt
-//! that hashes to the same 128 bits; to take it with the same identity, one needs the key in force:
-//! the signature covers a nonce that the hub made for this connection. The hub's nonce is a
-//! stateless cookie ([`Cookies`]), so a registration in progress takes no memory.
+//! The address is a hash of the identity that it belongs to, of 16 bytes of salt, which the node
+//! keeps and sends with each registration, and of a service name, so that one identity has several
+//! services on one hub. To take it with another identity, one must find a salt that hashes to the
+//! same 128 bits; to take it with the same identity, one needs the key in force: the signature
+//! covers a nonce that the hub made for this connection. The hub's nonce is a stateless cookie
+//! ([`Cookies`]), so a registration in progress takes no memory.
 //!
 //! The salt is derived from the identity's secret, the hub and the destination, so that a program
 //! that is started again with the same vault has the same address; nobody else can compute it. It
 //! is different for each hub: a hub that passes on a challenge of another hub gains an address
 //! there that nobody uses.
 //!
-//! Limits: a restarted hub does not know that a key was replaced; while the newer key has no
-//! forwarder there, the replaced one can take the address. Messages then arrive at the wrong node,
-//! and what protects them is the secure channel, whose initiator refuses a key that it has seen
-//! replaced.
+//! # Who is newer
+//!
+//! Two programs with one identity and one name want one address. An [`Instance`] is one run of a
+//! program; its first registration, with [`Tenure::NONE`], takes the address from whoever has it,
+//! and is given a higher [`Tenure`] than anybody had before. Later registrations of the instance
+//! show that tenure: they keep the address or have it back, but not from a higher one. The hub
+//! makes tenures from its clock, so they grow over its restarts.
+//!
+//! The signature names the instance that is displaced. It is passed on to that one as a
+//! [`Displacement`](super::displacement), so that nobody but the identity itself makes a node stand
+//! back from its address.
 
 use std::fmt;
 
@@ -32,7 +40,7 @@ use ring::{
 };
 
 use crate::{
-    forwarder::address::ForwardingAddress,
+    forwarder::{address::ForwardingAddress, protocol::service_name::ServiceName},
     identity::{
         local_identity::LocalIdentity,
         signature::{Purpose, Signature},
@@ -55,23 +63,89 @@ pub struct ForwarderId(pub [u8; 16]);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Salt(pub [u8; 16]);
 
+/// One run of a program that registers a forwarder, at random.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instance(pub [u8; 16]);
+
+/// How long ago an instance took its address: the higher, the later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tenure(pub u64);
+
+/// Which address is wanted, by whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The identity that it belongs to.
+    pub identifier: Identifier,
+    /// From the identity's secret.
+    pub salt: Salt,
+    /// The service that is reached there.
+    pub service: ServiceName,
+    /// The program that claims.
+    pub instance: Instance,
+    /// That of the instance's last registration, or none at its first.
+    pub tenure: Tenure,
+}
+
+/// What the signature of a claim covers, beside the address.
+#[derive(Clone, Copy, Debug)]
+pub struct Statement<'a> {
+    /// From the hub's challenge.
+    pub nonce: &'a Nonce,
+    /// From the hub's challenge: the instance that has the address, unless it is the same one.
+    pub displaced: Instance,
+    /// That of the claim.
+    pub tenure: Tenure,
+    /// The destination, as the node knows it.
+    pub destination: &'a Route,
+}
+
+impl Instance {
+    /// Nobody.
+    pub const NONE: Self = Self([0; 16]);
+
+    /// A new one.
+    ///
+    /// # Panics
+    /// If the operating system provides no randomness, as nothing can be kept secret then.
+    pub fn random(random: &dyn SecureRandom) -> Self {
+        Self(random_bytes(random))
+    }
+}
+
+impl Tenure {
+    /// That of an instance that was never registered.
+    pub const NONE: Self = Self(0);
+
+    /// Whether an instance with this tenure displaces one that has had the address with `held`.
+    pub fn displaces(self, held: Self) -> bool {
+        self == Self::NONE || self > held
+    }
+}
+
+impl Claim {
+    /// The bits that it stands for.
+    pub fn id(&self) -> ForwarderId {
+        ForwarderId::of(&self.identifier, &self.salt, &self.service)
+    }
+}
+
 impl ForwarderId {
     /// A random id, which nobody can claim again.
     ///
     /// # Panics
     /// If the operating system provides no randomness, as nothing can be kept secret then.
     pub fn random(random: &dyn SecureRandom) -> Self {
-        let mut id = [0; 16];
-        random.fill(&mut id).expect("the operating system provides randomness");
-        Self(id)
+        Self(random_bytes(random))
     }
 
-    /// The bits that belong to an identity.
-    pub fn of(identifier: &Identifier, salt: &Salt) -> Self {
+    /// The bits that belong to an identity's service.
+    pub fn of(identifier: &Identifier, salt: &Salt, service: &ServiceName) -> Self {
         let mut hash = Context::new(&SHA256);
         hash.update(LABEL);
         hash.update(identifier.as_bytes());
         hash.update(&salt.0);
+        // The last part, so its length need not be told.
+        hash.update(service.as_str().as_bytes());
         Self(first_half(hash.finish().as_ref()))
     }
 
@@ -117,29 +191,29 @@ impl Salt {
     }
 }
 
-/// Signs the hub's nonce for the bits that belong to `identity`.
-pub fn prove(
-    identity: &LocalIdentity,
-    salt: &Salt,
-    nonce: &Nonce,
-    destination: &Route,
-) -> Signature {
-    let id = ForwarderId::of(&identity.identifier(), salt);
-    identity.sign_for(Purpose::ForwarderClaim, &[nonce, &id.0, destination.to_string().as_bytes()])
+/// Signs `statement` for the bits `id` of an identity.
+pub fn prove(identity: &LocalIdentity, id: &ForwarderId, statement: Statement<'_>) -> Signature {
+    statement.with_parts(id, |parts| identity.sign_for(Purpose::ForwarderClaim, parts))
 }
 
-/// The bits that belong to `identity`, if `signature` proves possession of its key in force.
+/// Whether `signature` proves that the holder of the identity's key in force made `statement` about
+/// the bits `id`.
 pub fn verify(
     identity: &Identity,
-    salt: &Salt,
-    nonce: &Nonce,
-    destination: &Route,
+    id: &ForwarderId,
+    statement: Statement<'_>,
     signature: &Signature,
-) -> Option<ForwarderId> {
-    let id = ForwarderId::of(&identity.identifier(), salt);
-    let destination = destination.to_string();
-    let parts = [&nonce[..], &id.0, destination.as_bytes()];
-    identity.verify_for(Purpose::ForwarderClaim, &parts, signature).then_some(id)
+) -> bool {
+    statement.with_parts(id, |parts| identity.verify_for(Purpose::ForwarderClaim, parts, signature))
+}
+
+impl Statement<'_> {
+    fn with_parts<T>(&self, id: &ForwarderId, sign: impl FnOnce(&[&[u8]]) -> T) -> T {
+        let (tenure, destination) = (self.tenure.0.to_be_bytes(), self.destination.to_string());
+        let parts: [&[u8]; 5] =
+            [self.nonce, &id.0, &self.displaced.0, &tenure, destination.as_bytes()];
+        sign(&parts)
+    }
 }
 
 /// The challenges of one hub, which it recognises without keeping them.
@@ -173,6 +247,12 @@ impl Challenges {
     }
 }
 
+fn random_bytes(random: &dyn SecureRandom) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    random.fill(&mut bytes).expect("the operating system provides randomness");
+    bytes
+}
+
 /// The first 16 bytes of a hash.
 fn first_half(hash: &[u8]) -> [u8; 16] {
     let mut half = [0; 16];
@@ -192,25 +272,40 @@ mod tests {
     #[test]
     fn bits_are_the_documented_hash() {
         let (identifier, salt) = (identity(1).identifier(), Salt([5; 16]));
-        let text = [LABEL, identifier.as_bytes(), &salt.0].concat();
-        let hash = digest(&SHA256, &text);
-        assert_eq!(ForwarderId::of(&identifier, &salt).0, hash.as_ref()[..16]);
+        for service in ["", "web"] {
+            let text = [LABEL, identifier.as_bytes(), &salt.0, service.as_bytes()].concat();
+            let hash = digest(&SHA256, &text);
+            let id = ForwarderId::of(&identifier, &salt, &service.parse().unwrap());
+            assert_eq!(id.0, hash.as_ref()[..16]);
+        }
     }
 
     #[test]
-    fn a_proof_binds_identity_salt_nonce_and_destination() {
-        let (one, other) = (identity(1), identity(2));
-        let (salt, nonce, destination) = (Salt([5; 16]), [6; 32], route!["listener"]);
-        let proof = prove(&one, &salt, &nonce, &destination);
-        let check = |identity: &LocalIdentity, salt, nonce, destination: &str| {
-            verify(identity.identity(), &salt, &nonce, &route![destination], &proof)
-        };
-        let id = ForwarderId::of(&one.identifier(), &salt);
-        assert_eq!(check(&one, salt, nonce, "listener"), Some(id));
-        assert_eq!(check(&other, salt, nonce, "listener"), None);
-        assert_eq!(check(&one, Salt([4; 16]), nonce, "listener"), None);
-        assert_eq!(check(&one, salt, [7; 32], "listener"), None);
-        assert_eq!(check(&one, salt, nonce, "outlet"), None);
+    fn a_proof_binds_all_that_it_states() {
+        let (one, other, id) = (identity(1), identity(2), ForwarderId([3; 16]));
+        let (nonce, wrong) = ([6; 32], [7; 32]);
+        let (destination, elsewhere) = (route!["listener"], route!["outlet"]);
+        let (displaced, tenure) = (Instance([8; 16]), Tenure(9));
+        let said = Statement { nonce: &nonce, displaced, tenure, destination: &destination };
+        let proof = prove(&one, &id, said);
+        assert!(verify(one.identity(), &id, said, &proof));
+        assert!(!verify(other.identity(), &id, said, &proof));
+        assert!(!verify(one.identity(), &ForwarderId([4; 16]), said, &proof));
+        for changed in [
+            Statement { nonce: &wrong, ..said },
+            Statement { displaced: Instance::NONE, ..said },
+            Statement { tenure: Tenure(10), ..said },
+            Statement { destination: &elsewhere, ..said },
+        ] {
+            assert!(!verify(one.identity(), &id, changed, &proof), "{changed:?}");
+        }
+    }
+
+    #[test]
+    fn first_registrations_and_higher_tenures_displace() {
+        let held = Tenure(5);
+        let displacing = [0, 4, 5, 6].map(|number| Tenure(number).displaces(held));
+        assert_eq!(displacing, [true, false, false, true]);
     }
 
     #[test]

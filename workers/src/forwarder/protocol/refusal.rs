@@ -34,6 +34,15 @@ pub enum RegistrationRefusal {
     /// The connections of the source address asked too often together.
     #[error("this network address has asked too often, try again later")]
     SourceTooOften,
+    /// A newer registration of the same identity and service has the address.
+    #[error("a newer registration of this identity and service has the address")]
+    Displaced,
+    /// Two histories of the identity are known that exclude each other.
+    #[error(
+        "two different key histories of this identity are known to the hub, and both are refused \
+         until its operator says which one is right"
+    )]
+    Forked,
     /// A reason that this version does not know.
     #[error("reason {0}")]
     Unknown(u32),
@@ -41,7 +50,7 @@ pub enum RegistrationRefusal {
 
 impl RegistrationRefusal {
     /// All reasons that this version knows, in the order of their codes.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Malformed,
         Self::Route,
         Self::TooOften,
@@ -52,6 +61,8 @@ impl RegistrationRefusal {
         Self::NoForwarder,
         Self::SourceFull,
         Self::SourceTooOften,
+        Self::Displaced,
+        Self::Forked,
     ];
 
     /// Its number on the wire.
@@ -67,6 +78,8 @@ impl RegistrationRefusal {
             Self::NoForwarder => 7,
             Self::SourceFull => 8,
             Self::SourceTooOften => 9,
+            Self::Displaced => 10,
+            Self::Forked => 11,
             Self::Unknown(code) => code,
         }
     }
@@ -88,6 +101,8 @@ impl RegistrationRefusal {
             Self::NoForwarder => "registration-no-forwarder",
             Self::SourceFull => "registration-source-full",
             Self::SourceTooOften => "registration-source-too-often",
+            Self::Displaced => "registration-displaced",
+            Self::Forked => "registration-forked",
             Self::Unknown(_) => "registration-unknown",
         }
     }

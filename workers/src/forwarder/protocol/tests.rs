@@ -1,22 +1,31 @@
 //! The codec of registration: every message survives, nothing else is read.
 
-use ockam_actix_runtime::route;
+use ockam_actix_runtime::{route, Address, Identifier};
 use proptest::prelude::*;
 
-use super::*;
+use super::{
+    claim::Salt,
+    codec::{REGISTER, REGISTERED},
+    *,
+};
+use crate::forwarder::limits::{MAX_LEASE_SECONDS, MAX_REFUSAL_BYTES};
 
 fn requests() -> Vec<Request> {
-    let identifier = Identifier::from_bytes([9; 32]);
+    let claim = Claim {
+        identifier: Identifier::from_bytes([9; 32]),
+        salt: Salt([3; 16]),
+        service: "web".parse().unwrap(),
+        instance: Instance([1; 16]),
+        tenure: Tenure(2),
+    };
     vec![
         Request::Register { destination: route!["listener"], claim: None },
-        Request::Register {
-            destination: route!["a", "b"],
-            claim: Some((identifier, Salt([3; 16]))),
-        },
+        Request::Register { destination: route!["a", "b"], claim: Some(claim.clone()) },
         Request::Proof {
             destination: route!["listener"],
-            claim: (identifier, Salt([3; 16])),
+            claim,
             nonce: [4; 32],
+            displaced: Instance([2; 16]),
             signature: [5; 64],
             identity: vec![6; 100],
         },
@@ -25,10 +34,24 @@ fn requests() -> Vec<Request> {
     ]
 }
 
+fn registered(lease_seconds: u32) -> Answer {
+    Answer::Registered { id: ForwarderId([7; 16]), lease_seconds, tenure: Tenure(u64::MAX) }
+}
+
 fn answers() -> Vec<Answer> {
+    let displacement = Displacement {
+        id: ForwarderId([1; 16]),
+        displaced: Instance([2; 16]),
+        tenure: Tenure(3),
+        nonce: [4; 32],
+        destination: route!["listener"],
+        signature: [5; 64],
+        identity: vec![6; 100],
+    };
     let mut answers = vec![
-        Answer::Challenge([1; 32]),
-        Answer::Registered { id: ForwarderId([2; 16]), lease_seconds: 60 },
+        Answer::Challenge { nonce: [1; 32], held_by: Instance([2; 16]) },
+        registered(60),
+        Answer::Displaced(Box::new(displacement)),
         Answer::Refused { refusal: RegistrationRefusal::Unknown(99), text: "later".into() },
     ];
     answers.extend(RegistrationRefusal::ALL.map(Answer::refused));
@@ -49,9 +72,9 @@ fn requests_and_answers_survive_the_wire() {
 fn the_bytes_are_those_of_the_protocol_document() {
     let register = Request::Register { destination: route!["ab"], claim: None };
     assert_eq!(&register.encode()[..], &[0x93, 0, 0x91, 0xa2, b'a', b'b', 0x90]);
-    let registered = Answer::Registered { id: ForwarderId([7; 16]), lease_seconds: 300 };
-    let expected = [&[0x93, 3, 0xc4, 16][..], &[7; 16], &[0xcd, 1, 44]].concat();
-    assert_eq!(&registered.encode()[..], &expected);
+    let expected =
+        [&[0x94, 3, 0xc4, 16][..], &[7; 16], &[0xcd, 1, 44, 0xc4, 8], &[0xff; 8]].concat();
+    assert_eq!(&registered(300).encode()[..], &expected);
     let refused = Answer::Refused { refusal: RegistrationRefusal::HubFull, text: "x".into() };
     assert_eq!(&refused.encode()[..], &[0x93, 4, 4, 0xa1, b'x']);
 }
@@ -87,16 +110,17 @@ fn destinations_are_one_to_seven_valid_addresses() {
 
 #[test]
 fn a_direction_has_its_own_messages() {
-    let answer = Answer::Registered { id: ForwarderId([2; 16]), lease_seconds: 60 };
+    let answer = registered(60);
     assert_eq!(Request::decode(&answer.encode()), Err(ProtocolError::MessageKind(REGISTERED)));
-    let request = Request::Renew(ForwarderId([2; 16]));
-    assert_eq!(Answer::decode(&request.encode()), Err(ProtocolError::MessageKind(RENEW)));
+    // It has as many elements as an answer.
+    let request = Request::Register { destination: route!["listener"], claim: None };
+    assert_eq!(Answer::decode(&request.encode()), Err(ProtocolError::MessageKind(REGISTER)));
 }
 
 #[test]
 fn leases_are_within_a_day() {
     for lease_seconds in [0, MAX_LEASE_SECONDS + 1] {
-        let answer = Answer::Registered { id: ForwarderId([2; 16]), lease_seconds };
+        let answer = registered(lease_seconds);
         assert_eq!(Answer::decode(&answer.encode()), Err(ProtocolError::Lease(lease_seconds)));
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! * Owns: the right of the hub to reach the destination; the first hop to the hub, which keeps the
 //!   connection being made again.
-//! * States: registered (renewing within the lease, watching for a loss), lost (registering again,
-//!   with growing pauses, whenever the hub is connected).
+//! * States: registered (renewing within the lease, watching for a loss and for a newer
+//!   registration), lost (registering again, with growing pauses, whenever the hub is connected),
+//!   displaced (nothing, until it is stopped: a newer instance has the address).
 //! * Inbox: [`Stop`].
 //! * Started by [`RemoteForwarder::create`](super::RemoteForwarder::create) once the first
 //!   registration has succeeded, on the arbiter of the connection to the hub; stops on [`Stop`] or
@@ -18,7 +19,7 @@ use std::sync::{
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, WrapFuture};
 use ockam_actix_runtime::{
-    edge::{backoff::Backoff, first_hop::FirstHop},
+    edge::first_hop::FirstHop,
     node::routing::NextHop,
     worker::supervision::{Restartable, Restarting, Supervised},
     Address, Error, Host, Message, Node, Result, Route,
@@ -26,10 +27,10 @@ use ockam_actix_runtime::{
 use tokio::{sync::watch, time::sleep};
 
 use crate::forwarder::{
-    limits::{FIRST_PAUSE, MAX_PAUSE},
     protocol::Request,
     remote::{
-        registrar::{Granted, Registrar},
+        attempts::Attempts,
+        registrar::{Failure, Granted, Registrar},
         registration::{Forwarded, RegistrationState},
     },
     FORWARDING_SERVICE,
@@ -70,27 +71,32 @@ struct Release {
 }
 
 impl RegistrationKeeper {
-    /// Registers for the first time and starts a keeper for what the hub has granted.
+    /// Registers for the first time and starts a keeper for what the hub has granted. With
+    /// `keep_trying`, failures that the caller cannot mend are tried again.
     ///
     /// # Errors
     /// If the hub cannot be reached, refuses, or does not answer in time.
     pub(super) async fn launch(
         mut registrar: Registrar,
         forwarded: Forwarded,
+        keep_trying: bool,
     ) -> Result<(Restarting<Self>, watch::Receiver<RegistrationState>)> {
         let node = registrar.node().clone();
         let hub = registrar.hub().clone();
         let mut first_hop = node.first_hop(&hub)?;
-        let connecting = async {
-            let attempted = first_hop.attempted().await;
-            attempted.map_err(|failure| registrar.unreachable(&failure))
+        let mut attempts = Attempts::new();
+        let granted = loop {
+            match register_first(&mut registrar, &mut first_hop).await {
+                Ok(granted) => break granted,
+                Err(error) if !keep_trying => return Err(error),
+                Err(error) => sleep(attempts.pause_after(error)?).await,
+            }
         };
-        registrar.in_time(connecting).await?;
         let epoch = first_hop.state().epoch;
-        let granted = register(&mut registrar, &mut first_hop, epoch).await?;
         let first = RegistrationState {
             address: granted.address.clone(),
             registered: true,
+            displaced: false,
             registrations: 1,
             id: granted.id,
         };
@@ -187,32 +193,50 @@ impl Release {
 impl Keeping {
     async fn keep(mut self) {
         loop {
-            let reason = match std::mem::replace(&mut self.registered, true) {
+            let lost = match std::mem::replace(&mut self.registered, true) {
                 true => self.while_registered().await,
-                false => "its keeper panicked".into(),
+                false => Error::Bug("its keeper panicked".into()).into(),
             };
             self.state.send_modify(|state| state.registered = false);
-            let hub = self.registrar.hub().clone();
-            log::warn!("the hub {hub} no longer forwards here: {reason}; registering again");
-            if self.register_again().await.is_err() {
-                return;
+            let again = match lost {
+                Failure::Failed(reason) => {
+                    let (hub, reason) = (self.registrar.hub(), reason.one_line());
+                    log::warn!(
+                        "the hub {hub} no longer forwards here: {reason}; registering again"
+                    );
+                    self.register_again().await
+                }
+                Failure::Displaced => Err(Failure::Displaced),
+            };
+            match again {
+                Ok(()) => {}
+                Err(Failure::Displaced) => return self.displaced(),
+                Err(Failure::Failed(_)) => return,
             }
         }
     }
 
     /// Renews until the forwarder is lost, and says how.
-    async fn while_registered(&mut self) -> String {
+    async fn while_registered(&mut self) -> Failure {
+        let inbox = self.granted.inbox.clone();
+        let displaced = async {
+            match inbox {
+                Some(inbox) => inbox.displaced().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(displaced);
         loop {
             let renewal = async {
                 sleep(self.granted.lease / 3).await;
                 self.registrar.in_time(self.registrar.renew(&self.granted)).await
             };
-            let lost = tokio::select! {
-                renewed = renewal => renewed.err().map(|error| error.one_line()),
-                () = self.first_hop.lost(self.epoch) => Some("the connection was lost".into()),
-            };
-            if let Some(reason) = lost {
-                return reason;
+            tokio::select! {
+                () = &mut displaced => return Failure::Displaced,
+                renewed = renewal => if let Err(error) = renewed { return Failure::Failed(error) },
+                () = self.first_hop.lost(self.epoch) => {
+                    return self.registrar.unreachable("the connection was lost").into();
+                }
             }
         }
     }
@@ -220,28 +244,33 @@ impl Keeping {
     /// Tries until the hub forwards again.
     ///
     /// # Errors
-    /// If the node is stopped.
-    async fn register_again(&mut self) -> Result<()> {
-        let mut backoff = Backoff::new(FIRST_PAUSE, MAX_PAUSE);
-        let mut last_error = String::new();
+    /// If a newer instance has the address, or the node is stopped.
+    async fn register_again(&mut self) -> Result<(), Failure> {
+        let mut attempts = Attempts::new();
         loop {
-            let error = match self.try_again().await {
+            match self.try_again().await {
                 Ok(granted) => {
                     self.regained(granted);
                     return Ok(());
                 }
-                Err(Error::Stopped) => return Err(Error::Stopped),
-                Err(error) => error.one_line(),
-            };
-            if error != last_error {
-                log::warn!("{error}; trying again");
-                last_error = error;
+                Err(Failure::Displaced) => return Err(Failure::Displaced),
+                Err(Failure::Failed(error)) => sleep(attempts.pause_after(error)?).await,
             }
-            sleep(backoff.next_pause()).await;
         }
     }
 
-    async fn try_again(&mut self) -> Result<Granted> {
+    /// Gives the address up to the instance that has it.
+    fn displaced(&self) {
+        log::error!(
+            "another program has registered this identity and service with the hub {} and has the \
+             address now; this one stays away until it is started again: end one of the two, or \
+             give them different service names",
+            self.registrar.hub()
+        );
+        self.state.send_modify(|state| state.displaced = true);
+    }
+
+    async fn try_again(&mut self) -> Result<Granted, Failure> {
         // The connection may have another actor by now; asking for the first hop dials if it must.
         self.first_hop = self.registrar.node().first_hop(self.registrar.hub())?;
         self.first_hop.up().await;
@@ -269,16 +298,30 @@ impl Keeping {
     }
 }
 
+/// The first registration, over a link that is still to be made.
+async fn register_first(registrar: &mut Registrar, first_hop: &mut FirstHop) -> Result<Granted> {
+    let connecting = async {
+        let attempted = first_hop.attempted().await;
+        attempted.map_err(|failure| registrar.unreachable(&failure))
+    };
+    registrar.in_time(connecting).await?;
+    let epoch = first_hop.state().epoch;
+    register(registrar, first_hop, epoch).await.map_err(|failure| match failure {
+        Failure::Failed(error) => error,
+        Failure::Displaced => registrar.unreachable("a newer registration has its address"),
+    })
+}
+
 /// One registration over a link that is up; it fails at once when the link is lost.
 async fn register(
     registrar: &mut Registrar,
     first_hop: &mut FirstHop,
     epoch: u64,
-) -> Result<Granted> {
+) -> Result<Granted, Failure> {
     let hub = registrar.hub().clone();
     let lost = registrar.unreachable("the connection was lost");
     tokio::select! {
         granted = super::registrar::in_time(&hub, registrar.register()) => granted,
-        () = first_hop.lost(epoch) => Err(lost),
+        () = first_hop.lost(epoch) => Err(lost.into()),
     }
 }

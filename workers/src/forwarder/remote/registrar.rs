@@ -6,6 +6,7 @@ use ockam_actix_runtime::{
     message::{notice::Notice, MessageKind},
     Address, Context, Error, Host, Node, Payload, Result, Route, UndeliverableReason,
 };
+use ring::rand::SystemRandom;
 use tokio::time::timeout;
 
 use crate::{
@@ -13,37 +14,65 @@ use crate::{
         address::ForwardingAddress,
         limits::REGISTRATION_TIMEOUT,
         protocol::{
-            claim::{self, ForwarderId, Salt},
+            claim::{self, Claim, ForwarderId, Instance, Salt, Statement, Tenure},
+            displacement::Held,
+            service_name::ServiceName,
             Answer, Request,
         },
+        remote::inbox::Inbox,
         FORWARDING_SERVICE,
     },
     identity::local_identity::LocalIdentity,
     secure_channel::{ChannelListeners, OpenedChannels},
 };
 
-/// Registers one destination with one hub.
+/// How often a claim is signed again because meanwhile somebody else had the address.
+const MAX_CHALLENGES: usize = 3;
+
+/// Registers one destination with one hub, as one instance.
 #[derive(Clone)]
 pub(super) struct Registrar {
     node: Node,
     hub: Route,
     destination: Address,
+    service: ServiceName,
+    instance: Instance,
+    /// What the hub gave at the last registration.
+    tenure: Tenure,
     /// Made at the first registration with an identity and kept, so that the address survives a
     /// change of keys.
     salt: Option<Salt>,
 }
 
 /// A forwarder that the hub has made.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Granted {
     pub(super) id: ForwarderId,
     pub(super) address: ForwardingAddress,
     pub(super) lease: Duration,
+    /// Where the hub tells of a newer registration; only where an identity claimed the address.
+    pub(super) inbox: Option<Inbox>,
+}
+
+/// Why there is no forwarder.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// A newer instance has the address, as its own identity says.
+    Displaced,
+    /// Anything else.
+    Failed(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
 }
 
 impl Registrar {
-    pub(super) fn new(node: Node, hub: Route, destination: Address) -> Self {
-        Self { node, hub, destination, salt: None }
+    pub(super) fn new(node: Node, hub: Route, destination: Address, service: ServiceName) -> Self {
+        let instance = Instance::random(&SystemRandom::new());
+        Self { node, hub, destination, service, instance, tenure: Tenure::NONE, salt: None }
     }
 
     pub(super) fn hub(&self) -> &Route {
@@ -58,20 +87,20 @@ impl Registrar {
     /// else at any.
     ///
     /// # Errors
-    /// If the hub refuses, does not answer in time, or breaks the protocol. Each error names the
-    /// hub.
-    pub(super) async fn register(&mut self) -> Result<Granted> {
+    /// If a newer instance has the address; if the hub refuses, does not answer in time, or breaks
+    /// the protocol. Each error names the hub.
+    pub(super) async fn register(&mut self) -> Result<Granted, Failure> {
         let listeners = self.node.extension(ChannelListeners::default);
         match listeners.identity_of(&self.destination) {
             Some(identity) => self.register_claimed(&identity).await,
-            None => self.register_any().await,
+            None => Ok(self.register_any().await?),
         }
     }
 
     /// Asks for the forwarder to be kept.
     ///
     /// # Errors
-    /// As [`Registrar::register`].
+    /// If the hub refuses, does not answer in time, or breaks the protocol.
     pub(super) async fn renew(&self, granted: &Granted) -> Result<()> {
         let answer = self.ask(Request::Renew(granted.id)).await?;
         self.expect_registered(answer, Some(granted.id)).map(|_| ())
@@ -80,42 +109,87 @@ impl Registrar {
     async fn register_any(&self) -> Result<Granted> {
         let destination = Route::from(self.destination.clone());
         let answer = self.ask(Request::Register { destination, claim: None }).await?;
-        let (id, lease) = self.expect_registered(answer, None)?;
-        Ok(Granted { id, address: id.forwarding_address(None), lease })
+        let (id, lease, _) = self.expect_registered(answer, None)?;
+        Ok(Granted { id, address: id.forwarding_address(None), lease, inbox: None })
     }
 
-    async fn register_claimed(&mut self, identity: &LocalIdentity) -> Result<Granted> {
+    async fn register_claimed(&mut self, local: &LocalIdentity) -> Result<Granted, Failure> {
         let destination = Route::from(self.destination.clone());
+        let claim = self.claim(local, &destination);
+        let register = Request::Register { destination, claim: Some(claim.clone()) };
+        let mut answer = self.ask(register).await?;
+        for _ in 0..MAX_CHALLENGES {
+            let Answer::Challenge { nonce, held_by } = answer else { break };
+            let proof = self.proof(local, &claim, nonce, held_by);
+            // The hub tells of a newer registration where it answers this.
+            let mut mailbox = Context::new(&self.node)?;
+            answer = self.ask_from(&mut mailbox, proof).await?;
+            if let Answer::Registered { .. } = answer {
+                return Ok(self.granted(local, claim.id(), answer, mailbox)?);
+            }
+        }
+        match answer {
+            Answer::Displaced(proof) if proof.displaces(&self.held(local, claim.id())) => {
+                Err(Failure::Displaced)
+            }
+            answer => Err(self.unexpected(answer).into()),
+        }
+    }
+
+    fn claim(&mut self, local: &LocalIdentity, destination: &Route) -> Claim {
         let hub = self.node.extension(OpenedChannels::default).lasting_name_of(&self.hub);
-        let derive = || Salt::derive(identity, &hub, &destination);
-        let salt = *self.salt.get_or_insert_with(derive);
-        let claim = (identity.identifier(), salt);
-        let register = Request::Register { destination: destination.clone(), claim: Some(claim) };
-        let nonce = match self.ask(register).await? {
-            Answer::Challenge(nonce) => nonce,
-            answer => return Err(self.unexpected(answer)),
-        };
-        let proof = Request::Proof {
-            signature: claim::prove(identity, &salt, &nonce, &destination),
-            destination,
-            claim,
-            nonce,
-            identity: identity.identity().encode(),
-        };
-        let claimed = ForwarderId::of(&claim.0, &salt);
-        let answer = self.ask(proof).await?;
-        let (id, lease) = self.expect_registered(answer, Some(claimed))?;
-        Ok(Granted { id, address: id.forwarding_address(Some(claim.0)), lease })
+        let derive = || Salt::derive(local, &hub, destination);
+        Claim {
+            identifier: local.identifier(),
+            salt: *self.salt.get_or_insert_with(derive),
+            service: self.service.clone(),
+            instance: self.instance,
+            tenure: self.tenure,
+        }
+    }
+
+    fn proof(
+        &self,
+        local: &LocalIdentity,
+        claim: &Claim,
+        nonce: claim::Nonce,
+        displaced: Instance,
+    ) -> Request {
+        let destination = Route::from(self.destination.clone());
+        let tenure = claim.tenure;
+        let said = Statement { nonce: &nonce, displaced, tenure, destination: &destination };
+        let signature = claim::prove(local, &claim.id(), said);
+        let (claim, identity) = (claim.clone(), local.identity().encode());
+        Request::Proof { destination, claim, nonce, displaced, signature, identity }
+    }
+
+    fn granted(
+        &mut self,
+        local: &LocalIdentity,
+        claimed: ForwarderId,
+        answer: Answer,
+        mailbox: Context,
+    ) -> Result<Granted> {
+        let (id, lease, tenure) = self.expect_registered(answer, Some(claimed))?;
+        self.tenure = tenure;
+        let first_hop = self.hub.first().ok_or(Error::EmptyRoute)?.clone();
+        let inbox = Some(Inbox::new(mailbox, first_hop, self.held(local, id)));
+        Ok(Granted { id, address: id.forwarding_address(Some(local.identifier())), lease, inbox })
+    }
+
+    fn held(&self, local: &LocalIdentity, id: ForwarderId) -> Held {
+        let identity = local.identity().clone();
+        Held { id, instance: self.instance, tenure: self.tenure, identity }
     }
 
     fn expect_registered(
         &self,
         answer: Answer,
         own: Option<ForwarderId>,
-    ) -> Result<(ForwarderId, Duration)> {
+    ) -> Result<(ForwarderId, Duration, Tenure)> {
         match answer {
-            Answer::Registered { id, lease_seconds } if own.is_none_or(|own| own == id) => {
-                Ok((id, Duration::from_secs(lease_seconds.into())))
+            Answer::Registered { id, lease_seconds, tenure } if own.is_none_or(|own| own == id) => {
+                Ok((id, Duration::from_secs(lease_seconds.into()), tenure))
             }
             answer => Err(self.unexpected(answer)),
         }
@@ -124,7 +198,10 @@ impl Registrar {
     /// Asks one question and returns its answer. Each has a mailbox of its own, so no answer is
     /// taken for another's.
     async fn ask(&self, request: Request) -> Result<Answer> {
-        let mut mailbox = Context::new(&self.node)?;
+        self.ask_from(&mut Context::new(&self.node)?, request).await
+    }
+
+    async fn ask_from(&self, mailbox: &mut Context, request: Request) -> Result<Answer> {
         let service = self.hub.then(FORWARDING_SERVICE);
         mailbox.send(service, request.encode()).await?;
         let first_hop = self.hub.first().ok_or(Error::EmptyRoute)?;
@@ -168,6 +245,11 @@ impl Registrar {
             Answer::Refused { text, .. } => {
                 format!("refused to forward to \"{}\": {text}", self.destination)
             }
+            Answer::Displaced(_) => format!(
+                "says that a newer registration has the address of \"{}\", but not with a proof \
+                 of this identity",
+                self.destination
+            ),
             answer => {
                 format!("broke the protocol of forwarders: it sent {answer} that was not due")
             }
@@ -188,7 +270,10 @@ impl Registrar {
     ///
     /// # Errors
     /// Those of `asking`, and that the hub did not answer in time.
-    pub(super) async fn in_time<T>(&self, asking: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(super) async fn in_time<T, E: From<Error>>(
+        &self,
+        asking: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         in_time(&self.hub, asking).await
     }
 }
@@ -197,9 +282,12 @@ impl Registrar {
 ///
 /// # Errors
 /// Those of `asking`, and that the hub did not answer in time.
-pub(super) async fn in_time<T>(hub: &Route, asking: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) async fn in_time<T, E: From<Error>>(
+    hub: &Route,
+    asking: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
     timeout(REGISTRATION_TIMEOUT, asking).await.unwrap_or_else(|_| {
         let waited_for = format!("the hub {hub} to register a forwarder");
-        Err(Error::TimedOut { waited_for, seconds: REGISTRATION_TIMEOUT.as_secs() })
+        Err(Error::TimedOut { waited_for, seconds: REGISTRATION_TIMEOUT.as_secs() }.into())
     })
 }

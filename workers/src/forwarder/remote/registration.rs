@@ -15,6 +15,9 @@ pub struct RegistrationState {
     pub address: ForwardingAddress,
     /// Whether the hub has the forwarder, as far as this node knows.
     pub registered: bool,
+    /// Whether another program has registered the same identity and service since. This node does
+    /// not register again then: stop the forwarder and create another one to have the address back.
+    pub displaced: bool,
     /// How often it has been registered.
     pub registrations: u64,
     pub(super) id: ForwarderId,
