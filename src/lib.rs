@@ -221,7 +221,10 @@ pub use ockam_actix_runtime::{
 pub use ockam_actix_transports::{ListenOptions, Listener, TCP};
 pub use ockam_actix_workers::{
     echoer::Echoer,
-    forwarder::{ForwardingOptions, ForwardingService, RegistrationState, RemoteForwarder},
+    forwarder::{
+        ForwardingOptions, ForwardingService, RegistrationState, RemoteForwarder,
+        RemoteForwarderOptions,
+    },
     identity::{
         access,
         local_identity::LocalIdentity,

@@ -9,13 +9,15 @@ use std::{
     net::{Shutdown, SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use ockam_actix_harness::{
+    client::fetch,
     deadline::poll,
     echo,
     program::{clean, Program},
+    target::{Target, PAGE},
 };
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -106,11 +108,77 @@ fn hub_that_requires_a_channel_registers_no_stranger() {
     let hub = start(directory, &["hub", "127.0.0.1:0", "--require-channel", "--trust", &trusted]);
     let at = hub.wait_for_rest("hub on ");
     let outlet = ["outlet", "--to", "127.0.0.1:9", "--via", &at];
-    for more in [&[][..], &["--hub-channel"]] {
-        let output = ockam(directory, &[&outlet[..], more].concat()).output().unwrap();
-        let error = String::from_utf8(output.stderr).unwrap();
-        assert!(!output.status.success() && error.contains("error: "), "{error}");
+    for (more, said) in [(&[][..], "no forwarding service"), (&["--hub-channel"], "does not trust")]
+    {
+        let outlet = start(directory, &[&outlet[..], more].concat());
+        let line = outlet.wait_for_line("trying again in");
+        assert!(line.contains(said), "{said:?} is not said: {outlet}");
+        assert!(outlet.stdout().iter().all(|line| !line.contains("--route")), "{outlet}");
     }
+}
+
+/// The identity `web` as two programs, whose targets say which of them is reached.
+#[test]
+fn the_last_outlet_of_a_service_is_reached() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    create(directory, "web");
+    let key = key(directory);
+    let hub = start(directory, &["hub", "127.0.0.1:0"]);
+    let at = hub.wait_for_rest("hub on ");
+    let (first_target, second_target, other_target) =
+        (Target::start(), Target::start(), Target::start());
+    let outlet = |target: &Target, service: &str| {
+        let to = target.address();
+        let arguments = ["outlet", "--to", &to, "--via", &at, "--service", service];
+        let identity = ["--identity", "web", "--key-file", key.to_str().unwrap()];
+        let outlet = start(directory, &[&arguments[..], &identity].concat());
+        let route = outlet.wait_for_rest("--route '").trim_end_matches('\'').to_owned();
+        (outlet, route)
+    };
+    let inlet = |route: &str| {
+        let inlet = start(directory, &["inlet", "--listen", "127.0.0.1:0", "--route", route]);
+        let at = inlet.wait_for_address("inlet on ");
+        (inlet, at)
+    };
+    let (mut first, route) = outlet(&first_target, "web");
+    hub.wait_for_line("registered F");
+    let (_other, other_route) = outlet(&other_target, "database");
+    assert_ne!(route, other_route);
+    let (_inlet, at_web) = inlet(&route);
+    let (_inlet, at_database) = inlet(&other_route);
+    let reached = |what: &str, inlet, target: &Target| {
+        poll(what, DEADLINE, || {
+            let before = target.accepted();
+            let page = fetch(inlet, "/")?;
+            (page.contains(PAGE) && target.accepted() > before).then_some(()).ok_or(page)
+        });
+    };
+    reached("the first outlet", at_web, &first_target);
+    reached("the other service", at_database, &other_target);
+    // Another start, as of a second machine, or after a power cut that the hub has not noticed.
+    let begun = Instant::now();
+    let (_second, same) = outlet(&second_target, "web");
+    println!("the second outlet had the address after {:.1?}", begun.elapsed());
+    assert_eq!(same, route);
+    hub.wait_for_line("this newer registration displaces the one before");
+    let error = first.wait_for_line("another program has registered this identity and service");
+    assert!(error.contains("ERROR"), "{error}");
+    let (_inlet, at_second) = inlet(&route);
+    reached("the second outlet", at_second, &second_target);
+    let before = first_target.accepted();
+    for _ in 0..20 {
+        fetch(at_second, "/").unwrap();
+    }
+    assert_eq!(first_target.accepted(), before);
+    // It stays, so that nothing that starts it again makes it take the address back.
+    assert!(first.is_running());
+    drop(first);
+    // A channel with the first lasted until now.
+    reached("the second outlet", at_web, &second_target);
+    reached("the other service", at_database, &other_target);
+    drop(_other);
+    hub.wait_for_line("has left: its connection is gone");
 }
 
 #[test]

@@ -2,17 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
+use actix_rt::time::sleep;
 use clap::{ArgGroup, Args};
 use ockam::{
-    access, route, Context, Entity, Identifier, ListenOptions, OutletOptions, RemoteForwarder,
-    Result, Route, SecureChannels, TcpTransport, TrustEveryonePolicy, TrustIdentifierPolicy,
-    TrustPolicy, TCP,
+    access, route, Context, Entity, Error, Identifier, ListenOptions, OutletOptions,
+    RemoteForwarder, RemoteForwarderOptions, Result, Route, SecureChannels, TcpTransport,
+    TrustEveryonePolicy, TrustIdentifierPolicy, TrustPolicy, TCP,
 };
 
 use crate::command::{identity_args::IdentityArguments, CHANNEL_LISTENER, OUTLET};
 
-/// How long the hub may take to accept a channel before the command fails.
-const HUB_DEADLINE: Duration = Duration::from_secs(10);
+/// How often to look whether a hub that refused the channel has accepted it since: the channel
+/// itself decides when it tries again.
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 
 /// Make a TCP server reachable for inlets, on a node that listens or through a hub.
 ///
@@ -22,7 +24,8 @@ const HUB_DEADLINE: Duration = Duration::from_secs(10);
 #[command(after_help = "Examples:
   ockam outlet --to 127.0.0.1:5000 --listen 127.0.0.1:4000
   ockam outlet --to 127.0.0.1:5000 --via hub.example.org:4000
-  ockam outlet --to 127.0.0.1:5000 --via hub.example.org:4000 --identity web --trust ID,ID")]
+  ockam outlet --to 127.0.0.1:5000 --via hub.example.org:4000 --identity web --trust ID,ID
+  ockam outlet --to 127.0.0.1:5432 --via hub.example.org:4000 --identity web --service database")]
 pub(crate) struct Arguments {
     /// TCP server to connect to for each stream, as host:port.
     #[arg(long, value_name = "TARGET")]
@@ -36,6 +39,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "HUB")]
     via: Option<String>,
 
+    /// Name of the service, if one identity has several outlets on this hub. Of two programs with
+    /// the same identity and name, the one started last is reached; the other logs an error.
+    #[arg(long, value_name = "NAME", requires = "via", default_value = "")]
+    service: String,
+
     /// Register with the hub through a secure channel; with ID, only if the hub has that identity.
     #[arg(long, value_name = "ID", requires = "via", num_args = 0..=1, require_equals = true)]
     hub_channel: Option<Option<Identifier>>,
@@ -48,7 +56,7 @@ pub(crate) struct Arguments {
     identity: IdentityArguments,
 }
 
-/// Starts the outlet.
+/// Starts the outlet. A hub that cannot be reached or refuses is tried again, which the log says.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     arguments.identity.check_use("without --plain", !arguments.plain)?;
     let tcp = TcpTransport::create(&ctx).await?;
@@ -90,7 +98,8 @@ async fn accept_channels(
         Some(expected) => channel_to(&mut entity, hub, expected).await?,
         None => route![(TCP, hub)],
     };
-    let forwarder = RemoteForwarder::create(ctx, route_to_hub, CHANNEL_LISTENER).await?;
+    let service = RemoteForwarderOptions::to(CHANNEL_LISTENER).service(&arguments.service);
+    let forwarder = RemoteForwarder::create(ctx, route_to_hub, service.keep_trying()).await?;
     // Before the registration, the hub at the end of a channel has more rights than any other hub,
     // so the outlet starts after it.
     create_outlet(tcp, arguments).await?;
@@ -117,7 +126,14 @@ async fn channel_to(entity: &mut Entity, hub: &str, expected: Option<Identifier>
         None => Arc::new(TrustEveryonePolicy),
     };
     let channel = entity.create_secure_channel(route![(TCP, hub), CHANNEL_LISTENER], policy)?;
-    let identifier = channel.established_within(HUB_DEADLINE).await?;
+    let identifier = loop {
+        match channel.established().await {
+            Ok(identifier) => break identifier,
+            // The channel has said why, and goes on trying.
+            Err(Error::Peer { .. }) => sleep(REFUSED_PAUSE).await,
+            Err(error) => return Err(error),
+        }
+    };
     println!("hub {identifier}");
     Ok(route![channel])
 }

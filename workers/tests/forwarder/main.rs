@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod channel;
+mod displacement;
 mod guessed_addresses;
 mod hostile;
 mod registration;
