@@ -5,6 +5,7 @@ pub(crate) mod hub;
 pub(crate) mod identity;
 pub(crate) mod identity_args;
 pub(crate) mod inlet;
+pub(crate) mod known;
 pub(crate) mod outlet;
 pub(crate) mod vault;
 

@@ -227,6 +227,7 @@ pub use ockam_actix_workers::{
     },
     identity::{
         access,
+        known_identities::{HistoryFile, KnownHistory},
         local_identity::LocalIdentity,
         policy::{Decision, TrustContext},
         vault::{

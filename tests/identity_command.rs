@@ -117,3 +117,24 @@ fn errors_are_one_line_with_file_and_remedy() {
     fs::write(&vault, b"something else").unwrap();
     expect_error(&identity(&vault, &["list"]), &[path, "not a vault"]);
 }
+
+#[test]
+fn known_histories_are_listed_accepted_and_forgotten() {
+    let directory = tempfile::tempdir().unwrap();
+    let vault = directory.path().join("vault");
+    let identifier = out(&identity(&vault, &["create", "web"])).trim().to_owned();
+    let known =
+        |arguments: &[&str]| ockam(&vault, &[&["known"], arguments].concat()).output().unwrap();
+    assert_eq!(out(&known(&[])), "");
+    let public = out(&identity(&vault, &["export-public", "web"]));
+    out(&known(&["accept", &public]));
+    let beside = directory.path().join("vault.known");
+    let listed = format!("{identifier}  1 keys, accepted here\n");
+    for arguments in [&["list"][..], &["--file", beside.to_str().unwrap()]] {
+        assert_eq!(out(&known(arguments)), listed);
+    }
+    expect_error(&known(&["accept", &public[2..]]), &["public part", "export-public"]);
+    out(&known(&["forget", &identifier]));
+    expect_error(&known(&["forget", &identifier]), &["vault.known", &identifier]);
+    assert_eq!(out(&known(&["list"])), "");
+}

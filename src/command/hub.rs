@@ -1,11 +1,11 @@
 //! `ockam hub`: a node with a forwarding service.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, path::PathBuf};
 
 use clap::Args;
 use ockam::{
-    Context, ForwardingOptions, ForwardingService, Identifier, Origin, Result, SecureChannels,
-    TcpTransport,
+    Context, Error, ForwardingOptions, ForwardingService, HistoryFile, Identifier, Origin, Result,
+    SecureChannels, TcpTransport,
 };
 
 use crate::command::{identity_args::IdentityArguments, CHANNEL_LISTENER};
@@ -16,7 +16,7 @@ use crate::command::{identity_args::IdentityArguments, CHANNEL_LISTENER};
 /// read or change.
 #[derive(Args)]
 #[command(after_help = "Examples:
-  ockam hub 0.0.0.0:4000
+  ockam hub 0.0.0.0:4000 --known /var/lib/ockam/known
   ockam hub 0.0.0.0:4000 --require-channel --identity hub --trust ID,ID")]
 pub(crate) struct Arguments {
     /// Address to listen on for nodes, as host:port.
@@ -28,14 +28,25 @@ pub(crate) struct Arguments {
     #[arg(long)]
     require_channel: bool,
 
+    /// File that keeps which keys of nodes were replaced, so that nobody uses them after a restart
+    /// of the hub; with --identity, it is beside the vault.
+    #[arg(long, value_name = "FILE", conflicts_with = "identity")]
+    known: Option<PathBuf>,
+
     #[command(flatten)]
     identity: IdentityArguments,
 }
 
 /// Starts the hub.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
-    let Arguments { address, require_channel, identity } = arguments;
+    let Arguments { address, require_channel, known, identity } = arguments;
     identity.check_use("with --require-channel", require_channel)?;
+    if let Some(path) = known {
+        // The disk is not waited for on an arbiter.
+        let opening = actix_rt::task::spawn_blocking(move || HistoryFile::open(path));
+        let opened = opening.await.map_err(|error| Error::Bug(error.to_string()))?;
+        opened.map_err(|error| Error::Other(error.into()))?.keep_for(&ctx);
+    }
     let mut options = ForwardingOptions::new();
     if require_channel {
         let mut entity = identity.entity(&ctx).await?;

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use clap::{Args, Subcommand};
 use ockam::{Error, Identity, Result, Vault};
 
-use crate::command::vault::VaultArguments;
+use crate::command::{known, vault::VaultArguments};
 
 /// Create, show and rotate the identities in a vault.
 ///
@@ -55,11 +55,14 @@ enum Action {
         /// Name of the identity.
         name: String,
     },
+    Known(known::Arguments),
 }
 
 /// Carries out the command. There is no node, so the slow opening of the vault holds nothing up.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let vault = match arguments.action {
+    let vault = match &arguments.action {
+        // It is a file of its own, and nothing in it is secret.
+        Action::Known(known) => return known::run(known, &arguments.vault),
         Action::Create { .. } => arguments.vault.open_or_create()?,
         _ => arguments.vault.open()?,
     };
@@ -90,6 +93,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             let identity = vault.rotate(&identifier)?;
             println!("{identifier} now has key {}", identity.key_count());
         }
+        Action::Known(_) => {}
     }
     Ok(())
 }

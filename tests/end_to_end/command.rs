@@ -187,7 +187,7 @@ fn unknown_hosts_are_named() {
 }
 
 #[test]
-fn an_outlet_waits_for_a_hub_that_is_mended() {
+fn an_outlet_waits_for_its_mended_hub() {
     in_own_network(|| {
         let outlet = |hub: &str| {
             Program::start(ockam().args(["outlet", "--to", "127.0.0.1:9", "--via", hub]))

@@ -75,6 +75,9 @@ impl Entity {
 
     fn of_vault(ctx: &impl AsRef<Node>, vault: &Vault, identifier: &Identifier) -> Result<Self> {
         let local = vault.local_identity(identifier)?;
+        if let Some(histories) = vault.histories() {
+            histories.keep_for(ctx);
+        }
         Ok(Self { vault: Some(vault.clone()), ..Self::new(ctx, local) })
     }
 

@@ -28,6 +28,8 @@ use ockam_actix_runtime::{
 
 pub mod access;
 #[cfg_attr(not(internals), doc(hidden))]
+pub mod key_history;
+#[cfg_attr(not(internals), doc(hidden))]
 pub mod known_identities;
 pub mod local_identity;
 pub mod policy;
@@ -284,6 +286,11 @@ impl Identity {
 
     fn latest(&self) -> &Change {
         self.later.last().unwrap_or(&self.first)
+    }
+
+    /// Its keys, the oldest first.
+    fn keys(&self) -> impl Iterator<Item = &PublicKey> {
+        self.changes().map(|change| &change.key)
     }
 
     fn changes(&self) -> impl Iterator<Item = &Change> {

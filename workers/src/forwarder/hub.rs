@@ -6,6 +6,7 @@
 //! | the worker that registers nodes | [`service`] |
 //! | caps, rates and leases, without clock or actor | `ledger` |
 //! | which of two programs has an address | `succession` |
+//! | whether a claim is proved | `proofs` |
 //! | what the operator is told | `journal` |
 //! | one forwarder: a registered address and the route that it puts before a message's own | `forwarder` |
 
@@ -13,5 +14,6 @@ mod forwarder;
 mod journal;
 mod ledger;
 pub mod options;
+mod proofs;
 pub mod service;
 mod succession;

@@ -10,6 +10,7 @@ use ring::rand::SystemRandom;
 use thiserror::Error;
 
 use crate::identity::{
+    known_identities::HistoryFile,
     local_identity::LocalIdentity,
     signature::Signature,
     vault::file::{KdfCost, Secret, VaultFile, VaultFileError},
@@ -32,6 +33,8 @@ pub struct Vault(Arc<Lock<State>>);
 struct State {
     entries: Vec<Entry>,
     file: Option<VaultFile>,
+    /// What is known of the key histories of others, beside the file.
+    histories: Option<Arc<HistoryFile>>,
 }
 
 /// Why a vault did not do what it was asked to.
@@ -69,7 +72,7 @@ impl Vault {
     /// An empty vault that is gone with its last handle.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self::new(State { entries: Vec::new(), file: None })
+        Self::new(State { entries: Vec::new(), file: None, histories: None })
     }
 
     /// An empty vault for a program on a node. It is gone with its last handle; for identities that
@@ -85,7 +88,9 @@ impl Vault {
     /// Opens the vault in the file at `path`, or creates it there. The directory must exist.
     ///
     /// With a passphrase this takes some tenths of a second, on purpose, and 64 MiB meanwhile:
-    /// never call it on an arbiter. Every change waits for the disk.
+    /// never call it on an arbiter. Every change waits for the disk. Beside the vault, in a file
+    /// with `.known` after its name, the nodes of its entities keep the
+    /// [key histories](crate::identity::known_identities) that they have met.
     ///
     /// # Errors
     /// See [`VaultFileError`]; each names the file and what can be done.
@@ -100,7 +105,14 @@ impl Vault {
     ) -> Result<Self, VaultError> {
         let (file, content) = VaultFile::open_or_create(path, secret, cost, &content::encode(&[]))?;
         let entries = content::decode(&content).ok_or_else(|| file.unreadable_content())?;
-        Ok(Self::new(State { entries, file: Some(file) }))
+        let histories = Some(Arc::new(HistoryFile::open(HistoryFile::path_beside(path))?));
+        Ok(Self::new(State { entries, file: Some(file), histories }))
+    }
+
+    /// The file beside this one with the key histories that were met, which
+    /// [`Entity`](crate::Entity) has its node use; none for a vault in memory.
+    pub(crate) fn histories(&self) -> Option<Arc<HistoryFile>> {
+        self.0.lock().histories.clone()
     }
 
     fn new(state: State) -> Self {

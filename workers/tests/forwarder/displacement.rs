@@ -264,14 +264,19 @@ impl Handler<Routed<Payload>> for LyingHub {
 }
 
 #[test]
-fn who_lies_about_a_newer_registration_is_not_believed() {
+fn lies_about_a_newer_registration_are_not_believed() {
     with_arbiters(|arbiters| async move {
         let identity = identity();
         // Even the identity's own key, over what it signed for another instance.
         for signer in [crate::support::identity(), identity.clone()] {
             let liar = node(arbiters).await;
             let (registrations, lies) = (Arc::new(Lock::new(0)), Arc::new(Lock::new(0)));
-            let hub = LyingHub { node: liar.clone(), signer, registrations: registrations.clone() };
+            let hub = LyingHub {
+                node: liar.clone(),
+                signer,
+                registrations: registrations.clone(),
+                lies: lies.clone(),
+            };
             liar.start_worker(FORWARDING_SERVICE, hub).unwrap();
             let listener = listen(&liar, ListenOptions::on("127.0.0.1:0")).await.unwrap();
             let at = Address::from((TCP, listener.address().to_string()));

@@ -9,6 +9,7 @@ mod guessed_addresses;
 mod hostile;
 mod registration;
 mod support;
+mod thief;
 
 use ockam_actix_runtime::{route, trust::reachability::ReachabilityRule, Class, Host};
 use ockam_actix_workers::{

@@ -14,13 +14,16 @@ use ockam_actix_runtime::{
     Address, Route,
 };
 
-use crate::forwarder::{
-    hub::succession::{Displaced, NotEntered, Tenant},
-    limits::{CONNECTIONS_BEFORE_SWEEP, CONNECTION_REQUESTS, SOURCE_REQUESTS},
-    protocol::{
-        claim::{ForwarderId, Instance, Tenure},
-        refusal::RegistrationRefusal,
+use crate::{
+    forwarder::{
+        hub::succession::{Displaced, NotEntered, Tenant},
+        limits::{CONNECTIONS_BEFORE_SWEEP, CONNECTION_REQUESTS, SOURCE_REQUESTS},
+        protocol::{
+            claim::{ForwarderId, Instance, Tenure},
+            refusal::RegistrationRefusal,
+        },
     },
+    identity::Identity,
 };
 
 /// The forwarders of one hub, and the connections and source addresses that have them.
@@ -186,6 +189,11 @@ impl<H> Ledger<H> {
         let tenant = self.holdings.get(id).and_then(|held| held.tenant.as_ref());
         let other = tenant.map(|tenant| tenant.instance).filter(|instance| *instance != own);
         other.unwrap_or(Instance::NONE)
+    }
+
+    /// The identity that has an address.
+    pub(super) fn identity_of(&self, id: &ForwarderId) -> Option<&Identity> {
+        Some(&self.holdings.get(id)?.tenant.as_ref()?.identity)
     }
 
     /// The tenure of who has an address.

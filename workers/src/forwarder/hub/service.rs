@@ -42,18 +42,19 @@ use crate::{
             journal::{Journal, Whose},
             ledger::{Caps, Ledger, Registrant},
             options::ForwardingOptions,
+            proofs::Proofs,
             succession::{Displaced, NotEntered, Tenant},
         },
         limits::MAX_FORWARDING_ADDRESSES,
         protocol::{
-            claim::{self, Challenges, Claim, ForwarderId, Instance, Statement, Tenure},
+            claim::{Claim, ForwarderId, Instance, Tenure},
             displacement::Displacement,
             refusal::RegistrationRefusal,
             Answer, Request,
         },
         FORWARDING_SERVICE,
     },
-    identity::Identity,
+    identity::known_identities::{KnownIdentities, MetBy},
 };
 
 /// Makes a node a hub: it registers other nodes and forwards to them.
@@ -85,6 +86,8 @@ impl ForwardingService {
         let node = node.as_ref();
         let randomness =
             || Error::transport("the system gave no randomness", std::io::ErrorKind::Other.into());
+        let (known, started) = (node.extension(KnownIdentities::default), Instant::now());
+        let proofs = Proofs::new(&SystemRandom::new(), known, started);
         let ledger = Ledger::new(Caps {
             all: options.max_forwarders,
             per_connection: options.max_per_connection,
@@ -92,11 +95,11 @@ impl ForwardingService {
         });
         let spec = ServiceSpec {
             node: node.clone(),
-            challenges: Arc::new(Challenges::new(&SystemRandom::new()).ok_or_else(randomness)?),
+            proofs: Arc::new(proofs.ok_or_else(randomness)?),
             ledger: SharedLedger::new(Lock::new(ledger)),
             journal: Arc::default(),
             options,
-            started: Instant::now(),
+            started,
         };
         let actor = Restarting::start(node, "the forwarding service", spec)?;
         log::info!("forwarding for other nodes as \"{FORWARDING_SERVICE}\"");
@@ -125,7 +128,7 @@ struct ForwardingActor {
     node: Node,
     lease: Duration,
     started: Instant,
-    challenges: Arc<Challenges>,
+    proofs: Arc<Proofs>,
     ledger: SharedLedger,
     journal: Arc<Journal>,
     refusal_log: Arc<RefusalLog>,
@@ -191,7 +194,7 @@ impl ForwardingActor {
 
     fn challenge(&self, registrant: &Registrant, claim: &Claim) -> Answer {
         let claimed = claim.id();
-        let nonce = self.challenges.issue(self.seconds(), &registrant.route, &claimed);
+        let nonce = self.proofs.challenge(&registrant.route, &claimed);
         let held_by = self.ledger.lock().displaced_by(&claimed, claim.instance);
         Answer::Challenge { nonce, held_by }
     }
@@ -203,42 +206,22 @@ impl ForwardingActor {
         proof: Box<Displacement>,
         message: &Routed<Payload>,
     ) -> Result<Answer, RegistrationRefusal> {
-        let identity = self.verify(&registrant, claim, &proof)?;
+        let met_by = registrant.source.map_or(MetBy::Anyone, MetBy::Source);
+        let identity = self.proofs.verify(&registrant.route, claim, &proof, met_by)?;
         let (id, destination) = (proof.id, proof.destination.clone());
         let tenant = Tenant {
-            identity,
+            identity: identity.clone(),
             instance: claim.instance,
             tenure: claim.tenure,
             proof: (proof.displaced != Instance::NONE).then_some(proof),
             inbox: message.return_route().clone(),
         };
         let opening = Opening { registrant, destination, id, tenant: Some(tenant) };
-        self.open(opening, message.origin(), &Whose::of(claim))
-    }
-
-    /// The identity of a proof, which is examined only if this hub asked for the proof.
-    fn verify(
-        &self,
-        registrant: &Registrant,
-        claim: &Claim,
-        proof: &Displacement,
-    ) -> Result<Identity, RegistrationRefusal> {
-        let wrong = RegistrationRefusal::ProofWrong;
-        if !self.challenges.is_fresh(self.seconds(), &registrant.route, &proof.id, &proof.nonce) {
-            return Err(wrong);
+        let answer = self.open(opening, message.origin(), &Whose::of(claim))?;
+        if let Answer::Registered { .. } = answer {
+            self.proofs.met(&identity, met_by)?;
         }
-        let identity = Identity::decode(&proof.identity).map_err(|_| wrong)?;
-        if identity.identifier() != claim.identifier {
-            return Err(wrong);
-        }
-        let statement = Statement {
-            nonce: &proof.nonce,
-            displaced: proof.displaced,
-            tenure: proof.tenure,
-            destination: &proof.destination,
-        };
-        let proved = claim::verify(&identity, &proof.id, statement, &proof.signature);
-        proved.then_some(identity).ok_or(wrong)
+        Ok(answer)
     }
 
     /// Makes the forwarder, which exists when this returns.
@@ -268,7 +251,7 @@ impl ForwardingActor {
             Err(NotEntered::Refused(refusal)) => return Err(refusal),
             Err(NotEntered::Displaced(proof)) => return Ok(Answer::Displaced(proof)),
             Err(NotEntered::Stale(held_by)) => {
-                let nonce = self.challenges.issue(self.seconds(), &back, &id);
+                let nonce = self.proofs.challenge(&back, &id);
                 return Ok(Answer::Challenge { nonce, held_by });
             }
         };
@@ -312,7 +295,14 @@ impl ForwardingActor {
         id: ForwarderId,
     ) -> Result<Answer, RegistrationRefusal> {
         let until = Instant::now() + self.lease;
-        let ledger = self.ledger.lock();
+        let mut ledger = self.ledger.lock();
+        // What was admitted with a key that was replaced since ends here.
+        let identity = ledger.identity_of(&id);
+        let rechecked = identity.map_or(Ok(()), |identity| self.proofs.recheck(identity));
+        if let Err(refusal) = rechecked {
+            ledger.release(&id, registrant)?;
+            return Err(refusal);
+        }
         ledger.held(&id, registrant)?.send_replace(until);
         Ok(self.registered(id, ledger.tenure_of(&id)))
     }
@@ -320,10 +310,6 @@ impl ForwardingActor {
     fn registered(&self, id: ForwarderId, tenure: Tenure) -> Answer {
         let lease_seconds = u32::try_from(self.lease.as_secs()).unwrap_or(u32::MAX);
         Answer::Registered { id, lease_seconds, tenure }
-    }
-
-    fn seconds(&self) -> u64 {
-        self.started.elapsed().as_secs()
     }
 }
 
@@ -345,7 +331,7 @@ fn now_tenure() -> Tenure {
 struct ServiceSpec {
     node: Node,
     options: ForwardingOptions,
-    challenges: Arc<Challenges>,
+    proofs: Arc<Proofs>,
     ledger: SharedLedger,
     journal: Arc<Journal>,
     started: Instant,
@@ -359,7 +345,7 @@ impl Restartable for ServiceSpec {
             node: self.node.clone(),
             lease: self.options.lease,
             started: self.started,
-            challenges: self.challenges.clone(),
+            proofs: self.proofs.clone(),
             ledger: self.ledger.clone(),
             journal: self.journal.clone(),
             refusal_log: self.node.refusals(),

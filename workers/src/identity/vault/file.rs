@@ -28,7 +28,7 @@ use crate::identity::{
     },
 };
 
-mod disk;
+pub(in crate::identity) mod disk;
 mod error;
 mod header;
 mod random;

@@ -9,7 +9,7 @@ use std::{
 use crate::identity::vault::file::error::VaultFileError;
 
 /// The path without symbolic links, so that a replacement does not put a file where a link was.
-pub(super) fn resolve(path: &Path) -> Result<PathBuf, VaultFileError> {
+pub(in crate::identity) fn resolve(path: &Path) -> Result<PathBuf, VaultFileError> {
     let failed = |source| VaultFileError::NoDirectory { path: path.to_owned(), source };
     match fs::canonicalize(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -22,7 +22,10 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, VaultFileError> {
 
 /// The file's bytes, or `None` when there is no such file. One that others can access, or that is
 /// longer than `most`, is an error.
-pub(super) fn read(path: &Path, most: usize) -> Result<Option<Vec<u8>>, VaultFileError> {
+pub(in crate::identity) fn read(
+    path: &Path,
+    most: usize,
+) -> Result<Option<Vec<u8>>, VaultFileError> {
     let failed = |source| VaultFileError::NotRead { path: path.to_owned(), source };
     let file = match File::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -55,6 +58,12 @@ pub(super) fn replace(
     if !expected(found.as_deref()) {
         return Err(VaultFileError::ChangedMeanwhile { path: path.to_owned() });
     }
+    write(path, bytes)
+}
+
+/// Puts a file in the place of what is there, under the lock.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), VaultFileError> {
+    let failed = |source| VaultFileError::NotWritten { path: path.to_owned(), source };
     let temporary = sibling(path, "tmp");
     let renamed = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     if let Err(error) = renamed {
@@ -64,6 +73,21 @@ pub(super) fn replace(
     }
     sync_directory(path)
         .map_err(|source| VaultFileError::NotSynced { path: path.to_owned(), source })
+}
+
+/// As [`replace`], for a file of at most `most` bytes that several programs add to: under the lock,
+/// `next` is shown what is there now and returns what is to be there, or `None` for the same.
+pub(in crate::identity) fn update(
+    path: &Path,
+    most: usize,
+    next: impl FnOnce(Option<&[u8]>) -> Result<Option<Vec<u8>>, VaultFileError>,
+) -> Result<(), VaultFileError> {
+    let failed = |source| VaultFileError::NotWritten { path: path.to_owned(), source };
+    let _lock = lock(path).map_err(failed)?;
+    match next(read(path, most)?.as_deref())? {
+        Some(bytes) => write(path, &bytes),
+        None => Ok(()),
+    }
 }
 
 /// Waits for other writers. The empty lock file stays: removing it would let two writers hold two

@@ -1,0 +1,91 @@
+//! `ockam identity known`: what the programs of a vault or a hub know of the keys of others.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use ockam::{Error, HistoryFile, Identifier, Identity, KnownHistory, Result};
+
+use crate::command::vault::VaultArguments;
+
+/// Show and decide which key histories of others are accepted.
+///
+/// A peer whose keys were replaced is refused with the old ones. A peer that has shown two
+/// histories that exclude each other is refused with both, until one of them is accepted here:
+/// ask its owner for the right one. Programs that use the file notice within seconds.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  ockam identity known
+  ockam identity known --file /var/lib/ockam/known accept PUBLIC")]
+pub(crate) struct Arguments {
+    /// The file of a hub (its --known); by default the one beside the vault.
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Print each known identity with its number of keys (the default).
+    List,
+    /// Accept this history and what continues it, and nothing else of that identity.
+    Accept {
+        /// The public part of the identity, as its owner's "ockam identity export-public" prints.
+        public: String,
+    },
+    /// Forget an identity: the next history of it that is met counts.
+    Forget {
+        /// Its identifier.
+        identifier: Identifier,
+    },
+}
+
+/// Carries out the command.
+pub(crate) fn run(arguments: &Arguments, vault: &VaultArguments) -> Result<()> {
+    let beside = || vault.path().map(|vault| HistoryFile::path_beside(&vault));
+    let file = arguments.file.clone().map_or_else(beside, Ok)?;
+    let failed = |error| Error::Other(Box::new(error));
+    match arguments.action.as_ref().unwrap_or(&Action::List) {
+        Action::List => {
+            for known in HistoryFile::open(&file).map_err(failed)?.entries() {
+                let (identifier, keys) = (known.identifier(), known.history().key_count());
+                let standing = match known {
+                    KnownHistory::Longest(_) => "",
+                    KnownHistory::Accepted(_) => ", accepted here",
+                    KnownHistory::Forked(..) => ", REFUSED: it has shown another history too",
+                };
+                println!("{identifier}  {keys} keys{standing}");
+            }
+        }
+        Action::Accept { public } => {
+            let identity = identity_of(public)?;
+            HistoryFile::accept(&file, &identity).map_err(failed)?;
+            println!("{} is accepted with {} keys", identity.identifier(), identity.key_count());
+        }
+        Action::Forget { identifier } => {
+            if !HistoryFile::forget(&file, identifier).map_err(failed)? {
+                let file = file.display();
+                return Err(Error::Usage(format!("{file} does not know {identifier}")));
+            }
+            println!("{identifier} is forgotten");
+        }
+    }
+    Ok(())
+}
+
+fn identity_of(public: &str) -> Result<Identity> {
+    let wrong = |what: String| {
+        Error::Usage(format!(
+            "this is not the public part of an identity ({what}): copy the whole output of \
+             \"ockam identity export-public NAME\""
+        ))
+    };
+    let text = public.trim();
+    let pairs: Vec<_> = text.as_bytes().chunks(2).collect();
+    let byte = |pair: &&[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let bytes = pairs.iter().map(byte).collect::<Option<Vec<_>>>();
+    let bytes = bytes.filter(|_| text.len() % 2 == 0);
+    let bytes = bytes.ok_or_else(|| wrong("it needs hexadecimal digits".into()))?;
+    Identity::decode(&bytes).map_err(|error| wrong(error.to_string()))
+}
