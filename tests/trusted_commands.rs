@@ -117,6 +117,35 @@ fn hub_that_requires_a_channel_registers_no_stranger() {
     }
 }
 
+#[test]
+fn a_mended_trust_needs_no_restarted_inlet() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let [web, laptop, other] = ["web", "laptop", "other"].map(|name| create(directory, name));
+    let key = key(directory);
+    let key = key.to_str().unwrap();
+    let as_whom = |name, trust| ["--identity", name, "--key-file", key, "--trust", trust];
+    let target = echo::start();
+    let outlet = |listen: &str, trust: &str| {
+        let outlet = ["outlet", "--to", &target, "--listen", listen];
+        start(directory, &[&outlet[..], &as_whom("web", trust)].concat())
+    };
+    let mut mistaken = outlet("127.0.0.1:0", &other);
+    let at = mistaken.wait_for_address("listening for nodes on ").to_string();
+    let route = format!("tcp#{at} => secure_channel_listener_service");
+    let inlet = ["inlet", "--listen", "127.0.0.1:0", "--route", &route];
+    let inlet = start(directory, &[&inlet[..], &as_whom("laptop", &web)].concat());
+    let at_inlet = inlet.wait_for_address("inlet on ");
+    inlet.wait_for_line("does not trust");
+    mistaken.terminate();
+    mistaken.wait_for_exit(DEADLINE);
+    let _mended = outlet(&at, &laptop);
+    poll("the inlet to reach the target", DEADLINE, || match echoed(at_inlet) {
+        Ok(answer) if answer == b"hello" => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+}
+
 /// The identity `web` as two programs, whose targets say which of them is reached.
 #[test]
 fn the_last_outlet_of_a_service_is_reached() {

@@ -3,6 +3,7 @@
 //! | idea | module |
 //! |---|---|
 //! | what is known, and what makes room | `table` |
+//! | who is told of news | `shared` |
 //! | the bytes of its file | `codec` |
 //! | the file, and the thread that keeps it | `file` |
 //!
@@ -18,16 +19,16 @@
 
 use std::{fmt, path::Path, sync::Arc};
 
-use ockam_actix_runtime::{lock::Lock, trust::refusal_log::RefusalLog, Host, Identifier, Node};
+use ockam_actix_runtime::{lock::Lock, Host, Identifier, Node};
 
 use crate::identity::{
-    key_history::KeyHistory,
     policy::{Decision, TrustContext, TrustPolicy},
     Identity,
 };
 
 mod codec;
 mod file;
+mod shared;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -36,38 +37,39 @@ pub use self::{
     file::HistoryFile,
     table::{KeyRefused, KnownHistory, MetBy, MAX_KNOWN},
 };
-use self::{
-    file::Wake,
-    table::{fork_warning, Table},
-};
+use self::{file::Wake, shared::Shared};
 
 /// The histories that a node has met: one of its extensions, see
 /// [`Node::extension`](ockam_actix_runtime::Node::extension).
 #[derive(Default)]
 pub struct KnownIdentities {
-    table: Arc<Lock<Table>>,
+    shared: Arc<Shared>,
     refusals: Lock<u64>,
-    log: RefusalLog,
     keeping: Lock<Option<(Box<Path>, Wake)>>,
 }
 
 impl KnownIdentities {
+    /// As [`KnownIdentities::meet_by`], by a policy that trusts everybody.
+    ///
+    /// # Errors
+    /// As [`KnownIdentities::meet_by`].
+    pub fn meet(&self, identity: &Identity) -> Result<(), KeyRefused> {
+        self.meet_by(identity, MetBy::Anyone)
+    }
+
     /// Compares an identity that has proved itself with what is known of it, and remembers what is
     /// new.
     ///
     /// # Errors
     /// If its history is older than the known one, or two exclude each other.
-    pub fn meet(&self, identity: &Identity, by: MetBy) -> Result<(), KeyRefused> {
-        let met = self.table.lock().meet(identity, by);
+    pub fn meet_by(&self, identity: &Identity, by: MetBy) -> Result<(), KeyRefused> {
+        let met = self.shared.table.lock().meet(identity, by);
         if met.is_news {
             self.wake();
+            self.shared.tell(&identity.identifier());
         }
         if met.result.is_err() {
             *self.refusals.lock() += 1;
-        }
-        if met.is_news && met.result == Err(KeyRefused::Forked) {
-            let warning = fork_warning(&identity.identifier());
-            self.log.error("identity-forked", format_args!("{warning}"));
         }
         met.result
     }
@@ -75,14 +77,26 @@ impl KnownIdentities {
     /// Compares an identity with what is known of it, and remembers nothing.
     ///
     /// # Errors
-    /// As [`KnownIdentities::meet`].
+    /// As [`KnownIdentities::meet_by`].
     pub fn check(&self, identity: &Identity) -> Result<(), KeyRefused> {
-        self.table.lock().check(identity)
+        self.shared.table.lock().check(identity)
     }
 
-    /// The history of an identity, if it is remembered; the first of two that exclude each other.
-    pub fn history_of(&self, identifier: &Identifier) -> Option<KeyHistory> {
-        self.table.lock().known(identifier).map(|known| known.history().clone())
+    /// Calls `watcher` whenever something else is known about an identity than before: what was
+    /// accepted until then may be refused now. There is one watcher, the first.
+    pub fn on_change(&self, watcher: impl Fn(&Identifier) + Send + Sync + 'static) {
+        // Nobody sets another one.
+        let _ = self.shared.watcher.set(Box::new(watcher));
+    }
+
+    /// The longest history of an identity that was met and verified since the node was started.
+    pub fn history_of(&self, identifier: &Identifier) -> Option<Identity> {
+        self.shared.table.lock().shown(identifier).cloned()
+    }
+
+    /// What is known of an identity, also from a file.
+    pub fn known(&self, identifier: &Identifier) -> Option<KnownHistory> {
+        self.shared.table.lock().known(identifier).cloned()
     }
 
     /// How often an identity was refused for its history.
@@ -106,10 +120,10 @@ impl HistoryFile {
         let mut keeping = known.keeping.lock();
         match &*keeping {
             Some((path, _)) if **path == *self.path() => {}
-            Some(_) => self.add_to(&known.table, false),
+            Some(_) => self.add_to(&known.shared, false),
             None => {
-                self.add_to(&known.table, true);
-                *keeping = Some((self.path().into(), self.start_keeping(known.table.clone())));
+                self.add_to(&known.shared, true);
+                *keeping = Some((self.path().into(), self.start_keeping(known.shared.clone())));
             }
         }
         drop(keeping);
@@ -119,7 +133,7 @@ impl HistoryFile {
 
 impl fmt::Debug for KnownIdentities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KnownIdentities({} histories)", self.table.lock().len())
+        write!(f, "KnownIdentities({} histories)", self.shared.table.lock().len())
     }
 }
 
@@ -143,7 +157,7 @@ impl TrustPolicy for WithHistory {
             return decision;
         };
         let by = if self.policy.trusts_everyone() { MetBy::Anyone } else { MetBy::Name };
-        match self.known.meet(identity, by) {
+        match self.known.meet_by(identity, by) {
             Ok(()) => Decision::Trusted,
             Err(refused) => Decision::reject(refused.to_string()),
         }

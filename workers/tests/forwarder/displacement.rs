@@ -320,3 +320,25 @@ fn a_first_registration_can_wait_for_its_hub() {
         in_time("an error", RemoteForwarder::create(&private, &at, unknown)).await.unwrap_err();
     });
 }
+
+#[test]
+fn a_full_hub_registers_when_it_has_room() {
+    with_arbiters(|arbiters| async move {
+        let (hub, at) = hub(arbiters, ForwardingOptions::new().max_forwarders(1)).await;
+        let (one, other) = (identity(), identity());
+        let first = outlet(arbiters, "first", &one).await;
+        let second = outlet(arbiters, "second", &other).await;
+        let holder = register(&first, &at, "").await;
+        let options = RemoteForwarderOptions::to("listener").keep_trying();
+        let waiting = RemoteForwarder::create(&second, &at, options);
+        tokio::pin!(waiting);
+        let full = RegistrationRefusal::HubFull.rule();
+        tokio::select! {
+            _ = &mut waiting => panic!("there is no room"),
+            () = until("the hub has refused", || hub.refusals().by(full) > 0) => {}
+        }
+        in_time("the release", holder.stop()).await;
+        let forwarder = in_time("the registration", waiting).await.unwrap();
+        assert!(forwarder.watch().borrow().registered);
+    });
+}

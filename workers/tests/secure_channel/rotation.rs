@@ -5,7 +5,10 @@ use std::time::Duration;
 use ockam_actix_runtime::{route, Error, Host};
 use ockam_actix_workers::{
     identity::{
-        known_identities::KnownIdentities, policy::TrustContext, vault::file::Secret, MAX_CHANGES,
+        known_identities::{HistoryFile, KnownIdentities},
+        policy::TrustContext,
+        vault::file::Secret,
+        MAX_CHANGES,
     },
     Entity, SecureChannel, SecureChannels, TrustEveryonePolicy, TrustIdentifierPolicy, Vault,
 };
@@ -118,12 +121,52 @@ fn a_fork_of_a_known_history_is_refused() {
         let mut client = Peer::start(1).await;
         let pinned = || TrustIdentifierPolicy::new(id);
         let honest = to(server.listen(0).await);
-        let channel = client.entity.create_secure_channel(honest, pinned()).unwrap();
+        let channel = client.entity.create_secure_channel(honest.clone(), pinned()).unwrap();
         channel.established_within(DEADLINE).await.unwrap();
         let forked = to(thief.listen(0).await);
         let channel = client.entity.create_secure_channel(forked, pinned()).unwrap();
         let why = rejection(&channel).await;
-        assert!(why.contains("branches off"), "{why}");
+        assert!(why.contains("exclude each other"), "{why}");
+        // Which of them is the thief's is not known, so the other one stays out, too.
+        let again = client.entity.create_secure_channel(honest, pinned()).unwrap();
+        let why = rejection(&again).await;
+        assert!(why.contains("exclude each other"), "{why}");
+    });
+}
+
+#[test]
+fn vaults_keep_what_is_known_over_restarts() {
+    run(async {
+        let directory = tempfile::tempdir().unwrap();
+        let key = Secret::key_file(directory.path().join("key"));
+        let path = directory.path().join("vault");
+        let restarted = || async {
+            let vault = Vault::open(&path, &key).unwrap();
+            let server = Peer::start(1).await;
+            let mut entity = Entity::open_or_create(&server.ctx, &vault, "web").unwrap();
+            entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
+            let port = server.listen(0).await;
+            (server, port)
+        };
+        let (server, port) = restarted().await;
+        let mut client = Peer::start(1).await;
+        let mut thief = thief(&client).await;
+        client.entity.rotate().unwrap();
+        let channel = client.entity.create_secure_channel(to(port), TrustEveryonePolicy).unwrap();
+        channel.established_within(DEADLINE).await.unwrap();
+        let end = std::time::Instant::now() + DEADLINE;
+        let kept = || HistoryFile::open(HistoryFile::path_beside(&path)).unwrap();
+        while kept().entries().count() == 0 {
+            assert!(std::time::Instant::now() < end, "the history is in the file");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        server.node.stop().await;
+        let (_server, port) = restarted().await;
+        let stolen = thief.entity.create_secure_channel(to(port), TrustEveryonePolicy).unwrap();
+        let why = rejection(&stolen).await;
+        assert!(why.contains("does not trust"), "{why}");
+        let channel = client.entity.create_secure_channel(to(port), TrustEveryonePolicy).unwrap();
+        channel.established_within(DEADLINE).await.unwrap();
     });
 }
 

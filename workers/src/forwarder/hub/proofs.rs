@@ -75,7 +75,7 @@ impl Proofs {
 
     /// Remembers the history of an identity that has registered.
     pub(super) fn met(&self, identity: &Identity, by: MetBy) -> Result<(), RegistrationRefusal> {
-        self.known.meet(identity, by).map_err(refusal_of)
+        self.known.meet_by(identity, by).map_err(refusal_of)
     }
 
     /// Whether an identity that was admitted still would be: its key may have been replaced since.

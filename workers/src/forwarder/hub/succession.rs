@@ -71,10 +71,11 @@ impl Tenant {
             return Ok((Self { tenure, proof: held.proof.clone(), ..self }, None));
         }
         if !self.tenure.displaces(held.tenure) {
-            let about_it = |proof: &&Box<Displacement>| proof.displaced == self.instance;
-            return Err(match held.proof.as_ref().filter(about_it) {
-                Some(proof) => NotEntered::Displaced(proof.clone()),
-                None => RegistrationRefusal::Displaced.into(),
+            return Err(match &held.proof {
+                Some(proof) if proof.displaced == self.instance => {
+                    NotEntered::Displaced(proof.clone())
+                }
+                _ => RegistrationRefusal::Displaced.into(),
             });
         }
         match &self.proof {

@@ -16,13 +16,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use ockam_actix_runtime::{lock::Lock, Identifier};
+use ockam_actix_runtime::Identifier;
 
 use crate::identity::{
     key_history::KeyHistory,
     known_identities::{
         codec,
-        table::{fork_warning, KnownHistory, MetBy, Table},
+        shared::Shared,
+        table::{KnownHistory, MetBy},
     },
     vault::file::{disk, VaultFileError},
     Identity,
@@ -93,16 +94,16 @@ impl HistoryFile {
         &self.path
     }
 
-    /// Adds what it holds to `table`, which `is_kept` in this file.
-    pub(super) fn add_to(&self, table: &Lock<Table>, is_kept: bool) {
-        table.lock().add(self.entries.clone(), is_kept);
+    /// Adds what it holds to what is known, which `is_kept` in this file.
+    pub(super) fn add_to(&self, shared: &Shared, is_kept: bool) {
+        shared.table.lock().add(self.entries.clone(), is_kept);
     }
 
-    /// Starts the thread that keeps `table` in the file, until the returned sender is dropped.
-    pub(super) fn start_keeping(&self, table: Arc<Lock<Table>>) -> Wake {
+    /// Starts the thread that keeps what is known in the file, until the returned sender is dropped.
+    pub(super) fn start_keeping(&self, shared: Arc<Shared>) -> Wake {
         // One message at a time: more would say the same.
         let (wake, changes) = mpsc::sync_channel(1);
-        let keeper = Keeper { path: self.path.clone(), table, seen: None, failing: false };
+        let keeper = Keeper { path: self.path.clone(), shared, seen: None, failing: false };
         let thread = thread::Builder::new().name("known identities".into());
         if let Err(error) = thread.spawn(move || keeper.keep(&changes)) {
             log::error!("{} is not kept: {error}", self.path.display());
@@ -190,7 +191,7 @@ type Stamp = Option<(SystemTime, u64)>;
 /// The thread's work.
 struct Keeper {
     path: PathBuf,
-    table: Arc<Lock<Table>>,
+    shared: Arc<Shared>,
     /// The file as it was last read or written.
     seen: Option<Stamp>,
     /// Whether the last attempt failed, which is logged once.
@@ -213,7 +214,7 @@ impl Keeper {
                 }
             }
             match waited {
-                Ok(()) => thread::sleep(WRITE_PAUSE),
+                Ok(()) => thread::park_timeout(WRITE_PAUSE),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -222,12 +223,12 @@ impl Keeper {
 
     fn sync(&mut self) -> Result<(), VaultFileError> {
         let unchanged = self.seen == Some(stamp(&self.path));
-        if unchanged && !self.table.lock().is_unwritten() {
+        if unchanged && !self.shared.table.lock().is_unwritten() {
             return Ok(());
         }
         let (mut until, mut news) = (None, Vec::new());
         disk::update(&self.path, codec::MAX_FILE, |found| {
-            let mut table = self.table.lock();
+            let mut table = self.shared.table.lock();
             match found.map(codec::decode) {
                 Some(Some(entries)) => news = table.catch_up(entries),
                 Some(None) => {
@@ -246,12 +247,10 @@ impl Keeper {
             Ok(Some(codec::encode(&entries)))
         })?;
         if let Some(clock) = until {
-            self.table.lock().written(clock);
+            self.shared.table.lock().written(clock);
         }
         self.seen = Some(stamp(&self.path));
-        for identifier in news {
-            log::error!("{}", fork_warning(&identifier));
-        }
+        news.iter().for_each(|identifier| self.shared.tell(identifier));
         Ok(())
     }
 }

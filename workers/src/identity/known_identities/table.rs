@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::identity::{key_history::KeyHistory, HistoryRelation, Identity};
 
-/// Histories that a node remembers, mostly some 100 bytes each, at most 1 KiB and so 4 MiB in all.
+/// Histories that a node remembers, mostly some 400 bytes each, at most 3.7 KiB and so 15 MiB.
 /// Beyond that, one makes room that was not met for long: of the source that has the most of them,
 /// so that a stranger with made-up identities pushes out his own; each costs him a registration or
 /// a handshake that a policy accepts.
@@ -63,6 +63,9 @@ pub enum KnownHistory {
 #[derive(Debug)]
 struct Entry {
     known: KnownHistory,
+    /// The longest history as it was shown, with the signatures that were verified; not where only
+    /// a file has told of it.
+    shown: Option<Identity>,
     met_by: MetBy,
     /// When it was last of use, in meetings.
     used: u64,
@@ -86,6 +89,16 @@ pub(super) struct Meeting {
     pub(super) result: Result<(), KeyRefused>,
     /// Whether more is known than before.
     pub(super) is_news: bool,
+}
+
+impl Entry {
+    fn new(known: KnownHistory, met_by: MetBy, changed: u64) -> Self {
+        Self { known, shown: None, met_by, used: changed, changed }
+    }
+
+    fn shown(self, identity: &Identity) -> Self {
+        Self { shown: Some(identity.clone()), ..self }
+    }
 }
 
 impl KnownHistory {
@@ -157,13 +170,15 @@ impl Table {
         let Some(entry) = self.entries.get_mut(&identifier) else {
             let is_news = shown.key_count() > 1;
             if is_news {
-                self.insert(KnownHistory::Longest(shown), by, clock);
+                let known = KnownHistory::Longest(shown);
+                self.insert(Entry::new(known, by, clock).shown(identity));
             }
             return Meeting { result: Ok(()), is_news };
         };
         let result = entry.known.check(&shown);
         if result.is_ok() {
             entry.used = clock;
+            entry.shown = Some(identity.clone());
             if entry.met_by != MetBy::Name {
                 entry.met_by = by;
             }
@@ -185,16 +200,16 @@ impl Table {
                 None => known,
             };
             let changed = if is_kept { self.written } else { self.clock };
-            self.insert(known, met_by, changed);
+            self.insert(Entry { used: self.clock, ..Entry::new(known, met_by, changed) });
         }
     }
 
-    fn insert(&mut self, known: KnownHistory, met_by: MetBy, changed: u64) {
-        let identifier = known.identifier();
+    fn insert(&mut self, entry: Entry) {
+        let identifier = entry.known.identifier();
         if self.entries.len() >= MAX_KNOWN && !self.entries.contains_key(&identifier) {
             self.make_room();
         }
-        self.entries.insert(identifier, Entry { known, met_by, used: self.clock, changed });
+        self.entries.insert(identifier, entry);
     }
 
     /// Forgets the entry that was not used for the longest time, of those who have the most of
@@ -213,37 +228,35 @@ impl Table {
     }
 
     /// Takes over what is in the file, and adds what was met here since it was written: whatever
-    /// else is not in the file was taken out of it. Returns whose histories exclude each other
-    /// since then.
+    /// else is not in the file was taken out of it. Returns of whom something else is known than
+    /// before.
     pub(super) fn catch_up(&mut self, file: Vec<(KnownHistory, MetBy)>) -> Vec<Identifier> {
         let written = self.written;
         let mut own: HashMap<_, _> = std::mem::take(&mut self.entries);
-        let mut forked = Vec::new();
+        let mut news = Vec::new();
         for (known, met_by) in file {
             self.clock += 1;
             let identifier = known.identifier();
-            match own.remove(&identifier) {
-                Some(entry) if entry.changed > written => {
-                    let was_forked = matches!(known, KnownHistory::Forked(..));
-                    let is_news = entry.known != known;
-                    let joined = known.joined(entry.known);
-                    if matches!(joined, KnownHistory::Forked(..)) && !was_forked {
-                        forked.push(identifier);
-                    }
-                    let changed = if is_news { entry.changed } else { written };
-                    self.entries.insert(identifier, Entry { known: joined, changed, ..entry });
-                }
-                Some(entry) => {
-                    self.entries.insert(identifier, Entry { known, ..entry });
-                }
-                None => self.insert(known, met_by, written),
+            let Some(entry) = own.remove(&identifier) else {
+                let used = self.clock;
+                self.insert(Entry { used, ..Entry::new(known, met_by, written) });
+                news.push(identifier);
+                continue;
+            };
+            let joined = match entry.changed > written {
+                true => known.clone().joined(entry.known.clone()),
+                false => known.clone(),
+            };
+            if joined != entry.known {
+                news.push(identifier);
             }
+            let changed = if joined == known { written } else { entry.changed };
+            self.entries.insert(identifier, Entry { known: joined, changed, ..entry });
         }
-        let unwritten = own.into_iter().filter(|(_, entry)| entry.changed > written);
-        for (_, entry) in unwritten {
-            self.insert(entry.known, entry.met_by, entry.changed);
-        }
-        forked
+        own.into_values().filter(|entry| entry.changed > written).for_each(|entry| {
+            self.insert(entry);
+        });
+        news
     }
 
     /// Has everything written again, because the file is lost.
@@ -270,6 +283,11 @@ impl Table {
         self.written = self.written.max(clock);
     }
 
+    /// The longest history that was shown, with its signatures.
+    pub(super) fn shown(&self, identifier: &Identifier) -> Option<&Identity> {
+        self.entries.get(identifier)?.shown.as_ref()
+    }
+
     pub(super) fn known(&self, identifier: &Identifier) -> Option<&KnownHistory> {
         self.entries.get(identifier).map(|entry| &entry.known)
     }
@@ -277,14 +295,4 @@ impl Table {
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
-}
-
-/// What the operator has to know and to do.
-pub(super) fn fork_warning(identifier: &Identifier) -> String {
-    format!(
-        "{identifier} has shown two key histories that exclude each other: somebody else uses one \
-         of its former keys. Both are refused from now on. Ask its owner for the output of \"ockam \
-         identity export-public\", and accept that with \"ockam identity known accept\"; or trust \
-         a new identity instead"
-    )
 }

@@ -6,8 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::*;
-use crate::identity::{local_identity::LocalIdentity, policy::TrustEveryonePolicy};
+use super::{table::Table, *};
+use crate::identity::{
+    key_history::KeyHistory, local_identity::LocalIdentity, policy::TrustEveryonePolicy,
+};
 use ockam_actix_runtime::{trust::source::SourceAddress, NodeBuilder};
 use ring::rand::SystemRandom;
 
@@ -20,7 +22,7 @@ fn rotated(identity: &LocalIdentity) -> LocalIdentity {
 }
 
 fn meet(known: &KnownIdentities, identity: &LocalIdentity) -> Result<(), KeyRefused> {
-    known.meet(identity.identity(), MetBy::Anyone)
+    known.meet(identity.identity())
 }
 
 fn source(number: u8) -> MetBy {
@@ -51,11 +53,14 @@ fn histories_that_fork_are_both_refused() {
     let first = new();
     let (one, other) = (rotated(&first), rotated(&first));
     meet(&known, &one).unwrap();
+    let told = Arc::new(Lock::new(0));
+    let telling = told.clone();
+    known.on_change(move |_| *telling.lock() += 1);
     for refused in [&other, &one, &first, &rotated(&other), &rotated(&one)] {
         assert_eq!(meet(&known, refused), Err(KeyRefused::Forked));
     }
-    let count = known.history_of(&first.identifier()).map(|history| history.key_count());
-    assert_eq!(count, Some(2));
+    assert_eq!(*told.lock(), 1, "more is known once");
+    assert!(matches!(known.known(&first.identifier()), Some(KnownHistory::Forked(..))));
 }
 
 #[test]
@@ -209,7 +214,7 @@ fn two_programs_add_to_one_file() {
         }
         for run in [&one, &other] {
             let knows = || {
-                let met = [&of_one, &of_other].map(|of| run.known.history_of(&of.identifier()));
+                let met = [&of_one, &of_other].map(|of| run.known.known(&of.identifier()));
                 met.iter().all(Option::is_some)
                     && run.known.check(branch.identity()) == Err(KeyRefused::Forked)
             };
