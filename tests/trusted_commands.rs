@@ -124,17 +124,18 @@ fn a_mended_trust_needs_no_restarted_inlet() {
     let [web, laptop, other] = ["web", "laptop", "other"].map(|name| create(directory, name));
     let key = key(directory);
     let key = key.to_str().unwrap();
-    let as_whom = |name, trust| ["--identity", name, "--key-file", key, "--trust", trust];
     let target = echo::start();
     let outlet = |listen: &str, trust: &str| {
         let outlet = ["outlet", "--to", &target, "--listen", listen];
-        start(directory, &[&outlet[..], &as_whom("web", trust)].concat())
+        let web = ["--identity", "web", "--key-file", key, "--trust", trust];
+        start(directory, &[&outlet[..], &web].concat())
     };
     let mut mistaken = outlet("127.0.0.1:0", &other);
     let at = mistaken.wait_for_address("listening for nodes on ").to_string();
     let route = format!("tcp#{at} => secure_channel_listener_service");
     let inlet = ["inlet", "--listen", "127.0.0.1:0", "--route", &route];
-    let inlet = start(directory, &[&inlet[..], &as_whom("laptop", &web)].concat());
+    let laptop_trusting = ["--identity", "laptop", "--key-file", key, "--trust", &web];
+    let inlet = start(directory, &[&inlet[..], &laptop_trusting].concat());
     let at_inlet = inlet.wait_for_address("inlet on ");
     inlet.wait_for_line("does not trust");
     mistaken.terminate();

@@ -85,7 +85,7 @@ fn identity_of(public: &str) -> Result<Identity> {
     let pairs: Vec<_> = text.as_bytes().chunks(2).collect();
     let byte = |pair: &&[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     let bytes = pairs.iter().map(byte).collect::<Option<Vec<_>>>();
-    let bytes = bytes.filter(|_| text.len() % 2 == 0);
+    let bytes = bytes.filter(|_| text.len().is_multiple_of(2));
     let bytes = bytes.ok_or_else(|| wrong("it needs hexadecimal digits".into()))?;
     Identity::decode(&bytes).map_err(|error| wrong(error.to_string()))
 }
