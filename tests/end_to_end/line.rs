@@ -1,5 +1,8 @@
 //! A line with a rate and a delay, between two ends on loopback.
 
+// The line's threads are no arbiters, and time is what it is made of.
+#![allow(clippy::disallowed_methods)]
+
 use std::{
     collections::VecDeque,
     io::{Read, Write},
