@@ -5,7 +5,7 @@ use std::{
     net::{SocketAddr, TcpStream},
     sync::atomic::{AtomicU64, Ordering},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use ockam_actix_harness::{
@@ -27,6 +27,10 @@ const LOAD: u64 = 20_000_000;
 const MOST_GROWTH: u64 = 2_000_000;
 const MOST_FLOODED: u64 = 24_000_000;
 
+/// Connections that flood a hub, and the bytes that it may take more for all of them.
+const FLOODING: usize = 300;
+const MOST_FOR_ALL: u64 = 64 << 20;
+
 /// Step 04 with inlets of several programs.
 struct Crowd {
     hub: Program,
@@ -37,9 +41,10 @@ struct Crowd {
 
 fn crowd(target: &Target, inlets: usize) -> Crowd {
     let hub = hub(1);
-    let (outlet, forwarder) = forwarded_outlet(&target.address(), 1);
+    let (outlet, copied) = forwarded_outlet(&target.address(), 1);
+    let forwarder = copied.split('.').next().unwrap().to_owned();
     let inlet = |_| {
-        let inlet = start("04-inlet", &["127.0.0.1:0", &forwarder], 1);
+        let inlet = start("04-inlet", &["127.0.0.1:0", &copied], 1);
         (inlet_address(&inlet), inlet)
     };
     let inlets: Vec<_> = (0..inlets).map(inlet).collect();
@@ -49,26 +54,39 @@ fn crowd(target: &Target, inlets: usize) -> Crowd {
     Crowd { hub, outlet, inlets, forwarder }
 }
 
+/// A node's greeting, as in docs/protocol.md.
+const GREETING: &[u8] = b"\0\0\0\x13\0\0\x93\xabockam-actix\x01\xce\0\x04\0\0";
+
+/// A stranger, after the greetings.
+fn greeted() -> TcpStream {
+    let mut stranger = connect("127.0.0.1:4000".parse().unwrap(), PATIENCE).unwrap();
+    stranger.write_all(GREETING).unwrap();
+    stranger.read_exact(&mut [0; GREETING.len()]).unwrap();
+    stranger
+}
+
+/// A message on `lane` with `payload` for the worker or forwarder at `to`, from "a".
+fn frame(lane: usize, to: &str, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let body = [
+        &[0x95, 0, 0x20, 0x91, 0xd9, u8::try_from(to.len()).unwrap()],
+        to.as_bytes(),
+        &[0x91, 0xa1, b'a', 0xc6],
+        &length,
+        payload,
+    ]
+    .concat();
+    let length = u32::try_from(body.len()).unwrap().to_be_bytes();
+    [&length[..], &u16::try_from(lane).unwrap().to_be_bytes(), &body].concat()
+}
+
 /// A stranger that sends garbage to the forwarder, on lanes of which each has credit, and reads
 /// nothing, so that all the notices about it wait for it.
 fn stranger(forwarder: &str, messages: usize) -> TcpStream {
-    let greeting = b"\0\0\0\x13\0\0\x93\xabockam-actix\x01\xce\0\x04\0\0";
-    let forwarder = forwarder.split('.').next().unwrap_or_default().as_bytes();
-    let body = [
-        &[0x95, 0, 0x20, 0x91, 0xd9, forwarder.len() as u8][..],
-        forwarder,
-        &[0x91, 0xa1, b'a', 0xc4, 40],
-        &[7; 40],
-    ]
-    .concat();
-    let mut stranger = connect("127.0.0.1:4000".parse().unwrap(), PATIENCE).unwrap();
-    stranger.write_all(greeting).unwrap();
-    stranger.read_exact(&mut [0; 25]).unwrap();
+    let mut stranger = greeted();
     for number in 0..messages {
         // 50 messages on each lane: less than its credit.
-        let lane = u16::try_from(number / 50 + 1).unwrap().to_be_bytes();
-        let frame = [&[0, 0, 0, body.len() as u8], &lane[..], &body].concat();
-        stranger.write_all(&frame).unwrap();
+        stranger.write_all(&frame(number / 50 + 1, forwarder, &[7; 40])).unwrap();
     }
     stranger
 }
@@ -134,6 +152,53 @@ fn a_client_that_stands_still_holds_up_nobody() {
             for download in downloads {
                 assert_eq!(download.join().unwrap(), Ended::Whole);
             }
+        });
+    });
+}
+
+/// Writes as much of `bytes` as is taken without waiting for long.
+fn offer(mut to: &TcpStream, bytes: &[u8]) {
+    to.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+    // A hub that reads no more, or has closed the connection, is what is tried here.
+    let _ = to.write_all(bytes);
+}
+
+#[test]
+fn a_flood_from_many_connections_is_bounded_together() {
+    in_own_network(|| {
+        let hub = hub(1);
+        let idle = hub.memory();
+        // A stranger to whom all can send, and who reads nothing.
+        let mut sink = greeted();
+        let register = [0x93, 0, 0x91, 0xa1, b's', 0x90];
+        sink.write_all(&frame(1, "forwarding_service", &register)).unwrap();
+        let mut answer = [0; 1024];
+        let read = sink.read(&mut answer).unwrap();
+        let bits = answer[..read].windows(3).position(|found| found == [3, 0xc4, 16]).unwrap() + 3;
+        let forwarder: String =
+            answer[bits..bits + 16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let forwarder = &format!("F{forwarder}");
+        let strangers: Vec<_> = (0..FLOODING).map(|_| greeted()).collect();
+        thread::scope(|scope| {
+            for (number, stranger) in strangers.iter().enumerate() {
+                scope.spawn(move || match number % 2 {
+                    // All but the last byte of the longest frame.
+                    0 => offer(stranger, &[&[0, 4, 0, 0, 0, 1][..], &vec![7; 262_143]].concat()),
+                    _ => (1..=32).for_each(|lane| {
+                        offer(stranger, &frame(lane, forwarder, &vec![7; 60_000]));
+                    }),
+                });
+            }
+        });
+        let grown = hub.peak_memory().saturating_sub(idle);
+        println!("{FLOODING} connections took {grown} bytes of the hub");
+        assert!(grown <= MOST_FOR_ALL, "{grown} bytes");
+        // Who comes from elsewhere is served meanwhile; from here, when they are gone.
+        drop(strangers);
+        drop(sink);
+        poll("a new connection that is greeted", PATIENCE, || {
+            let mut new = connect("127.0.0.1:4000".parse().unwrap(), PATIENCE).unwrap();
+            new.read_exact(&mut [0; GREETING.len()]).map_err(|error| error.to_string())
         });
     });
 }
