@@ -96,8 +96,8 @@
 //!    [decodes](ockam_actix_runtime::message::codec) each into a [`Message`]; the payload stays
 //!    where it was read.
 //! 2. It stamps the message's [`Origin`], puts the connection's address before the return route,
-//!    and takes the bytes from its ingress [budget](ockam_actix_runtime::edge::budget). While there
-//!    are none, the socket is not read.
+//!    and holds the bytes on the [lane](ockam_actix_runtime::edge::lane) that the peer chose, until
+//!    they have moved on. The lane's credit is all that the peer may send there meanwhile.
 //! 3. [`Host::route`](author::Host::route) takes the first address off the onward route, looks up
 //!    its [entry](author::Entry), and asks
 //!    [`reachability`](ockam_actix_runtime::trust::reachability) whether this origin may reach it.
@@ -107,7 +107,8 @@
 //!    the actor's task takes all that waits at once. An [interceptor](author::Interceptor) may see
 //!    messages before an empty inbox: an established channel seals them there and then.
 //! 5. The worker replies, forwards, or sends something new: back to 3, until a connection's queue
-//!    turns the message into a frame, which is written together with all that has gathered.
+//!    turns the message into a frame, which waits for credit on its lane and is written together
+//!    with all that has gathered.
 //!
 //! A [portal](ockam_actix_workers::portal) is the source and the target at the two ends of this
 //! route: its data waits for room on the first edge before it is read, and for the reader's credit.
@@ -188,6 +189,7 @@
 //! | stream | one tunnelled TCP connection |
 //! | credit, window | what the reader of a stream lets its writer send |
 //! | permit, budget | bytes under way on an edge, and how many there may be |
+//! | lane, grant | a part of a connection with credit of its own; more credit for it |
 //! | entity, identifier | an identity with its keys in a [`Vault`]; its fingerprint |
 //! | policy | decides which identities a channel accepts |
 //! | initiator, responder | who began a handshake, who answered |

@@ -229,7 +229,7 @@ fn garbage_at(listening: &mut Program, serves: impl Fn()) {
     is_disconnected(listening, &after_greeting(b"\0\0\0\x05\0\x01wrong"), "breaks the protocol");
     is_disconnected(listening, &after_greeting(b"\0\0\0\0\0\x01"), "breaks the protocol");
     is_disconnected(listening, &after_greeting(b"\0\0\0\0\0\0"), "malformed grant");
-    let absurd = after_greeting(b"\0\0\0\x06\0\0\0\x07\0\0\0\x01");
+    let absurd = after_greeting(b"\0\0\0\x0a\0\0\0\x07\0\0\0\x01\0\0\0\0");
     is_disconnected(listening, &absurd, "credit for which there is no reason");
     serves();
     // Half a greeting and half a frame, and the connections stay open.

@@ -3,7 +3,10 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        mpsc::{self, Receiver, RecvTimeoutError},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -153,6 +156,61 @@ fn a_client_that_stands_still_holds_up_nobody() {
                 assert_eq!(download.join().unwrap(), Ended::Whole);
             }
         });
+    });
+}
+
+/// The bytes a second that the first nine inlets carry together, each one download after the other.
+fn speed_of_nine(crowd: &Crowd) -> f64 {
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        let nine = crowd.inlets.iter().take(9).map(|(inlet, _)| {
+            scope.spawn(|| {
+                for seed in 0..3 {
+                    assert_eq!(download(*inlet, LOAD, seed), Ended::Whole);
+                }
+            })
+        });
+        nine.collect::<Vec<_>>().into_iter().for_each(|one| one.join().unwrap());
+    });
+    (27 * LOAD) as f64 / begun.elapsed().as_secs_f64()
+}
+
+/// A client of the tenth inlet that takes `at_a_time` bytes every tenth of a second, until it is
+/// told to end.
+fn slow_client(inlet: SocketAddr, at_a_time: usize, over: &Receiver<()>) {
+    let mut client = connect(inlet, PATIENCE).unwrap();
+    writeln!(client, "SEND {} 1", 1_u64 << 40).unwrap();
+    while over.recv_timeout(Duration::from_millis(100)) == Err(RecvTimeoutError::Timeout) {
+        client.read_exact(&mut vec![0; at_a_time]).unwrap();
+    }
+}
+
+#[test]
+fn one_slow_client_leaves_nine_their_speed() {
+    in_own_network(|| {
+        let target = Target::start();
+        let crowd = crowd(&target, 10);
+        let alone = speed_of_nine(&crowd);
+        let memory = crowd.hub.memory();
+        for (what, at_a_time) in [("nothing", 0), ("100 KB/s", 10_000)] {
+            let (end, over) = mpsc::channel();
+            let beside = thread::scope(|scope| {
+                let slow = crowd.inlets[9].0;
+                scope.spawn(move || slow_client(slow, at_a_time, &over));
+                let beside = speed_of_nine(&crowd);
+                end.send(()).unwrap();
+                beside
+            });
+            let grown = crowd.hub.memory().saturating_sub(memory);
+            println!(
+                "nine keep {:.0} % of {:.0} MB/s beside one that reads {what}; the hub takes \
+                 {grown} bytes more",
+                100.0 * beside / alone,
+                alone / 1e6
+            );
+            assert!(beside > 0.6 * alone, "{beside} of {alone} bytes a second");
+            assert!(grown <= MOST_GROWTH, "{grown} bytes");
+        }
     });
 }
 

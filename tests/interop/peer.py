@@ -94,17 +94,18 @@ class Connection:
         while (frame := self.receive_frame()) is not None:
             lane, body = frame
             if lane == CONTROL:
-                check(body and len(body) % 6 == 0, "a list of grants")
-                for at in range(0, len(body), 6):
+                check(body and len(body) % 10 == 0, "a list of grants")
+                for at in range(0, len(body), 10):
                     check(body[at : at + 2] == b"\0\1", "credit for a lane that we use")
                     self.credit += int.from_bytes(body[at + 2 : at + 6], "big")
+                    self.credit += int.from_bytes(body[at + 6 : at + 10], "big")
                 continue
             credit = self.theirs.get(lane, LANE_CREDIT)
             check(credit > 0, "a message within its lane's credit")
             credit -= len(body) + OVERHEAD
             if credit <= LANE_CREDIT * 3 // 4:
-                grant = lane.to_bytes(2, "big") + (LANE_CREDIT - credit).to_bytes(4, "big")
-                self.send_frame(CONTROL, grant)
+                moved_on = (LANE_CREDIT - credit).to_bytes(4, "big")
+                self.send_frame(CONTROL, lane.to_bytes(2, "big") + moved_on + bytes(4))
                 credit = LANE_CREDIT
             self.theirs[lane] = credit
             return body

@@ -21,8 +21,8 @@ pub const HEADER_BYTES: usize = 6;
 /// The lane on which the ends of a connection speak for themselves.
 pub const CONTROL: u16 = 0;
 
-/// Bytes of one grant: a lane and an amount.
-const GRANT_BYTES: usize = 6;
+/// Bytes of one grant: a lane and two amounts.
+const GRANT_BYTES: usize = 10;
 
 const MAGIC: &str = "ockam-actix";
 
@@ -158,9 +158,10 @@ fn announced(arrived: &BytesMut) -> Option<usize> {
 pub fn encode_grants(grants: &[Grant]) -> Vec<u8> {
     let mut frame = Vec::with_capacity(HEADER_BYTES + GRANT_BYTES * grants.len());
     frame.extend_from_slice(&header(GRANT_BYTES * grants.len(), CONTROL));
-    for Grant { lane, bytes } in grants {
+    for Grant { lane, moved_on, more } in grants {
         frame.extend_from_slice(&lane.to_be_bytes());
-        frame.extend_from_slice(&bytes.to_be_bytes());
+        frame.extend_from_slice(&moved_on.to_be_bytes());
+        frame.extend_from_slice(&more.to_be_bytes());
     }
     frame
 }
@@ -171,11 +172,13 @@ pub fn encode_grants(grants: &[Grant]) -> Vec<u8> {
 /// If the body is not a list of grants, each for a lane that messages may have.
 pub fn decode_grants(body: &[u8]) -> Result<impl Iterator<Item = Grant> + use<'_>, FrameError> {
     let (grants, rest) = body.as_chunks::<GRANT_BYTES>();
-    let read = |[a, b, c, d, e, f]: &[u8; GRANT_BYTES]| Grant {
+    let read = |[a, b, c, d, e, f, g, h, i, j]: &[u8; GRANT_BYTES]| Grant {
         lane: u16::from_be_bytes([*a, *b]),
-        bytes: u32::from_be_bytes([*c, *d, *e, *f]),
+        moved_on: u32::from_be_bytes([*c, *d, *e, *f]),
+        more: u32::from_be_bytes([*g, *h, *i, *j]),
     };
-    let well_formed = grants.iter().map(read).all(|grant| grant.lane != CONTROL && grant.bytes > 0);
+    let is_grant = |grant: Grant| grant.lane != CONTROL && (grant.moved_on > 0 || grant.more > 0);
+    let well_formed = grants.iter().map(read).all(is_grant);
     if !well_formed || grants.is_empty() || !rest.is_empty() {
         return Err(FrameError::Grant);
     }
@@ -248,13 +251,17 @@ mod tests {
 
     #[test]
     fn grants_come_back_and_others_are_refused() {
-        let grants = [Grant { lane: 1, bytes: 65_536 }, Grant { lane: u16::MAX, bytes: u32::MAX }];
+        let grants = [
+            Grant { lane: 1, moved_on: 65_536, more: 0 },
+            Grant { lane: u16::MAX, moved_on: 0, more: u32::MAX },
+        ];
         let frame = encode_grants(&grants);
-        let Ok(Some(Frame { lane: CONTROL, body })) = next_frame(&mut frame[..].into(), 12) else {
+        let Ok(Some(Frame { lane: CONTROL, body })) = next_frame(&mut frame[..].into(), 20) else {
             panic!("it is a frame")
         };
         assert_eq!(decode_grants(&body).unwrap().collect::<Vec<_>>(), grants);
-        for wrong in [&body[..11], &[], &[0, 0, 0, 0, 0, 1], &[0, 1, 0, 0, 0, 0]] {
+        let no_lane = [0, 0, 0, 0, 0, 1, 0, 0, 0, 1];
+        for wrong in [&body[..19], &[], &no_lane, &[0, 1, 0, 0, 0, 0, 0, 0, 0, 0]] {
             assert_eq!(decode_grants(wrong).err(), Some(FrameError::Grant), "{wrong:x?}");
         }
     }

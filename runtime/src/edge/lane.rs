@@ -65,8 +65,10 @@ struct State {
 pub struct Grant {
     /// The lane's number, as the peer chose it.
     pub lane: u16,
-    /// Bytes that it may send there in addition.
-    pub bytes: u32,
+    /// Bytes of what it sent there that have moved on; it may send as many again.
+    pub moved_on: u32,
+    /// Bytes that it may send in addition from now on.
+    pub more: u32,
 }
 
 /// The bytes that a message from outside holds on its lane, until this is dropped.
@@ -163,9 +165,10 @@ impl Lanes {
         for lane in state.ungranted.drain(..) {
             let Some(window) = state.lanes.get_mut(&lane) else { continue };
             let grown = &mut state.grown;
-            let bytes = window.grant(now, state.shortest, |bytes| self.may_grow(grown, bytes));
-            if bytes > 0 {
-                grants.push(Grant { lane, bytes });
+            let (moved_on, more) =
+                window.grant(now, state.shortest, |bytes| self.may_grow(grown, bytes));
+            if moved_on > 0 || more > 0 {
+                grants.push(Grant { lane, moved_on, more });
             }
             // What a grant measures is worth remembering where there are few.
             if window.is_full() && (many || !window.is_measuring()) {
@@ -239,8 +242,10 @@ mod tests {
         assert_eq!(lanes.take_grants(&noop_waker()), []);
         full.truncate(full.len() / 2);
         let freed = LANE_BYTES as usize / 2 - full.len() % 2;
-        let [Grant { lane: 7, bytes }] = lanes.take_grants(&noop_waker())[..] else { panic!() };
-        assert!(bytes as usize >= freed, "{bytes}");
+        let [Grant { lane: 7, moved_on, more: 0 }] = lanes.take_grants(&noop_waker())[..] else {
+            panic!()
+        };
+        assert!(moved_on as usize >= freed, "{moved_on}");
         assert_eq!(lanes.take_grants(&noop_waker()), []);
         drop(full);
         assert_eq!(lanes.take_grants(&noop_waker()).len(), 1);

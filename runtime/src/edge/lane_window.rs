@@ -5,9 +5,8 @@
 //! They then become credit again. So whoever does not take what is for it fills its own lane, and
 //! nobody else's.
 //!
-//! Invariants: `credit + held + freed = size` after every grant that is not held back by a smaller
-//! window, a message is let in while `credit > 0`, and credit is granted for bytes that have moved
-//! on, or by growing.
+//! Invariants: `credit + held + freed = size` at any time, a message is let in while `credit > 0`,
+//! and credit is granted for bytes that have moved on, or by growing.
 
 use std::time::Duration;
 
@@ -88,22 +87,23 @@ impl LaneWindow {
     /// Grants credit for all that has moved on. The window grows, if `grow` permits it, to one and
     /// a half times what moves on in the shortest round trip, which does not depend on the queue
     /// that the window itself makes. A peer that uses less than two thirds of it needs no more.
+    /// Returns both parts.
     pub(super) fn grant(
         &mut self,
         now: Duration,
         shortest: Option<Duration>,
         grow: impl FnOnce(i64) -> bool,
-    ) -> u32 {
+    ) -> (u32, u32) {
+        let before = self.size;
         if let Some(shortest) = shortest {
             self.measure(now, shortest.max(MIN_LANE_ROUND_TRIP), grow);
         }
-        let granted = (self.size - self.held - self.credit).max(0);
-        if granted > 0 && self.timed.is_none() {
+        let (freed, grown) = (std::mem::take(&mut self.freed), self.size - before);
+        if freed + grown > 0 && self.timed.is_none() {
             self.timed = Some((self.credit, now));
         }
-        self.credit += granted;
-        self.freed = 0;
-        u32::try_from(granted).unwrap_or(u32::MAX)
+        self.credit += freed + grown;
+        [freed, grown].map(|bytes| u32::try_from(bytes).unwrap_or(u32::MAX)).into()
     }
 
     fn measure(&mut self, now: Duration, shortest: Duration, grow: impl FnOnce(i64) -> bool) {
@@ -175,7 +175,8 @@ mod tests {
                 let measured = lane.arrive(COST, || time).unwrap();
                 shortest = shortest.into_iter().chain(measured).min();
                 if lane.free(COST) {
-                    let grant = i64::from(lane.grant(time, shortest, |_| true));
+                    let (freed, grown) = lane.grant(time, shortest, |_| true);
+                    let grant = i64::from(freed) + i64::from(grown);
                     granted.push_back((now + RTT.as_secs_f64() / 2.0, grant));
                 }
                 passed += if second_half { COST } else { 0 };
@@ -208,7 +209,8 @@ mod tests {
         }
         assert_eq!(let_in, 2, "credit of 64 KiB, exceeded by the last message");
         assert!(lane.free(COST));
-        assert_eq!(i64::from(lane.grant(Duration::ZERO, None, |_| true)), COST);
+        let cost = u32::try_from(COST).unwrap();
+        assert_eq!(lane.grant(Duration::ZERO, None, |_| true), (cost, 0));
         assert_eq!(lane.arrive(COST, || RTT), Ok(Some(RTT)), "an answer to the grant");
     }
 
@@ -244,14 +246,15 @@ mod tests {
                     }
                 } else if let Some(cost) = held.pop() {
                     if lane.free(cost) {
-                        credit += i64::from(lane.grant(now, Some(RTT), |_| may_grow));
+                        let (freed, grown) = lane.grant(now, Some(RTT), |_| may_grow);
+                        credit += i64::from(freed) + i64::from(grown);
                     }
                 }
                 prop_assert!(held.iter().sum::<i64>() <= lane.size + COST);
                 prop_assert!(may_grow || lane.grown() == 0);
             }
             held.drain(..).for_each(|cost| { lane.free(cost); });
-            credit += i64::from(lane.grant(now, None, |_| false));
+            credit += i64::from(lane.grant(now, None, |_| false).0);
             prop_assert_eq!(credit, lane.size);
         }
     }

@@ -214,7 +214,7 @@ impl Pump {
 /// The frame that grants credit for `frame` to its sender.
 fn grant(frame: &[u8]) -> Vec<u8> {
     let cost = u32::try_from(frame.len() - HEADER + 512).unwrap_or(u32::MAX);
-    [&[0, 0, 0, 6, 0, 0], &frame[4..6], &cost.to_be_bytes()[..]].concat()
+    [&[0, 0, 0, 10, 0, 0], &frame[4..6], &cost.to_be_bytes()[..], &[0; 4]].concat()
 }
 
 /// The next frame with its header; `None` at the end.

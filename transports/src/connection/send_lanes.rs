@@ -59,6 +59,8 @@ struct Lane<F> {
     key: Option<LaneKey>,
     /// It stays with the number: the peer knows no more of a lane than that.
     credit: i64,
+    /// What was sent and has not moved on.
+    sent: i64,
     frames: VecDeque<(usize, F)>,
 }
 
@@ -68,7 +70,7 @@ enum Turn {
     Connection(u64),
 }
 
-/// The peer granted credit for a lane that was never used, or more than can be counted.
+/// The peer granted credit for what was never sent, or more than can be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it granted credit for which there is no reason")]
 pub(crate) struct BadGrant;
@@ -102,7 +104,7 @@ impl<F> SendLanes<F> {
             None => {
                 let number = u16::try_from(self.lanes.len() + 1).ok()?;
                 let credit = i64::from(LANE_BYTES);
-                self.lanes.push(Lane { key, credit, frames: VecDeque::new() });
+                self.lanes.push(Lane { key, credit, sent: 0, frames: VecDeque::new() });
                 number
             }
         };
@@ -128,7 +130,9 @@ impl<F> SendLanes<F> {
         };
         let lane = &mut self.lanes[usize::from(number) - 1];
         let (bytes, frame) = lane.frames.pop_front()?;
-        lane.credit -= i64::try_from(cost(bytes)).unwrap_or(i64::MAX);
+        let cost = i64::try_from(cost(bytes)).unwrap_or(i64::MAX);
+        lane.credit -= cost;
+        lane.sent += cost;
         let goes_on = lane.may_send();
         self.sent_in_turn += bytes;
         self.end_of_frame(turn, number, goes_on);
@@ -138,18 +142,21 @@ impl<F> SendLanes<F> {
     /// Adds the credit that the peer granted.
     ///
     /// # Errors
-    /// If there is no such lane, or it would have more credit than any peer may grant.
-    pub(crate) fn grant(&mut self, Grant { lane: number, bytes }: Grant) -> Result<(), BadGrant> {
+    /// If there is no such lane, more has moved on than was sent, or the lane would have more
+    /// credit than any peer may grant.
+    pub(crate) fn grant(&mut self, grant: Grant) -> Result<(), BadGrant> {
+        let Grant { lane: number, moved_on, more } = grant;
         let index = usize::from(number).checked_sub(1).ok_or(BadGrant)?;
         let lane = self.lanes.get_mut(index).ok_or(BadGrant)?;
         let could_send = lane.may_send();
-        lane.credit += i64::from(bytes);
-        if lane.credit > i64::from(u32::MAX) {
+        lane.credit += i64::from(moved_on) + i64::from(more);
+        lane.sent -= i64::from(moved_on);
+        if lane.sent < 0 || lane.credit > i64::from(u32::MAX) {
             return Err(BadGrant);
         }
         if !could_send && lane.may_send() {
             self.list(number);
-        } else if lane.frames.is_empty() && lane.credit >= i64::from(LANE_BYTES) {
+        } else if lane.frames.is_empty() && lane.sent == 0 {
             // All that was sent has moved on: nobody waits for anything in its order. A number that
             // nobody uses keeps no memory beside its credit.
             lane.frames = VecDeque::new();
@@ -251,8 +258,8 @@ mod tests {
         push(&mut lanes, to("slow"), 10, 10);
         assert_eq!(all(&mut lanes), [100]);
         assert!(lanes.is_idle());
-        let bytes = u32::try_from(2 * cost(CHUNK)).unwrap();
-        lanes.grant(Grant { lane: slow, bytes }).unwrap();
+        let moved_on = u32::try_from(2 * cost(CHUNK)).unwrap();
+        lanes.grant(Grant { lane: slow, moved_on, more: 0 }).unwrap();
         assert_eq!(all(&mut lanes), [2, 3]);
     }
 
@@ -269,7 +276,7 @@ mod tests {
         assert_eq!(all(&mut lanes), [0, 1, 10, 11, 20]);
         let again = |lanes: &mut SendLanes<usize>| {
             for lane in 1..=3 {
-                lanes.grant(Grant { lane, bytes: 1 << 20 }).unwrap();
+                lanes.grant(Grant { lane, moved_on: 0, more: 1 << 20 }).unwrap();
             }
             (0..4).for_each(|n| {
                 push(lanes, to("bulk"), CHUNK, n);
@@ -296,9 +303,10 @@ mod tests {
         let number = push(&mut lanes, to("a"), 10, 0);
         assert_eq!(push(&mut lanes, to("b"), 10, 0), 2);
         all(&mut lanes);
-        lanes.grant(Grant { lane: number, bytes: 5 }).unwrap();
-        assert_eq!(lanes.number(to("a")), Some(number), "a part has moved on");
-        lanes.grant(Grant { lane: number, bytes: u32::try_from(cost(10)).unwrap() }).unwrap();
+        lanes.grant(Grant { lane: number, moved_on: 5, more: 1 << 20 }).unwrap();
+        assert_eq!(lanes.number(to("a")), Some(number), "only a part has moved on");
+        let moved_on = u32::try_from(cost(10)).unwrap() - 5;
+        lanes.grant(Grant { lane: number, moved_on, more: 0 }).unwrap();
         assert_eq!(lanes.number(to("c")), Some(number));
         assert_eq!(lanes.number(to("a")), Some(3));
     }
@@ -317,7 +325,10 @@ mod tests {
     fn grants_without_a_reason_are_refused() {
         let mut lanes = SendLanes::default();
         let number = push(&mut lanes, to("a"), CHUNK, 0);
-        assert_eq!(lanes.grant(Grant { lane: number + 1, bytes: 1 }), Err(BadGrant));
-        assert_eq!(lanes.grant(Grant { lane: number, bytes: u32::MAX }), Err(BadGrant));
+        let mut refuses =
+            |lane, moved_on, more| lanes.grant(Grant { lane, moved_on, more }) == Err(BadGrant);
+        assert!(refuses(number + 1, 1, 0), "a lane that was never used");
+        assert!(refuses(number, 0, u32::MAX), "more than can be counted");
+        assert!(refuses(number, u32::try_from(cost(CHUNK)).unwrap() + 1, 0), "more than was sent");
     }
 }

@@ -83,7 +83,7 @@ fn framed(message: Message) -> Vec<u8> {
 }
 
 fn grants() -> [Grant; 2] {
-    [Grant { lane: 1, bytes: 1_512 }, Grant { lane: 2, bytes: 65_536 }]
+    [Grant { lane: 1, moved_on: 1_512, more: 0 }, Grant { lane: 2, moved_on: 65_536, more: 32_768 }]
 }
 
 /// Sections 2 to 6.
