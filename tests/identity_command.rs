@@ -5,12 +5,11 @@
 
 use std::{
     fs,
+    io::Write,
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Output, Stdio},
 };
-
-#[cfg(unix)]
-use std::os::unix::fs::PermissionsExt;
 
 use ockam_actix_harness::program::clean;
 
@@ -52,7 +51,6 @@ fn identity_is_created_listed_shown_exported_and_rotated() {
     let vault = directory.path().join("new").join("vault");
     let identifier = out(&identity(&vault, &["create", "web"])).trim().to_owned();
     assert!(identifier.starts_with('I') && identifier.len() == 65, "{identifier}");
-    #[cfg(unix)]
     {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(vault.parent().unwrap()), mode(&vault)), (0o700, 0o600));
@@ -103,7 +101,6 @@ fn errors_are_one_line_with_file_and_remedy() {
     expect_error(&identity(&vault, &["create", "web"]), &["already", "web"]);
     expect_error(&identity(&vault, &["show", "wob"]), &[path, "wob", "ockam identity list"]);
     expect_error(&identity(&vault, &["rotate", "wob"]), &[path, "wob"]);
-    #[cfg(unix)]
     {
         fs::set_permissions(&vault, fs::Permissions::from_mode(0o644)).unwrap();
         expect_error(&identity(&vault, &["list"]), &[path, "chmod 600"]);
@@ -137,4 +134,52 @@ fn known_histories_are_listed_accepted_and_forgotten() {
     out(&known(&["forget", &identifier]));
     expect_error(&known(&["forget", &identifier]), &["vault.known", &identifier]);
     assert_eq!(out(&known(&["list"])), "");
+}
+
+#[test]
+fn identities_created_at_once_are_all_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let vault = directory.path().join("new").join("vault");
+    let programs: Vec<_> = (0..10)
+        .map(|number| {
+            let mut command = ockam(&vault, &["create", &format!("web-{number}")]);
+            command.env("OCKAM_PASSPHRASE", "correct horse");
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    let mut made: Vec<_> = programs
+        .into_iter()
+        .map(|program| out(&program.wait_with_output().unwrap()).trim().to_owned())
+        .collect();
+    let listed = ockam(&vault, &["list"]).env("OCKAM_PASSPHRASE", "correct horse").output();
+    let listed = out(&listed.unwrap());
+    let mut found: Vec<_> =
+        listed.lines().map(|line| line.split("  ").next().unwrap().to_owned()).collect();
+    made.sort();
+    found.sort();
+    assert_eq!(found, made, "{listed}");
+}
+
+#[test]
+fn a_passphrase_is_read_from_a_descriptor() {
+    let directory = tempfile::tempdir().unwrap();
+    let vault = directory.path().join("vault");
+    // Standard input stays open: the line is enough.
+    let mut command = ockam(&vault, &["create", "web", "--passphrase-fd", "0"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut program = command.spawn().unwrap();
+    let mut input = program.stdin.take().unwrap();
+    input.write_all(b"correct horse\nnot a part of it").unwrap();
+    let identifier = out(&program.wait_with_output().unwrap());
+    drop(input);
+    let expected = format!("{}  web\n", identifier.trim());
+    // The shell opens descriptor 7, here with a line that has no end.
+    let mut shell = clean("sh");
+    let script = "printf 'correct horse' | \"$0\" identity list --passphrase-fd 7 7<&0";
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_ockam")]).env("OCKAM_VAULT", &vault);
+    assert_eq!(out(&shell.output().unwrap()), expected);
+    let closed = ockam(&vault, &["list", "--passphrase-fd", "9"]).output().unwrap();
+    expect_error(&closed, &["passphrase", "descriptor 9"]);
+    let as_argument = ockam(&vault, &["list", "--passphrase", "correct horse"]).output().unwrap();
+    assert!(!as_argument.status.success(), "arguments are visible to others");
 }

@@ -62,7 +62,7 @@ impl IdentityArguments {
         match used || none_given {
             true => Ok(()),
             false => Err(Error::Usage(format!(
-                "--identity, --trust, --vault and --key-file are for secure channels: \
+                "--identity, --trust and the options of the vault are for secure channels: \
                  use them {where_used}"
             ))),
         }

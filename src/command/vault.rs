@@ -1,8 +1,10 @@
 //! The vault that a command works with, and the secret that opens it.
 
 use std::{
-    env, fs,
-    io::{self, IsTerminal},
+    env,
+    fs::{self, File},
+    io::{self, IsTerminal, Read},
+    os::fd::AsFd,
     path::{Path, PathBuf},
 };
 
@@ -15,6 +17,9 @@ const VAULT: &str = "OCKAM_VAULT";
 /// The variable that holds the passphrase.
 const PASSPHRASE: &str = "OCKAM_PASSPHRASE";
 
+/// Bytes of the longest passphrase that is read from a descriptor, with the end of its line.
+const MAX_LINE: usize = 4096;
+
 /// The options of every command that opens a vault.
 #[derive(Args, Clone)]
 pub(crate) struct VaultArguments {
@@ -25,12 +30,17 @@ pub(crate) struct VaultArguments {
     /// Open the vault with this key file instead of a passphrase ($OCKAM_PASSPHRASE, or asked for).
     #[arg(long, value_name = "FILE", global = true)]
     key_file: Option<PathBuf>,
+
+    /// Read the passphrase from this descriptor, up to the end of its first line; 0 is standard
+    /// input. An argument or a variable would be visible to others.
+    #[arg(long, value_name = "N", global = true, conflicts_with = "key_file")]
+    passphrase_fd: Option<u16>,
 }
 
 impl VaultArguments {
     /// Whether any of them was given.
     pub(crate) fn are_given(&self) -> bool {
-        self.vault.is_some() || self.key_file.is_some()
+        self.vault.is_some() || self.key_file.is_some() || self.passphrase_fd.is_some()
     }
 
     /// The vault's file.
@@ -80,6 +90,9 @@ impl VaultArguments {
         if let Some(path) = &self.key_file {
             return Ok(Secret::key_file(path));
         }
+        if let Some(descriptor) = self.passphrase_fd {
+            return from_descriptor(descriptor).map(Secret::passphrase);
+        }
         match env::var(PASSPHRASE) {
             Ok(text) => Ok(Secret::passphrase(text)),
             Err(env::VarError::NotUnicode(_)) => {
@@ -101,8 +114,8 @@ enum Asking {
 fn ask(vault: &Path, asking: Asking) -> Result<String> {
     if !io::stdin().is_terminal() {
         return Err(Error::Usage(format!(
-            "no passphrase for the vault {}: set {PASSPHRASE}, give --key-file FILE, \
-             or run this in a terminal",
+            "no passphrase for the vault {}: set {PASSPHRASE}, give --passphrase-fd N or \
+             --key-file FILE, or run this in a terminal",
             vault.display()
         )));
     }
@@ -118,6 +131,37 @@ fn ask(vault: &Path, asking: Asking) -> Result<String> {
         return Err(Error::Usage("the two passphrases differ; nothing was created".into()));
     }
     Ok(first)
+}
+
+/// The first line of what a descriptor that this program was started with leads to.
+fn from_descriptor(descriptor: u16) -> Result<String> {
+    let failed = |source| {
+        let what = format!("cannot read a passphrase from descriptor {descriptor}");
+        Error::transport(what, source)
+    };
+    let file = match descriptor {
+        // Not every kind of standard input can be opened again.
+        0 => io::stdin().as_fd().try_clone_to_owned().map(File::from),
+        _ => File::open(format!("/dev/fd/{descriptor}")),
+    };
+    file.and_then(first_line).map_err(failed)
+}
+
+/// Reads no further than the first line, and leaves no copy of it behind.
+fn first_line(mut from: File) -> io::Result<String> {
+    let mut line = Vec::with_capacity(MAX_LINE);
+    let mut byte = [0];
+    while from.read(&mut byte)? > 0 && byte != *b"\n" {
+        if line.len() == MAX_LINE {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the line is too long"));
+        }
+        line.extend(byte);
+    }
+    if line.last() == Some(&b'\r') {
+        line.pop();
+    }
+    let not_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text");
+    String::from_utf8(line).map_err(not_text)
 }
 
 fn default_path() -> Result<PathBuf> {

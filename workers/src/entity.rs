@@ -49,10 +49,16 @@ impl Entity {
     /// # Errors
     /// If the vault is full or cannot be written.
     pub fn create(ctx: &impl AsRef<Node>, vault: &Vault) -> Result<Self> {
-        let names = vault.names();
-        let mut free = (1..).map(|number| format!("entity-{number}"));
-        let name = free.find(|name| names.iter().all(|(taken, _)| taken != name));
-        Self::create_named(ctx, vault, &name.unwrap_or_default())
+        loop {
+            let names = vault.names();
+            let mut free = (1..).map(|number| format!("entity-{number}"));
+            let name = free.find(|name| names.iter().all(|(taken, _)| taken != name));
+            match vault.create_identity(&name.unwrap_or_default()) {
+                // Another program was faster; the vault knows its names now.
+                Err(VaultError::NameTaken(_)) => {}
+                created => return Self::of_vault(ctx, vault, &created?),
+            }
+        }
     }
 
     /// A new identity in `vault` under a name of the program's choice.
@@ -87,10 +93,15 @@ impl Entity {
     /// # Errors
     /// As [`Entity::create_named`].
     pub fn open_or_create(ctx: &impl AsRef<Node>, vault: &Vault, name: &str) -> Result<Self> {
-        match Self::open(ctx, vault, name) {
-            Ok(entity) => Ok(entity),
-            Err(_) => Self::create_named(ctx, vault, name),
-        }
+        let identifier = match vault.find(name) {
+            Ok(identifier) => identifier,
+            Err(_) => match vault.create_identity(name) {
+                // Another program has created it meanwhile.
+                Err(VaultError::NameTaken(_)) => vault.find(name)?,
+                created => created?,
+            },
+        };
+        Self::of_vault(ctx, vault, &identifier)
     }
 
     /// An entity for an identity whose secrets the program already has.

@@ -1,6 +1,6 @@
 //! Vault files of unknown origin: none that was not sealed with the key is opened.
 
-use std::{fs, path::Path, sync::LazyLock};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::LazyLock};
 
 use ockam_actix_workers::{identity::vault::file::Secret, Vault};
 use ring::digest::{digest, SHA256};
@@ -12,9 +12,15 @@ const CHECKSUM: std::ops::Range<usize> = 54..62;
 /// A folder with a key file. A key from a passphrase would cost 64 MiB for each input.
 static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a folder");
-    fs::write(folder.path().join("key"), [7; 32]).expect("a key file");
+    write_private(&folder.path().join("key"), &[7; 32]);
     folder
 });
+
+/// Writes a file of this user's alone: others are refused unread.
+fn write_private(path: &Path, bytes: &[u8]) {
+    fs::write(path, bytes).expect("a file");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("a private file");
+}
 
 /// Checks one input as a file, as it is and with a checksum that fits.
 pub fn check(input: &[u8]) {
@@ -35,7 +41,7 @@ fn is_refused(file: &[u8]) {
     let folder: &Path = FOLDER.path();
     // Tests may run on several threads.
     let path = folder.join(format!("{:?}", std::thread::current().id()));
-    fs::write(&path, file).expect("a file");
+    write_private(&path, file);
     let opened = Vault::open(&path, &Secret::key_file(folder.join("key")));
     assert!(opened.is_err(), "a forged vault was opened");
 }

@@ -2,7 +2,11 @@
 //!
 //! A [`Vault`] is a handle; its clones share one vault. Changes are made on a copy, written to the
 //! file if there is one, and only then become visible: a change that was reported as failed did not
-//! happen, and one that was reported as done is on disk.
+//! happen (but see [`VaultFileError::NotSynced`]), and one that was reported as done is on disk.
+//!
+//! Several programs may change one file: each change is made on what is in the file at that time.
+//! The content counts its writes, so a file that was replaced by an older copy of it is refused by
+//! whoever has seen the newer one.
 
 use std::{fmt, path::Path, sync::Arc};
 
@@ -13,7 +17,7 @@ use crate::identity::{
     known_identities::HistoryFile,
     local_identity::LocalIdentity,
     signature::Signature,
-    vault::file::{KdfCost, Secret, VaultFile, VaultFileError},
+    vault::file::{KdfCost, Secret, VaultFile, VaultFileError, Writing},
     Identity, IdentityError,
 };
 use ockam_actix_runtime::{address::identifier::Identifier, lock::Lock, Node};
@@ -23,16 +27,18 @@ pub mod file;
 #[cfg(test)]
 mod tests;
 
-use self::content::Entry;
+use self::content::{Content, Entry};
 pub use self::content::{MAX_IDENTITIES, MAX_NAME};
 
 /// A handle on a vault.
 #[derive(Clone)]
-pub struct Vault(Arc<Lock<State>>);
+pub struct Vault(Arc<State>);
 
 struct State {
-    entries: Vec<Entry>,
-    file: Option<VaultFile>,
+    /// What readers see; they never wait for the disk.
+    content: Lock<Content>,
+    /// Held during a change.
+    file: Lock<Option<VaultFile>>,
     /// What is known of the key histories of others, beside the file.
     histories: Option<Arc<HistoryFile>>,
 }
@@ -72,7 +78,7 @@ impl Vault {
     /// An empty vault that is gone with its last handle.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self::new(State { entries: Vec::new(), file: None, histories: None })
+        Self::new(Content::default(), None, None)
     }
 
     /// An empty vault for a program on a node. It is gone with its last handle; for identities that
@@ -103,20 +109,21 @@ impl Vault {
         secret: &Secret,
         cost: KdfCost,
     ) -> Result<Self, VaultError> {
-        let (file, content) = VaultFile::open_or_create(path, secret, cost, &content::encode(&[]))?;
-        let entries = content::decode(&content).ok_or_else(|| file.unreadable_content())?;
-        let histories = Some(Arc::new(HistoryFile::open(HistoryFile::path_beside(path))?));
-        Ok(Self::new(State { entries, file: Some(file), histories }))
+        let initial = content::encode(&Content::default());
+        let (file, content) = VaultFile::open_or_create(path, secret, cost, &initial)?;
+        let content = content::decode(&content).ok_or_else(|| file.unreadable_content())?;
+        let histories = HistoryFile::open(HistoryFile::path_beside(path))?;
+        Ok(Self::new(content, Some(file), Some(Arc::new(histories))))
     }
 
     /// The file beside this one with the key histories that were met, which
     /// [`Entity`](crate::Entity) has its node use; none for a vault in memory.
     pub(crate) fn histories(&self) -> Option<Arc<HistoryFile>> {
-        self.0.lock().histories.clone()
+        self.0.histories.clone()
     }
 
-    fn new(state: State) -> Self {
-        Self(Arc::new(Lock::new(state)))
+    fn new(content: Content, file: Option<VaultFile>, histories: Option<Arc<HistoryFile>>) -> Self {
+        Self(Arc::new(State { content: Lock::new(content), file: Lock::new(file), histories }))
     }
 
     /// Creates an identity with new keys.
@@ -182,8 +189,8 @@ impl Vault {
     /// # Errors
     /// When the vault does not hold it.
     pub fn local_identity(&self, identifier: &Identifier) -> Result<LocalIdentity, VaultError> {
-        let state = self.0.lock();
-        let entry = state.entries.iter().find(|entry| entry.identity.identifier() == *identifier);
+        let content = self.0.content.lock();
+        let entry = content.entries.iter().find(|entry| entry.identity.identifier() == *identifier);
         entry.map(|entry| entry.identity.clone()).ok_or(VaultError::UnknownIdentifier(*identifier))
     }
 
@@ -192,8 +199,8 @@ impl Vault {
     /// # Errors
     /// When there is none.
     pub fn find(&self, name: &str) -> Result<Identifier, VaultError> {
-        let state = self.0.lock();
-        let entry = state.entries.iter().find(|entry| entry.name == name);
+        let content = self.0.content.lock();
+        let entry = content.entries.iter().find(|entry| entry.name == name);
         entry
             .map(|entry| entry.identity.identifier())
             .ok_or_else(|| VaultError::UnknownName(name.to_owned()))
@@ -202,8 +209,8 @@ impl Vault {
     /// Every name with its identifier, the oldest first.
     #[must_use]
     pub fn names(&self) -> Vec<(String, Identifier)> {
-        self.0
-            .lock()
+        let content = self.0.content.lock();
+        content
             .entries
             .iter()
             .map(|entry| (entry.name.clone(), entry.identity.identifier()))
@@ -218,28 +225,45 @@ impl Vault {
         self.local_identity(identifier).map(|local| local.sign(message))
     }
 
-    /// Makes a change on a copy and keeps it once it is safe.
+    /// Takes over what other programs have written.
+    fn catch_up(&self, writing: &mut Writing<'_>) -> Result<(), VaultError> {
+        writing.catch_up(|file, bytes| {
+            let found = content::decode(bytes).ok_or_else(|| file.unreadable_content())?;
+            let mut content = self.0.content.lock();
+            // A copy that was changed by somebody who had not seen the newest one is older, too.
+            if found.generation <= content.generation {
+                return Err(file.rolled_back(found.generation, content.generation).into());
+            }
+            *content = found;
+            Ok(())
+        })
+    }
+
+    /// Makes a change on a copy of what is in the file now, and keeps it once it is safe.
     fn change<T>(
         &self,
         change: impl FnOnce(&mut Vec<Entry>) -> Result<T, VaultError>,
     ) -> Result<T, VaultError> {
-        let mut state = self.0.lock();
-        let mut entries = state.entries.clone();
-        let result = change(&mut entries)?;
-        if let Some(file) = &mut state.file {
-            file.replace(&content::encode(&entries))?;
+        let mut file = self.0.file.lock();
+        let mut writing = file.as_mut().map(VaultFile::begin_write).transpose()?;
+        if let Some(writing) = &mut writing {
+            self.catch_up(writing)?;
         }
-        state.entries = entries;
+        let mut content = self.0.content.lock().clone();
+        let result = change(&mut content.entries)?;
+        // Nobody writes so often; who did would be refused as one with an older copy.
+        content.generation = content.generation.saturating_add(1);
+        let written = writing.map_or(Ok(()), |writing| writing.replace(&content::encode(&content)));
+        if matches!(written, Ok(()) | Err(VaultFileError::NotSynced { .. })) {
+            *self.0.content.lock() = content;
+        }
+        written?;
         Ok(result)
     }
 }
 
 impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `try_lock`: a log line must not wait for the disk.
-        match self.0.try_lock() {
-            Some(state) => write!(f, "Vault({} identities, secrets redacted)", state.entries.len()),
-            None => f.write_str("Vault(in use, secrets redacted)"),
-        }
+        write!(f, "Vault({} identities, secrets redacted)", self.0.content.lock().entries.len())
     }
 }

@@ -1,4 +1,5 @@
-//! The content of a vault file, before encryption: an array of
+//! The content of a vault file, before encryption: `[generation, entries]`. The generation counts
+//! the writes, so that an older copy is noticed; an entry is
 //! `[text name, history, bin seed, bin static secret]`.
 
 use zeroize::Zeroizing;
@@ -19,13 +20,23 @@ pub(super) struct Entry {
     pub(super) identity: LocalIdentity,
 }
 
+/// What a vault holds.
+#[derive(Clone, Default)]
+pub(super) struct Content {
+    /// How often it was written.
+    pub(super) generation: u32,
+    pub(super) entries: Vec<Entry>,
+}
+
 /// Bytes of the longest entry: array header, name, history, two keys.
 const MAX_ENTRY: usize = 1 + 2 + MAX_NAME + identity::MAX_ENCODED + 2 * 34;
 
-/// The entries as bytes. The room is reserved at once, because a growing buffer leaves secrets
+/// The content as bytes. The room is reserved at once, because a growing buffer leaves secrets
 /// behind where it was.
-pub(super) fn encode(entries: &[Entry]) -> Zeroizing<Vec<u8>> {
-    let mut writer = Writer::with_capacity(5 + entries.len() * MAX_ENTRY);
+pub(super) fn encode(Content { generation, entries }: &Content) -> Zeroizing<Vec<u8>> {
+    let mut writer = Writer::with_capacity(1 + 5 + 5 + entries.len() * MAX_ENTRY);
+    writer.array(2);
+    writer.uint(*generation);
     writer.array(entries.len());
     for Entry { name, identity } in entries {
         writer.array(4);
@@ -37,10 +48,12 @@ pub(super) fn encode(entries: &[Entry]) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(writer.finish())
 }
 
-/// The entries in `content`, or `None`. It was authenticated before, so anything wrong in it is the
+/// What `content` says, or `None`. It was authenticated before, so anything wrong in it is the
 /// fault of the program that wrote it.
-pub(super) fn decode(content: &[u8]) -> Option<Vec<Entry>> {
+pub(super) fn decode(content: &[u8]) -> Option<Content> {
     let mut reader = Reader::new(content);
+    reader.array(2..=2).ok()?;
+    let generation = reader.uint().ok()?;
     let count = reader.array(0..=MAX_IDENTITIES).ok()?;
     let mut entries: Vec<Entry> = Vec::with_capacity(count);
     for _ in 0..count {
@@ -55,7 +68,7 @@ pub(super) fn decode(content: &[u8]) -> Option<Vec<Entry>> {
         entries.push(entry);
     }
     reader.finish().ok()?;
-    Some(entries)
+    Some(Content { generation, entries })
 }
 
 fn decode_entry(reader: &mut Reader<'_>) -> Option<Entry> {

@@ -9,8 +9,8 @@
 //! The nonce is random for every write; at 2^32 writes with one key a repeat is still less likely
 //! than 2^-32. The key is made once, kept while the vault is open, and wiped on drop.
 //!
-//! Several programs may open one file. A write happens under a lock and only if the file is still
-//! the one this program read or wrote last, so nobody's change is lost in silence.
+//! Several programs may open one file. A write happens under a lock, and who has the lock first
+//! reads what others have written meanwhile, so nobody's change is lost.
 
 use std::{
     fmt,
@@ -23,7 +23,8 @@ use zeroize::Zeroizing;
 use crate::identity::{
     secret_bytes::SecretKey,
     vault::file::{
-        header::{Header, HEADER_LENGTH, TAG_LENGTH},
+        disk::WriteLock,
+        header::{Header, HEADER_LENGTH, MAX_FILE, TAG_LENGTH},
         random::random,
     },
 };
@@ -62,7 +63,7 @@ impl VaultFile {
         initial: &[u8],
     ) -> Result<(Self, Zeroizing<Vec<u8>>), VaultFileError> {
         let path = disk::resolve(path)?;
-        match disk::read(&path, header::MAX_FILE)? {
+        match disk::read(&path, MAX_FILE)? {
             Some(bytes) => Self::open(path, &bytes, secret),
             None => Self::create(path, secret, cost, initial),
         }
@@ -75,15 +76,12 @@ impl VaultFile {
     ) -> Result<(Self, Zeroizing<Vec<u8>>), VaultFileError> {
         let (header, sealed) = Header::read(&path, bytes)?;
         let key = secret.existing_key(&path, &header)?;
-        let mut content = Zeroizing::new(sealed.to_vec());
-        let opened =
-            cipher(&key).open_in_place(header.nonce(), Aad::from(header.as_bytes()), &mut content);
-        let length =
-            opened.map_err(|_| VaultFileError::WrongSecretOrDamaged { path: path.clone() })?.len();
-        content.truncate(length);
+        let content = unseal(&path, &key, &header, sealed)?;
         Ok((Self { path, key, header }, content))
     }
 
+    /// The key is made before the lock is taken, as that may take long. If others create the vault
+    /// meanwhile, theirs is opened.
     fn create(
         path: PathBuf,
         secret: &Secret,
@@ -92,29 +90,69 @@ impl VaultFile {
     ) -> Result<(Self, Zeroizing<Vec<u8>>), VaultFileError> {
         let blank = Header::new(secret.kdf(cost), random()?, random()?, 0);
         let key = secret.new_key(&path, &blank)?;
+        let lock = WriteLock::take(&path)?;
+        if let Some(bytes) = lock.read(MAX_FILE)? {
+            drop(lock);
+            return Self::open(path, &bytes, secret);
+        }
         let (header, bytes) = seal(&key, &blank, initial)?;
-        disk::replace(&path, &bytes, |found| found.is_none())?;
+        lock.replace(&bytes)?;
         Ok((Self { path, key, header }, Zeroizing::new(initial.to_vec())))
     }
 
-    /// Writes new content in place of the old one. On return it is on disk.
-    pub(crate) fn replace(&mut self, content: &[u8]) -> Result<(), VaultFileError> {
-        let (header, bytes) = seal(&self.key, &self.header, content)?;
-        let known = self.header.as_bytes();
-        let replaced = disk::replace(&self.path, &bytes, |found| {
-            found.is_some_and(|found| found.get(..HEADER_LENGTH) == Some(known.as_slice()))
-        });
-        // Once renamed, this is the file, even if the directory could not be synced; the next write
-        // must recognise it.
-        if matches!(replaced, Ok(()) | Err(VaultFileError::NotSynced { .. })) {
-            self.header = header;
-        }
-        replaced
+    /// Keeps other programs from writing the file until the result is dropped.
+    pub(crate) fn begin_write(&mut self) -> Result<Writing<'_>, VaultFileError> {
+        Ok(Writing { lock: WriteLock::take(&self.path)?, file: self })
     }
 
     /// The error for content that decrypts but makes no sense.
     pub(crate) fn unreadable_content(&self) -> VaultFileError {
         VaultFileError::UnreadableContent { path: self.path.clone() }
+    }
+
+    /// The error for content of generation `found`, where `known` was there before.
+    pub(crate) fn rolled_back(&self, found: u32, known: u32) -> VaultFileError {
+        VaultFileError::RolledBack { path: self.path.clone(), found, known }
+    }
+}
+
+/// A vault file that only this program may write now.
+pub(crate) struct Writing<'a> {
+    lock: WriteLock,
+    file: &'a mut VaultFile,
+}
+
+impl Writing<'_> {
+    /// Shows `take` the content, if another program has written it since this one read or wrote it
+    /// last. What `take` refuses is not taken over.
+    pub(crate) fn catch_up<E: From<VaultFileError>>(
+        &mut self,
+        take: impl FnOnce(&VaultFile, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let file = &mut *self.file;
+        let replaced = || VaultFileError::Replaced { path: file.path.clone() };
+        let bytes = self.lock.read(MAX_FILE)?.ok_or_else(replaced)?;
+        if bytes.get(..HEADER_LENGTH) == Some(file.header.as_bytes().as_slice()) {
+            return Ok(());
+        }
+        let (header, sealed) = Header::read(&file.path, &bytes)?;
+        if (header.kdf(), header.salt()) != (file.header.kdf(), file.header.salt()) {
+            return Err(replaced().into());
+        }
+        take(file, &unseal(&file.path, &file.key, &header, sealed)?)?;
+        file.header = header;
+        Ok(())
+    }
+
+    /// Writes new content in place of the old one. On return it is on disk.
+    pub(crate) fn replace(self, content: &[u8]) -> Result<(), VaultFileError> {
+        let (header, bytes) = seal(&self.file.key, &self.file.header, content)?;
+        let replaced = self.lock.replace(&bytes);
+        // Once renamed, this is the file, even if the directory could not be synced.
+        if matches!(replaced, Ok(()) | Err(VaultFileError::NotSynced { .. })) {
+            self.file.header = header;
+        }
+        replaced
     }
 }
 
@@ -122,6 +160,22 @@ impl fmt::Debug for VaultFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "VaultFile({}, key redacted)", self.path.display())
     }
+}
+
+/// Decrypts what follows a header.
+fn unseal(
+    path: &Path,
+    key: &SecretKey,
+    header: &Header,
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, VaultFileError> {
+    let mut content = Zeroizing::new(sealed.to_vec());
+    let opened =
+        cipher(key).open_in_place(header.nonce(), Aad::from(header.as_bytes()), &mut content);
+    let damaged = |_| VaultFileError::WrongSecretOrDamaged { path: path.to_owned() };
+    let length = opened.map_err(damaged)?.len();
+    content.truncate(length);
+    Ok(content)
 }
 
 /// Encrypts `content` under a new nonce; everything else in the header stays.

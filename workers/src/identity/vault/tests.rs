@@ -54,7 +54,7 @@ fn names_are_unique_short_and_printable() {
     }
     assert!(matches!(vault.create_identity("one more"), Err(VaultError::Full)));
     assert_eq!(
-        content::decode(&content::encode(&vault.0.lock().entries)).unwrap().len(),
+        content::decode(&content::encode(&vault.0.content.lock())).unwrap().entries.len(),
         MAX_IDENTITIES
     );
 }
@@ -81,10 +81,10 @@ proptest! {
         edits in prop::collection::vec((any::<usize>(), any::<u8>()), 1..4),
         cut in any::<usize>(),
     ) {
-        prop_assert!(content::decode(&random).is_none_or(|entries| entries.is_empty()));
+        prop_assert!(content::decode(&random).is_none_or(|content| content.entries.is_empty()));
         let vault = Vault::in_memory();
         vault.create_identity("alice").unwrap();
-        let mut bytes = content::encode(&vault.0.lock().entries).to_vec();
+        let mut bytes = content::encode(&vault.0.content.lock()).to_vec();
         for (at, value) in edits {
             let at = at % bytes.len();
             bytes[at] = value;

@@ -1,12 +1,30 @@
 //! Reading and replacing small private files.
+//!
+//! Who can replace a file can put an older one, or one of their own, in its place. So a file is
+//! used only if it belongs to this user, is private, and lies in directories that nobody else can
+//! write. Writers take turns by a lock on a file beside it.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, Metadata, OpenOptions, TryLockError},
     io::{self, ErrorKind, Read, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
+use rustix::process::geteuid;
+
 use crate::identity::vault::file::error::VaultFileError;
+
+/// How long another program may hold the lock: it writes one small file meanwhile.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+
+/// The pause between two attempts to get the lock.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+/// Opens neither what a symbolic link leads to, nor waits for the other end of a pipe.
+const NEVER_ELSEWHERE: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK;
 
 /// The path without symbolic links, so that a replacement does not put a file where a link was.
 pub(in crate::identity) fn resolve(path: &Path) -> Result<PathBuf, VaultFileError> {
@@ -20,18 +38,19 @@ pub(in crate::identity) fn resolve(path: &Path) -> Result<PathBuf, VaultFileErro
     Ok(directory.join(name))
 }
 
-/// The file's bytes, or `None` when there is no such file. One that others can access, or that is
-/// longer than `most`, is an error.
+/// The bytes of the file at a [resolved](resolve) path, or `None` when there is no such file. One
+/// that others can access or replace, or that is longer than `most`, is an error.
 pub(in crate::identity) fn read(
     path: &Path,
     most: usize,
 ) -> Result<Option<Vec<u8>>, VaultFileError> {
     let failed = |source| VaultFileError::NotRead { path: path.to_owned(), source };
-    let file = match File::open(path) {
+    check_directories(path)?;
+    let file = match OpenOptions::new().read(true).custom_flags(NEVER_ELSEWHERE).open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         other => other.map_err(failed)?,
     };
-    check_permissions(path, &file)?;
+    check_file(path, &file.metadata().map_err(failed)?)?;
     let mut bytes = Vec::with_capacity(most.min(4096));
     // One byte more than allowed is enough to notice.
     let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
@@ -45,58 +64,80 @@ pub(in crate::identity) fn read(
     Ok(Some(bytes))
 }
 
-/// Replaces the file with `bytes`: complete and on disk, or not at all. Under a lock, `expected` is
-/// shown what is there now and may object.
-pub(super) fn replace(
-    path: &Path,
-    bytes: &[u8],
-    expected: impl FnOnce(Option<&[u8]>) -> bool,
-) -> Result<(), VaultFileError> {
-    let failed = |source| VaultFileError::NotWritten { path: path.to_owned(), source };
-    let _lock = lock(path).map_err(failed)?;
-    let found = read(path, super::header::MAX_FILE)?;
-    if !expected(found.as_deref()) {
-        return Err(VaultFileError::ChangedMeanwhile { path: path.to_owned() });
-    }
-    write(path, bytes)
-}
-
-/// Puts a file in the place of what is there, under the lock.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), VaultFileError> {
-    let failed = |source| VaultFileError::NotWritten { path: path.to_owned(), source };
-    let temporary = sibling(path, "tmp");
-    let renamed = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
-    if let Err(error) = renamed {
-        // The first error is the one to report; a leftover is removed by the next write.
-        let _ = fs::remove_file(&temporary);
-        return Err(failed(error));
-    }
-    sync_directory(path)
-        .map_err(|source| VaultFileError::NotSynced { path: path.to_owned(), source })
-}
-
-/// As [`replace`], for a file of at most `most` bytes that several programs add to: under the lock,
-/// `next` is shown what is there now and returns what is to be there, or `None` for the same.
+/// Changes a file of at most `most` bytes that several programs add to: under the lock, `next` is
+/// shown what is there now and returns what is to be there, or `None` for the same.
 pub(in crate::identity) fn update(
     path: &Path,
     most: usize,
     next: impl FnOnce(Option<&[u8]>) -> Result<Option<Vec<u8>>, VaultFileError>,
 ) -> Result<(), VaultFileError> {
-    let failed = |source| VaultFileError::NotWritten { path: path.to_owned(), source };
-    let _lock = lock(path).map_err(failed)?;
-    match next(read(path, most)?.as_deref())? {
-        Some(bytes) => write(path, &bytes),
+    let lock = WriteLock::take(path)?;
+    match next(lock.read(most)?.as_deref())? {
+        Some(bytes) => lock.replace(&bytes),
         None => Ok(()),
     }
 }
 
-/// Waits for other writers. The empty lock file stays: removing it would let two writers hold two
-/// different locks.
-fn lock(path: &Path) -> io::Result<File> {
-    let file = private(OpenOptions::new().write(true).create(true).truncate(false))
-        .open(sibling(path, "lock"))?;
-    file.lock()?;
-    Ok(file)
+/// The right to replace a file, until it is dropped.
+#[derive(Debug)]
+pub(super) struct WriteLock {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl WriteLock {
+    /// Waits for other writers of the file at a [resolved](resolve) path, but not for ever.
+    pub(super) fn take(path: &Path) -> Result<Self, VaultFileError> {
+        Self::take_within(path, LOCK_WAIT)
+    }
+
+    /// The empty lock file stays: removing it would let two writers hold two different locks.
+    pub(super) fn take_within(path: &Path, wait: Duration) -> Result<Self, VaultFileError> {
+        let lock = sibling(path, "lock");
+        let failed = |source| VaultFileError::NotLocked {
+            path: path.to_owned(),
+            lock: lock.clone(),
+            source,
+        };
+        check_directories(path)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).mode(0o600).custom_flags(NEVER_ELSEWHERE);
+        let file = options.open(&lock).map_err(failed)?;
+        check_file(&lock, &file.metadata().map_err(failed)?)?;
+        let deadline = Instant::now() + wait;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { path: path.to_owned(), _lock: file }),
+                Err(TryLockError::Error(source)) => return Err(failed(source)),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                    thread::sleep(LOCK_PAUSE);
+                }
+                Err(TryLockError::WouldBlock) => {
+                    let (path, seconds) = (path.to_owned(), wait.as_secs());
+                    return Err(VaultFileError::LockHeld { path, lock, seconds });
+                }
+            }
+        }
+    }
+
+    /// What is there now, of at most `most` bytes.
+    pub(super) fn read(&self, most: usize) -> Result<Option<Vec<u8>>, VaultFileError> {
+        read(&self.path, most)
+    }
+
+    /// Replaces the file with `bytes`: complete and on disk, or not at all.
+    pub(super) fn replace(&self, bytes: &[u8]) -> Result<(), VaultFileError> {
+        let path = &self.path;
+        let temporary = sibling(path, "tmp");
+        let renamed = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+        if let Err(source) = renamed {
+            // The first error is the one to report; a leftover is removed by the next write.
+            let _ = fs::remove_file(&temporary);
+            return Err(VaultFileError::NotWritten { path: path.clone(), source });
+        }
+        let synced = File::open(directory_of(path)).and_then(|directory| directory.sync_all());
+        synced.map_err(|source| VaultFileError::NotSynced { path: path.clone(), source })
+    }
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -104,9 +145,42 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = private(OpenOptions::new().write(true).create_new(true)).open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+/// Refuses a file that is not this user's alone.
+fn check_file(path: &Path, metadata: &Metadata) -> Result<(), VaultFileError> {
+    let (path, mode) = (path.to_owned(), metadata.mode() & 0o777);
+    if !metadata.is_file() {
+        return Err(VaultFileError::NotAFile { path });
+    }
+    if metadata.uid() != geteuid().as_raw() {
+        return Err(VaultFileError::ForeignOwner { path, owner: metadata.uid() });
+    }
+    if mode & 0o077 != 0 {
+        return Err(VaultFileError::LoosePermissions { path, mode });
+    }
+    Ok(())
+}
+
+/// Refuses a file if somebody else than this user and root could put another one in its place, in
+/// its directory or in one above. In a directory such as `/tmp`, whose sticky bit is set, others
+/// can only replace what is theirs.
+fn check_directories(path: &Path) -> Result<(), VaultFileError> {
+    for directory in path.ancestors().skip(1) {
+        let metadata = fs::metadata(directory)
+            .map_err(|source| VaultFileError::NoDirectory { path: path.to_owned(), source })?;
+        let (path, mode) = (directory.to_owned(), metadata.mode() & 0o7777);
+        if ![0, geteuid().as_raw()].contains(&metadata.uid()) {
+            return Err(VaultFileError::ForeignOwner { path, owner: metadata.uid() });
+        }
+        if mode & 0o022 != 0 && mode & 0o1000 == 0 {
+            return Err(VaultFileError::LooseDirectory { path, mode });
+        }
+    }
+    Ok(())
 }
 
 /// `.NAME.tmp` or `.NAME.lock` beside `NAME`.
@@ -123,43 +197,4 @@ fn directory_of(path: &Path) -> &Path {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     }
-}
-
-#[cfg(unix)]
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600)
-}
-
-#[cfg(unix)]
-fn check_permissions(path: &Path, file: &File) -> Result<(), VaultFileError> {
-    use std::os::unix::fs::PermissionsExt;
-    let metadata = file
-        .metadata()
-        .map_err(|source| VaultFileError::NotRead { path: path.to_owned(), source })?;
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(VaultFileError::LoosePermissions { path: path.to_owned(), mode });
-    }
-    Ok(())
-}
-
-#[cfg(unix)]
-fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(directory_of(path))?.sync_all()
-}
-
-// Elsewhere files inherit their rights from the directory, and directories cannot be synced.
-#[cfg(not(unix))]
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    options
-}
-
-#[cfg(not(unix))]
-fn check_permissions(_: &Path, _: &File) -> Result<(), VaultFileError> {
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn sync_directory(_: &Path) -> io::Result<()> {
-    Ok(())
 }

@@ -36,8 +36,8 @@ pub enum VaultFileError {
     },
     /// The new file is in place, but its directory entry may not survive a power failure.
     #[error(
-        "wrote {} but could not sync its directory: {source}; open the vault again and repeat the \
-         change",
+        "wrote {} but could not sync its directory: {source}; the change is made, but a power \
+         failure may still undo it",
         path.display()
     )]
     NotSynced {
@@ -45,6 +45,66 @@ pub enum VaultFileError {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// The lock, which writers hold in turn, cannot be used.
+    #[error(
+        "cannot lock {} by {}: {source}; remove that if it is not an empty file of yours",
+        path.display(),
+        lock.display()
+    )]
+    NotLocked {
+        /// The vault, or a file beside it.
+        path: PathBuf,
+        /// The lock file beside it.
+        lock: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another program has held the lock for longer than any write takes.
+    #[error(
+        "cannot write {}: another program has held {} for {seconds} s; find it with \
+         \"lsof {}\", end it, and try again",
+        path.display(),
+        lock.display(),
+        lock.display()
+    )]
+    LockHeld {
+        /// The vault, or a file beside it.
+        path: PathBuf,
+        /// The lock file beside it.
+        lock: PathBuf,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// It is a directory, a pipe or a device.
+    #[error("{} is not a regular file; check the path", path.display())]
+    NotAFile {
+        /// What was given as the vault or the key file.
+        path: PathBuf,
+    },
+    /// Somebody else owns the file, or a directory that it is in, and so can replace it.
+    #[error(
+        "{} belongs to another user (uid {owner}), who can replace what is kept there; use a path \
+         of your own, or change its owner with chown",
+        path.display()
+    )]
+    ForeignOwner {
+        /// The vault, the key file, the lock beside it, or a directory above them.
+        path: PathBuf,
+        /// The user's number.
+        owner: u32,
+    },
+    /// Others can write a directory that the file is in, and so can replace it.
+    #[error(
+        "others can replace what is kept in {} (mode {mode:03o}); run: chmod go-w {}",
+        path.display(),
+        path.display()
+    )]
+    LooseDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
     },
     /// Users other than the owner have rights on the file.
     #[error(
@@ -126,14 +186,29 @@ pub enum VaultFileError {
         /// The vault.
         path: PathBuf,
     },
-    /// Another program has written the file since it was read here.
+    /// The file was removed since it was read here, or another vault was put in its place.
     #[error(
-        "{} was changed by another program; open it again and repeat the change",
+        "{} was removed, or replaced by another vault, since it was opened; open it again and \
+         repeat the change",
         path.display()
     )]
-    ChangedMeanwhile {
+    Replaced {
         /// The vault.
         path: PathBuf,
+    },
+    /// The file is older than what was read or written here before.
+    #[error(
+        "{} was replaced by an older copy: it has generation {found}, and {known} was there \
+         before; restore the newest copy, or start this program again to go on from the older one",
+        path.display()
+    )]
+    RolledBack {
+        /// The vault.
+        path: PathBuf,
+        /// The generation that is there now.
+        found: u32,
+        /// The newest generation that was read or written here.
+        known: u32,
     },
     /// It decrypts but does not hold a vault: a fault of the program that wrote it.
     #[error(

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::identity::{
     secret_bytes::SecretKey,
     vault::file::{
-        disk,
+        disk::{self, WriteLock},
         error::VaultFileError,
         header::{Header, Kdf, KdfCost},
         random::random,
@@ -89,7 +89,8 @@ impl Secret {
                 stretch(vault, text, header.salt(), cost)
             }
             (Self::KeyFile(path), Kdf::KeyFile) => {
-                let material = read_key_file(path)?.map_or_else(|| missing(path), Ok)?;
+                let path = disk::resolve(path)?;
+                let material = read_key_file(&path)?.map_or_else(|| missing(&path), Ok)?;
                 Ok(from_key_file(&material, header.salt()))
             }
             (Self::Passphrase(_), Kdf::KeyFile) => Err(other_kind("key file")),
@@ -147,8 +148,13 @@ fn read_key_file(path: &Path) -> Result<Option<Material>, VaultFileError> {
     Ok(Some(Zeroizing::new(material)))
 }
 
+/// Creates the key file, unless another program has done so meanwhile.
 fn create_key_file(path: &Path) -> Result<Material, VaultFileError> {
+    let lock = WriteLock::take(path)?;
+    if let Some(material) = read_key_file(path)? {
+        return Ok(material);
+    }
     let material = Zeroizing::new(random()?);
-    disk::replace(path, material.as_slice(), |found| found.is_none())?;
+    lock.replace(material.as_slice())?;
     Ok(material)
 }

@@ -1,4 +1,4 @@
-//! Vault files: round trips, wrong secrets, damage, permissions, two programs at once.
+//! Vault files: round trips, wrong secrets, damage. [`sharing`] is about others on the machine.
 
 use std::{fs, path::Path};
 
@@ -6,6 +6,8 @@ use super::*;
 use crate::identity::vault::{Vault, VaultError};
 use proptest::prelude::*;
 use tempfile::TempDir;
+
+mod sharing;
 
 /// The least that Argon2 allows: these tests are about files, not about guessing.
 const CHEAP: KdfCost = KdfCost { memory: 8, passes: 1, lanes: 1 };
@@ -164,57 +166,6 @@ fn other_files_and_missing_directories_are_named() {
     ));
 }
 
-#[cfg(unix)]
-#[test]
-fn files_are_private_and_stay_so() {
-    use std::os::unix::fs::PermissionsExt;
-    let (directory, path) = made();
-    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    for entry in fs::read_dir(directory.path()).unwrap() {
-        assert_eq!(mode(&entry.unwrap().path()), 0o600);
-    }
-    for loose in [0o644, 0o640, 0o604, 0o610, 0o666] {
-        fs::set_permissions(&path, fs::Permissions::from_mode(loose)).unwrap();
-        let text = error(open(&path, "correct horse")).to_string();
-        assert!(text.contains(&format!("chmod 600 {}", path.display())), "{text}");
-    }
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    assert!(open(&path, "correct horse").is_ok());
-}
-
-#[cfg(unix)]
-#[test]
-fn a_symbolic_link_stays_a_link() {
-    let (directory, path) = made();
-    let link = directory.path().join("link");
-    std::os::unix::fs::symlink(&path, &link).unwrap();
-    open(&link, "correct horse").unwrap().create_identity("bob").unwrap();
-    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-    assert_eq!(open(&path, "correct horse").unwrap().names().len(), 2);
-}
-
-#[test]
-fn a_change_by_another_program_is_not_overwritten() {
-    let (_directory, path) = made();
-    let (one, two) = (open(&path, "correct horse").unwrap(), open(&path, "correct horse").unwrap());
-    one.create_identity("bob").unwrap();
-    let refused = two.create_identity("carol");
-    assert!(matches!(refused, Err(VaultError::File(VaultFileError::ChangedMeanwhile { .. }))));
-    assert_eq!(two.names().len(), 1, "a change that failed is not visible");
-    one.create_identity("dave").unwrap();
-    assert_eq!(open(&path, "correct horse").unwrap().names(), one.names());
-    fs::remove_file(&path).unwrap();
-    assert!(one.create_identity("erin").is_err());
-}
-
-#[test]
-fn leftovers_of_a_crash_are_replaced() {
-    let (directory, path) = made();
-    write(&directory.path().join(".vault.tmp"), b"half a file");
-    open(&path, "correct horse").unwrap().create_identity("bob").unwrap();
-    assert!(!directory.path().join(".vault.tmp").exists());
-}
-
 #[test]
 fn key_files_are_created_and_required() {
     let directory = tempfile::tempdir().unwrap();
@@ -241,8 +192,7 @@ fn key_files_are_created_and_required() {
 }
 
 fn write_private(path: &Path, bytes: &[u8]) {
-    let _ = fs::remove_file(path);
-    disk::replace(path, bytes, |_| true).unwrap();
+    disk::WriteLock::take(path).unwrap().replace(bytes).unwrap();
 }
 
 #[test]
