@@ -7,7 +7,7 @@ use std::{borrow::Borrow, cell::RefCell, fmt, str::FromStr, sync::Arc};
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::limits::MAX_ADDRESS_BYTES;
+use crate::{limits::MAX_ADDRESS_BYTES, text::is_unseen};
 
 /// Random addresses for which a thread asks the system in one call.
 const ADDRESSES_AT_ONCE: usize = 32;
@@ -59,7 +59,8 @@ pub enum AddressError {
         /// Its length in bytes.
         length: usize,
     },
-    /// White space, control characters and `=>` would make a printed route ambiguous.
+    /// White space and `=>` would make a printed route ambiguous, and what cannot be seen would
+    /// make an address look like another one.
     #[error(
         "the address {text:?} contains {character:?}: use letters, digits and punctuation \
          without spaces"
@@ -94,7 +95,8 @@ impl Address {
     /// Checks a text and makes it an address.
     ///
     /// # Errors
-    /// [`AddressError`] if it is empty, too long, or holds white space, control characters or `=>`.
+    /// [`AddressError`] if it is empty, too long, or holds white space, `=>`, or characters
+    /// that cannot be seen, such as those that change the direction of text.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         check(text)?;
         Ok(Self(text.into()))
@@ -132,7 +134,7 @@ fn check(text: &str) -> Result<(), AddressError> {
     if all(text, |byte| byte.is_ascii_graphic() && byte != b'>') {
         return Ok(());
     }
-    if let Some(character) = text.chars().find(|c| c.is_whitespace() || c.is_control()) {
+    if let Some(character) = text.chars().find(|&c| c.is_whitespace() || is_unseen(c)) {
         let text = text.to_owned();
         return Err(AddressError::Character { text, character });
     }
@@ -260,7 +262,7 @@ mod tests {
     #[test]
     fn refuses_text_that_would_make_a_route_ambiguous() {
         assert_eq!(Address::parse(""), Err(AddressError::Empty));
-        for text in ["a b", "a\n", "a=>b", "\u{7}"] {
+        for text in ["a b", "a\n", "a=>b", "\u{7}", "\u{a0}", "tuo\u{202e}let", "outlet\u{200b}"] {
             assert!(Address::parse(text).is_err(), "{text:?}");
         }
         assert!(Address::parse(&"x".repeat(MAX_ADDRESS_BYTES)).is_ok());

@@ -5,6 +5,7 @@ use std::io;
 use crate::{
     address::{identifier::ParseIdentifierError, route::RouteError, Address, AddressError},
     message::notice::Notice,
+    text::Shown,
 };
 
 /// The result of most functions of the library.
@@ -144,7 +145,8 @@ impl Error {
         Self::Transport { what: what.into(), source }
     }
 
-    /// The error and its causes on one line.
+    /// The error and its causes on one line. What cannot be seen is escaped, as parts of it may come
+    /// from a peer.
     pub fn one_line(&self) -> String {
         let mut line = self.to_string();
         let mut cause = std::error::Error::source(self);
@@ -155,7 +157,7 @@ impl Error {
             }
             cause = error.source();
         }
-        line.replace('\n', " ")
+        Shown(&line.replace('\n', " ")).to_string()
     }
 }
 

@@ -14,6 +14,7 @@
 //! | [`socket`] | connecting, reading and writing with few system calls |
 //! | [`host`] | what a node does for the transports and workers that are built on it |
 //! | [`error`], [`limits`] | errors, by whose fault they are; every limit with its reason |
+//! | [`lock`], [`text`] | locks that ignore poison; text from others, for people |
 
 pub mod address;
 pub mod edge;
@@ -26,6 +27,8 @@ pub mod message;
 pub mod node;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod socket;
+#[cfg_attr(not(internals), doc(hidden))]
+pub mod text;
 pub mod trust;
 pub mod worker;
 

@@ -10,6 +10,7 @@ use crate::{
         payload::Payload,
         Message, MessageKind, MessageParts,
     },
+    text::Shown,
 };
 
 /// Why a message could not be delivered.
@@ -99,10 +100,10 @@ impl Notice {
         Self { hop, reason, detail: String::new() }
     }
 
-    /// Adds a few words.
+    /// Adds a few words, which end up in logs: what cannot be seen in them is escaped.
     #[must_use]
-    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = detail.into();
+    pub fn with_detail(mut self, detail: impl AsRef<str>) -> Self {
+        self.detail = Shown(detail.as_ref()).to_string();
         let cut = (0..=MAX_DETAIL_BYTES.min(self.detail.len()))
             .rev()
             .find(|at| self.detail.is_char_boundary(*at));
@@ -124,8 +125,6 @@ impl Notice {
         }
         let (code, hop, detail) = Self::read(payload).ok()?;
         let (code, hop) = (u8::try_from(code).ok()?, Address::parse(hop).ok()?);
-        // The text of a peer ends up in logs, where control characters must not appear.
-        let detail: String = detail.chars().filter(|c| !c.is_control()).collect();
         Some(Self::new(hop, UndeliverableReason::from_code(code)).with_detail(detail))
     }
 
@@ -181,6 +180,15 @@ mod tests {
         let notice =
             Notice::new("a".into(), UndeliverableReason::Overloaded).with_detail("é".repeat(300));
         assert_eq!(notice.detail.len(), MAX_DETAIL_BYTES);
+    }
+
+    #[test]
+    fn unseen_characters_of_a_peer_are_escaped() {
+        let notice = |hop: &str, detail: &str| rmp_serde::to_vec(&(0, hop, detail)).unwrap();
+        let read = Notice::decode(&notice("a", "x\n\u{202e}y")).unwrap();
+        assert_eq!(read.detail, "x\\u{a}\\u{202e}y");
+        assert_eq!(Notice::decode(&read.encode()), Some(read));
+        assert_eq!(Notice::decode(&notice("tuo\u{202e}let", "")), None);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::{
 use crate::{
     limits::REFUSAL_LOG_BURST,
     lock::Lock,
+    text::Shown,
     trust::rate::{Rate, TokenBucket},
 };
 
@@ -32,6 +33,7 @@ struct Count {
 
 impl RefusalLog {
     /// Counts a refusal by `rule` and logs it as a warning, unless many were logged recently.
+    /// What cannot be seen is escaped.
     pub fn warn(&self, rule: &'static str, what: fmt::Arguments<'_>) {
         self.log(log::Level::Warn, rule, what);
     }
@@ -48,10 +50,11 @@ impl RefusalLog {
 
     fn log(&self, level: log::Level, rule: &'static str, what: fmt::Arguments<'_>) {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-        match self.count(rule, START.elapsed()) {
-            Some(0) => log::log!(level, "{what} ({rule})"),
-            Some(silent) => log::log!(level, "{what} ({rule}, {silent} more not logged)"),
-            None => {}
+        let Some(silent) = self.count(rule, START.elapsed()) else { return };
+        let what = what.to_string();
+        match (Shown(&what), silent) {
+            (what, 0) => log::log!(level, "{what} ({rule})"),
+            (what, silent) => log::log!(level, "{what} ({rule}, {silent} more not logged)"),
         }
     }
 

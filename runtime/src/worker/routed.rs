@@ -225,7 +225,7 @@ impl Delivery {
 
     fn refuse(self, reason: UndeliverableReason, detail: String) -> Box<Undelivered> {
         let (message, recipient) = self.into_parts();
-        let notice = Notice::new(recipient.address.clone(), reason).with_detail(detail);
+        let notice = Notice::new(recipient.address.clone(), reason).with_detail(&detail);
         Box::new(Undelivered { message, notice })
     }
 }

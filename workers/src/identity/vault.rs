@@ -55,10 +55,8 @@ pub enum VaultError {
     /// Caller: names are unique.
     #[error("the vault already holds an identity named {0:?}")]
     NameTaken(String),
-    /// Caller: empty, too long or with control characters.
-    #[error(
-        "{0:?} cannot name an identity: it needs 1 to {MAX_NAME} bytes without control characters"
-    )]
+    /// Caller: empty, too long or with characters that cannot be seen.
+    #[error("{0:?} cannot name an identity: it needs 1 to {MAX_NAME} bytes that can all be seen")]
     BadName(String),
     /// Caller: too many identities.
     #[error("the vault is full: it holds {MAX_IDENTITIES} identities")]
@@ -131,7 +129,7 @@ impl Vault {
     /// # Errors
     /// When the name is invalid or already in use, the vault is full, or the file was not written.
     pub fn create_identity(&self, name: &str) -> Result<Identifier, VaultError> {
-        if !(1..=MAX_NAME).contains(&name.len()) || name.chars().any(char::is_control) {
+        if !content::is_name(name) {
             return Err(VaultError::BadName(name.to_owned()));
         }
         self.change(|entries| {

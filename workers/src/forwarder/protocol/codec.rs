@@ -2,6 +2,7 @@
 
 use ockam_actix_runtime::{
     message::messagepack::{DecodeError, Reader, Writer},
+    text::Shown,
     Address, Identifier, Payload, Route,
 };
 
@@ -119,7 +120,7 @@ impl Answer {
         Payload::from(writer.finish())
     }
 
-    /// Reads an answer. Control characters are left out of its text, which ends up in logs.
+    /// Reads an answer. What cannot be seen in its text is escaped, as it ends up in logs.
     ///
     /// # Errors
     /// [`ProtocolError`] for anything that is not in the table of this module.
@@ -140,7 +141,7 @@ impl Answer {
             (REFUSED, 3) => {
                 let refusal = RegistrationRefusal::from_code(reader.uint()?);
                 let text = reader.text(0..=MAX_REFUSAL_BYTES)?;
-                Self::Refused { refusal, text: text.chars().filter(|c| !c.is_control()).collect() }
+                Self::Refused { refusal, text: Shown(text).to_string() }
             }
             (DISPLACED, 8) => Self::Displaced(Box::new(read_displacement(&mut reader)?)),
             (kind, _) => return Err(ProtocolError::MessageKind(kind)),

@@ -5,7 +5,10 @@
 use zeroize::Zeroizing;
 
 use crate::identity::{self, local_identity::LocalIdentity, secret_bytes::SecretKey, Identity};
-use ockam_actix_runtime::message::messagepack::{Reader, Writer};
+use ockam_actix_runtime::{
+    message::messagepack::{Reader, Writer},
+    text::is_unseen,
+};
 
 /// Identities in one vault. All of them are written with every change, so this stays a small file.
 pub const MAX_IDENTITIES: usize = 256;
@@ -18,6 +21,11 @@ pub const MAX_NAME: usize = 64;
 pub(super) struct Entry {
     pub(super) name: String,
     pub(super) identity: LocalIdentity,
+}
+
+/// Whether a text may name an identity.
+pub(super) fn is_name(text: &str) -> bool {
+    (1..=MAX_NAME).contains(&text.len()) && !text.chars().any(is_unseen)
 }
 
 /// What a vault holds.
@@ -73,7 +81,7 @@ pub(super) fn decode(content: &[u8]) -> Option<Content> {
 
 fn decode_entry(reader: &mut Reader<'_>) -> Option<Entry> {
     reader.array(4..=4).ok()?;
-    let name = reader.text(1..=MAX_NAME).ok()?.to_owned();
+    let name = Some(reader.text(1..=MAX_NAME).ok()?).filter(|name| is_name(name))?.to_owned();
     let identity = Identity::read(reader).ok()?;
     let seed = SecretKey::copy_of(reader.bin().ok()?);
     let static_secret = SecretKey::copy_of(reader.bin().ok()?);

@@ -46,7 +46,7 @@ fn names_are_unique_short_and_printable() {
     let vault = Vault::in_memory();
     vault.create_identity("alice").unwrap();
     assert!(matches!(vault.create_identity("alice"), Err(VaultError::NameTaken(_))));
-    for bad in ["", "line\nbreak", &"x".repeat(MAX_NAME + 1)] {
+    for bad in ["", "line\nbreak", "ecila\u{202e}", &"x".repeat(MAX_NAME + 1)] {
         assert!(matches!(vault.create_identity(bad), Err(VaultError::BadName(_))));
     }
     for n in 1..MAX_IDENTITIES {
