@@ -47,7 +47,7 @@ impl Connector for Unix {
 
 /// Accepts connections for `node`, on its first arbiter.
 fn listen(node: &Node, listener: std::os::unix::net::UnixListener) {
-    let (node, limits) = (node.clone(), ConnectionLimits::new(node.limits()));
+    let (node, limits) = (node.clone(), ConnectionLimits::of(node));
     node.clone().spawn_on(0, async move {
         let listener = UnixListener::from_std(listener).expect("it does not block");
         while let Ok((stream, _)) = listener.accept().await {
@@ -55,7 +55,7 @@ fn listen(node: &Node, listener: std::os::unix::net::UnixListener) {
             // Only programs of this machine connect, as through a loopback address.
             let door = Door::Listener { loopback: true, exposed: Default::default() };
             // Over the limit, the connection is dropped.
-            let Ok(slot) = limits.take(None, Default::default()) else { continue };
+            let Ok(slot) = limits.take(None) else { continue };
             actix_rt::spawn(accept(node.clone(), Socket(stream), peer, door, slot));
         }
     });

@@ -37,6 +37,9 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 fn main() -> ExitCode {
     let Arguments { verbose, command } = Arguments::parse();
     log_from(verbose, matches!(command, Command::Demo(_)));
+    if let Err(error) = ockam_actix_runtime::process::forbid_core_dumps() {
+        log::warn!("a crash may write the keys of this program to a core dump: {error}");
+    }
     match command {
         Command::Demo(arguments) => ockam::run(|ctx| demo::run(ctx, arguments)),
         Command::Hub(arguments) => ockam::run(|ctx| hub::run(ctx, arguments)),

@@ -3,7 +3,7 @@
 use std::{fmt, future::Future, process::ExitCode};
 
 use actix_rt::System;
-use ockam_actix_runtime::{Context, Error, NodeBuilder, Result};
+use ockam_actix_runtime::{process, Context, Error, NodeBuilder, Result};
 use tokio::signal::unix::{signal, Signal, SignalKind};
 
 /// Starts a logger that writes to standard error what `RUST_LOG` asks for, by default `info`.
@@ -21,12 +21,16 @@ pub fn start_logger() {
 
 /// Runs a program that is a node: starts the node, runs `main`, and keeps the node until it is
 /// stopped, or Ctrl-C or SIGTERM arrives.
+///
+/// It first raises the soft limit of descriptors to the hard one, as each connection and each
+/// stream takes one.
 pub fn run<M, F, E>(main: M) -> ExitCode
 where
     M: FnOnce(Context) -> F,
     F: Future<Output = std::result::Result<(), E>>,
     E: Into<Error>,
 {
+    process::raise_descriptor_limit();
     System::new().block_on(async {
         match run_node(main).await {
             Ok(()) => ExitCode::SUCCESS,

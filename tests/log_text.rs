@@ -132,7 +132,7 @@ fn send_as_a_stranger(to: &str) {
 }
 
 #[test]
-fn nothing_of_a_peer_changes_how_the_log_looks() {
+fn no_peer_changes_how_a_log_looks() {
     log::set_logger(&CAPTURE).unwrap();
     log::set_max_level(log::LevelFilter::Trace);
     actix_rt::System::new().block_on(async {

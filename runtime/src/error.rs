@@ -145,8 +145,8 @@ impl Error {
         Self::Transport { what: what.into(), source }
     }
 
-    /// The error and its causes on one line. What cannot be seen is escaped, as parts of it may come
-    /// from a peer.
+    /// The error and its causes on one line. What cannot be seen is escaped, as parts of it may
+    /// come from a peer.
     pub fn one_line(&self) -> String {
         let mut line = self.to_string();
         let mut cause = std::error::Error::source(self);

@@ -14,6 +14,7 @@
 //! | [`socket`] | connecting, reading and writing with few system calls |
 //! | [`host`] | what a node does for the transports and workers that are built on it |
 //! | [`error`], [`limits`] | errors, by whose fault they are; every limit with its reason |
+//! | [`process`] | what the process may have: descriptors |
 //! | [`lock`], [`text`] | locks that ignore poison; text from others, for people |
 
 pub mod address;
@@ -25,6 +26,7 @@ pub mod limits;
 pub mod lock;
 pub mod message;
 pub mod node;
+pub mod process;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod socket;
 #[cfg_attr(not(internals), doc(hidden))]

@@ -34,13 +34,22 @@ pub struct NodeLimits {
     /// Bytes that the sources of this node may have waiting for all its connections together,
     /// beyond one message for each: 16 MiB.
     pub queued_bytes: usize,
-    /// Connections that one listener serves at a time: 16,384.
+    /// Descriptors that accepted connections and streams may take, together with those of other
+    /// nodes in the process. The default is all that the process may have, without those in use
+    /// when the node starts and a [reserve](RESERVED_DESCRIPTORS); a running node never has more,
+    /// and no more than [three quarters](DESCRIPTOR_QUARTERS) of it of either kind.
+    pub descriptors: usize,
+    /// Connections that the node's listeners serve at a time: 16,384, or fewer where `descriptors`
+    /// are scarce.
     pub connections: usize,
-    /// Of those, the connections from one source address: 4,096, so that one source needs three
-    /// others to keep everybody out. That is more than the nodes of a site behind one address.
+    /// Of those, the connections from one source address: 4,096, and never more than are still
+    /// free, so that there is room for another source. That is more than the nodes of a site behind
+    /// one address.
     pub connections_per_source: usize,
-    /// Streams that are open at a time: 32,768.
-    pub streams: u64,
+    /// Streams that are open at a time: 32,768, or fewer where `descriptors` are scarce. One
+    /// identity has at most three times as many of them as are free, so alone three quarters; all
+    /// identities of one source address have at most 15 times as many.
+    pub streams: usize,
     /// Bytes that all streams together may hold for applications that do not read, beyond the
     /// smallest window of each: 32 MiB, which is half of what a node with stalled readers takes in
     /// total.
@@ -56,6 +65,7 @@ impl Default for NodeLimits {
             held_bytes_per_connection: 16 * 1024 * 1024,
             held_bytes_per_source: 16 * 1024 * 1024,
             queued_bytes: 16 * 1024 * 1024,
+            descriptors: usize::MAX,
             connections: 16_384,
             connections_per_source: 4_096,
             streams: 32_768,
@@ -63,6 +73,42 @@ impl Default for NodeLimits {
         }
     }
 }
+
+impl NodeLimits {
+    /// These limits, as far as `descriptors` reach.
+    #[must_use]
+    pub(crate) fn within(self, descriptors: usize) -> Self {
+        let descriptors = self.descriptors.min(descriptors);
+        let most_of_a_kind = descriptors / 4 * DESCRIPTOR_QUARTERS;
+        Self {
+            descriptors,
+            connections: self.connections.min(most_of_a_kind),
+            streams: self.streams.min(most_of_a_kind),
+            ..self
+        }
+    }
+}
+
+/// How many quarters of the descriptors accepted connections may take, and streams, so that neither
+/// keeps the others out.
+pub const DESCRIPTOR_QUARTERS: usize = 3;
+
+/// One of so many descriptors of the process is left for listeners, dialling, names and files.
+pub const RESERVED_DESCRIPTORS: usize = 16;
+
+/// The least number that is left for them.
+pub const MIN_RESERVED_DESCRIPTORS: usize = 32;
+
+/// A source address has at most so many times as many connections as are free: alone, half of them.
+pub const CONNECTIONS_SHARE: usize = 1;
+
+/// An identity, or a connection without one, has at most so many times as many streams as are free:
+/// alone, three quarters of them. Most outlets have one peer.
+pub const STREAMS_SHARE: usize = 3;
+
+/// The same for a source address, behind which there may be many identities, or somebody who makes
+/// them up.
+pub const STREAMS_SOURCE_SHARE: usize = 15;
 
 /// Bytes of one address. Room for `tcp#` and the longest DNS name with a port.
 pub const MAX_ADDRESS_BYTES: usize = 272;
@@ -145,3 +191,21 @@ pub const RATED_SOURCES: usize = 4_096;
 /// Lines of the log about refusals by one rule: so many at once, and one a second after that; those
 /// between are counted.
 pub const REFUSAL_LOG_BURST: u32 = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scarce_descriptors_lower_the_caps_alone() {
+        let default = NodeLimits::default();
+        let within = |descriptors| default.clone().within(descriptors);
+        assert_eq!(within(1_000_000), NodeLimits { descriptors: 1_000_000, ..default.clone() });
+        let few = within(1_000);
+        assert_eq!([few.descriptors, few.connections, few.streams], [1_000, 750, 750]);
+        let chosen = NodeLimits { descriptors: 100, connections: 10, ..default.clone() };
+        let few = chosen.within(1_000);
+        assert_eq!([few.descriptors, few.connections, few.streams], [100, 10, 75]);
+        assert_eq!(within(0).streams, 0);
+    }
+}

@@ -50,6 +50,7 @@ use crate::{
         router::Router,
         shutdown::{Shutdown, Stage},
     },
+    process::usable_descriptors,
     trust::{
         origin::HubGrants,
         reachability::{
@@ -180,6 +181,7 @@ impl Node {
         for (index, thread) in threads.iter().enumerate() {
             thread.spawn_fn(move || CURRENT.set(Some((id, index))));
         }
+        let limits = limits.within(usable_descriptors());
         let shared = Arc::new_cyclic(|shared: &Weak<Shared>| Shared {
             id,
             limits,
@@ -202,7 +204,7 @@ impl Node {
 
     // ----- arbiters --------------------------------------------------------------------------
 
-    /// The limits that the site has chosen for the node.
+    /// The limits that the site has chosen for the node, as far as the process has descriptors.
     pub fn limits(&self) -> &NodeLimits {
         &self.shared.limits
     }

@@ -12,6 +12,7 @@
 //! | [`conformance`] | connections that end through a tunnel as they end without one |
 //! | [`farewell`] | bytes that are sent just before a reset |
 //! | [`latency`], [`line`] | keystrokes beside bulk transfers, over a line with a rate and a delay |
+//! | [`descriptors`] | programs that may have few descriptors |
 //! | [`memory`] | the memory that readers that stop cost |
 //! | [`saturation`] | both directions full at the same time |
 //! | [`programs`] | curl, ssh, rsync, redis and others, which do not notice the tunnel |
@@ -23,6 +24,7 @@
 
 mod command;
 mod conformance;
+mod descriptors;
 mod farewell;
 mod guide;
 mod hops;

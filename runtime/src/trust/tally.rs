@@ -18,6 +18,13 @@ impl<K: Eq + Hash> Tally<K> {
         self.0.get(key).copied().unwrap_or(0)
     }
 
+    /// Whether `key` may have one more, where `free` are left for all: it never has more than
+    /// `times` as many as remain, so there is room for another key. Alone, it can have `times` in
+    /// `times + 1` of all.
+    pub fn has_share(&self, key: &K, free: usize, times: usize) -> bool {
+        self.of(key) < free.saturating_mul(times)
+    }
+
     /// Counts one more.
     pub fn add(&mut self, key: K) {
         *self.0.entry(key).or_default() += 1;
@@ -46,6 +53,25 @@ impl<K: Eq + Hash> Tally<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Gives each of `keys` in turn as many of `most` as it may have.
+    fn shares(keys: usize, most: usize, times: usize) -> Vec<usize> {
+        let (mut tally, mut free) = (Tally::default(), most);
+        for key in 0..keys {
+            while tally.has_share(&key, free, times) {
+                tally.add(key);
+                free -= 1;
+            }
+        }
+        (0..keys).map(|key| tally.of(&key)).collect()
+    }
+
+    #[test]
+    fn whoever_comes_late_finds_room() {
+        assert_eq!(shares(5, 1_000, 1), [500, 250, 125, 63, 31]);
+        assert_eq!(shares(4, 1_000, 3), [750, 188, 47, 12]);
+        assert_eq!(shares(3, 1, 3), [1, 0, 0]);
+    }
 
     #[test]
     fn keys_at_zero_are_forgotten() {

@@ -123,6 +123,11 @@ impl Program {
         usage::memory_now(self.0.id())
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// The most memory that it had resident so far, in bytes.
     pub fn peak_memory(&self) -> u64 {
         let bytes = usage::peak_memory(self.0.id());

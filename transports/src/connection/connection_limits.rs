@@ -1,17 +1,22 @@
-//! Limits on the connections that a listener lets in: caps in total and for each source address,
-//! and a rate.
+//! Limits on the connections that a node's listeners let in: caps in total and for each source
+//! address, and a rate.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use ockam_actix_runtime::{
+    limits::CONNECTIONS_SHARE,
     lock::Lock,
+    process::DescriptorSlot,
     trust::{rate::SourceRates, source::SourceAddress, tally::Tally},
-    NodeLimits,
+    Host, Node, NodeLimits,
 };
 
 use crate::limits::CONNECTION_RATE;
 
-/// Counts the connections of one listener. Clones share the counts.
+/// Counts the connections that the listeners of a node have accepted. Clones share the counts.
 ///
 /// What it remembers is bounded by the connections that are open: a source without any is
 /// forgotten.
@@ -23,6 +28,8 @@ struct Counts {
     /// How many may be open, in total and from one source.
     most: usize,
     most_of_source: usize,
+    most_descriptors: usize,
+    opened: Instant,
     open: usize,
     by_source: Tally<SourceAddress>,
     rates: SourceRates,
@@ -33,17 +40,24 @@ struct Counts {
 pub struct ConnectionSlot {
     limits: ConnectionLimits,
     source: Option<SourceAddress>,
+    _descriptor: DescriptorSlot,
 }
 
 /// Why a connection is closed as soon as it is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectionRefusal {
-    /// As many connections are open as the listener serves.
+    /// As many connections are open as the node serves.
     #[error("{0} connections are open")]
     Full(usize),
     /// As many connections of the source are open as one may have.
     #[error("{0} connections from its source are open")]
     SourceFull(usize),
+    /// The connections of the source would leave too few to others.
+    #[error("{0} connections from its source are open, and few are left for others")]
+    SourceShare(usize),
+    /// The process has no descriptor to spare.
+    #[error("no descriptor is left for it")]
+    NoDescriptor,
     /// The source connects too often.
     #[error("it connects too often")]
     TooOften,
@@ -55,17 +69,26 @@ impl ConnectionRefusal {
         match self {
             Self::Full(_) => "connections-full",
             Self::SourceFull(_) => "connections-source-full",
+            Self::SourceShare(_) => "connections-source-share",
+            Self::NoDescriptor => "connections-no-descriptor",
             Self::TooOften => "connections-source-too-often",
         }
     }
 }
 
 impl ConnectionLimits {
+    /// The counts that all listeners of `node` share.
+    pub fn of(node: &Node) -> Self {
+        node.extension(|| Self::new(node.limits())).as_ref().clone()
+    }
+
     /// Lets in as many as `limits` say.
     pub fn new(limits: &NodeLimits) -> Self {
         Self(Arc::new(Lock::new(Counts {
             most: limits.connections,
             most_of_source: limits.connections_per_source,
+            most_descriptors: limits.descriptors,
+            opened: Instant::now(),
             open: 0,
             by_source: Tally::default(),
             rates: SourceRates::default(),
@@ -73,11 +96,16 @@ impl ConnectionLimits {
     }
 
     /// Lets a connection from `source` in, or says why not; one without a source counts only
-    /// against the total. `now` is measured from any fixed moment.
+    /// against the total.
     ///
     /// # Errors
     /// Why the connection is to be closed.
-    pub fn take(
+    pub fn take(&self, source: Option<SourceAddress>) -> Result<ConnectionSlot, ConnectionRefusal> {
+        let now = self.0.lock().opened.elapsed();
+        self.take_at(source, now)
+    }
+
+    fn take_at(
         &self,
         source: Option<SourceAddress>,
         now: Duration,
@@ -86,9 +114,15 @@ impl ConnectionLimits {
         if counts.open >= counts.most {
             return Err(ConnectionRefusal::Full(counts.most));
         }
+        let descriptor = DescriptorSlot::take(counts.most_descriptors);
+        let descriptor = descriptor.ok_or(ConnectionRefusal::NoDescriptor)?;
         if let Some(source) = source {
-            if counts.by_source.of(&source) >= counts.most_of_source {
-                return Err(ConnectionRefusal::SourceFull(counts.most_of_source));
+            let (own, free) = (counts.by_source.of(&source), counts.most - counts.open);
+            if own >= counts.most_of_source {
+                return Err(ConnectionRefusal::SourceFull(own));
+            }
+            if !counts.by_source.has_share(&source, free, CONNECTIONS_SHARE) {
+                return Err(ConnectionRefusal::SourceShare(own));
             }
             if !counts.rates.take(source, CONNECTION_RATE, now) {
                 return Err(ConnectionRefusal::TooOften);
@@ -96,7 +130,7 @@ impl ConnectionLimits {
             counts.by_source.add(source);
         }
         counts.open += 1;
-        Ok(ConnectionSlot { limits: self.clone(), source })
+        Ok(ConnectionSlot { limits: self.clone(), source, _descriptor: descriptor })
     }
 }
 
@@ -126,7 +160,7 @@ mod tests {
         count: usize,
         now: Duration,
     ) -> Vec<ConnectionSlot> {
-        (0..count).map(|_| limits.take(Some(source(number)), now).unwrap()).collect()
+        (0..count).map(|_| limits.take_at(Some(source(number)), now).unwrap()).collect()
     }
 
     #[test]
@@ -136,35 +170,58 @@ mod tests {
         // Long after, so that the cap refuses and not the rate.
         let later = Duration::from_secs(1_000);
         assert_eq!(
-            limits.take(Some(source(1)), later).unwrap_err(),
+            limits.take_at(Some(source(1)), later).unwrap_err(),
             ConnectionRefusal::SourceFull(4_096)
         );
-        let _other = limits.take(Some(source(2)), later).unwrap();
+        let _other = limits.take_at(Some(source(2)), later).unwrap();
         drop(full);
         take(&limits, 1, 1, later);
+    }
+
+    #[test]
+    fn few_sources_never_take_all() {
+        let limits =
+            ConnectionLimits::new(&NodeLimits { connections: 1_000, ..NodeLimits::default() });
+        let mut all = Vec::new();
+        for (number, most) in [(1, 500), (2, 250), (3, 125)] {
+            all.extend(take(&limits, number, most, NOW));
+            assert_eq!(
+                limits.take_at(Some(source(number)), NOW).unwrap_err(),
+                ConnectionRefusal::SourceShare(most)
+            );
+        }
+        let _other = limits.take_at(Some(source(4)), NOW).unwrap();
+    }
+
+    #[test]
+    fn connections_stop_short_of_the_last_descriptor() {
+        let limits = NodeLimits { descriptors: 0, ..NodeLimits::default() };
+        let refused = ConnectionLimits::new(&limits).take_at(None, NOW).unwrap_err();
+        assert_eq!(refused, ConnectionRefusal::NoDescriptor);
     }
 
     #[test]
     fn only_sources_that_connect_too_often_wait() {
         let limits = ConnectionLimits::new(&NodeLimits::default());
         let burst = CONNECTION_RATE.burst as usize;
-        (0..burst).for_each(|_| drop(limits.take(Some(source(1)), NOW).unwrap()));
-        assert_eq!(limits.take(Some(source(1)), NOW).unwrap_err(), ConnectionRefusal::TooOften);
+        (0..burst).for_each(|_| drop(limits.take_at(Some(source(1)), NOW).unwrap()));
+        assert_eq!(limits.take_at(Some(source(1)), NOW).unwrap_err(), ConnectionRefusal::TooOften);
         // By chance one may share the empty bucket, but not three others all.
-        assert!((2..5).any(|number| limits.take(Some(source(number)), NOW).is_ok()));
+        assert!((2..5).any(|number| limits.take_at(Some(source(number)), NOW).is_ok()));
         let second = NOW + Duration::from_secs(1);
-        let passed = (0..burst).filter(|_| limits.take(Some(source(1)), second).is_ok()).count();
+        let passed = (0..burst).filter(|_| limits.take_at(Some(source(1)), second).is_ok()).count();
         assert_eq!(passed, CONNECTION_RATE.per_second as usize);
     }
 
     #[test]
     fn many_sources_respect_the_cap_and_leave_nothing() {
         let limits = ConnectionLimits::new(&NodeLimits::default());
-        let sources = NodeLimits::default().connections / 16;
+        let sources = NodeLimits::default().connections;
+        // One each, so that each finds room until none is left.
         let all: Vec<_> =
-            (0..sources).flat_map(|number| take(&limits, number as u32, 16, NOW)).collect();
+            (0..sources).flat_map(|number| take(&limits, number as u32, 1, NOW)).collect();
         assert_eq!(
-            limits.take(Some(source(u32::MAX)), NOW).unwrap_err(),
+            limits.take_at(Some(source(u32::MAX)), NOW).unwrap_err(),
             ConnectionRefusal::Full(16_384)
         );
         assert_eq!(limits.0.lock().by_source.len(), sources);

@@ -6,9 +6,7 @@
 //! * A panic interrupts accepting for a moment: the actor is [`Supervised`], the socket stays open,
 //!   and peers wait in its queue. Open connections go on.
 
-use std::{
-    collections::HashSet, fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Instant,
-};
+use std::{collections::HashSet, fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc};
 
 use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
@@ -125,8 +123,7 @@ pub async fn listen(node: &Node, options: ListenOptions) -> Result<Listener> {
         socket: socket.into(),
         bound,
         exposed,
-        limits: ConnectionLimits::new(node.limits()),
-        opened: Instant::now(),
+        limits: ConnectionLimits::of(node),
     };
     let actor = Restarting::start(node, format!("the listener on {bound}"), spec)?;
     log::info!("listening for nodes on {bound}");
@@ -166,9 +163,8 @@ struct ListenerSpec {
     socket: Arc<std::net::TcpListener>,
     bound: SocketAddr,
     exposed: Arc<HashSet<Address>>,
-    /// Count all connections since `opened`, also those of the acceptors before.
+    /// Count the connections of all listeners of the node.
     limits: ConnectionLimits,
-    opened: Instant,
 }
 
 impl Restartable for ListenerSpec {
@@ -243,7 +239,7 @@ impl ListenerSpec {
     /// Has an arbiter serve a connection, if it is admitted.
     fn serve(&self, stream: TcpStream, peer: SocketAddr, refusal_log: &RefusalLog) {
         let source = Some(SourceAddress::of(peer.ip()));
-        let slot = match self.limits.take(source, self.opened.elapsed()) {
+        let slot = match self.limits.take(source) {
             Ok(slot) => slot,
             Err(refusal) => {
                 let what = format_args!("refused {peer} on {}: {refusal}", self.bound);

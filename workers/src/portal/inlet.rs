@@ -17,6 +17,7 @@ use ockam_actix_runtime::{
     edge::first_hop::FirstHop,
     node::{directory::Registration, entry::Description},
     socket::accept::accept_all,
+    trust::source::SourceAddress,
     worker::{
         mailbox::Registered,
         supervision::{Restartable, Restarting, Supervised},
@@ -199,9 +200,8 @@ fn open(node: &Node, socket: TcpStream, client: SocketAddr, accept: &Accept) -> 
     // The first hop may have another actor than when the inlet began: a peer may have been dialled
     // anew.
     let first_hop = node.first_hop(&accept.route)?;
-    let Some(slot) = StreamPool::of(node).enter() else {
-        return Err(Error::Usage("too many streams are open on this node".into()));
-    };
+    let slot = StreamPool::of(node).enter_client(SourceAddress::of(client.ip()));
+    let slot = slot.map_err(|full| Error::Usage(full.to_string()))?;
     let description =
         Description::new(Address::random(), Class::Reply).with_access(first_hop.answers());
     let stream = Stream::inlet(slot.first_window());

@@ -186,12 +186,15 @@ impl OutletDelivery {
             let reason = UndeliverableReason::Unreachable;
             return Err(Undelivered::new(message, &entry.address, reason));
         };
-        let Some(slot) = StreamPool::of(node).enter() else {
-            let what =
-                format_args!("refused a stream to {}: too many are open on this node", self.target);
-            node.refusals().warn("too-many-streams", what);
-            self.refuse(entry, message, StreamRefusal::Busy);
-            return Ok(());
+        let slot = match StreamPool::of(node).enter(&message.origin) {
+            Ok(slot) => slot,
+            Err(full) => {
+                let (target, origin) = (&self.target, &message.origin);
+                let what = format_args!("refused a stream from {origin} to {target}: {full}");
+                node.refusals().warn(full.rule(), what);
+                self.refuse(entry, message, StreamRefusal::Busy);
+                return Ok(());
+            }
         };
         let Ok(stream) = Stream::outlet(limit, slot.first_window()) else {
             let reason = UndeliverableReason::BodyNotUnderstood;

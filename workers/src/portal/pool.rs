@@ -25,7 +25,13 @@ use std::{
     time::Duration,
 };
 
-use ockam_actix_runtime::{Host, Node, NodeLimits};
+use ockam_actix_runtime::{
+    limits::{STREAMS_SHARE, STREAMS_SOURCE_SHARE},
+    lock::Lock,
+    process::DescriptorSlot,
+    trust::{source::SourceAddress, tally::Tally},
+    Address, Host, Identifier, Node, NodeLimits, Origin,
+};
 
 use crate::portal::limits::{
     FIRST_WINDOWS, GROWTH_EIGHTHS, INITIAL_WINDOW, MAX_WINDOW, MIN_WINDOW, SILENCE,
@@ -35,9 +41,10 @@ use crate::portal::limits::{
 #[derive(Debug)]
 pub struct StreamPool {
     /// How many streams may be open, and what they may hold.
-    most: u64,
+    most: usize,
+    most_descriptors: usize,
     bytes: u64,
-    open: AtomicU64,
+    counts: Lock<Counts>,
     /// Bytes that all of them have promised to hold.
     promised: AtomicU64,
     /// How many have promised more than they began with.
@@ -45,10 +52,71 @@ pub struct StreamPool {
     silence_ms: AtomicU64,
 }
 
+/// The open streams, in total and by those who may have a share of them.
+#[derive(Debug, Default)]
+struct Counts {
+    open: usize,
+    by_holder: Tally<Holder>,
+}
+
+/// Whom the streams of an outlet are counted against.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Holder {
+    Identity(Identifier),
+    Source(SourceAddress),
+    Ingress(Address),
+}
+
+impl Holder {
+    /// Those of what came from `origin`: the identity, however many channels it opens, or else the
+    /// connection; and the source address, however many identities it makes up. A program of this
+    /// node is counted against nobody.
+    fn of(origin: &Origin) -> Vec<Self> {
+        let Origin::Remote(ingress) = origin else { return Vec::new() };
+        let own = origin.peer().map_or_else(|| Self::Ingress(ingress.via.clone()), Self::Identity);
+        [Some(own), origin.source().map(Self::Source)].into_iter().flatten().collect()
+    }
+
+    /// How many times as many streams as are free it may have.
+    fn share(&self) -> usize {
+        match self {
+            Self::Identity(_) | Self::Ingress(_) => STREAMS_SHARE,
+            Self::Source(_) => STREAMS_SOURCE_SHARE,
+        }
+    }
+}
+
+/// Why a stream gets no slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StreamsFull {
+    /// As many streams are open as the node serves.
+    #[error("{0} streams are open on this node")]
+    Node(usize),
+    /// The streams of the peer would leave too few to others.
+    #[error("{0} streams of its peer are open, and few are left for others")]
+    Share(usize),
+    /// The process has no descriptor to spare.
+    #[error("no descriptor is left for it")]
+    NoDescriptor,
+}
+
+impl StreamsFull {
+    /// The name of the rule under which it is counted and logged.
+    pub fn rule(self) -> &'static str {
+        match self {
+            Self::Node(_) => "too-many-streams",
+            Self::Share(_) => "too-many-streams-of-peer",
+            Self::NoDescriptor => "streams-no-descriptor",
+        }
+    }
+}
+
 /// The slot of one stream in the pool.
 #[derive(Debug)]
 pub struct StreamSlot {
     pool: Arc<StreamPool>,
+    holders: Vec<Holder>,
+    _descriptor: DescriptorSlot,
     first: u64,
     promised: u64,
 }
@@ -57,9 +125,10 @@ impl StreamPool {
     /// A pool without streams, for as many of them and as many bytes as `limits` say.
     pub fn new(limits: &NodeLimits) -> Self {
         let silence_ms = u64::try_from(SILENCE.as_millis()).unwrap_or(u64::MAX).into();
-        let [open, promised, grown] = [0; 3].map(AtomicU64::new);
-        let (most, bytes) = (limits.streams, limits.stream_bytes);
-        Self { most, bytes, open, promised, grown, silence_ms }
+        let [promised, grown] = [0; 2].map(AtomicU64::new);
+        let (most, most_descriptors) = (limits.streams, limits.descriptors);
+        let (bytes, counts) = (limits.stream_bytes, Lock::default());
+        Self { most, most_descriptors, bytes, counts, promised, grown, silence_ms }
     }
 
     /// The pool of `node`.
@@ -67,15 +136,46 @@ impl StreamPool {
         node.extension(|| Self::new(node.limits()))
     }
 
-    /// Takes a slot; `None` if as many streams are open as may be.
-    pub fn enter(self: Arc<Self>) -> Option<StreamSlot> {
-        let most = self.most;
-        let before = self.open.fetch_add(1, Ordering::Relaxed);
+    /// Takes a slot for a stream that was asked for from `origin`.
+    ///
+    /// # Errors
+    /// If as many streams are open as may be: on this node, of its peer, or in this process.
+    pub fn enter(self: Arc<Self>, origin: &Origin) -> Result<StreamSlot, StreamsFull> {
+        self.enter_as(Holder::of(origin))
+    }
+
+    /// Takes a slot for the stream of an inlet's client.
+    ///
+    /// # Errors
+    /// As [`StreamPool::enter`].
+    pub fn enter_client(self: Arc<Self>, source: SourceAddress) -> Result<StreamSlot, StreamsFull> {
+        self.enter_as(vec![Holder::Source(source)])
+    }
+
+    fn enter_as(self: Arc<Self>, holders: Vec<Holder>) -> Result<StreamSlot, StreamsFull> {
+        let descriptor = self.count(&holders)?;
         let spare = self.free(self.bytes / 2);
         let first = (spare / FIRST_WINDOWS).clamp(MIN_WINDOW, INITIAL_WINDOW);
         self.promised.fetch_add(first, Ordering::Relaxed);
-        let slot = StreamSlot { pool: self, first, promised: first };
-        (before < most).then_some(slot)
+        Ok(StreamSlot { pool: self, holders, _descriptor: descriptor, first, promised: first })
+    }
+
+    fn count(&self, holders: &[Holder]) -> Result<DescriptorSlot, StreamsFull> {
+        let mut counts = self.counts.lock();
+        let free = self.most.saturating_sub(counts.open);
+        if free == 0 {
+            return Err(StreamsFull::Node(counts.open));
+        }
+        for holder in holders {
+            if !counts.by_holder.has_share(holder, free, holder.share()) {
+                return Err(StreamsFull::Share(counts.by_holder.of(holder)));
+            }
+        }
+        let descriptor = DescriptorSlot::take(self.most_descriptors);
+        let descriptor = descriptor.ok_or(StreamsFull::NoDescriptor)?;
+        counts.open += 1;
+        holders.iter().for_each(|holder| counts.by_holder.add(holder.clone()));
+        Ok(descriptor)
     }
 
     /// Sets another time than [`SILENCE`], for tests.
@@ -90,8 +190,8 @@ impl StreamPool {
     }
 
     /// How many streams are open.
-    pub fn open(&self) -> u64 {
-        self.open.load(Ordering::Relaxed)
+    pub fn open(&self) -> usize {
+        self.counts.lock().open
     }
 }
 
@@ -136,12 +236,16 @@ impl Drop for StreamSlot {
     fn drop(&mut self) {
         self.promise(self.first);
         self.pool.promised.fetch_sub(self.first, Ordering::Relaxed);
-        self.pool.open.fetch_sub(1, Ordering::Relaxed);
+        let mut counts = self.pool.counts.lock();
+        counts.open -= 1;
+        self.holders.iter().for_each(|holder| counts.by_holder.remove(holder));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use ockam_actix_runtime::trust::origin::{Door, Ingress};
+
     use super::*;
 
     const MIB: u64 = 1024 * 1024;
@@ -160,7 +264,7 @@ mod tests {
     }
 
     fn slots(pool: &Arc<StreamPool>, count: usize) -> Vec<StreamSlot> {
-        (0..count).map(|_| pool.clone().enter().unwrap()).collect()
+        (0..count).map(|_| pool.clone().enter(&Origin::Local).unwrap()).collect()
     }
 
     #[test]
@@ -169,9 +273,13 @@ mod tests {
         let idle = slots(&pool, 100);
         assert_eq!(idle[0].first_window(), INITIAL_WINDOW);
         assert_eq!(idle[99].first_window(), MIN_WINDOW);
-        assert!(grow(&mut pool.clone().enter().unwrap()) > 8 * MIB);
+        assert!(grow(&mut pool.clone().enter(&Origin::Local).unwrap()) > 8 * MIB);
         assert_eq!(
-            grow(&mut Arc::new(StreamPool::new(&NodeLimits::default())).enter().unwrap()),
+            grow(
+                &mut Arc::new(StreamPool::new(&NodeLimits::default()))
+                    .enter(&Origin::Local)
+                    .unwrap()
+            ),
             MAX_WINDOW
         );
     }
@@ -195,7 +303,7 @@ mod tests {
         let pool = Arc::new(StreamPool::new(&NodeLimits::default()));
         let mut all = Vec::new();
         for count in 1..=500 {
-            let mut slot = pool.clone().enter().unwrap();
+            let mut slot = pool.clone().enter(&Origin::Local).unwrap();
             let window = grow(&mut slot);
             assert!(count > 10 || window >= INITIAL_WINDOW, "{count}: {window}");
             all.push(slot);
@@ -225,7 +333,75 @@ mod tests {
             "{windows:?}"
         );
         drop(all);
-        let counts = [&pool.open, &pool.promised, &pool.grown];
-        assert_eq!(counts.map(|count| count.load(Ordering::Relaxed)), [0; 3]);
+        let counts = [&pool.promised, &pool.grown];
+        assert_eq!(counts.map(|count| count.load(Ordering::Relaxed)), [0; 2]);
+        assert_eq!(pool.open(), 0);
+    }
+
+    fn channel(peer: u8, source: Option<&str>) -> Origin {
+        let door = Door::Channel {
+            peer: Identifier::from_bytes([peer; 32]),
+            channel: Address::random(),
+            grants: None,
+        };
+        let source = source.map(|address| SourceAddress::of(address.parse().unwrap()));
+        Origin::Remote(Arc::new(Ingress { via: Address::random(), door, source }))
+    }
+
+    /// Opens all the streams that it may; `origin` is asked for each.
+    fn fill(
+        pool: &Arc<StreamPool>,
+        mut origin: impl FnMut(usize) -> Origin,
+    ) -> (Vec<StreamSlot>, StreamsFull) {
+        let mut slots = Vec::new();
+        loop {
+            match pool.clone().enter(&origin(slots.len())) {
+                Ok(slot) => slots.push(slot),
+                Err(full) => return (slots, full),
+            }
+        }
+    }
+
+    #[test]
+    fn one_identitys_streams_leave_room_for_others() {
+        let limits = NodeLimits { streams: 1_000, ..NodeLimits::default() };
+        let pool = Arc::new(StreamPool::new(&limits));
+        let (first, full) = fill(&pool, |_| channel(1, None));
+        assert_eq!((first.len(), full), (750, StreamsFull::Share(750)), "over many channels");
+        let (second, _) = fill(&pool, |_| channel(2, None));
+        assert!(second.len() > 180, "{}", second.len());
+        assert!(pool.clone().enter(&channel(3, None)).is_ok());
+        drop((first, second));
+        assert_eq!(pool.open(), 0);
+        assert!(pool.counts.lock().by_holder.is_empty());
+    }
+
+    #[test]
+    fn made_up_identities_leave_room_for_other_sources() {
+        let limits = NodeLimits { streams: 1_000, ..NodeLimits::default() };
+        let pool = Arc::new(StreamPool::new(&limits));
+        let (_first, full) = fill(&pool, |count| channel(count as u8, Some("192.0.2.1")));
+        assert_eq!(full, StreamsFull::Share(938));
+        let (other, _) = fill(&pool, |_| channel(255, Some("192.0.2.2")));
+        assert!(other.len() > 40, "{}", other.len());
+    }
+
+    #[test]
+    fn two_peers_behind_one_source_both_have_streams() {
+        let limits = NodeLimits { streams: 1_000, ..NodeLimits::default() };
+        let pool = Arc::new(StreamPool::new(&limits));
+        let (_first, _) = fill(&pool, |_| channel(1, Some("192.0.2.1")));
+        let (second, _) = fill(&pool, |_| channel(2, Some("192.0.2.1")));
+        assert!(second.len() > 180, "{}", second.len());
+    }
+
+    #[test]
+    fn the_cap_differs_from_the_last_descriptor() {
+        let limits = NodeLimits { streams: 2, ..NodeLimits::default() };
+        let (_two, full) = fill(&Arc::new(StreamPool::new(&limits)), |_| Origin::Local);
+        assert_eq!(full, StreamsFull::Node(2));
+        let limits = NodeLimits { descriptors: 0, ..NodeLimits::default() };
+        let (_none, full) = fill(&Arc::new(StreamPool::new(&limits)), |_| Origin::Local);
+        assert_eq!(full, StreamsFull::NoDescriptor);
     }
 }

@@ -32,12 +32,10 @@ pub(crate) struct Connected {
 /// Connects to `target` (`host:port`), trying its addresses in turn.
 pub(crate) async fn connect_target(target: String) -> Result<Connected, NoTarget> {
     let end = Instant::now() + CONNECT_TIMEOUT;
-    let unknown =
-        |error: io::Error| NoTarget { reason: StreamRefusal::NameUnknown, why: error.to_string() };
     let Ok(found) = timeout_at(end, lookup_host(target)).await else {
         return Err(no_target(io::ErrorKind::TimedOut.into()));
     };
-    let addresses = found.map_err(unknown)?;
+    let addresses = found.map_err(|error| no_address(error, is_socket_to_be_had()))?;
     first_to_answer(addresses, end, connect_to).await.map_err(no_target)
 }
 
@@ -72,13 +70,48 @@ fn is_under_way(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::EINPROGRESS)
 }
 
+/// What the systems' resolvers say when they are sure that a name has no address. Of a lookup that
+/// has failed, the standard library keeps the text alone; everything else may go away by itself.
+const NO_SUCH_NAME: [&str; 5] = [
+    "Name or service not known",
+    "No address associated with hostname",
+    "Name does not resolve",
+    "Name has no usable address",
+    "nodename nor servname provided, or not known",
+];
+
+/// Why a name has given no address. Without a descriptor, a resolver cannot read its files or ask,
+/// and some say then that there is no such name.
+fn no_address(error: io::Error, is_socket_to_be_had: bool) -> NoTarget {
+    let why = error.to_string();
+    let reason = match NO_SUCH_NAME.iter().any(|text| why.contains(text)) {
+        _ if is_exhausted(&error) || !is_socket_to_be_had => StreamRefusal::Busy,
+        true => StreamRefusal::NameUnknown,
+        false => StreamRefusal::NameUnresolved,
+    };
+    NoTarget { reason, why }
+}
+
+/// Whether the process could open a socket now.
+fn is_socket_to_be_had() -> bool {
+    !Socket::new(Domain::IPV4, Type::DGRAM, None).is_err_and(|error| is_exhausted(&error))
+}
+
+/// Whether the process, or the system, has no descriptor or no memory for one more socket.
+fn is_exhausted(error: &io::Error) -> bool {
+    const LIMITS: [i32; 4] = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
+    error.raw_os_error().is_some_and(|code| LIMITS.contains(&code))
+}
+
 fn no_target(error: io::Error) -> NoTarget {
     let reason = match error.kind() {
+        _ if is_exhausted(&error) => StreamRefusal::Busy,
         io::ErrorKind::ConnectionRefused => StreamRefusal::TargetRefused,
         io::ErrorKind::TimedOut => {
             let why = format!("no answer within {} s", CONNECT_TIMEOUT.as_secs());
             return NoTarget { reason: StreamRefusal::TimedOut, why };
         }
+        // The name has no address.
         io::ErrorKind::NotFound => StreamRefusal::NameUnknown,
         _ => StreamRefusal::Unreachable,
     };
@@ -129,6 +162,30 @@ mod tests {
 
     fn address(target: &TcpListener) -> String {
         target.local_addr().unwrap().to_string()
+    }
+
+    #[test]
+    fn out_of_descriptors_is_busy_and_nothing_else() {
+        let of = |code| no_target(io::Error::from_raw_os_error(code)).reason;
+        assert_eq!([of(libc::EMFILE), of(libc::ENFILE)], [StreamRefusal::Busy; 2]);
+        assert_eq!(of(libc::EHOSTUNREACH), StreamRefusal::Unreachable);
+        let looked_up = no_address(io::Error::from_raw_os_error(libc::EMFILE), true);
+        assert_eq!(looked_up.reason, StreamRefusal::Busy);
+    }
+
+    #[test]
+    fn only_a_sure_answer_makes_a_name_unknown() {
+        const PREFIX: &str = "failed to lookup address information: ";
+        let of = |text: &str, is_socket_to_be_had| {
+            no_address(io::Error::other(format!("{PREFIX}{text}")), is_socket_to_be_had).reason
+        };
+        for text in NO_SUCH_NAME {
+            assert_eq!(of(text, true), StreamRefusal::NameUnknown);
+            assert_eq!(of(text, false), StreamRefusal::Busy, "nobody could be asked");
+        }
+        for text in ["Temporary failure in name resolution", "Try again", "System error"] {
+            assert_eq!(of(text, true), StreamRefusal::NameUnresolved);
+        }
     }
 
     #[test]

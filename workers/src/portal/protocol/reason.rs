@@ -22,6 +22,8 @@ pub enum StreamRefusal {
     Busy,
     /// The outlet does not speak the version in `Open` (code 7).
     UnsupportedVersion,
+    /// Nobody could say at the moment which address the target's name has (code 8).
+    NameUnresolved,
     /// A code of a later version.
     Unknown(u16),
 }
@@ -37,6 +39,7 @@ impl StreamRefusal {
             Self::NotAllowed => 5,
             Self::Busy => 6,
             Self::UnsupportedVersion => 7,
+            Self::NameUnresolved => 8,
             Self::Unknown(code) => code,
         }
     }
@@ -51,6 +54,7 @@ impl StreamRefusal {
             5 => Self::NotAllowed,
             6 => Self::Busy,
             7 => Self::UnsupportedVersion,
+            8 => Self::NameUnresolved,
             other => Self::Unknown(other),
         }
     }
@@ -65,6 +69,7 @@ impl StreamRefusal {
             Self::NotAllowed => "the outlet does not allow it",
             Self::Busy => "the outlet is at its limits",
             Self::UnsupportedVersion => "the outlet does not speak this version of portals",
+            Self::NameUnresolved => "the target's name could not be looked up at the moment",
             Self::Unknown(_) => "refused for a reason this version does not know",
         }
     }
