@@ -217,8 +217,8 @@ pub use ockam_actix_runtime::{
         reachability::{Class, Entrance, Reach, Reachability, ReachabilityRule, Reachable},
         refusal_log::RefusalLog,
     },
-    Address, Body, Context, Culprit, Error, Identifier, Message, Node, NodeBuilder, Notice, Origin,
-    Payload, Result, Route, Routed, WorkerHandle, WorkerOptions,
+    Address, Answer, Body, Context, Culprit, Error, Identifier, Message, Node, NodeBuilder, Notice,
+    Origin, Payload, Result, Route, Routed, WorkerHandle, WorkerOptions,
 };
 pub use ockam_actix_transports::{ListenOptions, Listener, TCP};
 pub use ockam_actix_workers::{

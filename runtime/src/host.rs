@@ -134,10 +134,12 @@ pub trait Host {
         body: M,
     ) -> impl Future<Output = Result<()>>;
 
-    /// Prepares a message that leaves the node: names of workers at the front of its return route
-    /// become unguessable addresses that lead to the same workers, so that answers are let in and
-    /// names stay at home. Every egress calls it.
-    fn conceal_names(&self, return_route: &mut Route);
+    /// Prepares a message that leaves the node by the ingress with the address `via`, which is put
+    /// before the return route of everything that comes in there. Names of workers at the front of
+    /// the message's own return route become unguessable addresses that lead to the same workers,
+    /// so that answers are let in and names stay at home. They admit only what comes in at `via`,
+    /// and end with it. Every egress calls it when a message leaves.
+    fn conceal_names(&self, return_route: &mut Route, via: &Address);
 
     // ----- shared by transports and services -----------------------------------------------------
 
@@ -286,8 +288,8 @@ impl Host for Node {
     }
 
     #[inline]
-    fn conceal_names(&self, return_route: &mut Route) {
-        Node::conceal_names(self, return_route)
+    fn conceal_names(&self, return_route: &mut Route, via: &Address) {
+        Node::conceal_names(self, return_route, via)
     }
 
     #[inline]

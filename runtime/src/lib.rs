@@ -51,6 +51,7 @@ pub use trust::{
     reachability::{Class, Reachability, ReachabilityRule},
 };
 pub use worker::{
+    ask::Answer,
     context::Context,
     routed::Routed,
     start::{WorkerHandle, WorkerOptions},

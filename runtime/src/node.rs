@@ -8,6 +8,7 @@
 //! aliases, have references that do not hold it, so a node that its owner has dropped is not kept
 //! running by its own workers.
 
+mod alias;
 pub(crate) mod answers;
 pub mod builder;
 pub mod directory;
@@ -299,6 +300,7 @@ impl Node {
             listeners: self.shared.doors.listeners(),
             grants: self.shared.doors.dialled(),
             workers: self.shared.directory.workers().into_iter().map(listed).collect(),
+            reply_addresses: self.shared.directory.alias_count(),
         };
         Reachability::new(facts, &self.shared.doors.refusals)
     }
@@ -334,7 +336,7 @@ impl Node {
         description: Description,
         delivery: impl Deliver + 'static,
     ) -> Result<Registration> {
-        self.register_entry(Entry::new(description, delivery, false))
+        self.register_entry(Entry::new(description, delivery))
     }
 
     fn register_entry(&self, entry: Entry) -> Result<Registration> {

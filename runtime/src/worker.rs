@@ -6,8 +6,10 @@
 //!   actors.
 //! * [`routed`]: a message at its worker.
 //! * [`context`]: a program's own address.
+//! * [`ask`]: questions, and what their answers are taken as.
 //! * [`supervision`]: what is started again after a panic.
 
+pub mod ask;
 pub mod context;
 mod inbox;
 pub mod mailbox;

@@ -195,9 +195,12 @@ fn egress(
     };
     let (own, watched) = (node.clone(), state.subscribe());
     let others: Vec<_> = names.iter().skip(1).map(describe).collect();
-    let Some(first) = names.first().map(describe) else { return Ok(()) };
+    let (Some(first), Some(via)) = (names.first().map(describe), names.last().cloned()) else {
+        return Ok(());
+    };
     node.launch(first, move |_| Egress {
         node: own,
+        via,
         direction,
         state: watched,
         others,
@@ -208,6 +211,8 @@ fn egress(
 
 struct Egress {
     node: Node,
+    /// What this end prepends to the return routes of messages that come in.
+    via: Address,
     direction: Direction,
     state: watch::Receiver<LinkState>,
     others: Vec<Description>,
@@ -247,7 +252,7 @@ impl Handler<Routed<Payload>> for Egress {
             };
             return self.node.bounce(Undelivered::new(message, &address, reason));
         }
-        self.node.conceal_names(&mut message.return_route);
+        self.node.conceal_names(&mut message.return_route, &self.via);
         let direction = &mut self.direction;
         let at = Instant::now() + direction.dice.options.latency;
         if direction.dice.loses() {

@@ -37,13 +37,12 @@ pub struct FirstHop {
 }
 
 impl FirstHop {
-    /// Returns a check whether a message can be an answer to one that was sent over this hop. Over
-    /// a connection or a channel, only a message that comes in there can be. Where a worker of this
-    /// node forwards to is known to that worker alone, so the check then accepts any message: it is
-    /// for an address that only the other end was told.
-    pub fn answers(&self) -> impl Fn(&Origin) -> bool + Send + Sync + 'static {
-        let link = self.state.as_ref().map(|_| self.address.clone());
-        move |origin| link.as_ref().is_none_or(|link| origin.came_through(link))
+    /// Returns a check whether a message can be an answer to one that was sent over this hop, if
+    /// that is a connection or a channel: only a message that comes in there can be. Where a worker
+    /// of this node sends messages on to is known to that worker alone.
+    pub fn answers(&self) -> Option<impl Fn(&Origin) -> bool + Send + Sync + 'static> {
+        let link = self.state.as_ref().map(|_| self.address.clone())?;
+        Some(move |origin: &Origin| origin.came_through(&link))
     }
 
     /// The same with a budget of its own, for a channel: what is sent through it does not wait for

@@ -17,7 +17,10 @@ use std::{
 use crate::{
     address::Address,
     error::{Error, Result},
-    node::{entry::Entry, table::SharedTable},
+    node::{
+        entry::{Entry, Pair},
+        table::SharedTable,
+    },
     trust::reachability::Class,
 };
 
@@ -63,13 +66,36 @@ impl Directory {
         Err(Error::AddressInUse(address.clone()))
     }
 
-    /// Frees the entry's address, unless another entry has it by now.
+    /// Registers an alias until its worker or its ingress ends, or returns the one that this pair
+    /// already has; `None` if one of the two has ended.
+    pub(crate) fn register_alias(&self, alias: Entry) -> Option<Address> {
+        let alias = Arc::new(alias);
+        let (worker, ingress) = alias.alias_of.as_ref()?.both()?;
+        if let Some(other) = worker.aliases.add(&ingress.address, &alias) {
+            return Some(other.address.clone());
+        }
+        let inserted = self.table.insert(alias.address.clone(), alias.clone());
+        ingress.aliases.replace(&worker.address, &alias);
+        // One that ends from now on finds the alias in its list.
+        if inserted.is_err() || worker.life.has_ended() || ingress.life.has_ended() {
+            self.remove(&alias);
+            return None;
+        }
+        Some(alias.address.clone())
+    }
+
+    /// Frees the entry's address, unless another entry has it by now, and ends its aliases.
     pub(crate) fn remove(&self, entry: &Arc<Entry>) {
         let same = |found: &Entry| std::ptr::eq(found, Arc::as_ptr(entry));
         let removed = self.table.remove(&entry.address, same);
         if removed.is_some() && entry.class == Class::ChannelListener {
             self.channel_listeners.fetch_sub(1, Ordering::AcqRel);
         }
+        if let Some((worker, ingress)) = entry.alias_of.as_ref().and_then(Pair::both) {
+            worker.aliases.forget(&ingress.address, entry);
+            ingress.aliases.forget(&worker.address, entry);
+        }
+        entry.aliases.take().iter().for_each(|alias| self.remove(alias));
     }
 
     /// Frees the entry's address and asks its worker to stop.
@@ -92,13 +118,18 @@ impl Directory {
     /// All entries except aliases, in no particular order.
     pub(crate) fn workers(&self) -> Vec<Arc<Entry>> {
         let mut entries = self.table.entries();
-        entries.retain(|entry| !entry.is_alias);
+        entries.retain(|entry| entry.alias_of.is_none());
         entries
     }
 
     /// The number of entries, not counting aliases.
     pub(crate) fn worker_count(&self) -> usize {
-        self.table.count(|entry| !entry.is_alias)
+        self.table.count(|entry| entry.alias_of.is_none())
+    }
+
+    /// The number of aliases.
+    pub(crate) fn alias_count(&self) -> usize {
+        self.table.count(|entry| entry.alias_of.is_some())
     }
 }
 
@@ -164,7 +195,7 @@ mod tests {
     }
 
     fn entry(address: &str, class: Class) -> Entry {
-        Entry::new(Description::new(address, class), Anything, false)
+        Entry::new(Description::new(address, class), Anything)
     }
 
     #[test]
@@ -195,6 +226,69 @@ mod tests {
         directory.stop(listener.entry());
         drop(listener);
         assert!(!directory.has_channel_listener());
+    }
+
+    /// A worker, an ingress, and what makes aliases of the two.
+    fn pair(directory: &Arc<Directory>) -> (Registration, Registration, impl Fn() -> Address) {
+        let worker = directory.register(entry("worker", Class::User)).unwrap();
+        let ingress = directory.register(entry("ingress", Class::Reply)).unwrap();
+        let (of, by) = (worker.entry().clone(), ingress.entry().clone());
+        let table = directory.clone();
+        let alias = move || {
+            let mut alias = Entry::new(Description::new(Address::random(), Class::Reply), Anything);
+            alias.alias_of = Some(Pair::new(&of, &by));
+            table.register_alias(alias).unwrap()
+        };
+        (worker, ingress, alias)
+    }
+
+    #[test]
+    fn a_worker_and_an_ingress_share_one_alias() {
+        let directory = Arc::new(Directory::default());
+        let (_worker, _ingress, alias) = pair(&directory);
+        assert_eq!(alias(), alias());
+        assert_eq!((directory.alias_count(), directory.worker_count()), (1, 2));
+    }
+
+    #[test]
+    fn an_alias_ends_with_worker_or_ingress() {
+        for ends_first in [0, 1] {
+            let directory = Arc::new(Directory::default());
+            let (worker, ingress, alias) = pair(&directory);
+            let address = alias();
+            let mut both = vec![worker, ingress];
+            drop(both.remove(ends_first));
+            assert!(directory.find(&address).is_none());
+            let left = both.remove(0);
+            assert!(left.entry().aliases.take().is_empty(), "it is still listed");
+        }
+    }
+
+    #[test]
+    fn a_later_workers_alias_ends_with_the_ingress() {
+        let directory = Arc::new(Directory::default());
+        let (worker, ingress, alias) = pair(&directory);
+        let first = alias();
+        directory.stop(worker.entry());
+        let again = directory.register(entry("worker", Class::User)).unwrap();
+        let mut later = Entry::new(Description::new(Address::random(), Class::Reply), Anything);
+        later.alias_of = Some(Pair::new(again.entry(), ingress.entry()));
+        let later = directory.register_alias(later).unwrap();
+        drop(worker);
+        assert!(directory.find(&first).is_none() && directory.find(&later).is_some());
+        drop(ingress);
+        assert!(directory.find(&later).is_none());
+    }
+
+    #[test]
+    fn nothing_that_has_ended_gets_an_alias() {
+        let directory = Arc::new(Directory::default());
+        let (worker, ingress, _) = pair(&directory);
+        directory.stop(ingress.entry());
+        let mut late = Entry::new(Description::new(Address::random(), Class::Reply), Anything);
+        late.alias_of = Some(Pair::new(worker.entry(), ingress.entry()));
+        assert_eq!(directory.register_alias(late), None);
+        assert_eq!(directory.alias_count(), 0);
     }
 
     #[test]

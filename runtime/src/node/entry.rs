@@ -5,11 +5,12 @@
 //! own reference to the node.
 
 use std::{
+    collections::{btree_map::Entry as Slot, BTreeMap},
     fmt,
     panic::{catch_unwind, AssertUnwindSafe},
     sync::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
-        Arc, OnceLock,
+        Arc, Weak,
     },
 };
 
@@ -106,19 +107,15 @@ pub struct Entry {
     pub(crate) access: Option<AccessRule>,
     pub(crate) state: Option<watch::Receiver<LinkState>>,
     pub(crate) life: Arc<Life>,
-    /// Whether it only stands for another entry.
-    pub(crate) is_alias: bool,
-    /// The unguessable address that stands for this one in routes that leave the node.
-    pub(crate) reply: OnceLock<ReplyAddress>,
+    /// For an alias: the worker that it stands for, and the ingress that it belongs to.
+    pub(crate) alias_of: Option<Pair>,
+    /// The aliases that end with this entry, as that of their worker or of their ingress.
+    pub(crate) aliases: Aliases,
 }
 
 impl Entry {
     /// The entry of a worker as described, with its delivery.
-    pub(crate) fn new(
-        description: Description,
-        delivery: impl Deliver + 'static,
-        is_alias: bool,
-    ) -> Self {
+    pub(crate) fn new(description: Description, delivery: impl Deliver + 'static) -> Self {
         let delivery: Box<dyn Deliver> = match description.interceptor {
             Some((interceptor, waiting)) => {
                 Box::new(Intercepted { interceptor, waiting, inbox: delivery })
@@ -134,8 +131,8 @@ impl Entry {
             access: description.access,
             state: description.state,
             life: description.life,
-            is_alias,
-            reply: OnceLock::new(),
+            alias_of: None,
+            aliases: Aliases::default(),
         }
     }
 
@@ -187,11 +184,74 @@ impl fmt::Debug for Entry {
     }
 }
 
-/// An address for answers to a worker.
-pub(crate) struct ReplyAddress {
-    pub(crate) address: Address,
-    /// Its registration, which ends with the worker's entry.
-    pub(crate) _registration: Box<dyn Send + Sync>,
+/// What an alias belongs to. `node/alias.rs` makes aliases, the directory ends them.
+pub(crate) struct Pair {
+    worker: Weak<Entry>,
+    ingress: Weak<Entry>,
+    /// The address of the ingress.
+    via: Address,
+}
+
+impl Pair {
+    pub(crate) fn new(worker: &Arc<Entry>, ingress: &Arc<Entry>) -> Self {
+        let via = ingress.address.clone();
+        Self { worker: Arc::downgrade(worker), ingress: Arc::downgrade(ingress), via }
+    }
+
+    /// The worker and the ingress, while both are there.
+    pub(crate) fn both(&self) -> Option<(Arc<Entry>, Arc<Entry>)> {
+        Some((self.worker.upgrade()?, self.ingress.upgrade()?))
+    }
+
+    /// Whether a message of this origin may use the alias: one from outside comes in by its
+    /// ingress.
+    pub(crate) fn admits(&self, origin: &Origin) -> bool {
+        match origin {
+            Origin::Local => true,
+            Origin::Remote(ingress) => ingress.via == self.via,
+        }
+    }
+}
+
+/// The aliases that end with an entry, by the address of the other one of their pair.
+#[derive(Default)]
+pub(crate) struct Aliases(Lock<BTreeMap<Address, Arc<Entry>>>);
+
+impl Aliases {
+    /// The address of the alias that is listed for `other`.
+    pub(crate) fn find(&self, other: &Address) -> Option<Address> {
+        let all = self.0.lock();
+        all.get(other).map(|alias| alias.address.clone())
+    }
+
+    /// Lists an alias, unless one is listed for `other`, which it returns.
+    pub(crate) fn add(&self, other: &Address, alias: &Arc<Entry>) -> Option<Arc<Entry>> {
+        match self.0.lock().entry(other.clone()) {
+            Slot::Occupied(found) => Some(found.get().clone()),
+            Slot::Vacant(slot) => {
+                slot.insert(alias.clone());
+                None
+            }
+        }
+    }
+
+    /// Lists an alias, in place of that of an earlier entry with the address `other`.
+    pub(crate) fn replace(&self, other: &Address, alias: &Arc<Entry>) {
+        self.0.lock().insert(other.clone(), alias.clone());
+    }
+
+    /// Takes an alias off the list, but no later one that is listed for `other`.
+    pub(crate) fn forget(&self, other: &Address, alias: &Arc<Entry>) {
+        let mut all = self.0.lock();
+        if all.get(other).is_some_and(|listed| Arc::ptr_eq(listed, alias)) {
+            all.remove(other);
+        }
+    }
+
+    /// All of them, which are no longer listed.
+    pub(crate) fn take(&self) -> Vec<Arc<Entry>> {
+        std::mem::take(&mut *self.0.lock()).into_values().collect()
+    }
 }
 
 /// Whether a worker still lives; shared by its entry and by the messages that it holds.
@@ -268,6 +328,24 @@ impl Description {
             access: None,
             interceptor: None,
             life: Arc::default(),
+        }
+    }
+
+    /// A mailbox, at an address that never leaves the node: whoever is to answer from outside gets
+    /// an address for reply in its place, which admits only the connection or channel that it was
+    /// given to.
+    pub fn mailbox() -> Self {
+        Self::new(format!("mailbox-{}", Address::random()), Class::Internal)
+    }
+
+    /// The address of a stream whose messages go over `first_hop`. It takes only what comes in
+    /// where they go: over a connection or a channel that is known beforehand, and costs no
+    /// replacement of the address in each message. Where a worker of this node sends them on, it is
+    /// known once they leave, as for a [`mailbox`](Self::mailbox).
+    pub fn answered_over(first_hop: &FirstHop) -> Self {
+        match first_hop.answers() {
+            Some(answers) => Self::new(Address::random(), Class::Reply).with_access(answers),
+            None => Self::mailbox(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     panic::{catch_unwind, AssertUnwindSafe},
-    sync::{Arc, Weak},
+    sync::Arc,
 };
 
 use crate::{
@@ -16,14 +16,13 @@ use crate::{
         Message,
     },
     node::{
-        directory::Registration,
-        entry::{AccessRule, Deliver, Description, Entry, ReplyAddress},
+        entry::{AccessRule, Entry},
         router::Forward,
         Node,
     },
     trust::{
         origin::Origin,
-        reachability::{admit, Class, ReachabilityRule},
+        reachability::{admit, ReachabilityRule},
     },
 };
 
@@ -88,48 +87,6 @@ impl Node {
         }
     }
 
-    /// See [`Host::conceal_names`](crate::host::Host::conceal_names).
-    pub(crate) fn conceal_names(&self, return_route: &mut Route) {
-        let Some(first) = return_route.first() else { return };
-        if first.is_random() {
-            return;
-        }
-        let Some(entry) = self.shared.directory.find(first).filter(|e| e.class == Class::User)
-        else {
-            return;
-        };
-        let Some(reply) = self.reply_address(&entry) else { return };
-        return_route.pop_front();
-        self.conceal_names(return_route);
-        return_route.push_front(reply);
-    }
-
-    fn reply_address(&self, entry: &Arc<Entry>) -> Option<Address> {
-        if let Some(made) = entry.reply.get() {
-            return Some(made.address.clone());
-        }
-        let mut description = Description::new(Address::random(), Class::Reply);
-        description.access.clone_from(&entry.access);
-        let alias = Entry::new(description, self.alias(entry), true);
-        let registration = self.register_entry(alias).ok()?;
-        let address = registration.address().clone();
-        let made = ReplyAddress { address, _registration: Box::new(registration) };
-        Some(entry.reply.get_or_init(|| made).address.clone())
-    }
-
-    /// See [`Host::register_again`](crate::host::Host::register_again).
-    pub(crate) fn register_again(
-        &self,
-        description: Description,
-        worker: &Registration,
-    ) -> Result<Registration> {
-        self.register_delivery(description, self.alias(worker.entry()))
-    }
-
-    fn alias(&self, worker: &Arc<Entry>) -> Alias {
-        Alias { node: self.unheld(), worker: Arc::downgrade(worker) }
-    }
-
     fn find_or_dial(&self, address: &Address, remote: bool) -> Option<Arc<Entry>> {
         if let Some(entry) = self.shared.directory.find(address) {
             return Some(entry);
@@ -157,6 +114,9 @@ impl Node {
 
     fn admit(&self, entry: &Entry, origin: &Origin) -> Result<(), ReachabilityRule> {
         admit(&entry.address, entry.class, origin, self.is_guarded())?;
+        if entry.alias_of.as_ref().is_some_and(|pair| !pair.admits(origin)) {
+            return Err(ReachabilityRule::OtherIngress);
+        }
         match &entry.access {
             Some(rule) if !permits(rule, entry, origin) => Err(ReachabilityRule::WorkerRefused),
             _ => Ok(()),
@@ -246,22 +206,4 @@ fn permits(rule: &AccessRule, entry: &Entry, origin: &Origin) -> bool {
         log::error!("the access rule of \"{}\" panicked, so it refuses the message", entry.address);
         false
     })
-}
-
-/// The delivery of one more address of a worker: it hands its messages over to the worker.
-struct Alias {
-    /// Does not hold the node, which holds the alias.
-    node: Node,
-    worker: Weak<Entry>,
-}
-
-impl Deliver for Alias {
-    fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
-        match self.worker.upgrade() {
-            Some(worker) => self.node.hand_over(worker, message),
-            None => {
-                Err(Undelivered::new(message, &entry.address, UndeliverableReason::WorkerStopped))
-            }
-        }
-    }
 }

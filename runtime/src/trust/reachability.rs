@@ -10,6 +10,9 @@
 //!
 //! The peer of a secure channel that this node opened, and over which it registered a forwarder, is
 //! a hub too: it reaches what the last column says.
+//!
+//! An address for reply to a worker that has a name is of [`Class::Reply`] too, but admits only
+//! what comes in by the ingress that it was given to.
 
 pub mod listing;
 
@@ -25,7 +28,8 @@ use crate::{
 /// The kind of worker at an address, which decides how it is reached from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// Never reached from outside: addresses that dial, programs' own mailboxes by name.
+    /// Never reached from outside: addresses that dial, channels that the node opened, mailboxes of
+    /// programs.
     Internal,
     /// An address of 128 random bits, told only to those who are to answer.
     Reply,
@@ -53,16 +57,20 @@ pub enum ReachabilityRule {
     NotADestination,
     /// The worker's own access rule refused.
     WorkerRefused,
+    /// An address for reply is used through another connection or channel than the one that it was
+    /// given to.
+    OtherIngress,
 }
 
 impl ReachabilityRule {
     /// All rules, in the order of their counters.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::InternalIsLocal,
         Self::OnlyLocalRoutesDial,
         Self::NotExposed,
         Self::NotADestination,
         Self::WorkerRefused,
+        Self::OtherIngress,
     ];
 
     /// The name under which a refusal is counted and logged.
@@ -73,6 +81,7 @@ impl ReachabilityRule {
             Self::NotExposed => "not-exposed",
             Self::NotADestination => "not-a-destination",
             Self::WorkerRefused => "worker-refused",
+            Self::OtherIngress => "other-ingress",
         }
     }
 }

@@ -3,21 +3,12 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use actix::{Actor, Addr, Context as ActorContext, Handler};
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::timeout,
-};
+use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
     address::{route::Route, Address},
     error::{Error, Result},
-    lock::Lock,
-    message::{
-        body::Body,
-        notice::{Notice, UndeliverableReason},
-        undelivered::Undelivered,
-        Message, MessageKind,
-    },
+    message::{body::Body, notice::UndeliverableReason, undelivered::Undelivered, Message},
     node::{
         builder::NodeBuilder,
         directory::Registration,
@@ -26,6 +17,7 @@ use crate::{
     },
     trust::reachability::{Class, Reachability},
     worker::{
+        ask::Answer,
         recipient::Recipient,
         routed::Routed,
         start::{WorkerHandle, WorkerOptions},
@@ -51,12 +43,12 @@ pub struct Context {
 }
 
 impl Context {
-    /// A context with an unguessable address on `node`.
+    /// A context on `node`, at an address that never leaves it: from outside come only answers.
     ///
     /// # Errors
     /// If the node is stopped.
     pub fn new(node: &impl AsRef<Node>) -> Result<Self> {
-        Self::register_at(node.as_ref(), Description::new(Address::random(), Class::Reply))
+        Self::register_at(node.as_ref(), Description::mailbox())
     }
 
     /// A context at an address of the caller's choice, reached like a worker of that name.
@@ -101,7 +93,7 @@ impl Context {
     /// could not be delivered.
     pub async fn receive<M: Body>(&mut self) -> Result<Routed<M>> {
         let message = self.mailbox.recv().await.ok_or(Error::Stopped)?;
-        open(&self.recipient, message)
+        Routed::open(&self.recipient, message)
     }
 
     /// As [`Context::receive`], for at most `limit`.
@@ -116,11 +108,12 @@ impl Context {
         })
     }
 
-    /// Sends `body` along `route` and waits for the answer; several may be under way at once.
+    /// Sends `body` along `route` and waits for the answer; several may be under way at once. Who
+    /// can answer, and how the answer says whose it is: see [`Node::ask`].
     ///
     /// # Errors
     /// As [`Node::ask`].
-    pub async fn ask<M: Body, R: Body>(&self, route: impl Into<Route>, body: M) -> Result<R> {
+    pub async fn ask<M: Body, R: Answer>(&self, route: impl Into<Route>, body: M) -> Result<R> {
         self.node.ask(route, body).await
     }
 
@@ -128,7 +121,7 @@ impl Context {
     ///
     /// # Errors
     /// As [`Node::ask`].
-    pub async fn ask_within<M: Body, R: Body>(
+    pub async fn ask_within<M: Body, R: Answer>(
         &self,
         route: impl Into<Route>,
         body: M,
@@ -219,58 +212,6 @@ impl fmt::Debug for Context {
     }
 }
 
-impl Node {
-    /// Sends `body` along `route` and waits for the answer, for up to
-    /// [`NodeLimits::ask_timeout`](crate::NodeLimits::ask_timeout).
-    ///
-    /// # Errors
-    /// As [`Context::send`]; if the message could not be delivered somewhere along its route, if
-    /// nothing came in time, or if the answer is not of type `R`.
-    pub async fn ask<M: Body, R: Body>(&self, route: impl Into<Route>, body: M) -> Result<R> {
-        self.ask_within(route, body, self.limits().ask_timeout).await
-    }
-
-    /// As [`Node::ask`], for at most `limit`.
-    ///
-    /// # Errors
-    /// As [`Node::ask`].
-    pub async fn ask_within<M: Body, R: Body>(
-        &self,
-        route: impl Into<Route>,
-        body: M,
-        limit: Duration,
-    ) -> Result<R> {
-        let route = route.into();
-        let waited_for = format!("an answer from {route}");
-        let (sender, answer) = oneshot::channel();
-        let description = Description::new(Address::random(), Class::Reply);
-        let recipient = Recipient::new(self, &description);
-        let once = Once(Lock::new(Some(sender)));
-        let registration = self.register_delivery(description, once)?;
-        self.send_from(registration.address(), route, body).await?;
-        let answered = timeout(limit, answer).await;
-        let message = answered
-            .map_err(|_| Error::TimedOut { waited_for, seconds: limit.as_secs() })?
-            .map_err(|_| Error::Stopped)?;
-        open(&recipient, message).map(Routed::into_body)
-    }
-}
-
-/// Opens an envelope that arrived at a context.
-fn open<M: Body>(recipient: &Arc<Recipient>, message: Message) -> Result<Routed<M>> {
-    if message.kind == MessageKind::Notice && !M::RAW {
-        let notice = Notice::decode(&message.payload);
-        let unreadable = || Notice::new("?".into(), UndeliverableReason::Unknown(u8::MAX));
-        return Err(Error::Undeliverable(notice.unwrap_or_else(unreadable)));
-    }
-    let from = message.return_route.to_string();
-    Routed::receive(recipient, message).map_err(|undelivered| {
-        let source = serde::de::Error::custom(&undelivered.notice.detail);
-        recipient.node.bounce(undelivered);
-        Error::Decode { from, source }
-    })
-}
-
 /// The delivery of a context.
 struct Queue(mpsc::UnboundedSender<Message>);
 
@@ -278,22 +219,6 @@ impl Deliver for Queue {
     fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
         self.0.send(message).map_err(|unsent| {
             Undelivered::new(unsent.0, &entry.address, UndeliverableReason::WorkerStopped)
-        })
-    }
-}
-
-/// The delivery of one question, which takes one answer.
-struct Once(Lock<Option<oneshot::Sender<Message>>>);
-
-impl Deliver for Once {
-    fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
-        let sender = self.0.lock().take();
-        let unsent = match sender {
-            Some(sender) => sender.send(message),
-            None => Err(message),
-        };
-        unsent.map_err(|message| {
-            Undelivered::new(message, &entry.address, UndeliverableReason::WorkerStopped)
         })
     }
 }

@@ -25,4 +25,10 @@ impl Recipient {
         let address = description.address.clone();
         Arc::new(Self { address, life: description.life.clone(), node: node.unheld() })
     }
+
+    /// Who asked the one question that is described: the answer outlives the question's address.
+    pub(crate) fn of_answer(node: &Node, description: &Description) -> Arc<Self> {
+        let address = description.address.clone();
+        Arc::new(Self { address, life: Arc::default(), node: node.unheld() })
+    }
 }

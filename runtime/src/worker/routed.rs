@@ -82,6 +82,25 @@ impl<M: Body> Routed<M> {
         Err(delivery.refuse(UndeliverableReason::BodyNotUnderstood, why))
     }
 
+    /// Opens a message that came to a program's mailbox.
+    ///
+    /// # Errors
+    /// If it is a notice, unless the program wants the bytes as they are, or its body is of another
+    /// type.
+    pub(crate) fn open(recipient: &Arc<Recipient>, message: Message) -> Result<Self> {
+        if message.kind == MessageKind::Notice && !M::RAW {
+            let notice = Notice::decode(&message.payload);
+            let unreadable = || Notice::new("?".into(), UndeliverableReason::Unknown(u8::MAX));
+            return Err(Error::Undeliverable(notice.unwrap_or_else(unreadable)));
+        }
+        let from = message.return_route.to_string();
+        Self::receive(recipient, message).map_err(|undelivered| {
+            let source = serde::de::Error::custom(&undelivered.notice.detail);
+            recipient.node.bounce(undelivered);
+            Error::Decode { from, source }
+        })
+    }
+
     /// The body.
     pub fn body(&self) -> &M {
         &self.body

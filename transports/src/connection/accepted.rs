@@ -119,7 +119,7 @@ impl<C: Carrier> Handler<Routed<Payload>> for Accepted<C> {
 
     fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {
         let mut message = message.into_message();
-        self.node.conceal_names(&mut message.return_route);
+        self.node.conceal_names(&mut message.return_route, &self.via);
         if let Err(undelivered) = self.queue.push(message) {
             self.node.bounce(undelivered);
         }

@@ -98,7 +98,7 @@ enum Phase {
     Connecting(MessageQueue),
     Connected {
         queue: WriteQueue,
-        _via: Registration,
+        via: Registration,
     },
     /// Waiting for the time of the next attempt.
     Waiting {
@@ -162,7 +162,7 @@ impl<C: Connector> Dialled<C> {
         let registered = self.node.register_again(description, own);
         let Ok(registration) = registered else { return context.stop() };
         let queue = session.queue();
-        let connected = Phase::Connected { queue: queue.clone(), _via: registration };
+        let connected = Phase::Connected { queue: queue.clone(), via: registration };
         let before = std::mem::replace(&mut self.phase, connected);
         log::info!("connected to {}", self.address);
         self.backoff.reset();
@@ -171,7 +171,7 @@ impl<C: Connector> Dialled<C> {
             state.failure = None;
         });
         if let Phase::Connecting(waiting) = before {
-            waiting.into_iter().for_each(|message| self.write(&queue, message));
+            waiting.into_iter().for_each(|message| write(&self.node, &queue, &via, message));
         }
         let door = Door::Outgoing {
             dialled: self.address.clone(),
@@ -217,12 +217,6 @@ impl<C: Connector> Dialled<C> {
         });
     }
 
-    fn write(&self, queue: &WriteQueue, message: Message) {
-        if let Err(undelivered) = queue.push(message) {
-            self.node.bounce(undelivered);
-        }
-    }
-
     fn bounce(&self, message: Message, failure: &str) {
         let notice = Notice::new(self.address.clone(), UndeliverableReason::Disconnected)
             .with_detail(failure);
@@ -232,6 +226,14 @@ impl<C: Connector> Dialled<C> {
 
 fn pools(node: &Node) -> Arc<ConnectionPools> {
     node.extension(|| ConnectionPools::new(node.limits()))
+}
+
+/// Queues a message, which leaves by `via`.
+fn write(node: &Node, queue: &WriteQueue, via: &Address, mut message: Message) {
+    node.conceal_names(&mut message.return_route, via);
+    if let Err(undelivered) = queue.push(message) {
+        node.bounce(undelivered);
+    }
 }
 
 impl<C: Connector> Actor for Dialled<C> {
@@ -251,13 +253,10 @@ impl<C: Connector> Handler<Routed<Payload>> for Dialled<C> {
     type Result = ();
 
     fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {
-        let mut message = message.into_message();
-        self.node.conceal_names(&mut message.return_route);
+        let message = message.into_message();
         match &mut self.phase {
-            Phase::Connected { queue, .. } => {
-                if let Err(undelivered) = queue.push(message) {
-                    self.node.bounce(undelivered);
-                }
+            Phase::Connected { queue, via } => {
+                write(&self.node, queue, via.address(), message);
             }
             Phase::Connecting(waiting) => {
                 let Err(message) = waiting.push(message) else { return };

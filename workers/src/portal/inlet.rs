@@ -202,8 +202,7 @@ fn open(node: &Node, socket: TcpStream, client: SocketAddr, accept: &Accept) -> 
     let first_hop = node.first_hop(&accept.route)?;
     let slot = StreamPool::of(node).enter_client(SourceAddress::of(client.ip()));
     let slot = slot.map_err(|full| Error::Usage(full.to_string()))?;
-    let description =
-        Description::new(Address::random(), Class::Reply).with_access(first_hop.answers());
+    let description = Description::answered_over(&first_hop);
     let stream = Stream::inlet(slot.first_window());
     let route = accept.route.clone();
     let side = Side::Inlet { client };

@@ -165,10 +165,11 @@ impl Deliver for OutletDelivery {
 }
 
 impl OutletDelivery {
-    /// Passes an early message on to its stream.
+    /// Passes an early message on to its stream: it has the return route of the stream's `Open`, so
+    /// it came by the same way.
     fn pass_on(&self, stream: Address, mut message: Message) -> Result<(), Box<Undelivered>> {
         message.onward_route.push_front(stream);
-        self.node.try_route(message, NextHop::Checked)
+        self.node.try_route(message, NextHop::Chosen)
     }
 
     /// Starts the stream of a message that begins with `length` bytes of `Open`; the stream gets
@@ -200,9 +201,8 @@ impl OutletDelivery {
             let reason = UndeliverableReason::BodyNotUnderstood;
             return Err(Undelivered::new(message, &entry.address, reason));
         };
-        let address = Address::random();
-        let description =
-            Description::new(address.clone(), Class::Reply).with_access(first_hop.answers());
+        let description = Description::answered_over(&first_hop);
+        let address = description.address.clone();
         let listed = self.opening.list(inlet.clone(), address.clone());
         let side = Side::Outlet { target: self.target.clone(), _listed: Some(listed) };
         let arbiter = node.arbiter_for(&first_hop);

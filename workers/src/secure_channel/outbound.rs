@@ -20,6 +20,8 @@ pub(super) struct Outbound {
     pub(super) node: Node,
     /// The address that messages for the peer arrive at.
     pub(super) channel: Address,
+    /// What is prepended to the return routes of messages that come out of the channel.
+    pub(super) via: Address,
     pub(super) sealer: Sealer,
     pub(super) peer_route: Route,
     /// Where the peer's answers, and notices about our records, come back.
@@ -49,7 +51,7 @@ impl Outbound {
             return self.refuse(message, UndeliverableReason::HopsSpent);
         };
         message.hops = hops;
-        self.node.conceal_names(&mut message.return_route);
+        self.node.conceal_names(&mut message.return_route, &self.via);
         let routes = message.onward_route.len().max(message.return_route.len());
         let header = encode_header(&message);
         if 1 + header.len() + message.payload.len() > MAX_PLAINTEXT || routes > MAX_ROUTE_ADDRESSES
@@ -153,6 +155,7 @@ mod tests {
             let mut outbound = Outbound {
                 node: node.clone(),
                 channel: "channel".into(),
+                via: "channel".into(),
                 sealer: client.sealer,
                 peer_route: route!["connection", Address::random()],
                 decryptor: route![Address::random()],
@@ -191,6 +194,7 @@ mod tests {
             let mut outbound = Outbound {
                 node: node.clone(),
                 channel: "channel".into(),
+                via: "channel".into(),
                 sealer: sessions().0.sealer,
                 peer_route: route!["connection"],
                 decryptor: route![Address::random()],

@@ -240,6 +240,7 @@ mod tests {
         Outbound {
             node: node.clone(),
             channel: "channel".into(),
+            via: "channel".into(),
             sealer: sessions().0.sealer,
             peer_route,
             decryptor: route![Address::random()],

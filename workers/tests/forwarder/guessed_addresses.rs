@@ -12,6 +12,7 @@ use ockam_actix_runtime::{
 use ockam_actix_workers::{
     echoer::Echoer,
     forwarder::{ForwardingOptions, RemoteForwarder},
+    Entity, SecureChannels, TrustEveryonePolicy, Vault,
 };
 
 use crate::support::*;
@@ -96,5 +97,36 @@ fn an_answers_addresses_lead_to_no_other_worker() {
         assert_eq!(undelivered_at(direct), "outlet");
         assert_eq!(reached.load(Ordering::Relaxed), 0);
         assert_eq!(private.refusals().by(ReachabilityRule::NotADestination.name()), 2);
+    });
+}
+
+#[test]
+fn an_alias_for_a_channel_admits_no_hub() {
+    with_arbiters(|arbiters| async move {
+        let entity = |node: &Node| Entity::create(node, &Vault::in_memory()).unwrap();
+        let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
+        let private = node(arbiters).await;
+        entity(&private).create_secure_channel_listener("listener", TrustEveryonePolicy).unwrap();
+        Echoer::start(&private, "echoer").unwrap();
+        let forwarder = RemoteForwarder::create(&private, &at, "listener").await.unwrap();
+        let connection = of_class(&hub, Class::Reply).remove(0);
+
+        let trusted = node(arbiters).await;
+        let onward = route![&at, Address::from(forwarder.remote_address())];
+        let channel = entity(&trusted).create_secure_channel(onward, TrustEveryonePolicy).unwrap();
+        let mut sender = Context::new(&trusted).unwrap();
+        sender.send(route![&channel, "echoer"], String::from("hello")).await.unwrap();
+        let answer = in_time("the answer", sender.receive::<String>()).await.unwrap();
+        let alias = answer.return_route().iter().last().unwrap().clone();
+        assert_eq!(echo(&trusted, answer.return_route().clone()).await.unwrap(), "hello");
+
+        let refused = || private.refusals().by(ReachabilityRule::OtherIngress.name());
+        for (number, peer) in [(1, &node(arbiters).await), (2, &trusted)] {
+            let through_the_hub = route![&at, &connection, &alias];
+            assert_eq!(undelivered_at(echo(peer, through_the_hub).await), alias.as_str());
+            assert_eq!(refused(), number);
+        }
+        channel.close();
+        until("the alias has ended", || private.reachability().reply_addresses == 0).await;
     });
 }

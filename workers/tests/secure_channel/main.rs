@@ -10,6 +10,7 @@ mod establishing;
 mod load;
 mod loss;
 mod renewal;
+mod reply_addresses;
 mod rotation;
 mod support;
 mod trust;

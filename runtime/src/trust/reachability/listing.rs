@@ -65,8 +65,8 @@ pub struct Reachable {
 /// Which workers of a node can be reached from where, at one moment. `Display` shows it as a table,
 /// [`Reachability::summary`] in one line.
 ///
-/// It omits addresses of 128 random bits, which only those who are to answer know, and forwarders,
-/// which are only counted.
+/// It omits addresses of 128 random bits, which only those who are to answer know. Those for reply
+/// to workers are counted, as forwarders are.
 #[derive(Clone, Debug)]
 pub struct Reachability {
     /// Whether the node has a secure channel listener, so that named workers are not reached
@@ -78,6 +78,9 @@ pub struct Reachability {
     pub workers: Vec<Reachable>,
     /// How many forwarders the node keeps for others.
     pub forwarders: usize,
+    /// How many addresses for reply stand for workers and mailboxes of the node. Each was given to
+    /// one connection or channel, admits only what comes in there, and ends with it.
+    pub reply_addresses: usize,
     /// How often each rule has refused.
     pub refusals: Vec<(ReachabilityRule, u64)>,
 }
@@ -95,11 +98,12 @@ pub(crate) struct Facts {
     pub(crate) listeners: Vec<Listening>,
     pub(crate) grants: Vec<(Address, Arc<HubGrants>)>,
     pub(crate) workers: Vec<Listed>,
+    pub(crate) reply_addresses: usize,
 }
 
 impl Reachability {
     pub(crate) fn new(facts: Facts, refusals: &RefusalLog) -> Self {
-        let Facts { guarded, listeners, grants, workers } = facts;
+        let Facts { guarded, listeners, grants, workers, reply_addresses } = facts;
         let origins = origins(&listeners, grants);
         let forwarders = workers.iter().filter(|one| one.class == Class::Forwarder).count();
         let named = |one: &Listed| match one.class {
@@ -127,7 +131,7 @@ impl Reachability {
             .into_iter()
             .map(|rule| (rule, refusals.by(rule.name())))
             .collect();
-        Self { guarded, entrances, workers, forwarders, refusals }
+        Self { guarded, entrances, workers, forwarders, reply_addresses, refusals }
     }
 
     /// Whether the worker at `address` is reached from `entrance`; `None` if one of them is not
@@ -154,6 +158,9 @@ impl Reachability {
         let mut parts: Vec<_> = self.workers.iter().filter_map(outside).collect();
         if self.forwarders > 0 {
             parts.push(format!("{} forwarders", self.forwarders));
+        }
+        if self.reply_addresses > 0 {
+            parts.push(format!("{} addresses for reply", self.reply_addresses));
         }
         if parts.is_empty() {
             parts.push("nothing".into());
@@ -236,6 +243,13 @@ impl fmt::Display for Reachability {
                 self.forwarders
             )?;
         }
+        if self.reply_addresses > 0 {
+            writeln!(
+                f,
+                "{} addresses for reply, each from the one connection or channel that has it",
+                self.reply_addresses
+            )?;
+        }
         let refused = self.refusals.iter().filter(|(_, count)| *count > 0);
         let refused: Vec<_> = refused.map(|(rule, count)| format!("{count} by {rule}")).collect();
         match refused.is_empty() {
@@ -272,6 +286,7 @@ mod tests {
                 worker("hidden", Class::Internal, false),
                 worker("F1", Class::Forwarder, false),
             ],
+            reply_addresses: 2,
         };
         let refusals = RefusalLog::default();
         refusals.warn(ReachabilityRule::NotExposed.name(), format_args!("refused"));
@@ -287,6 +302,7 @@ listener  from this node, secure channels, the listener on 127.0.0.1:4000, \
 open      from this node, secure channels, the listener on 127.0.0.1:4000
 outlet    from this node, secure channels (as its own rule says)
 1 forwarders, from this node, secure channels, listeners
+2 addresses for reply, each from the one connection or channel that has it
 refused: 1 by not-exposed";
         assert_eq!(text, expected);
     }
@@ -296,7 +312,8 @@ refused: 1 by not-exposed";
         let summary = listing().summary();
         assert!(!summary.contains('\n') && !summary.contains("this node"), "{summary}");
         assert!(summary.contains("\"outlet\" from secure channels (as its own rule says);"));
-        assert!(summary.ends_with("1 forwarders; 1 messages refused"), "{summary}");
+        let end = "1 forwarders; 2 addresses for reply; 1 messages refused";
+        assert!(summary.ends_with(end), "{summary}");
     }
 
     #[test]

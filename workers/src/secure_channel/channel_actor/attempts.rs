@@ -101,6 +101,7 @@ impl ChannelActor {
         let outbound = Outbound {
             node: self.node.clone(),
             channel: self.address.clone(),
+            via: self.address.clone(),
             sealer,
             peer_route,
             decryptor: Route::from(attempt.decryptor),

@@ -73,6 +73,7 @@ impl Responding {
             outbound: Outbound {
                 node: config.node.clone(),
                 channel: channel.clone(),
+                via: channel.clone(),
                 sealer: session.sealer,
                 peer_route,
                 decryptor: Route::from(config.address.clone()),
