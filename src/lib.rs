@@ -240,7 +240,7 @@ pub use ockam_actix_workers::{
     },
     portal::{Inlet, Outlet, OutletOptions},
     relay::Relay,
-    secure_channel::{Limits as ChannelLimits, SecureChannelListener},
+    secure_channel::{Limits as ChannelLimits, SecureChannelListener, SecureChannelOptions},
     Entity, ForwardingAddress, SecureChannel, SecureChannels, TrustEveryonePolicy,
     TrustIdentifierPolicy, TrustMultiIdentifiersPolicy, TrustPolicy, Vault,
 };

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use ockam::{
-    Context, Entity, Error, Identifier, Result, TrustEveryonePolicy, TrustIdentifierPolicy,
-    TrustMultiIdentifiersPolicy, TrustPolicy, Vault,
+    Context, Entity, Error, Identifier, Result, Route, SecureChannelOptions, TrustEveryonePolicy,
+    TrustIdentifierPolicy, TrustMultiIdentifiersPolicy, TrustPolicy, Vault,
 };
 
 use crate::command::{identity, vault::VaultArguments};
@@ -20,7 +20,8 @@ pub(crate) struct IdentityArguments {
     #[command(flatten)]
     vault: VaultArguments,
 
-    /// Trust these identities and nobody else; by default everybody is trusted.
+    /// Trust these identities and nobody else; by default everybody is trusted, and a channel keeps
+    /// to the identity that it was first established with.
     #[arg(long, value_name = "ID,...", value_delimiter = ',')]
     trust: Vec<Identifier>,
 }
@@ -74,6 +75,16 @@ impl IdentityArguments {
             [] => Arc::new(TrustEveryonePolicy),
             [one] => Arc::new(TrustIdentifierPolicy::new(one)),
             _ => Arc::new(TrustMultiIdentifiersPolicy::new(self.trust.iter().copied())),
+        }
+    }
+
+    /// A channel along `route`. Peers that were named may stand for each other; where everybody is
+    /// trusted, it keeps to the first one.
+    pub(crate) fn channel_to(&self, route: Route) -> SecureChannelOptions {
+        let options = SecureChannelOptions::to(route);
+        match self.trust[..] {
+            [] => options,
+            [..] => options.any_trusted_peer(),
         }
     }
 

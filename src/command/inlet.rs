@@ -39,7 +39,8 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
         arguments.route
     } else {
         let mut entity = arguments.identity.entity(&ctx).await?;
-        let channel = entity.create_secure_channel(arguments.route, arguments.identity.policy())?;
+        let options = arguments.identity.channel_to(arguments.route);
+        let channel = entity.create_secure_channel(options, arguments.identity.policy())?;
         route![channel, OUTLET]
     };
     let inlet = tcp.create_inlet(&arguments.listen, route).await?;

@@ -13,7 +13,10 @@ use crate::{
         vault::{Vault, VaultError},
         Identity,
     },
-    secure_channel::{self, Credentials, Limits, SecureChannel, SecureChannelListener},
+    secure_channel::{
+        self, Credentials, FirstPeer, Limits, SecureChannel, SecureChannelListener,
+        SecureChannelOptions,
+    },
 };
 
 /// An identity in use on a node.
@@ -170,16 +173,17 @@ pub trait SecureChannels {
         policy: impl TrustPolicy,
     ) -> Result<SecureChannelListener>;
 
-    /// Opens a secure channel to the listener at the end of `route`. It returns at once; the
-    /// channel establishes itself, and does so again whenever it is lost. The peer must be trusted
-    /// by `policy`; where the route passes a [forwarding address](ForwardingAddress) with a
-    /// fingerprint, it must also be that identity.
+    /// Opens a secure channel to the listener at the end of a route, which is given alone or with
+    /// [`SecureChannelOptions`]. It returns at once; the channel establishes itself, and does so
+    /// again whenever it is lost, with the same identity. The peer must be trusted by `policy`;
+    /// where the route passes a [forwarding address](ForwardingAddress) with a fingerprint, it must
+    /// also be that identity.
     ///
     /// # Errors
     /// If the route is invalid, its first hop does not exist, or the fingerprint in it is damaged.
     fn create_secure_channel(
         &mut self,
-        route: impl Into<Route>,
+        options: impl Into<SecureChannelOptions>,
         policy: impl TrustPolicy,
     ) -> Result<SecureChannel>;
 }
@@ -196,10 +200,11 @@ impl SecureChannels for Entity {
 
     fn create_secure_channel(
         &mut self,
-        route: impl Into<Route>,
+        options: impl Into<SecureChannelOptions>,
         policy: impl TrustPolicy,
     ) -> Result<SecureChannel> {
-        let Pinned { route, pin, relayed } = Pinned::of(&route.into())?;
+        let SecureChannelOptions { route, any_trusted_peer } = options.into();
+        let Pinned { route, pin, relayed } = Pinned::of(&route)?;
         let policy: Arc<dyn TrustPolicy> = match pin {
             Some(identifier) => Arc::new(policy.pinned(identifier)),
             None => Arc::new(policy),
@@ -211,7 +216,13 @@ impl SecureChannels for Entity {
                  that names the peer"
             );
         }
-        secure_channel::open(&self.node, route, self.credentials(policy), self.limits.clone())
+        let first_peer = FirstPeer::default();
+        let policy = match any_trusted_peer {
+            true => policy,
+            false => Arc::new(first_peer.keep_to(policy)),
+        };
+        let credentials = self.credentials(policy);
+        secure_channel::open(&self.node, route, credentials, first_peer, self.limits.clone())
     }
 }
 

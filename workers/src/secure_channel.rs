@@ -19,7 +19,8 @@
 //!
 //! ```text
 //! ChannelActor         one for each channel that a program opened; retries until closed
-//! `- Decryptor         one for each attempt; ends with the attempt or its session
+//! |- Decryptor         one for each attempt; ends with the attempt or its session
+//! `- Waiting           the address of the session that the attempt begins; ends with it
 //! listener             one for each name; not an actor
 //! `- Decryptor         one for each message 1; ends with the handshake or the session
 //!    `- AcceptedEnd    one for each session
@@ -38,6 +39,8 @@
 //! | sealing at the moment of delivery | [`sealing`] |
 //! | the actors | [`channel_actor`], [`accepted_end`], [`decryptor`], [`listener`] |
 //! | what an established session needs | [`session`], [`liveness`], [`lifeline`], [`event`] |
+//! | where a session's messages are answered | [`session_address`] |
+//! | which peer a channel keeps to | [`first_peer`], [`options`] |
 //! | who may begin a handshake | [`admission`], [`limits`] |
 //! | the channels that a node has opened | [`opened`] |
 //! | a program's handle, and what it learns | [`handle`], [`outcome`] |
@@ -50,6 +53,7 @@ pub mod cookie;
 mod decryptor;
 mod event;
 mod exchange;
+mod first_peer;
 #[cfg(test)]
 mod fixtures;
 mod handle;
@@ -61,6 +65,7 @@ mod limits;
 mod listener;
 mod liveness;
 mod opened;
+mod options;
 mod outbound;
 mod outcome;
 #[cfg_attr(not(internals), doc(hidden))]
@@ -71,13 +76,16 @@ pub mod plaintext;
 pub mod record;
 mod sealing;
 mod session;
+mod session_address;
 
 pub use handle::SecureChannel;
 pub use limits::Limits;
 pub use listener::{ChannelListeners, SecureChannelListener};
 pub use opened::OpenedChannels;
+pub use options::SecureChannelOptions;
 pub use outbound::CHANNEL_OVERHEAD;
 
 pub(crate) use exchange::Credentials;
+pub(crate) use first_peer::FirstPeer;
 pub(crate) use handle::open;
 pub(crate) use listener::listen;

@@ -1,7 +1,8 @@
 //! The encryptor at the opening end of a channel, which also keeps the channel alive.
 //!
 //! * Owns: the channel's address, which goes into routes and stays the same for its whole life; the
-//!   waiting messages; and, with [`Sealing`], the sealing keys of the current session.
+//!   waiting messages; with [`Sealing`], the sealing keys of the current session; and the
+//!   [address](super::session_address) of that session, to which its messages are answered.
 //! * States: attempting (in the first attempt, and in one that follows a loss at once, messages
 //!   wait; in later ones they are returned immediately, so that no client hangs on a peer that is
 //!   down), established, pausing before the next attempt, closed.
@@ -41,12 +42,14 @@ use tokio::sync::watch;
 use crate::secure_channel::{
     event::{send_control, Ending, Event, EventKind},
     exchange::{Credentials, FailureReason},
+    first_peer::FirstPeer,
     limits::Limits,
     opened::Opened,
     outbound::bounce,
     outcome::Outcome,
     sealing::Sealing,
     session::{self, End, OpenEnd, Partner},
+    session_address::SessionAddress,
 };
 
 /// What every actor of one channel is started with.
@@ -58,6 +61,8 @@ pub(super) struct ChannelSpec {
     pub(super) credentials: Credentials,
     pub(super) limits: Arc<Limits>,
     pub(super) outcome: Arc<watch::Sender<Outcome>>,
+    /// With whom the channel was established first.
+    pub(super) first_peer: FirstPeer,
 }
 
 impl Restartable for ChannelSpec {
@@ -90,6 +95,7 @@ impl Restartable for ChannelSpec {
             state,
             outcome: self.outcome.clone(),
             phase: Phase::Pausing { failure: "it was not tried yet".into() },
+            first_peer: self.first_peer.clone(),
             session: 0,
             keys: 0,
             peer: None,
@@ -125,6 +131,7 @@ pub(super) struct ChannelActor {
     backoff: Backoff,
     /// The pauses after refusals.
     refusals: Backoff,
+    first_peer: FirstPeer,
     /// Counts attempts: an event of an earlier one comes too late.
     session: u64,
     /// How many keys our identity had when the attempt began.
@@ -136,15 +143,25 @@ pub(super) struct ChannelActor {
 }
 
 enum Phase {
-    Attempting { attempt: Attempt, held: Held },
-    Established(Box<OpenEnd>),
-    Pausing { failure: Arc<str> },
-    Closed { failure: Arc<str> },
+    Attempting {
+        attempt: Attempt,
+        held: Held,
+    },
+    /// With the address that answers in this session have.
+    Established(Box<OpenEnd>, SessionAddress),
+    Pausing {
+        failure: Arc<str>,
+    },
+    Closed {
+        failure: Arc<str>,
+    },
 }
 
 /// A handshake under way, which its decryptor runs.
 struct Attempt {
     partner: Partner,
+    /// The address of the session that it begins.
+    answers: SessionAddress,
     decryptor: Address,
     /// The epoch of the first hop when the attempt began.
     epoch: u64,
@@ -169,7 +186,7 @@ impl ChannelActor {
     /// Seals, holds or returns a message for the peer.
     fn handle_message(&mut self, message: Message, context: &mut Context<Self>) {
         let (failure, reason) = match &mut self.phase {
-            Phase::Established(_) => return session::send(self, message, context),
+            Phase::Established(..) => return session::send(self, message, context),
             Phase::Attempting { held: Held::Waiting(queue), .. } => {
                 let Err(message) = queue.push(message) else { return };
                 let why = "the secure channel is not established yet";
@@ -192,14 +209,18 @@ impl ChannelActor {
 impl End for ChannelActor {
     fn open_end(&mut self) -> Option<&mut OpenEnd> {
         match &mut self.phase {
-            Phase::Established(end) => Some(end),
+            Phase::Established(end, _) => Some(end),
             _ => None,
         }
     }
 
     fn in_use(&self) -> bool {
+        let answered = match &self.phase {
+            Phase::Established(_, answers) => answers.in_use(),
+            _ => false,
+        };
         // The entry in the routing table watches too.
-        self.state.receiver_count() > 1
+        answered || self.state.receiver_count() > 1
     }
 
     fn over(&mut self, ending: Ending, context: &mut Context<Self>) {

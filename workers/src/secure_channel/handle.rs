@@ -11,6 +11,7 @@ use crate::secure_channel::{
     channel_actor::{ChannelActor, ChannelSpec, Close},
     event::send_control,
     exchange::Credentials,
+    first_peer::FirstPeer,
     limits::Limits,
     opened::Opened,
     outcome::Outcome,
@@ -35,6 +36,7 @@ pub(crate) fn open(
     node: &Node,
     route: Route,
     credentials: Credentials,
+    first_peer: FirstPeer,
     limits: Limits,
 ) -> Result<SecureChannel> {
     let address = Address::random();
@@ -50,6 +52,7 @@ pub(crate) fn open(
         credentials,
         limits: limits.into(),
         outcome,
+        first_peer,
     };
     let actor = Restarting::start(node, what, spec)?;
     Ok(SecureChannel { address, route, outcome: watched, actor })

@@ -86,6 +86,15 @@ impl Inbound {
         }
     }
 
+    /// The same for one session of a lasting channel: answers go to `via`, the session's address.
+    pub(super) fn answered_at(mut self, via: Address) -> Self {
+        // Nobody shares it before a message was opened.
+        if let Some(ingress) = Arc::get_mut(&mut self.ingress) {
+            ingress.via = via;
+        }
+        self
+    }
+
     /// Opens the record that a message carries. Every error is final.
     pub(super) fn open(&mut self, record: Message) -> Result<Opened, BadRecord> {
         let MessageParts { mut payload, permit, .. } = record.into_parts();

@@ -94,6 +94,17 @@ impl Sealing {
         })
     }
 
+    /// Seals and sends a message of this session, or returns it: if the session is over, or the
+    /// message must wait.
+    pub(super) fn seal_in(&self, session: u64, message: Message) -> Option<Message> {
+        let of_session = |half: &SealingHalf| half.session == session;
+        let is_current = |half: MutexGuard<'_, Option<_>>| half.as_ref().is_some_and(of_session);
+        match self.half.try_lock().is_ok_and(is_current) {
+            true => self.act_now(message, SealingHalf::send),
+            false => Some(message),
+        }
+    }
+
     fn with(
         &self,
         session: u64,

@@ -9,7 +9,7 @@ use std::{
 };
 
 use ockam_actix_runtime::{edge::first_hop::FirstHop, route, Host, Message};
-use ockam_actix_workers::{SecureChannel, SecureChannels, TrustEveryonePolicy};
+use ockam_actix_workers::{Entity, SecureChannel, SecureChannels, TrustEveryonePolicy};
 
 use crate::support::{quick, run, tcp, to, until, Echo, Meddling, Middle, Peer, DEADLINE, SERVICE};
 
@@ -48,7 +48,9 @@ async fn a_restarted_server_is_found_again(arbiters: usize) {
     for _ in 0..3 {
         let epoch = first_hop.state().epoch;
         server.node.stop().await;
+        let local = server.entity.local_identity();
         server = Peer::start(arbiters).await;
+        server.entity = Entity::new(&server.node, local).with_limits(quick());
         serve(&mut server, port).await;
         lost_and_up(first_hop.clone(), epoch).await;
         answers(&client, &channel).await;

@@ -9,6 +9,7 @@ mod altered;
 mod establishing;
 mod load;
 mod loss;
+mod other_peer;
 mod renewal;
 mod reply_addresses;
 mod rotation;

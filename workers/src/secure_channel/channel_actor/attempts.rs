@@ -20,6 +20,7 @@ use crate::secure_channel::{
     outbound::{bounce, Outbound},
     outcome::Outcome,
     session::{self, OpenEnd, Partner, SessionSetup},
+    session_address::SessionAddress,
 };
 
 impl ChannelActor {
@@ -42,6 +43,9 @@ impl ChannelActor {
         let heard = Arc::new(AtomicBool::new(false));
         let (own_lifeline, own_gone) = lifeline();
         let (decryptor_lifeline, gone) = lifeline();
+        let early = MessageQueue::new(self.limits.waiting_bytes);
+        let (session, sealing) = (self.session, self.sealing.clone());
+        let answers = SessionAddress::start(&self.node, session, sealing, &self.first_hop, early)?;
         let address = Address::random();
         let config = DecryptorConfig {
             node: self.node.clone(),
@@ -53,6 +57,7 @@ impl ChannelActor {
         let initiating = Initiating {
             route: self.route.clone(),
             channel: self.address.clone(),
+            via: answers.address().clone(),
             encryptor: context.address().recipient(),
             grants: self.opened.grants.clone(),
             heard: heard.clone(),
@@ -66,7 +71,7 @@ impl ChannelActor {
         session::watch_decryptor(self.session, gone, context);
         let partner = Partner { decryptor, heard, lifeline: own_lifeline };
         let watching = self.watch_first_hop(epoch, context);
-        Ok(Attempt { partner, decryptor: address, epoch, watching })
+        Ok(Attempt { partner, answers, decryptor: address, epoch, watching })
     }
 
     /// Ends the attempt when the connection that carried message 1 is lost: no answer will come
@@ -98,10 +103,11 @@ impl ChannelActor {
         context.cancel_future(attempt.watching);
         let Established { sealer, peer, peer_route } = session;
         self.log_peer(peer);
+        self.first_peer.established(peer);
         let outbound = Outbound {
             node: self.node.clone(),
             channel: self.address.clone(),
-            via: self.address.clone(),
+            via: attempt.answers.address().clone(),
             sealer,
             peer_route,
             decryptor: Route::from(attempt.decryptor),
@@ -118,7 +124,8 @@ impl ChannelActor {
             busy: self.node.busy(),
         };
         let end = OpenEnd::begin(setup, context);
-        self.phase = Phase::Established(Box::new(end));
+        attempt.answers.open();
+        self.phase = Phase::Established(Box::new(end), attempt.answers);
         self.refusals.reset();
         self.state.send_modify(|state| {
             state.up = true;
@@ -148,7 +155,7 @@ impl ChannelActor {
         let failure: Arc<str> = ending.why.as_str().into();
         let pausing = Phase::Pausing { failure: failure.clone() };
         let end = match std::mem::replace(&mut self.phase, pausing) {
-            Phase::Established(end) => end,
+            Phase::Established(end, _) => end,
             other => {
                 self.phase = other;
                 return;
@@ -284,7 +291,7 @@ impl ChannelActor {
         let failure: Arc<str> = "it was closed".into();
         let closed = Phase::Closed { failure: failure.clone() };
         match std::mem::replace(&mut self.phase, closed) {
-            Phase::Established(end) => end.end(&Ending::telling_peer(&failure), context),
+            Phase::Established(end, _) => end.end(&Ending::telling_peer(&failure), context),
             Phase::Attempting { held: Held::Waiting(queue), .. } => {
                 self.return_to_senders(queue, &failure);
             }

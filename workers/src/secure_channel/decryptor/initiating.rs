@@ -22,8 +22,10 @@ use crate::secure_channel::{
 pub(in crate::secure_channel) struct Initiating {
     /// The route of message 1.
     pub(in crate::secure_channel) route: Route,
-    /// The channel's address, prepended to the return route of what comes out of it.
+    /// The channel's address.
     pub(in crate::secure_channel) channel: Address,
+    /// The session's address, prepended to the return route of what comes out of it.
+    pub(in crate::secure_channel) via: Address,
     pub(in crate::secure_channel) encryptor: Recipient<Event>,
     /// What the peer may reach on this node once it is a hub.
     pub(in crate::secure_channel) grants: Arc<HubGrants>,
@@ -116,7 +118,8 @@ impl Initiating {
                 self.channel.clone(),
                 Some(self.grants.clone()),
                 None,
-            ),
+            )
+            .answered_at(self.via.clone()),
             encryptor: self.encryptor.clone(),
             heard: self.heard.clone(),
             renewal: None,
