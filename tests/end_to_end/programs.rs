@@ -9,6 +9,7 @@
 //! `nc -N` and WebSocket are here. A program that is not installed is skipped, and a line says so.
 
 mod http;
+mod http2;
 mod redis;
 mod ssh;
 

@@ -9,7 +9,7 @@ use actix_web::{
 };
 use futures::{stream, StreamExt};
 
-use super::{are_installed, succeed, through, within_a_minute};
+use super::{are_installed, http2, succeed, through, within_a_minute};
 use ockam_actix_harness::{
     deadline::PATIENCE,
     pattern::Pattern,
@@ -19,18 +19,18 @@ use ockam_actix_harness::{
 use crate::tunnel::Step;
 
 const BYTES: u64 = 20_000_000;
-const SEED: u64 = 5;
+pub(super) const SEED: u64 = 5;
 
 const DOWNLOADS: usize = 5;
 
-/// A web server that serves the pattern, and compares uploads with it.
+/// A web server for HTTP/1.1 that serves the pattern, and compares uploads with it.
 fn start_server() -> SocketAddr {
     let (started, address) = mpsc::channel();
     thread::spawn(move || {
         actix_rt::System::new().block_on(async {
             let app = || App::new().route("/{count}", get().to(give)).route("/", put().to(take));
             let server = HttpServer::new(app).workers(1).disable_signals();
-            let server = server.bind_auto_h2c("127.0.0.1:0").unwrap();
+            let server = server.bind("127.0.0.1:0").unwrap();
             started.send(server.addrs()[0]).unwrap();
             server.run().await.unwrap();
         });
@@ -72,11 +72,11 @@ fn is_pattern(file: &Path) -> bool {
 }
 
 /// Runs downloads, `at_once` at a time, and an upload.
-fn carries(step: Step, version: &str, at_once: usize) {
+fn carries(step: Step, server: fn() -> SocketAddr, version: &str, at_once: usize) {
     if !are_installed(&["curl"]) {
         return;
     }
-    through(step, start_server(), |inlet| {
+    through(step, server(), |inlet| {
         let folder = tempfile::tempdir().unwrap();
         let curl = || {
             let mut curl = within_a_minute("curl");
@@ -108,10 +108,10 @@ fn carries(step: Step, version: &str, at_once: usize) {
 }
 
 pub(super) fn one(step: Step) {
-    carries(step, "--http1.1", DOWNLOADS);
+    carries(step, start_server, "--http1.1", DOWNLOADS);
 }
 
 /// One download for each curl: the 7.88 of Debian 12 fails with more, on a direct connection too.
 pub(super) fn two(step: Step) {
-    carries(step, "--http2-prior-knowledge", 1);
+    carries(step, http2::start_server, "--http2-prior-knowledge", 1);
 }
