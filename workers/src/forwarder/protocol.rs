@@ -116,7 +116,8 @@ pub enum ProtocolError {
     /// An address of the destination breaks the rules.
     #[error("an address of the destination breaks the rules")]
     Address,
-    /// The lease is 0 or longer than [`MAX_LEASE_SECONDS`](crate::forwarder::limits::MAX_LEASE_SECONDS).
+    /// The lease is 0, or longer than
+    /// [`MAX_LEASE_SECONDS`](crate::forwarder::limits::MAX_LEASE_SECONDS).
     #[error("a lease of {0} s is out of range")]
     Lease(u32),
     /// The name of a service has other characters than it may.

@@ -1,4 +1,4 @@
-//! Who has a key that an identity has replaced, at a hub that was restarted and at one that was not.
+//! Who has a key that an identity has replaced, at hubs that were restarted and at others.
 
 use std::path::Path;
 
@@ -62,7 +62,7 @@ async fn kept(file: &Path, is_kept: impl Fn(&KnownHistory) -> bool) {
 }
 
 #[test]
-fn a_replaced_key_gets_no_address_in_a_gap() {
+fn a_replaced_key_gets_no_address_meanwhile() {
     with_arbiters(|arbiters| async move {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("known");
@@ -109,7 +109,7 @@ fn forwarders_of_a_replaced_key_are_not_renewed() {
 }
 
 #[test]
-fn a_forks_branches_are_refused_until_one_is_accepted() {
+fn forked_branches_are_refused_until_one_is_accepted() {
     with_arbiters(|arbiters| async move {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("known");

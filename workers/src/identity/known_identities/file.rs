@@ -99,7 +99,8 @@ impl HistoryFile {
         shared.table.lock().add(self.entries.clone(), is_kept);
     }
 
-    /// Starts the thread that keeps what is known in the file, until the returned sender is dropped.
+    /// Starts the thread that keeps what is known in the file, until the returned sender is
+    /// dropped.
     pub(super) fn start_keeping(&self, shared: Arc<Shared>) -> Wake {
         // One message at a time: more would say the same.
         let (wake, changes) = mpsc::sync_channel(1);
