@@ -41,6 +41,7 @@
 //! | what an established session needs | [`session`], [`liveness`], [`lifeline`], [`event`] |
 //! | where a session's messages are answered | [`session_address`] |
 //! | which peer a channel keeps to | [`first_peer`], [`options`] |
+//! | when keys are due, and when they have expired | [`key_age`] |
 //! | who may begin a handshake | [`admission`], [`limits`] |
 //! | the channels that a node has opened | [`opened`] |
 //! | a program's handle, and what it learns | [`handle`], [`outcome`] |
@@ -60,6 +61,7 @@ mod handle;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod handshake;
 mod inbound;
+mod key_age;
 mod lifeline;
 mod limits;
 mod listener;

@@ -57,8 +57,9 @@ impl Backoff {
     }
 }
 
-/// Between half of `pause` and all of it.
-fn spread(pause: Duration) -> Duration {
+/// Between half of `pause` and all of it, at random: for what many do at the same pause and should
+/// not do at the same moment.
+pub fn spread(pause: Duration) -> Duration {
     let digit = Address::random().as_str().chars().next().and_then(|digit| digit.to_digit(16));
     pause / 2 + pause * digit.unwrap_or(0) / 32
 }

@@ -209,10 +209,11 @@ impl Decryptor {
         match open.inbound.open(message) {
             Ok(Opened::Message(message)) => {
                 self.config.node.route(message);
-                self.check_volume();
+                self.check_volume(context);
             }
             Ok(Opened::Ping(permit)) => self.control(Tag::Pong, Vec::new(), permit),
-            Ok(Opened::Pong | Opened::Switch) => {}
+            Ok(Opened::Pong) => {}
+            Ok(Opened::Switch) => self.notify(EventKind::Switched),
             Ok(Opened::Close) => self.end(Ending::silently("the peer closed it"), context),
             Ok(Opened::Handshake(payload)) => self.handle_renewal(payload, context),
             Err(error) => self.end(Ending::telling_peer(error), context),

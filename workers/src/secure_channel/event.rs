@@ -27,6 +27,8 @@ pub(super) enum EventKind {
     NewKeys { sealer: Box<Sealer>, announce: bool },
     /// So much was opened or sealed that new keys are due.
     Due,
+    /// At the responder: the initiator has switched to the new keys too.
+    Switched,
     /// The session has ended.
     Over(Ending),
 }
@@ -51,6 +53,11 @@ impl Ending {
     /// An ending that the peer is told of, if it can be.
     pub(super) fn telling_peer(why: impl ToString) -> Self {
         Self { why: why.to_string(), tell_peer: true }
+    }
+
+    /// The end of a session whose keys have carried as much as they may.
+    pub(super) fn expired() -> Self {
+        Self::telling_peer("its keys have carried as much as they may, and nobody has renewed them")
     }
 
     /// An ending that the peer is not told of: there is no route to it, or it knows.

@@ -13,7 +13,7 @@ use ockam_actix_runtime::{
 
 use crate::secure_channel::{
     plaintext::Tag,
-    record::{Opener, RecordError},
+    record::{Opener, RecordError, Volume},
 };
 
 /// Opens records from the peer, and stamps the messages in them with their origin.
@@ -136,9 +136,9 @@ impl Inbound {
         self.next = Some(opener);
     }
 
-    /// Whether so much was opened that new keys are due.
-    pub(super) fn is_due(&self, records: u64) -> bool {
-        self.opener.needs_rehandshake() || self.opener.next_counter() >= records
+    /// What the peer has sealed with its present keys.
+    pub(super) fn volume(&self) -> Volume {
+        self.opener.volume()
     }
 
     /// Who is at the other end.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use ockam_actix_runtime::{limits::EDGE_BUDGET_BYTES, trust::rate::Rate};
 
+use crate::secure_channel::record::{Volume, REHANDSHAKE_BYTES, REHANDSHAKE_RECORDS};
+
 /// The limits that a program may lower or raise for its channels; [`Limits::default`] suits all but
 /// tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,11 +46,18 @@ pub struct Limits {
     pub idle_ping_after: Duration,
     /// How long the peer may take to answer.
     pub answer_within: Duration,
-    /// The age of keys at which the initiator agrees on new ones: a day, as for everything else
-    /// that is rotated.
-    pub longest_session: Duration,
+    /// The age of keys at which the initiator agrees on new ones at the latest, and at half of it
+    /// at the earliest, so that channels that were opened together are not renewed together. A
+    /// renewal costs less than a millisecond, and with it both ends ask again whether they trust
+    /// each other.
+    pub keys_due_after: Duration,
+    /// The age of keys at which either end closes the session. It leaves the other end minutes for
+    /// a renewal that is due.
+    pub keys_expire_after: Duration,
     /// Records of one direction after which the initiator agrees on new keys.
-    pub session_records: u64,
+    pub keys_due_records: u64,
+    /// Records of one direction after which either end closes the session: as many again.
+    pub keys_expire_records: u64,
 }
 
 impl Default for Limits {
@@ -66,9 +75,23 @@ impl Default for Limits {
             ping_after: Duration::from_secs(2),
             idle_ping_after: Duration::from_secs(15),
             answer_within: Duration::from_secs(6),
-            longest_session: Duration::from_secs(24 * 60 * 60),
-            session_records: crate::secure_channel::record::REHANDSHAKE_RECORDS,
+            keys_due_after: Duration::from_secs(10 * 60),
+            keys_expire_after: Duration::from_secs(15 * 60),
+            keys_due_records: REHANDSHAKE_RECORDS,
+            keys_expire_records: 2 * REHANDSHAKE_RECORDS,
         }
+    }
+}
+
+impl Limits {
+    /// Whether the keys of a direction have sealed so much that new ones are due.
+    pub(super) fn is_due(&self, sealed: Volume) -> bool {
+        sealed.records >= self.keys_due_records || sealed.bytes >= REHANDSHAKE_BYTES
+    }
+
+    /// Whether the keys of a direction have sealed so much that the session ends.
+    pub(super) fn is_expired(&self, sealed: Volume) -> bool {
+        sealed.records >= self.keys_expire_records || sealed.bytes >= 2 * REHANDSHAKE_BYTES
     }
 }
 

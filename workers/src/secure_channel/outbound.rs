@@ -9,7 +9,6 @@ use ockam_actix_runtime::{
 };
 
 use crate::secure_channel::{
-    limits::Limits,
     plaintext::Tag,
     record::{RecordError, Sealer, MAX_PLAINTEXT, OVERHEAD},
 };
@@ -89,11 +88,6 @@ impl Outbound {
         self.node
             .try_route(outer, NextHop::Checked)
             .map_err(|undelivered| NotSent::Undelivered(undelivered.notice.to_string()))
-    }
-
-    /// Whether so much was sealed that new keys are due.
-    pub(super) fn is_due(&self, limits: &Limits) -> bool {
-        self.sealer.needs_rehandshake() || self.sealer.next_counter() >= limits.session_records
     }
 
     fn refuse(&self, message: Message, reason: UndeliverableReason) -> Result<(), NotSent> {

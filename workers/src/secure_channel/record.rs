@@ -50,8 +50,8 @@ pub const REHANDSHAKE_RECORDS: u64 = 1 << 32;
 /// Bytes of plaintext after which a new handshake is due: 1 TiB, for the same reason.
 pub const REHANDSHAKE_BYTES: u64 = 1 << 40;
 
-/// Records after which a direction stops. Whoever heeds [`Sealer::needs_rehandshake`] never gets
-/// here; it is far below the last counter, 2^64 - 1, which Noise reserves.
+/// Records after which a direction stops. Whoever heeds [`REHANDSHAKE_RECORDS`] never gets here; it
+/// is far below the last counter, 2^64 - 1, which Noise reserves.
 pub const LAST_RECORD: u64 = 1 << 48;
 
 /// The nonce that Noise reserves for deriving the next key.
@@ -93,6 +93,15 @@ pub enum RecordError {
     Closed,
 }
 
+/// What one direction has carried since its keys were agreed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Volume {
+    /// Records.
+    pub records: u64,
+    /// Bytes of plaintext.
+    pub bytes: u64,
+}
+
 /// Seals the records of one direction.
 pub struct Sealer(Direction);
 
@@ -130,10 +139,10 @@ impl Sealer {
         self.0.counter
     }
 
-    /// Whether so much was sealed that a new handshake is due.
+    /// What the present key and those derived from it have sealed.
     #[must_use]
-    pub fn needs_rehandshake(&self) -> bool {
-        self.0.needs_rehandshake()
+    pub fn volume(&self) -> Volume {
+        self.0.volume()
     }
 }
 
@@ -192,10 +201,10 @@ impl Opener {
         self.0.counter
     }
 
-    /// Whether so much was opened that a new handshake is due.
+    /// What the present key and those derived from it have opened.
     #[must_use]
-    pub fn needs_rehandshake(&self) -> bool {
-        self.0.needs_rehandshake()
+    pub fn volume(&self) -> Volume {
+        self.0.volume()
     }
 }
 
@@ -235,8 +244,8 @@ impl Direction {
         Ok(())
     }
 
-    fn needs_rehandshake(&self) -> bool {
-        self.counter >= REHANDSHAKE_RECORDS || self.bytes >= REHANDSHAKE_BYTES
+    fn volume(&self) -> Volume {
+        Volume { records: self.counter, bytes: self.bytes }
     }
 }
 

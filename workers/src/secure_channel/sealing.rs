@@ -36,12 +36,20 @@ pub(super) struct SealingHalf {
     session: u64,
     outbound: Outbound,
     encryptor: Recipient<Event>,
-    /// At the end that asks for new keys: the limits that say when.
-    renewal: Option<Arc<Limits>>,
-    /// Whether the encryptor was told that new keys are due.
-    was_due: bool,
+    /// They say when new keys are due, and when the old ones have expired.
+    limits: Arc<Limits>,
+    /// What the encryptor was told about the keys.
+    told: Told,
     /// Why sealing has stopped; the encryptor was told.
     failure: Option<NotSent>,
+}
+
+/// What an encryptor was told about the keys of its session, in the order of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Told {
+    Nothing,
+    Due,
+    Expired,
 }
 
 thread_local! {
@@ -89,7 +97,7 @@ impl Sealing {
                 half.outbound.control(Tag::Switch, &[], None)?;
             }
             half.outbound.sealer = sealer;
-            half.was_due = false;
+            half.told = Told::Nothing;
             Ok(())
         })
     }
@@ -161,21 +169,26 @@ impl Interceptor for Sealing {
 }
 
 impl SealingHalf {
-    /// For one session of an encryptor; `renewal` is given at the end that asks for new keys.
+    /// For one session of an encryptor.
     pub(super) const fn new(
         session: u64,
         outbound: Outbound,
         encryptor: Recipient<Event>,
-        renewal: Option<Arc<Limits>>,
+        limits: Arc<Limits>,
     ) -> Self {
-        Self { session, outbound, encryptor, renewal, was_due: false, failure: None }
+        Self { session, outbound, encryptor, limits, told: Told::Nothing, failure: None }
     }
 
     fn send(&mut self, message: Message) -> Result<(), NotSent> {
         self.outbound.send(message)?;
-        let due = self.renewal.as_ref().is_some_and(|limits| self.outbound.is_due(limits));
-        if due && !std::mem::replace(&mut self.was_due, true) {
+        let sealed = self.outbound.sealer.volume();
+        if self.told < Told::Due && self.limits.is_due(sealed) {
+            self.told = Told::Due;
             notify(&self.encryptor, self.session, EventKind::Due);
+        }
+        if self.told < Told::Expired && self.limits.is_expired(sealed) {
+            self.told = Told::Expired;
+            notify(&self.encryptor, self.session, EventKind::Over(Ending::expired()));
         }
         Ok(())
     }
@@ -220,18 +233,18 @@ mod tests {
 
     /// An encryptor that only remembers what it is told.
     #[derive(Default)]
-    struct Told(Vec<EventKind>);
+    struct Remembering(Vec<EventKind>);
 
     /// Asks for the events that came before it.
     #[derive(actix::Message)]
     #[rtype(result = "Vec<EventKind>")]
     struct Ask;
 
-    impl Actor for Told {
+    impl Actor for Remembering {
         type Context = Context<Self>;
     }
 
-    impl Handler<Event> for Told {
+    impl Handler<Event> for Remembering {
         type Result = ();
 
         fn handle(&mut self, event: Event, _: &mut Context<Self>) {
@@ -239,7 +252,7 @@ mod tests {
         }
     }
 
-    impl Handler<Ask> for Told {
+    impl Handler<Ask> for Remembering {
         type Result = MessageResult<Ask>;
 
         fn handle(&mut self, _: Ask, _: &mut Context<Self>) -> Self::Result {
@@ -264,18 +277,18 @@ mod tests {
         sealing: Arc<Sealing>,
         records: Kept,
         inbox: Kept,
-        encryptor: Addr<Told>,
+        encryptor: Addr<Remembering>,
         /// Lowered when the encryptor takes a message.
         waiting: InboxCount,
         _registered: [ockam_actix_runtime::node::directory::Registration; 2],
     }
 
     impl Channel {
-        async fn open(peer_route: Route, renewal: Option<Limits>) -> Self {
+        async fn open(peer_route: Route, limits: Limits) -> Self {
             let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
             let sealing = Arc::new(Sealing::default());
             let (records, inbox) = (Kept::default(), Kept::default());
-            let encryptor = Told::default().start();
+            let encryptor = Remembering::default().start();
             let channel = Description::new("channel", Class::Reply).intercepted_by(sealing.clone());
             let connection = Description::new("connection", Class::Reply);
             let waiting = channel.inbox_count().unwrap();
@@ -285,7 +298,7 @@ mod tests {
             ];
             let outbound = outbound(&node, peer_route);
             let told = encryptor.clone().recipient();
-            sealing.open(SealingHalf::new(1, outbound, told, renewal.map(Arc::new)));
+            sealing.open(SealingHalf::new(1, outbound, told, limits.into()));
             Self { node, sealing, records, inbox, encryptor, waiting, _registered: registered }
         }
 
@@ -306,9 +319,9 @@ mod tests {
     }
 
     /// Runs `test` with a channel over `peer_route`.
-    fn on_a_channel(peer_route: Route, renewal: Option<Limits>, test: impl AsyncFnOnce(&Channel)) {
+    fn on_a_channel(peer_route: Route, limits: Limits, test: impl AsyncFnOnce(&Channel)) {
         actix_rt::System::new().block_on(async {
-            let channel = Channel::open(peer_route, renewal).await;
+            let channel = Channel::open(peer_route, limits).await;
             test(&channel).await;
             channel.node.stop().await;
         });
@@ -316,7 +329,7 @@ mod tests {
 
     #[test]
     fn messages_are_sealed_at_once_during_a_session() {
-        on_a_channel(route!["connection", "theirs"], None, async |channel| {
+        on_a_channel(route!["connection", "theirs"], Limits::default(), async |channel| {
             channel.send();
             assert_eq!(channel.counts(), (1, 0));
             channel.sealing.close(0);
@@ -330,7 +343,7 @@ mod tests {
 
     #[test]
     fn an_undeliverable_record_is_last_and_reported_once() {
-        on_a_channel(route!["nobody"], None, async |channel| {
+        on_a_channel(route!["nobody"], Limits::default(), async |channel| {
             channel.send();
             channel.send();
             assert_eq!(channel.counts(), (0, 1));
@@ -341,8 +354,8 @@ mod tests {
 
     #[test]
     fn new_keys_are_requested_once_until_they_come() {
-        let limits = Limits { session_records: 3, ..Limits::default() };
-        on_a_channel(route!["connection"], Some(limits), async |channel| {
+        let limits = Limits { keys_due_records: 3, ..Limits::default() };
+        on_a_channel(route!["connection"], limits, async |channel| {
             for expected in [0, 0, 1, 0, 0] {
                 channel.send();
                 assert_eq!(channel.told().await.len(), expected);
@@ -358,8 +371,20 @@ mod tests {
     }
 
     #[test]
+    fn expired_keys_are_reported_once() {
+        let limits = Limits { keys_due_records: 1, keys_expire_records: 3, ..Limits::default() };
+        on_a_channel(route!["connection"], limits, async |channel| {
+            for _ in 0..4 {
+                channel.send();
+            }
+            let told = channel.told().await;
+            assert!(matches!(told[..], [EventKind::Due, EventKind::Over(_)]), "{told:?}");
+        });
+    }
+
+    #[test]
     fn no_message_overtakes_one_that_waits() {
-        on_a_channel(route!["connection"], None, async |channel| {
+        on_a_channel(route!["connection"], Limits::default(), async |channel| {
             let back = route!["channel", "sender"];
             let mut spent = Message::new(route!["channel", "peer"], back, Payload::default());
             spent.hops = 0;
@@ -379,8 +404,9 @@ mod tests {
 
     #[test]
     fn nested_channels_seal_to_a_limited_depth() {
-        on_a_channel(route!["connection"], None, async |lowest| {
-            let encryptor = || Told::default().start().recipient();
+        on_a_channel(route!["connection"], Limits::default(), async |lowest| {
+            let encryptor = || Remembering::default().start().recipient();
+            let limits = Arc::new(Limits::default());
             let mut lower = Address::from("channel");
             let mut upper = Vec::new();
             for _ in 0..MAX_SEALED_AT_ONCE {
@@ -390,7 +416,7 @@ mod tests {
                 let registered =
                     lowest.node.register_delivery(description, Kept::default()).unwrap();
                 let outbound = outbound(&lowest.node, route![lower]);
-                sealing.open(SealingHalf::new(1, outbound, encryptor(), None));
+                sealing.open(SealingHalf::new(1, outbound, encryptor(), limits.clone()));
                 lower = registered.address().clone();
                 upper.push(registered);
             }
@@ -407,7 +433,7 @@ mod tests {
 
     #[test]
     fn a_panic_while_sealing_ends_the_session() {
-        on_a_channel(route!["connection"], None, async |channel| {
+        on_a_channel(route!["connection"], Limits::default(), async |channel| {
             let message = Message::new(route!["peer"], route!["a"], Payload::default());
             let panics = |_: &mut SealingHalf, _| panic!("a bug, made for this test");
             let panics = AssertUnwindSafe(|| channel.sealing.act_now(message, panics));
@@ -421,7 +447,7 @@ mod tests {
 
     #[test]
     fn nothing_is_sealed_after_the_encryptor_panics() {
-        on_a_channel(route!["connection"], None, async |channel| {
+        on_a_channel(route!["connection"], Limits::default(), async |channel| {
             let panics = AssertUnwindSafe(|| {
                 let _ = channel.sealing.with(1, |_| panic!("a bug, made for this test"));
             });

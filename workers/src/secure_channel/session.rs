@@ -6,7 +6,7 @@
 //!
 //! * the decryptor reports it (a bad record, the peer's close, a notice), or is gone;
 //! * the underlying connection is lost, or a record cannot be sent;
-//! * nothing comes from the peer ([`Liveness`]);
+//! * nothing comes from the peer ([`Liveness`]), or nobody renews the keys ([`KeyAge`]);
 //! * the node stops, and nothing uses the channel any more.
 
 use std::{
@@ -22,12 +22,15 @@ use actix::{
     fut::wrap_future, Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, SpawnHandle,
 };
 use ockam_actix_runtime::{
-    edge::first_hop::FirstHop, node::Busy, Address, Budget, Host, Message, Permit,
+    edge::{backoff::spread, first_hop::FirstHop},
+    node::Busy,
+    Address, Budget, Host, Message, Permit,
 };
 
 use crate::secure_channel::{
     decryptor::Decryptor,
     event::{send_control, Ending, Event, EventKind, Renew},
+    key_age::{self, KeyAge},
     lifeline::{Gone, Lifeline},
     limits::{Limits, DRAIN_INTERVAL, FAREWELL, FAREWELL_BEFORE_END},
     liveness::{Liveness, Verdict},
@@ -46,17 +49,11 @@ pub(super) struct OpenEnd {
     liveness: Liveness,
     heard: Arc<AtomicBool>,
     budget: Budget,
-    renewal: Option<Renewal>,
+    keys: KeyAge,
     decryptor: Addr<Decryptor>,
     watching: Vec<SpawnHandle>,
     _lifeline: Lifeline,
     _busy: Busy,
-}
-
-/// When new keys are due; only the initiator has this.
-struct Renewal {
-    keys_since: Instant,
-    under_way: bool,
 }
 
 /// What a session is started with.
@@ -151,9 +148,9 @@ impl OpenEnd {
             ),
         ];
         context.run_later(Duration::ZERO, move |actor, context| tick(actor, session, context));
-        let renewal = renews.then(|| limits.clone());
         let own = context.address().recipient();
-        sealing.open(SealingHalf::new(session, outbound, own, renewal));
+        sealing.open(SealingHalf::new(session, outbound, own, limits.clone()));
+        let due_after = renews.then(|| spread(limits.keys_due_after));
         Self {
             session,
             since: now,
@@ -163,7 +160,7 @@ impl OpenEnd {
             liveness: Liveness::new(now),
             heard: partner.heard,
             budget,
-            renewal: renews.then_some(Renewal { keys_since: now, under_way: false }),
+            keys: KeyAge::new(now, due_after),
             decryptor: partner.decryptor,
             watching,
             _lifeline: partner.lifeline,
@@ -181,25 +178,18 @@ impl OpenEnd {
         self.sealing.control(self.session, tag, body, permit)
     }
 
-    /// Asks for new keys, unless that is under way.
-    fn renew(&mut self) {
-        if let Some(renewal) = self.renewal.as_mut().filter(|renewal| !renewal.under_way) {
-            renewal.under_way = true;
-            send_control(&self.decryptor, Renew);
-        }
-    }
-
     fn handle(&mut self, kind: EventKind) -> Result<(), Ending> {
         match kind {
             EventKind::Control { tag, body, permit } => self.control(tag, &body, permit)?,
             EventKind::NewKeys { sealer, announce } => {
                 self.sealing.renew(self.session, *sealer, announce)?;
-                if self.renewal.is_some() {
-                    log::debug!("secure channel {}: new keys", self.channel);
-                    self.renewal = Some(Renewal { keys_since: Instant::now(), under_way: false });
+                if announce {
+                    self.renewed();
                 }
             }
-            EventKind::Due => self.renew(),
+            EventKind::Switched => self.renewed(),
+            EventKind::Due if self.keys.ask() => send_control(&self.decryptor, Renew),
+            EventKind::Due => {}
             EventKind::Over(ending) => return Err(ending),
             // These come before a session, not in it.
             EventKind::Established(_) | EventKind::Failed(_) => {}
@@ -207,12 +197,23 @@ impl OpenEnd {
         Ok(())
     }
 
-    /// Checks whether the peer is there; returns the time until the next check.
+    /// Both directions have new keys.
+    fn renewed(&mut self) {
+        log::debug!("secure channel {}: new keys", self.channel);
+        self.keys.renewed(Instant::now());
+    }
+
+    /// Checks the age of the keys and whether the peer is there; returns the time until the next
+    /// check.
     fn tick(&mut self, in_use: bool) -> Result<Duration, Ending> {
         let now = Instant::now();
-        let longest = self.limits.longest_session;
-        if self.renewal.as_ref().is_some_and(|renewal| now - renewal.keys_since >= longest) {
-            self.renew();
+        match self.keys.check(now, &self.limits) {
+            key_age::Verdict::Good => {}
+            key_age::Verdict::Due => send_control(&self.decryptor, Renew),
+            key_age::Verdict::Expired(age) => {
+                let why = format!("its keys are {age:.0?} old, and nobody has renewed them");
+                return Err(Ending::telling_peer(why));
+            }
         }
         let heard = self.heard.swap(false, Ordering::Relaxed);
         match self.liveness.handle_tick(now, heard, in_use, &self.limits) {

@@ -54,7 +54,7 @@ async fn exchange(limits: ockam_actix_workers::secure_channel::Limits, count: us
 fn renewal_by_count_loses_no_message() {
     run(async {
         let mut limits = quick();
-        limits.session_records = 50;
+        limits.keys_due_records = 50;
         let passed = exchange(limits, 3_000).await;
         // Two for each message, four for the handshake, five for each renewal.
         let renewals = (passed - 6_004) / 5;
@@ -69,7 +69,7 @@ fn renewal_by_age_loses_no_message() {
         let mut limits = quick();
         limits.ping_after = Duration::from_millis(4);
         limits.answer_within = Duration::from_secs(10);
-        limits.longest_session = Duration::from_millis(10);
+        limits.keys_due_after = Duration::from_millis(10);
         let passed = exchange(limits, 20_000).await;
         assert!(passed >= 40_004 + 5 * 5, "{passed} messages passed the hub");
         println!("20,000 messages and their answers, about {} renewals", (passed - 40_004) / 5);
@@ -80,7 +80,7 @@ fn renewal_by_age_loses_no_message() {
 fn an_application_uses_its_channel_over_many_renewals() {
     run(async {
         let mut limits = quick();
-        limits.session_records = 8;
+        limits.keys_due_records = 8;
         let (mut client, mut server) =
             (Peer::with_limits(1, limits.clone()).await, Peer::with_limits(1, limits).await);
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
@@ -97,6 +97,49 @@ fn an_application_uses_its_channel_over_many_renewals() {
     });
 }
 
+/// The epoch of a channel after the server, whose limits are these, has closed it once: its client
+/// asks for no new keys, and sends `messages`.
+async fn closed_by_the_responder(
+    limits: ockam_actix_workers::secure_channel::Limits,
+    messages: usize,
+) {
+    let mut client = Peer::start(1).await;
+    let mut server = Peer::with_limits(1, limits).await;
+    server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
+    Echo::start(&server.node, "echo");
+    let route = to(server.listen(0).await);
+    let channel = client.entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
+    let mut first_hop = client.node.first_hop(&route![&channel, "echo"]).unwrap();
+    channel.established_within(DEADLINE).await.unwrap();
+    for number in 0..messages {
+        // The last ones may come after the end.
+        let _ = client.ctx.send(route![&channel, "echo"], number.to_string()).await;
+    }
+    tokio::time::timeout(DEADLINE, first_hop.lost(0)).await.expect("the server closes the session");
+    // Nothing forbids another one, whose handshake asks both policies again.
+    channel.established_within(DEADLINE).await.unwrap();
+}
+
+#[test]
+fn responders_close_idle_sessions_nobody_renews() {
+    run(async {
+        let mut limits = quick();
+        limits.ping_after = Duration::from_millis(10);
+        limits.idle_ping_after = DEADLINE;
+        limits.keys_expire_after = Duration::from_millis(50);
+        closed_by_the_responder(limits, 0).await;
+    });
+}
+
+#[test]
+fn responders_close_sessions_with_spent_keys() {
+    run(async {
+        let mut limits = quick();
+        limits.keys_expire_records = 20;
+        closed_by_the_responder(limits, 40).await;
+    });
+}
+
 /// Trusts everyone, and panics the second time that it is asked.
 fn panics_once() -> impl TrustPolicy {
     let asked = AtomicUsize::new(0);
@@ -109,7 +152,7 @@ fn panics_once() -> impl TrustPolicy {
 /// A decryptor panics in the middle of an open session, when new keys are agreed on.
 async fn panic_in_a_decryptor(theirs: impl TrustPolicy, ours: impl TrustPolicy) {
     let mut limits = quick();
-    limits.session_records = 20;
+    limits.keys_due_records = 20;
     let mut client = Peer::with_limits(1, limits.clone()).await;
     let mut server = Peer::with_limits(1, limits).await;
     server.entity.create_secure_channel_listener(SERVICE, theirs).unwrap();

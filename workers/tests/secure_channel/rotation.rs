@@ -194,7 +194,7 @@ fn channels_work_with_an_identity_of_sixteen_keys() {
 fn renewing_an_open_channel_shows_the_new_key() {
     run(async {
         let mut limits = quick();
-        limits.longest_session = Duration::from_millis(200);
+        limits.keys_due_after = Duration::from_millis(200);
         let mut client = Peer::with_limits(1, limits).await;
         let mut server = Peer::start(1).await;
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();

@@ -13,6 +13,9 @@
 //! Records are strictly ordered, so each direction changes its key at an exact record, and no
 //! message is lost, late or repeated. Addresses and routes stay, and so do the streams of both
 //! ends. Both policies are asked again, and the peer must be the same as before.
+//!
+//! The initiator must renew in time: either end closes a session whose keys have expired, by
+//! [age](super::super::key_age) or by volume.
 
 use actix::Context;
 use ockam_actix_runtime::Payload;
@@ -80,12 +83,16 @@ impl Decryptor {
         Ok(())
     }
 
-    /// At the initiator, also asks for new keys when so much was opened that they are due.
-    pub(super) fn check_volume(&mut self) {
-        let Phase::Open(open) = &mut self.phase else { return };
-        let records = self.config.limits.session_records;
+    /// Asks for new keys when so much was opened that they are due, and ends the session when they
+    /// have expired.
+    pub(super) fn check_volume(&mut self, context: &mut Context<Self>) {
+        let Phase::Open(open) = &self.phase else { return };
+        let (limits, opened) = (&self.config.limits, open.inbound.volume());
+        if limits.is_expired(opened) {
+            return self.end(Ending::expired(), context);
+        }
         let ours = matches!(self.role, Role::Initiator(_));
-        if ours && open.renewal.is_none() && open.inbound.is_due(records) {
+        if ours && open.renewal.is_none() && limits.is_due(opened) {
             self.notify(EventKind::Due);
         }
     }

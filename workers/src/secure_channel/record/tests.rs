@@ -3,6 +3,8 @@
 use super::*;
 use proptest::prelude::*;
 
+use crate::secure_channel::limits::Limits;
+
 /// Rounds of the corruption loop.
 const CORRUPTED_RECORDS: u64 = 1_000_000;
 
@@ -189,7 +191,6 @@ fn many_intervals_stay_in_step() {
 #[test]
 fn counters_stop_long_before_they_wrap() {
     let (mut sealer, mut opener) = pair_at(LAST_RECORD - 1);
-    assert!(sealer.needs_rehandshake() && opener.needs_rehandshake());
     let mut sealed = record(&mut sealer, b"the last");
     assert!(opener.open_in_place(&mut sealed).is_ok());
     assert_eq!(sealer.seal_in_place(&mut [0]), Err(RecordError::Exhausted));
@@ -197,17 +198,24 @@ fn counters_stop_long_before_they_wrap() {
 }
 
 #[test]
-fn new_handshakes_are_due_by_count_and_volume() {
-    let (mut sealer, _) = pair_at(REHANDSHAKE_RECORDS - 1);
-    assert!(!sealer.needs_rehandshake());
-    record(&mut sealer, b"");
-    assert!(sealer.needs_rehandshake());
-    let (mut sealer, _) = pair();
-    sealer.0.bytes = REHANDSHAKE_BYTES - 2;
-    record(&mut sealer, b"a");
-    assert!(!sealer.needs_rehandshake());
-    record(&mut sealer, b"b");
-    assert!(sealer.needs_rehandshake());
+fn keys_expire_by_count_and_by_volume() {
+    let limits = Limits::default();
+    let judge = |sealer: &Sealer| {
+        let volume = sealer.volume();
+        (limits.is_due(volume), limits.is_expired(volume))
+    };
+    for (times, expected) in [(1, (true, false)), (2, (true, true))] {
+        let (mut sealer, _) = pair_at(times * REHANDSHAKE_RECORDS - 1);
+        assert_ne!(judge(&sealer), expected);
+        record(&mut sealer, b"");
+        assert_eq!(judge(&sealer), expected);
+        let (mut sealer, _) = pair();
+        sealer.0.bytes = times * REHANDSHAKE_BYTES - 2;
+        record(&mut sealer, b"a");
+        assert_ne!(judge(&sealer), expected);
+        record(&mut sealer, b"b");
+        assert_eq!(judge(&sealer), expected);
+    }
 }
 
 #[test]
