@@ -7,6 +7,7 @@ use ockam_actix_runtime::{Address, Error, Host, Identifier, Node, Result, Route}
 use crate::{
     forwarder::address::ForwardingAddress,
     identity::{
+        current_policy::CurrentPolicy,
         known_identities::{KnownIdentities, WithHistory},
         local_identity::{CurrentIdentity, LocalIdentity},
         policy::TrustPolicy,
@@ -14,7 +15,7 @@ use crate::{
         Identity,
     },
     secure_channel::{
-        self, Credentials, FirstPeer, Limits, SecureChannel, SecureChannelListener,
+        self, Credentials, FirstPeer, Limits, OpenSessions, SecureChannel, SecureChannelListener,
         SecureChannelOptions,
     },
 };
@@ -133,8 +134,9 @@ impl Entity {
 
     /// Replaces the keys of the identity, in its vault and here; its identifier stays. Its
     /// listeners and channels, and those of the clones of this entity, use the new keys in every
-    /// handshake from now on; established sessions go on. Peers that have met the new key refuse
-    /// the old one.
+    /// handshake from now on. Established sessions go on until they are renewed, within minutes, or
+    /// until the peer's node meets the new key in another one. From then on it refuses the old key
+    /// and ends sessions that were admitted for it.
     ///
     /// With a vault in a file, this waits for the disk.
     ///
@@ -154,9 +156,32 @@ impl Entity {
         Ok(identity)
     }
 
-    fn credentials(&self, policy: Arc<dyn TrustPolicy>) -> Credentials {
+    /// Ends every open session with `peer`, whichever end opened it, and returns their number: from
+    /// then on, nothing more of that peer is delivered, and the streams of both ends are reset.
+    ///
+    /// It withdraws no trust. A peer that the policies still trust may open a channel again, and a
+    /// channel that this entity has opened establishes itself again; to keep a peer out, have the
+    /// policy refuse it ([`SecureChannelListener::replace_policy`],
+    /// [`SecureChannel::replace_policy`], [`Entity::recheck_channels`]).
+    pub fn close_channels(&self, peer: &Identifier) -> usize {
+        OpenSessions::of(&self.node).close(&self.identifier(), peer)
+    }
+
+    /// Asks the policies of this identity again about the peers of all open sessions, and ends
+    /// those that they no longer trust; returns their number. It is for policies that change by
+    /// themselves, such as one that reads a list.
+    pub fn recheck_channels(&self) -> usize {
+        OpenSessions::of(&self.node).recheck(&self.identifier())
+    }
+
+    fn credentials(&self, policy: Arc<dyn TrustPolicy>, replaceable: CurrentPolicy) -> Credentials {
         let known = self.node.extension(KnownIdentities::default);
-        Credentials { local: self.local.clone(), policy: Arc::new(WithHistory::new(policy, known)) }
+        Credentials {
+            local: self.local.clone(),
+            policy: Arc::new(WithHistory::new(policy, known)),
+            replaceable,
+            sessions: OpenSessions::of(&self.node),
+        }
     }
 }
 
@@ -194,7 +219,8 @@ impl SecureChannels for Entity {
         address: impl Into<Address>,
         policy: impl TrustPolicy,
     ) -> Result<SecureChannelListener> {
-        let credentials = self.credentials(Arc::new(policy));
+        let policy = CurrentPolicy::new(policy);
+        let credentials = self.credentials(Arc::new(policy.clone()), policy);
         secure_channel::listen(&self.node, address.into(), credentials, self.limits.clone())
     }
 
@@ -205,9 +231,10 @@ impl SecureChannels for Entity {
     ) -> Result<SecureChannel> {
         let SecureChannelOptions { route, any_trusted_peer } = options.into();
         let Pinned { route, pin, relayed } = Pinned::of(&route)?;
+        let replaceable = CurrentPolicy::new(policy);
         let policy: Arc<dyn TrustPolicy> = match pin {
-            Some(identifier) => Arc::new(policy.pinned(identifier)),
-            None => Arc::new(policy),
+            Some(identifier) => Arc::new(replaceable.clone().pinned(identifier)),
+            None => Arc::new(replaceable.clone()),
         };
         if relayed && policy.trusts_everyone() {
             log::warn!(
@@ -221,7 +248,7 @@ impl SecureChannels for Entity {
             true => policy,
             false => Arc::new(first_peer.keep_to(policy)),
         };
-        let credentials = self.credentials(policy);
+        let credentials = self.credentials(policy, replaceable);
         secure_channel::open(&self.node, route, credentials, first_peer, self.limits.clone())
     }
 }

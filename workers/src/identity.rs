@@ -27,6 +27,7 @@ use ockam_actix_runtime::{
 };
 
 pub mod access;
+pub(crate) mod current_policy;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod key_history;
 #[cfg_attr(not(internals), doc(hidden))]

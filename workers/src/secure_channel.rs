@@ -34,7 +34,7 @@
 //! | idea | module |
 //! |---|---|
 //! | encodings before there are keys, and in a record | [`packet`], [`plaintext`] |
-//! | one end of a handshake | [`exchange`] |
+//! | one end of a handshake, and why it failed | [`exchange`], [`failure`] |
 //! | sealing and opening messages in place | [`outbound`], [`inbound`] |
 //! | sealing at the moment of delivery | [`sealing`] |
 //! | the actors | [`channel_actor`], [`accepted_end`], [`decryptor`], [`listener`] |
@@ -42,6 +42,7 @@
 //! | where a session's messages are answered | [`session_address`] |
 //! | which peer a channel keeps to | [`first_peer`], [`options`] |
 //! | when keys are due, and when they have expired | [`key_age`] |
+//! | which sessions are open, and end when trust does | [`open_sessions`] |
 //! | who may begin a handshake | [`admission`], [`limits`] |
 //! | the channels that a node has opened | [`opened`] |
 //! | a program's handle, and what it learns | [`handle`], [`outcome`] |
@@ -54,6 +55,7 @@ pub mod cookie;
 mod decryptor;
 mod event;
 mod exchange;
+mod failure;
 mod first_peer;
 #[cfg(test)]
 mod fixtures;
@@ -66,6 +68,7 @@ mod lifeline;
 mod limits;
 mod listener;
 mod liveness;
+mod open_sessions;
 mod opened;
 mod options;
 mod outbound;
@@ -91,3 +94,4 @@ pub(crate) use exchange::Credentials;
 pub(crate) use first_peer::FirstPeer;
 pub(crate) use handle::open;
 pub(crate) use listener::listen;
+pub(crate) use open_sessions::OpenSessions;

@@ -41,7 +41,8 @@ use tokio::sync::watch;
 
 use crate::secure_channel::{
     event::{send_control, Ending, Event, EventKind},
-    exchange::{Credentials, FailureReason},
+    exchange::Credentials,
+    failure::FailureReason,
     first_peer::FirstPeer,
     limits::Limits,
     opened::Opened,

@@ -30,11 +30,13 @@ use ockam_actix_runtime::{
 
 use crate::secure_channel::{
     event::{notify, Ending, Event, EventKind, Renew},
-    exchange::{Credentials, Exchange, FailureReason, Step},
+    exchange::{Credentials, Exchange, Step},
+    failure::FailureReason,
     handshake::Session,
-    inbound::{Inbound, Opened},
+    inbound::{self, Inbound},
     lifeline::Gone,
     limits::Limits,
+    open_sessions::{Listed, NewSession},
     plaintext::Tag,
 };
 
@@ -49,6 +51,8 @@ pub(super) struct Decryptor {
     /// Where the peer is; fixed by the first message that comes from it.
     peer_route: Option<Route>,
     registration: Option<Registration>,
+    /// Changes of trust before the handshake.
+    changes: u64,
 }
 
 /// What every decryptor is started with.
@@ -81,11 +85,17 @@ struct Open {
     heard: Arc<AtomicBool>,
     /// A handshake for new keys.
     renewal: Option<Exchange>,
+    listed: Listed,
 }
+
+/// What each role makes of a new session: what opens its records, its encryptor, and the sign of
+/// life that both share.
+type Opened = (Inbound, Recipient<Event>, Arc<AtomicBool>);
 
 impl Decryptor {
     fn new(config: DecryptorConfig, role: Role, peer_route: Option<Route>) -> Self {
-        Self { config, role, phase: Phase::Closed, peer_route, registration: None }
+        let changes = config.credentials.sessions.changes();
+        Self { config, role, phase: Phase::Closed, peer_route, registration: None, changes }
     }
 
     fn begin(&mut self, context: &mut Context<Self>) {
@@ -170,12 +180,24 @@ impl Decryptor {
         peer_route: Route,
         context: &mut Context<Self>,
     ) -> Result<(), FailureReason> {
-        let open = match &mut self.role {
+        let peer = session.peer.identity().clone();
+        let opened = match &mut self.role {
             Role::Initiator(initiating) => initiating.open(&self.config, session, peer_route),
             Role::Responder(responding) => {
                 responding.open(&self.config, session, peer_route, context)?
             }
         };
+        let (inbound, encryptor, heard) = opened;
+        let Credentials { local, policy, sessions, .. } = &self.config.credentials;
+        let listed = sessions.list(NewSession {
+            own: local.now().identifier(),
+            peer,
+            policy: policy.clone(),
+            encryptor: encryptor.clone(),
+            session: self.config.session,
+            changes: self.changes,
+        });
+        let open = Open { inbound, encryptor, heard, renewal: None, listed };
         self.phase = Phase::Open(Box::new(open));
         Ok(())
     }
@@ -197,6 +219,10 @@ impl Decryptor {
     /// Handles a record, or a notice about one.
     fn handle_record(&mut self, message: Message, context: &mut Context<Self>) {
         let Phase::Open(open) = &mut self.phase else { return };
+        if open.listed.has_ended() {
+            // The encryptor was told, and ends this actor.
+            return;
+        }
         if message.kind == MessageKind::Notice {
             let notice = Notice::decode(&message.payload);
             let why = notice.map_or_else(|| "?".into(), |notice| notice.to_string());
@@ -207,15 +233,15 @@ impl Decryptor {
         }
         open.heard.store(true, Ordering::Relaxed);
         match open.inbound.open(message) {
-            Ok(Opened::Message(message)) => {
+            Ok(inbound::Opened::Message(message)) => {
                 self.config.node.route(message);
                 self.check_volume(context);
             }
-            Ok(Opened::Ping(permit)) => self.control(Tag::Pong, Vec::new(), permit),
-            Ok(Opened::Pong) => {}
-            Ok(Opened::Switch) => self.notify(EventKind::Switched),
-            Ok(Opened::Close) => self.end(Ending::silently("the peer closed it"), context),
-            Ok(Opened::Handshake(payload)) => self.handle_renewal(payload, context),
+            Ok(inbound::Opened::Ping(permit)) => self.control(Tag::Pong, Vec::new(), permit),
+            Ok(inbound::Opened::Pong) => {}
+            Ok(inbound::Opened::Switch) => self.notify(EventKind::Switched),
+            Ok(inbound::Opened::Close) => self.end(Ending::silently("the peer closed it"), context),
+            Ok(inbound::Opened::Handshake(payload)) => self.handle_renewal(payload, context),
             Err(error) => self.end(Ending::telling_peer(error), context),
         }
     }

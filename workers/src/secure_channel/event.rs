@@ -4,7 +4,7 @@
 use actix::{Actor, Addr, Handler, Message, Recipient};
 use ockam_actix_runtime::{Identifier, Permit, Route};
 
-use crate::secure_channel::{exchange::FailureReason, plaintext::Tag, record::Sealer};
+use crate::secure_channel::{failure::FailureReason, plaintext::Tag, record::Sealer};
 
 /// To the encryptor of a session from its decryptor, or from [`Sealing`](super::sealing::Sealing).
 #[derive(Debug, Message)]

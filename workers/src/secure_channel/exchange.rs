@@ -6,13 +6,17 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    identity::{local_identity::CurrentIdentity, policy::TrustPolicy},
+    identity::{
+        current_policy::CurrentPolicy, local_identity::CurrentIdentity, policy::TrustPolicy,
+    },
     secure_channel::{
+        failure::FailureReason,
         handshake::{
             Answer, AwaitingMessage2, AwaitingMessage3, AwaitingReady, HandshakeError, Initiator,
             Responder, Session,
         },
-        packet::{Packet, PacketError},
+        open_sessions::OpenSessions,
+        packet::Packet,
     },
 };
 
@@ -20,7 +24,20 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Credentials {
     pub(crate) local: CurrentIdentity,
+    /// Everything that decides about a peer.
     pub(crate) policy: Arc<dyn TrustPolicy>,
+    /// The part of it that the program may replace.
+    pub(crate) replaceable: CurrentPolicy,
+    /// Where a session is listed that they admit.
+    pub(crate) sessions: Arc<OpenSessions>,
+}
+
+impl Credentials {
+    /// Has another policy decide, also about the sessions that are open.
+    pub(super) fn replace_policy(&self, policy: impl TrustPolicy) {
+        self.replaceable.replace(policy);
+        self.sessions.recheck(&self.local.now().identifier());
+    }
 }
 
 /// A handshake that awaits a message and is consumed by it.
@@ -47,47 +64,6 @@ pub(super) struct Failure {
     pub(super) why: FailureReason,
     /// What to tell the peer: a record that only it can open.
     pub(super) refusal: Option<Vec<u8>>,
-}
-
-/// Why a handshake failed, by culprit.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum FailureReason {
-    /// The handshake itself.
-    #[error(transparent)]
-    Handshake(#[from] HandshakeError),
-    /// Peer or network: bytes that are not a handshake message.
-    #[error(transparent)]
-    Packet(#[from] PacketError),
-    /// Peer or network: a message other than the one that is due.
-    #[error("a message of the handshake came out of turn")]
-    OutOfTurn,
-    /// The network: the message did not arrive, or there is no route.
-    #[error("{0}")]
-    Undelivered(String),
-    /// Peer or network: no answer came in time.
-    #[error("no answer within {0:?}")]
-    Late(std::time::Duration),
-    /// Bug: the decryptor panicked.
-    #[error("its decryptor stopped")]
-    Stopped,
-    /// The peer's identity changed while keys were renewed.
-    #[error("new keys were agreed on with another identity")]
-    OtherPeer,
-}
-
-impl FailureReason {
-    /// The cause in a few words, for a notice.
-    pub(super) fn brief(&self) -> String {
-        match self {
-            Self::Handshake(HandshakeError::Rejected { reason, .. }) => reason.clone(),
-            other => other.to_string(),
-        }
-    }
-
-    /// Whether one end does not trust the other: only the owner of one of them can change that.
-    pub(super) fn is_refusal(&self) -> bool {
-        matches!(self, Self::Handshake(error) if error.is_rejection())
-    }
 }
 
 impl<E: Into<FailureReason>> From<E> for Failure {

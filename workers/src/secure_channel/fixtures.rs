@@ -10,7 +10,9 @@ use ockam_actix_runtime::{
 };
 
 use crate::{
-    identity::{local_identity::LocalIdentity, policy::TrustEveryonePolicy},
+    identity::{
+        current_policy::CurrentPolicy, local_identity::LocalIdentity, policy::TrustEveryonePolicy,
+    },
     secure_channel::{
         exchange::{Credentials, Exchange, Step},
         handshake::Session,
@@ -30,7 +32,12 @@ impl Deliver for Kept {
 
 fn credentials(seed: u8) -> Credentials {
     let local = LocalIdentity::dangerous_from_fixed_secrets([seed; 32], [seed + 1; 32]);
-    Credentials { local: local.into(), policy: Arc::new(TrustEveryonePolicy) }
+    Credentials {
+        local: local.into(),
+        policy: Arc::new(TrustEveryonePolicy),
+        replaceable: CurrentPolicy::new(TrustEveryonePolicy),
+        sessions: Arc::default(),
+    }
 }
 
 /// Both ends after a handshake.

@@ -7,14 +7,17 @@ use ockam_actix_runtime::{
 };
 use tokio::sync::watch;
 
-use crate::secure_channel::{
-    channel_actor::{ChannelActor, ChannelSpec, Close},
-    event::send_control,
-    exchange::Credentials,
-    first_peer::FirstPeer,
-    limits::Limits,
-    opened::Opened,
-    outcome::Outcome,
+use crate::{
+    identity::policy::TrustPolicy,
+    secure_channel::{
+        channel_actor::{ChannelActor, ChannelSpec, Close},
+        event::send_control,
+        exchange::Credentials,
+        first_peer::FirstPeer,
+        limits::Limits,
+        opened::Opened,
+        outcome::Outcome,
+    },
 };
 
 /// A secure channel: put it into a `route!` before the addresses at its other end.
@@ -28,6 +31,7 @@ pub struct SecureChannel {
     address: Address,
     route: Route,
     outcome: watch::Receiver<Outcome>,
+    credentials: Credentials,
     actor: Restarting<ChannelActor>,
 }
 
@@ -49,13 +53,13 @@ pub(crate) fn open(
         opened,
         route: route.clone(),
         address: address.clone(),
-        credentials,
+        credentials: credentials.clone(),
         limits: limits.into(),
         outcome,
         first_peer,
     };
     let actor = Restarting::start(node, what, spec)?;
-    Ok(SecureChannel { address, route, outcome: watched, actor })
+    Ok(SecureChannel { address, route, outcome: watched, credentials, actor })
 }
 
 impl SecureChannel {
@@ -113,6 +117,13 @@ impl SecureChannel {
             };
             Err(Error::TimedOut { waited_for, seconds: limit.as_secs() })
         })
+    }
+
+    /// Replaces the policy that decides whether the peer is trusted; a fingerprint in the route
+    /// still counts in addition. If it does not trust the peer of the open session, that is closed
+    /// at once, with its streams, and tried again as after any refusal.
+    pub fn replace_policy(&self, policy: impl TrustPolicy) {
+        self.credentials.replace_policy(policy);
     }
 
     /// Closes the channel: the peer is told, and the address becomes free.

@@ -9,7 +9,7 @@
 //! * A panic ends where the node delivers the message, and cannot spread from one peer to another:
 //!   the listener holds a lock only to count, and handles no data.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{collections::HashMap, fmt, sync::Arc, time::Instant};
 
 use ockam_actix_runtime::{
     lock::Lock,
@@ -22,7 +22,10 @@ use ockam_actix_runtime::{
 use ring::rand::SystemRandom;
 
 use crate::{
-    identity::local_identity::{CurrentIdentity, LocalIdentity},
+    identity::{
+        local_identity::{CurrentIdentity, LocalIdentity},
+        policy::TrustPolicy,
+    },
     secure_channel::{
         admission::{Admission, Asker, Verdict},
         cookie::Cookies,
@@ -85,16 +88,23 @@ struct Listener {
 
 /// A secure channel listener that was started. Dropping this does not stop it;
 /// [`SecureChannelListener::stop`] does.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SecureChannelListener {
     node: Node,
     address: Address,
+    credentials: Credentials,
 }
 
 impl SecureChannelListener {
     /// The address that channels are opened to.
     pub fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// Replaces the policy that decides who may open channels. Open ones whose peers it does not
+    /// trust are closed at once, with their streams.
+    pub fn replace_policy(&self, policy: impl TrustPolicy) {
+        self.credentials.replace_policy(policy);
     }
 
     /// Accepts no more channels; those that are open go on.
@@ -120,7 +130,7 @@ pub(crate) fn listen(
     let listener = Listener {
         node: node.unheld(),
         address: address.clone(),
-        credentials,
+        credentials: credentials.clone(),
         limits: Arc::new(limits),
         admission: admission.clone(),
         refusal_log: node.refusals(),
@@ -143,7 +153,13 @@ pub(crate) fn listen(
         all.remove(&at, &admission);
         drop(registration);
     });
-    Ok(SecureChannelListener { node: node.clone(), address })
+    Ok(SecureChannelListener { node: node.clone(), address, credentials })
+}
+
+impl fmt::Debug for SecureChannelListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecureChannelListener").field("address", &self.address).finish()
+    }
 }
 
 impl Deliver for Listener {

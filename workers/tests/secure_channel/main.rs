@@ -15,3 +15,4 @@ mod reply_addresses;
 mod rotation;
 mod support;
 mod trust;
+mod withdrawal;

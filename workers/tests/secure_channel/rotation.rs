@@ -41,11 +41,15 @@ fn pinned_channels_survive_the_rotation_of_either_end() {
         let pinned = || TrustIdentifierPolicy::new(other);
         let first = client.entity.create_secure_channel(to(port), pinned()).unwrap();
         assert_eq!(first.established_within(DEADLINE).await.unwrap(), other);
+        let mut first_hop = client.node.first_hop(&route![&first, "echo"]).unwrap();
         for keys in 2..4 {
             assert_eq!(server.entity.rotate().unwrap().key_count(), keys);
             assert_eq!(client.entity.rotate().unwrap().key_count(), keys);
             let channel = client.entity.create_secure_channel(to(port), pinned()).unwrap();
             assert_eq!(channel.established_within(DEADLINE).await.unwrap(), other);
+            // The session with the old keys ends, and another one takes its place.
+            first_hop.lost(keys as u64 - 2).await;
+            first_hop.up().await;
             for channel in [&first, &channel] {
                 let text = String::from("hi");
                 let answer = client.ctx.ask::<_, String>(route![channel, "echo"], text).await;
@@ -202,6 +206,7 @@ fn renewing_an_open_channel_shows_the_new_key() {
         let route = to(server.listen(0).await);
         let channel = client.entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
         channel.established_within(DEADLINE).await.unwrap();
+        let first_hop = client.node.first_hop(&route![&channel, "echo"]).unwrap();
         server.entity.rotate().unwrap();
         client.entity.rotate().unwrap();
         let known = || {
@@ -216,6 +221,7 @@ fn renewing_an_open_channel_shows_the_new_key() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         assert!(echo.peers().iter().all(|peer| *peer == Some(client.identifier())));
+        assert_eq!(first_hop.state().epoch, 0, "its session went on with the new key");
     });
 }
 

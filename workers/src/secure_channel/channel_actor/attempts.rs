@@ -14,7 +14,7 @@ use crate::secure_channel::{
     channel_actor::{Attempt, ChannelActor, Held, Phase},
     decryptor::{Decryptor, DecryptorConfig, Initiating},
     event::{Ending, Established},
-    exchange::FailureReason,
+    failure::FailureReason,
     lifeline::lifeline,
     limits::STEADY_AFTER,
     outbound::{bounce, Outbound},

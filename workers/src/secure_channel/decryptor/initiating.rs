@@ -8,9 +8,10 @@ use ockam_actix_runtime::{
 };
 
 use crate::secure_channel::{
-    decryptor::{Decryptor, DecryptorConfig, Open, Role},
+    decryptor::{Decryptor, DecryptorConfig, Opened, Role},
     event::{notify, Established, Event, EventKind},
-    exchange::{Exchange, FailureReason},
+    exchange::Exchange,
+    failure::FailureReason,
     handshake::Session,
     inbound::Inbound,
     lifeline::{Gone, Lifeline},
@@ -107,22 +108,13 @@ impl Initiating {
         config: &DecryptorConfig,
         session: Session,
         peer_route: Route,
-    ) -> Open {
+    ) -> Opened {
         let peer = session.peer.identifier();
         let established = Established { sealer: session.sealer, peer, peer_route };
         notify(&self.encryptor, config.session, EventKind::Established(Box::new(established)));
-        Open {
-            inbound: Inbound::new(
-                session.opener,
-                peer,
-                self.channel.clone(),
-                Some(self.grants.clone()),
-                None,
-            )
-            .answered_at(self.via.clone()),
-            encryptor: self.encryptor.clone(),
-            heard: self.heard.clone(),
-            renewal: None,
-        }
+        let (channel, grants) = (self.channel.clone(), Some(self.grants.clone()));
+        let inbound = Inbound::new(session.opener, peer, channel, grants, None)
+            .answered_at(self.via.clone());
+        (inbound, self.encryptor.clone(), self.heard.clone())
     }
 }

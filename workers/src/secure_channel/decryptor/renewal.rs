@@ -23,7 +23,8 @@ use ockam_actix_runtime::Payload;
 use crate::secure_channel::{
     decryptor::{Decryptor, Open, Phase, Role},
     event::{Ending, EventKind},
-    exchange::{Exchange, FailureReason, Step},
+    exchange::{Exchange, Step},
+    failure::FailureReason,
     handshake::Session,
     inbound::Inbound,
     packet::Packet,
@@ -55,7 +56,10 @@ impl Decryptor {
     fn try_renewal(&mut self, mut payload: Payload) -> Result<(), FailureReason> {
         let Phase::Open(open) = &mut self.phase else { return Ok(()) };
         let step = match (open.renewal.take(), &self.role) {
-            (Some(exchange), _) => exchange.handle(&mut payload).map_err(|failure| failure.why)?,
+            (Some(exchange), _) => {
+                let step = open.listed.renewing(|| exchange.handle(&mut payload));
+                step.map_err(|failure| failure.why)?
+            }
             (None, Role::Responder(_)) => {
                 let Packet::One { noise, .. } = Packet::decode(&payload)? else {
                     return Err(FailureReason::OutOfTurn);
@@ -108,6 +112,7 @@ impl Open {
         if self.inbound.peer() != Some(session.peer.identifier()) {
             return Err(FailureReason::OtherPeer);
         }
+        self.listed.admitted_again(session.peer.identity().clone());
         switch(&mut self.inbound, session.opener);
         Ok(Box::new(session.sealer))
     }

@@ -12,8 +12,9 @@ use tokio::sync::watch;
 use crate::secure_channel::{
     accepted_end::AcceptedEnd,
     admission::HandshakeSlot,
-    decryptor::{Decryptor, DecryptorConfig, Open, Role},
-    exchange::{Exchange, FailureReason},
+    decryptor::{Decryptor, DecryptorConfig, Opened, Role},
+    exchange::Exchange,
+    failure::FailureReason,
     handshake::Session,
     inbound::Inbound,
     lifeline::{lifeline, Lifeline},
@@ -53,7 +54,7 @@ impl Responding {
         session: Session,
         peer_route: Route,
         context: &mut Context<Decryptor>,
-    ) -> Result<Open, FailureReason> {
+    ) -> Result<Opened, FailureReason> {
         let undelivered = |error: Error| FailureReason::Undelivered(error.one_line());
         let first_hop = config.node.first_hop(&peer_route).map_err(undelivered)?.for_channel();
         let peer = session.peer.identifier();
@@ -96,7 +97,7 @@ impl Responding {
         Decryptor::live_with(encryptor_gone, context);
         log::info!("{peer} has opened the secure channel {channel} to \"{}\"", self.listener);
         let inbound = Inbound::new(session.opener, peer, channel, None, self.slot.source());
-        Ok(Open { inbound, encryptor: encryptor.recipient(), heard, renewal: None })
+        Ok((inbound, encryptor.recipient(), heard))
     }
 
     pub(super) fn log(&self, node: &Node, why: &FailureReason, peer_route: Option<&Route>) {
