@@ -178,7 +178,8 @@ impl Entity {
         let known = self.node.extension(KnownIdentities::default);
         Credentials {
             local: self.local.clone(),
-            policy: Arc::new(WithHistory::new(policy, known)),
+            policy: Arc::new(WithHistory::new(policy, known.clone())),
+            known,
             replaceable,
             sessions: OpenSessions::of(&self.node),
         }

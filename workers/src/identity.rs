@@ -18,6 +18,8 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::identity::{
+    change::Change,
+    claimed::ClaimedIdentity,
     secret_bytes::SecretKey,
     signature::{PublicKey, Purpose, Signature},
 };
@@ -27,6 +29,8 @@ use ockam_actix_runtime::{
 };
 
 pub mod access;
+mod change;
+pub(crate) mod claimed;
 pub(crate) mod current_policy;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod key_history;
@@ -42,9 +46,7 @@ pub mod signature;
 mod tests;
 pub mod vault;
 
-/// Changes in a history, the first key included. It bounds what a stranger can make us verify:
-/// 31 signatures.
-pub const MAX_CHANGES: usize = 16;
+pub use change::MAX_CHANGES;
 
 /// Bytes of the longest encoded history: the array header and 16 changes of 1 + 34 + 66 + 66 bytes.
 pub const MAX_ENCODED: usize = 3 + MAX_CHANGES * 167;
@@ -55,14 +57,6 @@ pub struct Identity {
     identifier: Identifier,
     first: Change,
     later: Vec<Change>,
-}
-
-#[derive(Clone, PartialEq, Eq)]
-struct Change {
-    key: PublicKey,
-    own: Signature,
-    /// By the previous key; the first change has none.
-    approval: Option<Signature>,
 }
 
 /// Why bytes are not an identity, or a history cannot grow.
@@ -217,18 +211,35 @@ impl Identity {
 
     /// Reads and verifies a history that is part of a larger value.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, IdentityError> {
-        let count = reader.array(1..=MAX_CHANGES)?;
-        reader.array(2..=2)?;
-        let mut identity = Self::accept_first(*reader.bin()?, *reader.bin()?)?;
-        for _ in 1..count {
-            reader.array(3..=3)?;
-            identity.accept(Change {
-                key: *reader.bin()?,
-                own: *reader.bin()?,
-                approval: Some(*reader.bin()?),
-            })?;
+        Self::verified(ClaimedIdentity::read(reader)?, None)
+    }
+
+    /// Verifies what `known`, a verified history of the same identity, does not vouch for.
+    pub(crate) fn verified(
+        claimed: ClaimedIdentity,
+        known: Option<&Self>,
+    ) -> Result<Self, IdentityError> {
+        let vouched_for = claimed.key_count() - Self::unverified_keys(&claimed, known);
+        let ClaimedIdentity { first, mut later } = claimed;
+        let (mut identity, rest) = match vouched_for.checked_sub(1) {
+            None => (Self::accept_first(first.key, first.own)?, later),
+            Some(good) => {
+                let rest = later.split_off(good);
+                (Self { identifier: Identifier::of_first_key(&first.key), first, later }, rest)
+            }
+        };
+        for change in rest {
+            identity.accept(change)?;
         }
         Ok(identity)
+    }
+
+    /// How many keys of a claim `known`, a verified history, does not vouch for: it does so for
+    /// changes that are the same, signature by signature, from the first on.
+    pub(crate) fn unverified_keys(claimed: &ClaimedIdentity, known: Option<&Self>) -> usize {
+        let known = known.into_iter().flat_map(Self::changes);
+        let same = claimed.changes().zip(known).take_while(|(claimed, known)| claimed == known);
+        claimed.key_count() - same.count()
     }
 
     /// Writes the history as part of a larger value.

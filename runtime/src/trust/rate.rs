@@ -3,11 +3,11 @@
 //! Times are measured from any fixed moment.
 
 use std::{
-    hash::{BuildHasher, RandomState},
+    hash::{BuildHasher, Hash, RandomState},
     time::Duration,
 };
 
-use crate::{limits::RATED_SOURCES, trust::source::SourceAddress};
+use crate::limits::RATED_SOURCES;
 
 /// How many at once, and how many a second after that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,13 @@ impl TokenBucket {
     /// Takes a token; false if there is none.
     #[must_use]
     pub fn take(&mut self, rate: Rate, now: Duration) -> bool {
-        let full_at = self.full_at.max(now) + rate.pause();
+        self.take_many(1, rate, now)
+    }
+
+    /// Takes several tokens, at most as many as a full bucket has, or none and returns false.
+    #[must_use]
+    pub fn take_many(&mut self, tokens: u32, rate: Rate, now: Duration) -> bool {
+        let full_at = self.full_at.max(now) + rate.pause() * tokens.min(rate.burst.max(1));
         let taken = full_at - now <= rate.pause() * rate.burst;
         if taken {
             self.full_at = full_at;
@@ -50,8 +56,8 @@ impl TokenBucket {
     }
 }
 
-/// A bucket for each source address, in bounded memory: [`RATED_SOURCES`] buckets in all, and a
-/// keyed hash assigns them to sources.
+/// A bucket for each source, such as a network address or a connection, in bounded memory:
+/// [`RATED_SOURCES`] buckets in all, and a keyed hash assigns them to sources.
 ///
 /// Two sources may share a bucket. An attacker cannot know who shares one with whom; with thousands
 /// of addresses it could empty all of them, but no table could keep it from that.
@@ -70,10 +76,16 @@ impl SourceRates {
 
     /// Takes one of the source's tokens; false if it has none.
     #[must_use]
-    pub fn take(&mut self, source: SourceAddress, rate: Rate, now: Duration) -> bool {
+    pub fn take(&mut self, source: impl Hash, rate: Rate, now: Duration) -> bool {
+        self.take_many(source, 1, rate, now)
+    }
+
+    /// Takes several of the source's tokens, as [`TokenBucket::take_many`].
+    #[must_use]
+    pub fn take_many(&mut self, source: impl Hash, tokens: u32, rate: Rate, now: Duration) -> bool {
         let hash = self.hasher.hash_one(source);
         let index = usize::try_from(hash % RATED_SOURCES as u64).unwrap_or(0);
-        self.buckets[index].take(rate, now)
+        self.buckets[index].take_many(tokens, rate, now)
     }
 }
 
@@ -86,6 +98,7 @@ impl Default for SourceRates {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trust::source::SourceAddress;
 
     const RATE: Rate = Rate { burst: 5, per_second: 10 };
     const START: Duration = Duration::from_secs(100);
@@ -111,6 +124,15 @@ mod tests {
         let passed = (0..10_000).filter(|ms| bucket.take(RATE, START + Duration::from_millis(*ms)));
         // The burst, and 10 a second for 10 seconds, the first of them after 0.1 s.
         assert_eq!(passed.count(), 5 + 99);
+    }
+
+    #[test]
+    fn several_tokens_are_taken_together_or_not() {
+        let mut bucket = TokenBucket::default();
+        assert!(bucket.take_many(3, RATE, START) && !bucket.take_many(3, RATE, START));
+        assert!(bucket.take_many(2, RATE, START));
+        // More than a bucket holds is all that it holds.
+        assert!(bucket.take_many(100, RATE, START + Duration::from_millis(500)));
     }
 
     #[test]

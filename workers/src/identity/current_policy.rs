@@ -27,6 +27,10 @@ impl CurrentPolicy {
 }
 
 impl TrustPolicy for CurrentPolicy {
+    fn precheck(&self, context: &TrustContext) -> Decision {
+        self.now().precheck(context)
+    }
+
     fn check(&self, context: &TrustContext) -> Decision {
         self.now().check(context)
     }

@@ -151,6 +151,10 @@ impl WithHistory {
 }
 
 impl TrustPolicy for WithHistory {
+    fn precheck(&self, context: &TrustContext) -> Decision {
+        self.policy.precheck(context)
+    }
+
     fn check(&self, context: &TrustContext) -> Decision {
         let decision = self.policy.check(context);
         let (Decision::Trusted, Some(identity)) = (&decision, &context.identity) else {

@@ -95,6 +95,14 @@ pub trait TrustPolicy: Send + Sync + 'static {
     /// not block.
     fn check(&self, context: &TrustContext) -> Decision;
 
+    /// The part of [`check`](Self::check) that needs nothing but the two identifiers. It is asked
+    /// before the history of the peer's keys is verified, which costs, and whom it rejects, `check`
+    /// must reject too. By default it leaves everything to `check`.
+    fn precheck(&self, context: &TrustContext) -> Decision {
+        let _ = context;
+        Decision::Trusted
+    }
+
     /// Whether it trusts whoever proves any identity, so that nothing but a pin keeps out a node in
     /// the middle. Used only to warn; `false` where that is not known.
     fn trusts_everyone(&self) -> bool {
@@ -161,6 +169,10 @@ impl TrustIdentifierPolicy {
 }
 
 impl TrustPolicy for TrustIdentifierPolicy {
+    fn precheck(&self, context: &TrustContext) -> Decision {
+        self.check(context)
+    }
+
     fn check(&self, context: &TrustContext) -> Decision {
         if context.peer == self.identifier {
             return Decision::Trusted;
@@ -187,6 +199,10 @@ impl TrustMultiIdentifiersPolicy {
 }
 
 impl TrustPolicy for TrustMultiIdentifiersPolicy {
+    fn precheck(&self, context: &TrustContext) -> Decision {
+        self.check(context)
+    }
+
     fn check(&self, context: &TrustContext) -> Decision {
         if self.identifiers.contains(&context.peer) {
             return Decision::Trusted;
@@ -204,6 +220,13 @@ impl TrustPolicy for TrustMultiIdentifiersPolicy {
 pub struct AllOf<A, B>(A, B);
 
 impl<A: TrustPolicy, B: TrustPolicy> TrustPolicy for AllOf<A, B> {
+    fn precheck(&self, context: &TrustContext) -> Decision {
+        match self.0.precheck(context) {
+            Decision::Trusted => self.1.precheck(context),
+            rejected => rejected,
+        }
+    }
+
     fn check(&self, context: &TrustContext) -> Decision {
         match self.0.check(context) {
             Decision::Trusted => self.1.check(context),
@@ -221,16 +244,25 @@ impl<A: TrustPolicy, B: TrustPolicy> TrustPolicy for AllOf<A, B> {
 pub struct AnyOf<A, B>(A, B);
 
 impl<A: TrustPolicy, B: TrustPolicy> TrustPolicy for AnyOf<A, B> {
+    fn precheck(&self, context: &TrustContext) -> Decision {
+        either(self.0.precheck(context), || self.1.precheck(context))
+    }
+
     fn check(&self, context: &TrustContext) -> Decision {
-        let Decision::Rejected(first) = self.0.check(context) else { return Decision::Trusted };
-        match self.1.check(context) {
-            Decision::Rejected(second) => Decision::reject(format!("{first}, and {second}")),
-            Decision::Trusted => Decision::Trusted,
-        }
+        either(self.0.check(context), || self.1.check(context))
     }
 
     fn trusts_everyone(&self) -> bool {
         self.0.trusts_everyone() || self.1.trusts_everyone()
+    }
+}
+
+/// Trusts whom one of the two trusts; the second is asked only if the first rejects.
+fn either(first: Decision, second: impl FnOnce() -> Decision) -> Decision {
+    let Decision::Rejected(first) = first else { return Decision::Trusted };
+    match second() {
+        Decision::Rejected(second) => Decision::reject(format!("{first}, and {second}")),
+        Decision::Trusted => Decision::Trusted,
     }
 }
 
@@ -244,15 +276,31 @@ pub struct PinnedPolicy<P> {
     identifier: Identifier,
 }
 
-impl<P: TrustPolicy> TrustPolicy for PinnedPolicy<P> {
-    fn check(&self, context: &TrustContext) -> Decision {
+impl<P> PinnedPolicy<P> {
+    fn pinned_to(&self, context: &TrustContext) -> Decision {
         if context.peer == self.identifier {
-            return self.inner.check(context);
+            return Decision::Trusted;
         }
         Decision::reject(format!(
             "the address pins {} but {} answered; someone may be in the middle",
             self.identifier, context.peer
         ))
+    }
+}
+
+impl<P: TrustPolicy> TrustPolicy for PinnedPolicy<P> {
+    fn precheck(&self, context: &TrustContext) -> Decision {
+        match self.pinned_to(context) {
+            Decision::Trusted => self.inner.precheck(context),
+            rejected => rejected,
+        }
+    }
+
+    fn check(&self, context: &TrustContext) -> Decision {
+        match self.pinned_to(context) {
+            Decision::Trusted => self.inner.check(context),
+            rejected => rejected,
+        }
     }
 
     fn pin(&self) -> Option<Identifier> {
@@ -261,6 +309,10 @@ impl<P: TrustPolicy> TrustPolicy for PinnedPolicy<P> {
 }
 
 impl TrustPolicy for Arc<dyn TrustPolicy> {
+    fn precheck(&self, context: &TrustContext) -> Decision {
+        (**self).precheck(context)
+    }
+
     fn check(&self, context: &TrustContext) -> Decision {
         (**self).check(context)
     }
@@ -275,6 +327,10 @@ impl TrustPolicy for Arc<dyn TrustPolicy> {
 }
 
 impl TrustPolicy for Box<dyn TrustPolicy> {
+    fn precheck(&self, context: &TrustContext) -> Decision {
+        (**self).precheck(context)
+    }
+
     fn check(&self, context: &TrustContext) -> Decision {
         (**self).check(context)
     }

@@ -68,6 +68,8 @@ impl Purpose {
 
     /// Whether `signature` was made for this purpose over these parts with the secret of `key`.
     pub(crate) fn verify(self, key: &PublicKey, parts: &[&[u8]], signature: &Signature) -> bool {
+        #[cfg(test)]
+        count::one();
         UnparsedPublicKey::new(&ED25519, key).verify(&self.signed_bytes(parts), signature).is_ok()
     }
 }
@@ -92,6 +94,27 @@ pub(crate) fn is_sound(key: &PublicKey) -> bool {
 fn key_pair(seed: &SecretKey) -> Ed25519KeyPair {
     Ed25519KeyPair::from_seed_unchecked(seed.expose())
         .expect("ring rejects only lengths other than 32, and the type has 32")
+}
+
+/// Counts verifications on this thread, for tests of what costs how much.
+#[cfg(test)]
+pub(crate) mod count {
+    use std::cell::Cell;
+
+    thread_local! {
+        static VERIFIED: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(super) fn one() {
+        VERIFIED.set(VERIFIED.get() + 1);
+    }
+
+    /// How many signatures were verified meanwhile.
+    pub(crate) fn during(work: impl FnOnce()) -> usize {
+        let before = VERIFIED.get();
+        work();
+        VERIFIED.get() - before
+    }
 }
 
 #[cfg(test)]

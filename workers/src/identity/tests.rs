@@ -115,8 +115,18 @@ fn forged_histories_are_refused() {
         ("small-order key", vec![Change { key: [0; 32], ..genuine[0].clone() }]),
     ];
     for (name, changes) in forgeries {
-        assert!(Identity::decode(&encode(&changes)).is_err(), "{name}");
+        let bytes = encode(&changes);
+        assert!(Identity::decode(&bytes).is_err(), "{name}");
+        // What is known of the identity vouches for nothing but what it says.
+        let claimed = ClaimedIdentity::read(&mut Reader::new(&bytes));
+        let accepted =
+            claimed.is_ok_and(|claimed| Identity::verified(claimed, Some(&grown(2))).is_ok());
+        assert!(!accepted, "{name}, after a part that is known");
     }
+    let genuine = encode(&genuine);
+    let claimed = ClaimedIdentity::read(&mut Reader::new(&genuine)).unwrap();
+    assert_eq!(Identity::unverified_keys(&claimed, Some(&grown(2))), 1);
+    assert_eq!(Identity::verified(claimed, Some(&grown(2))), Ok(grown(3)));
 }
 
 #[test]

@@ -4,11 +4,18 @@ use std::{sync::Arc, time::Duration};
 
 use ockam_actix_runtime::{
     lock::Lock,
-    trust::{rate::SourceRates, source::SourceAddress, tally::Tally},
+    trust::{
+        rate::{SourceRates, TokenBucket},
+        source::SourceAddress,
+        tally::Tally,
+    },
     Address,
 };
 
-use crate::secure_channel::limits::Limits;
+use crate::secure_channel::{
+    handshake::Work,
+    limits::{Limits, EXPLAINED_REFUSALS},
+};
 
 /// Counts handshakes and channels against a listener's limits. Clones share the counts.
 #[derive(Clone, Debug, Default)]
@@ -26,7 +33,10 @@ struct Counts {
     by_source: Tally<SourceAddress>,
     /// Open channels by the remote end or, where that is unknown, by the connection.
     channels_by: Tally<Holder>,
-    rates: SourceRates,
+    source_rates: SourceRates,
+    ingress_rates: SourceRates,
+    /// Strangers whose histories are verified only to refuse them.
+    explained: TokenBucket,
 }
 
 /// Where a handshake came in.
@@ -35,7 +45,7 @@ pub(super) struct Asker {
     /// The address of the connection on this node.
     pub(super) ingress: Address,
     /// Its remote end, if a listener of this node accepted it. A connection that this node made to
-    /// a hub has none: all who come through it would share its rate.
+    /// a hub has none.
     pub(super) source: Option<SourceAddress>,
 }
 
@@ -76,7 +86,9 @@ pub(super) enum HandshakeRefusal {
     #[error("too many handshakes are under way from this network address")]
     SourceFull,
     #[error("this network address has begun too many handshakes, try again later")]
-    TooOften,
+    SourceTooOften,
+    #[error("too many handshakes have begun through this connection, try again later")]
+    ConnectionTooOften,
     #[error("too many channels are open here")]
     ChannelsFull,
     #[error("too many channels are open from this network address, or through this connection")]
@@ -90,7 +102,8 @@ impl HandshakeRefusal {
             Self::Full => "handshakes-full",
             Self::ConnectionFull => "handshakes-connection-full",
             Self::SourceFull => "handshakes-source-full",
-            Self::TooOften => "handshakes-source-too-often",
+            Self::SourceTooOften => "handshakes-source-too-often",
+            Self::ConnectionTooOften => "handshakes-connection-too-often",
             Self::ChannelsFull => "channels-full",
             Self::ChannelsSourceFull => "channels-source-full",
         }
@@ -122,9 +135,8 @@ impl Admission {
         if counts.is_half_full(asker, limits) && !has_cookie {
             return Verdict::CookieFirst;
         }
-        let rate = limits.handshake_rate;
-        if asker.source.is_some_and(|source| !counts.rates.take(source, rate, now)) {
-            return Verdict::Refused(HandshakeRefusal::TooOften);
+        if let Err(refusal) = counts.pay(asker, 1, now, limits) {
+            return Verdict::Refused(refusal);
         }
         counts.begin_handshake(asker);
         let (admission, asker) = (self.clone(), asker.clone());
@@ -170,6 +182,27 @@ impl Counts {
         self.handshakes >= limits.handshakes / 2 || of_connection >= (limits.handshakes / 4).max(1)
     }
 
+    /// Takes `tokens` of the connection, then of the source: who floods a connection leaves the
+    /// other ones of its source theirs.
+    fn pay(
+        &mut self,
+        asker: &Asker,
+        tokens: u32,
+        now: Duration,
+        limits: &Limits,
+    ) -> Result<(), HandshakeRefusal> {
+        let rate = limits.handshake_rate;
+        if !self.ingress_rates.take_many(&asker.ingress, tokens, rate, now) {
+            return Err(HandshakeRefusal::ConnectionTooOften);
+        }
+        match asker.source {
+            Some(source) if !self.source_rates.take_many(source, tokens, rate, now) => {
+                Err(HandshakeRefusal::SourceTooOften)
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn begin_handshake(&mut self, asker: &Asker) {
         self.handshakes += 1;
         self.by_ingress.add(asker.ingress.clone());
@@ -191,6 +224,19 @@ impl HandshakeSlot {
     /// Whom the channel is counted against.
     pub(super) fn source(&self) -> Option<SourceAddress> {
         self.asker.source
+    }
+
+    /// Takes what the work costs; false if that is more than is left. A key costs about as much as
+    /// a whole handshake. What is done only to refuse a peer has little room.
+    pub(super) fn pay(&self, work: Work, now: Duration, limits: &Limits) -> bool {
+        let mut counts = self.admission.0.lock();
+        let keys = match work {
+            Work::ToTrust(keys) => keys,
+            Work::ToRefuse(keys) if counts.explained.take(EXPLAINED_REFUSALS, now) => keys,
+            Work::ToRefuse(_) => return false,
+        };
+        let tokens = u32::try_from(keys).unwrap_or(u32::MAX);
+        counts.pay(&self.asker, tokens, now, limits).is_ok()
     }
 
     /// Counts a channel in place of the handshake.
@@ -219,6 +265,8 @@ impl Drop for HandshakeSlot {
 
 #[cfg(test)]
 mod tests {
+    use ockam_actix_runtime::trust::rate::Rate;
+
     use super::*;
 
     const NOW: Duration = Duration::ZERO;
@@ -295,14 +343,13 @@ mod tests {
     #[test]
     fn a_source_beyond_its_rate_waits_alone() {
         let mut limits = limits(16, 100);
-        limits.handshake_rate =
-            ockam_actix_runtime::trust::rate::Rate { burst: 20, per_second: 10 };
+        limits.handshake_rate = Rate { burst: 20, per_second: 10 };
         let admission = Admission::default();
         let admit =
             |ingress, source, now| admission.admit(&accepted(ingress, source), false, now, &limits);
         // Each on a connection of its own, and dropped as soon as it has begun.
         (0..20).for_each(|ingress| drop(admitted(admit(ingress, 1, NOW))));
-        assert_eq!(refusal(admit(20, 1, NOW)), HandshakeRefusal::TooOften);
+        assert_eq!(refusal(admit(20, 1, NOW)), HandshakeRefusal::SourceTooOften);
         // Two sources may share a bucket by chance, but not all of three others.
         assert!((2..5).any(|source| matches!(admit(21, source, NOW), Verdict::Admitted(_))));
         let later = NOW + Duration::from_secs(1);
@@ -312,12 +359,51 @@ mod tests {
     }
 
     #[test]
-    fn handshakes_forwarded_by_a_hub_share_no_rate() {
-        let mut limits = limits(16, 100);
-        limits.handshake_rate = ockam_actix_runtime::trust::rate::Rate { burst: 1, per_second: 1 };
+    fn forwarded_handshakes_share_their_hubs_rate() {
+        let limits = Limits { handshake_rate: Rate { burst: 8, per_second: 2 }, ..limits(16, 100) };
         let admission = Admission::default();
-        let admit = || admission.admit(&through("hub"), false, NOW, &limits);
-        (0..100).for_each(|_| drop(admitted(admit())));
+        let admit = |ingress, now| admission.admit(&through(ingress), false, now, &limits);
+        (0..8).for_each(|_| drop(admitted(admit("hub", NOW))));
+        assert_eq!(refusal(admit("hub", NOW)), HandshakeRefusal::ConnectionTooOften);
+        // Two connections may share a bucket by chance, but not all of three others.
+        let others = ["other", "another", "a third"];
+        assert!(others.iter().any(|at| matches!(admit(at, NOW), Verdict::Admitted(_))));
+        drop(admitted(admit("hub", NOW + Duration::from_secs(1))));
+    }
+
+    #[test]
+    fn a_flooded_connection_spends_little_of_its_source() {
+        let limits = Limits { handshake_rate: Rate { burst: 8, per_second: 1 }, ..limits(16, 100) };
+        let admission = Admission::default();
+        let flooded = accepted(1, 1);
+        let passed = (0..100).filter(|_| {
+            matches!(admission.admit(&flooded, false, NOW, &limits), Verdict::Admitted(_))
+        });
+        assert_eq!(passed.count(), 8);
+        // The refused ones took nothing, so that one second gives the source a token again.
+        let later = NOW + Duration::from_secs(1);
+        drop(admitted(admission.admit(&accepted(2, 1), false, later, &limits)));
+    }
+
+    #[test]
+    fn long_histories_are_paid_for_by_key() {
+        let limits =
+            Limits { handshake_rate: Rate { burst: 32, per_second: 1 }, ..limits(16, 100) };
+        let admission = Admission::default();
+        let slot = admitted(admission.admit(&through("hub"), false, NOW, &limits));
+        assert!(slot.pay(Work::ToTrust(15), NOW, &limits));
+        assert!(slot.pay(Work::ToTrust(15), NOW, &limits));
+        assert!(!slot.pay(Work::ToTrust(15), NOW, &limits), "one token is left");
+        assert!(slot.pay(Work::ToTrust(1), NOW, &limits));
+    }
+
+    #[test]
+    fn few_long_histories_are_verified_to_refuse_them() {
+        let (admission, limits) = (Admission::default(), limits(16, 100));
+        let slot = admitted(admission.admit(&through("hub"), false, NOW, &limits));
+        let explained = (0..1_000).filter(|_| slot.pay(Work::ToRefuse(15), NOW, &limits));
+        assert_eq!(explained.count(), EXPLAINED_REFUSALS.burst as usize);
+        assert!(slot.pay(Work::ToTrust(15), NOW, &limits), "others do not wait for that");
     }
 
     #[test]

@@ -13,9 +13,12 @@ mod initiating;
 mod renewal;
 mod responding;
 
-use std::sync::{
-    atomic::{AtomicBool, Ordering},
-    Arc,
+use std::{
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        Arc,
+    },
+    time::Instant,
 };
 
 use actix::{
@@ -34,6 +37,7 @@ use crate::secure_channel::{
     failure::FailureReason,
     handshake::Session,
     inbound::{self, Inbound},
+    key_age::RenewalRate,
     lifeline::Gone,
     limits::Limits,
     open_sessions::{Listed, NewSession},
@@ -85,6 +89,7 @@ struct Open {
     heard: Arc<AtomicBool>,
     /// A handshake for new keys.
     renewal: Option<Exchange>,
+    renewal_rate: RenewalRate,
     listed: Listed,
 }
 
@@ -137,7 +142,11 @@ impl Decryptor {
         let return_route = std::mem::take(&mut message.return_route);
         let peer_route = self.peer_route.get_or_insert(return_route).clone();
         let permit = message.permit.take();
-        let next = match exchange.handle(&mut message.payload) {
+        let budget = |work| match &self.role {
+            Role::Initiator(_) => true,
+            Role::Responder(responding) => responding.affords(work, &self.config.limits),
+        };
+        let next = match exchange.handle(&mut message.payload, &budget) {
             Ok(Step::Send(bytes, exchange)) => self
                 .send(peer_route, bytes, permit)
                 .map(|()| self.phase = Phase::Handshaking(exchange)),
@@ -197,7 +206,8 @@ impl Decryptor {
             session: self.config.session,
             changes: self.changes,
         });
-        let open = Open { inbound, encryptor, heard, renewal: None, listed };
+        let renewal_rate = RenewalRate::new(Instant::now());
+        let open = Open { inbound, encryptor, heard, renewal: None, renewal_rate, listed };
         self.phase = Phase::Open(Box::new(open));
         Ok(())
     }

@@ -7,13 +7,14 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     identity::{
-        current_policy::CurrentPolicy, local_identity::CurrentIdentity, policy::TrustPolicy,
+        current_policy::CurrentPolicy, known_identities::KnownIdentities,
+        local_identity::CurrentIdentity, policy::TrustPolicy,
     },
     secure_channel::{
         failure::FailureReason,
         handshake::{
             Answer, AwaitingMessage2, AwaitingMessage3, AwaitingReady, HandshakeError, Initiator,
-            Responder, Session,
+            Judge, Responder, Session, Work,
         },
         open_sessions::OpenSessions,
         packet::Packet,
@@ -26,6 +27,8 @@ pub(crate) struct Credentials {
     pub(crate) local: CurrentIdentity,
     /// Everything that decides about a peer.
     pub(crate) policy: Arc<dyn TrustPolicy>,
+    /// The histories that need no second verification.
+    pub(crate) known: Arc<KnownIdentities>,
     /// The part of it that the program may replace.
     pub(crate) replaceable: CurrentPolicy,
     /// Where a session is listed that they admit.
@@ -33,6 +36,10 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
+    fn judge<'a>(&'a self, budget: &'a dyn Fn(Work) -> bool) -> Judge<'a> {
+        Judge::new(&self.policy, &self.known, budget)
+    }
+
     /// Has another policy decide, also about the sessions that are open.
     pub(super) fn replace_policy(&self, policy: impl TrustPolicy) {
         self.replaceable.replace(policy);
@@ -88,14 +95,18 @@ impl Exchange {
         Ok((Self::Message3(Box::new(state), credentials), Packet::Two(&noise).encode()))
     }
 
-    /// Handles the next message.
-    pub(super) fn handle(self, message: &mut [u8]) -> Result<Step, Failure> {
+    /// Handles the next message; `budget` says whether a long history may be verified.
+    pub(super) fn handle(
+        self,
+        message: &mut [u8],
+        budget: &dyn Fn(Work) -> bool,
+    ) -> Result<Step, Failure> {
         match self {
             Self::Message2(state, credentials) => {
                 let Packet::Two(noise) = Packet::decode(message)? else {
                     return Err(FailureReason::OutOfTurn.into());
                 };
-                let (state, noise) = state.handle_message2(noise, &credentials.policy)?;
+                let (state, noise) = state.handle_message2(noise, credentials.judge(budget))?;
                 Ok(Step::Send(Packet::Three(&noise).encode(), Self::Ready(Box::new(state))))
             }
             Self::Ready(state) => {
@@ -106,7 +117,7 @@ impl Exchange {
                 let Packet::Three(noise) = Packet::decode(message)? else {
                     return Err(FailureReason::OutOfTurn.into());
                 };
-                match state.answer_message3(noise, &credentials.policy)? {
+                match state.answer_message3(noise, credentials.judge(budget))? {
                     Answer::Ready { session, record } => Ok(Step::Confirm(record, session)),
                     Answer::Refused { error, record } => {
                         Err(Failure { why: error.into(), refusal: Some(record) })

@@ -14,6 +14,9 @@ pub(super) enum FailureReason {
     /// Peer or network: a message other than the one that is due.
     #[error("a message of the handshake came out of turn")]
     OutOfTurn,
+    /// Peer: it asks for new keys more often than anybody needs.
+    #[error("the peer asks for new keys too often")]
+    TooOften,
     /// The network: the message did not arrive, or there is no route.
     #[error("{0}")]
     Undelivered(String),

@@ -35,6 +35,7 @@ fn credentials(seed: u8) -> Credentials {
     Credentials {
         local: local.into(),
         policy: Arc::new(TrustEveryonePolicy),
+        known: Arc::default(),
         replaceable: CurrentPolicy::new(TrustEveryonePolicy),
         sessions: Arc::default(),
     }
@@ -45,13 +46,13 @@ pub(super) fn sessions() -> (Session, Session) {
     let (initiator, noise) = Exchange::initiate(credentials(1)).expect("there is randomness");
     let (responder, mut answer) =
         Exchange::respond(credentials(3), &noise).expect("message 1 is good");
-    let Ok(Step::Send(mut message3, initiator)) = initiator.handle(&mut answer) else {
+    let Ok(Step::Send(mut message3, initiator)) = initiator.handle(&mut answer, &|_| true) else {
         panic!("message 2 is good")
     };
-    let Ok(Step::Confirm(mut ready, server)) = responder.handle(&mut message3) else {
+    let Ok(Step::Confirm(mut ready, server)) = responder.handle(&mut message3, &|_| true) else {
         panic!("message 3 is good")
     };
-    let Ok(Step::Established(client)) = initiator.handle(&mut ready) else {
+    let Ok(Step::Established(client)) = initiator.handle(&mut ready, &|_| true) else {
         panic!("the responder is ready")
     };
     (*client, *server)

@@ -16,8 +16,9 @@
 //! label of the role, the handshake hash as it stands after the previous message, and the sender's
 //! X25519 static key. So a stolen static key is not enough, and a proof is valid for one handshake,
 //! one role and one static key. The initiator shows its identity only to a responder that passed
-//! its policy. It considers the channel established only after *ready*, which the responder sends
-//! once it has accepted the initiator.
+//! its policy. Both ends make the cheap checks first, and verify a long history of keys last and
+//! only once ([`Judge`]). The initiator considers the channel established only after *ready*, which
+//! the responder sends once it has accepted the initiator.
 //!
 //! [`VerifiedPeer`], [`Sealer`] and [`Opener`] come from here and from nowhere else: there is no
 //! encryption to an unverified peer.
@@ -32,6 +33,7 @@ use ockam_actix_runtime::address::identifier::Identifier;
 
 mod error;
 mod initiator;
+mod judge;
 mod noise;
 mod payload;
 mod responder;
@@ -41,6 +43,7 @@ pub(crate) mod tests;
 pub use self::{
     error::{HandshakeError, HandshakeMessage},
     initiator::{AwaitingMessage2, AwaitingReady, Initiator},
+    judge::{Judge, Work},
     responder::{Answer, AwaitingMessage3, Responder},
 };
 

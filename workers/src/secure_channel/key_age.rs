@@ -14,8 +14,16 @@ pub(super) struct KeyAge {
     since: Instant,
     /// The age at which this end asks for new keys; `None` at the end that leaves it to the other.
     due_after: Option<Duration>,
+    /// Whether they are due for another reason than their age.
+    are_due: bool,
     /// Whether this end has asked.
     asked: bool,
+}
+
+/// How often a peer may ask for new keys: the other end of [`KeyAge`].
+#[derive(Debug)]
+pub(super) struct RenewalRate {
+    last: Instant,
 }
 
 /// What the age of the keys calls for.
@@ -32,7 +40,7 @@ pub(super) enum Verdict {
 impl KeyAge {
     /// For keys that were agreed on just now.
     pub(super) fn new(now: Instant, due_after: Option<Duration>) -> Self {
-        Self { since: now, due_after, asked: false }
+        Self { since: now, due_after, are_due: false, asked: false }
     }
 
     /// Decides at `now`.
@@ -41,21 +49,37 @@ impl KeyAge {
         if age >= limits.keys_expire_after {
             return Verdict::Expired(age);
         }
-        let is_due = self.due_after.is_some_and(|due| age >= due);
-        if is_due && self.ask() {
+        let is_due = self.due_after.is_some_and(|due| self.are_due || age >= due);
+        if is_due && age >= limits.renewal_pause && !self.asked {
+            self.asked = true;
             return Verdict::Due;
         }
         Verdict::Good
     }
 
-    /// Whether this end may ask for new keys now; it asks only once until they come.
-    pub(super) fn ask(&mut self) -> bool {
-        self.due_after.is_some() && !std::mem::replace(&mut self.asked, true)
+    /// The keys are due whatever their age, for what they have carried.
+    pub(super) fn want_new(&mut self) {
+        self.are_due = true;
     }
 
     /// Both directions have new keys.
     pub(super) fn renewed(&mut self, now: Instant) {
         *self = Self::new(now, self.due_after);
+    }
+}
+
+impl RenewalRate {
+    /// For a session whose keys were agreed on just now.
+    pub(super) fn new(now: Instant) -> Self {
+        Self { last: now }
+    }
+
+    /// Whether the peer may begin a renewal now. It keeps the whole pause by its own clock; on the
+    /// way, messages may come closer together.
+    pub(super) fn admit(&mut self, now: Instant, limits: &Limits) -> bool {
+        let is_long_enough = now.saturating_duration_since(self.last) >= limits.renewal_pause / 2;
+        self.last = now;
+        is_long_enough
     }
 }
 
@@ -79,7 +103,29 @@ mod tests {
         assert_eq!(verdicts(&mut age, start, &[9, 10, 11]), expected);
         age.renewed(start + 11 * MINUTE);
         assert_eq!(verdicts(&mut age, start, &[20, 21, 22]), expected);
-        assert!(!age.ask(), "it has asked");
+    }
+
+    #[test]
+    fn spent_keys_are_renewed_after_a_pause() {
+        let (start, limits) = (Instant::now(), Limits::default());
+        let mut age = KeyAge::new(start, Some(10 * MINUTE));
+        age.want_new();
+        let soon = start + limits.renewal_pause;
+        let just_before = soon - Duration::from_millis(1);
+        let verdicts = [just_before, soon, soon].map(|now| age.check(now, &limits));
+        assert_eq!(verdicts, [Verdict::Good, Verdict::Due, Verdict::Good]);
+        let mut left_to_the_peer = KeyAge::new(start, None);
+        left_to_the_peer.want_new();
+        assert_eq!(left_to_the_peer.check(soon, &limits), Verdict::Good);
+    }
+
+    #[test]
+    fn a_peer_that_always_renews_is_not_admitted() {
+        let (start, limits) = (Instant::now(), Limits::default());
+        let mut rate = RenewalRate::new(start);
+        let honest = limits.renewal_pause * 3 / 4;
+        assert!((1..4).all(|times| rate.admit(start + honest * times, &limits)));
+        assert!(!rate.admit(start + honest * 3 + Duration::from_millis(10), &limits));
     }
 
     #[test]

@@ -17,9 +17,11 @@ pub struct Limits {
     /// of that number on, initiators must show a cookie first. One connection gets no more than
     /// half, and the connections of one source address no more than three quarters together.
     pub handshakes: usize,
-    /// Handshakes that one listener begins for one source address: at once, as many as a large site
-    /// needs after a restart of this node, which cost about a second; then this many a second,
-    /// which cost some hundredths of a core.
+    /// Handshakes that one listener begins for one source address, and through one connection: at
+    /// once, as many as a large site needs after a restart of this node, which cost about a second;
+    /// then this many a second, which cost some hundredths of a core. A connection to a hub has
+    /// many clients at its other end, as many as a network address may have. Each further key of a
+    /// history that must be verified counts as one more handshake.
     pub handshake_rate: Rate,
     /// Open channels at one listener. Each keeps two actors and two addresses, about 4 KiB.
     pub channels: usize,
@@ -54,6 +56,9 @@ pub struct Limits {
     /// The age of keys at which either end closes the session. It leaves the other end minutes for
     /// a renewal that is due.
     pub keys_expire_after: Duration,
+    /// The time from one agreement to the next in the same channel. Renewals are due after minutes,
+    /// so this hinders nobody; a peer that begins them at less than half of it is closed.
+    pub renewal_pause: Duration,
     /// Records of one direction after which the initiator agrees on new keys.
     pub keys_due_records: u64,
     /// Records of one direction after which either end closes the session: as many again.
@@ -77,6 +82,7 @@ impl Default for Limits {
             answer_within: Duration::from_secs(6),
             keys_due_after: Duration::from_secs(10 * 60),
             keys_expire_after: Duration::from_secs(15 * 60),
+            renewal_pause: Duration::from_secs(10),
             keys_due_records: REHANDSHAKE_RECORDS,
             keys_expire_records: 2 * REHANDSHAKE_RECORDS,
         }
@@ -98,6 +104,10 @@ impl Limits {
 /// How long a session must have lasted for its loss to be followed by an attempt at once. A channel
 /// that is lost sooner again and again is faulty, and gets the pauses of failed attempts.
 pub(super) const STEADY_AFTER: Duration = Duration::from_secs(5);
+
+/// Strangers with long histories that a policy refuses by their identifier: so many at once, and
+/// then a second, are verified all the same, so that they can be told. Each costs up to 4 ms.
+pub(super) const EXPLAINED_REFUSALS: Rate = Rate { burst: 16, per_second: 1 };
 
 /// How often, in one attempt, the initiator sends message 1 again because a cookie was asked for.
 pub(super) const MAX_COOKIES: u8 = 2;

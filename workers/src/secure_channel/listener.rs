@@ -195,7 +195,8 @@ impl Deliver for Listener {
             Verdict::Admitted(slot) => {
                 let MessageParts { return_route, origin, permit, .. } = message.into_parts();
                 let listener = self.address.clone();
-                self.start(Responding::new(listener, slot, noise, permit), origin, return_route);
+                let responding = Responding::new(listener, slot, noise, permit, self.since);
+                self.start(responding, origin, return_route);
             }
             Verdict::CookieFirst => {
                 let cookie = self.cookies.issue(now, source.as_bytes(), &noise);

@@ -188,8 +188,10 @@ impl OpenEnd {
                 }
             }
             EventKind::Switched => self.renewed(),
-            EventKind::Due if self.keys.ask() => send_control(&self.decryptor, Renew),
-            EventKind::Due => {}
+            EventKind::Due => {
+                self.keys.want_new();
+                self.check_keys(Instant::now())?;
+            }
             EventKind::Over(ending) => return Err(ending),
             // These come before a session, not in it.
             EventKind::Established(_) | EventKind::Failed(_) => {}
@@ -203,10 +205,8 @@ impl OpenEnd {
         self.keys.renewed(Instant::now());
     }
 
-    /// Checks the age of the keys and whether the peer is there; returns the time until the next
-    /// check.
-    fn tick(&mut self, in_use: bool) -> Result<Duration, Ending> {
-        let now = Instant::now();
+    /// Asks for new keys when they are due; ends the session when they have expired.
+    fn check_keys(&mut self, now: Instant) -> Result<(), Ending> {
         match self.keys.check(now, &self.limits) {
             key_age::Verdict::Good => {}
             key_age::Verdict::Due => send_control(&self.decryptor, Renew),
@@ -215,6 +215,14 @@ impl OpenEnd {
                 return Err(Ending::telling_peer(why));
             }
         }
+        Ok(())
+    }
+
+    /// Checks the age of the keys and whether the peer is there; returns the time until the next
+    /// check.
+    fn tick(&mut self, in_use: bool) -> Result<Duration, Ending> {
+        let now = Instant::now();
+        self.check_keys(now)?;
         let heard = self.heard.swap(false, Ordering::Relaxed);
         match self.liveness.handle_tick(now, heard, in_use, &self.limits) {
             Verdict::Fine(again) => Ok(again),

@@ -55,6 +55,7 @@ fn renewal_by_count_loses_no_message() {
     run(async {
         let mut limits = quick();
         limits.keys_due_records = 50;
+        limits.renewal_pause = Duration::ZERO;
         let passed = exchange(limits, 3_000).await;
         // Two for each message, four for the handshake, five for each renewal.
         let renewals = (passed - 6_004) / 5;
@@ -70,6 +71,7 @@ fn renewal_by_age_loses_no_message() {
         limits.ping_after = Duration::from_millis(4);
         limits.answer_within = Duration::from_secs(10);
         limits.keys_due_after = Duration::from_millis(10);
+        limits.renewal_pause = Duration::ZERO;
         let passed = exchange(limits, 20_000).await;
         assert!(passed >= 40_004 + 5 * 5, "{passed} messages passed the hub");
         println!("20,000 messages and their answers, about {} renewals", (passed - 40_004) / 5);
@@ -81,6 +83,7 @@ fn an_application_uses_its_channel_over_many_renewals() {
     run(async {
         let mut limits = quick();
         limits.keys_due_records = 8;
+        limits.renewal_pause = Duration::ZERO;
         let (mut client, mut server) =
             (Peer::with_limits(1, limits.clone()).await, Peer::with_limits(1, limits).await);
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
@@ -140,6 +143,27 @@ fn responders_close_sessions_with_spent_keys() {
     });
 }
 
+#[test]
+fn responders_close_channels_renewed_too_often() {
+    run(async {
+        let mut hasty = quick();
+        hasty.keys_due_records = 4;
+        hasty.renewal_pause = Duration::ZERO;
+        let mut client = Peer::with_limits(1, hasty).await;
+        let mut server = Peer::start(1).await;
+        server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
+        Echo::start(&server.node, "echo");
+        let route = to(server.listen(0).await);
+        let channel = client.entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
+        let mut first_hop = client.node.first_hop(&route![&channel, "echo"]).unwrap();
+        channel.established_within(DEADLINE).await.unwrap();
+        for number in 0..8 {
+            let _ = client.ctx.send(route![&channel, "echo"], number.to_string()).await;
+        }
+        tokio::time::timeout(DEADLINE, first_hop.lost(0)).await.expect("the server closes it");
+    });
+}
+
 /// Trusts everyone, and panics the second time that it is asked.
 fn panics_once() -> impl TrustPolicy {
     let asked = AtomicUsize::new(0);
@@ -153,6 +177,7 @@ fn panics_once() -> impl TrustPolicy {
 async fn panic_in_a_decryptor(theirs: impl TrustPolicy, ours: impl TrustPolicy) {
     let mut limits = quick();
     limits.keys_due_records = 20;
+    limits.renewal_pause = Duration::ZERO;
     let mut client = Peer::with_limits(1, limits.clone()).await;
     let mut server = Peer::with_limits(1, limits).await;
     server.entity.create_secure_channel_listener(SERVICE, theirs).unwrap();

@@ -199,8 +199,9 @@ fn renewing_an_open_channel_shows_the_new_key() {
     run(async {
         let mut limits = quick();
         limits.keys_due_after = Duration::from_millis(200);
-        let mut client = Peer::with_limits(1, limits).await;
-        let mut server = Peer::start(1).await;
+        limits.renewal_pause = Duration::ZERO;
+        let mut client = Peer::with_limits(1, limits.clone()).await;
+        let mut server = Peer::with_limits(1, limits).await;
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
         let echo = Echo::start(&server.node, "echo");
         let route = to(server.listen(0).await);

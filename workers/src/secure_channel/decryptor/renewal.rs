@@ -17,6 +17,8 @@
 //! The initiator must renew in time: either end closes a session whose keys have expired, by
 //! [age](super::super::key_age) or by volume.
 
+use std::time::Instant;
+
 use actix::Context;
 use ockam_actix_runtime::Payload;
 
@@ -57,13 +59,17 @@ impl Decryptor {
         let Phase::Open(open) = &mut self.phase else { return Ok(()) };
         let step = match (open.renewal.take(), &self.role) {
             (Some(exchange), _) => {
-                let step = open.listed.renewing(|| exchange.handle(&mut payload));
+                // Renewals are few, and a history that was verified before costs nothing.
+                let step = open.listed.renewing(|| exchange.handle(&mut payload, &|_| true));
                 step.map_err(|failure| failure.why)?
             }
             (None, Role::Responder(_)) => {
                 let Packet::One { noise, .. } = Packet::decode(&payload)? else {
                     return Err(FailureReason::OutOfTurn);
                 };
+                if !open.renewal_rate.admit(Instant::now(), &self.config.limits) {
+                    return Err(FailureReason::TooOften);
+                }
                 let (exchange, answer) = Exchange::respond(self.config.credentials.clone(), noise)?;
                 Step::Send(answer, exchange)
             }

@@ -1,6 +1,9 @@
 //! The responder's decryptor, until the channel is open.
 
-use std::sync::{atomic::AtomicBool, Arc};
+use std::{
+    sync::{atomic::AtomicBool, Arc},
+    time::Instant,
+};
 
 use actix::{AsyncContext, Context};
 use ockam_actix_runtime::{
@@ -15,9 +18,10 @@ use crate::secure_channel::{
     decryptor::{Decryptor, DecryptorConfig, Opened, Role},
     exchange::Exchange,
     failure::FailureReason,
-    handshake::Session,
+    handshake::{Session, Work},
     inbound::Inbound,
     lifeline::{lifeline, Lifeline},
+    limits::Limits,
     outbound::Outbound,
     sealing::Sealing,
     session::{Partner, SessionSetup},
@@ -32,19 +36,28 @@ pub(in crate::secure_channel) struct Responding {
     /// Noise message 1, until it is answered.
     noise: Vec<u8>,
     permit: Option<Permit>,
+    /// Rates count from this moment.
+    since: Instant,
     /// Cut when this actor is gone.
     lifeline: Option<Lifeline>,
 }
 
 impl Responding {
-    /// For answering `noise`, message 1, which arrived at `listener`.
+    /// For answering `noise`, message 1, which arrived at `listener`; `since` is the moment that
+    /// the listener counts rates from.
     pub(in crate::secure_channel) fn new(
         listener: Address,
         slot: HandshakeSlot,
         noise: Vec<u8>,
         permit: Option<Permit>,
+        since: Instant,
     ) -> Self {
-        Self { listener, slot, noise, permit, lifeline: None }
+        Self { listener, slot, noise, permit, since, lifeline: None }
+    }
+
+    /// Whether the initiator may cause this work now.
+    pub(super) fn affords(&self, work: Work, limits: &Limits) -> bool {
+        self.slot.pay(work, self.since.elapsed(), limits)
     }
 
     /// Opens the session: the initiator is verified and trusted, and its channel gets an encryptor.

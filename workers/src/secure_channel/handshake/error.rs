@@ -66,6 +66,17 @@ pub enum HandshakeError {
     /// Peer: it showed an identity without proving that it is its own.
     #[error("the peer claims to be {0} and did not prove it")]
     BadProof(Identifier),
+    /// Peer: the history of keys that it showed costs more to verify than it may now.
+    #[error(
+        "the {keys} keys that the peer showed, which claims to be {peer}, were not verified: \
+             too many long histories have come from there, or a policy refuses it anyway"
+    )]
+    Unverified {
+        /// The identity that it claims to be.
+        peer: Identifier,
+        /// How many keys it showed.
+        keys: usize,
+    },
     /// The policy does not trust this peer. Final: trying again changes nothing.
     #[error("{peer} is not trusted by {own}: {reason}")]
     Rejected {

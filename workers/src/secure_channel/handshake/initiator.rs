@@ -3,8 +3,9 @@
 use std::fmt;
 
 use crate::{
-    identity::{local_identity::LocalIdentity, policy::TrustPolicy},
+    identity::local_identity::LocalIdentity,
     secure_channel::handshake::{
+        judge::Judge,
         noise::{Noise, Role},
         payload, HandshakeError, HandshakeMessage, Session, VerifiedPeer, READY, REFUSED,
     },
@@ -62,17 +63,17 @@ impl AwaitingMessage2 {
     ///
     /// # Errors
     /// See [`HandshakeError`]. Send nothing then.
-    pub fn handle_message2(
+    pub fn handle_message2<'a>(
         mut self,
         message2: &[u8],
-        policy: &dyn TrustPolicy,
+        judge: impl Into<Judge<'a>>,
     ) -> Result<(AwaitingReady, Vec<u8>), HandshakeError> {
         let peer = payload::read_verified(
             &mut self.noise,
             HandshakeMessage::Two,
             message2,
             &self.local,
-            policy,
+            &judge.into(),
         )?;
         let proof = payload::make(Role::Initiator, &self.local, &self.noise.hash());
         let message3 = self.noise.write(HandshakeMessage::Three, &proof)?;

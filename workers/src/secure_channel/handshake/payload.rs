@@ -1,14 +1,18 @@
 //! The encrypted payloads of messages 2 and 3: `[history, bin proof]`, an identity and its
 //! signature for this handshake.
 
+use std::borrow::Cow;
+
 use crate::{
     identity::{
+        claimed::ClaimedIdentity,
         local_identity::LocalIdentity,
-        policy::{Decision, TrustContext, TrustPolicy},
+        policy::{Decision, TrustContext},
         signature::{PublicKey, Purpose, Signature},
-        Identity, IdentityError, MAX_ENCODED,
+        Identity, MAX_ENCODED,
     },
     secure_channel::handshake::{
+        judge::{Judge, Work},
         noise::{Noise, Role},
         HandshakeError, HandshakeMessage, VerifiedPeer,
     },
@@ -39,28 +43,69 @@ pub(super) fn encode(identity: &Identity, proof: &Signature) -> Vec<u8> {
     writer.finish()
 }
 
-/// Reads the peer's message and checks everything that it claims, the policy last.
+/// Reads the peer's message and checks everything that it claims. What is cheap comes first: the
+/// signature of the newest key over this handshake, then what the policy says to the identifier,
+/// and only then the signatures of the history.
+///
+/// Only a peer that has proved all of its claim is [`Rejected`](HandshakeError::Rejected), which a
+/// responder tells it: otherwise strangers could learn whom a node trusts by claiming to be others.
 pub(super) fn read_verified(
     noise: &mut Noise,
     message: HandshakeMessage,
     bytes: &[u8],
     local: &LocalIdentity,
-    policy: &dyn TrustPolicy,
+    judge: &Judge<'_>,
 ) -> Result<VerifiedPeer, HandshakeError> {
     let hash = noise.hash();
     let payload = noise.read(message, bytes)?;
     let role = if message == HandshakeMessage::Two { Role::Responder } else { Role::Initiator };
-    let peer = verify(message, &payload, role, &hash, &noise.peer_static()?)?;
-    let (own, id) = (local.identifier(), peer.identifier());
-    match policy.check(&TrustContext::of(own, peer.clone())) {
-        Decision::Trusted => Ok(VerifiedPeer { identity: peer }),
-        Decision::Rejected(reason) => {
-            Err(HandshakeError::Rejected { own, peer: id, reason: reason.into_owned() })
-        }
+    let claimed = read_claim(message, &payload, role, &hash, &noise.peer_static()?)?;
+    let (own, peer) = (local.identifier(), claimed.identifier());
+    let rejected =
+        |reason: Cow<'static, str>| HandshakeError::Rejected { own, peer, reason: reason.into() };
+    let early = judge.policy.precheck(&TrustContext::new(own, peer));
+    let known = judge.verified_history(&peer);
+    let further_keys = Identity::unverified_keys(&claimed, known.as_ref()).saturating_sub(1);
+    let work = match early {
+        Decision::Trusted => Work::ToTrust(further_keys),
+        Decision::Rejected(_) => Work::ToRefuse(further_keys),
+    };
+    if further_keys > 0 && !judge.affords(work) {
+        return Err(HandshakeError::Unverified { peer, keys: claimed.key_count() });
+    }
+    let identity = Identity::verified(claimed, known.as_ref())?;
+    if let Decision::Rejected(reason) = early {
+        return Err(rejected(reason));
+    }
+    match judge.policy.check(&TrustContext::of(own, identity.clone())) {
+        Decision::Trusted => Ok(VerifiedPeer { identity }),
+        Decision::Rejected(reason) => Err(rejected(reason)),
     }
 }
 
-/// The identity in a payload, if it signed for this handshake, this role and this static key.
+/// The identity that a payload claims, if its newest key has signed for this handshake, this role
+/// and this static key.
+fn read_claim(
+    message: HandshakeMessage,
+    payload: &[u8],
+    role: Role,
+    hash: &[u8; 32],
+    static_key: &PublicKey,
+) -> Result<ClaimedIdentity, HandshakeError> {
+    let malformed = |cause: DecodeError| HandshakeError::Malformed { message, cause };
+    let mut reader = Reader::new(payload);
+    reader.array(2..=2).map_err(malformed)?;
+    let claimed = ClaimedIdentity::read(&mut reader).map_err(malformed)?;
+    let proof: &Signature = reader.bin().map_err(malformed)?;
+    reader.finish().map_err(malformed)?;
+    if !claimed.is_signed_by_newest(purpose(role), &[hash, static_key], proof) {
+        return Err(HandshakeError::BadProof(claimed.identifier()));
+    }
+    Ok(claimed)
+}
+
+/// The identity in a payload, if everything about it is genuine.
+#[cfg(test)]
 pub(super) fn verify(
     message: HandshakeMessage,
     payload: &[u8],
@@ -68,17 +113,6 @@ pub(super) fn verify(
     hash: &[u8; 32],
     static_key: &PublicKey,
 ) -> Result<Identity, HandshakeError> {
-    let malformed = |cause: DecodeError| HandshakeError::Malformed { message, cause };
-    let mut reader = Reader::new(payload);
-    reader.array(2..=2).map_err(malformed)?;
-    let identity = Identity::read(&mut reader).map_err(|error| match error {
-        IdentityError::Malformed(cause) => malformed(cause),
-        other => other.into(),
-    })?;
-    let proof: &Signature = reader.bin().map_err(malformed)?;
-    reader.finish().map_err(malformed)?;
-    if !identity.verify_for(purpose(role), &[hash, static_key], proof) {
-        return Err(HandshakeError::BadProof(identity.identifier()));
-    }
-    Ok(identity)
+    let claimed = read_claim(message, payload, role, hash, static_key)?;
+    Ok(Identity::verified(claimed, None)?)
 }

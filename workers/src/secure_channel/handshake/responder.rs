@@ -3,9 +3,10 @@
 use std::fmt;
 
 use crate::{
-    identity::{local_identity::LocalIdentity, policy::TrustPolicy},
+    identity::local_identity::LocalIdentity,
     secure_channel::{
         handshake::{
+            judge::Judge,
             noise::{Noise, Role},
             payload, HandshakeError, HandshakeMessage, Session, READY, REFUSED,
         },
@@ -75,12 +76,12 @@ impl AwaitingMessage3 {
     ///
     /// # Errors
     /// See [`HandshakeError`]. Send nothing then.
-    pub fn handle_message3(
+    pub fn handle_message3<'a>(
         self,
         message3: &[u8],
-        policy: &dyn TrustPolicy,
+        judge: impl Into<Judge<'a>>,
     ) -> Result<(Session, Vec<u8>), HandshakeError> {
-        match self.answer_message3(message3, policy)? {
+        match self.answer_message3(message3, judge)? {
             Answer::Ready { session, record } => Ok((*session, record)),
             Answer::Refused { error, .. } => Err(error),
         }
@@ -92,17 +93,17 @@ impl AwaitingMessage3 {
     ///
     /// # Errors
     /// See [`HandshakeError`]. Send nothing then.
-    pub fn answer_message3(
+    pub fn answer_message3<'a>(
         mut self,
         message3: &[u8],
-        policy: &dyn TrustPolicy,
+        judge: impl Into<Judge<'a>>,
     ) -> Result<Answer, HandshakeError> {
         let verified = payload::read_verified(
             &mut self.noise,
             HandshakeMessage::Three,
             message3,
             &self.local,
-            policy,
+            &judge.into(),
         );
         match verified {
             Ok(peer) => {

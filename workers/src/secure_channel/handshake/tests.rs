@@ -16,6 +16,7 @@ use crate::{
 use proptest::prelude::*;
 use std::sync::LazyLock;
 
+mod costs;
 mod forgeries;
 mod independent;
 mod vectors;
