@@ -7,6 +7,7 @@ pub(crate) mod identity_args;
 pub(crate) mod inlet;
 pub(crate) mod known;
 pub(crate) mod outlet;
+pub(crate) mod route_args;
 pub(crate) mod vault;
 
 /// Where the commands' outlet nodes listen for secure channels.

@@ -9,6 +9,9 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::{limits::MAX_ADDRESS_BYTES, text::is_unseen};
 
+/// Characters of a forwarder's address, which a secret may follow.
+const FORWARDER_LENGTH: usize = 33;
+
 /// Random addresses for which a thread asks the system in one call.
 const ADDRESSES_AT_ONCE: usize = 32;
 
@@ -115,9 +118,29 @@ impl Address {
         &self.0
     }
 
+    /// What of the address is sent and shown: all but the secret of a forwarding address,
+    /// `F….I….S…`. That is for the node alone which opens a channel through it.
+    pub fn shown(&self) -> &str {
+        shown(&self.0)
+    }
+
     /// For an address that a transport can dial, its two halves: `("tcp", "127.0.0.1:4000")`.
     pub fn dial_parts(&self) -> Option<(&str, &str)> {
         self.0.split_once('#')
+    }
+}
+
+/// The text up to the secret of a forwarding address, however damaged the rest is.
+fn shown(text: &str) -> &str {
+    let is_public = |c: char| c.is_ascii_hexdigit() || matches!(c, '.' | 'I' | 'i');
+    if text.len() <= FORWARDER_LENGTH || !text.starts_with(['F', 'f']) {
+        return text;
+    }
+    match text.find(|c| !is_public(c)) {
+        Some(secret) if text[secret..].starts_with(['S', 's']) => {
+            text[..secret].trim_end_matches('.')
+        }
+        _ => text,
     }
 }
 
@@ -135,11 +158,11 @@ fn check(text: &str) -> Result<(), AddressError> {
         return Ok(());
     }
     if let Some(character) = text.chars().find(|&c| c.is_whitespace() || is_unseen(c)) {
-        let text = text.to_owned();
+        let text = shown(text).to_owned();
         return Err(AddressError::Character { text, character });
     }
     if text.contains("=>") {
-        return Err(AddressError::Arrow(text.to_owned()));
+        return Err(AddressError::Arrow(shown(text).to_owned()));
     }
     Ok(())
 }
@@ -187,13 +210,13 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.shown())
     }
 }
 
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+        fmt::Debug::fmt(self.shown(), f)
     }
 }
 

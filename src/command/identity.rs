@@ -55,6 +55,13 @@ enum Action {
         /// Name of the identity.
         name: String,
     },
+    /// Renew the secrets of an identity's forwarding addresses: those given out before are useless.
+    ///
+    /// Programs that run with the identity go on with the old secrets until they are restarted.
+    RenewAddresses {
+        /// Name of the identity.
+        name: String,
+    },
     Known(known::Arguments),
 }
 
@@ -87,6 +94,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             fs::write(path, text).map_err(|source| {
                 Error::transport(format!("cannot write {}", path.display()), source)
             })?;
+        }
+        Action::RenewAddresses { name } => {
+            let identifier = arguments.identity(&vault, name)?.identifier();
+            vault.renew_address_secrets(&identifier)?;
+            println!("{identifier} now has other forwarding addresses");
         }
         Action::Rotate { name } => {
             let identifier = arguments.identity(&vault, name)?.identifier();

@@ -1,9 +1,9 @@
 //! `ockam inlet`: a TCP server whose clients are tunnelled to an outlet.
 
 use clap::Args;
-use ockam::{route, Context, Result, Route, SecureChannels, TcpTransport};
+use ockam::{route, Context, Result, SecureChannels, TcpTransport};
 
-use crate::command::{identity_args::IdentityArguments, OUTLET};
+use crate::command::{identity_args::IdentityArguments, route_args::RouteArguments, OUTLET};
 
 /// Listen for TCP clients, and tunnel each of them to an outlet.
 ///
@@ -12,16 +12,15 @@ use crate::command::{identity_args::IdentityArguments, OUTLET};
 #[command(after_help = "Examples:
   ockam inlet --listen 127.0.0.1:4001 --route 'tcp#127.0.0.1:4000 => secure_channel_listener_service'
   ockam inlet --listen 127.0.0.1:4001 --route 'tcp#hub.example.org:4000 => FORWARDING_ADDRESS'
+  ockam inlet --listen 127.0.0.1:4001 --route-file FILE
   ockam inlet --listen 127.0.0.1:4001 --route ROUTE --identity laptop --trust ID")]
 pub(crate) struct Arguments {
     /// Address to listen on for TCP clients, as host:port.
     #[arg(long, value_name = "ADDR")]
     listen: String,
 
-    /// Route to the outlet's node: addresses with => between them.
-    // Without a parser of its own, clap would take the whole text for one address.
-    #[arg(long, value_name = "ROUTE", value_parser = str::parse::<Route>)]
-    route: Route,
+    #[command(flatten)]
+    route: RouteArguments,
 
     /// Do not encrypt; the route then leads to the outlet itself.
     #[arg(long)]
@@ -35,11 +34,12 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     arguments.identity.check_use("without --plain", !arguments.plain)?;
     let tcp = TcpTransport::create(&ctx).await?;
+    let route = arguments.route.route()?;
     let route = if arguments.plain {
-        arguments.route
+        route
     } else {
         let mut entity = arguments.identity.entity(&ctx).await?;
-        let options = arguments.identity.channel_to(arguments.route);
+        let options = arguments.identity.channel_to(route);
         let channel = entity.create_secure_channel(options, arguments.identity.policy())?;
         route![channel, OUTLET]
     };

@@ -15,6 +15,7 @@ must come within 30 seconds.
 """
 
 import hashlib
+import hmac
 import os
 import socket
 import sys
@@ -182,9 +183,12 @@ def verify_identity(changes):
 
 
 class Handshake:
-    def __init__(self, identity, role):
+    def __init__(self, identity, role, secret=None):
         self.identity, self.role = identity, role
-        self.noise = NoiseConnection.from_name(b"Noise_XX_25519_AESGCM_SHA256")
+        pattern = "XX" if secret is None else "XXpsk3"
+        self.noise = NoiseConnection.from_name(f"Noise_{pattern}_25519_AESGCM_SHA256".encode())
+        if secret is not None:
+            self.noise.set_psks(psk=secret)
         self.noise.set_prologue(b"ockam-actix/1 secure channel\0")
         static = identity.static.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
         self.noise.set_keypair_from_private_bytes(Keypair.STATIC, static)
@@ -356,18 +360,21 @@ def echo(channel, text, onward=("echoer",)):
 # The other end of a channel, and its echoer.
 
 
-def accept_channel(connection, identity):
+def accept_channel(connection, identity, secret=None):
     cookie, own = os.urandom(32), random_address()
     while True:
         onward, route, payload = connection.receive()
         check(onward == [LISTENER], f"message 1 at the listener, not at {onward}")
-        kind, version, message1, came = unpack(payload)
-        check((kind, version) == (1, 1), "message 1")
+        kind, version, message1, came, *tag = unpack(payload)
+        check((kind, version) == (1 if secret is None else 5, 1), "message 1")
+        if secret is not None:
+            signed = b"ockam-actix/1 message 1\0" + message1
+            check(tag == [hmac.digest(secret, signed, "sha256")[:16]], "a tag made with the secret")
         if came == cookie:
             break
         # As under load: a peer that cannot read what we send to it costs us nothing.
         connection.send(route, [own], msgpack.packb([4, cookie]))
-    handshake = Handshake(identity, "responder")
+    handshake = Handshake(identity, "responder", secret)
     check(bytes(handshake.noise.read_message(message1)) == b"", "an empty payload")
     connection.send(route, [own], msgpack.packb([2, handshake.write()]))
     onward, _, payload = connection.receive()
@@ -386,8 +393,8 @@ def channel_record(channel, plaintext):
     return record
 
 
-def serve(connection, identity):
-    channel = accept_channel(connection, identity)
+def serve(connection, identity, secret=None):
+    channel = accept_channel(connection, identity, secret)
     while (message := channel.receive()) is not None:
         onward, back, payload = message
         check(onward == ["echoer"], f"a message for the echoer, not for {onward}")
@@ -442,8 +449,9 @@ def forwarded(hub):
     check(register(instances[0], first, instances[1])[0][0] == 7, "the first is told again")
     check(registered(register(instances[1], second, nobody)[0]) == second, "the second returns")
     # Section 11.
-    print(f"forwarded F{bits.hex()}.I{identity.identifier.hex()}", flush=True)
-    serve(connection, identity)
+    secret = os.urandom(32)
+    print(f"forwarded F{bits.hex()}.I{identity.identifier.hex()}.S{secret.hex()}", flush=True)
+    serve(connection, identity, secret)
 
 
 def split(peer):

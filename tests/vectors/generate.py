@@ -10,6 +10,7 @@ are given is written in docs/protocol.md, sections 7 and 8, and nowhere else.
 """
 
 import hashlib
+import hmac
 import json
 import warnings
 
@@ -20,6 +21,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from noise.connection import Keypair, NoiseConnection
 
 PATTERN = "Noise_XX_25519_AESGCM_SHA256"
+PATTERN_WITH_SECRET = "Noise_XXpsk3_25519_AESGCM_SHA256"
+SECRET = bytes([7]) * 32
 PROLOGUE = b"ockam-actix/1 secure channel\0"
 REKEY_AFTER = 65_536
 
@@ -27,7 +30,7 @@ REKEY_AFTER = 65_536
 class Party:
     """One end: an identity of one key, a static key, an ephemeral key."""
 
-    def __init__(self, role, seed, static, ephemeral):
+    def __init__(self, role, seed, static, ephemeral, secret=None):
         self.role, self.label = role, f"ockam-actix/1 channel {role}\0".encode()
         self.seed, self.static, self.ephemeral = (bytes([byte]) * 32 for byte in (seed, static, ephemeral))
         self.signer = Ed25519PrivateKey.from_private_bytes(self.seed)
@@ -36,7 +39,10 @@ class Party:
         signed = b"ockam-actix/1 identity change\0" + self.identifier + bytes(4) + bytes(32) + key
         self.identity = [[key, self.signer.sign(signed)]]
         self.static_public = raw(X25519PrivateKey.from_private_bytes(self.static).public_key())
-        self.noise = NoiseConnection.from_name(PATTERN.encode())
+        pattern = PATTERN if secret is None else PATTERN_WITH_SECRET
+        self.noise = NoiseConnection.from_name(pattern.encode())
+        if secret is not None:
+            self.noise.set_psks(psk=secret)
         self.noise.set_prologue(PROLOGUE)
         self.noise.set_keypair_from_private_bytes(Keypair.STATIC, self.static)
         self.noise.set_keypair_from_private_bytes(Keypair.EPHEMERAL, self.ephemeral)
@@ -72,10 +78,8 @@ def record(cipher, plaintext):
     return {"counter": counter, "plaintext": plaintext.hex(), "record": counter.to_bytes(8, "big").hex() + sealed.hex()}
 
 
-def main():
-    # It warns that the ephemeral keys are fixed, which is the point.
-    warnings.simplefilter("ignore")
-    initiator, responder = Party("initiator", 1, 2, 5), Party("responder", 3, 4, 6)
+def handshake(initiator, responder):
+    """The messages of a whole handshake, and the keys of both directions."""
     messages = []
     for number, (sender, reader) in enumerate([(initiator, responder), (responder, initiator), (initiator, responder)], 1):
         payload = sender.proof() if number > 1 else b""
@@ -84,7 +88,29 @@ def main():
         assert sender.hash() == reader.hash()
         messages.append({"payload": payload.hex(), "message": message.hex(), "hash": sender.hash().hex()})
     protocol = initiator.noise.noise_protocol
-    up, down = protocol.cipher_state_encrypt, protocol.cipher_state_decrypt
+    return messages, protocol.cipher_state_encrypt, protocol.cipher_state_decrypt
+
+
+def through_a_forwarder():
+    """The same ends with the secret of a forwarding address."""
+    ends = Party("initiator", 1, 2, 5, SECRET), Party("responder", 3, 4, 6, SECRET)
+    messages, up, down = handshake(*ends)
+    message1 = bytes.fromhex(messages[0]["message"])
+    tag = hmac.digest(SECRET, b"ockam-actix/1 message 1\0" + message1, "sha256")[:16]
+    return {
+        "pattern": PATTERN_WITH_SECRET,
+        "secret": SECRET.hex(),
+        "messages": messages,
+        "carrier": msgpack.packb([5, 1, message1, b"", tag]).hex(),
+        "keys": [bytes(up.k).hex(), bytes(down.k).hex()],
+    }
+
+
+def main():
+    # It warns that the ephemeral keys are fixed, which is the point.
+    warnings.simplefilter("ignore")
+    initiator, responder = Party("initiator", 1, 2, 5), Party("responder", 3, 4, 6)
+    messages, up, down = handshake(initiator, responder)
     keys = [bytes(up.k).hex(), bytes(down.k).hex()]
 
     refused = record(down, b"ockam-actix/1 refused\0")["record"]
@@ -110,6 +136,7 @@ def main():
         "refused": refused,
         "records": records,
         "rekey": rekey,
+        "through_a_forwarder": through_a_forwarder(),
     }, indent=1))
 
 

@@ -7,6 +7,7 @@ use ockam_actix_runtime::{Address, Error, Host, Identifier, Node, Result, Route}
 use crate::{
     forwarder::address::ForwardingAddress,
     identity::{
+        address_secret::AddressSecret,
         current_policy::CurrentPolicy,
         known_identities::{KnownIdentities, WithHistory},
         local_identity::{CurrentIdentity, LocalIdentity},
@@ -156,6 +157,26 @@ impl Entity {
         Ok(identity)
     }
 
+    /// Gives the forwarding addresses of this identity other secrets, in its vault and here:
+    /// whoever was given an address before can open no channel through it any more, nor renew the
+    /// keys of an open one. The new addresses are those that
+    /// [`RemoteForwarder::remote_address`](crate::forwarder::RemoteForwarder::remote_address)
+    /// returns from then on.
+    ///
+    /// With a vault in a file, this waits for the disk.
+    ///
+    /// # Errors
+    /// If the vault cannot be written, or the entity has none.
+    pub fn renew_address_secrets(&mut self) -> Result<()> {
+        let vault = self.vault.as_ref().ok_or_else(|| {
+            Error::Usage(format!("{} has no vault to keep a new secret in", self.identifier()))
+        })?;
+        let identifier = self.identifier();
+        vault.renew_address_secrets(&identifier)?;
+        self.local.replace(vault.local_identity(&identifier)?);
+        Ok(())
+    }
+
     /// Ends every open session with `peer`, whichever end opened it, and returns their number: from
     /// then on, nothing more of that peer is delivered, and the streams of both ends are reset.
     ///
@@ -180,6 +201,7 @@ impl Entity {
             local: self.local.clone(),
             policy: Arc::new(WithHistory::new(policy, known.clone())),
             known,
+            secret: None,
             replaceable,
             sessions: OpenSessions::of(&self.node),
         }
@@ -231,7 +253,7 @@ impl SecureChannels for Entity {
         policy: impl TrustPolicy,
     ) -> Result<SecureChannel> {
         let SecureChannelOptions { route, any_trusted_peer } = options.into();
-        let Pinned { route, pin, relayed } = Pinned::of(&route)?;
+        let Pinned { route, pin, secret, relayed } = Pinned::of(&route)?;
         let replaceable = CurrentPolicy::new(policy);
         let policy: Arc<dyn TrustPolicy> = match pin {
             Some(identifier) => Arc::new(replaceable.clone().pinned(identifier)),
@@ -249,22 +271,24 @@ impl SecureChannels for Entity {
             true => policy,
             false => Arc::new(first_peer.keep_to(policy)),
         };
-        let credentials = self.credentials(policy, replaceable);
+        let credentials = Credentials { secret, ..self.credentials(policy, replaceable) };
         secure_channel::open(&self.node, route, credentials, first_peer, self.limits.clone())
     }
 }
 
-/// A route without the fingerprints that it carried.
+/// A route without the fingerprints and secrets that it carried.
 struct Pinned {
     route: Route,
     pin: Option<Identifier>,
+    /// The secret of the last forwarding address: that of the listener at the end.
+    secret: Option<AddressSecret>,
     /// Whether it passes nodes other than the one at its end.
     relayed: bool,
 }
 
 impl Pinned {
     fn of(route: &Route) -> Result<Self> {
-        let mut pin = None;
+        let (mut pin, mut secret) = (None, None);
         let mut forwarders = 0;
         let mut plain = Vec::with_capacity(route.len());
         for address in route.iter() {
@@ -274,6 +298,7 @@ impl Pinned {
             }
             let parsed: ForwardingAddress = address.as_str().parse()?;
             forwarders += 1;
+            secret = parsed.secret.or(secret);
             plain.push(parsed.forwarder);
             match (pin, parsed.identifier) {
                 (Some(one), Some(other)) if one != other => {
@@ -288,7 +313,7 @@ impl Pinned {
         // A connection and a listener mean one node; with anything more there are others in
         // between.
         let relayed = forwarders > 0 || plain.len() > 2;
-        Ok(Self { route: plain.into_iter().collect(), pin, relayed })
+        Ok(Self { route: plain.into_iter().collect(), pin, secret, relayed })
     }
 }
 

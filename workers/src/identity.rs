@@ -29,6 +29,7 @@ use ockam_actix_runtime::{
 };
 
 pub mod access;
+pub mod address_secret;
 mod change;
 pub(crate) mod claimed;
 pub(crate) mod current_policy;

@@ -44,6 +44,7 @@
 //! | when keys are due, and when they have expired | [`key_age`] |
 //! | which sessions are open, and end when trust does | [`open_sessions`] |
 //! | who may begin a handshake | [`admission`], [`limits`] |
+//! | listeners that are reached through hubs, and what that takes | [`relayed`] |
 //! | the channels that a node has opened | [`opened`] |
 //! | a program's handle, and what it learns | [`handle`], [`outcome`] |
 
@@ -79,6 +80,7 @@ pub mod packet;
 pub mod plaintext;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod record;
+mod relayed;
 mod sealing;
 mod session;
 mod session_address;
@@ -89,6 +91,8 @@ pub use listener::{ChannelListeners, SecureChannelListener};
 pub use opened::OpenedChannels;
 pub use options::SecureChannelOptions;
 pub use outbound::CHANNEL_OVERHEAD;
+#[cfg_attr(not(internals), doc(hidden))]
+pub use relayed::RelayedListeners;
 
 pub(crate) use exchange::Credentials;
 pub(crate) use first_peer::FirstPeer;

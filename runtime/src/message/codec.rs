@@ -97,7 +97,7 @@ const LENGTH_BYTES: usize = 5;
 /// The most bytes that the array's marker, the kind, the hop counter and the two routes can take.
 fn most_field_bytes(message: &Message) -> usize {
     let route = |route: &Route| {
-        LENGTH_BYTES + route.iter().map(|a| LENGTH_BYTES + a.as_str().len()).sum::<usize>()
+        LENGTH_BYTES + route.iter().map(|a| LENGTH_BYTES + a.shown().len()).sum::<usize>()
     };
     3 + route(&message.onward_route) + route(&message.return_route)
 }
@@ -113,7 +113,7 @@ fn write_fields(room: &mut &mut [u8], message: &Message) -> Result<(), ValueWrit
     for route in [&message.onward_route, &message.return_route] {
         write::write_array_len(room, u32::try_from(route.len()).unwrap_or(u32::MAX))?;
         for address in route.iter() {
-            write::write_str(room, address.as_str())?;
+            write::write_str(room, address.shown())?;
         }
     }
     Ok(())
@@ -232,6 +232,18 @@ mod tests {
     use super::*;
     use crate::route;
     use proptest::prelude::*;
+
+    #[test]
+    fn no_address_is_encoded_with_its_secret() {
+        let public = format!("F{}.I{}", "0".repeat(32), "1".repeat(64));
+        let whole = format!("{public}.S{}", "5e".repeat(32));
+        let message =
+            Message::new(route!["hub", whole.as_str()], route![whole.as_str()], Vec::new().into());
+        let header = encode_header(&message);
+        assert!(!header.windows(4).any(|window| window == b"5e5e"));
+        let sent = Message::new(route!["hub", public.as_str()], route![public], Vec::new().into());
+        assert_eq!(header, encode_header(&sent));
+    }
 
     fn message() -> Message {
         let payload = Payload::from(b"payload".to_vec());

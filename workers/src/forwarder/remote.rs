@@ -7,18 +7,23 @@ mod options;
 mod registrar;
 mod registration;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use ockam_actix_runtime::{worker::supervision::Restarting, Address, Error, Node, Result, Route};
+use ockam_actix_runtime::{
+    worker::supervision::Restarting, Address, Error, Host, Node, Result, Route,
+};
 use tokio::sync::watch;
 
-use crate::forwarder::{
-    address::ForwardingAddress,
-    remote::{
-        keeper::{RegistrationKeeper, Stop},
-        registrar::Registrar,
-        registration::Forwarded,
+use crate::{
+    forwarder::{
+        address::ForwardingAddress,
+        remote::{
+            keeper::{RegistrationKeeper, Stop},
+            registrar::Registrar,
+            registration::Forwarded,
+        },
     },
+    secure_channel::ChannelListeners,
 };
 
 pub use self::{options::RemoteForwarderOptions, registration::RegistrationState};
@@ -49,6 +54,7 @@ pub use self::{options::RemoteForwarderOptions, registration::RegistrationState}
 pub struct RemoteForwarder {
     hub: Route,
     destination: Address,
+    listeners: Arc<ChannelListeners>,
     state: watch::Receiver<RegistrationState>,
     keeper: Restarting<RegistrationKeeper>,
 }
@@ -78,14 +84,20 @@ impl RemoteForwarder {
         let registrar = Registrar::new(node.clone(), hub.clone(), destination.clone(), service);
         let launched = RegistrationKeeper::launch(registrar, claimed, options.keep_trying).await?;
         let (keeper, state) = launched;
-        Ok(Self { hub, destination, state, keeper })
+        let listeners = node.extension(ChannelListeners::default);
+        Ok(Self { hub, destination, listeners, state, keeper })
     }
 
-    /// The address at the hub that others put into their routes after the hub's own.
+    /// The address at the hub that others put into their routes after the hub's own. If the
+    /// destination is a secure channel listener, it carries the secret that gives access to it:
+    /// give it only to those who may open channels.
     ///
-    /// It changes only when the hub is lost and the destination has no identity.
+    /// It changes only when the hub is lost and the destination has no identity, or when the secret
+    /// is renewed ([`Entity::renew_address_secrets`](crate::Entity::renew_address_secrets)).
     pub fn remote_address(&self) -> ForwardingAddress {
-        self.state.borrow().address.clone()
+        let RegistrationState { address, id, .. } = self.state.borrow().clone();
+        let secret = self.listeners.address_secret(&self.destination, &id.0);
+        ForwardingAddress { secret, ..address }
     }
 
     /// Follows the registration: losses, returns, changes of the address, and its displacement.

@@ -7,6 +7,7 @@ use ring::rand::SecureRandom;
 use x25519_dalek::StaticSecret;
 
 use crate::identity::{
+    address_secret::AddressSecret,
     secret_bytes::SecretKey,
     signature::{self, PublicKey, Purpose, Signature},
     Identity, IdentityError,
@@ -22,6 +23,8 @@ struct Keys {
     identity: Identity,
     seed: SecretKey,
     static_key: StaticKey,
+    /// What the secrets of its forwarding addresses are derived from.
+    address_root: SecretKey,
 }
 
 impl LocalIdentity {
@@ -29,7 +32,8 @@ impl LocalIdentity {
     pub(crate) fn generate(rng: &dyn SecureRandom) -> Option<Self> {
         let seed = SecretKey::random(rng)?;
         let identity = Identity::introduce(&seed);
-        Some(Self::new(identity, seed, StaticKey::new(SecretKey::random(rng)?)))
+        let static_key = StaticKey::new(SecretKey::random(rng)?);
+        Some(Self::new(identity, seed, static_key, SecretKey::random(rng)?))
     }
 
     /// The same identity with a new Ed25519 key and a new static key; `None` if the system gave no
@@ -37,7 +41,21 @@ impl LocalIdentity {
     pub(crate) fn rotated(&self, rng: &dyn SecureRandom) -> Option<Result<Self, IdentityError>> {
         let (seed, static_secret) = (SecretKey::random(rng)?, SecretKey::random(rng)?);
         let identity = self.0.identity.extended(&self.0.seed, &seed);
-        Some(identity.map(|identity| Self::new(identity, seed, StaticKey::new(static_secret))))
+        let (static_key, root) = (StaticKey::new(static_secret), self.0.address_root.clone());
+        Some(identity.map(|identity| Self::new(identity, seed, static_key, root)))
+    }
+
+    /// The same identity and keys with other secrets for its forwarding addresses; `None` if the
+    /// system gave no randomness.
+    pub(crate) fn with_new_address_secrets(&self, rng: &dyn SecureRandom) -> Option<Self> {
+        let Keys { identity, seed, static_key, .. } = &*self.0;
+        let root = SecretKey::random(rng)?;
+        Some(Self::new(identity.clone(), seed.clone(), static_key.clone(), root))
+    }
+
+    /// The secret of the identity's forwarding address with these bits.
+    pub(crate) fn address_secret(&self, bits: &[u8; 16]) -> AddressSecret {
+        AddressSecret::derive(&self.0.address_root, bits)
     }
 
     /// Reassembles stored parts; `None` when the seed is not that of the key in force.
@@ -45,13 +63,19 @@ impl LocalIdentity {
         identity: Identity,
         seed: SecretKey,
         static_secret: SecretKey,
+        address_root: SecretKey,
     ) -> Option<Self> {
         let fits = &signature::public_key(&seed) == identity.current_key();
-        fits.then(|| Self::new(identity, seed, StaticKey::new(static_secret)))
+        fits.then(|| Self::new(identity, seed, StaticKey::new(static_secret), address_root))
     }
 
-    fn new(identity: Identity, seed: SecretKey, static_key: StaticKey) -> Self {
-        Self(Arc::new(Keys { identity, seed, static_key }))
+    fn new(
+        identity: Identity,
+        seed: SecretKey,
+        static_key: StaticKey,
+        address_root: SecretKey,
+    ) -> Self {
+        Self(Arc::new(Keys { identity, seed, static_key, address_root }))
     }
 
     /// The public part.
@@ -82,6 +106,11 @@ impl LocalIdentity {
         &self.0.seed
     }
 
+    /// The root of the forwarding addresses' secrets, for the vault file.
+    pub(crate) fn address_root(&self) -> &SecretKey {
+        &self.0.address_root
+    }
+
     /// The X25519 static key, for the handshake.
     pub(crate) fn static_key(&self) -> &StaticKey {
         &self.0.static_key
@@ -92,7 +121,8 @@ impl LocalIdentity {
     pub(crate) fn dangerous_from_fixed_secrets(seed: [u8; 32], static_secret: [u8; 32]) -> Self {
         let seed = SecretKey::copy_of(&seed);
         let static_key = StaticKey::new(SecretKey::copy_of(&static_secret));
-        Self::new(Identity::introduce(&seed), seed, static_key)
+        let root = SecretKey::copy_of(&[7; 32]);
+        Self::new(Identity::introduce(&seed), seed, static_key, root)
     }
 }
 
@@ -186,6 +216,7 @@ mod tests {
         assert!(LocalIdentity::restore(
             one.identity().clone(),
             seed,
+            SecretKey::random(&rng).unwrap(),
             SecretKey::random(&rng).unwrap()
         )
         .is_none());

@@ -161,6 +161,21 @@ impl Vault {
         })
     }
 
+    /// Gives the forwarding addresses of an identity other secrets: whoever was given an address
+    /// before can open no channel through it any more.
+    ///
+    /// # Errors
+    /// When the vault does not hold it, or the file was not written.
+    pub fn renew_address_secrets(&self, identifier: &Identifier) -> Result<(), VaultError> {
+        self.change(|entries| {
+            let entry = entries.iter_mut().find(|entry| entry.identity.identifier() == *identifier);
+            let entry = entry.ok_or(VaultError::UnknownIdentifier(*identifier))?;
+            let renewed = entry.identity.with_new_address_secrets(&SystemRandom::new());
+            entry.identity = renewed.ok_or(VaultError::NoRandomness)?;
+            Ok(())
+        })
+    }
+
     /// Removes an identity and wipes its secrets. Nothing brings them back.
     ///
     /// # Errors

@@ -7,8 +7,8 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     identity::{
-        current_policy::CurrentPolicy, known_identities::KnownIdentities,
-        local_identity::CurrentIdentity, policy::TrustPolicy,
+        address_secret::AddressSecret, current_policy::CurrentPolicy,
+        known_identities::KnownIdentities, local_identity::CurrentIdentity, policy::TrustPolicy,
     },
     secure_channel::{
         failure::FailureReason,
@@ -27,6 +27,8 @@ pub(crate) struct Credentials {
     pub(crate) local: CurrentIdentity,
     /// Everything that decides about a peer.
     pub(crate) policy: Arc<dyn TrustPolicy>,
+    /// The secret of the forwarding address that the channel leads through, which both ends have.
+    pub(crate) secret: Option<AddressSecret>,
     /// The histories that need no second verification.
     pub(crate) known: Arc<KnownIdentities>,
     /// The part of it that the program may replace.
@@ -36,6 +38,16 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
+    /// Message 1 in its carrier, at first without a cookie.
+    pub(super) fn message1(&self, noise: &[u8], cookie: &[u8]) -> Vec<u8> {
+        match &self.secret {
+            None => Packet::One { noise, cookie }.encode(),
+            Some(secret) => {
+                Packet::OneWithSecret { noise, cookie, tag: &secret.tag(noise) }.encode()
+            }
+        }
+    }
+
     fn judge<'a>(&'a self, budget: &'a dyn Fn(Work) -> bool) -> Judge<'a> {
         Judge::new(&self.policy, &self.known, budget)
     }
@@ -82,7 +94,8 @@ impl<E: Into<FailureReason>> From<E> for Failure {
 impl Exchange {
     /// Begins a handshake; returns Noise message 1.
     pub(super) fn initiate(credentials: Credentials) -> Result<(Self, Vec<u8>), HandshakeError> {
-        let (state, noise) = Initiator::start(&credentials.local.now())?;
+        let secret = credentials.secret.as_ref();
+        let (state, noise) = Initiator::start_with_secret(&credentials.local.now(), secret)?;
         Ok((Self::Message2(Box::new(state), credentials), noise))
     }
 
@@ -91,7 +104,8 @@ impl Exchange {
         credentials: Credentials,
         noise: &[u8],
     ) -> Result<(Self, Vec<u8>), HandshakeError> {
-        let (state, noise) = Responder::accept(&credentials.local.now(), noise)?;
+        let (local, secret) = (credentials.local.now(), credentials.secret.as_ref());
+        let (state, noise) = Responder::accept_with_secret(&local, noise, secret)?;
         Ok((Self::Message3(Box::new(state), credentials), Packet::Two(&noise).encode()))
     }
 

@@ -14,6 +14,9 @@ pub(super) enum FailureReason {
     /// Peer or network: a message other than the one that is due.
     #[error("a message of the handshake came out of turn")]
     OutOfTurn,
+    /// Peer: the forwarding address that it was given is no longer valid.
+    #[error("the secret of the forwarding address was renewed, or it leads nowhere any more")]
+    SecretRenewed,
     /// Peer: it asks for new keys more often than anybody needs.
     #[error("the peer asks for new keys too often")]
     TooOften,

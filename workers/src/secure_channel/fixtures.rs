@@ -35,6 +35,7 @@ fn credentials(seed: u8) -> Credentials {
     Credentials {
         local: local.into(),
         policy: Arc::new(TrustEveryonePolicy),
+        secret: None,
         known: Arc::default(),
         replaceable: CurrentPolicy::new(TrustEveryonePolicy),
         sessions: Arc::default(),

@@ -20,6 +20,10 @@
 //! only once ([`Judge`]). The initiator considers the channel established only after *ready*, which
 //! the responder sends once it has accepted the initiator.
 //!
+//! Where a handshake comes through a forwarder, the pattern is
+//! `Noise_XXpsk3_25519_AESGCM_SHA256`, with the secret of the forwarding address as pre-shared key:
+//! message 3 does not open without it.
+//!
 //! [`VerifiedPeer`], [`Sealer`] and [`Opener`] come from here and from nowhere else: there is no
 //! encryption to an unverified peer.
 
@@ -53,6 +57,9 @@ pub const PROLOGUE: &[u8] = b"ockam-actix/1 secure channel\0";
 
 /// Bytes of message 1: an ephemeral key and an empty payload.
 pub const MESSAGE1_LENGTH: usize = 32;
+
+/// Bytes of message 1 where both ends have a secret: with a tag.
+pub const MESSAGE1_LENGTH_WITH_SECRET: usize = MESSAGE1_LENGTH + 16;
 
 /// Bytes of the longest payload: an identity and a signature need less than 2,800; the rest is room
 /// for later versions.

@@ -9,7 +9,15 @@
 //! * A panic ends where the node delivers the message, and cannot spread from one peer to another:
 //!   the listener holds a lock only to count, and handles no data.
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        Arc,
+    },
+    time::Instant,
+};
 
 use ockam_actix_runtime::{
     lock::Lock,
@@ -23,6 +31,7 @@ use ring::rand::SystemRandom;
 
 use crate::{
     identity::{
+        address_secret::{AddressSecret, TAG_LENGTH},
         local_identity::{CurrentIdentity, LocalIdentity},
         policy::TrustPolicy,
     },
@@ -33,44 +42,74 @@ use crate::{
         exchange::Credentials,
         limits::Limits,
         packet::Packet,
+        relayed::{relay_of, RelayedListeners},
     },
 };
+
+/// Why a handshake that came through a forwarder, or did not, is refused.
+const NO_SECRET: &str = "through a forwarder, a handshake needs the secret of the forwarding \
+                         address, and without one it must not have any: copy the address again";
 
 /// Which identity listens at which address of a node: an extension of the node, see
 /// [`Node::extension`].
 #[derive(Debug, Default)]
-pub struct ChannelListeners(Lock<HashMap<Address, (CurrentIdentity, Admission)>>);
+pub struct ChannelListeners(Lock<HashMap<Address, Listing>>);
+
+#[derive(Debug)]
+struct Listing {
+    identity: CurrentIdentity,
+    admission: Admission,
+    /// Whether it is a listener of this module, which knows of the secrets of addresses.
+    checks_secrets: bool,
+}
 
 impl ChannelListeners {
     /// The identity that answers at a listener's address, with its current keys; `None` if no
     /// listener has this address.
     pub fn identity_of(&self, listener: &Address) -> Option<LocalIdentity> {
         let all = self.0.lock();
-        all.get(listener).map(|(identity, _)| identity.now())
+        all.get(listener).map(|listing| listing.identity.now())
+    }
+
+    /// The secret that a listener expects of whoever comes through the forwarder with these bits.
+    pub(crate) fn address_secret(
+        &self,
+        listener: &Address,
+        bits: &[u8; 16],
+    ) -> Option<AddressSecret> {
+        let all = self.0.lock();
+        let listing = all.get(listener).filter(|listing| listing.checks_secrets)?;
+        Some(listing.identity.now().address_secret(bits))
     }
 
     /// The numbers of handshakes under way and of open channels at a listener, if there is one.
     pub fn load_of(&self, listener: &Address) -> Option<(usize, usize)> {
         let all = self.0.lock();
-        all.get(listener).map(|(_, admission)| admission.counts())
+        all.get(listener).map(|listing| listing.admission.counts())
     }
 
     /// Declares the identity of a worker that accepts channels by its own means.
     pub fn add(&self, worker: Address, identity: LocalIdentity) {
-        self.insert(worker, identity.into(), Admission::default());
+        self.insert(worker, identity.into(), Admission::default(), false);
     }
 
     /// Removes a listener, unless another one has its address by now.
     fn remove(&self, address: &Address, admission: &Admission) {
         let mut all = self.0.lock();
-        if all.get(address).is_some_and(|(_, listed)| listed.is(admission)) {
+        if all.get(address).is_some_and(|listing| listing.admission.is(admission)) {
             all.remove(address);
         }
     }
 
-    fn insert(&self, address: Address, identity: CurrentIdentity, admission: Admission) {
+    fn insert(
+        &self,
+        address: Address,
+        identity: CurrentIdentity,
+        admission: Admission,
+        checks_secrets: bool,
+    ) {
         let mut all = self.0.lock();
-        all.insert(address, (identity, admission));
+        all.insert(address, Listing { identity, admission, checks_secrets });
     }
 }
 
@@ -81,6 +120,8 @@ struct Listener {
     limits: Arc<Limits>,
     admission: Admission,
     refusal_log: Arc<RefusalLog>,
+    relayed: Arc<RelayedListeners>,
+    has_warned: AtomicBool,
     cookies: Cookies,
     /// Cookies count seconds from this moment.
     since: Instant,
@@ -134,6 +175,8 @@ pub(crate) fn listen(
         limits: Arc::new(limits),
         admission: admission.clone(),
         refusal_log: node.refusals(),
+        relayed: node.extension(RelayedListeners::default),
+        has_warned: AtomicBool::new(false),
         cookies,
         since: Instant::now(),
     };
@@ -141,7 +184,7 @@ pub(crate) fn listen(
         .register_delivery(Description::new(address.clone(), Class::ChannelListener), listener)?;
     log::info!("\"{address}\" accepts secure channels as {}", identity.now().identifier());
     let all = node.extension(ChannelListeners::default);
-    all.insert(address.clone(), identity, admission.clone());
+    all.insert(address.clone(), identity, admission.clone(), true);
     // A task owns the registration, so that it ends with the node's threads.
     let (own, gone) = (node.unheld(), registration.entry().stop_signal());
     let at = address.clone();
@@ -178,13 +221,25 @@ impl Deliver for Listener {
         if self.node.is_stopping() {
             return refuse(message, UndeliverableReason::Unreachable, String::new());
         }
-        let (noise, cookie) = match Packet::decode(&message.payload) {
-            Ok(Packet::One { noise, cookie }) => (noise.to_vec(), cookie.to_vec()),
+        let (noise, cookie, tag) = match Packet::decode(&message.payload) {
+            Ok(Packet::One { noise, cookie }) => (noise.to_vec(), cookie.to_vec(), None),
+            Ok(Packet::OneWithSecret { noise, cookie, tag }) => {
+                (noise.to_vec(), cookie.to_vec(), Some(*tag))
+            }
             Ok(_) => return refuse(message, UndeliverableReason::BodyNotUnderstood, String::new()),
             Err(error) => {
                 return refuse(message, UndeliverableReason::BodyNotUnderstood, error.to_string())
             }
         };
+        let Ok(secret) = self.secret_for(&message.origin, tag.as_ref(), &noise) else {
+            let (route, listener) = (&message.return_route, &self.address);
+            let what = format_args!("no handshake at \"{listener}\" for {route}: {NO_SECRET}");
+            self.refusal_log.warn("handshake-without-secret", what);
+            return refuse(message, UndeliverableReason::Unreachable, NO_SECRET.into());
+        };
+        if secret.is_none() && !message.origin.is_local() {
+            self.warn_of_strangers();
+        }
         let source = message.return_route.to_string();
         let asker = Asker { ingress, source: message.origin.source() };
         let elapsed = self.since.elapsed();
@@ -196,7 +251,7 @@ impl Deliver for Listener {
                 let MessageParts { return_route, origin, permit, .. } = message.into_parts();
                 let listener = self.address.clone();
                 let responding = Responding::new(listener, slot, noise, permit, self.since);
-                self.start(responding, origin, return_route);
+                self.start(responding, secret, origin, return_route);
             }
             Verdict::CookieFirst => {
                 let cookie = self.cookies.issue(now, source.as_bytes(), &noise);
@@ -214,13 +269,53 @@ impl Deliver for Listener {
 }
 
 impl Listener {
+    /// Warns once that a direct listener lets in everybody, which is seldom meant.
+    fn warn_of_strangers(&self) {
+        let everybody = self.credentials.policy.trusts_everyone();
+        if everybody && !self.has_warned.swap(true, Ordering::Relaxed) {
+            log::warn!(
+                "\"{}\" trusts everybody: whoever reaches this node's listener gets a secure \
+                 channel and with it every worker behind it, such as an outlet's target; give it a \
+                 policy that names identities",
+                self.address
+            );
+        }
+    }
+
+    /// The secret for a handshake that came through a forwarder, none for a direct one.
+    ///
+    /// # Errors
+    /// If the initiator has not shown that it has the secret, or has one where there is none.
+    fn secret_for(
+        &self,
+        origin: &Origin,
+        tag: Option<&[u8; TAG_LENGTH]>,
+        noise: &[u8],
+    ) -> Result<Option<AddressSecret>, ()> {
+        match (relay_of(origin), tag) {
+            (None, None) => Ok(None),
+            (Some(relay), Some(tag)) => {
+                let own = self.credentials.local.now();
+                let secret = self.relayed.secret_of(relay, &self.address, &own, tag, noise);
+                secret.map(Some).ok_or(())
+            }
+            _ => Err(()),
+        }
+    }
+
     /// Starts a responder on the arbiter of the connection that its initiator comes through.
-    fn start(&self, responding: Responding, origin: Origin, peer_route: Route) {
+    fn start(
+        &self,
+        responding: Responding,
+        secret: Option<AddressSecret>,
+        origin: Origin,
+        peer_route: Route,
+    ) {
         let config = DecryptorConfig {
             node: self.node.clone(),
             address: Address::random(),
             session: 0,
-            credentials: self.credentials.clone(),
+            credentials: Credentials { secret, ..self.credentials.clone() },
             limits: self.limits.clone(),
         };
         let started = self.node.first_hop(&peer_route).and_then(|first_hop| {

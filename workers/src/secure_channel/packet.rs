@@ -5,6 +5,7 @@
 //! [2, bin noise message 2]                        to the initiator's decryptor
 //! [3, bin noise message 3]                        to the responder's decryptor
 //! [4, bin cookie]                                 to the initiator's decryptor: send message 1 again with this
+//! [5, version, bin noise message 1, bin cookie, bin tag]   as 1, with the secret of a forwarding address
 //! ```
 //!
 //! MessagePack in its shortest form; the whole input must be consumed. Records follow the
@@ -12,9 +13,12 @@
 
 use thiserror::Error;
 
-use crate::secure_channel::{
-    cookie::COOKIE_LENGTH,
-    handshake::{MAX_MESSAGE, MESSAGE1_LENGTH},
+use crate::{
+    identity::address_secret::TAG_LENGTH,
+    secure_channel::{
+        cookie::COOKIE_LENGTH,
+        handshake::{MAX_MESSAGE, MESSAGE1_LENGTH, MESSAGE1_LENGTH_WITH_SECRET},
+    },
 };
 use ockam_actix_runtime::message::messagepack::{DecodeError, Reader, Writer};
 
@@ -30,6 +34,15 @@ pub enum Packet<'a> {
         noise: &'a [u8],
         /// Empty, or the cookie that the listener asked for.
         cookie: &'a [u8],
+    },
+    /// Begins a handshake with the secret of the forwarding address that it is sent to.
+    OneWithSecret {
+        /// Noise message 1.
+        noise: &'a [u8],
+        /// As in [`Packet::One`].
+        cookie: &'a [u8],
+        /// Shows that the sender has the secret.
+        tag: &'a [u8; TAG_LENGTH],
     },
     /// The responder's answer.
     Two(&'a [u8]),
@@ -60,31 +73,40 @@ impl<'a> Packet<'a> {
     /// [`PacketError`] for any deviation from the encoding.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, PacketError> {
         let mut reader = Reader::new(bytes);
-        let fields = reader.array(2..=4)?;
+        let fields = reader.array(2..=5)?;
         let packet = match (reader.number()?, fields) {
-            (1, 4) => Self::decode_one(&mut reader)?,
+            (1, 4) => {
+                let (noise, cookie) = Self::decode_begin(&mut reader, MESSAGE1_LENGTH)?;
+                Self::One { noise, cookie }
+            }
             (2, 2) => Self::Two(reader.bytes(1..=MAX_MESSAGE)?),
             (3, 2) => Self::Three(reader.bytes(1..=MAX_MESSAGE)?),
             (4, 2) => Self::Cookie(reader.bin()?),
+            (5, 5) => {
+                let (noise, cookie) = Self::decode_begin(&mut reader, MESSAGE1_LENGTH_WITH_SECRET)?;
+                Self::OneWithSecret { noise, cookie, tag: reader.bin()? }
+            }
             (kind, _) => return Err(PacketError::UnknownKind(kind)),
         };
         reader.finish()?;
         Ok(packet)
     }
 
-    fn decode_one(reader: &mut Reader<'a>) -> Result<Self, PacketError> {
+    fn decode_begin(
+        reader: &mut Reader<'a>,
+        length: usize,
+    ) -> Result<(&'a [u8], &'a [u8]), PacketError> {
         match reader.number()? {
             VERSION => {}
             other => return Err(PacketError::Version(other)),
         }
-        let noise = reader.bytes(MESSAGE1_LENGTH..=MESSAGE1_LENGTH)?;
-        let cookie = reader.bytes(0..=COOKIE_LENGTH)?;
-        Ok(Self::One { noise, cookie })
+        Ok((reader.bytes(length..=length)?, reader.bytes(0..=COOKIE_LENGTH)?))
     }
 
     /// The message as bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut writer = Writer::with_capacity(MESSAGE1_LENGTH + COOKIE_LENGTH + 8);
+        let mut writer =
+            Writer::with_capacity(MESSAGE1_LENGTH_WITH_SECRET + COOKIE_LENGTH + TAG_LENGTH + 10);
         match *self {
             Self::One { noise, cookie } => {
                 writer.array(4);
@@ -92,6 +114,14 @@ impl<'a> Packet<'a> {
                 writer.number(VERSION);
                 writer.bin(noise);
                 writer.bin(cookie);
+            }
+            Self::OneWithSecret { noise, cookie, tag } => {
+                writer.array(5);
+                writer.number(5);
+                writer.number(VERSION);
+                writer.bin(noise);
+                writer.bin(cookie);
+                writer.bin(tag);
             }
             Self::Two(noise) => write(&mut writer, 2, noise),
             Self::Three(noise) => write(&mut writer, 3, noise),
@@ -115,13 +145,15 @@ mod tests {
     const NOISE: [u8; 32] = [5; 32];
     const COOKIE: [u8; 32] = [6; 32];
 
-    fn all() -> [Packet<'static>; 5] {
+    fn all() -> [Packet<'static>; 7] {
         [
             Packet::One { noise: &NOISE, cookie: &[] },
             Packet::One { noise: &NOISE, cookie: &COOKIE },
             Packet::Two(&[1; 300]),
             Packet::Three(&[1; 200]),
             Packet::Cookie(&COOKIE),
+            Packet::OneWithSecret { noise: &[5; 48], cookie: &[], tag: &[7; 16] },
+            Packet::OneWithSecret { noise: &[5; 48], cookie: &COOKIE, tag: &[7; 16] },
         ]
     }
 
@@ -154,7 +186,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_decodes_encodes_to_the_same_bytes(
-            which in 0_usize..5,
+            which in 0_usize..7,
             changes in prop::collection::vec((0_usize..400, any::<u8>()), 0..4),
         ) {
             let mut bytes = all()[which].encode();

@@ -21,7 +21,7 @@ use crate::{
         refusal::RegistrationRefusal,
         Answer, Request,
     },
-    identity::{local_identity::LocalIdentity, Identity},
+    identity::{address_secret::AddressSecret, local_identity::LocalIdentity, Identity},
     portal::protocol::{
         message as portal,
         message::{Control, Decoded},
@@ -227,6 +227,12 @@ fn every_block_is_read_as_what_it_says() {
     assert_eq!(&Identity::decode(&blocks["identity"]).unwrap(), responder().identity());
     let carrier = Packet::decode(&blocks["carrier 1"]).unwrap();
     assert_eq!(carrier, Packet::One { noise: &blocks["noise 1"], cookie: &[] });
+    let carrier = Packet::decode(&blocks["carrier with secret"]).unwrap();
+    let Packet::OneWithSecret { noise, cookie: &[], tag } = carrier else {
+        panic!("{carrier:?} has a secret")
+    };
+    let secret = AddressSecret::parse(&"07".repeat(32)).unwrap();
+    assert!(secret.has_made(tag, noise));
     for (name, request) in requests() {
         assert_eq!(Request::decode(&blocks[name]), Ok(request), "{name}");
     }

@@ -3,6 +3,7 @@
 // A failing test ends with what it found.
 #![allow(clippy::unwrap_used)]
 
+mod capability;
 mod channel;
 mod displacement;
 mod guessed_addresses;

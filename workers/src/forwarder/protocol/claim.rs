@@ -156,7 +156,7 @@ impl ForwarderId {
 
     /// The address that is given to people.
     pub fn forwarding_address(&self, identifier: Option<Identifier>) -> ForwardingAddress {
-        ForwardingAddress { forwarder: self.address(), identifier }
+        ForwardingAddress { forwarder: self.address(), identifier, secret: None }
     }
 }
 

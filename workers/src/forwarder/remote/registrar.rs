@@ -23,7 +23,7 @@ use crate::{
         FORWARDING_SERVICE,
     },
     identity::local_identity::LocalIdentity,
-    secure_channel::{ChannelListeners, OpenedChannels},
+    secure_channel::{ChannelListeners, OpenedChannels, RelayedListeners},
 };
 
 /// How often a claim is signed again because meanwhile somebody else had the address.
@@ -116,6 +116,9 @@ impl Registrar {
     async fn register_claimed(&mut self, local: &LocalIdentity) -> Result<Granted, Failure> {
         let destination = Route::from(self.destination.clone());
         let claim = self.claim(local, &destination);
+        let relayed = self.node.extension(RelayedListeners::default);
+        let first_hop = self.hub.first().ok_or(Error::EmptyRoute)?;
+        relayed.add(first_hop.clone(), self.destination.clone(), claim.id().0);
         let register = Request::Register { destination, claim: Some(claim.clone()) };
         let mut answer = self.ask(register).await?;
         for _ in 0..MAX_CHALLENGES {

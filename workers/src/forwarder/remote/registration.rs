@@ -6,12 +6,15 @@ use ockam_actix_runtime::{
     lock::Lock, trust::origin::HubGrants, Address, Error, Host, Node, Result, Route,
 };
 
-use crate::forwarder::{address::ForwardingAddress, protocol::claim::ForwarderId};
+use crate::{
+    forwarder::{address::ForwardingAddress, protocol::claim::ForwarderId},
+    secure_channel::RelayedListeners,
+};
 
 /// The state of a [`RemoteForwarder`](crate::forwarder::RemoteForwarder) at its hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistrationState {
-    /// The forwarder's address, or the last that it had.
+    /// The forwarder's address, or the last that it had, without its secret.
     pub address: ForwardingAddress,
     /// Whether the hub has the forwarder, as far as this node knows.
     pub registered: bool,
@@ -31,6 +34,7 @@ struct AllForwarded(Lock<HashSet<(Route, Address)>>);
 pub(super) struct Forwarded {
     all: Arc<AllForwarded>,
     grants: Arc<HubGrants>,
+    relayed: Arc<RelayedListeners>,
     key: (Route, Address),
 }
 
@@ -50,13 +54,17 @@ impl Forwarded {
         }
         let grants = node.hub_grants(first_hop);
         grants.permit(destination.clone());
-        Ok(Self { all, grants, key })
+        let relayed = node.extension(RelayedListeners::default);
+        Ok(Self { all, grants, relayed, key })
     }
 }
 
 impl Drop for Forwarded {
     fn drop(&mut self) {
         self.grants.withdraw(&self.key.1);
+        if let Some(first_hop) = self.key.0.first() {
+            self.relayed.remove(first_hop, &self.key.1);
+        }
         self.all.0.lock().remove(&self.key);
     }
 }

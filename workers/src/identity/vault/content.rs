@@ -1,6 +1,6 @@
 //! The content of a vault file, before encryption: `[generation, entries]`. The generation counts
 //! the writes, so that an older copy is noticed; an entry is
-//! `[text name, history, bin seed, bin static secret]`.
+//! `[text name, history, bin seed, bin static secret, bin root of address secrets]`.
 
 use zeroize::Zeroizing;
 
@@ -36,8 +36,8 @@ pub(super) struct Content {
     pub(super) entries: Vec<Entry>,
 }
 
-/// Bytes of the longest entry: array header, name, history, two keys.
-const MAX_ENTRY: usize = 1 + 2 + MAX_NAME + identity::MAX_ENCODED + 2 * 34;
+/// Bytes of the longest entry: array header, name, history, three secrets.
+const MAX_ENTRY: usize = 1 + 2 + MAX_NAME + identity::MAX_ENCODED + 3 * 34;
 
 /// The content as bytes. The room is reserved at once, because a growing buffer leaves secrets
 /// behind where it was.
@@ -47,11 +47,12 @@ pub(super) fn encode(Content { generation, entries }: &Content) -> Zeroizing<Vec
     writer.uint(*generation);
     writer.array(entries.len());
     for Entry { name, identity } in entries {
-        writer.array(4);
+        writer.array(5);
         writer.text(name);
         identity.identity().write(&mut writer);
         writer.bin(identity.seed().expose());
         writer.bin(identity.static_key().secret().expose());
+        writer.bin(identity.address_root().expose());
     }
     Zeroizing::new(writer.finish())
 }
@@ -80,10 +81,12 @@ pub(super) fn decode(content: &[u8]) -> Option<Content> {
 }
 
 fn decode_entry(reader: &mut Reader<'_>) -> Option<Entry> {
-    reader.array(4..=4).ok()?;
+    reader.array(5..=5).ok()?;
     let name = Some(reader.text(1..=MAX_NAME).ok()?).filter(|name| is_name(name))?.to_owned();
     let identity = Identity::read(reader).ok()?;
     let seed = SecretKey::copy_of(reader.bin().ok()?);
     let static_secret = SecretKey::copy_of(reader.bin().ok()?);
-    Some(Entry { name, identity: LocalIdentity::restore(identity, seed, static_secret)? })
+    let address_root = SecretKey::copy_of(reader.bin().ok()?);
+    let identity = LocalIdentity::restore(identity, seed, static_secret, address_root)?;
+    Some(Entry { name, identity })
 }

@@ -77,8 +77,8 @@ impl Decryptor {
 
     fn send_message1(&self, cookie: &[u8]) -> Result<(), FailureReason> {
         let Role::Initiator(Initiating { route, sent, .. }) = &self.role else { return Ok(()) };
-        let packet = Packet::One { noise: &sent.noise, cookie };
-        self.send(route.clone(), packet.encode(), None)
+        let packet = self.config.credentials.message1(&sent.noise, cookie);
+        self.send(route.clone(), packet, None)
     }
 
     /// Whether the listener wants message 1 again, with a cookie.

@@ -41,8 +41,8 @@ impl Decryptor {
         match Exchange::initiate(self.config.credentials.clone()) {
             Ok((exchange, noise)) => {
                 open.renewal = Some(exchange);
-                let packet = Packet::One { noise: &noise, cookie: &[] };
-                self.control(Tag::Handshake, packet.encode(), None);
+                let packet = self.config.credentials.message1(&noise, &[]);
+                self.control(Tag::Handshake, packet, None);
             }
             Err(error) => self.end(Ending::telling_peer(error), context),
         }
@@ -63,14 +63,13 @@ impl Decryptor {
                 let step = open.listed.renewing(|| exchange.handle(&mut payload, &|_| true));
                 step.map_err(|failure| failure.why)?
             }
-            (None, Role::Responder(_)) => {
-                let Packet::One { noise, .. } = Packet::decode(&payload)? else {
-                    return Err(FailureReason::OutOfTurn);
-                };
+            (None, Role::Responder(responding)) => {
+                let message = Packet::decode(&payload)?;
+                let (credentials, noise) = responding.renewing(&self.config, message)?;
                 if !open.renewal_rate.admit(Instant::now(), &self.config.limits) {
                     return Err(FailureReason::TooOften);
                 }
-                let (exchange, answer) = Exchange::respond(self.config.credentials.clone(), noise)?;
+                let (exchange, answer) = Exchange::respond(credentials, noise)?;
                 Step::Send(answer, exchange)
             }
             (None, Role::Initiator(_)) => return Err(FailureReason::OutOfTurn),

@@ -16,13 +16,15 @@ use crate::secure_channel::{
     accepted_end::AcceptedEnd,
     admission::HandshakeSlot,
     decryptor::{Decryptor, DecryptorConfig, Opened, Role},
-    exchange::Exchange,
+    exchange::{Credentials, Exchange},
     failure::FailureReason,
     handshake::{Session, Work},
     inbound::Inbound,
     lifeline::{lifeline, Lifeline},
     limits::Limits,
     outbound::Outbound,
+    packet::Packet,
+    relayed::{relay_of, RelayedListeners},
     sealing::Sealing,
     session::{Partner, SessionSetup},
 };
@@ -36,6 +38,8 @@ pub(in crate::secure_channel) struct Responding {
     /// Noise message 1, until it is answered.
     noise: Vec<u8>,
     permit: Option<Permit>,
+    /// The hub that it came through, if it did.
+    relay: Option<Address>,
     /// Rates count from this moment.
     since: Instant,
     /// Cut when this actor is gone.
@@ -52,7 +56,7 @@ impl Responding {
         permit: Option<Permit>,
         since: Instant,
     ) -> Self {
-        Self { listener, slot, noise, permit, since, lifeline: None }
+        Self { listener, slot, noise, permit, relay: None, since, lifeline: None }
     }
 
     /// Whether the initiator may cause this work now.
@@ -113,6 +117,27 @@ impl Responding {
         Ok((inbound, encryptor.recipient(), heard))
     }
 
+    /// The credentials for a renewal that begins with this message. Through a forwarder, its
+    /// sender must show again that it has the secret, which may have been renewed.
+    pub(super) fn renewing<'a>(
+        &self,
+        config: &DecryptorConfig,
+        message: Packet<'a>,
+    ) -> Result<(Credentials, &'a [u8]), FailureReason> {
+        let credentials = config.credentials.clone();
+        match (message, &self.relay) {
+            (Packet::One { noise, .. }, None) => Ok((credentials, noise)),
+            (Packet::OneWithSecret { noise, tag, .. }, Some(relay)) => {
+                let (relayed, own) =
+                    (config.node.extension(RelayedListeners::default), credentials.local.now());
+                let secret = relayed.secret_of(relay, &self.listener, &own, tag, noise);
+                let secret = Some(secret.ok_or(FailureReason::SecretRenewed)?);
+                Ok((Credentials { secret, ..credentials }, noise))
+            }
+            _ => Err(FailureReason::OutOfTurn),
+        }
+    }
+
     pub(super) fn log(&self, node: &Node, why: &FailureReason, peer_route: Option<&Route>) {
         let route = peer_route.map(Route::to_string).unwrap_or_default();
         let what = format_args!(
@@ -129,10 +154,11 @@ impl Decryptor {
     /// message 1 did.
     pub(in crate::secure_channel) fn responding(
         config: DecryptorConfig,
-        responding: Responding,
+        mut responding: Responding,
         origin: Origin,
         peer_route: Route,
     ) -> (Description, Self) {
+        responding.relay = relay_of(&origin).cloned();
         let description = Description::new(config.address.clone(), Class::Reply)
             .with_access(move |from| came_in_where(&origin, from));
         (description, Self::new(config, Role::Responder(responding), Some(peer_route)))

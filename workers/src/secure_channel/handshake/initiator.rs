@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    identity::local_identity::LocalIdentity,
+    identity::{address_secret::AddressSecret, local_identity::LocalIdentity},
     secure_channel::handshake::{
         judge::Judge,
         noise::{Noise, Role},
@@ -35,23 +35,36 @@ impl Initiator {
     /// # Errors
     /// Only when the system has no randomness, or by a bug.
     pub fn start(local: &LocalIdentity) -> Result<(AwaitingMessage2, Vec<u8>), HandshakeError> {
-        Self::start_with(local, None)
+        Self::start_with_secret(local, None)
+    }
+
+    /// As [`Initiator::start`], with the secret that both ends must have, if any.
+    ///
+    /// # Errors
+    /// As [`Initiator::start`].
+    pub fn start_with_secret(
+        local: &LocalIdentity,
+        secret: Option<&AddressSecret>,
+    ) -> Result<(AwaitingMessage2, Vec<u8>), HandshakeError> {
+        Self::start_with(local, secret, None)
     }
 
     /// For test vectors: a known ephemeral key gives the session away.
     #[cfg(test)]
     pub(crate) fn dangerous_start_with_fixed_ephemeral(
         local: &LocalIdentity,
+        secret: Option<&AddressSecret>,
         ephemeral: &[u8; 32],
     ) -> Result<(AwaitingMessage2, Vec<u8>), HandshakeError> {
-        Self::start_with(local, Some(ephemeral))
+        Self::start_with(local, secret, Some(ephemeral))
     }
 
     fn start_with(
         local: &LocalIdentity,
+        secret: Option<&AddressSecret>,
         ephemeral: Option<&[u8; 32]>,
     ) -> Result<(AwaitingMessage2, Vec<u8>), HandshakeError> {
-        let mut noise = Noise::start(Role::Initiator, local, ephemeral)?;
+        let mut noise = Noise::start(Role::Initiator, local, secret, ephemeral)?;
         let message1 = noise.write(HandshakeMessage::One, &[])?;
         Ok((AwaitingMessage2 { noise, local: local.clone() }, message1))
     }

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     identity::{
+        address_secret::AddressSecret,
         local_identity::{LocalIdentity, StaticKey},
         secret_bytes::SecretKey,
         signature::PublicKey,
@@ -22,13 +23,16 @@ use crate::{
     secure_channel::{
         handshake::{
             HandshakeError, HandshakeMessage, Session, VerifiedPeer, MAX_MESSAGE, MAX_PAYLOAD,
-            MESSAGE1_LENGTH, PROLOGUE,
+            MESSAGE1_LENGTH, MESSAGE1_LENGTH_WITH_SECRET, PROLOGUE,
         },
         record::{Opener, Sealer},
     },
 };
 
 const PATTERN: &str = "Noise_XX_25519_AESGCM_SHA256";
+
+/// The pattern with the secret of a forwarding address, mixed in with message 3.
+const PATTERN_WITH_SECRET: &str = "Noise_XXpsk3_25519_AESGCM_SHA256";
 
 /// Which end this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,18 +45,22 @@ pub(super) enum Role {
 pub(super) struct Noise {
     state: HandshakeState,
     role: Role,
+    has_secret: bool,
 }
 
 impl Noise {
-    /// Starts with the local static key; `ephemeral` only for test vectors.
+    /// Starts with the local static key, and a secret that both ends must have, if any; `ephemeral`
+    /// only for test vectors.
     pub(super) fn start(
         role: Role,
         local: &LocalIdentity,
+        secret: Option<&AddressSecret>,
         ephemeral: Option<&[u8; 32]>,
     ) -> Result<Self, HandshakeError> {
-        let state = build(role, local.static_key().secret().expose(), PROLOGUE, ephemeral);
+        let static_secret = local.static_key().secret().expose();
+        let state = build(role, static_secret, PROLOGUE, secret, ephemeral);
         state
-            .map(|state| Self { state, role })
+            .map(|state| Self { state, role, has_secret: secret.is_some() })
             .map_err(|error| HandshakeError::Internal(error.to_string()))
     }
 
@@ -74,9 +82,9 @@ impl Noise {
         message: HandshakeMessage,
         bytes: &[u8],
     ) -> Result<Vec<u8>, HandshakeError> {
-        // The bytes before the payload, and its tag; message 1 has neither tag nor payload.
+        // The bytes before the payload, and its tag; message 1 has no payload.
         let (fixed, most) = match message {
-            HandshakeMessage::One => (MESSAGE1_LENGTH, 0),
+            HandshakeMessage::One => (self.message1_length(), 0),
             HandshakeMessage::Two => (32 + 48 + 16, MAX_PAYLOAD),
             HandshakeMessage::Three | HandshakeMessage::Ready => (48 + 16, MAX_PAYLOAD),
         };
@@ -88,6 +96,15 @@ impl Noise {
         let length = self.state.read_message(bytes, &mut payload);
         payload.truncate(length.map_err(|error| HandshakeError::of_noise(message, &error))?);
         Ok(payload)
+    }
+
+    /// With a secret, the empty payload of message 1 has a tag too.
+    fn message1_length(&self) -> usize {
+        if self.has_secret {
+            MESSAGE1_LENGTH_WITH_SECRET
+        } else {
+            MESSAGE1_LENGTH
+        }
     }
 
     /// The handshake hash over everything written and read so far.
@@ -141,10 +158,15 @@ pub(super) fn build(
     role: Role,
     static_secret: &[u8; 32],
     prologue: &[u8],
+    secret: Option<&AddressSecret>,
     ephemeral: Option<&[u8; 32]>,
 ) -> Result<HandshakeState, snow::Error> {
-    let builder = Builder::with_resolver(PATTERN.parse()?, Box::new(Primitives));
+    let pattern = if secret.is_some() { PATTERN_WITH_SECRET } else { PATTERN };
+    let builder = Builder::with_resolver(pattern.parse()?, Box::new(Primitives));
     let mut builder = builder.prologue(prologue)?.local_private_key(static_secret)?;
+    if let Some(secret) = secret {
+        builder = builder.psk(3, secret.psk())?;
+    }
     if let Some(ephemeral) = ephemeral {
         builder = builder.fixed_ephemeral_key_for_testing_only(ephemeral);
     }

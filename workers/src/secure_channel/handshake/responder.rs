@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    identity::local_identity::LocalIdentity,
+    identity::{address_secret::AddressSecret, local_identity::LocalIdentity},
     secure_channel::{
         handshake::{
             judge::Judge,
@@ -36,7 +36,19 @@ impl Responder {
         local: &LocalIdentity,
         message1: &[u8],
     ) -> Result<(AwaitingMessage3, Vec<u8>), HandshakeError> {
-        Self::accept_with(local, message1, None)
+        Self::accept_with_secret(local, message1, None)
+    }
+
+    /// As [`Responder::accept`], with the secret that both ends must have, if any.
+    ///
+    /// # Errors
+    /// As [`Responder::accept`].
+    pub fn accept_with_secret(
+        local: &LocalIdentity,
+        message1: &[u8],
+        secret: Option<&AddressSecret>,
+    ) -> Result<(AwaitingMessage3, Vec<u8>), HandshakeError> {
+        Self::accept_with(local, message1, secret, None)
     }
 
     /// For test vectors: a known ephemeral key gives the session away.
@@ -44,17 +56,19 @@ impl Responder {
     pub(crate) fn dangerous_accept_with_fixed_ephemeral(
         local: &LocalIdentity,
         message1: &[u8],
+        secret: Option<&AddressSecret>,
         ephemeral: &[u8; 32],
     ) -> Result<(AwaitingMessage3, Vec<u8>), HandshakeError> {
-        Self::accept_with(local, message1, Some(ephemeral))
+        Self::accept_with(local, message1, secret, Some(ephemeral))
     }
 
     fn accept_with(
         local: &LocalIdentity,
         message1: &[u8],
+        secret: Option<&AddressSecret>,
         ephemeral: Option<&[u8; 32]>,
     ) -> Result<(AwaitingMessage3, Vec<u8>), HandshakeError> {
-        let mut noise = Noise::start(Role::Responder, local, ephemeral)?;
+        let mut noise = Noise::start(Role::Responder, local, secret, ephemeral)?;
         noise.read(HandshakeMessage::One, message1)?;
         let proof = payload::make(Role::Responder, local, &noise.hash());
         // A small-order key in message 1 shows up here, in the first agreement with it.

@@ -90,7 +90,7 @@ fn bad_proofs_cost_one_signature_whoever_is_claimed() {
     let trusting: [&dyn TrustPolicy; 2] =
         [&TrustEveryonePolicy, &TrustIdentifierPolicy::new(ALICE.identifier())];
     for policy in trusting {
-        let mut noise = Noise::start(Role::Initiator, &EVE, None).unwrap();
+        let mut noise = Noise::start(Role::Initiator, &EVE, None, None).unwrap();
         let message1 = noise.write(HandshakeMessage::One, &[]).unwrap();
         let (awaiting3, message2) = Responder::accept(&BOB, &message1).unwrap();
         noise.read(HandshakeMessage::Two, &message2).unwrap();

@@ -75,7 +75,7 @@ fn the_primitive_rejects_small_order_static_keys() {
 /// hash.
 fn answered_by(local: &LocalIdentity, forge: impl FnOnce(&[u8; 32]) -> Vec<u8>) -> HandshakeError {
     let (awaiting2, message1) = Initiator::start(&ALICE).unwrap();
-    let mut noise = Noise::start(Role::Responder, local, None).unwrap();
+    let mut noise = Noise::start(Role::Responder, local, None, None).unwrap();
     noise.read(HandshakeMessage::One, &message1).unwrap();
     let payload = forge(&noise.hash());
     let message2 = noise.write(HandshakeMessage::Two, &payload).unwrap();
@@ -84,7 +84,7 @@ fn answered_by(local: &LocalIdentity, forge: impl FnOnce(&[u8; 32]) -> Vec<u8>) 
 
 /// An initiator of the same kind.
 fn opened_by(local: &LocalIdentity, forge: impl FnOnce(&[u8; 32]) -> Vec<u8>) -> HandshakeError {
-    let mut noise = Noise::start(Role::Initiator, local, None).unwrap();
+    let mut noise = Noise::start(Role::Initiator, local, None, None).unwrap();
     let message1 = noise.write(HandshakeMessage::One, &[]).unwrap();
     let (awaiting3, message2) = Responder::accept(&ALICE, &message1).unwrap();
     noise.read(HandshakeMessage::Two, &message2).unwrap();
@@ -194,7 +194,8 @@ fn an_answer_to_itself_is_rejected() {
 #[test]
 fn another_prologue_fails_at_message_2() {
     let mut other =
-        noise::build(Role::Responder, &[4; 32], b"ockam-actix/2 secure channel\0", None).unwrap();
+        noise::build(Role::Responder, &[4; 32], b"ockam-actix/2 secure channel\0", None, None)
+            .unwrap();
     let (awaiting2, message1) = Initiator::start(&ALICE).unwrap();
     other.read_message(&message1, &mut []).unwrap();
     let mut message2 = vec![0; MAX_MESSAGE];
@@ -208,7 +209,7 @@ fn another_prologue_fails_at_message_2() {
 #[test]
 fn an_authentic_other_record_establishes_nothing() {
     let (awaiting2, message1) = Initiator::start(&ALICE).unwrap();
-    let mut noise = Noise::start(Role::Responder, &BOB, None).unwrap();
+    let mut noise = Noise::start(Role::Responder, &BOB, None, None).unwrap();
     noise.read(HandshakeMessage::One, &message1).unwrap();
     let payload = payload::make(Role::Responder, &BOB, &noise.hash());
     let message2 = noise.write(HandshakeMessage::Two, &payload).unwrap();

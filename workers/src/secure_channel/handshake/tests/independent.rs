@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
-    identity::secret_bytes::SecretKey,
+    identity::{address_secret::AddressSecret, secret_bytes::SecretKey},
     secure_channel::{
         handshake::noise::build,
         packet::Packet,
@@ -54,10 +54,11 @@ fn the_library_shakes_hands_as_the_independent_implementation() {
     let message = |n: usize| bytes(&vectors, &format!("/messages/{n}/message"));
 
     let (awaiting2, message1) =
-        Initiator::dangerous_start_with_fixed_ephemeral(&initiator, &ours).unwrap();
+        Initiator::dangerous_start_with_fixed_ephemeral(&initiator, None, &ours).unwrap();
     assert_eq!(message1, message(0));
     let (awaiting3, message2) =
-        Responder::dangerous_accept_with_fixed_ephemeral(&responder, &message1, &theirs).unwrap();
+        Responder::dangerous_accept_with_fixed_ephemeral(&responder, &message1, None, &theirs)
+            .unwrap();
     assert_eq!(message2, message(1));
     let (awaiting_ready, message3) =
         awaiting2.handle_message2(&message(1), &TrustEveryonePolicy).unwrap();
@@ -78,6 +79,46 @@ fn the_library_shakes_hands_as_the_independent_implementation() {
     println!(
         "3 handshake messages, ready and {count} records are those of the other implementation"
     );
+}
+
+#[test]
+fn forwarded_handshakes_match_the_independent_implementation() {
+    let all = vectors();
+    let vectors = all.pointer("/through_a_forwarder").unwrap();
+    let digits = vectors["secret"].as_str().unwrap();
+    let secret = AddressSecret::parse(digits).unwrap();
+    let message = |n: usize| bytes(vectors, &format!("/messages/{n}/message"));
+    let [initiator, responder] = ["initiator", "responder"].map(|role| party(&all, role));
+    let [ours, theirs] = ["initiator", "responder"].map(|r| key(&all, &format!("/{r}/ephemeral")));
+    let (awaiting2, one) =
+        Initiator::dangerous_start_with_fixed_ephemeral(&initiator, Some(&secret), &ours).unwrap();
+    assert_eq!((one.len(), &one), (MESSAGE1_LENGTH_WITH_SECRET, &message(0)));
+    let carrier = Packet::OneWithSecret { noise: &one, cookie: &[], tag: &secret.tag(&one) };
+    assert_eq!(carrier.encode(), bytes(vectors, "/carrier"));
+    let (awaiting3, two) =
+        Responder::dangerous_accept_with_fixed_ephemeral(&responder, &one, Some(&secret), &theirs)
+            .unwrap();
+    assert_eq!(two, message(1));
+    let (awaiting_ready, three) = awaiting2.handle_message2(&two, &TrustEveryonePolicy).unwrap();
+    assert_eq!(three, message(2));
+    let (_, mut ready) = awaiting3.handle_message3(&three, &TrustEveryonePolicy).unwrap();
+    let session = awaiting_ready.handle_ready(&mut ready).unwrap();
+    assert_eq!(session.handshake_hash[..], bytes(vectors, "/messages/2/hash"));
+    let mut sealer = Sealer::new(&SecretKey::copy_of(&key(vectors, "/keys/0")));
+    let mut own = session.sealer;
+    assert_eq!(sealed(&mut own, b"same keys"), sealed(&mut sealer, b"same keys"));
+}
+
+#[test]
+fn message_3_does_not_open_without_the_secret() {
+    let secret = |byte: &str| AddressSecret::parse(&byte.repeat(32)).unwrap();
+    let (awaiting2, one) = Initiator::start_with_secret(&ALICE, Some(&secret("07"))).unwrap();
+    let (awaiting3, two) = Responder::accept_with_secret(&BOB, &one, Some(&secret("08"))).unwrap();
+    let (_, three) = awaiting2.handle_message2(&two, &TrustEveryonePolicy).unwrap();
+    let outcome = awaiting3.handle_message3(&three, &TrustEveryonePolicy).map(drop);
+    assert_eq!(outcome, Err(HandshakeError::NotAuthentic(HandshakeMessage::Three)));
+    // Nor is one pattern taken for the other.
+    assert!(Responder::accept(&BOB, &one).is_err());
 }
 
 /// Seals and opens the records at a JSON pointer in the file; returns how many there are.
@@ -113,7 +154,8 @@ fn a_refusal_is_that_of_the_independent_implementation() {
     let theirs = key(&vectors, "/responder/ephemeral");
     let message = |n: usize| bytes(&vectors, &format!("/messages/{n}/message"));
     let (awaiting3, _) =
-        Responder::dangerous_accept_with_fixed_ephemeral(&responder, &message(0), &theirs).unwrap();
+        Responder::dangerous_accept_with_fixed_ephemeral(&responder, &message(0), None, &theirs)
+            .unwrap();
     let nobody = TrustIdentifierPolicy::new(responder.identifier());
     let Ok(Answer::Refused { record, .. }) = awaiting3.answer_message3(&message(2), &nobody) else {
         panic!("the policy trusts the initiator");
@@ -123,8 +165,8 @@ fn a_refusal_is_that_of_the_independent_implementation() {
 
 /// The blocks of `docs/protocol.md`, section 8, as this library makes them.
 pub(crate) fn worked_example() -> Vec<(&'static str, Vec<u8>)> {
-    let mut initiator = Noise::start(Role::Initiator, &ALICE, Some(&[5; 32])).unwrap();
-    let mut responder = Noise::start(Role::Responder, &BOB, Some(&[6; 32])).unwrap();
+    let mut initiator = Noise::start(Role::Initiator, &ALICE, None, Some(&[5; 32])).unwrap();
+    let mut responder = Noise::start(Role::Responder, &BOB, None, Some(&[6; 32])).unwrap();
     let one = initiator.write(HandshakeMessage::One, &[]).unwrap();
     responder.read(HandshakeMessage::One, &one).unwrap();
     let hash1 = responder.hash();
@@ -142,8 +184,14 @@ pub(crate) fn worked_example() -> Vec<(&'static str, Vec<u8>)> {
     let mut down = Sealer::new(&down);
     let plaintext = [&[Tag::Message.byte()][..], &hello()].concat();
     let carrier = Packet::One { noise: &one, cookie: &[] }.encode();
+    let secret = AddressSecret::parse(&"07".repeat(32)).unwrap();
+    let started = Initiator::dangerous_start_with_fixed_ephemeral(&ALICE, Some(&secret), &[5; 32]);
+    let (_, noise) = started.unwrap();
+    let tag = &secret.tag(&noise);
+    let with_secret = Packet::OneWithSecret { noise: &noise, cookie: &[], tag }.encode();
     vec![
         ("carrier 1", carrier),
+        ("carrier with secret", with_secret),
         ("noise 1", one),
         ("h 1", hash1.to_vec()),
         ("payload 2", proof),
@@ -173,8 +221,10 @@ pub(crate) fn verify_payload2(payload: &[u8]) -> bool {
 /// The keys of the worked example, the initiator's first.
 fn keys() -> [SecretKey; 2] {
     let secret = |local: &LocalIdentity| *local.static_key().secret().expose();
-    let mut initiator = build(Role::Initiator, &secret(&ALICE), PROLOGUE, Some(&[5; 32])).unwrap();
-    let mut responder = build(Role::Responder, &secret(&BOB), PROLOGUE, Some(&[6; 32])).unwrap();
+    let mut initiator =
+        build(Role::Initiator, &secret(&ALICE), PROLOGUE, None, Some(&[5; 32])).unwrap();
+    let mut responder =
+        build(Role::Responder, &secret(&BOB), PROLOGUE, None, Some(&[6; 32])).unwrap();
     let (mut sent, mut read) = ([0; MAX_MESSAGE], [0; MAX_MESSAGE]);
     for number in 1..=3 {
         let (from, to) = match number {

@@ -56,7 +56,8 @@ fn hex(bytes: &[u8]) -> String {
 #[test]
 fn the_public_vector_passes_both_roles_and_records() {
     let build = |role, secret, ephemeral| {
-        noise::build(role, &key(secret), &bytes(PUBLIC_PROLOGUE), Some(&key(ephemeral))).unwrap()
+        noise::build(role, &key(secret), &bytes(PUBLIC_PROLOGUE), None, Some(&key(ephemeral)))
+            .unwrap()
     };
     let mut initiator = build(Role::Initiator, INITIATOR_STATIC, INITIATOR_EPHEMERAL);
     let mut responder = build(Role::Responder, RESPONDER_STATIC, RESPONDER_EPHEMERAL);
@@ -91,9 +92,10 @@ fn our_own_vector_stays_as_published() {
     let initiator = LocalIdentity::dangerous_from_fixed_secrets([1; 32], [2; 32]);
     let responder = LocalIdentity::dangerous_from_fixed_secrets([3; 32], [4; 32]);
     let (awaiting2, message1) =
-        Initiator::dangerous_start_with_fixed_ephemeral(&initiator, &[5; 32]).unwrap();
+        Initiator::dangerous_start_with_fixed_ephemeral(&initiator, None, &[5; 32]).unwrap();
     let (awaiting3, message2) =
-        Responder::dangerous_accept_with_fixed_ephemeral(&responder, &message1, &[6; 32]).unwrap();
+        Responder::dangerous_accept_with_fixed_ephemeral(&responder, &message1, None, &[6; 32])
+            .unwrap();
     let (awaiting_ready, message3) =
         awaiting2.handle_message2(&message2, &TrustEveryonePolicy).unwrap();
     let (mut server, mut ready) =

@@ -1,0 +1,85 @@
+//! The route to an outlet's node, which may carry the secret of a forwarding address: as an
+//! argument, or where other users of the machine do not see it.
+
+use std::{env, fs, io::Read, path::PathBuf};
+
+use clap::Args;
+use ockam::{Error, Result, Route};
+
+/// The variable of the environment that holds the route.
+const VARIABLE: &str = "OCKAM_ROUTE";
+
+/// Bytes of the longest route: sixteen addresses and what is between them.
+const MAX_ROUTE: u64 = 8 * 1024;
+
+/// The options of a command that is given a route.
+#[derive(Args)]
+pub(crate) struct RouteArguments {
+    /// Route to the outlet's node: addresses with => between them.
+    ///
+    /// Other users of the machine see it. Without this option and --route-file, the route is taken
+    /// from the environment, OCKAM_ROUTE.
+    #[arg(long, value_name = "ROUTE", conflicts_with = "route_file")]
+    route: Option<String>,
+
+    /// File with the route; - means the standard input.
+    #[arg(long, value_name = "FILE")]
+    route_file: Option<PathBuf>,
+}
+
+impl RouteArguments {
+    /// The route that was given.
+    ///
+    /// # Errors
+    /// If none was given, or it is malformed. No error shows a secret in it.
+    pub(crate) fn route(&self) -> Result<Route> {
+        let text = match (&self.route, &self.route_file) {
+            (Some(route), _) => route.clone(),
+            (None, Some(file)) => read(file)?,
+            (None, None) => env::var(VARIABLE).map_err(|_| {
+                Error::Usage(format!("give a route: --route, --route-file or {VARIABLE}"))
+            })?,
+        };
+        Ok(text.trim().parse()?)
+    }
+}
+
+fn read(file: &PathBuf) -> Result<String> {
+    let mut text = String::new();
+    let read = match file.to_str() {
+        Some("-") => std::io::stdin().take(MAX_ROUTE).read_to_string(&mut text),
+        _ => fs::File::open(file).and_then(|file| file.take(MAX_ROUTE).read_to_string(&mut text)),
+    };
+    let name = || format!("cannot read the route from {}", file.display());
+    read.map_err(|source| Error::transport(name(), source))?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(route: Option<&str>, route_file: Option<PathBuf>) -> RouteArguments {
+        RouteArguments { route: route.map(str::to_owned), route_file }
+    }
+
+    #[test]
+    fn a_route_comes_from_a_file_as_well() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("route");
+        fs::write(&file, "tcp#hub:4000 => listener\n").unwrap();
+        let expected: Route = "tcp#hub:4000 => listener".parse().unwrap();
+        assert_eq!(given(None, Some(file)).route().unwrap(), expected);
+        assert_eq!(given(Some("tcp#hub:4000 => listener"), None).route().unwrap(), expected);
+        assert!(given(None, Some(directory.path().join("none"))).route().is_err());
+    }
+
+    #[test]
+    fn errors_show_no_secret_of_a_route() {
+        let address = format!("F{}.I{}.S{}", "0".repeat(32), "1".repeat(64), "5e".repeat(32));
+        for damaged in [format!("{address} x"), format!("tcp#hub:1 => {address}\u{7}")] {
+            let error = given(Some(&damaged), None).route().unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("5e5e"), "{error}");
+        }
+    }
+}
