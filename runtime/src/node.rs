@@ -182,10 +182,9 @@ impl Node {
         for (index, thread) in threads.iter().enumerate() {
             thread.spawn_fn(move || CURRENT.set(Some((id, index))));
         }
-        let limits = limits.within(usable_descriptors());
         let shared = Arc::new_cyclic(|shared: &Weak<Shared>| Shared {
             id,
-            limits,
+            limits: limits.within(usable_descriptors()),
             directory: Arc::default(),
             arbiters: threads.into_iter().map(|thread| Arbiter::new(thread, shared)).collect(),
             next_arbiter: AtomicUsize::new(0),

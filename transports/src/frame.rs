@@ -2,9 +2,9 @@
 //!
 //! A frame is a 4-byte big-endian length, a 2-byte [lane](ockam_actix_runtime::edge::lane) and a
 //! body of that length. On lane 0 the two ends speak for themselves: first the greeting, of at most
-//! 64 bytes, the MessagePack array `["ockam-actix", version, largest frame]`; then grants of credit.
-//! On all other lanes, a body is a message. All are decoded from what has arrived; a length field
-//! alone never allocates anything.
+//! 64 bytes, the MessagePack array `["ockam-actix", version, largest frame]`; then grants of
+//! credit. On all other lanes, a body is a message. All are decoded from what has arrived; a length
+//! field alone never allocates anything.
 
 use bytes::{Buf, BytesMut};
 use ockam_actix_runtime::{

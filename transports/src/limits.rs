@@ -58,7 +58,7 @@ pub const MAX_WRITE_SLICES: usize = 64;
 /// core.
 pub const CONNECTION_RATE: Rate = Rate { burst: 4_096, per_second: 500 };
 
-/// Bytes that a lane, or all lanes of another connection, may send before it is the next one's turn.
+/// Bytes that a lane, or all lanes of another connection, may send before the next one's turn.
 pub const TURN_BYTES: usize = 64 * 1024;
 
 /// Bytes of the frames whose order is decided: what one write takes. Those behind them may still be

@@ -141,8 +141,8 @@ pub async fn connect(peer: &str, limit: Duration) -> Result<TcpStream> {
 
 /// Sets the options of every connection between nodes: small frames are not delayed, and it ends
 /// when the peer is gone. Keep-alive notices that while nothing is under way; without the user
-/// timeout, bytes that nobody acknowledges would be sent again and again for a quarter of an hour. The
-/// system takes only little more than it can send, so that the order of the rest is still open.
+/// timeout, bytes that nobody acknowledges would be sent again and again for a quarter of an hour.
+/// The system takes only little more than it can send, so that the order of the rest is still open.
 fn configure(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new()

@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn many_lanes_with_little_to_grant_are_granted_together() {
+    fn many_lanes_with_little_are_granted_together() {
         let lanes = lanes(&[]);
         for lane in 1..MAX_UNGRANTED_LANES as u16 {
             drop(lanes.arrive(lane, 1));
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_counts_for_connection_source_and_node() {
+    fn connection_source_and_node_count_what_is_held() {
         let (source, node) = (Arc::new(Pool::new(MOST)), Arc::new(Pool::new(2 * MOST)));
         let (one, other) = (lanes(&[&source, &node]), lanes(&[&source, &node]));
         let stranger = lanes(&[&node]);

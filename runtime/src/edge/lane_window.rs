@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_that_is_hardly_used_does_not_grow() {
+    fn a_hardly_used_lane_stays_small() {
         let mut lane = LaneWindow::new(Duration::ZERO);
         for round in 1..1_000 {
             lane.arrive(i64::from(LANE_BYTES) / 2, || Duration::ZERO).unwrap();

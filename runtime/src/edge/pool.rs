@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_waits_goes_on_when_bytes_are_given_back() {
+    fn whoever_waits_goes_on_when_bytes_return() {
         let pool = Pool::new(100);
         block_on(async {
             pool.room().await;

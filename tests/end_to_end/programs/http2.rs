@@ -1,5 +1,5 @@
-//! A web server that speaks HTTP/2 without TLS: it serves the pattern, and compares uploads with it.
-//! It is written on `h2` itself, as actix-web builds on a version that is not kept up any more.
+//! A web server that speaks HTTP/2 without TLS: it serves the pattern, and compares uploads with
+//! it. It is written on `h2` itself, as actix-web builds on a version that is not kept up any more.
 
 use std::{future::poll_fn, net::SocketAddr, thread};
 

@@ -169,8 +169,8 @@ impl Pump {
                 _ = calm.wait_for(|calm| *calm && self.faulty) => return Ok(Ended::Reset),
             };
             let Some(frame) = frame else { return Ok(Ended::Quietly) };
-            // Credit is a matter of each connection, and a hub that hurts its peers keeps to that: a
-            // frame that it drops has moved on.
+            // Credit is a matter of each connection, and a hub that hurts its peers keeps to that:
+            // a frame that it drops has moved on.
             let grants = frame[4..6] == [0, 0];
             let grant = grant(&frame);
             let operations = if grants || *self.shared.calm.borrow() {

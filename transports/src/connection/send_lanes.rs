@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_used_again_when_all_has_moved_on() {
+    fn numbers_are_free_when_all_has_moved() {
         let mut lanes = SendLanes::default();
         let number = push(&mut lanes, to("a"), 10, 0);
         assert_eq!(push(&mut lanes, to("b"), 10, 0), 2);

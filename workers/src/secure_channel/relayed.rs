@@ -17,7 +17,10 @@ use crate::identity::{
 /// The bits of the forwarders that lead from a hub to a listener: an extension of the node, see
 /// [`Node::extension`](ockam_actix_runtime::Node::extension).
 #[derive(Debug, Default)]
-pub struct RelayedListeners(Lock<HashMap<(Address, Address), Vec<[u8; 16]>>>);
+pub struct RelayedListeners(Lock<HashMap<Relayed, Vec<[u8; 16]>>>);
+
+/// The first hop to a hub, and the listener that forwarders there lead to.
+type Relayed = (Address, Address);
 
 impl RelayedListeners {
     /// Notes that a forwarder with these bits, at the hub behind `first_hop`, leads to `listener`.

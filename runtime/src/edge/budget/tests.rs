@@ -1,3 +1,5 @@
+//! Who has room on an edge, in which order, and that all of it comes back.
+
 use std::task::Poll;
 
 use futures::{executor::block_on, future::BoxFuture, poll};

@@ -113,8 +113,8 @@ impl Initiating {
         let established = Established { sealer: session.sealer, peer, peer_route };
         notify(&self.encryptor, config.session, EventKind::Established(Box::new(established)));
         let (channel, grants) = (self.channel.clone(), Some(self.grants.clone()));
-        let inbound = Inbound::new(session.opener, peer, channel, grants, None)
-            .answered_at(self.via.clone());
+        let inbound =
+            Inbound::new(session.opener, peer, channel, grants, None).answered_at(self.via.clone());
         (inbound, self.encryptor.clone(), self.heard.clone())
     }
 }
