@@ -68,7 +68,8 @@ pub struct Permit(Holding);
 #[derive(Debug)]
 enum Holding {
     Edge(EdgePermit),
-    Lane(LanePermit),
+    /// And the edge that the message has moved on to, if it has.
+    Lane(LanePermit, Option<EdgePermit>),
 }
 
 #[derive(Debug)]
@@ -97,14 +98,23 @@ impl Permit {
     pub fn lane(&self) -> Option<(u64, u16)> {
         match &self.0 {
             Holding::Edge(_) => None,
-            Holding::Lane(permit) => Some(permit.lane()),
+            Holding::Lane(permit, _) => Some(permit.lane()),
         }
+    }
+
+    /// Moves a message of `bytes` from outside on to `budget`, if there is room, so that what waits
+    /// there is not in the way of others on its lane. It goes on to count for the node.
+    pub(crate) fn move_on_to(&mut self, budget: &Budget, bytes: usize) {
+        let Holding::Lane(lane, edge @ None) = &mut self.0 else { return };
+        let Some(Permit(Holding::Edge(permit))) = budget.try_acquire(bytes) else { return };
+        *edge = Some(permit);
+        lane.move_on();
     }
 }
 
 impl From<LanePermit> for Permit {
     fn from(permit: LanePermit) -> Self {
-        Self(Holding::Lane(permit))
+        Self(Holding::Lane(permit, None))
     }
 }
 

@@ -77,6 +77,7 @@ pub struct LanePermit {
     lanes: Lanes,
     lane: u16,
     cost: usize,
+    has_moved_on: bool,
 }
 
 impl LanePermit {
@@ -84,11 +85,19 @@ impl LanePermit {
     pub fn lane(&self) -> (u64, u16) {
         (self.lanes.0.id, self.lane)
     }
+
+    /// Gives the lane its credit back. The message still counts for connection, source and node.
+    pub(crate) fn move_on(&mut self) {
+        if !std::mem::replace(&mut self.has_moved_on, true) {
+            self.lanes.free(self.lane, self.cost);
+        }
+    }
 }
 
 impl Drop for LanePermit {
     fn drop(&mut self) {
-        self.lanes.free(self.lane, self.cost);
+        self.lanes.release(self.cost);
+        self.move_on();
     }
 }
 
@@ -121,7 +130,7 @@ impl Lanes {
         }
         drop(state);
         self.hold(cost);
-        Ok(LanePermit { lanes: self.clone(), lane, cost })
+        Ok(LanePermit { lanes: self.clone(), lane, cost, has_moved_on: false })
     }
 
     /// Waits until more may be held for the connection, its source and the node.
@@ -188,7 +197,6 @@ impl Lanes {
     }
 
     fn free(&self, lane: u16, cost: usize) {
-        self.release(cost);
         let mut state = self.0.state.lock();
         let state = &mut *state;
         let Some(window) = state.lanes.get_mut(&lane) else { return };
@@ -284,5 +292,20 @@ mod tests {
         stranger.release(MOST);
         assert!(one.has_room() && other.has_room() && stranger.has_room());
         assert_eq!([source.used(), node.used()], [0, 0]);
+    }
+
+    #[test]
+    fn what_waits_for_a_worker_leaves_its_lane() {
+        let lanes = lanes(&[]);
+        let budget = crate::Budget::new(3 * 1024);
+        let mut held: Vec<crate::Permit> = fill(&lanes, 1).into_iter().map(Into::into).collect();
+        held.iter_mut().for_each(|permit| permit.move_on_to(&budget, 1024));
+        let again = lanes.0.state.lock().lanes[&1].has_freed();
+        assert!(again, "two messages are in the worker's budget");
+        assert_eq!(budget.available(), 0);
+        assert_eq!(lanes.0.own.used(), held.len() * (1024 + MESSAGE_OVERHEAD_BYTES));
+        assert!(held.iter().all(|permit| permit.lane() == Some((lanes.0.id, 1))));
+        drop(held);
+        assert_eq!((lanes.0.own.used(), budget.used()), (0, 0));
     }
 }

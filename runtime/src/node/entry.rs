@@ -158,6 +158,16 @@ impl Entry {
         }
     }
 
+    /// Has a message wait in this worker's own budget for the worker to read it. While that is full
+    /// it stays on its lane, so that the peer waits.
+    pub(crate) fn keep(&self, message: &mut Message) {
+        let Budgets::One(budget) = &self.budgets else { return };
+        let bytes = message.payload.len();
+        if let Some(permit) = &mut message.permit {
+            permit.move_on_to(budget, bytes);
+        }
+    }
+
     /// Delivers a message. A panic in the delivery is contained here: it is this worker's fault,
     /// not that of the connection, router or worker that delivers.
     pub(crate) fn take(&self, message: Message) -> Result<(), Box<Undelivered>> {

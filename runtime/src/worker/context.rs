@@ -216,7 +216,8 @@ impl fmt::Debug for Context {
 struct Queue(mpsc::UnboundedSender<Message>);
 
 impl Deliver for Queue {
-    fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
+    fn deliver(&self, entry: &Entry, mut message: Message) -> Result<(), Box<Undelivered>> {
+        entry.keep(&mut message);
         self.0.send(message).map_err(|unsent| {
             Undelivered::new(unsent.0, &entry.address, UndeliverableReason::WorkerStopped)
         })

@@ -33,6 +33,7 @@ use crate::{
         entry::{Deliver, Description, Entry, InboxCount},
         Node,
     },
+    trust::reachability::Class,
     worker::{mailbox::open_for, recipient::Recipient, routed::Routed},
 };
 
@@ -73,13 +74,16 @@ impl<M> Inbox<M> {
 }
 
 impl<M: Body> Deliver for Arc<Inbox<M>> {
-    fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
+    fn deliver(&self, entry: &Entry, mut message: Message) -> Result<(), Box<Undelivered>> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Undelivered::new(
                 message,
                 &entry.address,
                 UndeliverableReason::WorkerStopped,
             ));
+        }
+        if entry.class == Class::User {
+            entry.keep(&mut message);
         }
         let Some(routed) = open_for(&self.recipient, message)? else { return Ok(()) };
         let mut queue = self.queue.lock();

@@ -50,7 +50,7 @@ where
     A::Context: ToEnvelope<A, Routed<M>>,
     M: Body,
 {
-    fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
+    fn deliver(&self, entry: &Entry, mut message: Message) -> Result<(), Box<Undelivered>> {
         if !self.actor.connected() {
             return Err(Undelivered::new(
                 message,
@@ -58,6 +58,7 @@ where
                 UndeliverableReason::WorkerStopped,
             ));
         }
+        entry.keep(&mut message);
         if let Some(routed) = open_for::<M>(&self.recipient, message)? {
             // The permit in the message bounds the mailbox, which its own capacity would not.
             #[allow(clippy::disallowed_methods)]
