@@ -28,15 +28,31 @@ struct Keeping<P> {
     first: FirstPeer,
 }
 
-impl<P: TrustPolicy> TrustPolicy for Keeping<P> {
-    fn check(&self, context: &TrustContext) -> Decision {
+impl<P> Keeping<P> {
+    fn is_first(&self, context: &TrustContext) -> Decision {
         match self.first.0.get() {
             Some(first) if *first != context.peer => Decision::reject(format!(
                 "the channel was established with {first} before, and {} has answered now; a new \
                  channel may be opened to it, or one that takes any trusted peer",
                 context.peer
             )),
-            _ => self.policy.check(context),
+            _ => Decision::Trusted,
+        }
+    }
+}
+
+impl<P: TrustPolicy> TrustPolicy for Keeping<P> {
+    fn precheck(&self, context: &TrustContext) -> Decision {
+        match self.is_first(context) {
+            Decision::Trusted => self.policy.precheck(context),
+            rejected => rejected,
+        }
+    }
+
+    fn check(&self, context: &TrustContext) -> Decision {
+        match self.is_first(context) {
+            Decision::Trusted => self.policy.check(context),
+            rejected => rejected,
         }
     }
 

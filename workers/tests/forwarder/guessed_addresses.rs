@@ -127,6 +127,6 @@ fn an_alias_for_a_channel_admits_no_hub() {
             assert_eq!(refused(), number);
         }
         channel.close();
-        until("the alias has ended", || private.reachability().reply_addresses == 0).await;
+        until("the alias has ended", || !private.is_registered(&alias)).await;
     });
 }
