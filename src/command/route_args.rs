@@ -40,7 +40,8 @@ impl RouteArguments {
                 Error::Usage(format!("give a route: --route, --route-file or {VARIABLE}"))
             })?,
         };
-        Ok(text.trim().parse()?)
+        let parsed = text.trim().parse();
+        parsed.map_err(|error| Error::Usage(format!("the route is malformed: {error}")))
     }
 }
 

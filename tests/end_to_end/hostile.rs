@@ -116,18 +116,23 @@ fn step_04_hub_does_not_reach_the_outlet() {
         outlet.wait_for_line("to \"outlet\" (not-a-destination)");
         assert_eq!(target.accepted(), 0);
 
-        // A peer that the outlet's node accepts through a secure channel gets there.
+        // Nor does it get a channel, although the listener trusts everybody: it lacks the secret.
         let vault = Vault::create(&ockam::Context::new(&hub).unwrap()).unwrap();
         let mut entity = Entity::create(&ockam::Context::new(&hub).unwrap(), &vault).unwrap();
         let route = route![&connections[0], "secure_channel_listener_service"];
         let channel = entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
-        let route = route![channel, "outlet"];
-        let inlet = TcpTransport::create(&hub)
-            .await
-            .unwrap()
-            .create_inlet("127.0.0.1:0", route)
-            .await
-            .unwrap();
+        outlet.wait_for_line("needs the secret of the forwarding address");
+        assert_eq!((channel.peer(), target.accepted()), (None, 0));
+        channel.close();
+
+        // Whoever was given the whole address gets there.
+        let client = node().await;
+        let tcp = TcpTransport::create(&client).await.unwrap();
+        let vault = Vault::create(&ockam::Context::new(&client).unwrap()).unwrap();
+        let mut entity = Entity::create(&ockam::Context::new(&client).unwrap(), &vault).unwrap();
+        let route = route![(TCP, listener.address().to_string()), forwarding_address.as_str()];
+        let channel = entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
+        let inlet = tcp.create_inlet("127.0.0.1:0", route![channel, "outlet"]).await.unwrap();
         assert_eq!(clients_end(inlet.address()).await, Ended::Whole);
         assert_eq!(target.accepted(), 1);
         hub.stop().await;

@@ -67,8 +67,9 @@ pub(crate) fn forwarded_outlet(target: &str, arbiters: usize) -> (Program, Strin
 pub(crate) fn forwarding_address(outlet: &Program) -> String {
     outlet.wait_for_line("Forwarding address in Hub is:");
     let address = outlet.wait_for_line(".I");
-    let halves = address.split_once(".I").map(|(forwarder, id)| (forwarder.len(), id.len()));
-    assert!(address.starts_with('F') && halves == Some((33, 64)), "{address:?}: {outlet}");
+    let parts: Vec<_> = address.split('.').map(|part| (part.chars().next(), part.len())).collect();
+    let expected = [(Some('F'), 33), (Some('I'), 65), (Some('S'), 65)];
+    assert_eq!(parts, expected, "{outlet}");
     address
 }
 
