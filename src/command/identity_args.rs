@@ -20,8 +20,7 @@ pub(crate) struct IdentityArguments {
     #[command(flatten)]
     vault: VaultArguments,
 
-    /// Trust these identities and nobody else; by default everybody is trusted, and a channel keeps
-    /// to the identity that it was first established with.
+    /// Trust these identities and nobody else; by default everybody is trusted.
     #[arg(long, value_name = "ID,...", value_delimiter = ',')]
     trust: Vec<Identifier>,
 }
@@ -78,14 +77,9 @@ impl IdentityArguments {
         }
     }
 
-    /// A channel along `route`. Peers that were named may stand for each other; where everybody is
-    /// trusted, it keeps to the first one.
+    /// A channel along `route`. Peers that were named may stand for each other.
     pub(crate) fn channel_to(&self, route: Route) -> SecureChannelOptions {
-        let options = SecureChannelOptions::to(route);
-        match self.trust[..] {
-            [] => options,
-            [..] => options.any_trusted_peer(),
-        }
+        SecureChannelOptions::to(route).any_trusted_peer()
     }
 
     /// The identities that were named; none means everybody.

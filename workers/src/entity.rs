@@ -267,7 +267,9 @@ impl SecureChannels for Entity {
             );
         }
         let first_peer = FirstPeer::default();
-        let policy = match any_trusted_peer {
+        // Who trusts everybody has no first peer to keep to: one with a new identity, as after a
+        // restart without a vault, is as good.
+        let policy = match any_trusted_peer || policy.trusts_everyone() {
             true => policy,
             false => Arc::new(first_peer.keep_to(policy)),
         };

@@ -20,6 +20,7 @@ use std::{collections::VecDeque, sync::Arc};
 use tokio::sync::oneshot;
 
 use crate::{
+    address::Address,
     edge::{
         lane::LanePermit,
         pool::{cost, Pool},
@@ -63,7 +64,10 @@ struct Waiter {
 
 /// Bytes taken from a [`Budget`], or held for an ingress, given back when this is dropped.
 #[derive(Debug)]
-pub struct Permit(Holding);
+pub struct Permit {
+    holding: Holding,
+    flow: Option<Address>,
+}
 
 #[derive(Debug)]
 enum Holding {
@@ -88,7 +92,7 @@ enum Kind {
 impl Permit {
     /// Gives back all but what a message of `bytes` needs, if more was taken.
     pub fn shrink_to(&mut self, bytes: usize) {
-        let Holding::Edge(held) = &mut self.0 else { return };
+        let Holding::Edge(held) = &mut self.holding else { return };
         let excess = held.cost.saturating_sub(cost(bytes));
         held.cost -= excess;
         held.edge.give_back(excess, held.kind);
@@ -96,17 +100,36 @@ impl Permit {
 
     /// The connection and the lane that the message came through, if it came from outside.
     pub fn lane(&self) -> Option<(u64, u16)> {
-        match &self.0 {
+        match &self.holding {
             Holding::Edge(_) => None,
             Holding::Lane(permit, _) => Some(permit.lane()),
         }
     }
 
+    /// The same for a message of a flow: messages with the same `address` here keep their order,
+    /// although they may go to different addresses of a node. A stream has one, its own.
+    #[must_use]
+    pub fn of_flow(self, address: Address) -> Self {
+        Self { flow: Some(address), ..self }
+    }
+
+    /// The same for a message that carries that of a flow, and has its own order.
+    #[must_use]
+    pub fn of_no_flow(self) -> Self {
+        Self { flow: None, ..self }
+    }
+
+    /// The flow that the message belongs to, if any.
+    pub fn flow(&self) -> Option<&Address> {
+        self.flow.as_ref()
+    }
+
     /// Moves a message of `bytes` from outside on to `budget`, if there is room, so that what waits
     /// there is not in the way of others on its lane. It goes on to count for the node.
     pub(crate) fn move_on_to(&mut self, budget: &Budget, bytes: usize) {
-        let Holding::Lane(lane, edge @ None) = &mut self.0 else { return };
-        let Some(Permit(Holding::Edge(permit))) = budget.try_acquire(bytes) else { return };
+        let Holding::Lane(lane, edge @ None) = &mut self.holding else { return };
+        let Some(permit) = budget.try_acquire(bytes) else { return };
+        let Holding::Edge(permit) = permit.holding else { return };
         *edge = Some(permit);
         lane.move_on();
     }
@@ -114,7 +137,7 @@ impl Permit {
 
 impl From<LanePermit> for Permit {
     fn from(permit: LanePermit) -> Self {
-        Self(Holding::Lane(permit, None))
+        Self { holding: Holding::Lane(permit, None), flow: None }
     }
 }
 
@@ -262,7 +285,8 @@ impl Edge {
     }
 
     fn permit(self: &Arc<Self>, cost: usize, kind: Kind) -> Permit {
-        Permit(Holding::Edge(EdgePermit { edge: self.clone(), cost, kind }))
+        let holding = Holding::Edge(EdgePermit { edge: self.clone(), cost, kind });
+        Permit { holding, flow: None }
     }
 
     fn give_back(self: &Arc<Self>, cost: usize, kind: Kind) {

@@ -191,14 +191,21 @@ impl WriteQueue {
     }
 }
 
-/// The lane that a message belongs to. It depends on the message's route and on where it came from,
-/// and on nothing else, so that messages of one sender to one receiver keep their order.
+/// The lane that a message belongs to. All that one sender sends to one receiver has the same, so
+/// that it keeps its order:
+///
+/// * what is passed on: that of the lane on which it came in;
+/// * a stream: its own, although its route changes from the outlet's address to that of the stream
+///   there;
+/// * all else, such as the records of a channel: that of the next address.
 fn lane_of(message: &Message) -> LaneKey {
-    let passed_on = message.permit.as_ref().filter(|_| !message.origin.is_local());
-    match passed_on.and_then(Permit::lane) {
-        Some((connection, lane)) => LaneKey::From { connection, lane },
-        None => LaneKey::To(message.onward_route.first().cloned().unwrap_or_else(|| "".into())),
+    let permit = message.permit.as_ref();
+    let passed_on = permit.filter(|_| !message.origin.is_local()).and_then(Permit::lane);
+    if let Some((connection, lane)) = passed_on {
+        return LaneKey::From { connection, lane };
     }
+    let flow = permit.and_then(Permit::flow).or(message.onward_route.first());
+    LaneKey::To(flow.cloned().unwrap_or_else(|| "".into()))
 }
 
 impl Frame {

@@ -3,8 +3,8 @@
 //! Every frame belongs to a lane. A lane has the credit that the peer grants, and its frames wait
 //! in order for as long as it has none; the others go on. Those that may send take turns:
 //!
-//! * What this node sends has a lane for each address that it goes to at the peer, so that one slow
-//!   receiver there holds up only what is for it.
+//! * What this node sends has a lane for each address that it goes to at the peer, and for each
+//!   stream, so that one slow receiver there holds up only what is for it.
 //! * What this node passes on for another connection has a lane for each lane there, and all of
 //!   that connection take one turn together: opening many lanes gets nobody more than his share.
 //!
@@ -27,7 +27,8 @@ use crate::limits::TURN_BYTES;
 /// What frames of one lane have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum LaneKey {
-    /// They come from this node and go to this address at the peer.
+    /// They come from this node and go to this address at the peer, or belong to the stream at this
+    /// address here. Nobody who is not to know the latter can send to it, so that they are distinct.
     To(Address),
     /// They came in on a lane of another connection.
     From {

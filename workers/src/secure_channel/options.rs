@@ -22,7 +22,7 @@ pub struct SecureChannelOptions {
 
 impl SecureChannelOptions {
     /// To the listener at the end of `route`. When the channel is lost, it is established again
-    /// with the identity that it had first, and with no other.
+    /// with the identity that it had first, and with no other, unless its policy trusts everybody.
     pub fn to(route: impl Into<Route>) -> Self {
         Self { route: route.into(), any_trusted_peer: false }
     }

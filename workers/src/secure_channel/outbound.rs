@@ -84,7 +84,7 @@ impl Outbound {
         record.prepend(&counter);
         record.extend_from_slice(&authentication);
         let mut outer = Message::new(self.peer_route.clone(), self.decryptor.clone(), record);
-        outer.permit = permit;
+        outer.permit = permit.map(Permit::of_no_flow);
         self.node
             .try_route(outer, NextHop::Checked)
             .map_err(|undelivered| NotSent::Undelivered(undelivered.notice.to_string()))

@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix::{Actor, Context as ActorContext, Handler};
 use ockam_actix_runtime::{route, Address, Context, Error, Host, Routed, UndeliverableReason};
 use ockam_actix_workers::{
+    identity::policy::{Decision, TrustContext},
     secure_channel::{Limits, SecureChannelOptions},
     Entity, SecureChannel, SecureChannels, TrustEveryonePolicy,
 };
@@ -110,7 +111,9 @@ fn a_channel_keeps_to_its_first_identity() {
         let limits = Limits { first_refusal_pause: pause, longest_refusal_pause: pause, ..quick() };
         let mut client = Peer::with_limits(2, limits).await;
         let (first, port) = server(0).await;
-        let channel = client.entity.create_secure_channel(to(port), TrustEveryonePolicy).unwrap();
+        // Not the policy that says so: this one may decide otherwise the next time.
+        let anybody = |_: &TrustContext| Decision::Trusted;
+        let channel = client.entity.create_secure_channel(to(port), anybody).unwrap();
         is_with(&channel, &first).await;
         let local = first.entity.local_identity();
         first.node.stop().await;

@@ -141,8 +141,7 @@ impl StreamWorker {
         };
         payload.prepend(&data_header(offset, u32::try_from(length).unwrap_or(u32::MAX)));
         payload.prepend(&self.pending.take());
-        let message = Message::new(self.route.clone(), self.back.clone(), payload);
-        self.node.route(message.with_permit(permit));
+        self.send(payload, Some(permit));
     }
 
     /// Whether there are pending messages that found no bytes to go with.
@@ -153,8 +152,16 @@ impl StreamWorker {
     /// Sends the pending messages that found no bytes to go with.
     pub(crate) fn flush(&mut self, permit: Option<Permit>) {
         let payload = Payload::from(&self.pending.take()[..]);
+        self.send(payload, permit);
+    }
+
+    /// Sends a payload in its order, also after the route has changed with the first answer.
+    fn send(&self, payload: Payload, permit: Option<Permit>) {
         let mut message = Message::new(self.route.clone(), self.back.clone(), payload);
-        message.permit = permit;
+        message.permit = match self.back.first() {
+            Some(own) => permit.map(|permit| permit.of_flow(own.clone())),
+            None => permit,
+        };
         self.node.route(message);
     }
 
