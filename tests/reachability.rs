@@ -148,7 +148,9 @@ impl Subject {
                 self.name
             );
             for (worker, class) in self.node.workers() {
-                if worker.is_random() || worker.dial_parts().is_some() {
+                // Mailboxes are internal, and answer nothing.
+                let is_mailbox = worker.as_str().starts_with("mailbox-");
+                if worker.is_random() || worker.dial_parts().is_some() || is_mailbox {
                     continue;
                 }
                 let delivered = delivered(from, route.then(worker.clone())).await;

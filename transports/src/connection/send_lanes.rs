@@ -28,7 +28,7 @@ use crate::limits::TURN_BYTES;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum LaneKey {
     /// They come from this node and go to this address at the peer, or belong to the stream at this
-    /// address here. Nobody who is not to know the latter can send to it, so that they are distinct.
+    /// address here.
     To(Address),
     /// They came in on a lane of another connection.
     From {
