@@ -108,8 +108,8 @@ pub trait Host {
     /// Sends `payload` from `sender` back to where `question` came from.
     ///
     /// # Errors
-    /// Gives the answer back if its first hop does not take it, or if the peer behind a hub that
-    /// asked has not read many answers before.
+    /// Gives the answer back if its first hop does not take it, or if it is a plain connection on
+    /// which very much waits for peers that do not read.
     fn answer(
         &self,
         question: Message,

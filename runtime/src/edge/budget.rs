@@ -106,6 +106,14 @@ impl Permit {
         }
     }
 
+    /// Whether half of what the connection of a message from outside may hold is in use.
+    pub(crate) fn is_in_a_crowd(&self) -> bool {
+        match &self.holding {
+            Holding::Edge(_) => false,
+            Holding::Lane(permit, _) => permit.is_in_a_crowd(),
+        }
+    }
+
     /// The same for a message of a flow: messages with the same `address` here keep their order,
     /// although they may go to different addresses of a node. A stream has one, its own.
     #[must_use]

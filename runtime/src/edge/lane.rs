@@ -86,6 +86,11 @@ impl LanePermit {
         (self.lanes.0.id, self.lane)
     }
 
+    /// Whether half of what the connection may hold is in use.
+    pub(crate) fn is_in_a_crowd(&self) -> bool {
+        !self.lanes.0.own.is_below(2)
+    }
+
     /// Gives the lane its credit back. The message still counts for connection, source and node.
     pub(crate) fn move_on(&mut self) {
         if !std::mem::replace(&mut self.has_moved_on, true) {

@@ -12,7 +12,7 @@ use crate::{
         budget::{Budget, Edge},
         pool::Pool,
     },
-    limits::{EDGE_BUDGET_BYTES, LANE_BUDGET_BYTES},
+    limits::LANE_BUDGET_BYTES,
     lock::Lock,
 };
 
@@ -20,21 +20,18 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct LinkBudgets(Arc<Shared>);
 
-type ByNext = HashMap<Address, Weak<Edge>>;
-
 #[derive(Debug)]
 struct Shared {
     /// What the sources of all connections of the node have waiting.
     queued: Arc<Pool>,
-    /// Those that somebody keeps, for data and for answers.
-    data: Lock<ByNext>,
-    answers: Lock<ByNext>,
+    /// Those that somebody keeps.
+    by_next: Lock<HashMap<Address, Weak<Edge>>>,
 }
 
 impl LinkBudgets {
     /// Budgets that draw from `queued`.
     pub fn new(queued: Arc<Pool>) -> Self {
-        Self(Arc::new(Shared { queued, data: Lock::default(), answers: Lock::default() }))
+        Self(Arc::new(Shared { queued, by_next: Lock::default() }))
     }
 
     /// A budget that is not shared.
@@ -44,26 +41,17 @@ impl LinkBudgets {
 
     /// The budget for what goes to `next`, the first address at the far end.
     pub fn to(&self, next: &Address) -> Budget {
-        shared(&self.0.data, next, || self.one())
+        let mut by_next = self.0.by_next.lock();
+        if let Some(budget) = by_next.get(next).and_then(Budget::upgrade) {
+            return budget;
+        }
+        if by_next.len() == by_next.capacity() {
+            by_next.retain(|_, edge| edge.strong_count() > 0);
+        }
+        let budget = self.one();
+        by_next.insert(next.clone(), budget.downgrade());
+        budget
     }
-
-    /// The budget for what answers questions from `next`: a peer may ask much before it reads.
-    pub fn for_answers(&self, next: &Address) -> Budget {
-        shared(&self.0.answers, next, || Budget::within(EDGE_BUDGET_BYTES, self.0.queued.clone()))
-    }
-}
-
-fn shared(by_next: &Lock<ByNext>, next: &Address, make: impl FnOnce() -> Budget) -> Budget {
-    let mut by_next = by_next.lock();
-    if let Some(budget) = by_next.get(next).and_then(Budget::upgrade) {
-        return budget;
-    }
-    if by_next.len() == by_next.capacity() {
-        by_next.retain(|_, edge| edge.strong_count() > 0);
-    }
-    let budget = make();
-    by_next.insert(next.clone(), budget.downgrade());
-    budget
 }
 
 #[cfg(test)]
@@ -79,7 +67,7 @@ mod tests {
         for number in 0..10_000 {
             budgets.to(&number.to_string().into());
         }
-        assert!(budgets.0.data.lock().len() < 100);
+        assert!(budgets.0.by_next.lock().len() < 100);
         drop(a);
         assert_eq!(budgets.to(&"a".into()).available(), 0, "its permit keeps it");
     }

@@ -1,60 +1,46 @@
 //! Answers and notices: messages that go back to whoever sent another.
 //!
-//! An answer counts against the edge of its question, so that nobody can make a node hold more than
-//! it let in. Where the question came from the far end of a connection that this node made, a hub
-//! perhaps, that would be the edge of many: one of them that asks and reads nothing would hold what
-//! the others need. So answers that leave there have a budget for each of its peers, and are
-//! dropped and counted while that is full.
+//! An answer holds the bytes of its question on their lane, so that whoever asks and reads nothing
+//! cannot ask further, and holds up nobody else. A stranger with very many lanes could still fill
+//! the connection that he comes through, perhaps that of a hub with many others. So while half of
+//! what a connection may hold is in use, answers over it are dropped and counted.
 
 use crate::{
     address::Address,
-    edge::budget::{Budget, Permit},
     message::{notice::UndeliverableReason, payload::Payload, undelivered::Undelivered, Message},
     node::{routing::NextHop, Node},
-    trust::origin::{Door, Origin},
 };
 
 impl Node {
     /// See [`Host::answer`](crate::host::Host::answer).
     pub(crate) fn answer(
         &self,
-        mut question: Message,
+        question: Message,
         sender: Address,
         payload: Payload,
     ) -> Result<(), Box<Undelivered>> {
-        let bytes = payload.len();
-        let settled = self.settle(&mut question, |budget| budget.try_acquire(bytes));
+        let has_room = self.has_room_to_answer(&question);
         let answer = question.into_reply(sender, payload);
-        if !settled {
+        if !has_room {
             let hop = answer.onward_route.first().cloned().unwrap_or_else(|| "?".into());
             return Err(Undelivered::new(answer, &hop, UndeliverableReason::Overloaded));
         }
         self.try_route(answer, NextHop::Chosen)
     }
 
-    /// Lets a question go and takes the room for what is sent back instead, where that has a budget
-    /// of its own. Returns whether there is room.
-    pub(crate) fn settle(
-        &self,
-        question: &mut Message,
-        take: impl FnOnce(&Budget) -> Option<Permit>,
-    ) -> bool {
-        let Some(budget) = self.budget_of_answers(question) else { return true };
-        question.permit = take(&budget);
-        if question.permit.is_none() {
-            let what = format_args!("dropped an answer for a peer behind a hub that reads none");
+    /// Whether what is sent back for `question` may wait until its sender reads it. Over a channel
+    /// it may, as its peer is known.
+    pub(crate) fn has_room_to_answer(&self, question: &Message) -> bool {
+        if !question.permit.as_ref().is_some_and(|permit| permit.is_in_a_crowd()) {
+            return true;
+        }
+        let first = question.return_route.first();
+        let entry = first.and_then(|first| self.shared.directory.find(first));
+        let is_plain = entry.is_some_and(|entry| entry.link_budgets().is_some());
+        if is_plain {
+            let what = format_args!("dropped an answer for a peer that reads none");
             self.refusals().warn("answers-unread", what);
         }
-        question.permit.is_some()
-    }
-
-    /// The budget for answers to `question`, if they have one of their own.
-    fn budget_of_answers(&self, question: &Message) -> Option<Budget> {
-        let Origin::Remote(ingress) = &question.origin else { return None };
-        let Door::Outgoing { .. } = &ingress.door else { return None };
-        let mut route = question.return_route.iter();
-        let (first, next) = (route.next()?, route.next()?);
-        let budgets = self.shared.directory.find(first)?.link_budgets()?;
-        Some(budgets.for_answers(next))
+        !is_plain
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     address::{route::Route, Address},
-    edge::{budget::Budget, first_hop::FirstHop},
+    edge::first_hop::FirstHop,
     error::{Error, Result},
     message::{
         body::{encode, Body},
@@ -132,8 +132,8 @@ impl Node {
     // Callers pass on the boxed error of `try_route`.
     #[allow(clippy::boxed_local)]
     pub(crate) fn bounce(&self, undelivered: Box<Undelivered>) {
-        let Undelivered { mut message, notice } = *undelivered;
-        if !self.settle(&mut message, Budget::try_acquire_urgent) {
+        let Undelivered { message, notice } = *undelivered;
+        if !self.has_room_to_answer(&message) {
             return;
         }
         let Some(reply) = notice.about(message) else {
