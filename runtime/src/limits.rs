@@ -133,9 +133,13 @@ pub const MAX_PAYLOAD_BYTES: usize = 62 * 1024;
 pub const EDGE_BUDGET_BYTES: usize = 1024 * 1024;
 
 /// Bytes from the sources of this node that may wait for the socket of a connection on one lane, by
-/// permit: two chunks of bulk data, so that one is read while the other is written. More would
-/// only be a queue that interactive streams of the same channel wait behind.
+/// permit, however slow it is: two chunks of bulk data, so that one is read while the other is
+/// written. A fast one has up to [`EDGE_BUDGET_BYTES`].
 pub const LANE_BUDGET_BYTES: usize = 128 * 1024;
+
+/// How long what waits for a socket by permit may take to leave, as far as that is more than
+/// [`LANE_BUDGET_BYTES`]: interactive streams of the same channel wait behind it.
+pub const SHORT_QUEUE: Duration = Duration::from_millis(2);
 
 /// Bytes of the credit that every lane of a connection begins with, and keeps at least: one chunk
 /// of bulk data under way and one that is read meanwhile.

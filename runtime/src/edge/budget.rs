@@ -15,7 +15,7 @@
 //! Invariants, which the tests check: at most the capacity is in use by data, a waiting source is
 //! passed over only as said above, and every byte that was taken comes back.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use tokio::sync::oneshot;
 
@@ -25,7 +25,7 @@ use crate::{
         lane::LanePermit,
         pool::{cost, Pool},
     },
-    limits::{MESSAGE_OVERHEAD_BYTES, SMALL_IN_A_ROW, SMALL_MESSAGE_BYTES},
+    limits::{MESSAGE_OVERHEAD_BYTES, SHORT_QUEUE, SMALL_IN_A_ROW, SMALL_MESSAGE_BYTES},
     lock::Lock,
 };
 
@@ -35,15 +35,19 @@ pub struct Budget(Arc<Edge>);
 
 #[derive(Debug)]
 pub(crate) struct Edge {
-    capacity: usize,
-    urgent_capacity: usize,
+    /// The least and the most that its capacity may be.
+    least: usize,
+    most: usize,
     /// What the edges of the same kind hold together, where that is bounded too.
     together: Option<Arc<Pool>>,
     state: Lock<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
+    capacity: usize,
+    /// Bytes that have come back since a moment.
+    passed: (usize, Instant),
     /// Bytes in use by data, and by urgent messages.
     used: usize,
     urgent: usize,
@@ -158,18 +162,30 @@ impl Drop for EdgePermit {
 impl Budget {
     /// A budget of `total` bytes for data, and a quarter of that for short, urgent messages.
     pub fn new(total: usize) -> Self {
-        Self::make(total, None)
+        Self::make(total, total, None)
     }
 
-    /// The same, while `together` has room for all that draw from it. A budget of which nothing is
-    /// in use has room for one message even when it has not, so that no source waits for others.
-    pub(crate) fn within(total: usize, together: Arc<Pool>) -> Self {
-        Self::make(total, Some(together))
+    /// A budget of `least` to `most` bytes, so that what waits passes within [`SHORT_QUEUE`]: it
+    /// grows while twice as much would, and shrinks when it takes longer. It has room only while
+    /// `together` has room for all that draw from it; but one of which nothing is in use has room
+    /// for one message even then, so that no source waits for others.
+    pub(crate) fn within(least: usize, most: usize, together: Arc<Pool>) -> Self {
+        Self::make(least, most, Some(together))
     }
 
-    fn make(capacity: usize, together: Option<Arc<Pool>>) -> Self {
-        let urgent_capacity = (capacity / 4).max(MESSAGE_OVERHEAD_BYTES);
-        Self(Arc::new(Edge { capacity, urgent_capacity, together, state: Lock::default() }))
+    fn make(least: usize, most: usize, together: Option<Arc<Pool>>) -> Self {
+        let state = State {
+            capacity: least,
+            passed: (0, Instant::now()),
+            used: 0,
+            urgent: 0,
+            closed: false,
+            small: VecDeque::new(),
+            bulk: VecDeque::new(),
+            waiting_urgent: VecDeque::new(),
+            small_in_a_row: 0,
+        };
+        Self(Arc::new(Edge { least, most, together, state: Lock::new(state) }))
     }
 
     /// Waits until there is room for a message of `bytes`, in turn. A message that needs more than
@@ -183,7 +199,7 @@ impl Budget {
                 return Some(permit);
             }
             let (place, waiting) = oneshot::channel();
-            let waiter = Waiter { cost: self.0.cost(bytes), place };
+            let waiter = Waiter { cost: cost(bytes), place };
             match is_small(bytes) {
                 _ if state.closed => return None,
                 true => state.small.push_back(waiter),
@@ -232,7 +248,8 @@ impl Budget {
 
     /// Bytes that are free for data.
     pub fn available(&self) -> usize {
-        self.0.capacity - self.used()
+        let state = self.0.state.lock();
+        state.capacity.saturating_sub(state.used)
     }
 
     /// Bytes in use by data.
@@ -252,14 +269,9 @@ impl Budget {
 }
 
 impl Edge {
-    /// What a message of `bytes` counts as here.
-    fn cost(&self, bytes: usize) -> usize {
-        cost(bytes).min(self.capacity)
-    }
-
     /// Takes room for data if it is free and it is nobody else's turn.
     fn take(self: &Arc<Self>, state: &mut State, bytes: usize) -> Option<Permit> {
-        let (cost, small) = (self.cost(bytes), is_small(bytes));
+        let (cost, small) = (cost(bytes).min(state.capacity), is_small(bytes));
         let first = state.small.is_empty()
             && (state.bulk.is_empty() || small && state.small_in_a_row < SMALL_IN_A_ROW);
         if !first || state.closed || !self.has_room(state, cost) {
@@ -271,7 +283,7 @@ impl Edge {
     fn take_urgent(self: &Arc<Self>, state: &mut State) -> Option<Permit> {
         let cost = cost(0);
         let first = state.waiting_urgent.is_empty() && !state.closed;
-        if !first || state.urgent + cost > self.urgent_capacity {
+        if !first || !self.has_urgent_room(state) {
             return None;
         }
         state.urgent += cost;
@@ -280,7 +292,11 @@ impl Edge {
 
     fn has_room(&self, state: &State, cost: usize) -> bool {
         let together = self.together.as_ref().is_none_or(|together| together.has_room());
-        state.used + cost <= self.capacity && (state.used == 0 || together)
+        state.used + cost <= state.capacity && (state.used == 0 || together)
+    }
+
+    fn has_urgent_room(&self, state: &State) -> bool {
+        state.urgent + cost(0) <= (self.least / 4).max(MESSAGE_OVERHEAD_BYTES)
     }
 
     fn enter(self: &Arc<Self>, state: &mut State, cost: usize, small: bool) -> Permit {
@@ -302,6 +318,9 @@ impl Edge {
         match kind {
             Kind::Data => {
                 state.used -= cost;
+                if self.least < self.most {
+                    self.adapt(&mut state, cost);
+                }
                 if let Some(together) = &self.together {
                     together.remove(cost);
                 }
@@ -316,6 +335,21 @@ impl Edge {
         }
     }
 
+    /// Makes the capacity what passes within [`SHORT_QUEUE`], measured over as much as it is now.
+    fn adapt(&self, state: &mut State, passed: usize) {
+        state.passed.0 += passed;
+        if state.passed.0 < state.capacity {
+            return;
+        }
+        let took = state.passed.1.elapsed();
+        if took * 2 <= SHORT_QUEUE {
+            state.capacity = (2 * state.capacity).min(self.most);
+        } else if took > SHORT_QUEUE {
+            state.capacity = (state.capacity / 2).max(self.least);
+        }
+        state.passed = (0, Instant::now());
+    }
+
     /// The next source that waits and whose message has room, with its permit.
     fn next_in_turn(
         self: &Arc<Self>,
@@ -324,7 +358,7 @@ impl Edge {
         drop_gone(&mut state.waiting_urgent);
         drop_gone(&mut state.small);
         drop_gone(&mut state.bulk);
-        if state.urgent + cost(0) <= self.urgent_capacity {
+        if self.has_urgent_room(state) {
             if let Some(waiter) = state.waiting_urgent.pop_front() {
                 state.urgent += waiter.cost;
                 return Some((waiter.place, self.permit(waiter.cost, Kind::Urgent)));
@@ -333,7 +367,10 @@ impl Edge {
         let small = !state.small.is_empty()
             && (state.bulk.is_empty() || state.small_in_a_row < SMALL_IN_A_ROW);
         let next = if small { state.small.front() } else { state.bulk.front() };
-        let cost = next.filter(|waiter| self.has_room(state, waiter.cost))?.cost;
+        let cost = next?.cost.min(state.capacity);
+        if !self.has_room(state, cost) {
+            return None;
+        }
         let next = if small { state.small.pop_front() } else { state.bulk.pop_front() };
         let permit = self.enter(state, cost, small);
         next.map(|waiter| (waiter.place, permit))

@@ -12,7 +12,7 @@ use crate::{
         budget::{Budget, Edge},
         pool::Pool,
     },
-    limits::LANE_BUDGET_BYTES,
+    limits::{EDGE_BUDGET_BYTES, LANE_BUDGET_BYTES},
     lock::Lock,
 };
 
@@ -36,7 +36,7 @@ impl LinkBudgets {
 
     /// A budget that is not shared.
     pub fn one(&self) -> Budget {
-        Budget::within(LANE_BUDGET_BYTES, self.0.queued.clone())
+        Budget::within(LANE_BUDGET_BYTES, EDGE_BUDGET_BYTES, self.0.queued.clone())
     }
 
     /// The budget for what goes to `next`, the first address at the far end.

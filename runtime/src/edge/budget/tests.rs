@@ -1,6 +1,9 @@
 //! Who has room on an edge, in which order, and that all of it comes back.
 
-use std::task::Poll;
+// No arbiter runs here, and time is what is tested.
+#![allow(clippy::disallowed_methods)]
+
+use std::{task::Poll, time::Duration};
 
 use futures::{executor::block_on, future::BoxFuture, poll};
 
@@ -155,10 +158,35 @@ fn a_source_that_went_away_keeps_no_room() {
 #[test]
 fn together_they_hold_little_beyond_the_pool() {
     let pool = Arc::new(Pool::new(cost(BULK)));
-    let budgets: Vec<_> = (0..10).map(|_| Budget::within(10 * cost(BULK), pool.clone())).collect();
+    let budgets: Vec<_> =
+        (0..10).map(|_| Budget::within(10 * cost(BULK), 10 * cost(BULK), pool.clone())).collect();
     let held: Vec<_> = budgets.iter().map(|budget| budget.try_acquire(BULK)).collect();
     assert!(held.iter().all(Option::is_some), "each has one message");
     assert!(budgets.iter().all(|budget| budget.try_acquire(BULK).is_none()), "and no more");
     drop(held);
     assert_eq!(pool.used(), 0);
+}
+
+/// Takes all of a budget and gives it back after `while_it_waits`, several times.
+fn pass(budget: &Budget, while_it_waits: Duration) {
+    for _ in 0..10 {
+        let all = budget.try_acquire(usize::MAX).unwrap();
+        std::thread::sleep(while_it_waits);
+        drop(all);
+    }
+}
+
+#[test]
+fn the_capacity_follows_what_passes_in_time() {
+    const LEAST: usize = 128 * 1024;
+    let budget = Budget::within(LEAST, 8 * LEAST, Arc::new(Pool::new(usize::MAX)));
+    assert_eq!(budget.available(), LEAST);
+    pass(&budget, Duration::ZERO);
+    assert_eq!(budget.available(), 8 * LEAST);
+    pass(&budget, 2 * SHORT_QUEUE);
+    assert_eq!(budget.available(), LEAST);
+    // One that is fixed stays so.
+    let budget = Budget::new(LEAST);
+    pass(&budget, Duration::ZERO);
+    assert_eq!(budget.available(), LEAST);
 }
