@@ -7,7 +7,7 @@ use std::{collections::HashSet, fs, path::Path};
 
 const WEAKNESS_PARTS: [&str; 4] = ["Attack", "Counter", "Tested by", "What is left"];
 
-const FIGURES: usize = 15;
+const FIGURES: usize = 19;
 const FIGURE_PARTS: [&str; 4] = ["Aim", "Command", "Result", "Date"];
 
 /// Characters of a table's row, and columns of everything else but code.

@@ -37,7 +37,7 @@ const MOST_FOR_ALL: u64 = 64 << 20;
 /// Step 04 with inlets of several programs.
 struct Crowd {
     hub: Program,
-    outlet: Program,
+    _outlet: Program,
     inlets: Vec<(SocketAddr, Program)>,
     forwarder: String,
 }
@@ -54,7 +54,7 @@ fn crowd(target: &Target, inlets: usize) -> Crowd {
     for (address, _) in &inlets {
         assert_eq!(download(*address, LOAD, 1), Ended::Whole);
     }
-    Crowd { hub, outlet, inlets, forwarder }
+    Crowd { hub, _outlet: outlet, inlets, forwarder }
 }
 
 /// A node's greeting, as in docs/protocol.md.
@@ -100,18 +100,27 @@ fn strangers_that_read_nothing_silence_nobody() {
         let target = Target::start();
         let crowd = crowd(&target, 1);
         let inlet = crowd.inlets[0].0;
+        let timed = |bytes| {
+            let begun = Instant::now();
+            assert_eq!(download(inlet, bytes, 1), Ended::Whole);
+            begun.elapsed().as_secs_f64()
+        };
+        let alone = (0..3).map(|_| timed(20 * LOAD)).sum::<f64>();
         let idle = crowd.hub.memory();
-        let strangers: Vec<_> = (0..3)
+        let mut strangers = Vec::new();
+        let beside = (0..3)
             .map(|_| {
-                let stranger = stranger(&crowd.forwarder, 30_000);
-                let begun = Instant::now();
-                assert_eq!(download(inlet, LOAD, 1), Ended::Whole);
-                println!("served within {:?}", begun.elapsed());
-                stranger
+                strangers.push(stranger(&crowd.forwarder, 30_000));
+                timed(20 * LOAD)
             })
-            .collect();
+            .sum::<f64>();
         let grown = crowd.hub.memory().saturating_sub(idle);
-        println!("the hub has taken {grown} bytes: {} and {}", crowd.hub, crowd.outlet);
+        println!(
+            "beside 3 strangers with 30,000 messages each, a client keeps {:.0} %; the hub takes \
+             {grown} bytes more",
+            100.0 * alone / beside
+        );
+        assert!(alone > 0.5 * beside, "{alone} s alone, {beside} s beside strangers");
         assert!(grown <= MOST_FLOODED, "{grown} bytes");
         drop(strangers);
     });

@@ -71,4 +71,4 @@ pub const MAX_QUEUED_BYTES: usize = 16 * 1024 * 1024;
 
 /// Bytes that the system holds for a connection and has not sent: with more, what is urgent would
 /// wait behind them. Enough for it to send while the node prepares the next.
-pub const UNSENT_BYTES: u32 = 128 * 1024;
+pub const UNSENT_BYTES: u32 = 512 * 1024;
