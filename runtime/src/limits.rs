@@ -150,7 +150,7 @@ pub const MAX_LANE_BYTES: u32 = 16 * 1024 * 1024;
 
 /// Round trips shorter than this count as this long when a lane's credit grows: at the rate of a
 /// loopback interface, a thread that has to wait for its turn must not run out of credit.
-pub const MIN_LANE_ROUND_TRIP: Duration = Duration::from_millis(1);
+pub const MIN_LANE_ROUND_TRIP: Duration = Duration::from_micros(500);
 
 /// Lanes that a connection has credit to grant for before it does so although none is due, so that
 /// neither end has to remember many.

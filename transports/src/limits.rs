@@ -46,6 +46,10 @@ pub const MIN_READ_BYTES: usize = 8 * 1024;
 /// few system calls.
 pub const MAX_READ_BYTES: usize = 256 * 1024;
 
+/// Bytes of the longest frame that nodes send as a rule: a record of a channel, which has at most
+/// 65,535 bytes, and its routes.
+pub const USUAL_FRAME_BYTES: usize = 68 * 1024;
+
 /// From this size on, a frame is passed on as a part of the buffer that it was read into. A permit
 /// then stands for at most twenty times the bytes that it counts.
 pub const SHARED_FRAME_BYTES: usize = 16 * 1024;

@@ -151,6 +151,11 @@ impl Lanes {
         self.0.own.has_room() && self.0.pools.iter().all(|pool| pool.has_room())
     }
 
+    /// Whether half of what may be held is free, so that buffers may be larger than they must be.
+    pub fn is_half_empty(&self) -> bool {
+        self.0.own.is_below(2) && self.0.pools.iter().all(|pool| pool.is_below(2))
+    }
+
     /// Counts bytes that are held beside the messages, such as a part of one.
     pub fn hold(&self, bytes: usize) {
         self.0.own.add(bytes);

@@ -22,8 +22,11 @@ use tokio::time::{timeout, timeout_at, Instant};
 
 use crate::{
     connection::{carrier::Carrier, queue::WriteQueue},
-    frame::{decode_grants, missing, next_frame, Frame, Greeting, CONTROL},
-    limits::{FRAME_TIMEOUT, GREETING_TIMEOUT, MAX_READ_BYTES, MIN_READ_BYTES, SHARED_FRAME_BYTES},
+    frame::{decode_grants, missing, next_frame, Frame, Greeting, CONTROL, HEADER_BYTES},
+    limits::{
+        FRAME_TIMEOUT, GREETING_TIMEOUT, MAX_READ_BYTES, MIN_READ_BYTES, PROGRESS_TIMEOUT,
+        SHARED_FRAME_BYTES, USUAL_FRAME_BYTES,
+    },
 };
 
 #[cfg(test)]
@@ -100,7 +103,7 @@ impl<C: Carrier> Session<C> {
         let mut deadline = None;
         let mut more = More::No;
         loop {
-            match self.route_arrived(&node, &ingress, queue, lanes).await {
+            match self.route_arrived(&node, &ingress, queue, lanes) {
                 Ok(0) => {}
                 Ok(_) => deadline = None,
                 Err(error) => return error,
@@ -110,14 +113,25 @@ impl<C: Carrier> Session<C> {
                 // cache.
                 yield_to_woken_tasks().await;
             }
-            let unfinished = missing(&self.arrived) > 0;
+            let unfinished = missing(&self.arrived);
+            let waits = !lanes.has_room() && !is_nearly_whole(&self.arrived);
+            if waits && self.arrived.is_empty() {
+                // Others may have the room of the buffer meanwhile.
+                self.arrived = BytesMut::new();
+            }
+            buffered.set(self.arrived.capacity());
             let reading = async {
-                if !lanes.has_room() {
-                    lanes.room().await;
+                if waits {
+                    // What fills the node may wait for credit that comes over connections which
+                    // wait here: one of them has to give way in the end.
+                    let room = timeout(PROGRESS_TIMEOUT, lanes.room()).await;
+                    room.map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
                 }
+                let most = if lanes.is_half_empty() { MAX_READ_BYTES } else { MIN_READ_BYTES };
+                capacity = capacity.min(most);
                 fill(&*self.carrier, &mut self.arrived, &mut capacity).await
             };
-            let read = if unfinished {
+            let read = if unfinished > 0 {
                 // A frame that has begun must end in time.
                 let end = *deadline.get_or_insert_with(|| Instant::now() + FRAME_TIMEOUT);
                 let late = |_| Err(io::ErrorKind::TimedOut.into());
@@ -137,7 +151,7 @@ impl<C: Carrier> Session<C> {
     }
 
     /// Handles the whole frames that have arrived and returns their number.
-    async fn route_arrived(
+    fn route_arrived(
         &mut self,
         node: &Node,
         ingress: &Arc<Ingress>,
@@ -146,9 +160,6 @@ impl<C: Carrier> Session<C> {
     ) -> Result<usize> {
         let mut handled = 0;
         loop {
-            if !lanes.has_room() {
-                lanes.room().await;
-            }
             let next = next_frame(&mut self.arrived, self.max_frame);
             let Some(Frame { lane, body }) = next.map_err(|error| self.broke_off(error))? else {
                 return Ok(handled);
@@ -200,6 +211,14 @@ impl Drop for Buffered<'_> {
     fn drop(&mut self) {
         self.lanes.release(self.bytes);
     }
+}
+
+/// Whether a frame has begun that nodes send as a rule, the records of a channel: that is read to
+/// its end also when there is no room, as nobody's unfinished frames may keep all others from
+/// ending theirs.
+fn is_nearly_whole(arrived: &BytesMut) -> bool {
+    let missing = missing(arrived);
+    missing > 0 && arrived.len() + missing <= HEADER_BYTES + USUAL_FRAME_BYTES
 }
 
 /// Lets a slow worker keep a frame without much more memory than its permit counts: a small frame

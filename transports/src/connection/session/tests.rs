@@ -166,3 +166,15 @@ fn a_large_frame_that_arrives_is_taken_whole() {
         assert_eq!(whole.body, &frame[HEADER_BYTES..]);
     });
 }
+
+#[test]
+fn only_usual_frames_end_without_room() {
+    let begun = |length: usize, arrived: usize| {
+        let frame = [&header(length, 1)[..], &vec![7; length]].concat();
+        is_nearly_whole(&BytesMut::from(&frame[..arrived]))
+    };
+    assert!(begun(60 * 1024, 100), "a record");
+    assert!(begun(60 * 1024, 3), "perhaps a record");
+    assert!(!begun(MAX_READ_BYTES, 100_000), "a frame that no node sends as a rule");
+    assert!(!begun(10, 0), "nothing has begun");
+}
