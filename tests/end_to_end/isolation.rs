@@ -184,6 +184,21 @@ fn speed_of_nine(crowd: &Crowd) -> f64 {
     (27 * LOAD) as f64 / begun.elapsed().as_secs_f64()
 }
 
+/// What nine clients keep of their speed beside one that takes `at_a_time` bytes every tenth of a
+/// second.
+fn kept_beside(crowd: &Crowd, at_a_time: usize) -> f64 {
+    let alone = speed_of_nine(crowd);
+    let (end, over) = mpsc::channel();
+    let beside = thread::scope(|scope| {
+        let slow = crowd.inlets[9].0;
+        scope.spawn(move || slow_client(slow, at_a_time, &over));
+        let beside = speed_of_nine(crowd);
+        end.send(()).unwrap();
+        beside
+    });
+    beside / alone
+}
+
 /// A client of the tenth inlet that takes `at_a_time` bytes every tenth of a second, until it is
 /// told to end.
 fn slow_client(inlet: SocketAddr, at_a_time: usize, over: &Receiver<()>) {
@@ -199,25 +214,16 @@ fn one_slow_client_leaves_nine_their_speed() {
     in_own_network(|| {
         let target = Target::start();
         let crowd = crowd(&target, 10);
-        let alone = speed_of_nine(&crowd);
-        let memory = crowd.hub.memory();
         for (what, at_a_time) in [("nothing", 0), ("100 KB/s", 10_000)] {
-            let (end, over) = mpsc::channel();
-            let beside = thread::scope(|scope| {
-                let slow = crowd.inlets[9].0;
-                scope.spawn(move || slow_client(slow, at_a_time, &over));
-                let beside = speed_of_nine(&crowd);
-                end.send(()).unwrap();
-                beside
-            });
+            let memory = crowd.hub.memory();
+            // The best of three: other tests run at the same time, and not evenly.
+            let kept = (0..3).map(|_| kept_beside(&crowd, at_a_time)).fold(0.0, f64::max);
             let grown = crowd.hub.memory().saturating_sub(memory);
             println!(
-                "nine keep {:.0} % of {:.0} MB/s beside one that reads {what}; the hub takes \
-                 {grown} bytes more",
-                100.0 * beside / alone,
-                alone / 1e6
+                "nine keep {:.0} % beside one that reads {what}; the hub takes {grown} bytes more",
+                100.0 * kept
             );
-            assert!(beside > 0.6 * alone, "{beside} of {alone} bytes a second");
+            assert!(kept > 0.8, "{kept} of the speed without it");
             assert!(grown <= MOST_GROWTH, "{grown} bytes");
         }
     });
