@@ -168,14 +168,15 @@ impl Lanes {
         self.0.pools.iter().for_each(|pool| pool.remove(bytes));
     }
 
-    /// What is to be announced to the peer now. If nothing is, `writer` is woken when something is.
+    /// What is to be announced to the peer now; `writer` is woken when more is.
     pub fn take_grants(&self, writer: &Waker) -> Vec<Grant> {
         let mut state = self.0.state.lock();
         let state = &mut *state;
+        // Also when something is granted now: more may be due before the task is polled again.
+        if !state.writer.as_ref().is_some_and(|known| known.will_wake(writer)) {
+            state.writer = Some(writer.clone());
+        }
         if !std::mem::take(&mut state.is_due) {
-            if !state.writer.as_ref().is_some_and(|known| known.will_wake(writer)) {
-                state.writer = Some(writer.clone());
-            }
             return Vec::new();
         }
         let now = self.0.began.elapsed();
@@ -317,5 +318,23 @@ mod tests {
         assert!(held.iter().all(|permit| permit.lane() == Some((lanes.0.id, 1))));
         drop(held);
         assert_eq!((lanes.0.own.used(), budget.used()), (0, 0));
+    }
+
+    #[test]
+    fn the_writer_is_woken_after_each_grant() {
+        use futures::task::{waker, ArcWake};
+        struct Woken(std::sync::atomic::AtomicUsize);
+        impl ArcWake for Woken {
+            fn wake_by_ref(woken: &Arc<Self>) {
+                woken.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let woken = Arc::new(Woken(0.into()));
+        let lanes = lanes(&[]);
+        for round in 0..3 {
+            drop(fill(&lanes, 1));
+            assert_eq!(lanes.take_grants(&waker(woken.clone())).len(), 1);
+            assert_eq!(woken.0.load(Ordering::Relaxed), round, "it was not asleep the first time");
+        }
     }
 }

@@ -140,7 +140,7 @@ impl Node {
             log::debug!("dropped a message that has no sender to tell: {notice}");
             return;
         };
-        if let Err(undelivered) = self.try_route(reply, NextHop::Chosen) {
+        if let Err(undelivered) = self.try_route(in_order(reply, &notice), NextHop::Chosen) {
             let lost = undelivered.notice;
             log::debug!("the sender could not be told of {notice}, because of {lost}");
         }
@@ -197,6 +197,12 @@ impl Node {
         let entry = self.shared.directory.find(first);
         Ok(entry.ok_or_else(|| Error::NoWorker(first.clone()))?.first_hop(next))
     }
+}
+
+/// A notice does not overtake what a stream sent before it ended, which may tell of the end.
+fn in_order(mut message: Message, notice: &Notice) -> Message {
+    message.permit = message.permit.take().map(|permit| permit.of_flow(notice.hop.clone()));
+    message
 }
 
 /// Asks a worker's own rule. A panicking rule refuses the message, and its panic ends neither the

@@ -22,7 +22,7 @@ use ockam_actix_runtime::{
         codec::{routes_fit, Encoder},
         undelivered::Undelivered,
     },
-    Message, MessageParts, Notice, Payload, Permit, UndeliverableReason,
+    Message, MessageKind, MessageParts, Notice, Payload, Permit, UndeliverableReason,
 };
 
 use crate::{
@@ -86,7 +86,11 @@ impl WriteQueue {
         };
         let lane = match reason {
             Some(_) => None,
-            None => shared.lanes.borrow_mut().number(lane_of(&message)),
+            None => {
+                let mut lanes = shared.lanes.borrow_mut();
+                let key = lane_of(&message, |flow| lanes.is_in_use(flow));
+                lanes.number(key)
+            }
         };
         let Some(lane) = lane else {
             let hop = message.onward_route.first().cloned().unwrap_or_else(|| "?".into());
@@ -197,15 +201,19 @@ impl WriteQueue {
 /// * what is passed on: that of the lane on which it came in;
 /// * a stream: its own, although its route changes from the outlet's address to that of the stream
 ///   there;
-/// * all else, such as the records of a channel: that of the next address.
-fn lane_of(message: &Message) -> LaneKey {
+/// * a notice that a stream has ended: that of the stream, as long as something of it is under way;
+/// * all else, such as the records of a channel, and notices about them: that of the next address.
+fn lane_of(message: &Message, is_in_use: impl Fn(&LaneKey) -> bool) -> LaneKey {
     let permit = message.permit.as_ref();
     let passed_on = permit.filter(|_| !message.origin.is_local()).and_then(Permit::lane);
     if let Some((connection, lane)) = passed_on {
         return LaneKey::From { connection, lane };
     }
-    let flow = permit.and_then(Permit::flow).or(message.onward_route.first());
-    LaneKey::To(flow.cloned().unwrap_or_else(|| "".into()))
+    let flow = permit.and_then(Permit::flow).map(|flow| LaneKey::To(flow.clone()));
+    let flow = flow.filter(|key| message.kind == MessageKind::Data || is_in_use(key));
+    flow.unwrap_or_else(|| {
+        LaneKey::To(message.onward_route.first().cloned().unwrap_or_else(|| "".into()))
+    })
 }
 
 impl Frame {

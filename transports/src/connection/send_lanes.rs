@@ -112,6 +112,11 @@ impl<F> SendLanes<F> {
         Some(*entry.insert(number))
     }
 
+    /// Whether something of the lane for `key` waits, or has not moved on.
+    pub(crate) fn is_in_use(&self, key: &LaneKey) -> bool {
+        self.numbers.contains_key(key)
+    }
+
     /// Adds a frame with a body of `bytes` to the lane `number`.
     pub(crate) fn push(&mut self, number: u16, bytes: usize, frame: F) {
         let lane = &mut self.lanes[usize::from(number) - 1];
