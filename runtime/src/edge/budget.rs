@@ -118,6 +118,14 @@ impl Permit {
         }
     }
 
+    /// Gives a message from outside its lane back, for a notice of `bytes` about it. Otherwise two
+    /// peers whose notices wait for each other's lanes would wait for ever.
+    pub(crate) fn end_as(&mut self, bytes: usize) {
+        if let Holding::Lane(permit, _) = &mut self.holding {
+            permit.move_on_as(bytes);
+        }
+    }
+
     /// The same for a message of a flow: messages with the same `address` here keep their order,
     /// although they may go to different addresses of a node. A stream has one, its own.
     #[must_use]

@@ -86,6 +86,14 @@ impl LanePermit {
         (self.lanes.0.id, self.lane)
     }
 
+    /// As [`move_on`](Self::move_on); the message counts as one of `bytes` from now on.
+    pub(crate) fn move_on_as(&mut self, bytes: usize) {
+        self.move_on();
+        let excess = self.cost.saturating_sub(cost(bytes));
+        self.cost -= excess;
+        self.lanes.release(excess);
+    }
+
     /// Whether half of what the connection may hold is in use.
     pub(crate) fn is_in_a_crowd(&self) -> bool {
         !self.lanes.0.own.is_below(2)

@@ -201,7 +201,11 @@ impl Node {
 
 /// A notice does not overtake what a stream sent before it ended, which may tell of the end.
 fn in_order(mut message: Message, notice: &Notice) -> Message {
-    message.permit = message.permit.take().map(|permit| permit.of_flow(notice.hop.clone()));
+    let bytes = message.payload.len();
+    message.permit = message.permit.take().map(|mut permit| {
+        permit.end_as(bytes);
+        permit.of_flow(notice.hop.clone())
+    });
     message
 }
 
