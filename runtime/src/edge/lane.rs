@@ -96,7 +96,7 @@ impl LanePermit {
 
     /// Whether half of what the connection may hold is in use.
     pub(crate) fn is_in_a_crowd(&self) -> bool {
-        !self.lanes.0.own.is_below(2)
+        !self.lanes.0.own.is_half_empty()
     }
 
     /// Gives the lane its credit back. The message still counts for connection, source and node.
@@ -161,7 +161,7 @@ impl Lanes {
 
     /// Whether half of what may be held is free, so that buffers may be larger than they must be.
     pub fn is_half_empty(&self) -> bool {
-        self.0.own.is_below(2) && self.0.pools.iter().all(|pool| pool.is_below(2))
+        self.0.own.is_half_empty() && self.0.pools.iter().all(|pool| pool.is_half_empty())
     }
 
     /// Counts bytes that are held beside the messages, such as a part of one.
@@ -209,7 +209,7 @@ impl Lanes {
     /// Whether a lane may grow by `bytes`: by up to half of what the connection may hold, while
     /// half of what others share with it is free.
     fn may_grow(&self, grown: &mut i64, bytes: i64) -> bool {
-        let is_free = self.0.pools.iter().all(|pool| pool.is_below(2));
+        let is_free = self.0.pools.iter().all(|pool| pool.is_half_empty());
         let may = is_free && *grown + bytes <= signed(self.0.own.most() / 2);
         *grown += if may { bytes } else { 0 };
         may
@@ -344,5 +344,19 @@ mod tests {
             assert_eq!(lanes.take_grants(&waker(woken.clone())).len(), 1);
             assert_eq!(woken.0.load(Ordering::Relaxed), round, "it was not asleep the first time");
         }
+    }
+
+    #[test]
+    fn a_notice_that_waits_holds_no_lane() {
+        let lanes = lanes(&[]);
+        // One message takes all the credit, and the notice about it is small.
+        let mut permit = crate::Permit::from(lanes.arrive(1, LANE_BYTES as usize).unwrap());
+        assert!(lanes.arrive(1, 1).is_err());
+        permit.end_as(10);
+        assert_eq!(lanes.take_grants(&noop_waker()).len(), 1);
+        drop(lanes.arrive(1, 1).expect("there is credit although the notice waits"));
+        assert_eq!(lanes.0.own.used(), cost(10));
+        drop(permit);
+        assert_eq!(lanes.0.own.used(), 0);
     }
 }

@@ -31,9 +31,9 @@ impl Pool {
         self.used() < self.most
     }
 
-    /// Whether less than `part` of it, such as a half, is held.
-    pub fn is_below(&self, part: usize) -> bool {
-        self.used() < self.most / part
+    /// Whether less than half of it is held.
+    pub fn is_half_empty(&self) -> bool {
+        self.used() < self.most / 2
     }
 
     /// Waits until there is room.

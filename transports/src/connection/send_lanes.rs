@@ -11,10 +11,7 @@
 //! Invariants, which the tests check: frames of one lane keep their order, none is sent without
 //! credit, every lane that has both is served in each round, and numbers are used again.
 
-use std::{
-    collections::{hash_map::Entry, HashMap, VecDeque},
-    mem,
-};
+use std::collections::{hash_map::Entry, HashMap, VecDeque};
 
 use ockam_actix_runtime::{
     edge::{lane::Grant, pool::cost},
@@ -224,14 +221,6 @@ impl<F> SendLanes<F> {
 impl<F> Lane<F> {
     fn may_send(&self) -> bool {
         self.credit > 0 && !self.frames.is_empty()
-    }
-}
-
-impl<F> Drop for SendLanes<F> {
-    /// Frames hold permits of edges, whose sources may act when these are dropped: all frames are
-    /// out of the lanes by then.
-    fn drop(&mut self) {
-        drop(mem::take(&mut self.lanes));
     }
 }
 
