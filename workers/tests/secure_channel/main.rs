@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod altered;
+mod answers;
 mod establishing;
 mod load;
 mod loss;
