@@ -223,7 +223,8 @@ fn a_million_mutated_inputs_never_panic_or_allocate() {
     assert!(read > 100_000 && refused > 100_000, "{read} read, {refused} refused");
 }
 
-/// `cargo test --release -- --ignored --nocapture decoding_data_takes`
+/// Asserts nothing, so it is run by hand:
+/// `cargo test -p ockam-actix-workers --release -- --ignored --nocapture decoding_data_takes`
 #[test]
 #[ignore = "a measurement"]
 fn decoding_data_takes_tens_of_nanoseconds() {
