@@ -64,8 +64,8 @@
 //!
 //! # Embed
 //!
-//! [`NodeBuilder`] starts a node inside an actix `System` that runs already, such as that of an
-//! actix-web application:
+//! [`NodeBuilder`] starts a node inside the actix `System` that runs already, such as that of an
+//! actix-web application. Where none does, as under `#[tokio::main]`, the node brings one:
 //!
 //! ```
 //! # actix_rt::System::new().block_on(async {

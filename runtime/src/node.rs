@@ -21,6 +21,7 @@ pub mod routing;
 mod shutdown;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod table;
+mod threads;
 
 use std::{
     any::{Any, TypeId},
@@ -50,6 +51,7 @@ use crate::{
         entry::{Deliver, Description, Entry},
         router::Router,
         shutdown::{Shutdown, Stage},
+        threads::{OwnSystem, Threads},
     },
     process::usable_descriptors,
     trust::{
@@ -87,6 +89,7 @@ struct Shared {
     extensions: Lock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
     doors: Doors,
     shutdown: Shutdown,
+    own_system: Lock<Option<OwnSystem>>,
 }
 
 /// Shared by everything that keeps the node running; dropping the last one ends the node.
@@ -115,23 +118,6 @@ impl Arbiter {
         let router = Router { bounce };
         Self { router: Router::start_in_arbiter(&handle, |_| router), handle }
     }
-}
-
-/// Starts `count` threads, each with an event loop; if one cannot be started, stops the others.
-fn start_threads(count: usize) -> Result<Vec<ArbiterHandle>> {
-    let mut threads: Vec<ArbiterHandle> = Vec::with_capacity(count);
-    while threads.len() < count {
-        match actix_rt::Arbiter::try_new() {
-            Ok(thread) => threads.push(thread.handle()),
-            Err(source) => {
-                threads.iter().for_each(|thread| {
-                    thread.stop();
-                });
-                return Err(Error::transport("cannot start an arbiter's thread", source));
-            }
-        }
-    }
-    Ok(threads)
 }
 
 /// A router's reference to its node, which does not keep the node alive.
@@ -171,27 +157,29 @@ impl Shared {
         self.arbiters.iter().for_each(|arbiter| {
             arbiter.handle.stop();
         });
+        drop(self.own_system.lock().take());
     }
 }
 
 impl Node {
-    /// Starts a node with `arbiters` threads inside the current actix `System`.
+    /// Starts a node with `arbiters` threads, inside the current actix `System` if there is one.
     pub(crate) async fn start(arbiters: usize, limits: NodeLimits) -> Result<Self> {
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        let threads = start_threads(arbiters)?;
-        for (index, thread) in threads.iter().enumerate() {
+        let Threads { arbiters, system } = Threads::start(arbiters).await?;
+        for (index, thread) in arbiters.iter().enumerate() {
             thread.spawn_fn(move || CURRENT.set(Some((id, index))));
         }
         let shared = Arc::new_cyclic(|shared: &Weak<Shared>| Shared {
             id,
             limits: limits.within(usable_descriptors()),
             directory: Arc::default(),
-            arbiters: threads.into_iter().map(|thread| Arbiter::new(thread, shared)).collect(),
+            arbiters: arbiters.into_iter().map(|thread| Arbiter::new(thread, shared)).collect(),
             next_arbiter: AtomicUsize::new(0),
             dialers: SharedLock::default(),
             extensions: Lock::default(),
             doors: Doors::default(),
             shutdown: Shutdown::new(),
+            own_system: Lock::new(system),
         });
         Ok(Self { shared: shared.clone(), _hold: Some(Arc::new(Hold(shared))) })
     }

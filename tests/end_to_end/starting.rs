@@ -90,10 +90,29 @@ fn bytes_seen(line: &str) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn embed_in_actix_web_answers_from_remote_worker() {
-    let program = Program::start(example("embed-in-actix-web").arg("127.0.0.1:0"));
+fn actix_web_over_channel_answers_from_remote_worker() {
+    let program = Program::start(example("actix-web-over-channel").arg("127.0.0.1:0"));
     let address = program.wait_for_address("try: curl http://");
     for _ in 0..3 {
         assert_eq!(fetch(address, "/hello"), Ok("the remote worker says: hello\n".into()));
     }
+}
+
+#[test]
+fn embed_in_actix_web_ends_with_its_server() {
+    let mut program = Program::start(&mut example("embed-in-actix-web"));
+    let address = program.wait_for_address("try: curl http://");
+    assert_eq!(fetch(address, "/hello"), Ok("hello".into()));
+    program.terminate();
+    assert!(program.wait_for_exit(PATIENCE).success());
+}
+
+#[test]
+fn embed_in_tokio_asks_from_any_task() {
+    assert_eq!(printed_by("embed-in-tokio"), ["the echoer says: hello"]);
+}
+
+#[test]
+fn several_nodes_have_workers_of_one_name() {
+    assert_eq!(printed_by("several-nodes"), ["here and there"]);
 }

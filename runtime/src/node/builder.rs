@@ -6,7 +6,8 @@ use crate::{
     node::Node,
 };
 
-/// Starts nodes inside a running actix `System`.
+/// Starts nodes: inside the actix `System` of this thread, such as that of an actix-web
+/// application, or where there is none, as under `#[tokio::main]`, with one of their own.
 ///
 /// ```
 /// # actix_rt::System::new().block_on(async {
@@ -47,13 +48,8 @@ impl NodeBuilder {
     /// Starts the node.
     ///
     /// # Errors
-    /// If no actix `System` runs on this thread, or its threads cannot be started.
+    /// If the node's threads cannot be started, or `OCKAM_ARBITERS` is no number of them.
     pub async fn start(self) -> Result<Node> {
-        if actix_rt::System::try_current().is_none() {
-            let text = "a node needs a running actix System: use #[ockam::node] or \
-                        actix_rt::System::new().block_on(...)";
-            return Err(Error::Usage(text.into()));
-        }
         let arbiters = match self.arbiters {
             Some(count) => count,
             None => default_arbiters()?,
