@@ -174,6 +174,10 @@ pub const HEADROOM_BYTES: usize = 320;
 /// Bytes of room after the payload for the authentication tag of a secure channel.
 pub const TAILROOM_BYTES: usize = 32;
 
+/// How long an attempt to connect to one address of a name goes on before the next one begins
+/// beside it: what [RFC 8305](https://www.rfc-editor.org/rfc/rfc8305#section-8) recommends.
+pub const CONNECT_ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
 /// How long a node that has opened its first listener waits before it logs what is reached from
 /// outside: programs start the rest within that time.
 pub const ANNOUNCE_AFTER: Duration = Duration::from_secs(1);

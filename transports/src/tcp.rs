@@ -15,7 +15,10 @@ use std::{
 use bytes::BytesMut;
 
 use ockam_actix_runtime::{
-    socket::{self, connect::first_to_answer},
+    socket::{
+        self,
+        connect::{first_to_answer, refuse_self_connected},
+    },
     Error, Result, TransportType,
 };
 use socket2::{SockRef, TcpKeepalive};
@@ -132,7 +135,9 @@ pub async fn connect(peer: &str, limit: Duration) -> Result<TcpStream> {
         Error::TimedOut { waited_for, seconds: limit.as_secs() }
     };
     let addresses = timeout_at(end, resolve(peer)).await.map_err(|_| timed_out())??;
-    let connected = first_to_answer(addresses, end, TcpStream::connect).await;
+    let connect_to =
+        |address| async move { refuse_self_connected(TcpStream::connect(address).await?) };
+    let connected = first_to_answer(addresses, end, connect_to).await;
     connected.map_err(|source| match source.kind() {
         ErrorKind::TimedOut => timed_out(),
         _ => Error::transport(format!("cannot connect to {peer}"), source),

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use ockam_actix_runtime::socket::connect::first_to_answer;
+use ockam_actix_runtime::socket::connect::{first_to_answer, refuse_self_connected};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::{
     net::{lookup_host, TcpStream},
@@ -29,7 +29,7 @@ pub(crate) struct Connected {
     pub(crate) reset: Option<io::Error>,
 }
 
-/// Connects to `target` (`host:port`), trying its addresses in turn.
+/// Connects to the first address of `target` (`host:port`) that answers.
 pub(crate) async fn connect_target(target: String) -> Result<Connected, NoTarget> {
     let end = Instant::now() + CONNECT_TIMEOUT;
     let Ok(found) = timeout_at(end, lookup_host(target)).await else {
@@ -52,7 +52,7 @@ async fn connect_to(address: SocketAddr) -> io::Result<Connected> {
     let socket = TcpStream::from_std(socket.into())?;
     if socket.peer_addr().is_ok() {
         // A target on this host has accepted by now.
-        return Ok(Connected { socket, reset: None });
+        return Ok(Connected { socket: refuse_self_connected(socket)?, reset: None });
     }
     socket.writable().await?;
     match SockRef::from(&socket).take_error()? {
