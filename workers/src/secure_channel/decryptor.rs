@@ -133,7 +133,7 @@ impl Decryptor {
             return self.fail(FailureReason::Undelivered(why), context);
         }
         if self.is_asked_for_cookie(&exchange, &message) {
-            return match self.send_again(&message) {
+            return match self.send_with_cookie(&message) {
                 Ok(()) => self.phase = Phase::Handshaking(exchange),
                 Err(why) => self.fail(why, context),
             };
@@ -307,6 +307,9 @@ impl Handler<Routed<Payload>> for Decryptor {
 
     fn handle(&mut self, message: Routed<Payload>, context: &mut Context<Self>) {
         let message = message.into_message();
+        if self.is_late_answer(&message) {
+            return;
+        }
         if matches!(self.phase, Phase::Open(_)) {
             return self.handle_record(message, context);
         }

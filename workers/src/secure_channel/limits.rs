@@ -13,6 +13,10 @@ pub struct Limits {
     /// The time from message 1 to the end of a handshake, at either end. Ten round trips around the
     /// world fit in; a stranger who never goes on holds a slot no longer.
     pub handshake_deadline: Duration,
+    /// How long the initiator waits for an answer before it sends message 1 again; the pause doubles
+    /// each time. A message that reached a node while that ended is lost without a word. Round
+    /// trips around the world are shorter, so that next to nothing is sent twice.
+    pub resend_after: Duration,
     /// Handshakes under way at one listener. Each keeps about 4 KiB, so together 1 MiB. From half
     /// of that number on, initiators must show a cookie first. One connection gets no more than
     /// half, and the connections of one source address no more than three quarters together.
@@ -69,6 +73,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             handshake_deadline: Duration::from_secs(10),
+            resend_after: Duration::from_secs(1),
             handshakes: 256,
             handshake_rate: Rate { burst: 4_096, per_second: 200 },
             channels: 10_000,

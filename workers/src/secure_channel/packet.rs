@@ -92,6 +92,12 @@ impl<'a> Packet<'a> {
         Ok(packet)
     }
 
+    /// Whether `bytes` begin like a message for the initiator before there are keys. No record does:
+    /// its counter would be above 2^63.
+    pub(super) fn is_answer(bytes: &[u8]) -> bool {
+        matches!(bytes, [0x92, 2 | 4, ..])
+    }
+
     fn decode_begin(
         reader: &mut Reader<'a>,
         length: usize,

@@ -9,7 +9,9 @@ use std::{
 };
 
 use ockam_actix_runtime::{edge::first_hop::FirstHop, route, Host, Message};
-use ockam_actix_workers::{Entity, SecureChannel, SecureChannels, TrustEveryonePolicy};
+use ockam_actix_workers::{
+    secure_channel::packet::Packet, Entity, SecureChannel, SecureChannels, TrustEveryonePolicy,
+};
 
 use crate::support::{quick, run, tcp, to, until, Echo, Meddling, Middle, Peer, DEADLINE, SERVICE};
 
@@ -153,6 +155,45 @@ fn injected_records_end_the_session_and_another_begins() {
         forged.payload = vec![0_u8; 40].into();
         vec![forged, message]
     });
+}
+
+/// Passes everything on, but message 1 as `what` makes it, which gets how often it has passed.
+fn first_messages(what: fn(usize, Message) -> Vec<Message>) -> (Meddling, Arc<AtomicUsize>) {
+    let passed = Arc::new(AtomicUsize::new(0));
+    let count = passed.clone();
+    let meddle: Meddling = Arc::new(move |_, message| match Packet::decode(&message.payload) {
+        Ok(Packet::One { .. }) => what(count.fetch_add(1, Ordering::SeqCst), message),
+        _ => vec![message],
+    });
+    (meddle, passed)
+}
+
+/// The channel's one attempt succeeds, although message 1 passes as `what` says; gives how often it
+/// was sent.
+fn attempted_once(what: fn(usize, Message) -> Vec<Message>) -> usize {
+    let (meddle, passed) = first_messages(what);
+    run(async {
+        let mut limits = quick();
+        limits.resend_after = Duration::from_millis(20);
+        limits.handshake_deadline = DEADLINE;
+        let chain = Chain::start(meddle, limits).await;
+        chain.channel.established_within(DEADLINE).await.unwrap();
+        for _ in 0..3 {
+            answers(&chain.client, &chain.channel).await;
+        }
+        assert_eq!(first_hop_of(&chain.client, &chain.channel).state().epoch, 0, "no session lost");
+    });
+    passed.load(Ordering::SeqCst)
+}
+
+#[test]
+fn a_lost_first_message_is_sent_again() {
+    assert!(attempted_once(|number, message| if number < 2 { vec![] } else { vec![message] }) > 2);
+}
+
+#[test]
+fn a_second_answer_to_the_first_message_is_ignored() {
+    attempted_once(|_, message| vec![copy(&message), message]);
 }
 
 #[test]

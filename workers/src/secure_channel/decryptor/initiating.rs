@@ -1,14 +1,17 @@
 //! The initiator's decryptor, until the channel is open.
 
-use std::sync::{atomic::AtomicBool, Arc};
+use std::{
+    sync::{atomic::AtomicBool, Arc},
+    time::Duration,
+};
 
-use actix::{Context, Recipient};
+use actix::{AsyncContext, Context, Recipient};
 use ockam_actix_runtime::{
-    node::entry::Description, trust::origin::HubGrants, Address, Class, Message, Route,
+    node::entry::Description, trust::origin::HubGrants, Address, Class, Message, MessageKind, Route,
 };
 
 use crate::secure_channel::{
-    decryptor::{Decryptor, DecryptorConfig, Opened, Role},
+    decryptor::{Decryptor, DecryptorConfig, Opened, Phase, Role},
     event::{notify, Established, Event, EventKind},
     exchange::Exchange,
     failure::FailureReason,
@@ -42,6 +45,8 @@ pub(in crate::secure_channel) struct Initiating {
 #[derive(Default)]
 pub(in crate::secure_channel) struct Sent {
     noise: Vec<u8>,
+    /// The last cookie that was asked for.
+    cookie: Vec<u8>,
     cookies: u8,
 }
 
@@ -71,14 +76,37 @@ impl Decryptor {
         }
         let (exchange, noise) = Exchange::initiate(self.config.credentials.clone())?;
         initiating.sent.noise = noise;
-        self.send_message1(&[])?;
+        self.send_message1()?;
+        Self::send_again_after(self.config.limits.resend_after, context);
         Ok(exchange)
     }
 
-    fn send_message1(&self, cookie: &[u8]) -> Result<(), FailureReason> {
+    fn send_message1(&self) -> Result<(), FailureReason> {
         let Role::Initiator(Initiating { route, sent, .. }) = &self.role else { return Ok(()) };
-        let packet = self.config.credentials.message1(&sent.noise, cookie);
+        let packet = self.config.credentials.message1(&sent.noise, &sent.cookie);
         self.send(route.clone(), packet, None)
+    }
+
+    /// Sends message 1 again after `pause`, and then after pauses that double, until it is answered.
+    fn send_again_after(pause: Duration, context: &mut Context<Self>) {
+        context.run_later(pause, move |actor, context| {
+            if !matches!(actor.phase, Phase::Handshaking(Exchange::Message2(..))) {
+                return;
+            }
+            match actor.send_message1() {
+                Ok(()) => Self::send_again_after(2 * pause, context),
+                Err(why) => actor.fail(why, context),
+            }
+        });
+    }
+
+    /// Whether it answers a message 1 that was sent again, although another answer has come.
+    pub(super) fn is_late_answer(&self, message: &Message) -> bool {
+        let awaits_answer = matches!(self.phase, Phase::Handshaking(Exchange::Message2(..)));
+        matches!(self.role, Role::Initiator(_))
+            && !awaits_answer
+            && message.kind == MessageKind::Data
+            && Packet::is_answer(&message.payload)
     }
 
     /// Whether the listener wants message 1 again, with a cookie.
@@ -88,16 +116,17 @@ impl Decryptor {
     }
 
     /// Sends message 1 again with the cookie in `message`.
-    pub(super) fn send_again(&mut self, message: &Message) -> Result<(), FailureReason> {
+    pub(super) fn send_with_cookie(&mut self, message: &Message) -> Result<(), FailureReason> {
         let Role::Initiator(initiating) = &mut self.role else { return Ok(()) };
         initiating.sent.cookies += 1;
         if initiating.sent.cookies > MAX_COOKIES {
             return Err(FailureReason::OutOfTurn);
         }
-        match Packet::decode(&message.payload)? {
-            Packet::Cookie(cookie) => self.send_message1(cookie),
-            _ => Err(FailureReason::OutOfTurn),
-        }
+        let Packet::Cookie(cookie) = Packet::decode(&message.payload)? else {
+            return Err(FailureReason::OutOfTurn);
+        };
+        initiating.sent.cookie = cookie.to_vec();
+        self.send_message1()
     }
 }
 
