@@ -1,5 +1,6 @@
-//! Programs that are killed and started again, and targets that are not there: clients are reset at
-//! once, and nothing has to be done but start the program again.
+//! Programs that are killed and started again, and targets that are not there: open streams are
+//! reset at once, new clients wait a few seconds, and nothing has to be done but start the program
+//! again.
 
 use std::{
     io::{ErrorKind, Write},
@@ -90,6 +91,15 @@ fn clients_are_rejected(inlet: SocketAddr) {
     assert!(matches!(ended, Ended::Reset { after: 0 } | Ended::Refused), "{ended}");
 }
 
+/// Clients that come while there is no route wait for it a while.
+fn clients_are_patient(inlet: SocketAddr, restore: impl FnOnce()) {
+    thread::scope(|scope| {
+        let clients = [(); 3].map(|()| scope.spawn(|| a_page_comes(inlet)));
+        restore();
+        clients.into_iter().for_each(|client| client.join().unwrap());
+    });
+}
+
 fn a_page_comes(inlet: SocketAddr) {
     assert_eq!(fetch(inlet, "/"), Ok(PAGE.into()));
 }
@@ -108,9 +118,11 @@ fn kill(tunnel: &mut Tunnel, index: usize, target: &Target) {
     streaming.ends_with_a_reset();
     quiet.ends_with_a_reset();
     target_is_reset(target, 2);
-    for _ in 0..3 {
-        clients_are_rejected(tunnel.inlet);
-    }
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| clients_are_rejected(tunnel.inlet));
+        }
+    });
 }
 
 fn outlet_is_killed(step: Step, name: &str) {
@@ -138,6 +150,29 @@ fn inlet_is_killed(step: Step, name: &str, more: impl Fn(&Tunnel) -> Vec<String>
         a_page_comes_again(tunnel.inlet);
         assert_eq!(target.next_end(), Ok(0));
     }
+}
+
+fn clients_wait_for_a_restarted_outlet(step: Step, name: &str) {
+    let target = Target::start();
+    let mut tunnel = step(&target.address(), 2);
+    a_page_comes(tunnel.inlet);
+    let quiet = Quiet::begin(tunnel.inlet);
+    tunnel.programs[0].kill();
+    // From now on the inlet knows.
+    quiet.ends_with_a_reset();
+    clients_are_patient(tunnel.inlet, || {
+        tunnel.programs[0] = listening_outlet(name, &target.address(), 2);
+    });
+}
+
+#[test]
+fn clients_of_step_02_wait_for_the_path() {
+    in_own_network(|| clients_wait_for_a_restarted_outlet(step_02, "02-outlet"));
+}
+
+#[test]
+fn clients_of_step_03_wait_for_the_path() {
+    in_own_network(|| clients_wait_for_a_restarted_outlet(step_03, "03-outlet"));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use ockam_actix_runtime::{
     edge::first_hop::FirstHop,
     node::{directory::Registration, entry::Description},
     socket::accept::accept_all,
-    trust::source::SourceAddress,
+    trust::{refusal_log::RefusalLog, source::SourceAddress},
     worker::{
         mailbox::Registered,
         supervision::{Restartable, Restarting, Supervised},
@@ -25,14 +25,15 @@ use ockam_actix_runtime::{
     Address, Class, Error, Host, Node, Payload, Result, Route, Routed,
 };
 use socket2::SockRef;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::timeout};
 
 use crate::portal::{
     end::{
         config::{Side, StreamConfig},
         worker::StreamWorker,
     },
-    pool::StreamPool,
+    limits::PATH_PATIENCE,
+    pool::{StreamPool, StreamSlot},
     protocol::stream::Stream,
     target::prepare,
 };
@@ -182,40 +183,75 @@ async fn accept_clients(node: &Node, listener: std::net::TcpListener, accept: &A
     let refusal_log = node.refusals();
     let who = format!("the inlet on {}", accept.address);
     let error = accept_all(listener, &who, &refusal_log, |socket, client| {
-        if let Err(error) = open(node, socket, client, accept) {
-            let what = format_args!("reset the client {client}: {}", error.one_line());
-            refusal_log.warn("client-reset", what);
-        }
+        open(node, socket, client, accept)
+            .unwrap_or_else(|error| log_reset(&refusal_log, client, &error));
     })
     .await;
     log::error!("{who} ended: {error}");
 }
 
-/// Starts the stream of one client.
+/// Starts the stream of one client: at once, or when the path that is lost is there again. Longer
+/// than [`PATH_PATIENCE`] nobody waits; the first hop then says what is wrong.
 fn open(node: &Node, socket: TcpStream, client: SocketAddr, accept: &Accept) -> Result<()> {
-    let failed = |source: io::Error| Error::transport("its socket cannot be used", source);
     // Clients that connected between `listen` and `prepare` have inherited nothing, and this option
     // matters.
-    SockRef::from(&socket).set_linger(Some(Duration::ZERO)).map_err(failed)?;
-    // The first hop may have another actor than when the inlet began: a peer may have been dialled
-    // anew.
-    let first_hop = node.first_hop(&accept.route)?;
+    SockRef::from(&socket).set_linger(Some(Duration::ZERO)).map_err(unusable)?;
     let slot = StreamPool::of(node).enter_client(SourceAddress::of(client.ip()));
     let slot = slot.map_err(|full| Error::Usage(full.to_string()))?;
-    let description = Description::answered_over(&first_hop);
-    let stream = Stream::inlet(slot.first_window());
+    // The first hop may have another actor than when the inlet began: a peer may have been dialled
+    // anew.
+    let mut first_hop = node.first_hop(&accept.route)?;
     let route = accept.route.clone();
-    let side = Side::Inlet { client };
-    let arbiter = first_hop.arbiter.unwrap_or_else(|| node.next_arbiter());
-    let config = StreamConfig { node: node.clone(), stream, first_hop, route, side, slot };
-    if node.current_arbiter() == Some(arbiter) {
-        node.launch_here(description, StreamWorker::new(config, Some(socket)))?;
-        return Ok(());
+    let opening = OpeningClient { node: node.clone(), socket, client, route, slot };
+    let state = first_hop.state();
+    if state.up || state.failure.is_none() {
+        return opening.start();
     }
-    let socket = socket.into_std().map_err(failed)?;
-    node.launch(description.on(arbiter), move |_| match TcpStream::from_std(socket) {
-        Ok(socket) => StreamWorker::new(config, Some(socket)),
-        Err(_) => StreamWorker::without_socket(config),
-    })?;
+    tokio::task::spawn_local(async move {
+        // An error says that the time is over.
+        let _ = timeout(PATH_PATIENCE, first_hop.up()).await;
+        let refusal_log = opening.node.refusals();
+        opening.start().unwrap_or_else(|error| log_reset(&refusal_log, client, &error));
+    });
     Ok(())
+}
+
+fn unusable(source: io::Error) -> Error {
+    Error::transport("its socket cannot be used", source)
+}
+
+fn log_reset(refusal_log: &RefusalLog, client: SocketAddr, error: &Error) {
+    let what = format_args!("reset the client {client}: {}", error.one_line());
+    refusal_log.warn("client-reset", what);
+}
+
+/// A client whose stream has not begun.
+struct OpeningClient {
+    node: Node,
+    socket: TcpStream,
+    client: SocketAddr,
+    route: Route,
+    slot: StreamSlot,
+}
+
+impl OpeningClient {
+    fn start(self) -> Result<()> {
+        let Self { node, socket, client, route, slot } = self;
+        let first_hop = node.first_hop(&route)?;
+        let description = Description::answered_over(&first_hop);
+        let stream = Stream::inlet(slot.first_window());
+        let side = Side::Inlet { client };
+        let arbiter = first_hop.arbiter.unwrap_or_else(|| node.next_arbiter());
+        let config = StreamConfig { node: node.clone(), stream, first_hop, route, side, slot };
+        if node.current_arbiter() == Some(arbiter) {
+            node.launch_here(description, StreamWorker::new(config, Some(socket)))?;
+            return Ok(());
+        }
+        let socket = socket.into_std().map_err(unusable)?;
+        node.launch(description.on(arbiter), move |_| match TcpStream::from_std(socket) {
+            Ok(socket) => StreamWorker::new(config, Some(socket)),
+            Err(_) => StreamWorker::without_socket(config),
+        })?;
+        Ok(())
+    }
 }

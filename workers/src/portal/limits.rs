@@ -104,6 +104,10 @@ pub(crate) const JOINED_BYTES: usize = 1024;
 /// wake-up at each end; after that it goes alone.
 pub(crate) const MAX_OPENED_DELAY: Duration = Duration::from_millis(10);
 
+/// How long a new client waits for a path that is lost and being made again, before it is reset:
+/// longer than the longest pause between two attempts.
+pub(crate) const PATH_PATIENCE: Duration = Duration::from_secs(3);
+
 /// How long the outlet waits for its target to answer.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
