@@ -13,9 +13,9 @@ pub struct Limits {
     /// The time from message 1 to the end of a handshake, at either end. Ten round trips around the
     /// world fit in; a stranger who never goes on holds a slot no longer.
     pub handshake_deadline: Duration,
-    /// How long the initiator waits for an answer before it sends message 1 again; the pause doubles
-    /// each time. A message that reached a node while that ended is lost without a word. Round
-    /// trips around the world are shorter, so that next to nothing is sent twice.
+    /// How long the initiator waits for an answer before it sends message 1 again; the pause
+    /// doubles each time. A message that reached a node while that ended is lost without a word.
+    /// Round trips around the world are shorter, so that next to nothing is sent twice.
     pub resend_after: Duration,
     /// Handshakes under way at one listener. Each keeps about 4 KiB, so together 1 MiB. From half
     /// of that number on, initiators must show a cookie first. One connection gets no more than

@@ -92,8 +92,8 @@ impl<'a> Packet<'a> {
         Ok(packet)
     }
 
-    /// Whether `bytes` begin like a message for the initiator before there are keys. No record does:
-    /// its counter would be above 2^63.
+    /// Whether `bytes` begin like a message for the initiator before there are keys. No record
+    /// does: its counter would be above 2^63.
     pub(super) fn is_answer(bytes: &[u8]) -> bool {
         matches!(bytes, [0x92, 2 | 4, ..])
     }

@@ -55,6 +55,25 @@ fn a_refusing_hub_looks_like_one_without_service() {
     });
 }
 
+#[test]
+fn a_stopping_node_gives_its_forwarder_up_first() {
+    with_arbiters(|arbiters| async move {
+        let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
+        let private = node(arbiters).await;
+        Echoer::start(&private, "echoer").unwrap();
+        let forwarder = RemoteForwarder::create(&private, &at, "echoer").await.unwrap();
+        assert_eq!(of_class(&hub, Class::Forwarder).len(), 1);
+        // A stream that has still to end keeps the node.
+        let stream = private.busy();
+        let stopping = async {
+            until("the hub forwards no more", || of_class(&hub, Class::Forwarder).is_empty()).await;
+            assert!(!forwarder.watch().borrow().registered);
+            drop(stream);
+        };
+        in_time("the node's end", async { futures::join!(private.stop(), stopping) }).await;
+    });
+}
+
 /// Waits until the forwarder was registered for the second time.
 async fn registered_again(forwarder: &RemoteForwarder) -> RegistrationState {
     let mut states = forwarder.watch();

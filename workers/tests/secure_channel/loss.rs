@@ -192,7 +192,7 @@ fn a_lost_first_message_is_sent_again() {
 }
 
 #[test]
-fn a_second_answer_to_the_first_message_is_ignored() {
+fn second_answers_to_the_first_message_are_ignored() {
     attempted_once(|_, message| vec![copy(&message), message]);
 }
 

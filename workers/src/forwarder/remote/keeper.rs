@@ -7,8 +7,8 @@
 //!   displaced (nothing, until it is stopped: a newer instance has the address).
 //! * Inbox: [`Stop`].
 //! * Started by [`RemoteForwarder::create`](super::RemoteForwarder::create) once the first
-//!   registration has succeeded, on the arbiter of the connection to the hub; stops on [`Stop`] or
-//!   with its node.
+//!   registration has succeeded, on the arbiter of the connection to the hub; stops on [`Stop`], or
+//!   when its node begins to stop, and tells the hub.
 //! * A panic ends it for a moment: it is [`Supervised`], and the next actor begins by registering
 //!   again, which replaces the existing forwarder. The hub may reach the destination throughout.
 
@@ -17,7 +17,9 @@ use std::sync::{
     Arc,
 };
 
-use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, WrapFuture};
+use actix::{
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
+};
 use ockam_actix_runtime::{
     edge::first_hop::FirstHop,
     node::routing::NextHop,
@@ -154,6 +156,23 @@ impl Actor for RegistrationKeeper {
         if let Some(keeping) = self.keeping.take() {
             context.spawn(keeping.keep().into_actor(self));
         }
+        // Otherwise new clients would begin handshakes with a node that ends meanwhile. Channels
+        // that are open do not need the forwarder.
+        let node = self.release.node.clone();
+        let stopping = async move { node.stopping().await };
+        context.spawn(stopping.into_actor(self).map(|(), keeper, context| keeper.end(context)));
+    }
+}
+
+impl RegistrationKeeper {
+    /// Ends keeping, and tells the hub.
+    fn end(&mut self, context: &mut Context<Self>) {
+        if let Some(mut supervised) = self.supervised.take() {
+            supervised.end();
+        }
+        // The task ends with the context.
+        context.stop();
+        self.release.send();
     }
 }
 
@@ -161,12 +180,7 @@ impl Handler<Stop> for RegistrationKeeper {
     type Result = ();
 
     fn handle(&mut self, _: Stop, context: &mut Context<Self>) {
-        if let Some(mut supervised) = self.supervised.take() {
-            supervised.end();
-        }
-        // The task ends with the context.
-        context.stop();
-        self.release.send();
+        self.end(context);
     }
 }
 

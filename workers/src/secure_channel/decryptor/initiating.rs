@@ -87,7 +87,8 @@ impl Decryptor {
         self.send(route.clone(), packet, None)
     }
 
-    /// Sends message 1 again after `pause`, and then after pauses that double, until it is answered.
+    /// Sends message 1 again after `pause`, and then after pauses that double, until there is an
+    /// answer.
     fn send_again_after(pause: Duration, context: &mut Context<Self>) {
         context.run_later(pause, move |actor, context| {
             if !matches!(actor.phase, Phase::Handshaking(Exchange::Message2(..))) {
