@@ -13,7 +13,7 @@ struct Remote {
 
 #[get("/{text}")]
 async fn ask(text: web::Path<String>, remote: web::Data<Remote>) -> impl Responder {
-    match remote.node.ask::<String, String>(remote.worker.clone(), text.into_inner()).await {
+    match remote.node.ask(remote.worker.clone(), text.into_inner()).reply_as::<String>().await {
         Ok(answer) => format!("the remote worker says: {answer}\n"),
         Err(error) => format!("the remote worker does not answer: {error}\n"),
     }

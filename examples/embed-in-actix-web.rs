@@ -4,7 +4,7 @@ use ockam::{Echoer, Node, NodeBuilder};
 
 #[get("/{text}")]
 async fn ask(text: web::Path<String>, node: web::Data<Node>) -> String {
-    let answer = node.ask::<String, String>("echoer", text.into_inner()).await;
+    let answer = node.ask("echoer", text.into_inner()).reply_as::<String>().await;
     answer.unwrap_or_else(|error| error.to_string())
 }
 

@@ -7,7 +7,8 @@ async fn main() -> Result<()> {
     Echoer::start(&node, "echoer")?;
     let asking = node.clone();
     // Questions are asked from any task, on any of tokio's threads.
-    let task = tokio::spawn(async move { asking.ask("echoer", "hello".to_owned()).await });
+    let task =
+        tokio::spawn(async move { asking.ask("echoer", "hello".to_owned()).reply_as().await });
     let answer: String = task.await.expect("the task does not panic")?;
     println!("the echoer says: {answer}");
     node.stop().await;

@@ -23,7 +23,7 @@ impl Handler<Routed<String>> for Greeter {
 #[ockam::node]
 async fn main(ctx: Context) -> Result<()> {
     ctx.start_worker("greeter", Greeter)?;
-    let answer: String = ctx.ask(route!["greeter"], "world".to_string()).await?;
+    let answer: String = ctx.ask(route!["greeter"], "world".to_string()).reply_as().await?;
     println!("{answer}");
     ctx.stop().await
 }

@@ -48,8 +48,8 @@ async fn main(ctx: Context) -> Result<()> {
     TcpTransport::create(&ctx).await?;
     let policy = NeverRotated(server.identifier());
     let channel = client.create_secure_channel(route![(TCP, address), "listener"], policy)?;
-    let (to, wait) = (route![channel, "echoer"], Duration::from_secs(5));
-    let answer: String = ctx.ask_within(to, "hello".to_string(), wait).await?;
+    let question = ctx.ask(route![channel, "echoer"], "hello".to_string());
+    let answer: String = question.within(Duration::from_secs(5)).reply_as().await?;
     println!("{answer}, from a peer that passed the policy");
     there.stop().await;
     ctx.stop().await

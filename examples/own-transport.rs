@@ -74,7 +74,8 @@ async fn main(ctx: Context) -> Result<()> {
     // The other one dials, and asks.
     ctx.node().add_dialer(UNIX.name(), std::sync::Arc::new(ConnectionDialer::<Unix>::default()));
     let path = path.display().to_string();
-    let answer: String = ctx.ask(route![(UNIX, &path), "echoer"], "hello".to_string()).await?;
+    let answer: String =
+        ctx.ask(route![(UNIX, &path), "echoer"], "hello".to_string()).reply_as().await?;
     println!("over {path}: {answer}");
 
     std::fs::remove_file(path)?;

@@ -21,7 +21,7 @@ async fn main(ctx: Context) -> Result<()> {
     TcpTransport::create(&ctx).await?;
     let route = route![(TCP, &middle_address), "to_last", "echoer"];
     println!("onward: {route}");
-    let answer: String = ctx.ask(route, "hello over two hops".to_string()).await?;
+    let answer: String = ctx.ask(route, "hello over two hops".to_string()).reply_as().await?;
     println!("answer: {answer}");
 
     middle.stop().await;

@@ -41,7 +41,8 @@ async fn main(ctx: Context) -> Result<()> {
     let route = route![(TCP, middle_address.to_string()), "curious", "listener"];
     let channel = Entity::create(&ctx, &Vault::create(&ctx)?)?
         .create_secure_channel(route, TrustEveryonePolicy)?;
-    let answer: String = ctx.ask(route![channel, "echoer"], "a secret".to_string()).await?;
+    let answer: String =
+        ctx.ask(route![channel, "echoer"], "a secret".to_string()).reply_as().await?;
     println!("answer: {answer}");
     ctx.stop().await
 }

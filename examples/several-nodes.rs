@@ -9,8 +9,9 @@ async fn main(here: Context) -> Result<()> {
     let listener = TcpTransport::create(&there).await?.listen("127.0.0.1:0").await?;
     TcpTransport::create(&here).await?;
     let address = listener.address().to_string();
-    let near: String = here.ask("echoer", "here".to_owned()).await?;
-    let far: String = here.ask(route![(TCP, address), "echoer"], "there".to_owned()).await?;
+    let near: String = here.ask("echoer", "here".to_owned()).reply_as().await?;
+    let far: String =
+        here.ask(route![(TCP, address), "echoer"], "there".to_owned()).reply_as().await?;
     println!("{near} and {far}");
     there.stop().await;
     here.stop().await

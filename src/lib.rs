@@ -56,8 +56,45 @@
 //! #[ockam::node]
 //! async fn main(ctx: Context) -> Result<()> {
 //!     ctx.start_worker("shouter", Shouter)?;
-//!     let answer: String = ctx.ask("shouter", String::from("hello")).await?;
+//!     let answer: String = ctx.ask("shouter", String::from("hello")).reply_as().await?;
 //!     assert_eq!(answer, "HELLO");
+//!     ctx.stop().await
+//! }
+//! ```
+//!
+//! A body that is a [`Request`] says what answers it, and [`Routed::into_request`] takes no other
+//! answer:
+//!
+//! ```
+//! use actix::{Actor, Handler};
+//! use ockam::{ActorContext, Context, Request, Result, Routed};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize, Request)]
+//! #[request(reply = u64)]
+//! struct PriceOf(String);
+//!
+//! struct Shop;
+//!
+//! impl Actor for Shop {
+//!     type Context = ActorContext<Self>;
+//! }
+//!
+//! impl Handler<Routed<PriceOf>> for Shop {
+//!     type Result = ();
+//!
+//!     fn handle(&mut self, message: Routed<PriceOf>, _: &mut ActorContext<Self>) {
+//!         let (PriceOf(name), reply) = message.into_request();
+//!         let price = 2 * name.len() as u64;
+//!         reply.send(price).unwrap_or_else(|error| log::warn!("no answer sent: {error}"));
+//!     }
+//! }
+//!
+//! #[ockam::node]
+//! async fn main(ctx: Context) -> Result<()> {
+//!     ctx.start_worker("shop", Shop)?;
+//!     let price = ctx.ask("shop", PriceOf("tea".into())).await?;
+//!     assert_eq!(price, 6);
 //!     ctx.stop().await
 //! }
 //! ```
@@ -207,6 +244,8 @@ mod tcp_transport;
 
 /// The attribute that turns an async `main` into a program that runs a node.
 pub use ockam_actix_macros::node;
+/// Implements the trait of the same name: `#[request(reply = ...)]` names the answering body.
+pub use ockam_actix_macros::Request;
 pub use ockam_actix_runtime::{
     address::TransportType,
     limits::NodeLimits,
@@ -217,8 +256,9 @@ pub use ockam_actix_runtime::{
         reachability::{Class, Entrance, Reach, Reachability, ReachabilityRule, Reachable},
         refusal_log::RefusalLog,
     },
-    Address, Answer, Body, Context, Culprit, Error, Identifier, Message, Node, NodeBuilder, Notice,
-    Origin, Payload, Result, Route, Routed, WorkerHandle, WorkerOptions,
+    Address, Answer, Ask, AskAs, Body, Context, Culprit, Error, Identifier, Message, Node,
+    NodeBuilder, Notice, Origin, Payload, Reply, Request, Result, Route, Routed, WorkerHandle,
+    WorkerOptions,
 };
 pub use ockam_actix_transports::{ListenOptions, Listener, TCP};
 pub use ockam_actix_workers::{

@@ -37,7 +37,8 @@ fn a_node_outlives_the_web_server_beside_it() {
         let (handle, web) = (server.handle(), rt::spawn(server));
         timeout(DEADLINE, handle.stop(true)).await.expect("the server stops");
         timeout(DEADLINE, web).await.expect("the server ends").unwrap().unwrap();
-        let answer: String = node.ask("echoer", String::from("still here")).await.unwrap();
+        let answer: String =
+            node.ask("echoer", String::from("still here")).reply_as().await.unwrap();
         assert_eq!(answer, "still here");
         node.stop().await;
     });
@@ -51,7 +52,7 @@ async fn listen_ask_and_stop() {
     let options = ListenOptions::on("127.0.0.1:0").expose("echoer");
     let listener = tcp.listen(options).await.unwrap();
     let route = route![(TCP, listener.address().to_string()), "echoer"];
-    let answer: String = node.ask(route, String::from("hello")).await.unwrap();
+    let answer: String = node.ask(route, String::from("hello")).reply_as().await.unwrap();
     assert_eq!(answer, "hello");
     timeout(DEADLINE, node.stop()).await.expect("the node stops");
 }

@@ -144,11 +144,8 @@ fn no_peer_changes_how_a_log_looks() {
         actix_rt::task::spawn_blocking(move || send_as_a_stranger(&own)).await.unwrap();
 
         let ask = |worker: &str| {
-            node.ask_within::<_, Known>(
-                route![(TCP, &address), worker],
-                String::new(),
-                Duration::from_secs(1),
-            )
+            let question = node.ask(route![(TCP, &address), worker], String::new());
+            question.within(Duration::from_secs(1)).reply_as::<Known>()
         };
         for worker in ["notice", "sly-hop", "text"] {
             let error = ask(worker).await.map(drop).unwrap_err();

@@ -204,7 +204,7 @@ impl Subject {
 
 /// Whether a message reached the worker at the end of `route`: it answered, or did not understand.
 async fn delivered(from: &Node, route: Route) -> bool {
-    match from.ask::<_, String>(route.clone(), String::from("hello")).await {
+    match from.ask(route.clone(), String::from("hello")).reply_as::<String>().await {
         Ok(_) => true,
         Err(Error::Undeliverable(notice)) => notice.reason != UndeliverableReason::Unreachable,
         Err(error) => panic!("{route}: {error}"),

@@ -127,9 +127,9 @@ fn no_secret_is_in_the_trace_log() {
         // Refusals and debug output are verbose.
         let to_nobody = route![&channel, "nobody"];
         let text = String::from(PLAINTEXT);
-        assert!(client.ask::<_, String>(to_nobody, text.clone()).await.is_err());
+        assert!(client.ask(to_nobody, text.clone()).reply_as::<String>().await.is_err());
         // This goes to the outlet, which cannot decode it.
-        assert!(client.ask::<_, String>(route![&channel, "outlet"], text).await.is_err());
+        assert!(client.ask(route![&channel, "outlet"], text).reply_as::<String>().await.is_err());
         web.rotate().unwrap();
         let mut stranger = Entity::create(&client, &Vault::in_memory()).unwrap();
         let refused = stranger.create_secure_channel(route, trusted).unwrap();

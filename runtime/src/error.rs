@@ -1,6 +1,6 @@
 //! Errors, by whose fault they are.
 
-use std::io;
+use std::{io, time::Duration};
 
 use crate::{
     address::{identifier::ParseIdentifierError, route::RouteError, Address, AddressError},
@@ -78,12 +78,12 @@ pub enum Error {
     #[error("the message could not be delivered: {0}")]
     Undeliverable(Notice),
     /// Nothing arrived in time.
-    #[error("timed out after {seconds} s of waiting for {waited_for}")]
+    #[error("timed out after {limit:?} of waiting for {waited_for}")]
     TimedOut {
         /// What was waited for.
         waited_for: String,
         /// How long.
-        seconds: u64,
+        limit: Duration,
     },
     /// The network or the operating system refused.
     #[error("{what}: {source}")]

@@ -43,6 +43,7 @@ pub use message::{
     body::Body,
     notice::{Notice, UndeliverableReason},
     payload::Payload,
+    request::Request,
     Message, MessageKind, MessageParts,
 };
 pub use node::{builder::NodeBuilder, Node};
@@ -51,8 +52,9 @@ pub use trust::{
     reachability::{Class, Reachability, ReachabilityRule},
 };
 pub use worker::{
-    ask::Answer,
+    ask::{Answer, Ask, AskAs},
     context::Context,
+    reply::Reply,
     routed::Routed,
     start::{WorkerHandle, WorkerOptions},
 };

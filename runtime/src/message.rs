@@ -7,6 +7,7 @@ pub mod codec;
 pub mod messagepack;
 pub mod notice;
 pub mod payload;
+pub mod request;
 pub mod undelivered;
 
 use std::ops::{Deref, DerefMut};

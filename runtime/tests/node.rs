@@ -3,7 +3,10 @@
 // Clippy knows tests by their attribute, but not their helpers.
 #![allow(clippy::unwrap_used)]
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::{Future, IntoFuture},
+    time::Duration,
+};
 
 use actix::{
     Actor, ActorContext as _, ActorFutureExt, AsyncContext, Context as ActorContext, Handler,
@@ -142,8 +145,9 @@ async fn ask_a_waiter(context: &Context, stops: bool) -> Vec<Result<u64, Error>>
     )
     .unwrap();
     node.start_worker(WorkerOptions::at("releaser").arbiter(0), Releaser(Some(release))).unwrap();
-    assert_eq!(context.ask::<u64, u64>(route!["waiter"], 0).await.unwrap(), 0);
-    let questions = (1..=3).map(|number| context.ask::<u64, u64>(route!["waiter"], number));
+    assert_eq!(context.ask(route!["waiter"], 0_u64).reply_as::<u64>().await.unwrap(), 0);
+    let ask = |number: u64| context.ask(route!["waiter"], number).reply_as().into_future();
+    let questions = (1..=3).map(ask);
     let release = context.send(route!["releaser"], 0_u64);
     let (answers, released) = futures::join!(futures::future::join_all(questions), release);
     released.unwrap();
@@ -151,7 +155,7 @@ async fn ask_a_waiter(context: &Context, stops: bool) -> Vec<Result<u64, Error>>
 }
 
 async fn shout(context: &Context, text: &str) -> Result<String, Error> {
-    context.ask(route!["shouter"], text.to_owned()).await
+    context.ask(route!["shouter"], text.to_owned()).reply_as().await
 }
 
 fn reason(error: Error) -> UndeliverableReason {
@@ -167,7 +171,7 @@ fn sync_and_async_handlers_answer() {
         context.start_worker("shouter", Shouter).unwrap();
         context.start_worker("sleeper", Sleeper).unwrap();
         assert_eq!(shout(&context, "hello").await.unwrap(), "HELLO");
-        assert_eq!(context.ask::<u64, u64>(route!["sleeper"], 1).await.unwrap(), 1);
+        assert_eq!(context.ask(route!["sleeper"], 1_u64).reply_as::<u64>().await.unwrap(), 1);
     });
 }
 
@@ -311,9 +315,9 @@ fn a_waiting_actor_holds_its_later_messages() {
 fn senders_are_told_what_was_wrong() {
     run(|context| async move {
         context.start_worker("shouter", Shouter).unwrap();
-        let nobody = context.ask::<u8, u8>(route!["nobody"], 1).await.unwrap_err();
+        let nobody = context.ask(route!["nobody"], 1_u8).reply_as::<u8>().await.unwrap_err();
         assert!(nobody.to_string().contains("\"nobody\""), "{nobody}");
-        let body = context.ask::<u64, u64>(route!["shouter"], 1).await.unwrap_err();
+        let body = context.ask(route!["shouter"], 1_u64).reply_as::<u64>().await.unwrap_err();
         assert_eq!(reason(body), UndeliverableReason::BodyNotUnderstood);
         let empty = context.send(ockam_actix_runtime::Route::new(), 1_u8).await.unwrap_err();
         assert!(matches!(empty, Error::EmptyRoute), "{empty}");
@@ -372,7 +376,7 @@ fn a_node_without_holders_ends_its_workers() {
         let (alive, ended) = oneshot::channel();
         node.start_worker("lasting", Lasting(alive)).unwrap();
         // The question makes a return address, which is an entry too.
-        let answer: String = node.ask("lasting", String::new()).await.unwrap();
+        let answer: String = node.ask("lasting", String::new()).reply_as().await.unwrap();
         assert_eq!(answer, "here");
         let inside = node.unheld();
         drop(node);
@@ -390,7 +394,8 @@ fn a_context_keeps_its_node() {
         let context = Context::new(&node).unwrap();
         context.start_worker("shouter", Shouter).unwrap();
         drop(node);
-        let answer: String = context.ask("shouter", String::from("hello")).await.unwrap();
+        let answer: String =
+            context.ask("shouter", String::from("hello")).reply_as().await.unwrap();
         assert_eq!(answer, "HELLO");
         context.stop().await.unwrap();
     });

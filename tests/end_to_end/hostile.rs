@@ -42,7 +42,7 @@ async fn node() -> Node {
 
 /// Asserts that neither a message nor a stream along `route` gets anywhere.
 async fn gets_nowhere(node: &Node, route: Route, because: UndeliverableReason) {
-    let answer = node.ask::<String, String>(route.clone(), "let me in".into()).await;
+    let answer = node.ask(route.clone(), "let me in".to_owned()).reply_as::<String>().await;
     match answer {
         Err(Error::Undeliverable(notice)) => assert_eq!(notice.reason, because, "{route}"),
         other => panic!("{route}: expected a notice, got {other:?}"),
@@ -167,7 +167,8 @@ fn hub_that_answers_the_handshake_itself_is_refused() {
         for identifier in &both {
             assert!(error.contains(identifier), "{identifier} is not named: {error}");
         }
-        let asked = node.ask::<String, String>(route![&channel, "outlet"], "hello".into()).await;
+        let asked =
+            node.ask(route![&channel, "outlet"], "hello".to_owned()).reply_as::<String>().await;
         assert!(matches!(asked, Err(Error::Undeliverable(_))), "{asked:?}");
 
         // The guide's program refuses as well.

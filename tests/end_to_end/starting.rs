@@ -20,6 +20,12 @@ fn hello_worker_is_greeted() {
 }
 
 #[test]
+fn ask_before_answering_gets_the_other_workers_answer() {
+    let expected = ["one of 3 packets of tea", "there is no coffee left"];
+    assert_eq!(printed_by("ask-before-answering"), expected);
+}
+
+#[test]
 fn own_rules_let_in_whom_they_trust() {
     assert_eq!(printed_by("own-rules"), ["hello, from a peer that passed the policy"]);
 }

@@ -50,7 +50,8 @@ async fn echo(node: &mut Node, route: impl Into<Route>) {
     channel.established().await.unwrap();
     let echoer = route![channel, "echoer"];
     for text in ["hello", "once more"] {
-        let answer: String = node.ctx.ask(echoer.clone(), text.to_owned()).await.unwrap();
+        let answer: String =
+            node.ctx.ask(echoer.clone(), text.to_owned()).reply_as().await.unwrap();
         assert_eq!(answer, text);
     }
 }

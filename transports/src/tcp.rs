@@ -132,7 +132,7 @@ pub async fn connect(peer: &str, limit: Duration) -> Result<TcpStream> {
     let end = Instant::now() + limit;
     let timed_out = || {
         let waited_for = format!("a TCP connection to {peer}");
-        Error::TimedOut { waited_for, seconds: limit.as_secs() }
+        Error::TimedOut { waited_for, limit }
     };
     let addresses = timeout_at(end, resolve(peer)).await.map_err(|_| timed_out())??;
     let connect_to =

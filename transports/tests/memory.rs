@@ -62,7 +62,7 @@ fn latency_counts_in_both_directions() {
         let options = LinkOptions { latency, ..LinkOptions::default() };
         let (near, _far, link) = linked(arbiters, options).await;
         let begun = Instant::now();
-        let answer: u32 = near.ask(route![link.address(), "echo"], 7_u32).await.unwrap();
+        let answer: u32 = near.ask(route![link.address(), "echo"], 7_u32).reply_as().await.unwrap();
         assert_eq!(answer, 7);
         assert!(begun.elapsed() >= 2 * latency, "{:?}", begun.elapsed());
     });
@@ -99,10 +99,10 @@ fn a_cut_bounces_messages_until_it_is_mended() {
         let mut first_hop = near.node().first_hop(&route).unwrap();
         link.cut();
         first_hop.lost(0).await;
-        let error = near.ask::<_, u32>(&route, 1_u32).await.unwrap_err();
+        let error = near.ask(&route, 1_u32).reply_as::<u32>().await.unwrap_err();
         let Error::Undeliverable(notice) = error else { panic!("{error}") };
         assert_eq!(notice.reason, UndeliverableReason::Disconnected);
         link.mend();
-        assert_eq!(near.ask::<_, u32>(&route, 2_u32).await.unwrap(), 2);
+        assert_eq!(near.ask(&route, 2_u32).reply_as::<u32>().await.unwrap(), 2);
     });
 }

@@ -19,7 +19,7 @@ use ockam_actix_runtime::{
 ///
 /// let node = NodeBuilder::new().arbiters(1).start().await?;
 /// Echoer::start(&node, "echoer")?;
-/// let answer: String = node.ask(route!["echoer"], String::from("hello")).await?;
+/// let answer: String = node.ask(route!["echoer"], String::from("hello")).reply_as().await?;
 /// assert_eq!(answer, "hello");
 /// # node.stop().await;
 /// # Ok::<(), ockam_actix_runtime::Error>(())

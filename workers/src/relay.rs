@@ -27,7 +27,7 @@ use ockam_actix_runtime::{
 /// let node = NodeBuilder::new().arbiters(1).start().await?;
 /// Echoer::start(&node, "echoer")?;
 /// Relay::start(&node, "alias", route!["echoer"])?;
-/// let answer: String = node.ask(route!["alias"], String::from("hello")).await?;
+/// let answer: String = node.ask(route!["alias"], String::from("hello")).reply_as().await?;
 /// assert_eq!(answer, "hello");
 /// # node.stop().await;
 /// # Ok::<(), ockam_actix_runtime::Error>(())

@@ -1,4 +1,7 @@
-//! The attribute that turns an async `main` into a program that runs a node.
+//! The attribute that turns an async `main` into a program that runs a node, and the derive macro
+//! for requests.
+
+mod request;
 
 use proc_macro::TokenStream;
 use quote::quote;
@@ -6,7 +9,7 @@ use syn::{
     parse::{Parse, ParseStream},
     parse_macro_input,
     spanned::Spanned,
-    FnArg, Ident, ItemFn, LitBool, Token,
+    DeriveInput, FnArg, Ident, ItemFn, LitBool, Token,
 };
 
 /// Runs the annotated `async fn main(ctx: Context) -> Result<()>` on a node.
@@ -22,6 +25,21 @@ pub fn node(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let logger = parse_macro_input!(arguments as Logger);
     let function = parse_macro_input!(item as ItemFn);
     expand(&logger, function).unwrap_or_else(|error| error.to_compile_error()).into()
+}
+
+/// Implements [`Request`], for the body that `#[request(reply = ...)]` names as its answer.
+///
+/// ```ignore
+/// #[derive(Serialize, Deserialize, ockam::Request)]
+/// #[request(reply = u64)]
+/// struct PriceOf(String);
+/// ```
+///
+/// [`Request`]: https://docs.rs/ockam-actix/latest/ockam/trait.Request.html
+#[proc_macro_derive(Request, attributes(request))]
+pub fn request(item: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(item as DeriveInput);
+    request::expand(input).unwrap_or_else(|error| error.to_compile_error()).into()
 }
 
 /// The attribute's argument: nothing, or `logger = true` or `false`.

@@ -1,10 +1,16 @@
-//! Questions: what a program sends with an address for one answer, and waits for.
+//! Questions: what a program or a worker sends with an address for one answer, and waits for.
 //!
 //! The address is a mailbox's, so the answer comes from this node or through the connection or the
 //! channel by which the question has left: [`Description::mailbox`]. That holds too where a worker
 //! of this node, a relay for example, has sent the question on.
 
-use std::time::Duration;
+use std::{
+    fmt,
+    future::{Future, IntoFuture},
+    marker::PhantomData,
+    pin::Pin,
+    time::Duration,
+};
 
 use tokio::{sync::oneshot, time::timeout};
 
@@ -12,7 +18,10 @@ use crate::{
     address::route::Route,
     error::{Error, Result},
     lock::Lock,
-    message::{body::Body, notice::UndeliverableReason, undelivered::Undelivered, Message},
+    message::{
+        body::Body, notice::UndeliverableReason, request::Request, undelivered::Undelivered,
+        Message,
+    },
     node::{
         entry::{Deliver, Description, Entry},
         Node,
@@ -26,14 +35,15 @@ use crate::{
 /// # async fn example(ctx: ockam_actix_runtime::Context) -> ockam_actix_runtime::Result<()> {
 /// use ockam_actix_runtime::{route, Routed};
 ///
-/// let text: String = ctx.ask(route!["echoer"], String::from("hello")).await?;
-/// let answer: Routed<String> = ctx.ask(route!["echoer"], String::from("hello")).await?;
+/// let hello = String::from("hello");
+/// let text: String = ctx.ask(route!["echoer"], hello.clone()).reply_as().await?;
+/// let answer: Routed<String> = ctx.ask(route!["echoer"], hello).reply_as().await?;
 /// println!("{} from {:?}, through {}", answer.body(), answer.peer(), answer.origin());
 /// # let _ = text;
 /// # Ok(())
 /// # }
 /// ```
-pub trait Answer: sealed::Sealed + Sized {
+pub trait Answer: sealed::Sealed + Sized + 'static {
     /// The type of the body.
     type Body: Body;
 
@@ -66,9 +76,52 @@ mod sealed {
     impl<M: Body> Sealed for Routed<M> {}
 }
 
+/// A question that is sent when it is awaited: see [`Node::ask`].
+///
+/// A [`Request`] is answered with its [`Reply`](Request::Reply); for other bodies
+/// [`reply_as`](Self::reply_as) says with what.
+#[must_use = "a question is sent when it is awaited"]
+pub struct Ask<M> {
+    node: Node,
+    route: Route,
+    body: M,
+    limit: Duration,
+}
+
+/// As [`Ask`], with the answer taken as an `R`.
+#[must_use = "a question is sent when it is awaited"]
+pub struct AskAs<M, R> {
+    question: Ask<M>,
+    answer: PhantomData<fn() -> R>,
+}
+
+/// A question under way, and then its answer. Dropping it forgets the question.
+pub type Asked<R> = Pin<Box<dyn Future<Output = Result<R>> + Send>>;
+
 impl Node {
-    /// Sends `body` along `route` and waits for the answer, for up to
-    /// [`NodeLimits::ask_timeout`](crate::NodeLimits::ask_timeout).
+    /// Asks for the answer to `body` along `route`, and waits for it for up to
+    /// [`NodeLimits::ask_timeout`](crate::NodeLimits::ask_timeout), or as [`Ask::within`] says.
+    ///
+    /// ```no_run
+    /// # async fn example(node: ockam_actix_runtime::Node) -> ockam_actix_runtime::Result<()> {
+    /// use std::time::Duration;
+    /// use ockam_actix_runtime::{route, Request};
+    ///
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// struct PriceOf(String);
+    ///
+    /// impl Request for PriceOf {
+    ///     type Reply = u64;
+    /// }
+    ///
+    /// let tea = PriceOf("tea".into());
+    /// let price = node.ask(route!["shop"], tea).within(Duration::from_secs(1)).await?;
+    /// // A text names no answer, so the question does.
+    /// let answer: String = node.ask("echoer", "hello".to_string()).reply_as().await?;
+    /// # let (_, _) = (price, answer);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// Only who is on the route can answer: a worker of this node, or whoever sends through the
     /// connection or channel by which the question has left. Taken as a [`Routed`] body, the answer
@@ -76,35 +129,76 @@ impl Node {
     /// `None` for a connection, where anybody behind it may have answered. See [`Answer`].
     ///
     /// # Errors
-    /// As [`Context::send`](crate::Context::send); if the message could not be delivered somewhere
-    /// along its route, if nothing came in time, or if the answer is of another type.
-    pub async fn ask<M: Body, R: Answer>(&self, route: impl Into<Route>, body: M) -> Result<R> {
-        self.ask_within(route, body, self.limits().ask_timeout).await
+    /// When it is awaited: as [`Context::send`](crate::Context::send); if the message could not be
+    /// delivered somewhere along its route, if nothing came in time, or if the answer is of another
+    /// type.
+    pub fn ask<M: Body>(&self, route: impl Into<Route>, body: M) -> Ask<M> {
+        Ask { node: self.clone(), route: route.into(), body, limit: self.limits().ask_timeout }
+    }
+}
+
+impl<M: Body> Ask<M> {
+    /// Waits for the answer for at most `limit`.
+    pub fn within(self, limit: Duration) -> Self {
+        Self { limit, ..self }
     }
 
-    /// As [`Node::ask`], for at most `limit`.
-    ///
-    /// # Errors
-    /// As [`Node::ask`].
-    pub async fn ask_within<M: Body, R: Answer>(
-        &self,
-        route: impl Into<Route>,
-        body: M,
-        limit: Duration,
-    ) -> Result<R> {
-        let route = route.into();
-        let waited_for = format!("an answer from {route}");
+    /// Takes the answer as an `R`: a body of any type, or [`Routed`], which says whose it is.
+    pub fn reply_as<R: Answer>(self) -> AskAs<M, R> {
+        AskAs { question: self, answer: PhantomData }
+    }
+
+    async fn answer<R: Answer>(self) -> Result<R> {
+        let Self { node, route, body, limit } = self;
+        let asked = route.clone();
         let (sender, answer) = oneshot::channel();
         let description = Description::mailbox();
-        let recipient = Recipient::of_answer(self, &description);
+        let recipient = Recipient::of_answer(&node, &description);
         let once = Once(Lock::new(Some(sender)));
-        let registration = self.register_delivery(description, once)?;
-        self.send_from(registration.address(), route, body).await?;
+        let registration = node.register_delivery(description, once)?;
+        node.send_from(registration.address(), route, body).await?;
         let answered = timeout(limit, answer).await;
-        let message = answered
-            .map_err(|_| Error::TimedOut { waited_for, seconds: limit.as_secs() })?
-            .map_err(|_| Error::Stopped)?;
+        let late = |_| Error::TimedOut { waited_for: format!("an answer from {asked}"), limit };
+        let message = answered.map_err(late)?.map_err(|_| Error::Stopped)?;
         Routed::open(&recipient, message).map(R::from_routed)
+    }
+}
+
+impl<M: Request> IntoFuture for Ask<M> {
+    type Output = Result<M::Reply>;
+    type IntoFuture = Asked<M::Reply>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.answer::<M::Reply>())
+    }
+}
+
+impl<M: Body, R: Answer> AskAs<M, R> {
+    /// Waits for the answer for at most `limit`.
+    pub fn within(self, limit: Duration) -> Self {
+        Self { question: self.question.within(limit), ..self }
+    }
+}
+
+impl<M: Body, R: Answer> IntoFuture for AskAs<M, R> {
+    type Output = Result<R>;
+    type IntoFuture = Asked<R>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.question.answer::<R>())
+    }
+}
+
+impl<M> fmt::Debug for Ask<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (route, limit) = (&self.route, &self.limit);
+        f.debug_struct("Ask").field("route", route).field("limit", limit).finish_non_exhaustive()
+    }
+}
+
+impl<M, R> fmt::Debug for AskAs<M, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.question.fmt(f)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     },
     trust::reachability::{Class, Reachability},
     worker::{
-        ask::Answer,
+        ask::Ask,
         recipient::Recipient,
         routed::Routed,
         start::{WorkerHandle, WorkerOptions},
@@ -28,8 +28,10 @@ use crate::{
 ///
 /// ```no_run
 /// # async fn example(mut ctx: ockam_actix_runtime::Context) -> ockam_actix_runtime::Result<()> {
-/// let answer: String = ctx.ask(ockam_actix_runtime::route!["echoer"], String::from("hello")).await?;
-/// ctx.send(ockam_actix_runtime::route!["echoer"], answer).await?;
+/// use ockam_actix_runtime::route;
+///
+/// let answer: String = ctx.ask(route!["echoer"], String::from("hello")).reply_as().await?;
+/// ctx.send(route!["echoer"], answer).await?;
 /// let received = ctx.receive::<String>().await?;
 /// println!("{} from {}", received.body(), received.return_route());
 /// # Ok(())
@@ -104,30 +106,15 @@ impl Context {
         let received = timeout(limit, self.receive()).await;
         received.unwrap_or_else(|_| {
             let waited_for = format!("a message to {}", self.address());
-            Err(Error::TimedOut { waited_for, seconds: limit.as_secs() })
+            Err(Error::TimedOut { waited_for, limit })
         })
     }
 
-    /// Sends `body` along `route` and waits for the answer; several may be under way at once. Who
-    /// can answer, and how the answer says whose it is: see [`Node::ask`].
-    ///
-    /// # Errors
-    /// As [`Node::ask`].
-    pub async fn ask<M: Body, R: Answer>(&self, route: impl Into<Route>, body: M) -> Result<R> {
-        self.node.ask(route, body).await
-    }
-
-    /// As [`Context::ask`], for at most `limit`.
-    ///
-    /// # Errors
-    /// As [`Node::ask`].
-    pub async fn ask_within<M: Body, R: Answer>(
-        &self,
-        route: impl Into<Route>,
-        body: M,
-        limit: Duration,
-    ) -> Result<R> {
-        self.node.ask_within(route, body, limit).await
+    /// Asks for the answer to `body` along `route`; several questions may be under way at once. Who
+    /// can answer, how the answer says whose it is, and how long it is waited for: see
+    /// [`Node::ask`].
+    pub fn ask<M: Body>(&self, route: impl Into<Route>, body: M) -> Ask<M> {
+        self.node.ask(route, body)
     }
 
     /// Starts an actor as a worker: see [`Node::start_worker`].

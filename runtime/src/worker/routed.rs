@@ -12,12 +12,13 @@ use crate::{
         body::{encode, Body},
         notice::{Notice, UndeliverableReason},
         payload::Payload,
+        request::Request,
         undelivered::Undelivered,
         Message, MessageKind,
     },
-    node::routing::NextHop,
+    node::{routing::NextHop, Node},
     trust::origin::Origin,
-    worker::recipient::Recipient,
+    worker::{delivery::Delivery, recipient::Recipient, reply::Reply},
 };
 
 /// A message at the worker that it was sent to.
@@ -108,9 +109,39 @@ impl<M: Body> Routed<M> {
 
     /// The body, without its envelope.
     pub fn into_body(self) -> M {
-        let Self { body, mut delivery } = self;
-        delivery.0 = None;
-        body
+        self.delivery.taken();
+        self.body
+    }
+
+    /// The body, and what answers it: for handlers that take the body apart before they answer, or
+    /// that answer later.
+    ///
+    /// ```
+    /// # use actix::{Actor, Context, Handler};
+    /// # use ockam_actix_runtime::{Result, Routed};
+    /// # struct Door;
+    /// # impl Actor for Door { type Context = Context<Self>; }
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// enum Order {
+    ///     Open(String),
+    ///     Close,
+    /// }
+    ///
+    /// impl Handler<Routed<Order>> for Door {
+    ///     type Result = ();
+    ///
+    ///     fn handle(&mut self, message: Routed<Order>, _: &mut Context<Self>) {
+    ///         let (order, reply) = message.into_parts();
+    ///         let answered = match order {
+    ///             Order::Open(name) => reply.send(format!("welcome, {name}")),
+    ///             Order::Close => reply.send("good night".to_owned()),
+    ///         };
+    ///         answered.unwrap_or_else(|error| log::warn!("no answer sent: {error}"));
+    ///     }
+    /// }
+    /// ```
+    pub fn into_parts(self) -> (M, Reply) {
+        (self.body, Reply::new(self.delivery))
     }
 
     /// The addresses after this worker's: where [`Routed::forward`] would send it.
@@ -138,6 +169,12 @@ impl<M: Body> Routed<M> {
         &self.delivery.held().recipient.address
     }
 
+    /// The node: for questions to others before this one is answered. It does not keep the node
+    /// running.
+    pub fn node(&self) -> &Node {
+        &self.delivery.held().recipient.node
+    }
+
     /// Whether it is data, or a notice about an earlier message (only raw workers get those).
     pub fn kind(&self) -> MessageKind {
         self.delivery.held().message.kind
@@ -148,10 +185,7 @@ impl<M: Body> Routed<M> {
     /// # Errors
     /// If the answer has no MessagePack form, is too large, or its first hop does not take it.
     pub fn reply<R: Body>(self, answer: R) -> Result<()> {
-        let payload = encode(answer)?;
-        let (message, recipient) = self.delivery.into_parts();
-        let answered = recipient.node.answer(message, recipient.address.clone(), payload);
-        answered.map_err(|undelivered| Error::Undeliverable(undelivered.notice))
+        self.delivery.answer(encode(answer)?)
     }
 
     /// Sends the message to the next address of its onward route, and puts this worker's before
@@ -198,10 +232,49 @@ impl<M: Body> Routed<M> {
 
 impl<M> Routed<M> {
     /// Tells the sender that the worker ended before it took the message.
-    pub(crate) fn return_to_sender(mut self) {
-        if let Some(held) = self.delivery.0.take() {
-            held.return_to_sender();
-        }
+    pub(crate) fn return_to_sender(self) {
+        self.delivery.return_to_sender();
+    }
+}
+
+impl<M: Request> Routed<M> {
+    /// As [`into_parts`](Self::into_parts); the answer must be of the type that the request names.
+    ///
+    /// ```
+    /// # use actix::{Actor, Context, Handler};
+    /// # use ockam_actix_runtime::{Request, Routed};
+    /// # struct Shop;
+    /// # impl Actor for Shop { type Context = Context<Self>; }
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// struct PriceOf(String);
+    ///
+    /// impl Request for PriceOf {
+    ///     type Reply = u64;
+    /// }
+    ///
+    /// impl Handler<Routed<PriceOf>> for Shop {
+    ///     type Result = ();
+    ///
+    ///     fn handle(&mut self, message: Routed<PriceOf>, _: &mut Context<Self>) {
+    ///         let (PriceOf(name), reply) = message.into_request();
+    ///         let price = name.len() as u64;
+    ///         reply.send(price).unwrap_or_else(|error| log::warn!("no answer sent: {error}"));
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// ```compile_fail
+    /// # use ockam_actix_runtime::{Request, Routed};
+    /// # #[derive(serde::Serialize, serde::Deserialize)]
+    /// # struct PriceOf(String);
+    /// # impl Request for PriceOf { type Reply = u64; }
+    /// fn answer(message: Routed<PriceOf>) -> ockam_actix_runtime::Result<()> {
+    ///     let (_, reply) = message.into_request();
+    ///     reply.send(String::from("not a price"))
+    /// }
+    /// ```
+    pub fn into_request(self) -> (M, Reply<M::Reply>) {
+        (self.body, Reply::new(self.delivery))
     }
 }
 
@@ -211,63 +284,5 @@ impl Routed<Payload> {
         let (mut message, _) = self.delivery.into_parts();
         message.payload = self.body;
         message
-    }
-}
-
-/// The envelope at its worker. If a handler panics, dropping this tells the sender.
-#[derive(Debug)]
-struct Delivery(
-    /// `Some` until one of the methods that consume the delivery takes it.
-    Option<Held>,
-);
-
-#[derive(Debug)]
-struct Held {
-    message: Message,
-    recipient: Arc<Recipient>,
-}
-
-impl Delivery {
-    fn new(recipient: &Arc<Recipient>, message: Message) -> Self {
-        Self(Some(Held { message, recipient: recipient.clone() }))
-    }
-
-    fn held(&self) -> &Held {
-        self.0.as_ref().expect("only consuming methods take the message")
-    }
-
-    fn into_parts(mut self) -> (Message, Arc<Recipient>) {
-        let Held { message, recipient } =
-            self.0.take().expect("only consuming methods take the message");
-        (message, recipient)
-    }
-
-    fn refuse(self, reason: UndeliverableReason, detail: String) -> Box<Undelivered> {
-        let (message, recipient) = self.into_parts();
-        let notice = Notice::new(recipient.address.clone(), reason).with_detail(&detail);
-        Box::new(Undelivered { message, notice })
-    }
-}
-
-impl Held {
-    fn return_to_sender(self) {
-        let notice =
-            Notice::new(self.recipient.address.clone(), UndeliverableReason::WorkerStopped);
-        self.recipient.node.bounce(Box::new(Undelivered { message: self.message, notice }));
-    }
-}
-
-impl Drop for Delivery {
-    /// A message that is dropped by a panic, or in the mailbox of a worker that has ended, is not
-    /// lost in silence.
-    fn drop(&mut self) {
-        let Some(held) = self.0.take() else { return };
-        let panicking = std::thread::panicking();
-        if panicking {
-            held.recipient.life.end();
-        }
-        if panicking || held.recipient.life.has_ended() {
-            held.return_to_sender();
-        }
     }
 }

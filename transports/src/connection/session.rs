@@ -51,7 +51,7 @@ impl<C: Carrier> Session<C> {
         let greeting = timeout(GREETING_TIMEOUT, exchange(&carrier, &peer)).await;
         let (arrived, max_frame) = greeting.unwrap_or_else(|_| {
             let waited_for = format!("the greeting of {peer}");
-            Err(Error::TimedOut { waited_for, seconds: GREETING_TIMEOUT.as_secs() })
+            Err(Error::TimedOut { waited_for, limit: GREETING_TIMEOUT })
         })?;
         let decoder = Decoder::default();
         Ok(Self { carrier: Rc::new(carrier), arrived, max_frame, decoder, peer })

@@ -115,7 +115,7 @@ impl SecureChannel {
                 }
                 _ => format!("the secure channel over {}", self.route),
             };
-            Err(Error::TimedOut { waited_for, seconds: limit.as_secs() })
+            Err(Error::TimedOut { waited_for, limit })
         })
     }
 

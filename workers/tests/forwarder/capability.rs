@@ -117,7 +117,8 @@ fn renewed_secrets_end_what_old_addresses_opened() {
         let mut first_hop = client.first_hop(&route![&channel, "echo"]).unwrap();
         private.entity.renew_address_secrets().unwrap();
         while first_hop.state().epoch == 0 {
-            let echoed = client.ask::<_, String>(route![&channel, "echo"], String::from("on"));
+            let echoed =
+                client.ask(route![&channel, "echo"], String::from("on")).reply_as::<String>();
             tokio::select! {
                 _ = echoed => {}
                 () = first_hop.lost(0) => {}

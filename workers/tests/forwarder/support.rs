@@ -1,7 +1,7 @@
 //! Nodes, workers and waits for the tests of forwarders.
 
 use std::{
-    future::Future,
+    future::{Future, IntoFuture},
     sync::{
         atomic::{AtomicU64, Ordering},
         Arc,
@@ -83,13 +83,13 @@ pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
 }
 
 /// Bounds a wait.
-pub(crate) async fn in_time<T>(what: &str, waiting: impl Future<Output = T>) -> T {
+pub(crate) async fn in_time<T>(what: &str, waiting: impl IntoFuture<Output = T>) -> T {
     timeout(DEADLINE, waiting).await.unwrap_or_else(|_| panic!("waited {DEADLINE:?} for {what}"))
 }
 
 /// Asks for the echo of a text.
 pub(crate) async fn echo(node: &Node, route: Route) -> Result<String> {
-    in_time("an echo", node.ask(route, String::from("hello"))).await
+    in_time("an echo", node.ask(route, String::from("hello")).reply_as()).await
 }
 
 /// The hop at which a message came back.

@@ -15,7 +15,8 @@ async fn echo_through_a_channel(arbiters: usize) {
     let channel = client.entity.create_secure_channel(to(port), TrustEveryonePolicy).unwrap();
     for number in 0..100 {
         let text = format!("message {number}");
-        let answer: String = client.ctx.ask(route![&channel, "echo"], text.clone()).await.unwrap();
+        let answer: String =
+            client.ctx.ask(route![&channel, "echo"], text.clone()).reply_as().await.unwrap();
         assert_eq!(answer, text);
     }
     assert_eq!(channel.peer(), Some(server.identifier()));
@@ -70,7 +71,8 @@ fn a_listener_that_starts_later_is_found() {
         let channel = client.entity.create_secure_channel(to(port), TrustEveryonePolicy).unwrap();
         let early = channel.established_within(Duration::from_millis(300)).await.unwrap_err();
         assert!(early.to_string().contains("no such worker"), "{early}");
-        let refused = client.ctx.ask::<_, String>(route![&channel, "echo"], String::new()).await;
+        let refused =
+            client.ctx.ask(route![&channel, "echo"], String::new()).reply_as::<String>().await;
         assert!(refused.unwrap_err().to_string().contains("connection is down"));
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
         assert_eq!(channel.established_within(DEADLINE).await.unwrap(), server.identifier());
@@ -93,7 +95,7 @@ fn a_channel_goes_through_a_channel() {
         let inner: Route = route![&outer, "middle", SERVICE];
         let inner = client.entity.create_secure_channel(inner, TrustEveryonePolicy).unwrap();
         let answer: String =
-            client.ctx.ask(route![&inner, "echo"], String::from("deep")).await.unwrap();
+            client.ctx.ask(route![&inner, "echo"], String::from("deep")).reply_as().await.unwrap();
         assert_eq!(answer, "deep");
         assert_eq!(
             (outer.peer(), inner.peer()),
@@ -110,7 +112,7 @@ fn a_node_opens_a_channel_to_itself() {
         Echo::start(&peer.node, "echo");
         let channel = peer.entity.create_secure_channel(SERVICE, TrustEveryonePolicy).unwrap();
         let answer: String =
-            peer.ctx.ask(route![channel, "echo"], String::from("self")).await.unwrap();
+            peer.ctx.ask(route![channel, "echo"], String::from("self")).reply_as().await.unwrap();
         assert_eq!(answer, "self");
     });
 }
@@ -125,7 +127,7 @@ fn oversized_messages_are_returned_and_channels_go_on() {
         let channel = client.entity.create_secure_channel(to(port), TrustEveryonePolicy).unwrap();
         let to_echo = route![&channel, "echo"];
         for length in [60_000, 70_000, 10] {
-            let answer = client.ctx.ask::<_, String>(&to_echo, "x".repeat(length)).await;
+            let answer = client.ctx.ask(&to_echo, "x".repeat(length)).reply_as::<String>().await;
             match answer {
                 Ok(text) => assert_eq!(text.len(), length),
                 Err(error) => {

@@ -30,7 +30,8 @@ async fn churn(arbiters: usize) {
             .collect();
         for channel in &channels {
             let to_echo = route![channel, "echo"];
-            let answer: String = client.ctx.ask(to_echo, String::from("one")).await.unwrap();
+            let answer: String =
+                client.ctx.ask(to_echo, String::from("one")).reply_as().await.unwrap();
             assert_eq!(answer, "one");
         }
         channels.iter().for_each(|channel| channel.close());
@@ -69,7 +70,8 @@ fn a_peer_may_open_channels_inside_each_other() {
         }
         route = route![route.first().unwrap().clone(), "echo"];
         for text in ["one", "two", "three"] {
-            let answer: String = client.ctx.ask(route.clone(), String::from(text)).await.unwrap();
+            let answer: String =
+                client.ctx.ask(route.clone(), String::from(text)).reply_as().await.unwrap();
             assert_eq!(answer, text);
         }
     });

@@ -31,7 +31,7 @@ async fn lost_and_up(mut first_hop: FirstHop, epoch: u64) {
 
 async fn answers(client: &Peer, channel: &SecureChannel) {
     let to_echo = route![channel, "echo"];
-    let answer: String = client.ctx.ask(to_echo, String::from("again")).await.unwrap();
+    let answer: String = client.ctx.ask(to_echo, String::from("again")).reply_as().await.unwrap();
     assert_eq!(answer, "again");
 }
 

@@ -75,7 +75,8 @@ fn an_answer_for_one_peer_never_reaches_another() {
         let Err(Error::Undeliverable(notice)) = late else { panic!("expected an error: {late:?}") };
         assert_eq!(notice.reason, UndeliverableReason::Unreachable);
         let text = String::from("hello");
-        let echo: String = client.ctx.ask(route![&channel, "echo"], text.clone()).await.unwrap();
+        let echo: String =
+            client.ctx.ask(route![&channel, "echo"], text.clone()).reply_as().await.unwrap();
         assert_eq!(echo, text);
         let heard = asker.receive_within::<String>(Duration::ZERO).await;
         assert!(matches!(heard, Err(Error::TimedOut { .. })), "{heard:?}");
@@ -94,7 +95,7 @@ fn answers_pass_while_their_session_lasts() {
         for _ in 0..100 {
             let text = String::from("hello");
             let answer: Routed<String> =
-                server.ctx.ask(route![&back, "client-echo"], text).await.unwrap();
+                server.ctx.ask(route![&back, "client-echo"], text).reply_as().await.unwrap();
             assert_eq!(
                 (answer.body().as_str(), answer.peer()),
                 ("hello", Some(client.identifier()))

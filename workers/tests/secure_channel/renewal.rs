@@ -94,7 +94,7 @@ fn an_application_uses_its_channel_over_many_renewals() {
         for number in 0..200 {
             let text = number.to_string();
             let answer: String =
-                client.ctx.ask(route![&channel, "echo"], text.clone()).await.unwrap();
+                client.ctx.ask(route![&channel, "echo"], text.clone()).reply_as().await.unwrap();
             assert_eq!(answer, text);
         }
     });

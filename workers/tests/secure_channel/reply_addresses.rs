@@ -2,6 +2,7 @@
 //! they came through, and admit nobody else meanwhile.
 
 use std::{
+    future::IntoFuture,
     io::ErrorKind,
     net::TcpListener,
     sync::{
@@ -126,11 +127,12 @@ fn only_the_questions_channel_brings_its_answer() {
         // The second question leaves by the same channel, but that is known to the relay alone.
         for (number, route) in [(1, route![&channel, "thinker"]), (2, route!["relay"])] {
             let stranger = Peer::start(1).await;
-            let asking = client.ctx.ask_within(route, String::from("who?"), DEADLINE);
+            let asking = client.ctx.ask(route, String::from("who?")).within(DEADLINE).reply_as();
             let answering = async {
                 let question = questions.recv().await.unwrap();
                 let asker = question.return_route().iter().last().unwrap().clone();
-                let lie = stranger.ctx.ask::<_, String>(route![&door, asker], "me!".to_string());
+                let lie =
+                    stranger.ctx.ask(route![&door, asker], "me!".to_string()).reply_as::<String>();
                 lie.await.expect_err("the stranger's answer comes back");
                 assert_eq!(
                     client.node.refusals().by(ReachabilityRule::OtherIngress.name()),
@@ -138,7 +140,7 @@ fn only_the_questions_channel_brings_its_answer() {
                 );
                 question.reply(String::from("the server")).unwrap();
             };
-            let (answer, ()) = futures::join!(asking, answering);
+            let (answer, ()) = futures::join!(asking.into_future(), answering);
             let answer: Routed<String> = answer.unwrap();
             assert_eq!(answer.body(), "the server");
             assert_eq!(answer.peer(), Some(server.identifier()));
@@ -163,7 +165,8 @@ fn a_mailbox_takes_only_answers_from_outside() {
         let alias = question.return_route().iter().last().unwrap().clone();
         let stranger = Peer::start(1).await;
         for address in [&alias, client.ctx.address()] {
-            let lie = stranger.ctx.ask::<_, String>(route![&door, address], "me!".to_string());
+            let lie =
+                stranger.ctx.ask(route![&door, address], "me!".to_string()).reply_as::<String>();
             lie.await.expect_err("the stranger's message comes back");
         }
         let refused = |rule: ReachabilityRule| client.node.refusals().by(rule.name());

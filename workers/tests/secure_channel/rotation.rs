@@ -52,7 +52,8 @@ fn pinned_channels_survive_the_rotation_of_either_end() {
             first_hop.up().await;
             for channel in [&first, &channel] {
                 let text = String::from("hi");
-                let answer = client.ctx.ask::<_, String>(route![channel, "echo"], text).await;
+                let answer =
+                    client.ctx.ask(route![channel, "echo"], text).reply_as::<String>().await;
                 assert_eq!(answer.unwrap(), String::from("hi"));
             }
             let known = |peer: &Peer, of| {
@@ -79,7 +80,8 @@ fn a_responder_refuses_an_initiators_replaced_key() {
         let stolen = thief.entity.create_secure_channel(to(port), TrustEveryonePolicy).unwrap();
         rejection(&stolen).await;
         assert_eq!(server.node.extension(KnownIdentities::default).refusals(), 1);
-        let refused = thief.ctx.ask::<_, String>(route![&stolen, "echo"], String::from("x")).await;
+        let refused =
+            thief.ctx.ask(route![&stolen, "echo"], String::from("x")).reply_as::<String>().await;
         assert!(matches!(refused, Err(Error::Undeliverable(_))), "{refused:?}");
         assert!(echo.texts().is_empty());
     });
@@ -218,7 +220,8 @@ fn renewing_an_open_channel_shows_the_new_key() {
         while !known() {
             assert!(std::time::Instant::now() < end, "the channel was renewed");
             let text = String::from("still here");
-            let _: String = client.ctx.ask(route![&channel, "echo"], text).await.unwrap();
+            let _: String =
+                client.ctx.ask(route![&channel, "echo"], text).reply_as().await.unwrap();
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         assert!(echo.peers().iter().all(|peer| *peer == Some(client.identifier())));

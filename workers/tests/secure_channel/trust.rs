@@ -25,7 +25,8 @@ async fn expect_rejected(client: &Peer, channel: SecureChannel, named: &[String]
     for name in named {
         assert!(rejected.to_string().contains(name), "{rejected} names {name}");
     }
-    let bounced = client.ctx.ask::<_, String>(route![&channel, "echo"], String::from("x")).await;
+    let bounced =
+        client.ctx.ask(route![&channel, "echo"], String::from("x")).reply_as::<String>().await;
     assert!(matches!(bounced, Err(Error::Undeliverable(_))), "{bounced:?}");
     assert_eq!(channel.peer(), None);
 }
@@ -56,7 +57,7 @@ async fn is_established_once_mended(client: &Peer, channel: &SecureChannel, mend
     mend();
     until("the channel is established", || channel.peer().is_some()).await;
     let route = route![channel, "echo"];
-    let answer: String = client.ctx.ask(route, String::from("hello")).await.unwrap();
+    let answer: String = client.ctx.ask(route, String::from("hello")).reply_as().await.unwrap();
     assert_eq!(answer, "hello");
 }
 
@@ -173,13 +174,16 @@ fn plain_messages_reach_no_worker_on_guarded_nodes() {
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
         let echo = Echo::start(&server.node, "echo");
         let port = server.listen(0).await;
-        let plain =
-            client.ctx.ask::<_, String>(route![tcp(port), "echo"], String::from("hi")).await;
+        let plain = client
+            .ctx
+            .ask(route![tcp(port), "echo"], String::from("hi"))
+            .reply_as::<String>()
+            .await;
         assert!(matches!(plain, Err(Error::Undeliverable(_))), "{plain:?}");
         assert_eq!(server.node.refusals().by(ReachabilityRule::NotExposed.name()), 1);
         let channel = client.entity.create_secure_channel(to(port), TrustEveryonePolicy).unwrap();
         let answer: String =
-            client.ctx.ask(route![channel, "echo"], String::from("hi")).await.unwrap();
+            client.ctx.ask(route![channel, "echo"], String::from("hi")).reply_as().await.unwrap();
         assert_eq!((answer.as_str(), echo.texts().len()), ("hi", 1));
     });
 }
@@ -195,7 +199,7 @@ fn outsiders_cannot_enter_a_channel_by_its_address() {
         channel.established_within(DEADLINE).await.unwrap();
         let stranger = Peer::start(1).await;
         let through = route![tcp(client.listen(0).await), channel.address(), "echo"];
-        let refused = stranger.ctx.ask::<_, String>(through, String::from("in")).await;
+        let refused = stranger.ctx.ask(through, String::from("in")).reply_as::<String>().await;
         assert!(matches!(refused, Err(Error::Undeliverable(_))), "{refused:?}");
         assert_eq!(client.node.refusals().by(ReachabilityRule::InternalIsLocal.name()), 1);
         assert!(echo.texts().is_empty());

@@ -86,7 +86,8 @@ fn a_listeners_new_policy_ends_refused_sessions() {
         let refused = ended.established_within(DEADLINE).await.unwrap_err();
         assert!(refused.to_string().contains("does not trust"), "{refused}");
         let text = String::from("still trusted");
-        let answer: String = other.ctx.ask(route![&kept, "echo"], text.clone()).await.unwrap();
+        let answer: String =
+            other.ctx.ask(route![&kept, "echo"], text.clone()).reply_as().await.unwrap();
         assert_eq!((answer, kept_hop.state().epoch), (text, 0));
     });
 }

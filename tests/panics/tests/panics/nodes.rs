@@ -1,7 +1,7 @@
 //! Nodes that are joined by TCP, their workers at rest, and waits with a deadline.
 
 use std::{
-    future::Future,
+    future::{Future, IntoFuture},
     time::{Duration, Instant},
 };
 
@@ -24,7 +24,7 @@ pub(crate) fn run<F: Future<Output = ()>>(test: impl Fn(usize) -> F) {
 }
 
 /// Bounds a wait.
-pub(crate) async fn in_time<T>(what: &str, waiting: impl Future<Output = T>) -> T {
+pub(crate) async fn in_time<T>(what: &str, waiting: impl IntoFuture<Output = T>) -> T {
     timeout(3 * DEADLINE, waiting).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }
 
@@ -65,7 +65,7 @@ impl Peer {
     pub(crate) async fn echo(&self, route: impl Into<Route>) -> Result<String> {
         let mut route = route.into();
         route = route.iter().cloned().chain([Address::from("echoer")]).collect();
-        in_time("an echo", self.node.ask(route, String::from("hello"))).await
+        in_time("an echo", self.node.ask(route, String::from("hello")).reply_as()).await
     }
 
     /// The node itself answers.

@@ -66,7 +66,7 @@ fn panic_in_users_worker_frees_its_address() {
         peer.lives().await;
         peer.node.start_worker("careless", Careless).unwrap();
         let answer: String =
-            peer.node.ask(route!["careless"], String::from("hello")).await.unwrap();
+            peer.node.ask(route!["careless"], String::from("hello")).reply_as().await.unwrap();
         assert_eq!(answer, "hello");
         stop([peer]).await;
     });
@@ -81,7 +81,8 @@ fn panic_in_echoer_or_relay_frees_its_address() {
         for (kind, name) in [("Relay", "relay"), ("Echoer", "echoer")] {
             peer.panic_in(kind);
             until("its address is free", || !peer.node.is_registered(&name.into())).await;
-            let asked = peer.node.ask::<_, String>(route![name], String::from("hello")).await;
+            let asked =
+                peer.node.ask(route![name], String::from("hello")).reply_as::<String>().await;
             assert!(matches!(asked, Err(Error::NoWorker(_))), "{asked:?}");
         }
         ockam::Echoer::start(&peer.node, "echoer").unwrap();
@@ -108,9 +109,10 @@ fn panic_in_decoder_is_reported_to_the_sender() {
         let first_hop = here.first_hop(&address);
         for arbiter in 0..arbiters {
             let to = route![address.clone(), format!("careless{arbiter}")];
-            let broken = here.node.ask::<_, String>(to.clone(), String::from("break")).await;
+            let broken =
+                here.node.ask(to.clone(), String::from("break")).reply_as::<String>().await;
             assert_eq!(reason(broken), UndeliverableReason::BodyNotUnderstood);
-            let answer: String = here.node.ask(to, String::from("whole")).await.unwrap();
+            let answer: String = here.node.ask(to, String::from("whole")).reply_as().await.unwrap();
             assert_eq!(answer, "whole");
         }
         assert_eq!(first_hop.state().epoch, 0, "the connection went on");
@@ -142,7 +144,8 @@ fn panic_in_delivery_leaves_router_and_sender_running() {
             .node
             .start_worker(WorkerOptions::at("careless").arbiter(arbiters - 1), Careless)
             .unwrap();
-        let answer: String = there.node.ask(route!["careless"], String::from("x")).await.unwrap();
+        let answer: String =
+            there.node.ask(route!["careless"], String::from("x")).reply_as().await.unwrap();
         assert_eq!(answer, "x");
         stop([here, there]).await;
     });

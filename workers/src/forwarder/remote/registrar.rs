@@ -291,6 +291,6 @@ pub(super) async fn in_time<T, E: From<Error>>(
 ) -> Result<T, E> {
     timeout(REGISTRATION_TIMEOUT, asking).await.unwrap_or_else(|_| {
         let waited_for = format!("the hub {hub} to register a forwarder");
-        Err(Error::TimedOut { waited_for, seconds: REGISTRATION_TIMEOUT.as_secs() }.into())
+        Err(Error::TimedOut { waited_for, limit: REGISTRATION_TIMEOUT }.into())
     })
 }
