@@ -25,9 +25,28 @@ use crate::{
 pub enum MessageKind {
     /// It carries a worker's data.
     Data,
-    /// It tells the sender of an earlier message that it could not be delivered; the payload is a
-    /// [`Notice`](crate::message::notice::Notice). There is never a notice about a notice.
+    /// It tells the sender of an earlier message that it could not be delivered, or that nobody
+    /// answers it; the payload is a [`Notice`](crate::message::notice::Notice). There is never a
+    /// notice about a notice.
     Notice,
+    /// It carries a worker's data, and its sender waits for an answer. Who has it answers it or
+    /// sends it on; where it is dropped, the sender gets a notice.
+    Request,
+}
+
+impl MessageKind {
+    /// Its number on the wire.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Data => 0,
+            Self::Notice => 1,
+            Self::Request => 2,
+        }
+    }
+
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
+        [Self::Data, Self::Notice, Self::Request].into_iter().find(|kind| kind.code() == code)
+    }
 }
 
 /// A message under way: the single envelope of the node.
@@ -44,7 +63,7 @@ pub struct Message(Box<MessageParts>);
 /// The fields of a [`Message`].
 #[derive(Debug)]
 pub struct MessageParts {
-    /// Data or notice.
+    /// What it is for.
     pub kind: MessageKind,
     /// How many more times it may be forwarded.
     pub hops: u8,

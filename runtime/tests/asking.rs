@@ -1,4 +1,5 @@
-//! What questions promise: typed answers, a time limit, and workers that ask before they answer.
+//! What questions promise: typed answers, a time limit, workers that ask before they answer, and
+//! that nobody waits for an answer that does not come.
 
 // Clippy knows tests by their attribute, but not their helpers.
 #![allow(clippy::unwrap_used)]
@@ -8,8 +9,10 @@ use std::{
     time::Duration,
 };
 
-use actix::{Actor, Context as ActorContext, Handler, ResponseFuture};
-use ockam_actix_runtime::{route, Context, Error, NodeBuilder, Reply, Request, Routed};
+use actix::{Actor, ActorContext as _, Context as ActorContext, Handler, ResponseFuture};
+use ockam_actix_runtime::{
+    route, Context, Error, NodeBuilder, Payload, Reply, Request, Routed, UndeliverableReason,
+};
 use serde::{Deserialize, Serialize};
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -36,6 +39,12 @@ enum Order {
     /// Kept for the next [`Order::Release`], which is answered after it.
     Keep,
     Release,
+    /// Dropped.
+    Forget,
+    /// Dropped at the end of a future.
+    ForgetLater,
+    Stop,
+    Panic,
 }
 
 impl Request for Order {
@@ -55,7 +64,7 @@ impl Actor for Keeper {
 impl Handler<Routed<Order>> for Keeper {
     type Result = ();
 
-    fn handle(&mut self, message: Routed<Order>, _: &mut ActorContext<Self>) {
+    fn handle(&mut self, message: Routed<Order>, context: &mut ActorContext<Self>) {
         let (order, reply) = message.into_request();
         match order {
             Order::Number(number) => reply.send(number).unwrap(),
@@ -64,6 +73,10 @@ impl Handler<Routed<Order>> for Keeper {
                 self.kept.drain(..).for_each(|kept| kept.send(1).unwrap());
                 reply.send(2).unwrap();
             }
+            Order::Forget => {}
+            Order::ForgetLater => drop(actix_rt::spawn(async move { drop(reply) })),
+            Order::Stop => context.stop(),
+            Order::Panic => panic!("a worker with a bug"),
         }
     }
 }
@@ -140,5 +153,109 @@ fn a_worker_that_asks_takes_other_messages() {
         };
         assert_eq!(others.await, 2);
         assert_eq!(kept.await.unwrap().unwrap(), 10);
+    });
+}
+
+/// Why no answer came.
+fn reason(error: Error) -> UndeliverableReason {
+    match error {
+        Error::Undeliverable(notice) => notice.reason,
+        other => panic!("another error: {other}"),
+    }
+}
+
+/// Forwards what it gets.
+struct Hop;
+
+impl Actor for Hop {
+    type Context = ActorContext<Self>;
+}
+
+impl Handler<Routed<Payload>> for Hop {
+    type Result = ();
+
+    fn handle(&mut self, message: Routed<Payload>, _: &mut ActorContext<Self>) {
+        message.forward().unwrap();
+    }
+}
+
+#[test]
+fn a_dropped_question_is_told_at_once() {
+    run(|context| async move {
+        start(&context);
+        context.start_worker("hop", Hop).unwrap();
+        context.register("registered", Keeper::default().start()).unwrap();
+        for route in [route!["keeper"], route!["registered"], route!["hop", "keeper"]] {
+            for order in [Order::Forget, Order::ForgetLater] {
+                let error = context.ask(route.clone(), order).await.unwrap_err();
+                assert!(error.to_string().contains("gives no answer"), "{error}");
+                assert_eq!(reason(error), UndeliverableReason::Unanswered);
+            }
+        }
+        // The asker forgets its own question when the keeper forgets the one that it got.
+        let error = context.ask("asker", Order::Forget).await.unwrap_err();
+        assert_eq!(reason(error), UndeliverableReason::Unanswered);
+    });
+}
+
+#[test]
+fn a_worker_that_ends_tells_its_askers() {
+    run(|context| async move {
+        for order in [Order::Stop, Order::Panic] {
+            let keeper = context.start_worker("keeper", Keeper::default()).unwrap();
+            let kept = tokio::spawn(context.ask("keeper", Order::Keep).into_future());
+            assert_eq!(context.ask("keeper", Order::Number(1)).await.unwrap(), 1);
+            let by_order = reason(context.ask("keeper", order).await.unwrap_err());
+            let kept = reason(kept.await.unwrap().unwrap_err());
+            for told in [by_order, kept] {
+                let reasons = [UndeliverableReason::Unanswered, UndeliverableReason::WorkerStopped];
+                assert!(reasons.contains(&told), "{told}");
+            }
+            while context.node().is_registered(keeper.address()) {
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+}
+
+#[test]
+fn data_that_nobody_answers_causes_no_notice() {
+    run(|mut context| async move {
+        start(&context);
+        for order in [Order::Forget, Order::ForgetLater, Order::Number(3)] {
+            context.send("keeper", order).await.unwrap();
+        }
+        assert_eq!(*context.receive::<u64>().await.unwrap().body(), 3);
+    });
+}
+
+#[test]
+fn a_program_that_ends_tells_its_askers() {
+    run(|context| async move {
+        let mut program = Context::named(&context, "program").unwrap();
+        let ask =
+            |number| tokio::spawn(context.ask("program", Order::Number(number)).into_future());
+        let (taken, waiting) = (ask(1), ask(2));
+        drop(program.receive::<Order>().await.unwrap());
+        drop(program);
+        for asked in [taken, waiting] {
+            let told = reason(asked.await.unwrap().unwrap_err());
+            let reasons = [UndeliverableReason::Unanswered, UndeliverableReason::WorkerStopped];
+            assert!(reasons.contains(&told), "{told}");
+        }
+    });
+}
+
+#[test]
+fn questions_and_contexts_end_with_their_node() {
+    run(|mut context| async move {
+        start(&context);
+        let kept = tokio::spawn(context.ask("keeper", Order::Keep).into_future());
+        assert_eq!(context.ask("keeper", Order::Number(1)).await.unwrap(), 1);
+        context.stop().await.unwrap();
+        kept.await.unwrap().unwrap_err();
+        let stopped = context.receive::<u64>().await.unwrap_err();
+        assert!(matches!(stopped, Error::Stopped), "{stopped}");
+        context.receive::<u64>().await.unwrap_err();
     });
 }

@@ -31,6 +31,7 @@ LISTENER = "secure_channel_listener_service"
 LARGEST_FRAME = 262_144
 CONTROL, LANE_CREDIT, OVERHEAD = 0, 65_536, 512
 READY = b"ockam-actix/1 ready\0"
+DATA, NOTICE, REQUEST = range(3)
 MESSAGE, PING, PONG, CLOSE = (bytes([kind]) for kind in range(4))
 KEY_CHANGE = 65_536
 
@@ -129,8 +130,8 @@ class Connection:
         return None if body is None else decode_message(body)
 
 
-def encode_message(onward, back, payload, hops=32):
-    return msgpack.packb([0, hops, onward, back, payload])
+def encode_message(onward, back, payload, hops=32, kind=DATA):
+    return msgpack.packb([kind, hops, onward, back, payload])
 
 
 def decode_message(body):
@@ -138,9 +139,9 @@ def decode_message(body):
     kind, hops, onward, back, payload = unpack(body)
     check(0 <= hops <= 32 and isinstance(payload, bytes), "hops and payload")
     check(len(onward) <= 16 and len(back) <= 16, "routes of at most 16 addresses")
-    if kind == 1:
+    if kind == NOTICE:
         raise SystemExit(f"a notice (reason, hop, detail): {unpack(payload)}")
-    check(kind == 0, "kind 0 or 1")
+    check(kind in (DATA, REQUEST), "kind 0 to 2")
     return onward, back, payload
 
 
@@ -239,8 +240,8 @@ class Channel:
             self.noise.rekey_inbound_cipher()
         return plaintext
 
-    def send(self, onward, back, payload):
-        self.send_plaintext(MESSAGE + encode_message(onward, back, payload, hops=31))
+    def send(self, onward, back, payload, kind=DATA):
+        self.send_plaintext(MESSAGE + encode_message(onward, back, payload, hops=31, kind=kind))
 
     def receive_plaintext(self):
         """The next plaintext that is no ping; None when the connection or the channel has ended."""
@@ -349,7 +350,7 @@ def initiate(peer, expected):
 
 def echo(channel, text, onward=("echoer",)):
     """Has the echoer answer; returns the route along which it can be asked again."""
-    channel.send(list(onward), ["me"], msgpack.packb(text))
+    channel.send(list(onward), ["me"], msgpack.packb(text), REQUEST)
     onward, back, payload = channel.receive()
     check(onward == ["me"] and len(back) == 1, f"the echo's routes, not {onward} and {back}")
     check(unpack(payload) == text, "the echo")

@@ -104,11 +104,7 @@ fn most_field_bytes(message: &Message) -> usize {
 
 fn write_fields(room: &mut &mut [u8], message: &Message) -> Result<(), ValueWriteError> {
     write::write_array_len(room, 5)?;
-    let kind = match message.kind {
-        MessageKind::Data => 0,
-        MessageKind::Notice => 1,
-    };
-    write::write_uint(room, kind)?;
+    write::write_uint(room, message.kind.code().into())?;
     write::write_uint(room, message.hops.min(MAX_HOPS).into())?;
     for route in [&message.onward_route, &message.return_route] {
         write::write_array_len(room, u32::try_from(route.len()).unwrap_or(u32::MAX))?;
@@ -173,10 +169,10 @@ fn decode_fields(rest: &mut &[u8]) -> Result<Fields, DecodeError> {
         return Err(DecodeError::Malformed("array"));
     }
     let kind = match marker(rest, "kind")? {
-        Marker::FixPos(0) => MessageKind::Data,
-        Marker::FixPos(1) => MessageKind::Notice,
-        _ => return Err(DecodeError::Malformed("kind")),
+        Marker::FixPos(code) => MessageKind::from_code(code),
+        _ => None,
     };
+    let kind = kind.ok_or(DecodeError::Malformed("kind"))?;
     let hops = match marker(rest, "hop counter")? {
         Marker::FixPos(hops) if hops <= MAX_HOPS => hops,
         _ => return Err(DecodeError::Malformed("hop counter")),
@@ -268,6 +264,15 @@ mod tests {
     }
 
     #[test]
+    fn each_kind_survives_the_wire() {
+        for kind in [MessageKind::Data, MessageKind::Notice, MessageKind::Request] {
+            let mut sent = message();
+            sent.kind = kind;
+            assert_eq!(decode(encode(sent), Origin::Local).unwrap().kind, kind);
+        }
+    }
+
+    #[test]
     fn truncated_and_extended_messages_are_errors() {
         let encoded = encode(message()).to_vec();
         for length in 0..encoded.len() {
@@ -300,7 +305,7 @@ mod tests {
 
     #[test]
     fn maps_nested_arrays_and_spent_values_are_refused() {
-        for bytes in [vec![0x85, 0, 32], vec![0x95, 0x95], vec![0x95, 2], vec![0x95, 0, 33]] {
+        for bytes in [vec![0x85, 0, 32], vec![0x95, 0x95], vec![0x95, 3], vec![0x95, 0, 33]] {
             assert!(decode(bytes.into(), Origin::Local).is_err());
         }
     }

@@ -1,4 +1,5 @@
-//! Notices: what the sender of a message is told when it could not be delivered.
+//! Notices: what the sender of a message is told when it could not be delivered, or is not
+//! answered.
 
 use std::fmt;
 
@@ -32,6 +33,8 @@ pub enum UndeliverableReason {
     WorkerStopped,
     /// The message does not fit into a frame.
     TooLarge,
+    /// The worker took the question, and no answer comes.
+    Unanswered,
     /// A reason that this version does not know.
     Unknown(u8),
 }
@@ -47,6 +50,7 @@ impl UndeliverableReason {
             Self::BodyNotUnderstood => 4,
             Self::WorkerStopped => 5,
             Self::TooLarge => 6,
+            Self::Unanswered => 7,
             Self::Unknown(code) => code,
         }
     }
@@ -60,6 +64,7 @@ impl UndeliverableReason {
             4 => Self::BodyNotUnderstood,
             5 => Self::WorkerStopped,
             6 => Self::TooLarge,
+            7 => Self::Unanswered,
             code => Self::Unknown(code),
         }
     }
@@ -75,6 +80,7 @@ impl fmt::Display for UndeliverableReason {
             Self::BodyNotUnderstood => "it does not understand the message's body",
             Self::WorkerStopped => "it stopped before it had handled the message",
             Self::TooLarge => "the message is too large for it",
+            Self::Unanswered => "it took the question and gives no answer",
             Self::Unknown(code) => return write!(f, "reason {code}"),
         })
     }
@@ -168,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_notice_survives_the_wire() {
-        for code in 0..=7 {
+        for code in 0..=8 {
             let notice = Notice::new("outlet".into(), UndeliverableReason::from_code(code))
                 .with_detail("why");
             assert_eq!(Notice::decode(&notice.encode()), Some(notice));

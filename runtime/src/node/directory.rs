@@ -103,6 +103,7 @@ impl Directory {
         entry.life.end();
         self.remove(entry);
         entry.life.ask_to_stop();
+        entry.delivery.stop();
     }
 
     /// Stops all workers.

@@ -17,7 +17,7 @@ use std::{
 use tokio::sync::{oneshot, watch};
 
 use crate::{
-    address::Address,
+    address::{route::Route, Address},
     edge::{
         budget::Budget,
         first_hop::{FirstHop, LinkState},
@@ -25,7 +25,10 @@ use crate::{
     },
     limits::EDGE_BUDGET_BYTES,
     lock::Lock,
-    message::{undelivered::Undelivered, Message},
+    message::{
+        notice::UndeliverableReason, payload::Payload, undelivered::Undelivered, Message,
+        MessageKind,
+    },
     trust::{origin::Origin, reachability::Class},
 };
 
@@ -36,6 +39,9 @@ pub trait Deliver: Send + Sync {
     /// # Errors
     /// Gives the message back with the reason.
     fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>>;
+
+    /// Called when the worker at the address is asked to stop, by name or because its node ends.
+    fn stop(&self) {}
 }
 
 /// Takes messages before they enter a worker's inbox, so that they need not wait for the worker's
@@ -86,6 +92,10 @@ impl<S: Deliver> Deliver for Intercepted<S> {
         let Some(message) = passed_on else { return Ok(()) };
         self.waiting.raise();
         self.inbox.deliver(entry, message).inspect_err(|_| self.waiting.lower())
+    }
+
+    fn stop(&self) {
+        self.inbox.stop();
     }
 }
 
@@ -169,12 +179,17 @@ impl Entry {
     }
 
     /// Delivers a message. A panic in the delivery is contained here: it is this worker's fault,
-    /// not that of the connection, router or worker that delivers.
+    /// not that of the connection, router or worker that delivers. The message is lost then, but
+    /// who has asked a question is told.
     pub(crate) fn take(&self, message: Message) -> Result<(), Box<Undelivered>> {
+        let is_asked = message.kind == MessageKind::Request;
+        let asker = is_asked.then(|| message.return_route.clone());
         let delivering = AssertUnwindSafe(|| self.delivery.deliver(self, message));
         catch_unwind(delivering).unwrap_or_else(|_| {
             log::error!("a message was lost: its delivery to \"{}\" panicked", self.address);
-            Ok(())
+            let Some(asker) = asker else { return Ok(()) };
+            let lost = Message::new(Route::new(), asker, Payload::default());
+            Err(Undelivered::new(lost, &self.address, UndeliverableReason::Unanswered))
         })
     }
 

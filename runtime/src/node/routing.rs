@@ -180,8 +180,12 @@ impl Node {
         let route = route.into();
         let payload = encode(body)?;
         let first_hop = self.first_hop(&route)?;
-        let permit = first_hop.budget.acquire(payload.len()).await.ok_or(Error::Stopped)?;
-        let message = Message::new(route, Route::from(sender.clone()), payload);
+        self.send_over(&first_hop, Message::new(route, Route::from(sender.clone()), payload)).await
+    }
+
+    /// Sends a message made here over the first hop of its route, once there is room on it.
+    pub(crate) async fn send_over(&self, first_hop: &FirstHop, message: Message) -> Result<()> {
+        let permit = first_hop.budget.acquire(message.payload.len()).await.ok_or(Error::Stopped)?;
         self.send_message(message.with_permit(permit))
     }
 

@@ -3,6 +3,10 @@
 //! The address is a mailbox's, so the answer comes from this node or through the connection or the
 //! channel by which the question has left: [`Description::mailbox`]. That holds too where a worker
 //! of this node, a relay for example, has sent the question on.
+//!
+//! Nobody waits for what does not come: the message is marked as a
+//! [`Request`](MessageKind::Request), so whoever drops it without an answer causes a notice, and
+//! the question ends with the connection or channel that it left by, and with its node.
 
 use std::{
     fmt,
@@ -16,11 +20,15 @@ use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
     address::route::Route,
+    edge::first_hop::FirstHop,
     error::{Error, Result},
     lock::Lock,
     message::{
-        body::Body, notice::UndeliverableReason, request::Request, undelivered::Undelivered,
-        Message,
+        body::{encode, Body},
+        notice::{Notice, UndeliverableReason},
+        request::Request,
+        undelivered::Undelivered,
+        Message, MessageKind,
     },
     node::{
         entry::{Deliver, Description, Entry},
@@ -130,8 +138,8 @@ impl Node {
     ///
     /// # Errors
     /// When it is awaited: as [`Context::send`](crate::Context::send); if the message could not be
-    /// delivered somewhere along its route, if nothing came in time, or if the answer is of another
-    /// type.
+    /// delivered somewhere along its route, if who got it gives no answer, if the connection or
+    /// channel is lost meanwhile, if nothing came in time, or if the answer is of another type.
     pub fn ask<M: Body>(&self, route: impl Into<Route>, body: M) -> Ask<M> {
         Ask { node: self.clone(), route: route.into(), body, limit: self.limits().ask_timeout }
     }
@@ -150,16 +158,26 @@ impl<M: Body> Ask<M> {
 
     async fn answer<R: Answer>(self) -> Result<R> {
         let Self { node, route, body, limit } = self;
-        let asked = route.clone();
+        let payload = encode(body)?;
+        let mut first_hop = node.first_hop(&route)?;
+        let epoch = first_hop.state().epoch;
         let (sender, answer) = oneshot::channel();
         let description = Description::mailbox();
         let recipient = Recipient::of_answer(&node, &description);
-        let once = Once(Lock::new(Some(sender)));
-        let registration = node.register_delivery(description, once)?;
-        node.send_from(registration.address(), route, body).await?;
-        let answered = timeout(limit, answer).await;
-        let late = |_| Error::TimedOut { waited_for: format!("an answer from {asked}"), limit };
-        let message = answered.map_err(late)?.map_err(|_| Error::Stopped)?;
+        let registration = node.register_delivery(description, Once(Lock::new(Some(sender))))?;
+        let back = Route::from(registration.address().clone());
+        let mut question = Message::new(route.clone(), back, payload);
+        question.kind = MessageKind::Request;
+        let asking = async {
+            node.send_over(&first_hop, question).await?;
+            tokio::select! {
+                biased;
+                answer = answer => answer.map_err(|_| Error::Stopped),
+                () = first_hop.lost(epoch) => Err(lost(&first_hop)),
+            }
+        };
+        let late = |_| Error::TimedOut { waited_for: format!("an answer from {route}"), limit };
+        let message = timeout(limit, asking).await.map_err(late)??;
         Routed::open(&recipient, message).map(R::from_routed)
     }
 }
@@ -202,6 +220,12 @@ impl<M, R> fmt::Debug for AskAs<M, R> {
     }
 }
 
+/// No answer comes by a connection or a channel that was lost, even if it is established again.
+fn lost(first_hop: &FirstHop) -> Error {
+    let notice = Notice::new(first_hop.address.clone(), UndeliverableReason::Disconnected);
+    Error::Undeliverable(notice.with_detail("it was lost before an answer came"))
+}
+
 /// The delivery of one question, which takes one answer.
 struct Once(Lock<Option<oneshot::Sender<Message>>>);
 
@@ -215,5 +239,10 @@ impl Deliver for Once {
         unsent.map_err(|message| {
             Undelivered::new(message, &entry.address, UndeliverableReason::WorkerStopped)
         })
+    }
+
+    /// No answer comes any more.
+    fn stop(&self) {
+        drop(self.0.lock().take());
     }
 }

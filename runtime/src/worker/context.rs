@@ -18,6 +18,7 @@ use crate::{
     trust::reachability::{Class, Reachability},
     worker::{
         ask::Ask,
+        delivery::Delivery,
         recipient::Recipient,
         routed::Routed,
         start::{WorkerHandle, WorkerOptions},
@@ -41,7 +42,8 @@ pub struct Context {
     node: Node,
     registration: Registration,
     recipient: Arc<Recipient>,
-    mailbox: mpsc::UnboundedReceiver<Message>,
+    /// After the registration, so that what still waits is returned to its senders when this ends.
+    mailbox: mpsc::UnboundedReceiver<Arrived>,
 }
 
 impl Context {
@@ -65,7 +67,8 @@ impl Context {
         // Unbounded in number; each message that waits holds its bytes of its edge's budget.
         let (sender, mailbox) = mpsc::unbounded_channel();
         let recipient = Recipient::new(node, &description);
-        let registration = node.register_delivery(description, Queue(sender))?;
+        let queue = Queue { sender, recipient: recipient.clone() };
+        let registration = node.register_delivery(description, queue)?;
         Ok(Self { node: node.clone(), registration, recipient, mailbox })
     }
 
@@ -92,9 +95,13 @@ impl Context {
     ///
     /// # Errors
     /// If the next message is of another type, or a notice that one of this context's messages
-    /// could not be delivered.
+    /// could not be delivered, and once the context is stopped, by its address or with its node.
     pub async fn receive<M: Body>(&mut self) -> Result<Routed<M>> {
-        let message = self.mailbox.recv().await.ok_or(Error::Stopped)?;
+        let Some(Arrived::Message(delivery)) = self.mailbox.recv().await else {
+            self.mailbox.close();
+            return Err(Error::Stopped);
+        };
+        let (message, _) = delivery.into_parts();
         Routed::open(&self.recipient, message)
     }
 
@@ -199,14 +206,32 @@ impl fmt::Debug for Context {
     }
 }
 
+/// What comes into the mailbox of a context.
+enum Arrived {
+    Message(Delivery),
+    /// The context is stopped, by its address or with its node.
+    Stop,
+}
+
 /// The delivery of a context.
-struct Queue(mpsc::UnboundedSender<Message>);
+struct Queue {
+    sender: mpsc::UnboundedSender<Arrived>,
+    recipient: Arc<Recipient>,
+}
 
 impl Deliver for Queue {
     fn deliver(&self, entry: &Entry, mut message: Message) -> Result<(), Box<Undelivered>> {
         entry.keep(&mut message);
-        self.0.send(message).map_err(|unsent| {
-            Undelivered::new(unsent.0, &entry.address, UndeliverableReason::WorkerStopped)
-        })
+        let arrived = Arrived::Message(Delivery::new(&self.recipient, message));
+        let Err(mpsc::error::SendError(Arrived::Message(unsent))) = self.sender.send(arrived)
+        else {
+            return Ok(());
+        };
+        Err(unsent.refuse(UndeliverableReason::WorkerStopped, String::new()))
+    }
+
+    fn stop(&self) {
+        // An error says that nobody receives any more.
+        let _ = self.sender.send(Arrived::Stop);
     }
 }

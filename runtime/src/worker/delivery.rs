@@ -8,12 +8,13 @@ use crate::{
         notice::{Notice, UndeliverableReason},
         payload::Payload,
         undelivered::Undelivered,
-        Message,
+        Message, MessageKind,
     },
     worker::recipient::Recipient,
 };
 
-/// The envelope at its worker. If a handler panics, dropping this tells the sender.
+/// The envelope at its worker. Dropping this tells the sender, if a handler panics or the message
+/// is a question.
 #[derive(Debug)]
 pub(super) struct Delivery(
     /// `Some` until one of the methods that consume the delivery takes it.
@@ -55,30 +56,31 @@ impl Delivery {
         answered.map_err(|undelivered| Error::Undeliverable(undelivered.notice))
     }
 
-    /// Forgets the envelope, as its message was taken.
+    /// Forgets the envelope, as its message was taken; who has asked is told that no answer comes.
     pub(super) fn taken(mut self) {
-        self.0 = None;
+        if self.held().message.kind != MessageKind::Request {
+            self.0 = None;
+        }
     }
 
     /// Tells the sender that the worker ended before it took the message.
     pub(super) fn return_to_sender(mut self) {
         if let Some(held) = self.0.take() {
-            held.return_to_sender();
+            held.return_to_sender(UndeliverableReason::WorkerStopped);
         }
     }
 }
 
 impl Held {
-    fn return_to_sender(self) {
-        let notice =
-            Notice::new(self.recipient.address.clone(), UndeliverableReason::WorkerStopped);
+    fn return_to_sender(self, reason: UndeliverableReason) {
+        let notice = Notice::new(self.recipient.address.clone(), reason);
         self.recipient.node.bounce(Box::new(Undelivered { message: self.message, notice }));
     }
 }
 
 impl Drop for Delivery {
     /// A message that is dropped by a panic, or in the mailbox of a worker that has ended, is not
-    /// lost in silence.
+    /// lost in silence, and no question is.
     fn drop(&mut self) {
         let Some(held) = self.0.take() else { return };
         let panicking = thread::panicking();
@@ -86,7 +88,9 @@ impl Drop for Delivery {
             held.recipient.life.end();
         }
         if panicking || held.recipient.life.has_ended() {
-            held.return_to_sender();
+            held.return_to_sender(UndeliverableReason::WorkerStopped);
+        } else if held.message.kind == MessageKind::Request {
+            held.return_to_sender(UndeliverableReason::Unanswered);
         }
     }
 }

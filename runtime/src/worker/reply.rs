@@ -11,6 +11,9 @@ use crate::{
 /// Answers one message, now or later: [`Routed::into_parts`](crate::Routed::into_parts) gives one
 /// that takes any body, [`Routed::into_request`](crate::Routed::into_request) one that takes only
 /// the `R` that the request names.
+///
+/// Who has asked waits for it, and is told at once when it is dropped. So a worker that cannot
+/// answer drops it, and one that stops or panics has nobody wait in vain.
 #[derive(Debug)]
 #[must_use = "the message is not answered before `send`"]
 pub struct Reply<R = AnyBody> {

@@ -23,6 +23,10 @@ use crate::{
 
 /// A message at the worker that it was sent to.
 ///
+/// If its sender [asks](crate::Node::ask), it is to be answered or sent on. Where it is dropped
+/// instead, the sender gets a notice at once: [`UndeliverableReason::Unanswered`], or
+/// [`UndeliverableReason::WorkerStopped`] if the worker panics or has stopped.
+///
 /// ```
 /// use actix::{Actor, Context, Handler};
 /// use ockam_actix_runtime::Routed;
@@ -107,7 +111,7 @@ impl<M: Body> Routed<M> {
         &self.body
     }
 
-    /// The body, without its envelope.
+    /// The body, without its envelope: no answer comes to who has asked.
     pub fn into_body(self) -> M {
         self.delivery.taken();
         self.body
@@ -175,7 +179,8 @@ impl<M: Body> Routed<M> {
         &self.delivery.held().recipient.node
     }
 
-    /// Whether it is data, or a notice about an earlier message (only raw workers get those).
+    /// Whether it is data, a question that is to be answered, or a notice about an earlier message
+    /// (only raw workers get those).
     pub fn kind(&self) -> MessageKind {
         self.delivery.held().message.kind
     }

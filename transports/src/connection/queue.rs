@@ -210,7 +210,7 @@ fn lane_of(message: &Message, is_in_use: impl Fn(&LaneKey) -> bool) -> LaneKey {
         return LaneKey::From { connection, lane };
     }
     let flow = permit.and_then(Permit::flow).map(|flow| LaneKey::To(flow.clone()));
-    let flow = flow.filter(|key| message.kind == MessageKind::Data || is_in_use(key));
+    let flow = flow.filter(|key| message.kind != MessageKind::Notice || is_in_use(key));
     flow.unwrap_or_else(|| {
         LaneKey::To(message.onward_route.first().cloned().unwrap_or_else(|| "".into()))
     })

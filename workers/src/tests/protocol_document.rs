@@ -73,6 +73,12 @@ fn hello() -> Message {
     Message::new(route!["echoer"], route!["me"], text("hello"))
 }
 
+fn request() -> Message {
+    let mut request = hello();
+    request.kind = MessageKind::Request;
+    request
+}
+
 fn text(text: &str) -> Payload {
     Payload::from(rmp_serde::to_vec(text).unwrap())
 }
@@ -96,10 +102,11 @@ fn connections() -> Made {
         ("greeting", Greeting::ours().encode()),
         ("grants", encode_grants(&grants())),
         ("message", codec::encode(hello()).to_vec()),
+        ("request", codec::encode(request()).to_vec()),
         ("message of two bytes", codec::encode(two).to_vec()),
         ("frame", framed(hello())),
         ("notice", codec::encode(notice).to_vec()),
-        ("answer", framed(hello().into_reply("echoer".into(), text("hello")))),
+        ("answer", framed(request().into_reply("echoer".into(), text("hello")))),
     ]
 }
 
@@ -219,6 +226,7 @@ fn every_block_is_read_as_what_it_says() {
     }
     let message = |name: &str| codec::decode(blocks[name][..].into(), Origin::Local).unwrap();
     assert_eq!(message("message").payload, text("hello"));
+    assert_eq!(message("request").kind, MessageKind::Request);
     assert_eq!(message("message of two bytes").return_route, route!["a"]);
     let notice = message("notice");
     assert_eq!((notice.kind, notice.onward_route.clone()), (MessageKind::Notice, route!["me"]));

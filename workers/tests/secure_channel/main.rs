@@ -16,4 +16,5 @@ mod reply_addresses;
 mod rotation;
 mod support;
 mod trust;
+mod unanswered;
 mod withdrawal;

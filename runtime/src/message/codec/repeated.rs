@@ -138,11 +138,11 @@ mod tests {
     /// Messages of which many follow one with the same header.
     fn messages() -> impl Strategy<Value = Vec<Message>> {
         let route = || prop::collection::vec("[ab]{1,2}", 0..3);
-        let header = (any::<bool>(), 30_u8..=32, route(), route());
+        let header = (0_u8..=2, 30_u8..=32, route(), route());
         let message = (header, prop::collection::vec(0_usize..300, 1..4));
         prop::collection::vec(message, 1..6).prop_map(|all| {
             let mut messages = Vec::new();
-            for ((is_notice, hops, onward, back), lengths) in all {
+            for ((kind, hops, onward, back), lengths) in all {
                 for length in lengths {
                     let of = |names: &[String]| -> Route {
                         names.iter().map(|name| Address::from(name.as_str())).collect()
@@ -150,7 +150,7 @@ mod tests {
                     let payload = Payload::from(vec![7; length]);
                     let mut message = Message::new(of(&onward), of(&back), payload);
                     message.hops = hops;
-                    message.kind = if is_notice { MessageKind::Notice } else { MessageKind::Data };
+                    message.kind = MessageKind::from_code(kind).unwrap();
                     messages.push(message);
                 }
             }

@@ -441,8 +441,8 @@ impl Handler<Routed<Payload>> for StreamWorker {
         self.expects_answer = false;
         self.heard = true;
         match message.kind {
-            MessageKind::Data => self.receive(message),
             MessageKind::Notice => self.undeliverable(&message),
+            MessageKind::Data | MessageKind::Request => self.receive(message),
         }
         // `Io` runs next, in the same turn of this actor's task, and writes what waits.
         self.perform_actions();
