@@ -11,9 +11,11 @@ use std::{
 
 use actix::{Actor, ActorContext as _, Context as ActorContext, Handler, ResponseFuture};
 use ockam_actix_runtime::{
-    route, Context, Error, NodeBuilder, Payload, Reply, Request, Routed, UndeliverableReason,
+    route, Body, Context, Error, Host, Message, NodeBuilder, Notice, Payload, Reply, Request,
+    Routed, UndeliverableReason,
 };
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -179,13 +181,49 @@ impl Handler<Routed<Payload>> for Hop {
     }
 }
 
+/// Forwards orders, and so gets no notices.
+struct TypedHop;
+
+impl Actor for TypedHop {
+    type Context = ActorContext<Self>;
+}
+
+impl Handler<Routed<Order>> for TypedHop {
+    type Result = ();
+
+    fn handle(&mut self, message: Routed<Order>, _: &mut ActorContext<Self>) {
+        // Whoever sent it gets a notice where this fails.
+        let _ = message.forward();
+    }
+}
+
+/// Counts notices, and sends them on.
+struct Watcher(mpsc::UnboundedSender<Notice>);
+
+impl Actor for Watcher {
+    type Context = ActorContext<Self>;
+}
+
+impl Handler<Routed<Notice>> for Watcher {
+    type Result = ();
+
+    fn handle(&mut self, message: Routed<Notice>, _: &mut ActorContext<Self>) {
+        self.0.send(message.body().clone()).unwrap();
+        if !message.onward_route().is_empty() {
+            message.forward().unwrap();
+        }
+    }
+}
+
 #[test]
 fn a_dropped_question_is_told_at_once() {
     run(|context| async move {
         start(&context);
         context.start_worker("hop", Hop).unwrap();
+        context.start_worker("typed", TypedHop).unwrap();
         context.register("registered", Keeper::default().start()).unwrap();
-        for route in [route!["keeper"], route!["registered"], route!["hop", "keeper"]] {
+        let through = [route!["hop", "keeper"], route!["typed", "hop", "typed", "keeper"]];
+        for route in [route!["keeper"], route!["registered"]].into_iter().chain(through) {
             for order in [Order::Forget, Order::ForgetLater] {
                 let error = context.ask(route.clone(), order).await.unwrap_err();
                 assert!(error.to_string().contains("gives no answer"), "{error}");
@@ -257,5 +295,35 @@ fn questions_and_contexts_end_with_their_node() {
         let stopped = context.receive::<u64>().await.unwrap_err();
         assert!(matches!(stopped, Error::Stopped), "{stopped}");
         context.receive::<u64>().await.unwrap_err();
+    });
+}
+
+#[test]
+fn notices_pass_typed_workers_on_their_way_back() {
+    run(|context| async move {
+        start(&context);
+        for name in ["t1", "t2"] {
+            context.start_worker(name, TypedHop).unwrap();
+        }
+        for last in ["nobody", "t2"] {
+            let route = route!["t1", "t2", last];
+            let told = context.ask(route, Order::Number(1)).await.unwrap_err();
+            assert_eq!(reason(told), UndeliverableReason::Unreachable);
+        }
+        let (sender, mut seen) = mpsc::unbounded_channel();
+        context.start_worker("watcher", Watcher(sender)).unwrap();
+        // As if the watcher had sent the first, and forwarded the second.
+        let asker = Context::new(&context).unwrap();
+        for back in [route!["watcher"], route!["watcher", asker.address().clone()]] {
+            let order = Order::Number(1).encode().unwrap();
+            context.node().route(Message::new(route!["t1", "nobody"], back, order));
+            assert_eq!(seen.recv().await.unwrap().hop, "nobody".into());
+        }
+        let mut asker = asker;
+        let told = asker.receive::<Notice>().await.unwrap();
+        assert_eq!(told.body().reason, UndeliverableReason::Unreachable);
+        // Nothing but a notice is one.
+        let data = context.ask("watcher", Order::Number(1)).await.unwrap_err();
+        assert_eq!(reason(data), UndeliverableReason::BodyNotUnderstood);
     });
 }

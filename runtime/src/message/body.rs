@@ -7,14 +7,19 @@ use serde::{de::DeserializeOwned, Serialize};
 use crate::{
     error::{Error, Result},
     limits::MAX_PAYLOAD_BYTES,
-    message::payload::Payload,
+    message::{notice::Notice, payload::Payload},
 };
 
-/// A type that messages can carry: every `Serialize + DeserializeOwned`, as MessagePack, and
-/// [`Payload`] itself for workers that want the bytes as they are.
+/// A type that messages can carry: every `Serialize + DeserializeOwned`, as MessagePack,
+/// [`Payload`] itself for workers that want the bytes as they are, and [`Notice`] for those that
+/// want to know what was not delivered.
 pub trait Body: Sized + Send + 'static {
-    /// Whether the worker gets the bytes as they are, and notices too.
+    /// Whether the worker gets the bytes as they are, whatever they are.
     const RAW: bool = false;
+
+    /// Whether the worker gets notices. Otherwise those about messages that it has forwarded go on
+    /// to whoever sent these, and those about messages of its own end in the log.
+    const NOTICES: bool = Self::RAW;
 
     /// The bytes of the body.
     ///
@@ -54,6 +59,18 @@ impl Body for Payload {
 
     fn decode(payload: Payload) -> Result<Self, rmp_serde::decode::Error> {
         Ok(payload)
+    }
+}
+
+impl Body for Notice {
+    const NOTICES: bool = true;
+
+    fn encode(self) -> Result<Payload, rmp_serde::encode::Error> {
+        Ok(Self::encode(&self))
+    }
+
+    fn decode(payload: Payload) -> Result<Self, rmp_serde::decode::Error> {
+        Self::decode(&payload).ok_or_else(|| serde::de::Error::custom("it is not a notice"))
     }
 }
 

@@ -151,10 +151,21 @@ impl Node {
         self.try_route(message, NextHop::Checked).map_err(|undelivered| self.report(undelivered))
     }
 
-    /// Sends on a message that the caller did not make. If it cannot be delivered, its sender gets
-    /// a notice, even one on this node, and the caller gets an error.
-    pub(crate) fn forward_message(&self, message: Message, next_hop: NextHop) -> Result<()> {
-        self.try_route(message, next_hop).map_err(|undelivered| {
+    /// Sends on a message that the worker at `own` did not make. If it cannot be delivered, its
+    /// sender gets a notice, even one on this node, and the caller gets an error.
+    pub(crate) fn forward_message(
+        &self,
+        own: &Address,
+        mut message: Message,
+        next_hop: NextHop,
+    ) -> Result<()> {
+        message.return_route.push_front(own.clone());
+        self.try_route(message, next_hop).map_err(|mut undelivered| {
+            // The worker has the error, so the notice is for those before it.
+            let route = &mut undelivered.message.return_route;
+            if route.first() == Some(own) {
+                route.pop_front();
+            }
             let notice = undelivered.notice.clone();
             self.bounce(undelivered);
             Error::Undeliverable(notice)

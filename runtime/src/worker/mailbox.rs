@@ -68,19 +68,29 @@ where
     }
 }
 
-/// Decodes the body of a message for its worker; `None` for a notice to a worker that takes none,
-/// which is logged.
+/// Decodes the body of a message for its worker; `None` for a notice to a worker that takes none.
 pub(crate) fn open_for<M: Body>(
     recipient: &Arc<Recipient>,
     message: Message,
 ) -> Result<Option<Routed<M>>, Box<Undelivered>> {
-    if message.kind == MessageKind::Notice && !M::RAW {
-        if let Some(notice) = Notice::decode(&message.payload) {
-            log::warn!("a message from {} could not be delivered: {notice}", recipient.address);
-        }
+    if message.kind == MessageKind::Notice && !M::NOTICES {
+        pass_on(recipient, message);
         return Ok(None);
     }
     Routed::receive(recipient, message).map(Some)
+}
+
+/// Sends a notice about what the worker has forwarded on to whoever sent that; logs one about a
+/// message of the worker's own.
+fn pass_on(recipient: &Recipient, mut message: Message) {
+    if message.onward_route.is_empty() {
+        if let Some(notice) = Notice::decode(&message.payload) {
+            log::warn!("a message from {} could not be delivered: {notice}", recipient.address);
+        }
+    } else if let Some(hops) = message.hops.checked_sub(1) {
+        message.hops = hops;
+        recipient.node.route(message);
+    }
 }
 
 /// Lives in a user actor's context: stops the actor on request, unregisters it when it is gone.

@@ -64,6 +64,10 @@ impl<M: Body> Routed<M> {
         recipient: &Arc<Recipient>,
         mut message: Message,
     ) -> Result<Self, Box<Undelivered>> {
+        if M::NOTICES && !M::RAW && message.kind != MessageKind::Notice {
+            let delivery = Delivery::new(recipient, message);
+            return Err(delivery.refuse(UndeliverableReason::BodyNotUnderstood, String::new()));
+        }
         if M::RAW {
             let body = M::decode(std::mem::take(&mut message.payload));
             let delivery = Delivery::new(recipient, message);
@@ -90,10 +94,9 @@ impl<M: Body> Routed<M> {
     /// Opens a message that came to a program's mailbox.
     ///
     /// # Errors
-    /// If it is a notice, unless the program wants the bytes as they are, or its body is of another
-    /// type.
+    /// If it is a notice, unless the program wants notices, or its body is of another type.
     pub(crate) fn open(recipient: &Arc<Recipient>, message: Message) -> Result<Self> {
-        if message.kind == MessageKind::Notice && !M::RAW {
+        if message.kind == MessageKind::Notice && !M::NOTICES {
             let notice = Notice::decode(&message.payload);
             let unreadable = || Notice::new("?".into(), UndeliverableReason::Unknown(u8::MAX));
             return Err(Error::Undeliverable(notice.unwrap_or_else(unreadable)));
@@ -179,8 +182,8 @@ impl<M: Body> Routed<M> {
         &self.delivery.held().recipient.node
     }
 
-    /// Whether it is data, a question that is to be answered, or a notice about an earlier message
-    /// (only raw workers get those).
+    /// Whether it is data, a question that is to be answered, or a notice about an earlier message:
+    /// only workers of [`Notice`] and [`Payload`] bodies get those.
     pub fn kind(&self) -> MessageKind {
         self.delivery.held().message.kind
     }
@@ -196,11 +199,15 @@ impl<M: Body> Routed<M> {
     /// Sends the message to the next address of its onward route, and puts this worker's before
     /// its return route.
     ///
+    /// What comes back passes this worker: the answer as one more message, which it forwards, and
+    /// a notice by itself, unless this worker handles [`Notice`] or [`Payload`] bodies: then it
+    /// forwards notices too.
+    ///
     /// # Errors
     /// If there is no further address, the hop counter is spent, or the next hop does not take it.
     pub fn forward(self) -> Result<()> {
         let (message, recipient) = self.onward()?;
-        recipient.node.forward_message(message, NextHop::Checked)
+        recipient.node.forward_message(&recipient.address, message, NextHop::Checked)
     }
 
     /// As [`Routed::forward`], with `route` put before what is left of the onward route.
@@ -213,15 +220,14 @@ impl<M: Body> Routed<M> {
     pub fn forward_via(self, route: impl Into<Route>) -> Result<()> {
         let (mut message, recipient) = self.onward()?;
         message.onward_route.prepend(&route.into());
-        recipient.node.forward_message(message, NextHop::Chosen)
+        recipient.node.forward_message(&recipient.address, message, NextHop::Chosen)
     }
 
-    /// The message as it leaves this worker.
+    /// The message as it leaves this worker, for one hop of its counter.
     fn onward(self) -> Result<(Message, Arc<Recipient>)> {
         let payload = self.body.encode().map_err(Error::Encode)?;
         let (mut message, recipient) = self.delivery.into_parts();
         message.payload = payload;
-        message.return_route.push_front(recipient.address.clone());
         match message.hops.checked_sub(1) {
             Some(hops) => message.hops = hops,
             None => {

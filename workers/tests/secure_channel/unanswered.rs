@@ -7,7 +7,7 @@ use ockam_actix_runtime::{route, Error, Routed, UndeliverableReason};
 use ockam_actix_workers::{SecureChannels, TrustEveryonePolicy};
 use tokio::sync::mpsc;
 
-use crate::support::{honest, run, tcp, Middle, Peer, SERVICE};
+use crate::support::{honest, run, tcp, to, Middle, Peer, SERVICE};
 
 /// Passes all that it gets on to the test.
 struct Keeper(mpsc::UnboundedSender<Routed<String>>);
@@ -21,6 +21,21 @@ impl Handler<Routed<String>> for Keeper {
 
     fn handle(&mut self, message: Routed<String>, _: &mut ActorContext<Self>) {
         self.0.send(message).unwrap();
+    }
+}
+
+/// Forwards texts, and so gets no notices.
+struct TypedHop;
+
+impl Actor for TypedHop {
+    type Context = ActorContext<Self>;
+}
+
+impl Handler<Routed<String>> for TypedHop {
+    type Result = ();
+
+    fn handle(&mut self, message: Routed<String>, _: &mut ActorContext<Self>) {
+        let _ = message.forward();
     }
 }
 
@@ -92,6 +107,23 @@ fn a_question_ends_with_its_channel_or_connection() {
                 UndeliverableReason::Disconnected
             );
             drop(question);
+        }
+    });
+}
+
+#[test]
+fn notices_from_afar_pass_a_typed_worker() {
+    run(async {
+        let (mut client, mut server) = (Peer::start(2).await, Peer::start(2).await);
+        server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
+        client.node.start_worker("typed", TypedHop).unwrap();
+        server.node.start_worker("typed", TypedHop).unwrap();
+        let to = to(server.listen(0).await);
+        let channel = client.entity.create_secure_channel(to, TrustEveryonePolicy).unwrap();
+        let near = route!["typed", &channel, "nobody"];
+        for route in [near, route!["typed", &channel, "typed", "nobody"]] {
+            let asked = client.ctx.ask(route, String::from("hello")).reply_as::<String>().await;
+            assert_eq!(reason(asked.unwrap_err()), UndeliverableReason::Unreachable);
         }
     });
 }
