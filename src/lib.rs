@@ -249,7 +249,7 @@ pub use ockam_actix_macros::Request;
 pub use ockam_actix_runtime::{
     address::TransportType,
     limits::NodeLimits,
-    message::{notice::UndeliverableReason, MessageKind},
+    message::{notice::UndeliverableReason, Direction, MessageKind},
     route,
     trust::{
         rate::Rate,

@@ -44,7 +44,7 @@ pub use message::{
     notice::{Notice, UndeliverableReason},
     payload::Payload,
     request::Request,
-    Message, MessageKind, MessageParts,
+    Direction, Message, MessageKind, MessageParts,
 };
 pub use node::{builder::NodeBuilder, Node};
 pub use trust::{

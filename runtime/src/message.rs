@@ -32,20 +32,41 @@ pub enum MessageKind {
     /// It carries a worker's data, and its sender waits for an answer. Who has it answers it or
     /// sends it on; where it is dropped, the sender gets a notice.
     Request,
+    /// It carries a worker's data along the return route of an earlier message.
+    Reply,
+}
+
+/// Which way a message goes, as a worker between two others sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To those who are asked.
+    Onward,
+    /// Back, along a return route: answers, and notices.
+    Return,
 }
 
 impl MessageKind {
+    /// Which way messages of this kind go.
+    pub fn direction(self) -> Direction {
+        match self {
+            Self::Data | Self::Request => Direction::Onward,
+            Self::Notice | Self::Reply => Direction::Return,
+        }
+    }
+
     /// Its number on the wire.
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Data => 0,
             Self::Notice => 1,
             Self::Request => 2,
+            Self::Reply => 3,
         }
     }
 
     pub(crate) fn from_code(code: u8) -> Option<Self> {
-        [Self::Data, Self::Notice, Self::Request].into_iter().find(|kind| kind.code() == code)
+        let all = [Self::Data, Self::Notice, Self::Request, Self::Reply];
+        all.into_iter().find(|kind| kind.code() == code)
     }
 }
 
@@ -101,12 +122,15 @@ impl Message {
     }
 
     /// Turns it into a reply, which takes `payload` from `sender` back to the sender of this
-    /// message.
+    /// message, in the other [direction](Direction).
     ///
     /// The permit stays, so that an answer counts against the budget of the question.
     #[must_use]
     pub fn into_reply(mut self, sender: Address, payload: Payload) -> Self {
-        self.kind = MessageKind::Data;
+        self.kind = match self.kind.direction() {
+            Direction::Onward => MessageKind::Reply,
+            Direction::Return => MessageKind::Data,
+        };
         self.hops = MAX_HOPS;
         self.onward_route = std::mem::replace(&mut self.return_route, Route::from(sender));
         self.payload = payload;

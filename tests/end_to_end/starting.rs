@@ -26,6 +26,32 @@ fn ask_before_answering_gets_the_other_workers_answer() {
 }
 
 #[test]
+fn middleware_counting_sees_both_directions() {
+    let expected = [
+        "1 onward, 0 back",
+        "1 onward, 1 back",
+        "2 onward, 1 back",
+        "2 onward, 2 back",
+        "answers: one, two",
+    ];
+    assert_eq!(printed_by("middleware-counting"), expected);
+}
+
+#[test]
+fn middleware_compressing_saves_bytes_both_ways() {
+    let printed = printed_by("middleware-compressing");
+    let [there, back, answer] = &printed[..] else { panic!("{printed:?}") };
+    for (line, name) in [(there, "pack"), (back, "unpack")] {
+        let words: Vec<_> = line.split(' ').collect();
+        let [who, plain, "bytes", "go", "as", packed] = words[..] else { panic!("{line}") };
+        assert_eq!(who, format!("{name}:"));
+        let (plain, packed): (usize, usize) = (plain.parse().unwrap(), packed.parse().unwrap());
+        assert!(plain >= 10_000 && packed < 1_000, "{line}");
+    }
+    assert_eq!(answer, "10000 letters came back");
+}
+
+#[test]
 fn own_rules_let_in_whom_they_trust() {
     assert_eq!(printed_by("own-rules"), ["hello, from a peer that passed the policy"]);
 }

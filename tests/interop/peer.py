@@ -31,7 +31,7 @@ LISTENER = "secure_channel_listener_service"
 LARGEST_FRAME = 262_144
 CONTROL, LANE_CREDIT, OVERHEAD = 0, 65_536, 512
 READY = b"ockam-actix/1 ready\0"
-DATA, NOTICE, REQUEST = range(3)
+DATA, NOTICE, REQUEST, REPLY = range(4)
 MESSAGE, PING, PONG, CLOSE = (bytes([kind]) for kind in range(4))
 KEY_CHANGE = 65_536
 
@@ -115,8 +115,8 @@ class Connection:
 
     # Section 3: messages.
 
-    def send(self, onward, back, payload):
-        body = encode_message(onward, back, payload)
+    def send(self, onward, back, payload, kind=DATA):
+        body = encode_message(onward, back, payload, kind=kind)
         check(len(body) <= self.largest, "a frame of the agreed size")
         while self.credit <= 0:
             came = self.receive_message()
@@ -141,7 +141,7 @@ def decode_message(body):
     check(len(onward) <= 16 and len(back) <= 16, "routes of at most 16 addresses")
     if kind == NOTICE:
         raise SystemExit(f"a notice (reason, hop, detail): {unpack(payload)}")
-    check(kind in (DATA, REQUEST), "kind 0 to 2")
+    check(kind in (DATA, REQUEST, REPLY), "kind 0 to 3")
     return onward, back, payload
 
 
@@ -221,8 +221,8 @@ class Handshake:
 class Channel:
     """An established channel over a connection: `route` leads to the peer's end, `own` is ours."""
 
-    def __init__(self, connection, noise, route, own):
-        self.connection, self.noise, self.route, self.own = connection, noise, route, own
+    def __init__(self, connection, noise, route, own, kind):
+        self.connection, self.noise, self.route, self.own, self.kind = connection, noise, route, own, kind
         self.sent = self.received = 0
 
     def send_plaintext(self, plaintext):
@@ -230,7 +230,7 @@ class Channel:
         self.sent += 1
         if self.sent % KEY_CHANGE == 0:
             self.noise.rekey_outbound_cipher()
-        self.connection.send(self.route, [self.own], record)
+        self.connection.send(self.route, [self.own], record, self.kind)
 
     def open(self, record):
         check(int.from_bytes(record[:8], "big") == self.received, f"counter {self.received}")
@@ -282,7 +282,7 @@ def open_channel(connection, identity, expected):
     peer = handshake.read(body)
     check(peer.hex() == expected.removeprefix("I"), "the identity that was expected")
     connection.send(route, [own], msgpack.packb([3, handshake.write()]))
-    channel = Channel(connection, handshake.noise, route, own)
+    channel = Channel(connection, handshake.noise, route, own, DATA)
     _, _, record = connection.receive()
     check(channel.open(record) == READY, "ready")
     return channel
@@ -374,16 +374,16 @@ def accept_channel(connection, identity, secret=None):
         if came == cookie:
             break
         # As under load: a peer that cannot read what we send to it costs us nothing.
-        connection.send(route, [own], msgpack.packb([4, cookie]))
+        connection.send(route, [own], msgpack.packb([4, cookie]), REPLY)
     handshake = Handshake(identity, "responder", secret)
     check(bytes(handshake.noise.read_message(message1)) == b"", "an empty payload")
-    connection.send(route, [own], msgpack.packb([2, handshake.write()]))
+    connection.send(route, [own], msgpack.packb([2, handshake.write()]), REPLY)
     onward, _, payload = connection.receive()
     kind, message3 = unpack(payload)
     check(onward == [own] and kind == 3, "message 3")
     peer = handshake.read(message3)
-    channel = Channel(connection, handshake.noise, route, own)
-    connection.send(route, [own], channel_record(channel, READY))
+    channel = Channel(connection, handshake.noise, route, own, REPLY)
+    connection.send(route, [own], channel_record(channel, READY), REPLY)
     print(f"channel with I{peer.hex()}", flush=True)
     return channel
 
@@ -399,7 +399,7 @@ def serve(connection, identity, secret=None):
     while (message := channel.receive()) is not None:
         onward, back, payload = message
         check(onward == ["echoer"], f"a message for the echoer, not for {onward}")
-        channel.send(back, ["echoer"], payload)
+        channel.send(back, ["echoer"], payload, REPLY)
         print(f"echoed {unpack(payload)!r}", flush=True)
 
 

@@ -265,7 +265,8 @@ mod tests {
 
     #[test]
     fn each_kind_survives_the_wire() {
-        for kind in [MessageKind::Data, MessageKind::Notice, MessageKind::Request] {
+        for code in 0..=3 {
+            let kind = MessageKind::from_code(code).unwrap();
             let mut sent = message();
             sent.kind = kind;
             assert_eq!(decode(encode(sent), Origin::Local).unwrap().kind, kind);
@@ -305,7 +306,7 @@ mod tests {
 
     #[test]
     fn maps_nested_arrays_and_spent_values_are_refused() {
-        for bytes in [vec![0x85, 0, 32], vec![0x95, 0x95], vec![0x95, 3], vec![0x95, 0, 33]] {
+        for bytes in [vec![0x85, 0, 32], vec![0x95, 0x95], vec![0x95, 4], vec![0x95, 0, 33]] {
             assert!(decode(bytes.into(), Origin::Local).is_err());
         }
     }

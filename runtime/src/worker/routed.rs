@@ -14,7 +14,7 @@ use crate::{
         payload::Payload,
         request::Request,
         undelivered::Undelivered,
-        Message, MessageKind,
+        Direction, Message, MessageKind,
     },
     node::{routing::NextHop, Node},
     trust::origin::Origin,
@@ -182,6 +182,12 @@ impl<M: Body> Routed<M> {
         &self.delivery.held().recipient.node
     }
 
+    /// Whether it is on its way to those who are asked, or back: what a worker that is passed in
+    /// both directions goes by.
+    pub fn direction(&self) -> Direction {
+        self.kind().direction()
+    }
+
     /// Whether it is data, a question that is to be answered, or a notice about an earlier message:
     /// only workers of [`Notice`] and [`Payload`] bodies get those.
     pub fn kind(&self) -> MessageKind {
@@ -194,6 +200,12 @@ impl<M: Body> Routed<M> {
     /// If the answer has no MessagePack form, is too large, or its first hop does not take it.
     pub fn reply<R: Body>(self, answer: R) -> Result<()> {
         self.delivery.answer(encode(answer)?)
+    }
+
+    /// The same message with another body, for a worker that [forwards](Self::forward) it changed:
+    /// a [`Payload`] for bytes as they are.
+    pub fn with_body<B: Body>(self, body: B) -> Routed<B> {
+        Routed { body, delivery: self.delivery }
     }
 
     /// Sends the message to the next address of its onward route, and puts this worker's before

@@ -75,6 +75,16 @@ enum Role {
     Responder(Responding),
 }
 
+impl Role {
+    /// The kind of what is sent to the peer.
+    fn kind(&self) -> MessageKind {
+        match self {
+            Self::Initiator(_) => MessageKind::Data,
+            Self::Responder(_) => MessageKind::Reply,
+        }
+    }
+}
+
 enum Phase {
     /// Not started, or ended.
     Closed,
@@ -177,6 +187,7 @@ impl Decryptor {
     ) -> Result<(), FailureReason> {
         let mut message =
             Message::new(route, Route::from(self.config.address.clone()), Payload::from(bytes));
+        message.kind = self.role.kind();
         message.permit = permit;
         let sent = self.config.node.try_route(message, NextHop::Checked);
         sent.map_err(|undelivered| FailureReason::Undelivered(undelivered.notice.to_string()))

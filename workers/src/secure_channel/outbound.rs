@@ -22,6 +22,8 @@ pub(super) struct Outbound {
     /// What is prepended to the return routes of messages that come out of the channel.
     pub(super) via: Address,
     pub(super) sealer: Sealer,
+    /// That of all records: the answering end's go back along the route that it got.
+    pub(super) kind: MessageKind,
     pub(super) peer_route: Route,
     /// Where the peer's answers, and notices about our records, come back.
     pub(super) decryptor: Route,
@@ -84,6 +86,7 @@ impl Outbound {
         record.prepend(&counter);
         record.extend_from_slice(&authentication);
         let mut outer = Message::new(self.peer_route.clone(), self.decryptor.clone(), record);
+        outer.kind = self.kind;
         outer.permit = permit.map(Permit::of_no_flow);
         self.node
             .try_route(outer, NextHop::Checked)
@@ -151,6 +154,7 @@ mod tests {
                 channel: "channel".into(),
                 via: "channel".into(),
                 sealer: client.sealer,
+                kind: MessageKind::Data,
                 peer_route: route!["connection", Address::random()],
                 decryptor: route![Address::random()],
             };
@@ -190,6 +194,7 @@ mod tests {
                 channel: "channel".into(),
                 via: "channel".into(),
                 sealer: sessions().0.sealer,
+                kind: MessageKind::Data,
                 peer_route: route!["connection"],
                 decryptor: route![Address::random()],
             };

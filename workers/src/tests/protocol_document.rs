@@ -222,7 +222,9 @@ fn every_block_is_read_as_what_it_says() {
         let frame = next_frame(&mut arrived, 1024).unwrap().unwrap();
         assert!(arrived.is_empty());
         assert_eq!(frame.lane, 1);
-        codec::decode(frame.body.into(), Origin::Local).unwrap();
+        let message = codec::decode(frame.body.into(), Origin::Local).unwrap();
+        let kind = if name == "frame" { MessageKind::Data } else { MessageKind::Reply };
+        assert_eq!(message.kind, kind);
     }
     let message = |name: &str| codec::decode(blocks[name][..].into(), Origin::Local).unwrap();
     assert_eq!(message("message").payload, text("hello"));

@@ -195,7 +195,7 @@ impl Raw {
         let service = self.hub.then(FORWARDING_SERVICE);
         mailbox.send(service, request.encode()).await.unwrap();
         let answer = in_time("the hub's answer", mailbox.receive::<Payload>()).await.unwrap();
-        assert_eq!(answer.kind(), MessageKind::Data, "{:?}", answer.body());
+        assert_eq!(answer.kind(), MessageKind::Reply, "{:?}", answer.body());
         Answer::decode(answer.body()).unwrap()
     }
 

@@ -73,7 +73,7 @@ fn an_outlets_alias_admits_no_other_ingress() {
             client.entity.create_secure_channel(to(server.port), TrustEveryonePolicy).unwrap();
         channel.established_within(DEADLINE).await.unwrap();
         let (kind, learned) = exchange(&mut client, route![&channel, "outlet"], OPEN_9).await;
-        assert_eq!(kind, MessageKind::Data);
+        assert_eq!(kind, MessageKind::Reply);
         let alias = learned.iter().last().unwrap().clone();
         assert!(alias.is_random(), "{learned}");
 

@@ -138,7 +138,7 @@ mod tests {
     /// Messages of which many follow one with the same header.
     fn messages() -> impl Strategy<Value = Vec<Message>> {
         let route = || prop::collection::vec("[ab]{1,2}", 0..3);
-        let header = (0_u8..=2, 30_u8..=32, route(), route());
+        let header = (0_u8..=3, 30_u8..=32, route(), route());
         let message = (header, prop::collection::vec(0_usize..300, 1..4));
         prop::collection::vec(message, 1..6).prop_map(|all| {
             let mut messages = Vec::new();

@@ -283,7 +283,8 @@ impl ForwardingActor {
     /// it comes back.
     fn tell(&self, displaced: Displaced) {
         let told = Answer::Displaced(displaced.proof).encode();
-        let message = Message::new(displaced.inbox, Address::random().into(), told);
+        let mut message = Message::new(displaced.inbox, Address::random().into(), told);
+        message.kind = MessageKind::Reply;
         if let Err(undelivered) = self.node.try_route(message, NextHop::Chosen) {
             log::debug!("a displaced node was not told: {}", undelivered.notice);
         }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use ockam_actix_runtime::{edge::first_hop::FirstHop, Node, Route};
+use ockam_actix_runtime::{edge::first_hop::FirstHop, MessageKind, Node, Route};
 
 use crate::portal::{opening::Listed, pool::StreamSlot, protocol::stream::Stream};
 
@@ -12,6 +12,16 @@ pub(crate) enum Side {
     Inlet { client: SocketAddr },
     /// The outlet connects to this target.
     Outlet { target: String, _listed: Option<Listed> },
+}
+
+impl Side {
+    /// The kind of what is sent to the other end: the outlet's end answers.
+    pub(crate) fn kind(&self) -> MessageKind {
+        match self {
+            Self::Inlet { .. } => MessageKind::Data,
+            Self::Outlet { .. } => MessageKind::Reply,
+        }
+    }
 }
 
 /// What a stream worker is started with.

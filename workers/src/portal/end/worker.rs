@@ -158,6 +158,7 @@ impl StreamWorker {
     /// Sends a payload in its order, also after the route has changed with the first answer.
     fn send(&self, payload: Payload, permit: Option<Permit>) {
         let mut message = Message::new(self.route.clone(), self.back.clone(), payload);
+        message.kind = self.side.kind();
         message.permit = match self.back.first() {
             Some(own) => permit.map(|permit| permit.of_flow(own.clone())),
             None => permit,
@@ -438,11 +439,10 @@ impl Handler<Routed<Payload>> for StreamWorker {
 
     fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {
         let message = message.into_message();
-        self.expects_answer = false;
-        self.heard = true;
+        (self.expects_answer, self.heard) = (false, true);
         match message.kind {
             MessageKind::Notice => self.undeliverable(&message),
-            MessageKind::Data | MessageKind::Request => self.receive(message),
+            _ => self.receive(message),
         }
         // `Io` runs next, in the same turn of this actor's task, and writes what waits.
         self.perform_actions();

@@ -7,7 +7,8 @@ use std::{
 
 use actix::{fut::wrap_future, ActorContext, ActorFutureExt, AsyncContext, Context, SpawnHandle};
 use ockam_actix_runtime::{
-    edge::message_queue::MessageQueue, Address, Host, Result, Route, UndeliverableReason,
+    edge::message_queue::MessageQueue, Address, Host, MessageKind, Result, Route,
+    UndeliverableReason,
 };
 
 use crate::secure_channel::{
@@ -109,6 +110,7 @@ impl ChannelActor {
             channel: self.address.clone(),
             via: attempt.answers.address().clone(),
             sealer,
+            kind: MessageKind::Data,
             peer_route,
             decryptor: Route::from(attempt.decryptor),
         };

@@ -7,8 +7,8 @@ use std::{
 
 use actix::{AsyncContext, Context};
 use ockam_actix_runtime::{
-    edge::first_hop::LinkState, node::entry::Description, Address, Class, Error, Host, Node,
-    Origin, Permit, Route,
+    edge::first_hop::LinkState, node::entry::Description, Address, Class, Error, Host, MessageKind,
+    Node, Origin, Permit, Route,
 };
 use tokio::sync::watch;
 
@@ -93,6 +93,7 @@ impl Responding {
                 channel: channel.clone(),
                 via: channel.clone(),
                 sealer: session.sealer,
+                kind: MessageKind::Reply,
                 peer_route,
                 decryptor: Route::from(config.address.clone()),
             },

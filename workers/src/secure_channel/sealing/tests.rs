@@ -3,7 +3,7 @@
 use actix::{Actor, Addr, Context, Handler, MessageResult};
 use ockam_actix_runtime::{
     node::entry::{Description, InboxCount},
-    route, Address, Class, Host, Node, NodeBuilder, Payload, Route,
+    route, Address, Class, Host, MessageKind, Node, NodeBuilder, Payload, Route,
 };
 
 use super::*;
@@ -44,6 +44,7 @@ fn outbound(node: &Node, peer_route: Route) -> Outbound {
         channel: "channel".into(),
         via: "channel".into(),
         sealer: sessions().0.sealer,
+        kind: MessageKind::Data,
         peer_route,
         decryptor: route![Address::random()],
     }
