@@ -55,12 +55,23 @@ pub enum Error {
     #[error("the route is empty: give at least one address")]
     EmptyRoute,
     /// More bytes than fit into one message.
-    #[error("the message has {length} bytes, at most {limit} are allowed")]
+    #[error(
+        "the body has {length} bytes, and one message carries at most {limit}: send it in parts, or \
+         through an inlet and an outlet"
+    )]
     TooLarge {
         /// Its bytes.
         length: usize,
         /// The limit in bytes.
         limit: usize,
+    },
+    /// Something was not to wait for room, and there is none.
+    #[error(
+        "there is no room for another message to \"{hop}\" now: try later, or wait with `send`"
+    )]
+    NoRoom {
+        /// The first address of the message's route.
+        hop: Address,
     },
     /// A body could not be encoded.
     #[error("the message body cannot be encoded as MessagePack")]
@@ -127,6 +138,7 @@ impl Error {
             | Self::NoTransport(_)
             | Self::EmptyRoute
             | Self::TooLarge { .. }
+            | Self::NoRoom { .. }
             | Self::Encode(_)
             | Self::Usage(_)
             | Self::Stopped

@@ -52,6 +52,23 @@ fn middleware_compressing_saves_bytes_both_ways() {
 }
 
 #[test]
+fn periodic_readings_arrive() {
+    assert_eq!(printed_by("periodic"), ["reading 1", "reading 2", "reading 3"]);
+}
+
+#[test]
+fn stream_to_slow_consumer_waits_for_it() {
+    let printed = printed_by("stream-to-slow-consumer");
+    let [full, waited, took] = &printed[..] else { panic!("{printed:?}") };
+    assert!(full.starts_with("no more at once: there is no room"), "{full}");
+    let most = waited.strip_prefix("at most ").and_then(|rest| rest.split(' ').next());
+    let most: usize = most.and_then(|most| most.parse().ok()).unwrap();
+    // A mebibyte of 60,000 bytes each, and one that is being handled.
+    assert!((2..=18).contains(&most), "{waited}");
+    assert_eq!(took, "the consumer took 6000000 bytes");
+}
+
+#[test]
 fn own_rules_let_in_whom_they_trust() {
     assert_eq!(printed_by("own-rules"), ["hello, from a peer that passed the policy"]);
 }

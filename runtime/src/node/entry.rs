@@ -42,6 +42,11 @@ pub trait Deliver: Send + Sync {
 
     /// Called when the worker at the address is asked to stop, by name or because its node ends.
     fn stop(&self) {}
+
+    /// How many messages it has taken that nobody has handled yet, where it counts them.
+    fn queue_length(&self) -> usize {
+        0
+    }
 }
 
 /// Takes messages before they enter a worker's inbox, so that they need not wait for the worker's
@@ -96,6 +101,10 @@ impl<S: Deliver> Deliver for Intercepted<S> {
 
     fn stop(&self) {
         self.inbox.stop();
+    }
+
+    fn queue_length(&self) -> usize {
+        self.inbox.queue_length()
     }
 }
 

@@ -194,10 +194,31 @@ impl Node {
         self.send_over(&first_hop, Message::new(route, Route::from(sender.clone()), payload)).await
     }
 
+    /// As [`send_from`](Self::send_from), but does not wait.
+    pub(crate) fn try_send_from<M: Body>(
+        &self,
+        sender: &Address,
+        route: impl Into<Route>,
+        body: M,
+    ) -> Result<()> {
+        let route = route.into();
+        let payload = encode(body)?;
+        let first_hop = self.first_hop(&route)?;
+        let permit = first_hop.budget.try_acquire(payload.len());
+        let permit = permit.ok_or(Error::NoRoom { hop: first_hop.address })?;
+        let message = Message::new(route, Route::from(sender.clone()), payload);
+        self.send_message(message.with_permit(permit))
+    }
+
     /// Sends a message made here over the first hop of its route, once there is room on it.
     pub(crate) async fn send_over(&self, first_hop: &FirstHop, message: Message) -> Result<()> {
         let permit = first_hop.budget.acquire(message.payload.len()).await.ok_or(Error::Stopped)?;
         self.send_message(message.with_permit(permit))
+    }
+
+    /// How many messages wait for the worker at `address`, or are kept by it.
+    pub(crate) fn queue_length(&self, address: &Address) -> usize {
+        self.shared.directory.find(address).map_or(0, |entry| entry.delivery.queue_length())
     }
 
     /// See [`Host::first_hop`](crate::host::Host::first_hop).

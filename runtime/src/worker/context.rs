@@ -82,13 +82,30 @@ impl Context {
         self.registration.address()
     }
 
-    /// Sends `body` along `route`; answers come to this context. Waits for room on the first edge.
+    /// Sends `body` along `route`; answers come to this context.
+    ///
+    /// Waits for room on the first edge, so that a source is not faster than what it sends to: a
+    /// worker has room for about a mebibyte of messages that it has not handled, a connection or
+    /// channel for what the other end takes.
     ///
     /// # Errors
     /// If the body is too large or has no MessagePack form, or the first hop does not exist. What
     /// goes wrong further on comes back as a notice: see [`Context::receive`].
     pub async fn send<M: Body>(&self, route: impl Into<Route>, body: M) -> Result<()> {
         self.node.send_from(self.address(), route, body).await
+    }
+
+    /// As [`send`](Self::send), but does not wait: for a source that rather skips something.
+    ///
+    /// # Errors
+    /// [`Error::NoRoom`] where it would have to wait, and those of [`send`](Self::send).
+    pub fn try_send<M: Body>(&self, route: impl Into<Route>, body: M) -> Result<()> {
+        self.node.try_send_from(self.address(), route, body)
+    }
+
+    /// How many messages wait for [`receive`](Self::receive), or were received and are kept.
+    pub fn queue_length(&self) -> usize {
+        self.registration.entry().delivery.queue_length()
     }
 
     /// Waits for the next message, which must be of type `M`: any other is an error, not skipped.
@@ -228,6 +245,11 @@ impl Deliver for Queue {
             return Ok(());
         };
         Err(unsent.refuse(UndeliverableReason::WorkerStopped, String::new()))
+    }
+
+    fn queue_length(&self) -> usize {
+        // The context and this know it too.
+        self.recipient.queue_length(2)
     }
 
     fn stop(&self) {

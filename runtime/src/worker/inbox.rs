@@ -100,6 +100,10 @@ impl<M: Body> Deliver for Arc<Inbox<M>> {
         }
         Ok(())
     }
+
+    fn queue_length(&self) -> usize {
+        self.recipient.queue_length(1)
+    }
 }
 
 /// The actor's end of an [`Inbox`]. It must be the first future that is spawned in the actor's

@@ -66,6 +66,10 @@ where
         }
         Ok(())
     }
+
+    fn queue_length(&self) -> usize {
+        self.recipient.queue_length(1)
+    }
 }
 
 /// Decodes the body of a message for its worker; `None` for a notice to a worker that takes none.

@@ -26,6 +26,12 @@ impl Recipient {
         Arc::new(Self { address, life: description.life.clone(), node: node.unheld() })
     }
 
+    /// How many messages of the worker there are: those that wait, and those that it holds. The
+    /// others who know the worker are `beside`.
+    pub(crate) fn queue_length(self: &Arc<Self>, beside: usize) -> usize {
+        Arc::strong_count(self).saturating_sub(beside)
+    }
+
     /// Who asked the one question that is described: the answer outlives the question's address.
     pub(crate) fn of_answer(node: &Node, description: &Description) -> Arc<Self> {
         let address = description.address.clone();

@@ -92,6 +92,12 @@ impl WorkerHandle {
         &self.address
     }
 
+    /// How many messages the worker has that it has not handled: those that wait, and those that it
+    /// keeps to answer them later. None once it has stopped.
+    pub fn queue_length(&self) -> usize {
+        self.node.queue_length(&self.address)
+    }
+
     /// Stops the worker and frees its address.
     ///
     /// # Errors
