@@ -11,7 +11,7 @@ use std::{
 
 use actix::{Actor, ActorContext as _, Context as ActorContext, Handler, ResponseFuture};
 use ockam_actix_runtime::{
-    route, Body, Context, Error, Host, Message, NodeBuilder, Notice, Payload, Reply, Request,
+    route, Ask, Body, Context, Error, Host, Message, NodeBuilder, Notice, Payload, Reply, Request,
     Routed, UndeliverableReason,
 };
 use serde::{Deserialize, Serialize};
@@ -109,6 +109,13 @@ fn start(context: &Context) {
     context.start_worker("asker", Asker).unwrap();
 }
 
+/// Sends a question, whose answer is waited for later.
+async fn begin(question: Ask<Order>) -> impl Future<Output = Result<u64, Error>> {
+    let mut asked = question.into_future();
+    assert!(futures::poll!(&mut asked).is_pending());
+    asked
+}
+
 #[test]
 fn a_request_is_answered_with_its_reply() {
     run(|context| async move {
@@ -145,7 +152,7 @@ fn a_question_waits_as_long_as_it_says() {
 fn a_worker_that_asks_takes_other_messages() {
     run(|context| async move {
         start(&context);
-        let kept = tokio::spawn(context.ask("asker", Order::Keep).into_future());
+        let kept = begin(context.ask("asker", Order::Keep)).await;
         let others = async {
             // Each is answered while the first is not.
             for number in 0..3 {
@@ -154,7 +161,7 @@ fn a_worker_that_asks_takes_other_messages() {
             context.ask("keeper", Order::Release).await.unwrap()
         };
         assert_eq!(others.await, 2);
-        assert_eq!(kept.await.unwrap().unwrap(), 10);
+        assert_eq!(kept.await.unwrap(), 10);
     });
 }
 
@@ -241,10 +248,10 @@ fn a_worker_that_ends_tells_its_askers() {
     run(|context| async move {
         for order in [Order::Stop, Order::Panic] {
             let keeper = context.start_worker("keeper", Keeper::default()).unwrap();
-            let kept = tokio::spawn(context.ask("keeper", Order::Keep).into_future());
+            let kept = begin(context.ask("keeper", Order::Keep)).await;
             assert_eq!(context.ask("keeper", Order::Number(1)).await.unwrap(), 1);
             let by_order = reason(context.ask("keeper", order).await.unwrap_err());
-            let kept = reason(kept.await.unwrap().unwrap_err());
+            let kept = reason(kept.await.unwrap_err());
             for told in [by_order, kept] {
                 let reasons = [UndeliverableReason::Unanswered, UndeliverableReason::WorkerStopped];
                 assert!(reasons.contains(&told), "{told}");
@@ -271,13 +278,12 @@ fn data_that_nobody_answers_causes_no_notice() {
 fn a_program_that_ends_tells_its_askers() {
     run(|context| async move {
         let mut program = Context::named(&context, "program").unwrap();
-        let ask =
-            |number| tokio::spawn(context.ask("program", Order::Number(number)).into_future());
-        let (taken, waiting) = (ask(1), ask(2));
+        let taken = begin(context.ask("program", Order::Number(1))).await;
+        let waiting = begin(context.ask("program", Order::Number(2))).await;
         drop(program.receive::<Order>().await.unwrap());
         drop(program);
         for asked in [taken, waiting] {
-            let told = reason(asked.await.unwrap().unwrap_err());
+            let told = reason(asked.await.unwrap_err());
             let reasons = [UndeliverableReason::Unanswered, UndeliverableReason::WorkerStopped];
             assert!(reasons.contains(&told), "{told}");
         }
@@ -288,10 +294,10 @@ fn a_program_that_ends_tells_its_askers() {
 fn questions_and_contexts_end_with_their_node() {
     run(|mut context| async move {
         start(&context);
-        let kept = tokio::spawn(context.ask("keeper", Order::Keep).into_future());
+        let kept = begin(context.ask("keeper", Order::Keep)).await;
         assert_eq!(context.ask("keeper", Order::Number(1)).await.unwrap(), 1);
         context.stop().await.unwrap();
-        kept.await.unwrap().unwrap_err();
+        kept.await.unwrap_err();
         let stopped = context.receive::<u64>().await.unwrap_err();
         assert!(matches!(stopped, Error::Stopped), "{stopped}");
         context.receive::<u64>().await.unwrap_err();

@@ -34,7 +34,10 @@ use crate::{
         entry::{Deliver, Description, Entry},
         Node,
     },
-    worker::{recipient::Recipient, routed::Routed},
+    worker::{
+        recipient::Recipient,
+        routed::{undeliverable, Routed},
+    },
 };
 
 /// What an answer is taken as: its body alone, or a [`Routed`] body, which also says whose it is.
@@ -178,6 +181,9 @@ impl<M: Body> Ask<M> {
         };
         let late = |_| Error::TimedOut { waited_for: format!("an answer from {route}"), limit };
         let message = timeout(limit, asking).await.map_err(late)??;
+        if message.kind == MessageKind::Notice {
+            return Err(undeliverable(&message));
+        }
         Routed::open(&recipient, message).map(R::from_routed)
     }
 }

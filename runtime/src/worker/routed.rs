@@ -21,6 +21,12 @@ use crate::{
     worker::{delivery::Delivery, recipient::Recipient, reply::Reply},
 };
 
+/// The error that a notice is for a program.
+pub(super) fn undeliverable(notice: &Message) -> Error {
+    let unreadable = || Notice::new("?".into(), UndeliverableReason::Unknown(u8::MAX));
+    Error::Undeliverable(Notice::decode(&notice.payload).unwrap_or_else(unreadable))
+}
+
 /// A message at the worker that it was sent to.
 ///
 /// If its sender [asks](crate::Node::ask), it is to be answered or sent on. Where it is dropped
@@ -97,9 +103,7 @@ impl<M: Body> Routed<M> {
     /// If it is a notice, unless the program wants notices, or its body is of another type.
     pub(crate) fn open(recipient: &Arc<Recipient>, message: Message) -> Result<Self> {
         if message.kind == MessageKind::Notice && !M::NOTICES {
-            let notice = Notice::decode(&message.payload);
-            let unreadable = || Notice::new("?".into(), UndeliverableReason::Unknown(u8::MAX));
-            return Err(Error::Undeliverable(notice.unwrap_or_else(unreadable)));
+            return Err(undeliverable(&message));
         }
         let from = message.return_route.to_string();
         Self::receive(recipient, message).map_err(|undelivered| {
