@@ -53,8 +53,8 @@ impl Handler<Routed<Order>> for Shop {
 
 #[ockam::node]
 async fn main(ctx: Context) -> Result<()> {
-    ctx.start_worker("warehouse", Warehouse)?;
-    ctx.start_worker("shop", Shop)?;
+    ctx.worker("warehouse", Warehouse).start()?;
+    ctx.worker("shop", Shop).start()?;
     println!("{}", ctx.ask("shop", Order("tea".into())).await?);
     println!("{}", ctx.ask("shop", Order("coffee".into())).await?);
     ctx.stop().await

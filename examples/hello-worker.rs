@@ -1,18 +1,18 @@
 //! A worker is an actix actor with an address on a node.
 
-use actix::{Actor, Context as ActorContext, Handler};
-use ockam::{route, Context, Result, Routed};
+use actix::{Actor, Handler};
+use ockam::{route, Context, Result, Routed, WorkerContext};
 
 struct Greeter;
 
 impl Actor for Greeter {
-    type Context = ActorContext<Self>;
+    type Context = WorkerContext<Self>;
 }
 
 impl Handler<Routed<String>> for Greeter {
     type Result = ();
 
-    fn handle(&mut self, message: Routed<String>, _: &mut ActorContext<Self>) {
+    fn handle(&mut self, message: Routed<String>, _: &mut WorkerContext<Self>) {
         let greeting = format!("Hello, {}!", message.body());
         if let Err(error) = message.reply(greeting) {
             eprintln!("could not answer: {error}");
@@ -22,7 +22,7 @@ impl Handler<Routed<String>> for Greeter {
 
 #[ockam::node]
 async fn main(ctx: Context) -> Result<()> {
-    ctx.start_worker("greeter", Greeter)?;
+    ctx.worker("greeter", Greeter).start()?;
     let answer: String = ctx.ask(route!["greeter"], "world".to_string()).reply_as().await?;
     println!("{answer}");
     ctx.stop().await

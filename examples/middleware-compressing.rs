@@ -41,11 +41,11 @@ impl Handler<Routed<Payload>> for Packer {
 async fn main(ctx: Context) -> Result<()> {
     let there = NodeBuilder::new().start_with_context().await?;
     Echoer::start(&there, "echoer")?;
-    there.start_worker("unpack", Packer { packs: Direction::Return })?;
+    there.worker("unpack", Packer { packs: Direction::Return }).start()?;
     let address = TcpTransport::create(&there).await?.listen("127.0.0.1:0").await?.address();
 
     TcpTransport::create(&ctx).await?;
-    ctx.start_worker("pack", Packer { packs: Direction::Onward })?;
+    ctx.worker("pack", Packer { packs: Direction::Onward }).start()?;
     let route = route!["pack", (TCP, address.to_string()), "unpack", "echoer"];
     let answer: String = ctx.ask(route, "x".repeat(10_000)).reply_as().await?;
     println!("{} letters came back", answer.len());

@@ -31,7 +31,7 @@ impl Handler<Routed<Payload>> for Counter {
 #[ockam::node]
 async fn main(ctx: Context) -> Result<()> {
     Echoer::start(&ctx, "echoer")?;
-    ctx.start_worker("counter", Counter::default())?;
+    ctx.worker("counter", Counter::default()).start()?;
     let route = route!["counter", "echoer"];
     let one: String = ctx.ask(route.clone(), "one".to_string()).reply_as().await?;
     let two: String = ctx.ask(route, "two".to_string()).reply_as().await?;

@@ -1,7 +1,9 @@
 //! A secure channel through a node that passes it on and prints what it sees: ciphertext.
 
-use actix::{Actor, Context as ActorContext, Handler};
-use ockam::{route, Context, Echoer, NodeBuilder, Payload, Result, Routed, TcpTransport, TCP};
+use actix::{Actor, Handler};
+use ockam::{
+    route, Context, Echoer, NodeBuilder, Payload, Result, Routed, TcpTransport, WorkerContext, TCP,
+};
 use ockam::{Entity, Route, SecureChannels, TrustEveryonePolicy, Vault};
 
 /// Prints what passes, and passes it on.
@@ -10,13 +12,13 @@ struct Curious {
 }
 
 impl Actor for Curious {
-    type Context = ActorContext<Self>;
+    type Context = WorkerContext<Self>;
 }
 
 impl Handler<Routed<Payload>> for Curious {
     type Result = ();
 
-    fn handle(&mut self, message: Routed<Payload>, _: &mut ActorContext<Self>) {
+    fn handle(&mut self, message: Routed<Payload>, _: &mut WorkerContext<Self>) {
         println!("middle node sees: {:02x?}", &message.body()[..message.body().len().min(24)]);
         let back = message.onward_route().first().is_some_and(|next| next.is_random());
         let sent = if back { message.forward() } else { message.forward_via(self.next.clone()) };
@@ -34,7 +36,7 @@ async fn main(ctx: Context) -> Result<()> {
 
     let middle = NodeBuilder::new().start_with_context().await?;
     let tcp = TcpTransport::create(&middle).await?;
-    middle.start_worker("curious", Curious { next: route![(TCP, last_address.to_string())] })?;
+    middle.worker("curious", Curious { next: route![(TCP, last_address.to_string())] }).start()?;
     let middle_address = tcp.listen("127.0.0.1:0").await?.address();
 
     TcpTransport::create(&ctx).await?;

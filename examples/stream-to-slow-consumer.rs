@@ -37,7 +37,7 @@ impl Handler<Routed<Payload>> for Consumer {
 
 #[ockam::node]
 async fn main(ctx: Context) -> Result<()> {
-    let consumer = ctx.start_worker("consumer", Consumer { bytes: 0 })?;
+    let consumer = ctx.worker("consumer", Consumer { bytes: 0 }).start()?;
     let (chunk, mut sent, mut most) = (Payload::from(vec![7; CHUNK]), 0, 0);
     while sent < 100 {
         match ctx.try_send("consumer", chunk.clone()) {

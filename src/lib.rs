@@ -36,18 +36,18 @@
 //!
 //! ```
 //! use actix::{Actor, Handler};
-//! use ockam::{ActorContext, Context, Result, Routed};
+//! use ockam::{Context, Result, Routed, WorkerContext};
 //!
 //! struct Shouter;
 //!
 //! impl Actor for Shouter {
-//!     type Context = ActorContext<Self>;
+//!     type Context = WorkerContext<Self>;
 //! }
 //!
 //! impl Handler<Routed<String>> for Shouter {
 //!     type Result = ();
 //!
-//!     fn handle(&mut self, message: Routed<String>, _: &mut ActorContext<Self>) {
+//!     fn handle(&mut self, message: Routed<String>, _: &mut WorkerContext<Self>) {
 //!         let answer = message.body().to_uppercase();
 //!         message.reply(answer).unwrap_or_else(|error| log::warn!("no answer sent: {error}"));
 //!     }
@@ -55,7 +55,7 @@
 //!
 //! #[ockam::node]
 //! async fn main(ctx: Context) -> Result<()> {
-//!     ctx.start_worker("shouter", Shouter)?;
+//!     ctx.worker("shouter", Shouter).start()?;
 //!     let answer: String = ctx.ask("shouter", String::from("hello")).reply_as().await?;
 //!     assert_eq!(answer, "HELLO");
 //!     ctx.stop().await
@@ -67,7 +67,7 @@
 //!
 //! ```
 //! use actix::{Actor, Handler};
-//! use ockam::{ActorContext, Context, Request, Result, Routed};
+//! use ockam::{Context, Request, Result, Routed, WorkerContext};
 //! use serde::{Deserialize, Serialize};
 //!
 //! #[derive(Serialize, Deserialize, Request)]
@@ -77,13 +77,13 @@
 //! struct Shop;
 //!
 //! impl Actor for Shop {
-//!     type Context = ActorContext<Self>;
+//!     type Context = WorkerContext<Self>;
 //! }
 //!
 //! impl Handler<Routed<PriceOf>> for Shop {
 //!     type Result = ();
 //!
-//!     fn handle(&mut self, message: Routed<PriceOf>, _: &mut ActorContext<Self>) {
+//!     fn handle(&mut self, message: Routed<PriceOf>, _: &mut WorkerContext<Self>) {
 //!         let (PriceOf(name), reply) = message.into_request();
 //!         let price = 2 * name.len() as u64;
 //!         reply.send(price).unwrap_or_else(|error| log::warn!("no answer sent: {error}"));
@@ -92,7 +92,7 @@
 //!
 //! #[ockam::node]
 //! async fn main(ctx: Context) -> Result<()> {
-//!     ctx.start_worker("shop", Shop)?;
+//!     ctx.worker("shop", Shop).start()?;
 //!     let price = ctx.ask("shop", PriceOf("tea".into())).await?;
 //!     assert_eq!(price, 6);
 //!     ctx.stop().await
@@ -174,9 +174,10 @@
 //! the message that caused the panic, and the senders of messages still queued, get a [`Notice`].
 //! What depends on the actor ends as if its socket had been lost. What others count on is started
 //! again, a few times, as [`supervision`](ockam_actix_runtime::worker::supervision) lists: TCP
-//! listeners, inlets, the forwarding service, remote forwarders, and channels that this node
-//! opened. Users' code that runs in other tasks than their worker's, such as an access rule or a
-//! decoder, is contained: its panic refuses the one message.
+//! listeners, inlets, the forwarding service, remote forwarders, channels that this node opened,
+//! and users' workers that have a [`RestartPolicy`]. Users' code that runs in other tasks than
+//! their worker's, such as an access rule or a decoder, is contained: its panic refuses the one
+//! message.
 //!
 //! # Where things are
 //!
@@ -256,9 +257,9 @@ pub use ockam_actix_runtime::{
         reachability::{Class, Entrance, Reach, Reachability, ReachabilityRule, Reachable},
         refusal_log::RefusalLog,
     },
-    Address, Answer, Ask, AskAs, Body, Context, Culprit, Error, Identifier, Message, Node,
-    NodeBuilder, Notice, Origin, Payload, Reply, Request, Result, Route, Routed, WorkerHandle,
-    WorkerOptions,
+    Address, Answer, Ask, AskAs, Body, Context, Culprit, Ended, Error, Identifier, Message, Node,
+    NodeBuilder, Notice, Origin, Payload, Reply, Request, RestartPolicy, Result, Route, Routed,
+    WorkerBuilder, WorkerHandle,
 };
 pub use ockam_actix_transports::{ListenOptions, Listener, TCP};
 pub use ockam_actix_workers::{
@@ -287,8 +288,34 @@ pub use ockam_actix_workers::{
 pub use run::{run, start_logger};
 pub use tcp_transport::{InletOptions, TcpTransport};
 
-/// actix's context, under a name that leaves [`Context`] to the node's.
-pub use actix::Context as ActorContext;
+/// The context of a worker's actor: actix's `Context`, under a name that is neither that of the
+/// node's [`Context`] nor that of actix's trait `ActorContext`.
+///
+/// ```
+/// use actix::prelude::*;
+/// use ockam::{Context, Routed, WorkerContext};
+///
+/// /// Handles one message, and stops.
+/// struct Once;
+///
+/// impl Actor for Once {
+///     type Context = WorkerContext<Self>;
+/// }
+///
+/// impl Handler<Routed<String>> for Once {
+///     type Result = ();
+///
+///     fn handle(&mut self, _: Routed<String>, context: &mut WorkerContext<Self>) {
+///         context.stop();
+///     }
+/// }
+///
+/// fn start(ctx: &Context) -> ockam::Result<()> {
+///     ctx.worker("once", Once).start()?;
+///     Ok(())
+/// }
+/// ```
+pub use actix::Context as WorkerContext;
 
 /// Compiles the programs that the readme shows; what it shows in parts is in the examples.
 #[cfg(doctest)]

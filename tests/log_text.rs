@@ -12,8 +12,8 @@ use std::{
 
 use actix::{Actor, Handler};
 use ockam::{
-    author::Host, route, ActorContext, Message, MessageKind, Node, NodeBuilder, Payload,
-    RemoteForwarder, Route, Routed, TcpTransport, TCP,
+    author::Host, route, Message, MessageKind, Node, NodeBuilder, Payload, RemoteForwarder, Route,
+    Routed, TcpTransport, WorkerContext, TCP,
 };
 use ockam_actix_harness::deadline::poll;
 
@@ -64,13 +64,13 @@ struct Sly {
 }
 
 impl Actor for Sly {
-    type Context = ActorContext<Self>;
+    type Context = WorkerContext<Self>;
 }
 
 impl Handler<Routed<Payload>> for Sly {
     type Result = ();
 
-    fn handle(&mut self, message: Routed<Payload>, _: &mut ActorContext<Self>) {
+    fn handle(&mut self, message: Routed<Payload>, _: &mut WorkerContext<Self>) {
         let back = message.into_message().into_parts().return_route;
         let mut answer = Message::new(back, Route::new(), Payload::from(self.answer.clone()));
         answer.kind = self.kind;
@@ -87,13 +87,13 @@ enum Known {
 struct Reader;
 
 impl Actor for Reader {
-    type Context = ActorContext<Self>;
+    type Context = WorkerContext<Self>;
 }
 
 impl Handler<Routed<Known>> for Reader {
     type Result = ();
 
-    fn handle(&mut self, _: Routed<Known>, _: &mut ActorContext<Self>) {}
+    fn handle(&mut self, _: Routed<Known>, _: &mut WorkerContext<Self>) {}
 }
 
 /// A node whose workers answer with sly texts, and the address that it listens on.
@@ -107,7 +107,7 @@ async fn sly_node() -> (Node, String) {
         ("text", MessageKind::Data, text(SLY)),
     ];
     for (address, kind, answer) in answers {
-        node.start_worker(address, Sly { node: node.clone(), kind, answer }).unwrap();
+        node.worker(address, Sly { node: node.clone(), kind, answer }).start().unwrap();
     }
     let tcp = TcpTransport::create(&node).await.unwrap();
     let address = tcp.listen("127.0.0.1:0").await.unwrap().address().to_string();
@@ -139,7 +139,7 @@ fn no_peer_changes_how_a_log_looks() {
         let (sly, address) = sly_node().await;
         let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
         let tcp = TcpTransport::create(&node).await.unwrap();
-        node.start_worker("reader", Reader).unwrap();
+        node.worker("reader", Reader).start().unwrap();
         let own = tcp.listen("127.0.0.1:0").await.unwrap().address().to_string();
         actix_rt::task::spawn_blocking(move || send_as_a_stranger(&own)).await.unwrap();
 

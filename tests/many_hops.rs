@@ -164,7 +164,7 @@ fn route_past_spy(
         Some(Reader::Target) => (there, route![channel, "spy", "outlet"]),
         Some(Reader::Client) => (here, route!["spy", channel, "outlet"]),
     };
-    node.start_worker("spy", spy.clone()).unwrap();
+    node.worker("spy", spy.clone()).start().unwrap();
     route
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use actix::{Actor, Context as ActorContext, Handler};
-use ockam::{route, Context, Node, NodeBuilder, Payload, Request, Routed, WorkerOptions};
+use ockam::{route, Context, Node, NodeBuilder, Payload, Request, Routed};
 use ockam_actix_runtime::Host;
 use serde::{Deserialize, Serialize};
 
@@ -91,8 +91,8 @@ async fn ask(node: Node, way: Way, count: u64, done: Sender<Duration>) {
 pub(crate) fn time(place: Place, way: Way, count: u64) -> Duration {
     actix_rt::System::new().block_on(async move {
         let node = NodeBuilder::new().arbiters(1).start().await.expect("starts");
-        node.start_worker(WorkerOptions::at("shop").arbiter(0), Shop).expect("a free name");
-        node.start_worker(WorkerOptions::at("bytes").arbiter(0), Bytes).expect("a free name");
+        node.worker("shop", Shop).arbiter(0).start().expect("a free name");
+        node.worker("bytes", Bytes).arbiter(0).start().expect("a free name");
         let (done, taken) = channel();
         let asking = ask(node.clone(), way, count, done);
         match place {

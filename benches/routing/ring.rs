@@ -9,9 +9,7 @@ use std::{
 };
 
 use actix::{Actor, Context, Handler};
-use ockam::{
-    route, Address, Body, Message, Node, NodeBuilder, Payload, Route, Routed, WorkerOptions,
-};
+use ockam::{route, Address, Body, Message, Node, NodeBuilder, Payload, Route, Routed};
 use ockam_actix_runtime::Host;
 
 const UNDER_WAY: u64 = 64;
@@ -104,5 +102,5 @@ where
     A: Actor<Context = Context<A>> + Handler<Routed<M>> + Send,
     M: Body,
 {
-    node.start_worker(WorkerOptions::at(name).arbiter(arbiter), worker).expect("the name is free");
+    node.worker(name, worker).arbiter(arbiter).start().expect("the name is free");
 }

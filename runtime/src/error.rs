@@ -40,6 +40,12 @@ pub enum Error {
     /// Two workers want the same address.
     #[error("the address \"{0}\" is in use on this node: choose another name or stop that worker")]
     AddressInUse(Address),
+    /// A worker was to have an address that stands for a peer.
+    #[error(
+        "the address \"{0}\" cannot be the name of a worker: with \"#\" it stands for a peer, to which \
+         a transport connects. Choose a name without \"#\""
+    )]
+    ReservedAddress(Address),
     /// Nothing is registered at an address of this node.
     #[error(
         "no worker has the address \"{0}\" on this node: check the spelling, or start it first"
@@ -134,6 +140,7 @@ impl Error {
             | Self::Route(_)
             | Self::Identifier(_)
             | Self::AddressInUse(_)
+            | Self::ReservedAddress(_)
             | Self::NoWorker(_)
             | Self::NoTransport(_)
             | Self::EmptyRoute

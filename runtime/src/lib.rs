@@ -46,7 +46,7 @@ pub use message::{
     request::Request,
     Direction, Message, MessageKind, MessageParts,
 };
-pub use node::{builder::NodeBuilder, Node};
+pub use node::{builder::NodeBuilder, life::Ended, Node};
 pub use trust::{
     origin::Origin,
     reachability::{Class, Reachability, ReachabilityRule},
@@ -54,7 +54,9 @@ pub use trust::{
 pub use worker::{
     ask::{Answer, Ask, AskAs},
     context::Context,
+    handle::WorkerHandle,
     reply::Reply,
+    restart::RestartPolicy,
     routed::Routed,
-    start::{WorkerHandle, WorkerOptions},
+    start::WorkerBuilder,
 };

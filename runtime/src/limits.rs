@@ -192,6 +192,10 @@ pub const STEADY_AFTER: Duration = Duration::from_secs(60);
 /// The pause before the first restart; it doubles each time. Clients hardly notice it.
 pub const FIRST_RESTART_PAUSE: Duration = Duration::from_millis(50);
 
+/// The longest pause before a restart, for workers that are started again more often: what is
+/// broken for long is tried again seldom, and is back soon once it is mended.
+pub const LONGEST_RESTART_PAUSE: Duration = Duration::from_secs(10);
+
 /// Buckets for the rates of strangers by source address, for each thing that has a rate: 64 KiB. An
 /// address shares its bucket with one in this many others.
 pub const RATED_SOURCES: usize = 4_096;

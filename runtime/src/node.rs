@@ -16,9 +16,11 @@ mod doors;
 pub mod entry;
 #[cfg(feature = "faults")]
 pub(crate) mod faults;
+pub mod life;
 mod router;
 pub mod routing;
 mod shutdown;
+mod stopping;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod table;
 mod threads;
@@ -33,7 +35,6 @@ use std::{
         atomic::{AtomicU64, AtomicUsize, Ordering},
         Arc, Weak,
     },
-    time::Duration,
 };
 
 use actix::{Actor, Addr, Context as ActorContext};
@@ -49,6 +50,7 @@ use crate::{
         directory::{Directory, Registration},
         doors::Doors,
         entry::{Deliver, Description, Entry},
+        life::Life,
         router::Router,
         shutdown::{Shutdown, Stage},
         threads::{OwnSystem, Threads},
@@ -138,9 +140,6 @@ pub trait Dialer: Send + Sync {
     /// If the transport cannot dial the address.
     fn dial(&self, node: &Node, address: &Address) -> Result<()>;
 }
-
-/// A drain that is complete within this time is not worth a line in the log.
-const SHORT_DRAIN: Duration = Duration::from_millis(100);
 
 thread_local! {
     /// The node of which this thread is an arbiter, and the arbiter's index.
@@ -359,6 +358,17 @@ impl Node {
         Ok(())
     }
 
+    /// Stops the worker at `address` if it has this life.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub(crate) fn stop_life(&self, address: &Address, life: &Arc<Life>) -> Result<()> {
+        let entry = self.shared.directory.find(address);
+        let entry = entry.filter(|entry| Arc::ptr_eq(&entry.life, life));
+        self.shared.directory.stop(&entry.ok_or_else(|| Error::NoWorker(address.clone()))?);
+        Ok(())
+    }
+
     /// The addresses of all workers, sorted, each with its class.
     pub fn workers(&self) -> Vec<(Address, Class)> {
         let entries = self.shared.directory.workers();
@@ -370,46 +380,6 @@ impl Node {
     /// The number of workers, not counting the reply addresses that stand for them.
     pub fn worker_count(&self) -> usize {
         self.shared.directory.worker_count()
-    }
-
-    // ----- shutdown ----------------------------------------------------------------------------
-
-    /// See [`Host::busy`](crate::host::Host::busy).
-    pub(crate) fn busy(&self) -> Busy {
-        self.shared.shutdown.busy()
-    }
-
-    /// See [`Host::stopping`](crate::host::Host::stopping).
-    pub(crate) async fn stopping(&self) {
-        self.shared.shutdown.wait_for(Stage::Draining).await;
-    }
-
-    /// Waits until the node has stopped.
-    pub async fn stopped(&self) {
-        self.shared.shutdown.wait_for(Stage::Stopped).await;
-    }
-
-    /// Whether the node has begun to stop.
-    pub fn is_stopping(&self) -> bool {
-        self.shared.shutdown.has_reached(Stage::Draining)
-    }
-
-    /// Stops accepting, lets open streams finish for a few seconds, and ends all workers and
-    /// arbiters. The actix `System` keeps running.
-    pub async fn stop(&self) {
-        let shutdown = &self.shared.shutdown;
-        if !shutdown.is_first_call() {
-            return self.stopped().await;
-        }
-        shutdown.enter(Stage::Draining);
-        if !shutdown.drained_within(SHORT_DRAIN).await {
-            let limit = self.limits().drain_timeout;
-            log::info!("stopping: open streams have {limit:?} to finish");
-            if !shutdown.drained_within(limit).await {
-                log::info!("{} streams were still open and are reset", shutdown.busy_count());
-            }
-        }
-        self.shared.end();
     }
 }
 

@@ -1,7 +1,9 @@
 //! Workers: how an actor gets messages, and what its handlers see.
 //!
-//! * [`start`]: how an actor becomes a worker.
-//! * `inbox`: where messages wait for an actor that the node started.
+//! * [`start`]: how an actor becomes a worker; [`handle`]: what its starter holds.
+//! * `inbox`: where messages wait for an actor that the node started, as [`letter`]s of the types
+//!   that it handles.
+//! * `tenure`: how an actor holds the worker's address, and another one follows; [`restart`]: when.
 //! * [`mailbox`]: how they reach an actor that was started elsewhere, and how registrations reach
 //!   actors.
 //! * [`routed`]: a message at its worker; `delivery` is its envelope.
@@ -13,10 +15,15 @@
 pub mod ask;
 pub mod context;
 mod delivery;
+pub mod handle;
 mod inbox;
+#[cfg_attr(not(internals), doc(hidden))]
+pub mod letter;
 pub mod mailbox;
 mod recipient;
 pub mod reply;
+pub mod restart;
 pub mod routed;
 pub mod start;
 pub mod supervision;
+mod tenure;

@@ -105,8 +105,8 @@ impl Handler<Routed<Order>> for Asker {
 }
 
 fn start(context: &Context) {
-    context.start_worker("keeper", Keeper::default()).unwrap();
-    context.start_worker("asker", Asker).unwrap();
+    context.worker("keeper", Keeper::default()).start().unwrap();
+    context.worker("asker", Asker).start().unwrap();
 }
 
 /// Sends a question, whose answer is waited for later.
@@ -226,8 +226,8 @@ impl Handler<Routed<Notice>> for Watcher {
 fn a_dropped_question_is_told_at_once() {
     run(|context| async move {
         start(&context);
-        context.start_worker("hop", Hop).unwrap();
-        context.start_worker("typed", TypedHop).unwrap();
+        context.worker("hop", Hop).start().unwrap();
+        context.worker("typed", TypedHop).start().unwrap();
         context.register("registered", Keeper::default().start()).unwrap();
         let through = [route!["hop", "keeper"], route!["typed", "hop", "typed", "keeper"]];
         for route in [route!["keeper"], route!["registered"]].into_iter().chain(through) {
@@ -247,7 +247,7 @@ fn a_dropped_question_is_told_at_once() {
 fn a_worker_that_ends_tells_its_askers() {
     run(|context| async move {
         for order in [Order::Stop, Order::Panic] {
-            let keeper = context.start_worker("keeper", Keeper::default()).unwrap();
+            let keeper = context.worker("keeper", Keeper::default()).start().unwrap();
             let kept = begin(context.ask("keeper", Order::Keep)).await;
             assert_eq!(context.ask("keeper", Order::Number(1)).await.unwrap(), 1);
             let by_order = reason(context.ask("keeper", order).await.unwrap_err());
@@ -309,7 +309,7 @@ fn notices_pass_typed_workers_on_their_way_back() {
     run(|context| async move {
         start(&context);
         for name in ["t1", "t2"] {
-            context.start_worker(name, TypedHop).unwrap();
+            context.worker(name, TypedHop).start().unwrap();
         }
         for last in ["nobody", "t2"] {
             let route = route!["t1", "t2", last];
@@ -317,7 +317,7 @@ fn notices_pass_typed_workers_on_their_way_back() {
             assert_eq!(reason(told), UndeliverableReason::Unreachable);
         }
         let (sender, mut seen) = mpsc::unbounded_channel();
-        context.start_worker("watcher", Watcher(sender)).unwrap();
+        context.worker("watcher", Watcher(sender)).start().unwrap();
         // As if the watcher had sent the first, and forwarded the second.
         let asker = Context::new(&context).unwrap();
         for back in [route!["watcher"], route!["watcher", asker.address().clone()]] {

@@ -52,7 +52,7 @@ fn chunk() -> Payload {
 fn a_source_waits_for_room_or_is_told() {
     run(|context| async move {
         let (sender, mut kept) = mpsc::unbounded_channel();
-        let worker = context.start_worker("keeper", Keeper(sender)).unwrap();
+        let worker = context.worker("keeper", Keeper(sender)).start().unwrap();
         let room = EDGE_BUDGET_BYTES / (CHUNK + MESSAGE_OVERHEAD_BYTES);
         for _ in 0..room {
             context.try_send("keeper", chunk()).unwrap();
@@ -97,7 +97,7 @@ fn bodies_that_are_too_large_are_explained() {
     run(|context| async move {
         let large = || Payload::from(vec![0; MAX_PAYLOAD_BYTES + 1]);
         let (sender, mut kept) = mpsc::unbounded_channel();
-        context.start_worker("keeper", Keeper(sender)).unwrap();
+        context.worker("keeper", Keeper(sender)).start().unwrap();
         let error = context.send("keeper", large()).await.unwrap_err().to_string();
         assert!(error.contains("63489 bytes") && error.contains("at most 63488"), "{error}");
         assert!(error.contains("send it in parts"), "{error}");

@@ -15,7 +15,6 @@ use actix::{
 use ockam_actix_runtime::{
     limits::MAX_PAYLOAD_BYTES, node::entry::Description, route, worker::mailbox::Registered,
     Address, Class, Context, Error, Host, NodeBuilder, Payload, Routed, UndeliverableReason,
-    WorkerOptions,
 };
 use tokio::sync::oneshot;
 
@@ -139,12 +138,8 @@ impl Handler<Routed<u64>> for Releaser {
 async fn ask_a_waiter(context: &Context, stops: bool) -> Vec<Result<u64, Error>> {
     let (release, released) = oneshot::channel();
     let node = context.node();
-    node.start_worker(
-        WorkerOptions::at("waiter").arbiter(0),
-        Waiter { released: Some(released), stops },
-    )
-    .unwrap();
-    node.start_worker(WorkerOptions::at("releaser").arbiter(0), Releaser(Some(release))).unwrap();
+    node.worker("waiter", Waiter { released: Some(released), stops }).arbiter(0).start().unwrap();
+    node.worker("releaser", Releaser(Some(release))).arbiter(0).start().unwrap();
     assert_eq!(context.ask(route!["waiter"], 0_u64).reply_as::<u64>().await.unwrap(), 0);
     let ask = |number: u64| context.ask(route!["waiter"], number).reply_as().into_future();
     let questions = (1..=3).map(ask);
@@ -168,8 +163,8 @@ fn reason(error: Error) -> UndeliverableReason {
 #[test]
 fn sync_and_async_handlers_answer() {
     run(|context| async move {
-        context.start_worker("shouter", Shouter).unwrap();
-        context.start_worker("sleeper", Sleeper).unwrap();
+        context.worker("shouter", Shouter).start().unwrap();
+        context.worker("sleeper", Sleeper).start().unwrap();
         assert_eq!(shout(&context, "hello").await.unwrap(), "HELLO");
         assert_eq!(context.ask(route!["sleeper"], 1_u64).reply_as::<u64>().await.unwrap(), 1);
     });
@@ -212,7 +207,7 @@ impl Drop for DropSignal {
 #[test]
 fn an_actor_that_cannot_be_registered_ends() {
     run(|context| async move {
-        context.start_worker("taken", Hop).unwrap();
+        context.worker("taken", Hop).start().unwrap();
         let (alive, gone) = oneshot::channel();
         let description = Description::new("taken", Class::Internal);
         let launched = context.node().launch(description, move |_| DropSignal(Some(alive)));
@@ -224,7 +219,7 @@ fn an_actor_that_cannot_be_registered_ends() {
 #[test]
 fn messages_of_one_sender_arrive_in_order() {
     run(|mut context| async move {
-        context.start_worker("hop", Hop).unwrap();
+        context.worker("hop", Hop).start().unwrap();
         let back = context.address().clone();
         for number in 0..2_000_u32 {
             context.send(route!["hop", back.clone()], number).await.unwrap();
@@ -239,7 +234,7 @@ fn messages_of_one_sender_arrive_in_order() {
 fn both_routes_lead_where_they_say() {
     run(|mut context| async move {
         for name in ["h1", "h2"] {
-            context.start_worker(name, Hop).unwrap();
+            context.worker(name, Hop).start().unwrap();
         }
         let own = context.address().clone();
         context.send(route!["h1", "h2", own.clone()], "x".to_owned()).await.unwrap();
@@ -252,14 +247,14 @@ fn both_routes_lead_where_they_say() {
 #[test]
 fn an_address_is_taken_until_its_worker_stops() {
     run(|context| async move {
-        context.start_worker("shouter", Shouter).unwrap();
-        let taken = context.start_worker("shouter", Shouter).unwrap_err();
+        context.worker("shouter", Shouter).start().unwrap();
+        let taken = context.worker("shouter", Shouter).start().unwrap_err();
         assert!(matches!(taken, Error::AddressInUse(_)), "{taken}");
-        assert!(context.workers().contains(&Address::from("shouter")));
+        assert!(context.workers().contains(&(Address::from("shouter"), Class::User)));
         context.stop_worker("shouter").unwrap();
         let gone = shout(&context, "hello").await.unwrap_err();
         assert!(matches!(gone, Error::NoWorker(_)), "{gone}");
-        context.start_worker("shouter", Shouter).unwrap();
+        context.worker("shouter", Shouter).start().unwrap();
         assert_eq!(shout(&context, "again").await.unwrap(), "AGAIN");
     });
 }
@@ -268,8 +263,8 @@ fn an_address_is_taken_until_its_worker_stops() {
 fn a_panic_ends_one_worker_and_notifies_senders() {
     run(|context| async move {
         let before = context.node().worker_count();
-        context.start_worker("shouter", Shouter).unwrap();
-        context.start_worker("hop", Hop).unwrap();
+        context.worker("shouter", Shouter).start().unwrap();
+        context.worker("hop", Hop).start().unwrap();
         let told = reason(shout(&context, "panic").await.unwrap_err());
         assert_eq!(told, UndeliverableReason::WorkerStopped);
         context.stop_worker("hop").unwrap();
@@ -277,7 +272,7 @@ fn a_panic_ends_one_worker_and_notifies_senders() {
         while context.node().worker_count() > before {
             tokio::task::yield_now().await;
         }
-        context.start_worker("shouter", Shouter).unwrap();
+        context.worker("shouter", Shouter).start().unwrap();
         assert_eq!(shout(&context, "hello").await.unwrap(), "HELLO");
     });
 }
@@ -285,9 +280,9 @@ fn a_panic_ends_one_worker_and_notifies_senders() {
 #[test]
 fn a_worker_that_stops_itself_frees_its_address() {
     run(|context| async move {
-        context.start_worker("shouter", Shouter).unwrap();
+        context.worker("shouter", Shouter).start().unwrap();
         context.send(route!["shouter"], "stop".to_owned()).await.unwrap();
-        while context.workers().contains(&Address::from("shouter")) {
+        while context.node().is_registered(&"shouter".into()) {
             tokio::task::yield_now().await;
         }
     });
@@ -314,7 +309,7 @@ fn a_waiting_actor_holds_its_later_messages() {
 #[test]
 fn senders_are_told_what_was_wrong() {
     run(|context| async move {
-        context.start_worker("shouter", Shouter).unwrap();
+        context.worker("shouter", Shouter).start().unwrap();
         let nobody = context.ask(route!["nobody"], 1_u8).reply_as::<u8>().await.unwrap_err();
         assert!(nobody.to_string().contains("\"nobody\""), "{nobody}");
         let body = context.ask(route!["shouter"], 1_u64).reply_as::<u64>().await.unwrap_err();
@@ -334,7 +329,7 @@ fn senders_are_told_what_was_wrong() {
 #[test]
 fn answers_of_a_wrong_type_name_their_sender() {
     run(|mut context| async move {
-        context.start_worker("shouter", Shouter).unwrap();
+        context.worker("shouter", Shouter).start().unwrap();
         context.send(route!["shouter"], "hello".to_owned()).await.unwrap();
         let error = context.receive::<u64>().await.unwrap_err();
         assert!(error.to_string().contains("shouter"), "{error}");
@@ -346,9 +341,9 @@ fn a_stopped_node_leaves_its_system_running() {
     actix_rt::System::new().block_on(async {
         let first = NodeBuilder::new().arbiters(2).start_with_context().await.unwrap();
         let second = NodeBuilder::new().arbiters(1).start_with_context().await.unwrap();
-        second.start_worker("shouter", Shouter).unwrap();
+        second.worker("shouter", Shouter).start().unwrap();
         first.stop().await.unwrap();
-        assert!(first.start_worker("shouter", Shouter).is_err());
+        assert!(first.worker("shouter", Shouter).start().is_err());
         assert_eq!(shout(&second, "still here").await.unwrap(), "STILL HERE");
         second.stop().await.unwrap();
     });
@@ -374,7 +369,7 @@ fn a_node_without_holders_ends_its_workers() {
     actix_rt::System::new().block_on(async {
         let node = NodeBuilder::new().arbiters(2).start().await.unwrap();
         let (alive, ended) = oneshot::channel();
-        node.start_worker("lasting", Lasting(alive)).unwrap();
+        node.worker("lasting", Lasting(alive)).start().unwrap();
         // The question makes a return address, which is an entry too.
         let answer: String = node.ask("lasting", String::new()).reply_as().await.unwrap();
         assert_eq!(answer, "here");
@@ -392,7 +387,7 @@ fn a_context_keeps_its_node() {
     actix_rt::System::new().block_on(async {
         let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
         let context = Context::new(&node).unwrap();
-        context.start_worker("shouter", Shouter).unwrap();
+        context.worker("shouter", Shouter).start().unwrap();
         drop(node);
         let answer: String =
             context.ask("shouter", String::from("hello")).reply_as().await.unwrap();

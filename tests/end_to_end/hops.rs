@@ -32,14 +32,14 @@ fn carries(route: fn(&str) -> Route) {
         actix_rt::System::new().block_on(async {
             let target = Target::start();
             let there = NodeBuilder::new().arbiters(arbiters).start().await.unwrap();
-            there.start_worker("hop", Hop).unwrap();
+            there.worker("hop", Hop).start().unwrap();
             let tcp = TcpTransport::create(&there).await.unwrap();
             tcp.create_outlet("outlet", target.address()).await.unwrap();
             let address = tcp.listen("127.0.0.1:0").await.unwrap().address().to_string();
 
             let here = NodeBuilder::new().arbiters(arbiters).start().await.unwrap();
             let tcp = TcpTransport::create(&here).await.unwrap();
-            here.start_worker("hop", Hop).unwrap();
+            here.worker("hop", Hop).start().unwrap();
             Relay::start(&here, "relay", (TCP, &address)).unwrap();
             let inlet = tcp.create_inlet("127.0.0.1:0", route(&address)).await.unwrap().address();
 

@@ -69,6 +69,20 @@ fn stream_to_slow_consumer_waits_for_it() {
 }
 
 #[test]
+fn restarted_worker_begins_anew_after_a_panic() {
+    let printed = printed_by("restarted-worker");
+    let expected = [
+        "100 / 5: 20 is answer 1",
+        "100 / 10: 10 is answer 2",
+        "100 / 0: the message could not be delivered: \"divider\": it stopped before it had handled \
+         the message",
+        "100 / 20: 5 is answer 1",
+        "the divider has stopped",
+    ];
+    assert_eq!(printed, expected);
+}
+
+#[test]
 fn own_rules_let_in_whom_they_trust() {
     assert_eq!(printed_by("own-rules"), ["hello, from a peer that passed the policy"]);
 }

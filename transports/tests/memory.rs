@@ -31,7 +31,7 @@ async fn linked(arbiters: usize, options: LinkOptions) -> (Context, Context, Lin
     let builder = NodeBuilder::new().arbiters(arbiters);
     let near = builder.clone().start_with_context().await.unwrap();
     let far = builder.start_with_context().await.unwrap();
-    far.start_worker("echo", Echo).unwrap();
+    far.worker("echo", Echo).start().unwrap();
     let link = Link::new(near.node(), far.node(), options).unwrap();
     (near, far, link)
 }

@@ -37,7 +37,7 @@ impl Echoer {
     /// If the address is invalid or already in use.
     pub fn start(node: &impl AsRef<Node>, address: impl Into<Address>) -> Result<WorkerHandle> {
         let node = node.as_ref();
-        node.start_worker(address.into(), Self { node: node.unheld() })
+        node.worker(address, Self { node: node.unheld() }).start()
     }
 }
 

@@ -55,7 +55,7 @@ impl Relay {
             return Err(Error::EmptyRoute);
         }
         let node = node.as_ref();
-        node.start_worker(address.into(), Self { node: node.unheld(), route })
+        node.worker(address, Self { node: node.unheld(), route }).start()
     }
 }
 

@@ -12,6 +12,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
         Arc,
     },
+    thread,
 };
 
 use crate::{
@@ -19,6 +20,7 @@ use crate::{
     error::{Error, Result},
     node::{
         entry::{Entry, Pair},
+        life::Ended,
         table::SharedTable,
     },
     trust::reachability::Class,
@@ -35,9 +37,13 @@ impl Directory {
     /// Registers the entry; its address is in use until the registration is dropped.
     ///
     /// # Errors
-    /// If the address is invalid or already in use.
+    /// If the address is invalid, already in use, or that of a peer and the entry not one that
+    /// stands for the peer.
     pub(crate) fn register(self: &Arc<Self>, entry: Entry) -> Result<Registration> {
         entry.address.validate()?;
+        if entry.class != Class::Internal && entry.address.dial_parts().is_some() {
+            return Err(Error::ReservedAddress(entry.address));
+        }
         self.check_free(&entry.address)?;
         let entry = Arc::new(entry);
         let inserted = self.table.insert(entry.address.clone(), entry.clone());
@@ -104,11 +110,20 @@ impl Directory {
         self.remove(entry);
         entry.life.ask_to_stop();
         entry.delivery.stop();
+        if entry.life.is_detached() {
+            entry.life.finish(Ended::Stopped);
+        }
     }
 
     /// Stops all workers.
     pub(crate) fn stop_all(&self) {
         self.table.entries().iter().for_each(|entry| self.stop(entry));
+    }
+
+    /// Stops the workers of this class.
+    pub(crate) fn stop_class(&self, class: Class) {
+        let entries = self.table.entries();
+        entries.iter().filter(|entry| entry.class == class).for_each(|entry| self.stop(entry));
     }
 
     /// Whether there is a secure channel listener.
@@ -148,6 +163,7 @@ impl Registration {
     /// stops.
     pub fn detach(mut self) {
         self.attached = false;
+        self.entry.life.detach();
     }
 
     /// The address.
@@ -164,8 +180,10 @@ impl Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         if self.attached {
+            let panics = thread::panicking();
             self.entry.life.end();
             self.directory.remove(&self.entry);
+            self.entry.life.finish(if panics { Ended::Panicked } else { Ended::Stopped });
         }
     }
 }
@@ -217,6 +235,16 @@ mod tests {
         let _second = directory.register(entry("a", Class::User)).unwrap();
         drop(first);
         assert!(directory.find(&"a".into()).is_some());
+    }
+
+    #[test]
+    fn only_what_stands_for_a_peer_has_its_address() {
+        let directory = Arc::new(Directory::default());
+        for class in [Class::User, Class::Service, Class::ChannelListener] {
+            let refused = directory.register(entry("tcp#127.0.0.1:4000", class)).unwrap_err();
+            assert!(refused.to_string().contains("without \"#\""), "{refused}");
+        }
+        assert!(directory.register(entry("tcp#127.0.0.1:4000", Class::Internal)).is_ok());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
     fmt,
     panic::{catch_unwind, AssertUnwindSafe},
     sync::{
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
         Arc, Weak,
     },
 };
@@ -29,6 +29,7 @@ use crate::{
         notice::UndeliverableReason, payload::Payload, undelivered::Undelivered, Message,
         MessageKind,
     },
+    node::life::Life,
     trust::{origin::Origin, reachability::Class},
 };
 
@@ -285,40 +286,6 @@ impl Aliases {
     /// All of them, which are no longer listed.
     pub(crate) fn take(&self) -> Vec<Arc<Entry>> {
         std::mem::take(&mut *self.0.lock()).into_values().collect()
-    }
-}
-
-/// Whether a worker still lives; shared by its entry and by the messages that it holds.
-#[derive(Debug, Default)]
-pub(crate) struct Life {
-    gone: AtomicBool,
-    stop: Lock<Option<oneshot::Sender<()>>>,
-}
-
-impl Life {
-    /// Notes that the worker has ended, or is to end.
-    pub(crate) fn end(&self) {
-        self.gone.store(true, Ordering::Release);
-    }
-
-    /// Whether the worker has ended, or is to end.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.gone.load(Ordering::Acquire)
-    }
-
-    fn stop_signal(&self) -> oneshot::Receiver<()> {
-        let (sender, stop) = oneshot::channel();
-        *self.stop.lock() = Some(sender);
-        if self.has_ended() {
-            self.ask_to_stop();
-        }
-        stop
-    }
-
-    /// Asks the worker to stop, if it waits for a stop signal.
-    pub(crate) fn ask_to_stop(&self) {
-        // Dropping the sender completes the signal.
-        drop(self.stop.lock().take());
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) enum Stage {
 pub(super) struct Shutdown {
     stage: watch::Sender<Stage>,
     busy: Arc<watch::Sender<usize>>,
+    alive: Arc<watch::Sender<usize>>,
     stop_called: AtomicBool,
 }
 
@@ -31,6 +32,7 @@ impl Shutdown {
         Self {
             stage: watch::Sender::new(Stage::Running),
             busy: Arc::new(watch::Sender::new(0)),
+            alive: Arc::new(watch::Sender::new(0)),
             stop_called: AtomicBool::new(false),
         }
     }
@@ -58,12 +60,12 @@ impl Shutdown {
 
     /// Marks work that a stopping node lets finish, until the guard is dropped.
     pub(super) fn busy(&self) -> Busy {
-        // Waiters wait for a count of 0, so there is nobody to wake.
-        self.busy.send_if_modified(|count| {
-            *count += 1;
-            false
-        });
-        Busy { count: self.busy.clone() }
+        Busy::one_of(&self.busy)
+    }
+
+    /// Marks a worker that a stopping node lets end, until the guard is dropped.
+    pub(super) fn alive(&self) -> Busy {
+        Busy::one_of(&self.alive)
     }
 
     /// The number of guards that [`busy`](Self::busy) has given out.
@@ -71,19 +73,44 @@ impl Shutdown {
         *self.busy.borrow()
     }
 
+    /// The number of guards that [`alive`](Self::alive) has given out.
+    pub(super) fn alive_count(&self) -> usize {
+        *self.alive.borrow()
+    }
+
     /// Waits until nothing is busy; false if that takes longer than `limit`.
     pub(super) async fn drained_within(&self, limit: Duration) -> bool {
-        let mut busy = self.busy.subscribe();
-        let drained = busy.wait_for(|count| *count == 0);
-        let in_time = tokio::time::timeout(limit, drained).await.is_ok();
-        in_time
+        is_zero_within(&self.busy, limit).await
     }
+
+    /// Waits until no worker is alive; false if that takes longer than `limit`.
+    pub(super) async fn ended_within(&self, limit: Duration) -> bool {
+        is_zero_within(&self.alive, limit).await
+    }
+}
+
+async fn is_zero_within(count: &watch::Sender<usize>, limit: Duration) -> bool {
+    let mut count = count.subscribe();
+    let is_zero = count.wait_for(|count| *count == 0);
+    let in_time = tokio::time::timeout(limit, is_zero).await.is_ok();
+    in_time
 }
 
 /// Work that a stopping node lets finish, until this is dropped.
 #[derive(Debug)]
 pub struct Busy {
     count: Arc<watch::Sender<usize>>,
+}
+
+impl Busy {
+    fn one_of(count: &Arc<watch::Sender<usize>>) -> Self {
+        // Waiters wait for a count of 0, so there is nobody to wake.
+        count.send_if_modified(|count| {
+            *count += 1;
+            false
+        });
+        Self { count: count.clone() }
+    }
 }
 
 impl Drop for Busy {

@@ -17,11 +17,8 @@ use crate::{
     },
     trust::reachability::{Class, Reachability},
     worker::{
-        ask::Ask,
-        delivery::Delivery,
-        recipient::Recipient,
-        routed::Routed,
-        start::{WorkerHandle, WorkerOptions},
+        ask::Ask, delivery::Delivery, handle::WorkerHandle, recipient::Recipient, routed::Routed,
+        start::WorkerBuilder,
     },
 };
 
@@ -141,20 +138,12 @@ impl Context {
         self.node.ask(route, body)
     }
 
-    /// Starts an actor as a worker: see [`Node::start_worker`].
-    ///
-    /// # Errors
-    /// If the address is invalid or already in use.
-    pub fn start_worker<A, M>(
-        &self,
-        options: impl Into<WorkerOptions>,
-        actor: A,
-    ) -> Result<WorkerHandle>
+    /// A worker that is to be started: see [`Node::worker`].
+    pub fn worker<A>(&self, address: impl Into<Address>, actor: A) -> WorkerBuilder<A>
     where
-        A: Actor<Context = ActorContext<A>> + Handler<Routed<M>> + Send,
-        M: Body,
+        A: Actor<Context = ActorContext<A>>,
     {
-        self.node.start_worker(options, actor)
+        self.node.worker(address, actor)
     }
 
     /// Gives an actor that already runs an address: see [`Node::register`].
@@ -181,9 +170,10 @@ impl Context {
         self.node.stop_worker(address)
     }
 
-    /// The addresses of all workers on the node, sorted.
-    pub fn workers(&self) -> Vec<Address> {
-        self.node.workers().into_iter().map(|(address, _)| address).collect()
+    /// The addresses of all workers on the node, sorted, each with its class: see
+    /// [`Node::workers`].
+    pub fn workers(&self) -> Vec<(Address, Class)> {
+        self.node.workers()
     }
 
     /// Which workers of the node are reached from where: see [`Node::reachability`].

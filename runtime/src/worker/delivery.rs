@@ -10,6 +10,7 @@ use crate::{
         undelivered::Undelivered,
         Message, MessageKind,
     },
+    node::life::OnPanic,
     worker::recipient::Recipient,
 };
 
@@ -84,8 +85,8 @@ impl Drop for Delivery {
     fn drop(&mut self) {
         let Some(held) = self.0.take() else { return };
         let panicking = thread::panicking();
-        if panicking {
-            held.recipient.life.end();
+        if panicking && held.recipient.life.panicked() == OnPanic::EndsUnseen {
+            log::error!("\"{}\" panicked while it handled a message", held.recipient.address);
         }
         if panicking || held.recipient.life.has_ended() {
             held.return_to_sender(UndeliverableReason::WorkerStopped);

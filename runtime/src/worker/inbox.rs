@@ -21,47 +21,62 @@ use std::{
     task::{Context as TaskContext, Poll, Waker},
 };
 
-use actix::{
-    dev::MessageResponse, fut::ActorFuture, Actor, ActorContext as _, AsyncContext,
-    Context as ActorContext, Handler,
-};
+use actix::{fut::ActorFuture, Actor, ActorContext as _, AsyncContext, Context as ActorContext};
 
 use crate::{
     lock::Lock,
-    message::{body::Body, notice::UndeliverableReason, undelivered::Undelivered, Message},
+    message::{notice::UndeliverableReason, undelivered::Undelivered, Message},
     node::{
         entry::{Deliver, Description, Entry, InboxCount},
         Node,
     },
     trust::reachability::Class,
-    worker::{mailbox::open_for, recipient::Recipient, routed::Routed},
+    worker::{
+        letter::{Letter, LetterFor},
+        recipient::Recipient,
+    },
 };
 
 /// Messages that wait for one worker. An [`Arc`] of it is the worker's delivery.
-pub(crate) struct Inbox<M> {
-    queue: Lock<Queue<M>>,
+///
+/// It may outlive its actor: what waits then waits for the next one.
+pub(crate) struct Inbox<L> {
+    queue: Lock<Queue<L>>,
     /// Set when the worker has ended, before its queue is emptied for the last time, or when it is
     /// to end.
     closed: AtomicBool,
     recipient: Arc<Recipient>,
 }
 
-struct Queue<M> {
-    messages: VecDeque<Routed<M>>,
+struct Queue<L> {
+    messages: VecDeque<L>,
     /// The actor's task, and whether it sleeps until a message comes.
     waker: Option<Waker>,
     asleep: bool,
 }
 
-impl<M> Inbox<M> {
-    /// An empty inbox, and the intake with which the actor takes its messages.
-    pub(crate) fn new(node: &Node, description: &Description) -> (Arc<Self>, Intake<M>) {
+impl<L: Letter> Inbox<L> {
+    /// An empty inbox.
+    pub(crate) fn new(node: &Node, description: &Description) -> Arc<Self> {
         let recipient = Recipient::new(node, description);
         let queue = Queue { messages: VecDeque::new(), waker: None, asleep: false };
-        let (queue, closed) = (Lock::new(queue), AtomicBool::new(false));
-        let inbox = Arc::new(Self { queue, closed, recipient });
-        let counted = description.inbox_count();
-        (inbox.clone(), Intake { inbox, batch: VecDeque::new(), counted, waited: false })
+        Arc::new(Self { queue: Lock::new(queue), closed: AtomicBool::new(false), recipient })
+    }
+
+    /// An empty inbox, and the intake of the one actor that ever takes its messages.
+    pub(crate) fn of_one(node: &Node, description: &Description) -> (Arc<Self>, Intake<L>) {
+        let inbox = Self::new(node, description);
+        let mut intake = inbox.intake();
+        intake.is_last = true;
+        intake.counted = description.inbox_count();
+        (inbox, intake)
+    }
+
+    /// The intake with which an actor takes messages, until another actor or
+    /// [`end`](Self::end) follows.
+    pub(crate) fn intake(self: &Arc<Self>) -> Intake<L> {
+        let inbox = self.clone();
+        Intake { inbox, batch: VecDeque::new(), counted: None, waited: false, is_last: false }
     }
 
     /// Ends the worker, because it could not be registered.
@@ -71,9 +86,27 @@ impl<M> Inbox<M> {
             waker.wake_by_ref();
         }
     }
+
+    /// Takes no more messages, and returns those that wait to their senders: no actor follows.
+    pub(crate) fn end(&self) {
+        self.closed.store(true, Ordering::Release);
+        let waiting = std::mem::take(&mut self.queue.lock().messages);
+        waiting.into_iter().for_each(Letter::return_to_sender);
+    }
+
+    /// Puts messages that an actor has taken and not handled before those that wait.
+    fn put_back(&self, batch: &mut VecDeque<L>) {
+        let mut queue = self.queue.lock();
+        batch.append(&mut queue.messages);
+        std::mem::swap(batch, &mut queue.messages);
+        drop(queue);
+        if self.closed.load(Ordering::Acquire) {
+            self.end();
+        }
+    }
 }
 
-impl<M: Body> Deliver for Arc<Inbox<M>> {
+impl<L: Letter> Deliver for Arc<Inbox<L>> {
     fn deliver(&self, entry: &Entry, mut message: Message) -> Result<(), Box<Undelivered>> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Undelivered::new(
@@ -85,14 +118,14 @@ impl<M: Body> Deliver for Arc<Inbox<M>> {
         if entry.class == Class::User {
             entry.keep(&mut message);
         }
-        let Some(routed) = open_for(&self.recipient, message)? else { return Ok(()) };
+        let Some(letter) = L::open(&self.recipient, message)? else { return Ok(()) };
         let mut queue = self.queue.lock();
         if self.closed.load(Ordering::Acquire) {
             drop(queue);
-            routed.return_to_sender();
+            letter.return_to_sender();
             return Ok(());
         }
-        queue.messages.push_back(routed);
+        queue.messages.push_back(letter);
         if std::mem::take(&mut queue.asleep) {
             if let Some(waker) = &queue.waker {
                 waker.wake_by_ref();
@@ -108,16 +141,18 @@ impl<M: Body> Deliver for Arc<Inbox<M>> {
 
 /// The actor's end of an [`Inbox`]. It must be the first future that is spawned in the actor's
 /// context, so that the other futures find the actor's state as the messages left it.
-pub(crate) struct Intake<M> {
-    inbox: Arc<Inbox<M>>,
-    batch: VecDeque<Routed<M>>,
+pub(crate) struct Intake<L: Letter> {
+    inbox: Arc<Inbox<L>>,
+    batch: VecDeque<L>,
     /// Set where an interceptor must know whether messages wait.
     counted: Option<InboxCount>,
     /// Whether a handler ever made the actor wait: actix then polls the other futures first.
     waited: bool,
+    /// Whether the inbox ends with it.
+    is_last: bool,
 }
 
-impl<M> Intake<M> {
+impl<L: Letter> Intake<L> {
     /// Takes all waiting messages, if those that were taken before are used up.
     fn fill(&mut self) {
         if self.batch.is_empty() {
@@ -145,15 +180,15 @@ impl<M> Intake<M> {
 }
 
 /// No message is ever pinned.
-impl<M> Unpin for Intake<M> {}
+impl<L: Letter> Unpin for Intake<L> {}
 
 /// The number of messages that an idle worker keeps room for.
 const KEPT_CAPACITY: usize = 64;
 
-impl<A, M> ActorFuture<A> for Intake<M>
+impl<A, L> ActorFuture<A> for Intake<L>
 where
-    A: Actor<Context = ActorContext<A>> + Handler<Routed<M>>,
-    M: Body,
+    A: Actor<Context = ActorContext<A>>,
+    L: LetterFor<A>,
 {
     type Output = ();
 
@@ -171,15 +206,14 @@ where
         intake.fill();
         let had_messages = !intake.batch.is_empty();
         while !context.waiting() {
-            let Some(message) = intake.batch.pop_front() else {
+            let Some(letter) = intake.batch.pop_front() else {
                 intake.sleep(task);
                 break;
             };
             if let Some(counted) = &intake.counted {
                 counted.lower();
             }
-            let response = actor.handle(message, context);
-            MessageResponse::<A, Routed<M>>::handle(response, context, None);
+            letter.handle(actor, context);
         }
         if had_messages && intake.waited {
             task.waker().wake_by_ref();
@@ -190,10 +224,11 @@ where
     }
 }
 
-impl<M> Drop for Intake<M> {
+impl<L: Letter> Drop for Intake<L> {
     fn drop(&mut self) {
-        self.inbox.closed.store(true, Ordering::Release);
-        let waiting = std::mem::take(&mut self.inbox.queue.lock().messages);
-        self.batch.drain(..).chain(waiting).for_each(Routed::return_to_sender);
+        self.inbox.put_back(&mut self.batch);
+        if self.is_last {
+            self.inbox.end();
+        }
     }
 }

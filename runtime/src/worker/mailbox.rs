@@ -1,14 +1,8 @@
 //! How messages reach an actor that was started elsewhere, and how registrations reach actors.
 
-use std::{
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context as TaskContext, Poll},
-};
+use std::sync::Arc;
 
-use actix::{dev::ToEnvelope, fut::ActorFuture, Actor, ActorContext, Addr, AsyncContext, Handler};
-use tokio::sync::oneshot;
+use actix::{dev::ToEnvelope, Actor, Addr, Handler};
 
 use crate::{
     message::{
@@ -94,47 +88,5 @@ fn pass_on(recipient: &Recipient, mut message: Message) {
     } else if let Some(hops) = message.hops.checked_sub(1) {
         message.hops = hops;
         recipient.node.route(message);
-    }
-}
-
-/// Lives in a user actor's context: stops the actor on request, unregisters it when it is gone.
-pub(crate) struct Guard {
-    pub(crate) registration: oneshot::Receiver<Registration>,
-    pub(crate) registered: Option<(Registration, oneshot::Receiver<()>)>,
-}
-
-impl Guard {
-    pub(crate) fn new(registration: oneshot::Receiver<Registration>) -> Self {
-        Self { registration, registered: None }
-    }
-}
-
-impl<A: Actor> ActorFuture<A> for Guard
-where
-    A::Context: ActorContext + AsyncContext<A>,
-{
-    type Output = ();
-
-    fn poll(
-        self: Pin<&mut Self>,
-        _actor: &mut A,
-        context: &mut A::Context,
-        task: &mut TaskContext<'_>,
-    ) -> Poll<()> {
-        let guard = self.get_mut();
-        if guard.registered.is_none() {
-            let Poll::Ready(registered) = Pin::new(&mut guard.registration).poll(task) else {
-                return Poll::Pending;
-            };
-            let Ok(registration) = registered else {
-                // The actor could not be registered as a worker, so it ends.
-                context.stop();
-                return Poll::Ready(());
-            };
-            let stop = registration.entry().stop_signal();
-            guard.registered = Some((registration, stop));
-        }
-        let Some((_, stop)) = &mut guard.registered else { return Poll::Pending };
-        Pin::new(stop).poll(task).map(|_| context.stop())
     }
 }

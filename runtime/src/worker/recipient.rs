@@ -4,15 +4,12 @@ use std::sync::Arc;
 
 use crate::{
     address::Address,
-    node::{
-        entry::{Description, Life},
-        Node,
-    },
+    node::{entry::Description, life::Life, Node},
 };
 
 /// One for each worker, which all its messages share.
 #[derive(Debug)]
-pub(crate) struct Recipient {
+pub struct Recipient {
     pub(crate) address: Address,
     pub(crate) life: Arc<Life>,
     /// Does not keep the node running, as the node keeps the worker.

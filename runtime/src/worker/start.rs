@@ -8,141 +8,210 @@
 use std::{fmt, sync::Arc};
 
 use actix::{Actor, Addr, AsyncContext, Context as ActorContext, Handler};
-use tokio::sync::oneshot;
 
 use crate::{
     address::Address,
     error::Result,
+    lock::Lock,
     message::{body::Body, payload::Payload},
     node::{
         entry::{AccessRule, Description},
+        life::{Life, OnPanic},
         Node,
     },
     trust::{origin::Origin, reachability::Class},
     worker::{
+        handle::WorkerHandle,
         inbox::Inbox,
-        mailbox::{Guard, Mailbox, Registered},
+        letter::{LetterFor, OneOf},
+        mailbox::{Mailbox, Registered},
         recipient::Recipient,
+        restart::{RestartPolicy, Restarts},
         routed::Routed,
+        tenure::{Line, Successors},
     },
 };
 
-/// Where a worker is started, and who reaches it from outside. An address alone converts into it.
+/// A worker that is to be started: who reaches it from outside, where it lives, and what a panic
+/// means for it. [`Node::worker`] makes it, [`start`](Self::start) starts the worker.
 ///
 /// ```
-/// use ockam_actix_runtime::WorkerOptions;
+/// # use actix::{Actor, Context as ActorContext, Handler};
+/// # use ockam_actix_runtime::Routed;
+/// # #[derive(Clone)]
+/// # struct Shop;
+/// # impl Actor for Shop { type Context = ActorContext<Self>; }
+/// # impl Handler<Routed<String>> for Shop {
+/// #     type Result = ();
+/// #     fn handle(&mut self, _: Routed<String>, _: &mut ActorContext<Self>) {}
+/// # }
+/// # async fn example(node: ockam_actix_runtime::Node) -> ockam_actix_runtime::Result<()> {
+/// use ockam_actix_runtime::RestartPolicy;
 ///
-/// let options = WorkerOptions::at("shop").arbiter(0).access(|origin| origin.peer().is_some());
-/// # let _ = options;
+/// let shop = node
+///     .worker("shop", Shop)
+///     .access(|origin| origin.peer().is_some())
+///     .restart(RestartPolicy::default())
+///     .start()?;
+/// println!("{} is open", shop.address());
+/// # Ok(())
+/// # }
 /// ```
-#[must_use]
-pub struct WorkerOptions {
+#[must_use = "the worker is started by `start`"]
+pub struct WorkerBuilder<A, L = OnlyType> {
+    node: Node,
     address: Address,
+    actor: A,
     arbiter: Option<usize>,
     access: Option<AccessRule>,
+    successors: Option<Successors<A>>,
+    letter: std::marker::PhantomData<fn(L)>,
 }
 
-impl WorkerOptions {
-    /// A worker at `address`, on the arbiter whose turn it is, reached from outside as the general
-    /// rules permit.
-    pub fn at(address: impl Into<Address>) -> Self {
-        Self { address: address.into(), arbiter: None, access: None }
-    }
+/// A worker that handles one type of body, which the compiler finds.
+#[derive(Debug)]
+pub struct OnlyType(());
 
+impl<A, L> WorkerBuilder<A, L> {
     /// Starts it on the arbiter of that number, modulo their count: for workers that talk to each
-    /// other more than to others.
+    /// other more than to others. By default it starts on the arbiter whose turn it is.
     pub fn arbiter(mut self, number: usize) -> Self {
         self.arbiter = Some(number);
         self
     }
 
-    /// Lets it be reached from outside only where `rule` permits it too.
+    /// Lets it be reached from outside only where `rule` permits it too, in addition to the general
+    /// rules.
     pub fn access(mut self, rule: impl Fn(&Origin) -> bool + Send + Sync + 'static) -> Self {
         self.access = Some(Arc::new(rule));
         self
     }
-}
 
-impl<A: Into<Address>> From<A> for WorkerOptions {
-    fn from(address: A) -> Self {
-        Self::at(address)
+    /// Starts a clone of the actor, as it is now, after a panic: by default a panic ends a worker.
+    ///
+    /// In the pause before that the address stays in use. Messages that wait, and those that come,
+    /// wait for the next actor; only the sender of the message that caused the panic gets a notice.
+    pub fn restart(self, policy: RestartPolicy) -> Self
+    where
+        A: Clone + Send + 'static,
+    {
+        let first = Lock::new(self.actor.clone());
+        self.restart_with(policy, move || first.lock().clone())
+    }
+
+    /// As [`restart`](Self::restart), with actors that `make` makes, on the worker's arbiter. A
+    /// panic in `make` counts as one of the actor.
+    pub fn restart_with(
+        mut self,
+        policy: RestartPolicy,
+        make: impl Fn() -> A + Send + Sync + 'static,
+    ) -> Self {
+        self.successors = Some(Successors { policy, make: Box::new(make) });
+        self
+    }
+
+    fn with_letter<K>(self) -> WorkerBuilder<A, K> {
+        let Self { node, address, actor, arbiter, access, successors, letter: _ } = self;
+        let letter = std::marker::PhantomData;
+        WorkerBuilder { node, address, actor, arbiter, access, successors, letter }
     }
 }
 
-impl fmt::Debug for WorkerOptions {
+impl<A: Actor<Context = ActorContext<A>>> WorkerBuilder<A> {
+    /// Has it handle bodies of type `M`. Named more than once, each message is decoded as the first
+    /// type that its body fits, in the order in which they are named; the sender of a message that
+    /// fits none gets a notice.
+    ///
+    /// MessagePack carries no names: a structure is the list of its fields, so that
+    /// `struct Order { item: String }` and `struct Cancel { item: String }` have the same bytes,
+    /// and the second is never found. An `enum` of all that a worker is told, as its one body, has
+    /// no such doubt.
+    pub fn handles<M: Body>(self) -> WorkerBuilder<A, Routed<M>>
+    where
+        A: Handler<Routed<M>>,
+    {
+        self.with_letter()
+    }
+
+    /// Starts the worker.
+    ///
+    /// It handles [`Routed<M>`](Routed) for one type `M`; if it does for several, say for which, and
+    /// in which order: see [`handles`](Self::handles).
+    ///
+    /// # Errors
+    /// If the address is invalid, already in use, or stands for a peer as `tcp#host:port` does.
+    pub fn start<M: Body>(self) -> Result<WorkerHandle>
+    where
+        A: Handler<Routed<M>> + Send,
+    {
+        self.with_letter::<Routed<M>>().start()
+    }
+}
+
+impl<A, L> WorkerBuilder<A, L>
+where
+    A: Actor<Context = ActorContext<A>>,
+    L: LetterFor<A>,
+{
+    /// Has it handle bodies of type `M` too, which are tried after those named before.
+    pub fn handles<M: Body>(self) -> WorkerBuilder<A, OneOf<L, M>>
+    where
+        A: Handler<Routed<M>>,
+    {
+        self.with_letter()
+    }
+
+    /// Starts the worker.
+    ///
+    /// # Errors
+    /// If the address is invalid, already in use, or stands for a peer as `tcp#host:port` does.
+    pub fn start(self) -> Result<WorkerHandle>
+    where
+        A: Send,
+    {
+        let Self { node, address, actor, arbiter, access, successors, letter: _ } = self;
+        let arbiter = arbiter.unwrap_or_else(|| node.next_arbiter()) % node.arbiter_count();
+        let mut description = Description::new(address, Class::User).on(arbiter);
+        description.access = access;
+        let survives = successors.is_some();
+        let on_panic = if survives { OnPanic::IsStartedAgain } else { OnPanic::Ends };
+        description.life = Arc::new(Life::new(on_panic));
+        let inbox = Inbox::<L>::new(&node, &description);
+        let registration = node.register_delivery(description, inbox.clone())?;
+        let handle = WorkerHandle::new(&node, registration.entry());
+        let line = Arc::new(Line { node: node.unheld(), arbiter, inbox, successors });
+        line.begin(registration, Restarts::default(), move |_| actor);
+        Ok(handle)
+    }
+}
+
+impl<A, L> fmt::Debug for WorkerBuilder<A, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WorkerOptions")
+        f.debug_struct("WorkerBuilder")
             .field("address", &self.address)
             .field("arbiter", &self.arbiter)
             .field("narrowed", &self.access.is_some())
-            .finish()
-    }
-}
-
-/// A started worker. Dropping this does not stop it; [`WorkerHandle::stop`] does.
-#[derive(Clone, Debug)]
-pub struct WorkerHandle {
-    node: Node,
-    address: Address,
-}
-
-impl WorkerHandle {
-    /// The worker's address.
-    pub fn address(&self) -> &Address {
-        &self.address
-    }
-
-    /// How many messages the worker has that it has not handled: those that wait, and those that it
-    /// keeps to answer them later. None once it has stopped.
-    pub fn queue_length(&self) -> usize {
-        self.node.queue_length(&self.address)
-    }
-
-    /// Stops the worker and frees its address.
-    ///
-    /// # Errors
-    /// If it has already stopped.
-    pub fn stop(&self) -> Result<()> {
-        self.node.stop_worker(self.address.clone())
+            .field("restart", &self.successors.as_ref().map(|next| &next.policy))
+            .finish_non_exhaustive()
     }
 }
 
 impl Node {
-    /// Starts an actor on one of the node's arbiters, as the worker at an address: `"shop"`, or
-    /// [`WorkerOptions`] that say more.
-    ///
-    /// It handles [`Routed<M>`](Routed) for one type `M`; if it does for several, say which:
-    /// `node.start_worker::<_, MyMessage>("name", actor)`.
-    ///
-    /// # Errors
-    /// If the address is invalid or already in use.
-    pub fn start_worker<A, M>(
-        &self,
-        options: impl Into<WorkerOptions>,
-        actor: A,
-    ) -> Result<WorkerHandle>
+    /// A worker at `address`, which is an actor that handles [`Routed`] bodies:
+    /// [`start`](WorkerBuilder::start) starts it on one of the node's arbiters.
+    pub fn worker<A>(&self, address: impl Into<Address>, actor: A) -> WorkerBuilder<A>
     where
-        A: Actor<Context = ActorContext<A>> + Handler<Routed<M>> + Send,
-        M: Body,
+        A: Actor<Context = ActorContext<A>>,
     {
-        let WorkerOptions { address, arbiter, access } = options.into();
-        let arbiter = arbiter.unwrap_or_else(|| self.next_arbiter()) % self.arbiter_count();
-        let mut description = Description::new(address, Class::User).on(arbiter);
-        description.access = access;
-        self.check_free(&description.address)?;
-        let (hand_over, registration) = oneshot::channel();
-        let (inbox, intake) = Inbox::<M>::new(self, &description);
-        self.start_on(arbiter, move |context| {
-            context.spawn(intake);
-            context.spawn(Guard::new(registration));
-            actor
-        });
-        let registration = self.register_delivery(description, inbox)?;
-        let address = registration.address().clone();
-        // If the actor has ended meanwhile, the registration comes back, and dropping it
-        // unregisters.
-        drop(hand_over.send(registration));
-        Ok(WorkerHandle { node: self.clone(), address })
+        WorkerBuilder {
+            node: self.clone(),
+            address: address.into(),
+            actor,
+            arbiter: None,
+            access: None,
+            successors: None,
+            letter: std::marker::PhantomData,
+        }
     }
 
     /// Gives an actor that already runs, even outside the node, the address `address`.
@@ -163,10 +232,10 @@ impl Node {
         let description = Description::new(address, Class::User);
         let mailbox = Mailbox::<A, M>::new(actor, Recipient::new(self, &description));
         let registration = self.register_delivery(description, mailbox)?;
-        let address = registration.address().clone();
+        let handle = WorkerHandle::new(self, registration.entry());
         // Nobody on the actor's side can own it.
         registration.detach();
-        Ok(WorkerHandle { node: self.clone(), address })
+        Ok(handle)
     }
 
     /// See [`Host::launch`](crate::host::Host::launch).
@@ -176,7 +245,7 @@ impl Node {
         F: FnOnce(&mut ActorContext<A>) -> A + Send + 'static,
     {
         let arbiter = description.arbiter.unwrap_or_else(|| self.next_arbiter());
-        let (inbox, intake) = Inbox::new(self, &description);
+        let (inbox, intake) = Inbox::of_one(self, &description);
         let actor = self.start_on(arbiter, move |context| {
             context.spawn(intake);
             make(context)
@@ -190,7 +259,7 @@ impl Node {
         A: Actor<Context = ActorContext<A>> + Handler<Routed<Payload>> + Handler<Registered>,
     {
         description.arbiter = self.current_arbiter();
-        let (inbox, intake) = Inbox::new(self, &description);
+        let (inbox, intake) = Inbox::of_one(self, &description);
         let make = move |context: &mut ActorContext<A>| {
             context.spawn(intake);
             actor
@@ -207,7 +276,7 @@ impl Node {
     fn adopt<A>(
         &self,
         description: Description,
-        inbox: Arc<Inbox<Payload>>,
+        inbox: Arc<Inbox<Routed<Payload>>>,
         actor: Addr<A>,
     ) -> Result<Addr<A>>
     where

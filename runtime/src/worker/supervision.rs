@@ -7,24 +7,24 @@
 //! the current actor. An actor that depends on a socket or a session needs none of this: it ends as
 //! if that had been lost, and whoever needs it makes another one.
 //!
+//! Users' workers are started again as their [`RestartPolicy`] says, by their
+//! [tenure](super::tenure).
+//!
 //! | started again | not started again |
 //! |---|---|
-//! | TCP listener, inlet, forwarding service, remote forwarder, secure channel (initiator) | accepted connections, streams, responders' encryptors, decryptors, forwarders, users' workers, relays, echoers; dialled connections are made by the next message or first hop |
+//! | TCP listener, inlet, forwarding service, remote forwarder, secure channel (initiator), users' workers with a policy | accepted connections, streams, responders' encryptors, decryptors, forwarders, users' workers without one, relays, echoers; dialled connections are made by the next message or first hop |
 
-use std::{
-    fmt,
-    sync::Arc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{fmt, sync::Arc, thread, time::Duration};
 
 use actix::{Actor, Addr};
+use tokio::time::Instant;
 
 use crate::{
     error::Result,
-    limits::{FIRST_RESTART_PAUSE, MAX_RESTARTS, STEADY_AFTER},
+    limits::MAX_RESTARTS,
     lock::Lock,
     node::Node,
+    worker::restart::{RestartPolicy, Restarts},
 };
 
 /// The spec from which every actor of one [`Restarting`] is started.
@@ -133,7 +133,7 @@ impl<R: Restartable> Lives<R> {
 impl<R: Restartable> Resume for Lives<R> {
     fn start_again(self: Arc<Self>, mut restarts: Restarts, lived: Duration, why: &str) {
         let what = &self.what;
-        let Some(pause) = restarts.pause_after(lived) else {
+        let Some(pause) = restarts.pause_after(&RestartPolicy::default(), lived) else {
             log::error!(
                 "{what} {why} {MAX_RESTARTS} more times and stays down: a bug, please report it"
             );
@@ -180,44 +180,5 @@ impl Drop for Supervised {
         if !self.ended && thread::panicking() && !self.lives.node().is_stopping() {
             self.lives.clone().start_again(self.restarts, self.since.elapsed(), "panicked");
         }
-    }
-}
-
-/// The number of recent restarts.
-#[derive(Clone, Copy, Debug, Default)]
-struct Restarts(u32);
-
-impl Restarts {
-    /// How long to wait before the restart of an actor that has `lived` this long; `None` if it is
-    /// to stay down.
-    fn pause_after(&mut self, lived: Duration) -> Option<Duration> {
-        if lived >= STEADY_AFTER {
-            self.0 = 0;
-        }
-        let pause = FIRST_RESTART_PAUSE * 2_u32.pow(self.0);
-        self.0 += 1;
-        (self.0 <= MAX_RESTARTS).then_some(pause)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn restarts_pause_longer_each_time_and_then_end() {
-        let mut restarts = Restarts::default();
-        let pauses: Vec<_> =
-            (0..MAX_RESTARTS).map(|_| restarts.pause_after(Duration::ZERO)).collect();
-        assert_eq!(pauses[0], Some(FIRST_RESTART_PAUSE));
-        assert!(pauses.windows(2).all(|two| two[1] == two[0].map(|pause| 2 * pause)));
-        assert_eq!(restarts.pause_after(Duration::ZERO), None);
-    }
-
-    #[test]
-    fn a_long_life_resets_the_restart_count() {
-        let mut restarts = Restarts(MAX_RESTARTS);
-        assert_eq!(restarts.pause_after(STEADY_AFTER), Some(FIRST_RESTART_PAUSE));
-        assert_eq!(restarts.pause_after(Duration::ZERO), Some(2 * FIRST_RESTART_PAUSE));
     }
 }

@@ -2,7 +2,7 @@
 //! [`reachability`](ockam_actix_runtime::trust::reachability) decides for all.
 //!
 //! A rule is any `Fn(&Origin) -> bool`. Those here are for
-//! [`WorkerOptions::access`](ockam_actix_runtime::WorkerOptions::access) and
+//! [`WorkerBuilder::access`](ockam_actix_runtime::WorkerBuilder::access) and
 //! [`OutletOptions::access`](crate::portal::OutletOptions::access), and are combined with
 //! [`Access::and`] and [`Access::or`]:
 //!

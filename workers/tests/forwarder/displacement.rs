@@ -44,7 +44,7 @@ impl Handler<Routed<String>> for Named {
 /// A node with a service of that identity, not yet registered.
 async fn outlet(arbiters: usize, name: &'static str, identity: &LocalIdentity) -> Node {
     let node = node(arbiters).await;
-    node.start_worker("listener", Named(name)).unwrap();
+    node.worker("listener", Named(name)).start().unwrap();
     node.extension(ChannelListeners::default).add("listener".into(), identity.clone());
     node
 }
@@ -277,7 +277,7 @@ fn lies_about_a_newer_registration_are_not_believed() {
                 registrations: registrations.clone(),
                 lies: lies.clone(),
             };
-            liar.start_worker(FORWARDING_SERVICE, hub).unwrap();
+            liar.worker(FORWARDING_SERVICE, hub).start().unwrap();
             let listener = listen(&liar, ListenOptions::on("127.0.0.1:0")).await.unwrap();
             let at = Address::from((TCP, listener.address().to_string()));
             let private = outlet(arbiters, "outlet", &identity).await;

@@ -40,7 +40,7 @@ async fn private(arbiters: usize, at: &Address) -> (Node, Arc<AtomicU64>, Remote
     let (private, reached) = (node(arbiters).await, Arc::new(AtomicU64::new(0)));
     let counting =
         Counting { node: private.clone(), route: route!["nobody"], passed: reached.clone() };
-    private.start_worker("outlet", counting).unwrap();
+    private.worker("outlet", counting).start().unwrap();
     Echoer::start(&private, "echoer").unwrap();
     let forwarder = RemoteForwarder::create(&private, at, "echoer").await.unwrap();
     (private, reached, forwarder)

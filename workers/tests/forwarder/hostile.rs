@@ -201,7 +201,7 @@ fn two_forwarders_that_point_at_each_other_stop() {
         for (name, to) in [("x", &addresses[1]), ("y", &addresses[0])] {
             let counting =
                 Counting { node: private.clone(), route: route![&at, to], passed: passed.clone() };
-            private.start_worker(name, counting).unwrap();
+            private.worker(name, counting).start().unwrap();
         }
         let x = RemoteForwarder::create(&private, &at, "x").await.unwrap();
         let y = RemoteForwarder::create(&private, &at, "y").await.unwrap();
@@ -231,7 +231,7 @@ fn forwarders_pointing_directly_at_each_other_stop() {
         let address = |of: &LocalIdentity| unnamed(of, &salt).address();
         let passed = Arc::new(AtomicU64::new(0));
         let counting = Counting { node: hub.clone(), route: Route::new(), passed: passed.clone() };
-        hub.start_worker("counting", counting).unwrap();
+        hub.worker("counting", counting).start().unwrap();
         for (own, next) in [(&one, &other), (&other, &one)] {
             let destination = route!["counting", address(next)];
             local.claim(destination, own, salt, own).await.unwrap();
@@ -257,7 +257,7 @@ fn ten_thousand_routes_from_outside_make_no_connection() {
         let target = Address::from(format!("tcp#{}", canary.local_addr().unwrap()));
         let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
         let (private, outside) = (node(arbiters).await, node(arbiters).await);
-        private.start_worker("hop", Hop).unwrap();
+        private.worker("hop", Hop).start().unwrap();
         let forwarder = RemoteForwarder::create(&private, &at, "hop").await.unwrap();
         // A forwarder whose destination is the target, as a node may ask for.
         let raw = Raw { node: private.clone(), hub: route![&at] };

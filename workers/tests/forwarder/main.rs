@@ -25,7 +25,7 @@ fn messages_pass_the_hub_in_both_directions() {
         let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
         let (private, other) = (node(arbiters).await, node(arbiters).await);
         Echoer::start(&private, "echoer").unwrap();
-        private.start_worker("rest", Rest).unwrap();
+        private.worker("rest", Rest).start().unwrap();
         let echoer = RemoteForwarder::create(&private, &at, "echoer").await.unwrap();
         let rest = RemoteForwarder::create(&private, &at, "rest").await.unwrap();
         for _ in 0..100 {
@@ -61,7 +61,7 @@ fn a_hub_reaches_nothing_but_the_destination() {
         let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
         let (private, other) = (node(arbiters).await, node(arbiters).await);
         Echoer::start(&private, "echoer").unwrap();
-        private.start_worker("hop", Hop).unwrap();
+        private.worker("hop", Hop).start().unwrap();
         let forwarder = RemoteForwarder::create(&private, &at, "hop").await.unwrap();
         let refused = || private.refusals().by(ReachabilityRule::NotADestination.name());
         // Through the forwarder and on with the rest of the route.

@@ -62,7 +62,7 @@ async fn messages_of_a_short_exchange() -> Vec<Vec<&'static str>> {
     let ctx = node().await;
     let target = outlet(ctx.node()).await;
     let spy = Spy::default();
-    ctx.start_worker("spy", spy.clone()).unwrap();
+    ctx.worker("spy", spy.clone()).start().unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     client.write_all(b"?").unwrap();

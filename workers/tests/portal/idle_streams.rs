@@ -147,7 +147,7 @@ impl Handler<Routed<Payload>> for Spy {
 async fn spied(row: &Row, route: Route) -> ([TcpStream; 2], Arc<AtomicUsize>) {
     let target = outlet(row.nodes[1].node()).await;
     let asked = Arc::new(AtomicUsize::new(0));
-    row.nodes[1].start_worker("spy", Spy(asked.clone())).unwrap();
+    row.nodes[1].worker("spy", Spy(asked.clone())).start().unwrap();
     let inlet = inlet(row.nodes[0].node(), route);
     (connect(inlet, &target).await, asked)
 }

@@ -44,8 +44,8 @@ async fn workers_answer_each_other(arbiters: usize) {
     server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
     let (client_seen, mut at_client) = unbounded_channel();
     let (server_seen, mut at_server) = unbounded_channel();
-    client.node.start_worker("gossip", Gossip(client_seen)).unwrap();
-    server.node.start_worker("gossip", Gossip(server_seen)).unwrap();
+    client.node.worker("gossip", Gossip(client_seen)).start().unwrap();
+    server.node.worker("gossip", Gossip(server_seen)).start().unwrap();
     let listener = to(server.listen(0).await);
     let channel = client.entity.create_secure_channel(listener, TrustEveryonePolicy).unwrap();
     let there = route![&channel, "gossip"];

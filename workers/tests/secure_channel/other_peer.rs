@@ -55,7 +55,7 @@ fn an_answer_for_one_peer_never_reaches_another() {
     run(async {
         let mut client = Peer::start(2).await;
         let (asked, mut questions) = mpsc::unbounded_channel();
-        client.node.start_worker("thinker", Thinker(asked)).unwrap();
+        client.node.worker("thinker", Thinker(asked)).start().unwrap();
         let (first, port) = server(0).await;
         let options = SecureChannelOptions::to(to(port)).any_trusted_peer();
         let channel = client.entity.create_secure_channel(options, TrustEveryonePolicy).unwrap();

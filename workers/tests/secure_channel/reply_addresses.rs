@@ -118,7 +118,7 @@ fn only_the_questions_channel_brings_its_answer() {
         let (mut client, mut server) = (Peer::start(2).await, Peer::start(2).await);
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
         let (asked, mut questions) = mpsc::unbounded_channel();
-        server.node.start_worker("thinker", Thinker(asked)).unwrap();
+        server.node.worker("thinker", Thinker(asked)).start().unwrap();
         let route = to(server.listen(0).await);
         let channel = client.entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
         Relay::start(&client.node, "relay", route![&channel, "thinker"]).unwrap();
@@ -156,7 +156,7 @@ fn a_mailbox_takes_only_answers_from_outside() {
         let (mut client, mut server) = (Peer::start(2).await, Peer::start(2).await);
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
         let (asked, mut questions) = mpsc::unbounded_channel();
-        server.node.start_worker("thinker", Thinker(asked)).unwrap();
+        server.node.worker("thinker", Thinker(asked)).start().unwrap();
         let route = to(server.listen(0).await);
         let channel = client.entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
         let door = tcp(client.listen(0).await);

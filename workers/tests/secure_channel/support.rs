@@ -127,7 +127,7 @@ pub(crate) struct Echo {
 impl Echo {
     pub(crate) fn start(node: &Node, name: &str) -> Self {
         let echo = Self::default();
-        node.start_worker(name, echo.clone()).unwrap();
+        node.worker(name, echo.clone()).start().unwrap();
         echo
     }
 

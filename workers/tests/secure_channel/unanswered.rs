@@ -53,7 +53,7 @@ fn a_dropped_question_is_told_through_the_channel() {
         let hub = Peer::start(1).await;
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
         let (sender, mut questions) = mpsc::unbounded_channel();
-        server.node.start_worker("keeper", Keeper(sender)).unwrap();
+        server.node.worker("keeper", Keeper(sender)).start().unwrap();
         let next = tcp(server.listen(0).await);
         let _middle = Middle::start(&hub.node, "middle", next, honest());
         let route = route![tcp(hub.listen(0).await), "middle", SERVICE];
@@ -85,7 +85,7 @@ fn a_question_ends_with_its_channel_or_connection() {
         for through_channel in [true, false] {
             let (mut client, mut server) = (Peer::start(2).await, Peer::start(2).await);
             let (sender, mut questions) = mpsc::unbounded_channel();
-            server.node.start_worker("keeper", Keeper(sender)).unwrap();
+            server.node.worker("keeper", Keeper(sender)).start().unwrap();
             if through_channel {
                 server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
             }
@@ -116,8 +116,8 @@ fn notices_from_afar_pass_a_typed_worker() {
     run(async {
         let (mut client, mut server) = (Peer::start(2).await, Peer::start(2).await);
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
-        client.node.start_worker("typed", TypedHop).unwrap();
-        server.node.start_worker("typed", TypedHop).unwrap();
+        client.node.worker("typed", TypedHop).start().unwrap();
+        server.node.worker("typed", TypedHop).start().unwrap();
         let to = to(server.listen(0).await);
         let channel = client.entity.create_secure_channel(to, TrustEveryonePolicy).unwrap();
         let near = route!["typed", &channel, "nobody"];

@@ -1,7 +1,7 @@
 //! Users' workers, relays, and the routers that messages pass.
 
 use actix::{Actor, Context, Handler};
-use ockam::{route, Error, Message, Relay, Result, Routed, UndeliverableReason, WorkerOptions};
+use ockam::{route, Error, Message, Relay, Result, Routed, UndeliverableReason};
 use ockam_actix_runtime::{
     message::undelivered::Undelivered,
     node::entry::{Deliver, Description, Entry},
@@ -60,11 +60,11 @@ fn panic_in_users_worker_frees_its_address() {
     run(|arbiters| async move {
         let peer = Peer::start(arbiters).await;
         let before = peer.workers();
-        peer.node.start_worker("careless", Careless).unwrap();
+        peer.node.worker("careless", Careless).start().unwrap();
         peer.panic_in("Careless");
         peer.is_as_before(&before).await;
         peer.lives().await;
-        peer.node.start_worker("careless", Careless).unwrap();
+        peer.node.worker("careless", Careless).start().unwrap();
         let answer: String =
             peer.node.ask(route!["careless"], String::from("hello")).reply_as().await.unwrap();
         assert_eq!(answer, "hello");
@@ -99,10 +99,9 @@ fn panic_in_decoder_is_reported_to_the_sender() {
         for arbiter in 0..arbiters {
             there
                 .node
-                .start_worker(
-                    WorkerOptions::at(format!("careless{arbiter}")).arbiter(arbiter),
-                    Careless,
-                )
+                .worker(format!("careless{arbiter}"), Careless)
+                .arbiter(arbiter)
+                .start()
                 .unwrap();
         }
         assert_eq!(here.echo(route![address.clone()]).await.unwrap(), "hello");
@@ -140,10 +139,7 @@ fn panic_in_delivery_leaves_router_and_sender_running() {
             assert_eq!(here.echo(route![address.clone()]).await.unwrap(), "hello");
         }
         assert_eq!(first_hop.state().epoch, 0, "the connection went on");
-        there
-            .node
-            .start_worker(WorkerOptions::at("careless").arbiter(arbiters - 1), Careless)
-            .unwrap();
+        there.node.worker("careless", Careless).arbiter(arbiters - 1).start().unwrap();
         let answer: String =
             there.node.ask(route!["careless"], String::from("x")).reply_as().await.unwrap();
         assert_eq!(answer, "x");

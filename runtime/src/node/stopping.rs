@@ -1,0 +1,78 @@
+//! How a node stops: what is open may finish, users' workers end with their `stopped` hooks, then
+//! all else ends.
+
+use std::time::Duration;
+
+use crate::{
+    node::{
+        shutdown::{Busy, Stage},
+        Node,
+    },
+    trust::reachability::Class,
+};
+
+/// A drain that is complete within this time is not worth a line in the log.
+const SHORT_DRAIN: Duration = Duration::from_millis(100);
+
+impl Node {
+    /// See [`Host::busy`](crate::host::Host::busy).
+    pub(crate) fn busy(&self) -> Busy {
+        self.shared.shutdown.busy()
+    }
+
+    /// Marks a worker of users that lives, until the guard is dropped after its `stopped` hook.
+    pub(crate) fn alive(&self) -> Busy {
+        self.shared.shutdown.alive()
+    }
+
+    /// See [`Host::stopping`](crate::host::Host::stopping).
+    pub(crate) async fn stopping(&self) {
+        self.shared.shutdown.wait_for(Stage::Draining).await;
+    }
+
+    /// Waits until the node has stopped.
+    pub async fn stopped(&self) {
+        self.shared.shutdown.wait_for(Stage::Stopped).await;
+    }
+
+    /// Whether the node has begun to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.shared.shutdown.has_reached(Stage::Draining)
+    }
+
+    /// Stops accepting, lets open streams finish for a few seconds, stops the workers, and ends the
+    /// arbiters. The `stopped` hooks of the program's own workers have run when this returns,
+    /// unless one of them takes longer than
+    /// [`NodeLimits::drain_timeout`](crate::NodeLimits::drain_timeout). The actix `System` keeps
+    /// running.
+    pub async fn stop(&self) {
+        let shutdown = &self.shared.shutdown;
+        if !shutdown.is_first_call() {
+            return self.stopped().await;
+        }
+        let _end = EndOnDrop(self);
+        shutdown.enter(Stage::Draining);
+        let limit = self.limits().drain_timeout;
+        if !shutdown.drained_within(SHORT_DRAIN).await {
+            log::info!("stopping: open streams have {limit:?} to finish");
+            if !shutdown.drained_within(limit).await {
+                log::info!("{} streams were still open and are reset", shutdown.busy_count());
+            }
+        }
+        // What they send in their hooks still finds the others and the connections.
+        self.shared.directory.stop_class(Class::User);
+        if !shutdown.ended_within(limit).await {
+            log::warn!("{} workers have not stopped within {limit:?}", shutdown.alive_count());
+        }
+    }
+}
+
+/// Ends the node, also where the future that stops it is dropped half way, perhaps with the worker
+/// that has called it.
+struct EndOnDrop<'a>(&'a Node);
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.shared.end();
+    }
+}
