@@ -236,6 +236,7 @@
 //! | hub | a node with a forwarding service |
 //! | forwarder | a worker on a hub that sends to the node that asked for it |
 //! | notice | what the sender of an undeliverable message gets |
+//! | watch | a message that a node holds, to tell its sender of a worker's end |
 //!
 //! [actix]: https://docs.rs/actix
 
@@ -259,7 +260,7 @@ pub use ockam_actix_runtime::{
     },
     Address, Answer, Ask, AskAs, Body, Context, Culprit, Ended, Error, Identifier, Message, Node,
     NodeBuilder, Notice, Origin, Payload, Reply, Request, RestartPolicy, Result, Route, Routed,
-    WorkerBuilder, WorkerHandle,
+    Watch, WorkerBuilder, WorkerHandle,
 };
 pub use ockam_actix_transports::{ListenOptions, Listener, TCP};
 pub use ockam_actix_workers::{

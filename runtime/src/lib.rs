@@ -13,6 +13,7 @@
 //! | [`worker`] | how actors become workers: inboxes, what handlers get, contexts, restarts |
 //! | [`socket`] | connecting, reading and writing with few system calls |
 //! | [`host`] | what a node does for the transports and workers that are built on it |
+//! | [`watch`] | how somebody is told that a worker, here or elsewhere, has ended |
 //! | [`error`], [`limits`] | errors, by whose fault they are; every limit with its reason |
 //! | [`process`] | what the process may have: descriptors |
 //! | [`lock`], [`text`] | locks that ignore poison; text from others, for people |
@@ -32,6 +33,7 @@ pub mod socket;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod text;
 pub mod trust;
+pub mod watch;
 pub mod worker;
 
 pub use address::{identifier::Identifier, route::Route, Address, TransportType};
@@ -51,6 +53,7 @@ pub use trust::{
     origin::Origin,
     reachability::{Class, Reachability, ReachabilityRule},
 };
+pub use watch::Watch;
 pub use worker::{
     ask::{Answer, Ask, AskAs},
     context::Context,

@@ -196,6 +196,31 @@ pub const FIRST_RESTART_PAUSE: Duration = Duration::from_millis(50);
 /// broken for long is tried again seldom, and is back soon once it is mended.
 pub const LONGEST_RESTART_PAUSE: Duration = Duration::from_secs(10);
 
+/// How often a watch is repeated. Two small messages each time are nothing to a connection.
+pub const WATCH_RENEWAL: Duration = Duration::from_secs(5);
+
+/// How long nothing may be heard of a watched worker's node before the worker counts as lost: two
+/// answers may be.
+pub const WATCH_PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long a node holds a watch that is not repeated: longer than its watcher waits.
+pub const WATCH_LEASE: Duration = Duration::from_secs(20);
+
+/// Watches that a node holds: with the longest route back, 8 MiB.
+pub const MAX_WATCHES: usize = 8_192;
+
+/// Watches of one worker.
+pub const MAX_WATCHES_OF_A_WORKER: usize = 1_024;
+
+/// A source has at most so many times as many watches as are free: alone, half of them.
+pub const WATCHES_SHARE: usize = 1;
+
+/// Bytes of the addresses in the route back to a watcher: enough for a channel over several hubs.
+pub const MAX_WATCH_ROUTE_BYTES: usize = 1_024;
+
+/// Notices that may wait for a watcher: each says the same as the last, or is the last.
+pub const MAX_WAITING_NOTICES: usize = 8;
+
 /// Buckets for the rates of strangers by source address, for each thing that has a rate: 64 KiB. An
 /// address shares its bucket with one in this many others.
 pub const RATED_SOURCES: usize = 4_096;

@@ -34,6 +34,9 @@ pub enum MessageKind {
     Request,
     /// It carries a worker's data along the return route of an earlier message.
     Reply,
+    /// It asks to be told when the worker at the end of its route ends. The node there holds it,
+    /// and answers with notices; workers on the way pass it on: see [`watch`](crate::watch).
+    Watch,
 }
 
 /// Which way a message goes, as a worker between two others sees it.
@@ -49,7 +52,7 @@ impl MessageKind {
     /// Which way messages of this kind go.
     pub fn direction(self) -> Direction {
         match self {
-            Self::Data | Self::Request => Direction::Onward,
+            Self::Data | Self::Request | Self::Watch => Direction::Onward,
             Self::Notice | Self::Reply => Direction::Return,
         }
     }
@@ -61,11 +64,12 @@ impl MessageKind {
             Self::Notice => 1,
             Self::Request => 2,
             Self::Reply => 3,
+            Self::Watch => 4,
         }
     }
 
     pub(crate) fn from_code(code: u8) -> Option<Self> {
-        let all = [Self::Data, Self::Notice, Self::Request, Self::Reply];
+        let all = [Self::Data, Self::Notice, Self::Request, Self::Reply, Self::Watch];
         all.into_iter().find(|kind| kind.code() == code)
     }
 }

@@ -83,6 +83,20 @@ fn restarted_worker_begins_anew_after_a_panic() {
 }
 
 #[test]
+fn watching_tells_how_the_shop_ended() {
+    let printed = printed_by("watching");
+    let expected = [
+        "before it opens: it cannot be reached: \"shop\": there is no such worker, or it may not be \
+         reached from here",
+        "after an order of \"tea\": it has stopped",
+        "after an order of nothing: the message could not be delivered: \"shop\": it stopped before \
+         it had handled the message",
+        "after an order of \"\": it has panicked",
+    ];
+    assert_eq!(printed, expected);
+}
+
+#[test]
 fn own_rules_let_in_whom_they_trust() {
     assert_eq!(printed_by("own-rules"), ["hello, from a peer that passed the policy"]);
 }

@@ -13,10 +13,11 @@ mod python;
 
 use std::{future::Future, net::SocketAddr, time::Duration};
 
+use actix::{Actor, ActorContext as _, Handler};
 use node::Node;
 use ockam::{
-    route, Echoer, ForwardingAddress, ForwardingOptions, ForwardingService, Route, SecureChannels,
-    TrustEveryonePolicy, TCP,
+    route, Echoer, ForwardingAddress, ForwardingOptions, ForwardingService, Route, Routed,
+    SecureChannels, TrustEveryonePolicy, WorkerContext, TCP,
 };
 use python::Peer;
 use tokio::{
@@ -71,6 +72,21 @@ async fn backwards() -> SocketAddr {
     address
 }
 
+/// Stops at its first message.
+struct Once;
+
+impl Actor for Once {
+    type Context = WorkerContext<Self>;
+}
+
+impl Handler<Routed<String>> for Once {
+    type Result = ();
+
+    fn handle(&mut self, _: Routed<String>, context: &mut WorkerContext<Self>) {
+        context.stop();
+    }
+}
+
 #[test]
 fn foreign_initiator_reaches_our_echoer_and_outlet() {
     run(async {
@@ -78,10 +94,12 @@ fn foreign_initiator_reaches_our_echoer_and_outlet() {
         let identifier = node.entity.identifier();
         node.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
         Echoer::start(node.ctx.node(), "echoer").unwrap();
+        node.ctx.worker("once", Once).start().unwrap();
         node.tcp.create_outlet("outlet", backwards().await.to_string()).await.unwrap();
         let address = node.listen().await.to_string();
         let mut peer = Peer::start(&["initiator", &address, &identifier.to_string()]);
         let said = peer.end().await;
+        assert!(said.contains("watched a worker until it stopped"), "{said}");
         assert!(said.contains("hello under the next keys (record 655"), "{said}");
         assert!(said.contains("tunnelled 300000 bytes each way"), "{said}");
         node.ctx.stop().await.unwrap();

@@ -2,8 +2,8 @@
 """A peer that shares no code with the library: what docs/protocol.md says, in Python.
 
     pip install noiseprotocol cryptography msgpack
-    peer.py initiator HOST:PORT IDENTIFIER   opens a channel, asks the echoer, crosses a change of
-                                             keys, opens a stream to "outlet"
+    peer.py initiator HOST:PORT IDENTIFIER   opens a channel, asks the echoer, watches "once",
+                                             crosses a change of keys, opens a stream to "outlet"
     peer.py responder                        listens, prints its port and its identifier, answers
                                              one connection until that ends
     peer.py private HOST:PORT                has a hub forward to it, prints the forwarding
@@ -31,7 +31,8 @@ LISTENER = "secure_channel_listener_service"
 LARGEST_FRAME = 262_144
 CONTROL, LANE_CREDIT, OVERHEAD = 0, 65_536, 512
 READY = b"ockam-actix/1 ready\0"
-DATA, NOTICE, REQUEST, REPLY = range(4)
+DATA, NOTICE, REQUEST, REPLY, WATCH = range(5)
+BODIES = DATA, REQUEST, REPLY
 MESSAGE, PING, PONG, CLOSE = (bytes([kind]) for kind in range(4))
 KEY_CHANGE = 65_536
 
@@ -134,14 +135,14 @@ def encode_message(onward, back, payload, hops=32, kind=DATA):
     return msgpack.packb([kind, hops, onward, back, payload])
 
 
-def decode_message(body):
+def decode_message(body, expected=BODIES):
     check(body[0] == 0x95, "a message is an array of five")
     kind, hops, onward, back, payload = unpack(body)
     check(0 <= hops <= 32 and isinstance(payload, bytes), "hops and payload")
     check(len(onward) <= 16 and len(back) <= 16, "routes of at most 16 addresses")
-    if kind == NOTICE:
+    if kind == NOTICE and NOTICE not in expected:
         raise SystemExit(f"a notice (reason, hop, detail): {unpack(payload)}")
-    check(kind in (DATA, REQUEST, REPLY), "kind 0 to 3")
+    check(kind in expected, f"kind {kind}, not of {expected}")
     return onward, back, payload
 
 
@@ -257,11 +258,11 @@ class Channel:
                 return plaintext
         return None
 
-    def receive(self):
+    def receive(self, expected=BODIES):
         while (plaintext := self.receive_plaintext()) is not None:
             if plaintext != PONG:
                 check(plaintext[:1] == MESSAGE, f"kind {plaintext[0]}")
-                return decode_message(plaintext[1:])
+                return decode_message(plaintext[1:], expected)
         return None
 
 
@@ -331,6 +332,7 @@ def initiate(peer, expected):
     channel = open_channel(connection, Identity(), expected)
     print("channel established", flush=True)
     back = echo(channel, "hello from another implementation")
+    watch(channel)
     # Past the change of keys in both directions: each ping is a record, and so is each pong.
     missing = KEY_CHANGE + 10 - channel.sent
     while missing > 0:
@@ -346,6 +348,25 @@ def initiate(peer, expected):
     check(answer == request[::-1], "the target's answer: the request backwards")
     print(f"tunnelled {len(request)} bytes each way", flush=True)
     channel.send_plaintext(CLOSE)
+
+
+def watch(channel):
+    """Watches a worker that ends at its first message, and one that is not there (section 5)."""
+
+    def told():
+        onward, back, payload = channel.receive([NOTICE])
+        check(onward == ["watcher"] and back == [], "a notice to the watcher")
+        return unpack(payload)
+
+    channel.send(["once"], ["watcher"], msgpack.packb(20), WATCH)
+    check(told() == [8, "once", ""], "the watch is held")
+    channel.send(["once"], ["watcher"], msgpack.packb(20), WATCH)
+    check(told() == [8, "once", ""], "the watch is held again")
+    channel.send(["once"], ["me"], msgpack.packb("end"))
+    check(told() == [9, "once", ""], "the worker has stopped")
+    channel.send(["nobody"], ["watcher"], msgpack.packb(20), WATCH)
+    check(told() == [0, "nobody", ""], "nobody is there")
+    print("watched a worker until it stopped", flush=True)
 
 
 def echo(channel, text, onward=("echoer",)):

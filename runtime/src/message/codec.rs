@@ -306,7 +306,7 @@ mod tests {
 
     #[test]
     fn maps_nested_arrays_and_spent_values_are_refused() {
-        for bytes in [vec![0x85, 0, 32], vec![0x95, 0x95], vec![0x95, 4], vec![0x95, 0, 33]] {
+        for bytes in [vec![0x85, 0, 32], vec![0x95, 0x95], vec![0x95, 5], vec![0x95, 0, 33]] {
             assert!(decode(bytes.into(), Origin::Local).is_err());
         }
     }

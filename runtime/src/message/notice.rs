@@ -35,6 +35,12 @@ pub enum UndeliverableReason {
     TooLarge,
     /// The worker took the question, and no answer comes.
     Unanswered,
+    /// It is a watch, and it is held.
+    Held,
+    /// It was a watch: the worker that was watched has stopped.
+    HasStopped,
+    /// It was a watch: the worker that was watched has panicked.
+    HasPanicked,
     /// A reason that this version does not know.
     Unknown(u8),
 }
@@ -51,6 +57,9 @@ impl UndeliverableReason {
             Self::WorkerStopped => 5,
             Self::TooLarge => 6,
             Self::Unanswered => 7,
+            Self::Held => 8,
+            Self::HasStopped => 9,
+            Self::HasPanicked => 10,
             Self::Unknown(code) => code,
         }
     }
@@ -65,6 +74,9 @@ impl UndeliverableReason {
             5 => Self::WorkerStopped,
             6 => Self::TooLarge,
             7 => Self::Unanswered,
+            8 => Self::Held,
+            9 => Self::HasStopped,
+            10 => Self::HasPanicked,
             code => Self::Unknown(code),
         }
     }
@@ -81,6 +93,9 @@ impl fmt::Display for UndeliverableReason {
             Self::WorkerStopped => "it stopped before it had handled the message",
             Self::TooLarge => "the message is too large for it",
             Self::Unanswered => "it took the question and gives no answer",
+            Self::Held => "it is watched",
+            Self::HasStopped => "it has stopped",
+            Self::HasPanicked => "it has panicked",
             Self::Unknown(code) => return write!(f, "reason {code}"),
         })
     }
@@ -174,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_notice_survives_the_wire() {
-        for code in 0..=8 {
+        for code in 0..=11 {
             let notice = Notice::new("outlet".into(), UndeliverableReason::from_code(code))
                 .with_detail("why");
             assert_eq!(Notice::decode(&notice.encode()), Some(notice));

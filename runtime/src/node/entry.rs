@@ -48,6 +48,11 @@ pub trait Deliver: Send + Sync {
     fn queue_length(&self) -> usize {
         0
     }
+
+    /// Whether it is known that nobody takes messages any more, although the address is in use.
+    fn has_ended(&self) -> bool {
+        false
+    }
 }
 
 /// Takes messages before they enter a worker's inbox, so that they need not wait for the worker's
@@ -186,6 +191,13 @@ impl Entry {
         if let Some(permit) = &mut message.permit {
             permit.move_on_to(budget, bytes);
         }
+    }
+
+    /// Whether a watch that has come here has come to its worker: not one that goes on along its
+    /// route, nor where the address stands for another one.
+    pub(crate) fn ends_watch(&self, watch: &Message) -> bool {
+        let passes_on = self.alias_of.is_some() || self.class == Class::Forwarder;
+        watch.onward_route.is_empty() && !passes_on
     }
 
     /// Delivers a message. A panic in the delivery is contained here: it is this worker's fault,

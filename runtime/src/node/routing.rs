@@ -13,7 +13,7 @@ use crate::{
         body::{encode, Body},
         notice::{Notice, UndeliverableReason},
         undelivered::Undelivered,
-        Message,
+        Message, MessageKind,
     },
     node::{
         entry::{AccessRule, Entry},
@@ -75,6 +75,9 @@ impl Node {
         entry: Arc<Entry>,
         message: Message,
     ) -> Result<(), Box<Undelivered>> {
+        if message.kind == MessageKind::Watch && entry.ends_watch(&message) {
+            return self.hold_watch(&entry, message);
+        }
         match entry.arbiter {
             Some(index) if self.current_arbiter() != Some(index) => {
                 let forward = Forward { entry, message };

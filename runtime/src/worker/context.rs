@@ -16,6 +16,7 @@ use crate::{
         Node,
     },
     trust::reachability::{Class, Reachability},
+    watch::Watch,
     worker::{
         ask::Ask, delivery::Delivery, handle::WorkerHandle, recipient::Recipient, routed::Routed,
         start::WorkerBuilder,
@@ -174,6 +175,11 @@ impl Context {
     /// [`Node::workers`].
     pub fn workers(&self) -> Vec<(Address, Class)> {
         self.node.workers()
+    }
+
+    /// Watches the worker at the end of `route`: see [`Node::watch`].
+    pub fn watch(&self, route: impl Into<Route>) -> Watch {
+        self.node.watch(route)
     }
 
     /// Which workers of the node are reached from where: see [`Node::reachability`].

@@ -88,7 +88,12 @@ impl<L: Letter, M: Body> Letter for OneOf<L, M> {
         recipient: &Arc<Recipient>,
         message: Message,
     ) -> Result<Option<Self>, Box<Undelivered>> {
-        if message.kind == MessageKind::Notice && !L::NOTICES {
+        let passes_by = match message.kind {
+            MessageKind::Notice => !L::NOTICES,
+            MessageKind::Watch => !L::RAW,
+            MessageKind::Data | MessageKind::Request | MessageKind::Reply => false,
+        };
+        if passes_by {
             return Ok(open_for(recipient, message)?.map(Self::Last));
         }
         // A decoder takes the bytes, so those that it may refuse are copied.

@@ -14,6 +14,7 @@ use crate::{
     node::{
         directory::Registration,
         entry::{Deliver, Entry},
+        routing::NextHop,
     },
     worker::{recipient::Recipient, routed::Routed},
 };
@@ -64,6 +65,10 @@ where
     fn queue_length(&self) -> usize {
         self.recipient.queue_length(1)
     }
+
+    fn has_ended(&self) -> bool {
+        !self.actor.connected()
+    }
 }
 
 /// Decodes the body of a message for its worker; `None` for a notice to a worker that takes none.
@@ -74,6 +79,9 @@ pub(crate) fn open_for<M: Body>(
     if message.kind == MessageKind::Notice && !M::NOTICES {
         pass_on(recipient, message);
         return Ok(None);
+    }
+    if message.kind == MessageKind::Watch && !M::RAW {
+        return pass_watch_on(recipient, message).map(|()| None);
     }
     Routed::receive(recipient, message).map(Some)
 }
@@ -89,4 +97,16 @@ fn pass_on(recipient: &Recipient, mut message: Message) {
         message.hops = hops;
         recipient.node.route(message);
     }
+}
+
+/// Passes a watch on that is for another worker, as the worker here would: it cannot itself, as it
+/// gets only bodies of its types.
+fn pass_watch_on(recipient: &Recipient, mut message: Message) -> Result<(), Box<Undelivered>> {
+    let Some(hops) = message.hops.checked_sub(1) else {
+        let reason = UndeliverableReason::HopsSpent;
+        return Err(Undelivered::new(message, &recipient.address, reason));
+    };
+    message.hops = hops;
+    message.return_route.push_front(recipient.address.clone());
+    recipient.node.try_route(message, NextHop::Checked)
 }

@@ -83,6 +83,12 @@ fn text(text: &str) -> Payload {
     Payload::from(rmp_serde::to_vec(text).unwrap())
 }
 
+fn watch() -> Message {
+    let mut watch = Message::new(route!["shop"], route!["me"], Payload::from(vec![20]));
+    watch.kind = MessageKind::Watch;
+    watch
+}
+
 fn framed(message: Message) -> Vec<u8> {
     let body = codec::encode(message);
     [&header(body.len(), 1)[..], &body].concat()
@@ -98,6 +104,7 @@ fn connections() -> Made {
     let refused = Message::new(route!["nobody"], route!["me"], Payload::default());
     let notice =
         Notice::new("nobody".into(), UndeliverableReason::Unreachable).about(refused).unwrap();
+    let held = Notice::new("shop".into(), UndeliverableReason::Held).about(watch()).unwrap();
     vec![
         ("greeting", Greeting::ours().encode()),
         ("grants", encode_grants(&grants())),
@@ -106,6 +113,8 @@ fn connections() -> Made {
         ("message of two bytes", codec::encode(two).to_vec()),
         ("frame", framed(hello())),
         ("notice", codec::encode(notice).to_vec()),
+        ("watch", codec::encode(watch()).to_vec()),
+        ("watch held", codec::encode(held).to_vec()),
         ("answer", framed(request().into_reply("echoer".into(), text("hello")))),
     ]
 }
@@ -234,6 +243,10 @@ fn every_block_is_read_as_what_it_says() {
     assert_eq!((notice.kind, notice.onward_route.clone()), (MessageKind::Notice, route!["me"]));
     let unreachable = Notice::new("nobody".into(), UndeliverableReason::Unreachable);
     assert_eq!(Notice::decode(&notice.payload), Some(unreachable));
+    let (watch, held) = (message("watch"), message("watch held"));
+    assert_eq!((watch.kind, watch.onward_route.clone()), (MessageKind::Watch, route!["shop"]));
+    let expected = Notice::new("shop".into(), UndeliverableReason::Held);
+    assert_eq!(Notice::decode(&held.payload), Some(expected));
     assert_eq!(&Identity::decode(&blocks["identity"]).unwrap(), responder().identity());
     let carrier = Packet::decode(&blocks["carrier 1"]).unwrap();
     assert_eq!(carrier, Packet::One { noise: &blocks["noise 1"], cookie: &[] });
