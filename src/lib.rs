@@ -164,7 +164,8 @@
 //!       ├─ secure channel (its actor) ── decryptor     established again when lost
 //!       ├─ forwarding service ── forwarders            end with the connection that asked
 //!       ├─ remote forwarder                            registers again when its hub is back
-//!       └─ users' workers
+//!       ├─ users' workers                              started again if they have a policy
+//!       └─ groups ── watches of their members          a member leaves when it has ended
 //! ```
 //!
 //! A node ends when it is stopped, or when [nothing holds it](ockam_actix_runtime::node) any more.
@@ -233,6 +234,7 @@
 //! | initiator, responder | who began a handshake, who answered |
 //! | encryptor, decryptor | the two directions of a channel's end |
 //! | record | one sealed message of a channel |
+//! | group, member | workers that share one address; one of them, as a route that is watched |
 //! | hub | a node with a forwarding service |
 //! | forwarder | a worker on a hub that sends to the node that asked for it |
 //! | notice | what the sender of an undeliverable message gets |
@@ -258,9 +260,9 @@ pub use ockam_actix_runtime::{
         reachability::{Class, Entrance, Reach, Reachability, ReachabilityRule, Reachable},
         refusal_log::RefusalLog,
     },
-    Address, Answer, Ask, AskAs, Body, Context, Culprit, Ended, Error, Identifier, Message, Node,
-    NodeBuilder, Notice, Origin, Payload, Reply, Request, RestartPolicy, Result, Route, Routed,
-    Watch, WorkerBuilder, WorkerHandle,
+    Address, Answer, Ask, AskAs, Body, Context, Culprit, Ended, Error, Group, GroupBuilder,
+    Identifier, Message, Node, NodeBuilder, Notice, Origin, Payload, Reply, Request, RestartPolicy,
+    Result, Route, Routed, Watch, WorkerBuilder, WorkerHandle,
 };
 pub use ockam_actix_transports::{ListenOptions, Listener, TCP};
 pub use ockam_actix_workers::{

@@ -18,9 +18,10 @@ use std::{
 };
 
 use ockam::{
-    access, route, Address, Entity, Error, ForwardingOptions, ForwardingService, ListenOptions,
-    Message, Node, NodeBuilder, OutletOptions, RemoteForwarder, Route, SecureChannel,
-    SecureChannels, TcpTransport, TrustEveryonePolicy, UndeliverableReason, Vault, TCP,
+    access, route, Address, Echoer, Entity, Error, ForwardingOptions, ForwardingService,
+    ListenOptions, Message, Node, NodeBuilder, OutletOptions, Relay, RemoteForwarder, Route,
+    SecureChannel, SecureChannels, TcpTransport, TrustEveryonePolicy, UndeliverableReason, Vault,
+    TCP,
 };
 use ockam_actix_runtime::{
     message::undelivered::Undelivered,
@@ -277,6 +278,27 @@ fn listed_reachability_matches_what_is_delivered() {
         outlet.sides.push((Entrance::Channel, inlet.node.clone(), route![&channel]));
         outlet.compare().await;
         inlet.compare().await;
+    });
+}
+
+#[test]
+fn no_kind_of_worker_has_a_peers_name() {
+    actix_rt::System::new().block_on(async {
+        let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
+        let peer = || Address::from((TCP, "127.0.0.1:4000"));
+        let tcp = TcpTransport::create(&node).await.unwrap();
+        let refused = [
+            tcp.create_outlet(peer(), "127.0.0.1:5000").await.unwrap_err(),
+            entity(&node).create_secure_channel_listener(peer(), TrustEveryonePolicy).unwrap_err(),
+            Echoer::start(&node, peer()).unwrap_err(),
+            Relay::start(&node, peer(), "echoer").unwrap_err(),
+            node.group(peer()).start().unwrap_err(),
+        ];
+        for error in refused {
+            assert!(matches!(error, Error::ReservedAddress(_)), "{error}");
+        }
+        assert!(!node.is_registered(&peer()), "nothing is left of them");
+        node.stop().await;
     });
 }
 

@@ -1,4 +1,4 @@
-//! Watches across nodes: over connections, channels and hubs.
+//! Watches and groups across nodes: over connections, channels and hubs.
 
 // Clippy knows tests by their attribute, but not their helpers.
 #![allow(clippy::unwrap_used)]
@@ -181,5 +181,29 @@ fn a_watch_passes_a_forwarder_to_its_worker() {
         tell(&here, &route, "panic").await;
         assert_eq!(watch.await, Ended::Panicked);
         stop([here, private, hub]).await;
+    });
+}
+
+#[test]
+fn a_group_has_members_on_other_nodes() {
+    run(|arbiters| async move {
+        let (here, there) = (node(arbiters).await, node(arbiters).await);
+        let link = Link::new(here.node(), there.node(), LinkOptions::default()).unwrap();
+        here.worker("clerk", Clerk("here")).start().unwrap();
+        there.worker("clerk", Clerk("there")).start().unwrap();
+        let group = here.group("clerks").start().unwrap();
+        group.add("clerk").unwrap();
+        group.add(route![link.address(), "clerk"]).unwrap();
+        let ask = || here.ask("clerks", String::from("name")).reply_as::<String>();
+        let answers = [ask().await.unwrap(), ask().await.unwrap(), ask().await.unwrap()];
+        assert_eq!(answers, ["here", "there", "here"]);
+        link.cut();
+        while group.members().len() > 1 {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..2 {
+            assert_eq!(ask().await.unwrap(), "here");
+        }
+        stop([here, there]).await;
     });
 }

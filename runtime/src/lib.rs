@@ -13,6 +13,7 @@
 //! | [`worker`] | how actors become workers: inboxes, what handlers get, contexts, restarts |
 //! | [`socket`] | connecting, reading and writing with few system calls |
 //! | [`host`] | what a node does for the transports and workers that are built on it |
+//! | [`group`] | workers, here or elsewhere, that share one address |
 //! | [`watch`] | how somebody is told that a worker, here or elsewhere, has ended |
 //! | [`error`], [`limits`] | errors, by whose fault they are; every limit with its reason |
 //! | [`process`] | what the process may have: descriptors |
@@ -21,6 +22,7 @@
 pub mod address;
 pub mod edge;
 pub mod error;
+pub mod group;
 pub mod host;
 pub mod limits;
 #[cfg_attr(not(internals), doc(hidden))]
@@ -39,6 +41,7 @@ pub mod worker;
 pub use address::{identifier::Identifier, route::Route, Address, TransportType};
 pub use edge::budget::{Budget, Permit};
 pub use error::{Culprit, Error, Result};
+pub use group::{Group, GroupBuilder};
 pub use host::Host;
 pub use limits::NodeLimits;
 pub use message::{

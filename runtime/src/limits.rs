@@ -196,6 +196,9 @@ pub const FIRST_RESTART_PAUSE: Duration = Duration::from_millis(50);
 /// broken for long is tried again seldom, and is back soon once it is mended.
 pub const LONGEST_RESTART_PAUSE: Duration = Duration::from_secs(10);
 
+/// Members of a group, each of which is watched.
+pub const MAX_MEMBERS: usize = 1_024;
+
 /// How often a watch is repeated. Two small messages each time are nothing to a connection.
 pub const WATCH_RENEWAL: Duration = Duration::from_secs(5);
 

@@ -97,6 +97,17 @@ fn watching_tells_how_the_shop_ended() {
 }
 
 #[test]
+fn group_members_print_in_turn() {
+    let expected = [
+        "page 1 is printed by the laser",
+        "page 2 is printed by the inkjet over there",
+        "page 3 is printed by the laser",
+        "page 4 is printed by the inkjet over there",
+    ];
+    assert_eq!(printed_by("group"), expected);
+}
+
+#[test]
 fn own_rules_let_in_whom_they_trust() {
     assert_eq!(printed_by("own-rules"), ["hello, from a peer that passed the policy"]);
 }

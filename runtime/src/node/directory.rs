@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_stands_for_a_peer_has_its_address() {
+    fn no_worker_has_a_peers_address() {
         let directory = Arc::new(Directory::default());
         for class in [Class::User, Class::Service, Class::ChannelListener] {
             let refused = directory.register(entry("tcp#127.0.0.1:4000", class)).unwrap_err();

@@ -8,6 +8,7 @@ use tokio::{sync::mpsc, time::timeout};
 use crate::{
     address::{route::Route, Address},
     error::{Error, Result},
+    group::GroupBuilder,
     message::{body::Body, notice::UndeliverableReason, undelivered::Undelivered, Message},
     node::{
         builder::NodeBuilder,
@@ -175,6 +176,11 @@ impl Context {
     /// [`Node::workers`].
     pub fn workers(&self) -> Vec<(Address, Class)> {
         self.node.workers()
+    }
+
+    /// A group of workers at one address: see [`Node::group`].
+    pub fn group(&self, address: impl Into<Address>) -> GroupBuilder {
+        self.node.group(address)
     }
 
     /// Watches the worker at the end of `route`: see [`Node::watch`].

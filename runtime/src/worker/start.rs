@@ -135,8 +135,8 @@ impl<A: Actor<Context = ActorContext<A>>> WorkerBuilder<A> {
 
     /// Starts the worker.
     ///
-    /// It handles [`Routed<M>`](Routed) for one type `M`; if it does for several, say for which, and
-    /// in which order: see [`handles`](Self::handles).
+    /// It handles [`Routed<M>`](Routed) for one type `M`; if it does for several, say for which,
+    /// and in which order: see [`handles`](Self::handles).
     ///
     /// # Errors
     /// If the address is invalid, already in use, or stands for a peer as `tcp#host:port` does.
