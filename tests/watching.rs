@@ -7,9 +7,9 @@ use std::{future::Future, time::Duration};
 
 use actix::{Actor, ActorContext as _, Handler};
 use ockam::{
-    access, route, Context, Ended, Entity, ForwardingOptions, ForwardingService, Node, NodeBuilder,
-    RemoteForwarder, Route, Routed, SecureChannels, TcpTransport, TrustEveryonePolicy,
-    UndeliverableReason, Vault, WorkerContext, TCP,
+    access, author::Host, route, Context, Ended, Entity, ForwardingOptions, ForwardingService,
+    Node, NodeBuilder, RemoteForwarder, Route, Routed, SecureChannels, TcpTransport,
+    TrustEveryonePolicy, UndeliverableReason, Vault, WorkerContext, TCP,
 };
 use ockam_actix_transports::memory::{Link, LinkOptions};
 
@@ -181,6 +181,25 @@ fn a_watch_passes_a_forwarder_to_its_worker() {
         tell(&here, &route, "panic").await;
         assert_eq!(watch.await, Ended::Panicked);
         stop([here, private, hub]).await;
+    });
+}
+
+#[test]
+fn a_sender_is_watched_by_its_return_route() {
+    run(|arbiters| async move {
+        let (here, there) = (node(arbiters).await, node(arbiters).await);
+        let link = Link::new(here.node(), there.node(), LinkOptions::default()).unwrap();
+        here.worker("clerk", Clerk("here")).start().unwrap();
+        let mut office = Context::named(&there, "office").unwrap();
+        let to_office = route![link.address(), "office"];
+        here.node().send_from(&"clerk".into(), to_office, 7_u8).await.unwrap();
+        // Its name stays on its node: an address for reply stands for it.
+        let back = office.receive::<u8>().await.unwrap().return_route().clone();
+        let watch = there.watch(&back);
+        arrived(&there, &back).await;
+        tell(&there, &back, "panic").await;
+        assert_eq!(watch.await, Ended::Panicked);
+        stop([here, there]).await;
     });
 }
 

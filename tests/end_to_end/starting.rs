@@ -8,7 +8,17 @@ use ockam_actix_harness::{
 
 /// Runs an example that ends by itself; returns what it printed.
 fn printed_by(name: &str) -> Vec<String> {
+    ended(Program::start(&mut example(name)))
+}
+
+/// The same of an example that shows what a panic does.
+fn printed_by_careless(name: &str) -> Vec<String> {
     let mut program = Program::start(&mut example(name));
+    program.may_panic();
+    ended(program)
+}
+
+fn ended(mut program: Program) -> Vec<String> {
     let status = program.wait_for_exit(PATIENCE);
     assert!(status.success(), "{status}: {program}");
     program.stdout()
@@ -70,7 +80,7 @@ fn stream_to_slow_consumer_waits_for_it() {
 
 #[test]
 fn restarted_worker_begins_anew_after_a_panic() {
-    let printed = printed_by("restarted-worker");
+    let printed = printed_by_careless("restarted-worker");
     let expected = [
         "100 / 5: 20 is answer 1",
         "100 / 10: 10 is answer 2",
@@ -84,7 +94,7 @@ fn restarted_worker_begins_anew_after_a_panic() {
 
 #[test]
 fn watching_tells_how_the_shop_ended() {
-    let printed = printed_by("watching");
+    let printed = printed_by_careless("watching");
     let expected = [
         "before it opens: it cannot be reached: \"shop\": there is no such worker, or it may not be \
          reached from here",

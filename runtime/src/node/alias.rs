@@ -12,7 +12,7 @@ use std::sync::{Arc, Weak};
 use crate::{
     address::{route::Route, Address},
     error::Result,
-    message::{notice::UndeliverableReason, undelivered::Undelivered, Message},
+    message::{notice::UndeliverableReason, undelivered::Undelivered, Message, MessageKind},
     node::{
         directory::Registration,
         entry::{Deliver, Description, Entry, Pair},
@@ -91,6 +91,10 @@ struct PassOn {
 impl Deliver for PassOn {
     fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
         match self.worker.upgrade() {
+            // Its watcher is told nothing of the worker's name.
+            Some(worker) if message.kind == MessageKind::Watch && worker.ends_watch(&message) => {
+                self.node.hold_watch(&entry.address, &worker, message)
+            }
             Some(worker) => self.node.hand_over(worker, message),
             None => {
                 Err(Undelivered::new(message, &entry.address, UndeliverableReason::WorkerStopped))

@@ -76,7 +76,7 @@ impl Node {
         message: Message,
     ) -> Result<(), Box<Undelivered>> {
         if message.kind == MessageKind::Watch && entry.ends_watch(&message) {
-            return self.hold_watch(&entry, message);
+            return self.hold_watch(&entry.address, &entry, message);
         }
         match entry.arbiter {
             Some(index) if self.current_arbiter() != Some(index) => {

@@ -64,6 +64,7 @@ pub struct HeldWatches<K> {
 
 #[derive(Debug)]
 struct Held {
+    name: Address,
     until: Duration,
     source: Source,
 }
@@ -75,8 +76,16 @@ impl<K> Default for HeldWatches<K> {
 }
 
 impl<K: Eq + Hash> HeldWatches<K> {
-    /// Holds a watch of `worker` until a time, or renews it.
-    pub fn hold(&mut self, worker: K, back: Route, source: Source, until: Duration) -> Answer {
+    /// Holds a watch of `worker` until a time, or renews it. `name` is what the watcher calls the
+    /// worker.
+    pub fn hold(
+        &mut self,
+        worker: K,
+        back: Route,
+        name: &Address,
+        source: Source,
+        until: Duration,
+    ) -> Answer {
         let free = MAX_WATCHES - self.count;
         let has_share = self.sources.has_share(&source, free, WATCHES_SHARE);
         let bytes: usize = back.iter().map(|address| address.as_str().len()).sum();
@@ -94,7 +103,7 @@ impl<K: Eq + Hash> HeldWatches<K> {
             Entry::Vacant(slot) => {
                 self.sources.add(source.clone());
                 self.count += 1;
-                slot.insert(Held { until, source });
+                slot.insert(Held { name: name.clone(), until, source });
             }
         }
         if is_first {
@@ -124,12 +133,13 @@ impl<K: Eq + Hash> HeldWatches<K> {
         !is_empty
     }
 
-    /// Takes all watches of `worker`: the routes along which its end is told.
-    pub fn take(&mut self, worker: &K) -> Vec<Route> {
+    /// Takes all watches of `worker`: the routes along which its end is told, and what it is called
+    /// there.
+    pub fn take(&mut self, worker: &K) -> Vec<(Route, Address)> {
         let watches = self.workers.remove(worker).unwrap_or_default();
-        let (routes, held): (Vec<_>, Vec<_>) = watches.into_iter().unzip();
-        self.uncount(held);
-        routes
+        let told = watches.iter().map(|(back, held)| (back.clone(), held.name.clone())).collect();
+        self.uncount(watches.into_values());
+        told
     }
 
     /// The number of watches.
@@ -165,25 +175,34 @@ mod tests {
         route![format!("watcher-{number}")]
     }
 
+    fn hold_one(held: &mut HeldWatches<&str>, number: usize, until: Duration) -> Answer {
+        held.hold("shop", back(number), &"shop".into(), peer(1), until)
+    }
+
+    /// A watch of one of many workers.
+    fn hold_of(held: &mut HeldWatches<usize>, worker: usize, back: Route, source: u8) -> Answer {
+        held.hold(worker, back, &"shop".into(), peer(source), LEASE)
+    }
+
     #[test]
     fn a_renewed_watch_is_held_once() {
         let mut held = HeldWatches::default();
-        assert_eq!(held.hold("shop", back(1), peer(1), LEASE), Answer::First);
-        assert_eq!(held.hold("shop", back(1), peer(1), 2 * LEASE), Answer::Held);
-        assert_eq!(held.hold("shop", back(2), peer(1), LEASE), Answer::Held);
+        assert_eq!(hold_one(&mut held, 1, LEASE), Answer::First);
+        assert_eq!(hold_one(&mut held, 1, 2 * LEASE), Answer::Held);
+        assert_eq!(hold_one(&mut held, 2, LEASE), Answer::Held);
         assert!(held.expire(&"shop", LEASE), "one was renewed");
-        assert_eq!(held.take(&"shop"), [back(1)]);
+        assert_eq!(held.take(&"shop"), [(back(1), "shop".into())]);
         assert_eq!((held.len(), held.sources.len(), held.workers.len()), (0, 0, 0));
     }
 
     #[test]
     fn an_expired_or_given_up_watch_leaves_nothing() {
         let mut held = HeldWatches::default();
-        held.hold("shop", back(1), peer(1), LEASE);
+        hold_one(&mut held, 1, LEASE);
         held.give_up(&"shop", &back(1));
         held.give_up(&"shop", &back(1));
         assert!(!held.expire(&"shop", Duration::ZERO));
-        held.hold("shop", back(1), peer(1), LEASE);
+        hold_one(&mut held, 1, LEASE);
         assert!(!held.expire(&"shop", LEASE));
         assert_eq!((held.len(), held.sources.len(), held.workers.len()), (0, 0, 0));
         assert!(!held.expire(&"shop", LEASE));
@@ -194,7 +213,7 @@ mod tests {
         let mut held = HeldWatches::default();
         let hold = |held: &mut HeldWatches<usize>, source: u8, number: usize| {
             let worker = number / MAX_WATCHES_OF_A_WORKER;
-            held.hold(worker, back(usize::from(source) * MAX_WATCHES + number), peer(source), LEASE)
+            hold_of(held, worker, back(usize::from(source) * MAX_WATCHES + number), source)
         };
         let of_the_first =
             (0..MAX_WATCHES).take_while(|n| hold(&mut held, 1, *n) != Answer::Full).count();
@@ -206,11 +225,11 @@ mod tests {
     fn a_worker_has_a_limit_of_its_own() {
         let mut held = HeldWatches::default();
         for number in 0..MAX_WATCHES_OF_A_WORKER {
-            assert_ne!(held.hold(0, back(number), peer(1), LEASE), Answer::Full);
+            assert_ne!(hold_of(&mut held, 0, back(number), 1), Answer::Full);
         }
-        assert_eq!(held.hold(0, back(MAX_WATCHES), peer(2), LEASE), Answer::Full);
-        assert_eq!(held.hold(0, back(0), peer(1), LEASE), Answer::Held, "a renewal");
-        assert_eq!(held.hold(1, back(MAX_WATCHES), peer(2), LEASE), Answer::First);
+        assert_eq!(hold_of(&mut held, 0, back(MAX_WATCHES), 2), Answer::Full);
+        assert_eq!(hold_of(&mut held, 0, back(0), 1), Answer::Held, "a renewal");
+        assert_eq!(hold_of(&mut held, 1, back(MAX_WATCHES), 2), Answer::First);
     }
 
     #[test]
@@ -218,7 +237,7 @@ mod tests {
         let long: Route =
             (0..16).map(|n| Address::from(format!("{n}{}", "x".repeat(100)))).collect();
         let mut held = HeldWatches::default();
-        assert_eq!(held.hold("shop", long, peer(1), LEASE), Answer::Full);
+        assert_eq!(held.hold("shop", long, &"shop".into(), peer(1), LEASE), Answer::Full);
         assert!(held.workers.is_empty());
     }
 }

@@ -55,17 +55,18 @@ impl Watches {
 }
 
 impl Node {
-    /// Holds a watch that has come to the end of its route at the worker of `entry`, and answers
-    /// it.
+    /// Holds a watch that has come to the end of its route at the worker of `entry`, which its
+    /// sender calls `name`, and answers it.
     ///
     /// # Errors
     /// Gives it back with what its watcher is to be told, if it is not held.
     pub(crate) fn hold_watch(
         &self,
+        name: &Address,
         entry: &Entry,
         message: Message,
     ) -> Result<(), Box<Undelivered>> {
-        let refuse = |message, reason| Err(Undelivered::new(message, &entry.address, reason));
+        let refuse = |message, reason| Err(Undelivered::new(message, name, reason));
         let Some(lease) = decode(&message.payload) else {
             return refuse(message, UndeliverableReason::BodyNotUnderstood);
         };
@@ -80,23 +81,23 @@ impl Node {
         }
         let until = watches.now() + lease.min(WATCH_LEASE);
         let source = Source::of(&message.origin);
-        let answer = watches.held.lock().hold(key, back.clone(), source, until);
+        let answer = watches.held.lock().hold(key, back.clone(), name, source, until);
         match answer {
             Answer::Full => return refuse(message, UndeliverableReason::Overloaded),
             Answer::First => {
-                let telling = tell_of_end(self.unheld(), entry.address.clone(), entry.life.clone());
+                let telling = tell_of_end(self.unheld(), entry.life.clone());
                 self.spawn_on(entry.arbiter.unwrap_or(0), telling);
             }
             Answer::Held => {}
         }
-        let notice = Notice::new(entry.address.clone(), UndeliverableReason::Held);
+        let notice = Notice::new(name.clone(), UndeliverableReason::Held);
         self.bounce(Box::new(Undelivered { message, notice }));
         Ok(())
     }
 }
 
 /// Waits until the worker has ended, and tells those who watch it then; ends when there is nobody.
-async fn tell_of_end(node: Node, worker: Address, life: Arc<Life>) {
+async fn tell_of_end(node: Node, life: Arc<Life>) {
     let (watches, key) = (Watches::of(&node), Key::of(&life));
     let ended = loop {
         if let Ok(ended) = timeout(WATCH_LEASE, life.clone().ended()).await {
@@ -112,8 +113,8 @@ async fn tell_of_end(node: Node, worker: Address, life: Arc<Life>) {
         Ended::Panicked => UndeliverableReason::HasPanicked,
     };
     let watchers = watches.held.lock().take(&key);
-    for back in watchers {
-        let notice = Notice::new(worker.clone(), reason);
+    for (back, name) in watchers {
+        let notice = Notice::new(name, reason);
         let message = Message::new(Route::new(), back, Payload::default());
         node.bounce(Box::new(Undelivered { message, notice }));
     }

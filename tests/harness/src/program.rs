@@ -38,22 +38,31 @@ pub fn clean(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// A running program. It is killed when this is dropped, and must not have panicked by then.
+/// A running program. It is killed when this is dropped, and must not have panicked by then, unless
+/// it [may](Self::may_panic).
 #[derive(Debug)]
-pub struct Program(Process);
+pub struct Program {
+    process: Process,
+    may_panic: bool,
+}
 
 impl Program {
     /// Starts it.
     pub fn start(command: &mut Command) -> Self {
         let program = PathBuf::from(command.get_program());
         let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Self(started(Process::start(name, command)))
+        Self::from(started(Process::start(name, command)))
     }
 
     /// Starts a shell with a command line.
     pub fn start_line(line: &str, path: &OsStr) -> Self {
         let mut shell = clean("sh");
-        Self(started(Process::start_group("sh", shell.args(["-c", line]).env("PATH", path))))
+        Self::from(started(Process::start_group("sh", shell.args(["-c", line]).env("PATH", path))))
+    }
+
+    /// Lets it panic: that is what it shows.
+    pub fn may_panic(&mut self) {
+        self.may_panic = true;
     }
 
     /// Waits for a line with `text` in it, on either stream, and returns it.
@@ -68,7 +77,7 @@ impl Program {
 
     /// As [`Program::wait_for_line_within`], among the lines after the first `before`.
     pub fn wait_for_line_after(&self, before: usize, text: &str, limit: Duration) -> String {
-        self.must(self.0.wait_for_line(before, text, limit))
+        self.must(self.process.wait_for_line(before, text, limit))
     }
 
     /// Waits for a line with `text` in it, and returns what follows that.
@@ -88,56 +97,56 @@ impl Program {
 
     /// Waits until it has ended by itself.
     pub fn wait_for_exit(&mut self, limit: Duration) -> ExitStatus {
-        let ended = self.0.wait_for_exit(limit);
+        let ended = self.process.wait_for_exit(limit);
         self.must(ended)
     }
 
     /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
-        self.0.is_running()
+        self.process.is_running()
     }
 
     /// Ends it with SIGKILL.
     pub fn kill(&mut self) {
-        let killed = self.0.kill();
+        let killed = self.process.kill();
         self.must(killed);
     }
 
     /// Asks it to end, with SIGTERM.
     pub fn terminate(&self) {
-        self.must(self.0.terminate());
+        self.must(self.process.terminate());
     }
 
     /// Has it stand still, as a suspended laptop does, until it [goes on](Self::go_on).
     pub fn stand_still(&self) {
-        self.must(self.0.stand_still());
+        self.must(self.process.stand_still());
     }
 
     /// Has it go on.
     pub fn go_on(&self) {
-        self.must(self.0.go_on());
+        self.must(self.process.go_on());
     }
 
     /// The memory that it has resident, in bytes.
     pub fn memory(&self) -> u64 {
-        usage::memory_now(self.0.id())
+        usage::memory_now(self.process.id())
     }
 
     /// Its process id.
     pub fn id(&self) -> u32 {
-        self.0.id()
+        self.process.id()
     }
 
     /// The most memory that it had resident so far, in bytes.
     pub fn peak_memory(&self) -> u64 {
-        let bytes = usage::peak_memory(self.0.id());
-        assert!(bytes > 0, "the system reports no memory of process {}: {self}", self.0.id());
+        let bytes = usage::peak_memory(self.process.id());
+        assert!(bytes > 0, "the system reports no memory of process {}: {self}", self.process.id());
         bytes
     }
 
     /// How many lines it has written.
     pub fn line_count(&self) -> usize {
-        self.0.line_count()
+        self.process.line_count()
     }
 
     /// The lines on its standard output.
@@ -151,7 +160,7 @@ impl Program {
     }
 
     fn lines(&self, is_error: bool) -> Vec<String> {
-        let lines = self.0.lines().into_iter().filter(|line| line.is_error == is_error);
+        let lines = self.process.lines().into_iter().filter(|line| line.is_error == is_error);
         lines.map(|line| line.text).collect()
     }
 
@@ -164,10 +173,16 @@ fn started(process: io::Result<Process>) -> Process {
     process.unwrap_or_else(|error| panic!("{error}"))
 }
 
+impl From<Process> for Program {
+    fn from(process: Process) -> Self {
+        Self { process, may_panic: false }
+    }
+}
+
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines = self.0.lines();
-        write!(f, "{} has written {} lines", self.0.title(), lines.len())?;
+        let lines = self.process.lines();
+        write!(f, "{} has written {} lines", self.process.title(), lines.len())?;
         for Line { is_error, text } in lines {
             write!(f, "\n  {} {text}", if is_error { "2>" } else { "1>" })?;
         }
@@ -177,10 +192,10 @@ impl fmt::Display for Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        self.0.end();
+        self.process.end();
         if thread::panicking() {
             return println!("{self}");
         }
-        assert!(self.0.panicked().is_none(), "{self}");
+        assert!(self.may_panic || self.process.panicked().is_none(), "{self}");
     }
 }
