@@ -1,7 +1,7 @@
 //! A worker asks another one before it answers. Meanwhile it goes on with its other messages.
 
-use actix::{Actor, Context as ActorContext, Handler, ResponseFuture};
-use ockam::{Context, Request, Result, Routed};
+use actix::{Actor, Handler, ResponseFuture};
+use ockam::{Context, Request, Result, Routed, WorkerContext};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize, Request)]
@@ -11,13 +11,13 @@ struct InStock(String);
 struct Warehouse;
 
 impl Actor for Warehouse {
-    type Context = ActorContext<Self>;
+    type Context = WorkerContext<Self>;
 }
 
 impl Handler<Routed<InStock>> for Warehouse {
     type Result = ();
 
-    fn handle(&mut self, message: Routed<InStock>, _: &mut ActorContext<Self>) {
+    fn handle(&mut self, message: Routed<InStock>, _: &mut WorkerContext<Self>) {
         let (InStock(name), reply) = message.into_request();
         let count = if name == "tea" { 3 } else { 0 };
         reply.send(count).unwrap_or_else(|error| eprintln!("no answer sent: {error}"));
@@ -31,13 +31,13 @@ struct Order(String);
 struct Shop;
 
 impl Actor for Shop {
-    type Context = ActorContext<Self>;
+    type Context = WorkerContext<Self>;
 }
 
 impl Handler<Routed<Order>> for Shop {
     type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, message: Routed<Order>, _: &mut ActorContext<Self>) -> Self::Result {
+    fn handle(&mut self, message: Routed<Order>, _: &mut WorkerContext<Self>) -> Self::Result {
         let node = message.node().clone();
         let (Order(name), reply) = message.into_request();
         Box::pin(async move {

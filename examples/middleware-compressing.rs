@@ -1,8 +1,11 @@
 //! Middleware: two workers, one on each node, compress what passes between them, both ways.
 
-use actix::{Actor, Context as ActorContext, Handler};
+use actix::{Actor, Handler};
 use miniz_oxide::{deflate::compress_to_vec, inflate::decompress_to_vec_with_limit};
-use ockam::{route, Context, Direction, Echoer, MessageKind, NodeBuilder, Payload, Result, Routed};
+use ockam::{
+    route, Context, Direction, Echoer, MessageKind, NodeBuilder, Payload, Result, Routed,
+    WorkerContext,
+};
 use ockam::{TcpTransport, TCP};
 
 /// The most bytes that a message may become when it is unpacked.
@@ -14,13 +17,13 @@ struct Packer {
 }
 
 impl Actor for Packer {
-    type Context = ActorContext<Self>;
+    type Context = WorkerContext<Self>;
 }
 
 impl Handler<Routed<Payload>> for Packer {
     type Result = ();
 
-    fn handle(&mut self, message: Routed<Payload>, _: &mut ActorContext<Self>) {
+    fn handle(&mut self, message: Routed<Payload>, _: &mut WorkerContext<Self>) {
         let plain = message.body().len();
         let forwarded = if message.kind() == MessageKind::Notice {
             message.forward()

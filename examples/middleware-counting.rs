@@ -1,7 +1,7 @@
 //! Middleware: a worker counts the messages that pass it, to a worker and back.
 
-use actix::{Actor, Context as ActorContext, Handler};
-use ockam::{route, Context, Direction, Echoer, Payload, Result, Routed};
+use actix::{Actor, Handler};
+use ockam::{route, Context, Direction, Echoer, Payload, Result, Routed, WorkerContext};
 
 #[derive(Default)]
 struct Counter {
@@ -10,13 +10,13 @@ struct Counter {
 }
 
 impl Actor for Counter {
-    type Context = ActorContext<Self>;
+    type Context = WorkerContext<Self>;
 }
 
 impl Handler<Routed<Payload>> for Counter {
     type Result = ();
 
-    fn handle(&mut self, message: Routed<Payload>, _: &mut ActorContext<Self>) {
+    fn handle(&mut self, message: Routed<Payload>, _: &mut WorkerContext<Self>) {
         match message.direction() {
             Direction::Onward => self.onward += 1,
             Direction::Return => self.back += 1,

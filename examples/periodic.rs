@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use actix::{Actor, AsyncContext, Context as ActorContext};
-use ockam::{Address, Context, Error, Result};
+use actix::{Actor, AsyncContext};
+use ockam::{Address, Context, Error, Result, WorkerContext};
 
 struct Sensor {
     outbox: Context,
@@ -12,9 +12,9 @@ struct Sensor {
 }
 
 impl Actor for Sensor {
-    type Context = ActorContext<Self>;
+    type Context = WorkerContext<Self>;
 
-    fn started(&mut self, context: &mut ActorContext<Self>) {
+    fn started(&mut self, context: &mut WorkerContext<Self>) {
         context.run_interval(Duration::from_millis(20), |sensor, _| sensor.read());
     }
 }

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use actix::{Actor, ActorFutureExt, AtomicResponse, Context as ActorContext, Handler, WrapFuture};
-use ockam::{Context, MessageKind, Payload, Result, Routed};
+use actix::{Actor, ActorFutureExt, AtomicResponse, Handler, WrapFuture};
+use ockam::{Context, MessageKind, Payload, Result, Routed, WorkerContext};
 
 const CHUNK: usize = 60_000;
 
@@ -13,14 +13,14 @@ struct Consumer {
 }
 
 impl Actor for Consumer {
-    type Context = ActorContext<Self>;
+    type Context = WorkerContext<Self>;
 }
 
 impl Handler<Routed<Payload>> for Consumer {
     /// It takes the next message when it has done with this one.
     type Result = AtomicResponse<Self, ()>;
 
-    fn handle(&mut self, message: Routed<Payload>, _: &mut ActorContext<Self>) -> Self::Result {
+    fn handle(&mut self, message: Routed<Payload>, _: &mut WorkerContext<Self>) -> Self::Result {
         let work = async move {
             actix_rt::time::sleep(Duration::from_millis(2)).await;
             message

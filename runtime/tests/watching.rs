@@ -49,6 +49,22 @@ fn clerk(name: &str) -> Clerk {
     Clerk(name.to_owned())
 }
 
+/// Forwards what it gets, of one type.
+struct Typed;
+
+impl Actor for Typed {
+    type Context = ActorContext<Self>;
+}
+
+impl Handler<Routed<String>> for Typed {
+    type Result = ();
+
+    fn handle(&mut self, message: Routed<String>, _: &mut ActorContext<Self>) {
+        // An error was told to the sender.
+        let _ = message.forward();
+    }
+}
+
 /// Forwards everything.
 struct Hop;
 
@@ -141,8 +157,9 @@ fn a_worker_that_is_not_there_is_told() {
 fn a_watch_passes_the_workers_on_its_way() {
     run(|context| async move {
         context.worker("hop", Hop).start().unwrap();
+        context.worker("typed", Typed).start().unwrap();
         context.worker("clerk", clerk("clerk")).start().unwrap();
-        let route = route!["hop", "clerk"];
+        let route = route!["hop", "typed", "clerk"];
         let watch = context.watch(&route);
         // The answer to a question by the same route shows that the watch has arrived.
         let answer: String = context.ask(&route, String::from("name")).reply_as().await.unwrap();
