@@ -106,7 +106,7 @@ impl Decryptor {
         let awaits_answer = matches!(self.phase, Phase::Handshaking(Exchange::Message2(..)));
         matches!(self.role, Role::Initiator(_))
             && !awaits_answer
-            && message.kind == MessageKind::Data
+            && message.kind != MessageKind::Notice
             && Packet::is_answer(&message.payload)
     }
 
