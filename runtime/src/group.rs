@@ -95,7 +95,7 @@ impl fmt::Debug for GroupBuilder {
 /// let printers = ctx.group("printers").start()?;
 /// printers.add("laser")?;
 /// printers.add(route!["tcp#10.0.0.7:4000", "inkjet"])?;
-/// let answer: String = ctx.ask("printers", String::from("a page")).await?;
+/// let answer: String = ctx.ask("printers", String::from("a page")).reply_as().await?;
 /// # let _ = answer;
 /// # Ok(())
 /// # }

@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn each_kind_survives_the_wire() {
-        for code in 0..=3 {
+        for code in 0..=4 {
             let kind = MessageKind::from_code(code).unwrap();
             let mut sent = message();
             sent.kind = kind;
