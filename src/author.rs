@@ -32,6 +32,7 @@ pub use ockam_actix_runtime::{
         reachability::Listening,
         source::SourceAddress,
     },
+    watched,
     worker::mailbox::Registered,
 };
 pub use ockam_actix_transports::connection::{

@@ -33,7 +33,7 @@ impl TcpTransport {
     /// None at present; it returns a result because setting up a transport may fail.
     pub async fn create(node: &impl AsRef<Node>) -> Result<Self> {
         let node = node.as_ref();
-        node.add_dialer(TCP.name(), Arc::new(TcpDialer::default()));
+        node.add_dialer(TCP.name(), Arc::new(TcpDialer::of(node)));
         Ok(Self { node: node.clone() })
     }
 
@@ -83,8 +83,8 @@ impl TcpTransport {
         route: impl Into<Route>,
     ) -> Result<Inlet> {
         let listener = match options.into().0 {
-            Listen::On(address) => listener::bind(&address).await?,
-            Listen::With(listener) => listener,
+            Listen::On(address) => listener::bind(self.node.network(), &address).await?,
+            Listen::With(listener) => listener.into(),
         };
         Inlet::start(&self.node, listener, route)
     }

@@ -5,9 +5,7 @@ pub mod route;
 
 use std::{borrow::Borrow, cell::RefCell, fmt, str::FromStr, sync::Arc};
 
-use ring::rand::{SecureRandom, SystemRandom};
-
-use crate::{limits::MAX_ADDRESS_BYTES, text::is_unseen};
+use crate::{limits::MAX_ADDRESS_BYTES, random, text::is_unseen};
 
 /// Characters of a forwarder's address, which a secret may follow.
 const FORWARDER_LENGTH: usize = 33;
@@ -185,10 +183,13 @@ fn random_bits() -> [u8; 16] {
         static POOL: RefCell<([[u8; 16]; ADDRESSES_AT_ONCE], usize)> =
             const { RefCell::new(([[0; 16]; ADDRESSES_AT_ONCE], 0)) };
     }
+    #[cfg(feature = "testing")]
+    if let Some(bits) = crate::simulated::scope::bytes() {
+        return bits;
+    }
     POOL.with_borrow_mut(|(pool, left)| {
         if *left == 0 {
-            let filled = SystemRandom::new().fill(pool.as_flattened_mut());
-            filled.expect("the operating system provides randomness");
+            random::fill(pool.as_flattened_mut());
             *left = ADDRESSES_AT_ONCE;
         }
         *left -= 1;

@@ -150,6 +150,7 @@ impl Group {
         let watch = self.node.watch(route.clone());
         self.node.spawn_on(self.node.next_arbiter(), async move {
             tokio::select! {
+                biased;
                 ended = watch => {
                     if members.lock().leave(id) {
                         log::info!("{route} has left the group \"{group}\": {ended}");

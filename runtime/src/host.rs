@@ -15,6 +15,7 @@ use crate::{
         routing::NextHop,
         Busy, Dialer, Node,
     },
+    socket::network::Network,
     trust::{origin::HubGrants, reachability::Listening},
     worker::{mailbox::Registered, routed::Routed},
 };
@@ -47,6 +48,9 @@ pub trait Host {
     where
         A: Actor<Context = ActorContext<A>>,
         F: FnOnce(&mut ActorContext<A>) -> A + Send + 'static;
+
+    /// The network that the node's sockets are on: the system's, unless the node is simulated.
+    fn network(&self) -> &Network;
 
     // ----- registering ---------------------------------------------------------------------------
 
@@ -210,6 +214,11 @@ impl Host for Node {
         F: FnOnce(&mut ActorContext<A>) -> A + Send + 'static,
     {
         Node::start_on(self, arbiter, make)
+    }
+
+    #[inline]
+    fn network(&self) -> &Network {
+        Node::network(self)
     }
 
     #[inline]

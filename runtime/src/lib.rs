@@ -16,10 +16,13 @@
 //! | [`group`] | workers, here or elsewhere, that share one address |
 //! | [`watch`] | how somebody is told that a worker, here or elsewhere, has ended |
 //! | [`error`], [`limits`] | errors, by whose fault they are; every limit with its reason |
+//! | [`clock`], [`random`] | time and random bits, which a simulated network replaces |
+//! | [`watched`] | values that others watch, such as the state of a link |
 //! | [`process`] | what the process may have: descriptors |
 //! | [`lock`], [`text`] | locks that ignore poison; text from others, for people |
 
 pub mod address;
+pub mod clock;
 pub mod edge;
 pub mod error;
 pub mod group;
@@ -31,11 +34,17 @@ pub mod message;
 pub mod node;
 pub mod process;
 #[cfg_attr(not(internals), doc(hidden))]
+pub mod random;
+#[cfg(feature = "testing")]
+#[cfg_attr(not(internals), doc(hidden))]
+pub mod simulated;
+#[cfg_attr(not(internals), doc(hidden))]
 pub mod socket;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod text;
 pub mod trust;
 pub mod watch;
+pub mod watched;
 pub mod worker;
 
 pub use address::{identifier::Identifier, route::Route, Address, TransportType};

@@ -10,7 +10,9 @@
 
 mod alias;
 pub(crate) mod answers;
+mod arbiter;
 pub mod builder;
+pub(crate) mod current;
 pub mod directory;
 mod doors;
 pub mod entry;
@@ -27,7 +29,6 @@ mod threads;
 
 use std::{
     any::{Any, TypeId},
-    cell::Cell,
     collections::HashMap,
     fmt,
     future::Future,
@@ -38,7 +39,6 @@ use std::{
 };
 
 use actix::{Actor, Addr, Context as ActorContext};
-use actix_rt::ArbiterHandle;
 
 use crate::{
     address::Address,
@@ -47,15 +47,16 @@ use crate::{
     limits::{NodeLimits, ANNOUNCE_AFTER},
     lock::{Lock, SharedLock},
     node::{
+        arbiter::{Arbiter, Started},
         directory::{Directory, Registration},
         doors::Doors,
         entry::{Deliver, Description, Entry},
         life::Life,
-        router::Router,
+        router::Bounce,
         shutdown::{Shutdown, Stage},
-        threads::{OwnSystem, Threads},
+        threads::OwnSystem,
     },
-    process::usable_descriptors,
+    socket::network::Network,
     trust::{
         origin::HubGrants,
         reachability::{
@@ -84,6 +85,7 @@ pub struct Node {
 struct Shared {
     id: u64,
     limits: NodeLimits,
+    network: Network,
     directory: Arc<Directory>,
     arbiters: Vec<Arbiter>,
     next_arbiter: AtomicUsize,
@@ -103,31 +105,21 @@ impl Drop for Hold {
     }
 }
 
-/// One thread of the node, and its router actor.
-struct Arbiter {
-    handle: ArbiterHandle,
-    router: Addr<Router>,
-}
-
-impl Arbiter {
-    fn new(handle: ArbiterHandle, shared: &Weak<Shared>) -> Self {
-        let node = WeakNode(shared.clone());
-        let bounce = Box::new(move |undelivered| {
-            if let Some(node) = node.upgrade() {
-                node.bounce(undelivered);
-            }
-        });
-        let router = Router { bounce };
-        Self { router: Router::start_in_arbiter(&handle, |_| router), handle }
-    }
-}
-
 /// A router's reference to its node, which does not keep the node alive.
 struct WeakNode(Weak<Shared>);
 
 impl WeakNode {
     fn upgrade(&self) -> Option<Node> {
         self.0.upgrade().map(|shared| Node { shared, _hold: None })
+    }
+
+    /// What tells senders of messages that were not delivered.
+    fn bounce(self) -> Bounce {
+        Box::new(move |undelivered| {
+            if let Some(node) = self.upgrade() {
+                node.bounce(undelivered);
+            }
+        })
     }
 }
 
@@ -141,11 +133,6 @@ pub trait Dialer: Send + Sync {
     fn dial(&self, node: &Node, address: &Address) -> Result<()>;
 }
 
-thread_local! {
-    /// The node of which this thread is an arbiter, and the arbiter's index.
-    static CURRENT: Cell<Option<(u64, usize)>> = const { Cell::new(None) };
-}
-
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Shared {
@@ -153,26 +140,26 @@ impl Shared {
     fn end(&self) {
         self.shutdown.enter(Stage::Stopped);
         self.directory.stop_all();
-        self.arbiters.iter().for_each(|arbiter| {
-            arbiter.handle.stop();
-        });
+        self.arbiters.iter().for_each(Arbiter::stop);
         drop(self.own_system.lock().take());
     }
 }
 
 impl Node {
-    /// Starts a node with `arbiters` threads, inside the current actix `System` if there is one.
-    pub(crate) async fn start(arbiters: usize, limits: NodeLimits) -> Result<Self> {
-        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        let Threads { arbiters, system } = Threads::start(arbiters).await?;
-        for (index, thread) in arbiters.iter().enumerate() {
-            thread.spawn_fn(move || CURRENT.set(Some((id, index))));
-        }
+    /// The number of a node that is about to be started.
+    fn next_id() -> u64 {
+        NEXT_ID.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A node with this number, on arbiters that were started for it.
+    fn start(id: u64, mut started: Started, network: Network, limits: NodeLimits) -> Self {
+        let system = started.take_system();
         let shared = Arc::new_cyclic(|shared: &Weak<Shared>| Shared {
             id,
-            limits: limits.within(usable_descriptors()),
+            limits,
+            network,
             directory: Arc::default(),
-            arbiters: arbiters.into_iter().map(|thread| Arbiter::new(thread, shared)).collect(),
+            arbiters: started.with_routers(|| WeakNode(shared.clone()).bounce()),
             next_arbiter: AtomicUsize::new(0),
             dialers: SharedLock::default(),
             extensions: Lock::default(),
@@ -180,7 +167,7 @@ impl Node {
             shutdown: Shutdown::new(),
             own_system: Lock::new(system),
         });
-        Ok(Self { shared: shared.clone(), _hold: Some(Arc::new(Hold(shared))) })
+        Self { shared: shared.clone(), _hold: Some(Arc::new(Hold(shared))) }
     }
 
     /// See [`Host::unheld`](crate::host::Host::unheld).
@@ -203,7 +190,7 @@ impl Node {
 
     /// See [`Host::current_arbiter`](crate::host::Host::current_arbiter).
     pub(crate) fn current_arbiter(&self) -> Option<usize> {
-        CURRENT.get().and_then(|(id, index)| (id == self.shared.id).then_some(index))
+        current::current().and_then(|(id, index)| (id == self.shared.id).then_some(index))
     }
 
     /// See [`Host::next_arbiter`](crate::host::Host::next_arbiter).
@@ -221,7 +208,7 @@ impl Node {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.shared.arbiters[arbiter % self.arbiter_count()].handle.spawn(task);
+        self.shared.arbiters[arbiter % self.arbiter_count()].spawn(task);
     }
 
     /// See [`Host::start_on`](crate::host::Host::start_on).
@@ -235,7 +222,12 @@ impl Node {
         if self.current_arbiter() == Some(arbiter) {
             return A::create(make);
         }
-        A::start_in_arbiter(&self.shared.arbiters[arbiter % self.arbiter_count()].handle, make)
+        self.shared.arbiters[arbiter % self.arbiter_count()].start(make)
+    }
+
+    /// See [`Host::network`](crate::host::Host::network).
+    pub(crate) fn network(&self) -> &Network {
+        &self.shared.network
     }
 
     // ----- shared by transports and services ---------------------------------------------------
@@ -380,6 +372,23 @@ impl Node {
     /// The number of workers, not counting the reply addresses that stand for them.
     pub fn worker_count(&self) -> usize {
         self.shared.directory.worker_count()
+    }
+}
+
+#[cfg(feature = "testing")]
+impl Node {
+    /// Runs `task` in a simulated node; nothing happens on other nodes.
+    #[cfg_attr(not(internals), doc(hidden))]
+    pub fn spawn_local(&self, task: impl Future<Output = ()> + 'static) {
+        self.shared.arbiters[0].spawn_local(Box::pin(task));
+    }
+
+    /// Ends a simulated node as a signal ends a process: none of its code runs any more.
+    #[cfg_attr(not(internals), doc(hidden))]
+    pub fn kill(&self) {
+        self.shared.shutdown.enter(Stage::Stopped);
+        self.shared.arbiters.iter().for_each(Arbiter::stop);
+        self.shared.directory.stop_all();
     }
 }
 

@@ -1,12 +1,43 @@
-//! Reads and writes of sockets that take as little of the system's time as possible.
+//! Sockets, and reads and writes that take as little of the system's time as possible.
+//!
+//! | idea | module |
+//! |---|---|
+//! | where names are looked up, and sockets made: the system, or a simulated network | [`network`] |
+//! | connected and listening sockets | [`stream`], [`listener`] |
+//! | accepting, and connecting to names with several addresses | [`accept`], [`connect`] |
+//! | the reuse of large buffers | [`buffers`] |
 
 pub mod accept;
 pub mod buffers;
 pub mod connect;
+pub mod listener;
+pub mod network;
+pub mod stream;
 
-use std::io::{self, IoSlice};
+use std::{
+    io::{self, IoSlice},
+    time::Duration,
+};
 
+use socket2::TcpKeepalive;
 use tokio::{io::Interest, net::TcpStream};
+
+/// When the system asks whether the other end of an idle connection is there, and when it gives up.
+#[derive(Clone, Copy, Debug)]
+pub struct Keepalive {
+    /// Silence before the first probe.
+    pub idle: Duration,
+    /// The pause between probes.
+    pub interval: Duration,
+    /// Probes without an answer until the connection counts as lost.
+    pub probes: u32,
+}
+
+impl From<Keepalive> for TcpKeepalive {
+    fn from(Keepalive { idle, interval, probes }: Keepalive) -> Self {
+        Self::new().with_time(idle).with_interval(interval).with_retries(probes)
+    }
+}
 
 /// Notes that a read took all that `socket` had, which saves a further read that would find
 /// nothing. Only for a read that returned fewer bytes than there was room for. The next event wakes

@@ -16,12 +16,13 @@ use ockam_actix_runtime::{
     message::{codec, undelivered::Undelivered},
     node::{directory::Registration, entry::Description},
     trust::origin::{Door, Ingress},
+    watched,
     worker::mailbox::Registered,
     Address, Class, Host, Message, Node, Origin, Payload, Permit, Result, Routed, TransportType,
     UndeliverableReason,
 };
 use tokio::{
-    sync::{mpsc, watch},
+    sync::mpsc,
     time::{sleep_until, Instant},
 };
 
@@ -52,7 +53,7 @@ impl Default for LinkOptions {
 #[derive(Clone, Debug)]
 pub struct Link {
     address: Address,
-    state: watch::Sender<LinkState>,
+    state: Arc<watched::Sender<LinkState>>,
 }
 
 impl Link {
@@ -62,7 +63,7 @@ impl Link {
     /// If one of the nodes is stopped.
     pub fn new(dialling: &Node, listening: &Node, options: LinkOptions) -> Result<Self> {
         let address = Address::from((MEMORY, Address::random().as_str()));
-        let state = watch::Sender::new(LinkState { up: true, ..LinkState::default() });
+        let state = watched::Sender::new(LinkState { up: true, ..LinkState::default() });
         let ends = [Address::random(), Address::random()];
         let doors = [
             Door::Outgoing { dialled: address.clone(), grants: dialling.hub_grants(&address) },
@@ -86,7 +87,7 @@ impl Link {
             Direction { to: to_dialling, dice: from_listening },
             &state,
         )?;
-        Ok(Self { address, state })
+        Ok(Self { address, state: Arc::new(state) })
     }
 
     /// The address that stands for the second node in routes of the first.
@@ -156,7 +157,7 @@ fn ingress(
     node: &Node,
     via: &Address,
     door: Door,
-    state: &watch::Sender<LinkState>,
+    state: &watched::Sender<LinkState>,
 ) -> mpsc::UnboundedSender<Frame> {
     // Each frame that waits holds its bytes of the sender's edge.
     let (to, mut frames) = mpsc::unbounded_channel::<Frame>();
@@ -185,7 +186,7 @@ fn egress(
     node: &Node,
     names: Vec<Address>,
     direction: Direction,
-    state: &watch::Sender<LinkState>,
+    state: &watched::Sender<LinkState>,
 ) -> Result<()> {
     let budget = Budget::new(direction.dice.options.capacity);
     let describe = |name: &Address| {
@@ -214,7 +215,7 @@ struct Egress {
     /// What this end prepends to the return routes of messages that come in.
     via: Address,
     direction: Direction,
-    state: watch::Receiver<LinkState>,
+    state: watched::Receiver<LinkState>,
     others: Vec<Description>,
     registrations: Vec<Registration>,
 }

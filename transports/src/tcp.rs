@@ -15,17 +15,10 @@ use std::{
 use bytes::BytesMut;
 
 use ockam_actix_runtime::{
-    socket::{
-        self,
-        connect::{first_to_answer, refuse_self_connected},
-    },
-    Error, Result, TransportType,
+    socket::{connect::first_to_answer, network::Network, stream::Socket, Keepalive},
+    Error, Host, Node, Result, TransportType,
 };
-use socket2::{SockRef, TcpKeepalive};
-use tokio::{
-    net::{lookup_host, TcpStream},
-    time::{timeout_at, Instant},
-};
+use tokio::time::{timeout_at, Instant};
 
 use crate::{
     connection::{
@@ -47,12 +40,11 @@ pub const TCP: TransportType = TransportType::new("tcp");
 ///
 /// # Errors
 /// If the text is not `host:port`, or the name is unknown.
-pub async fn resolve(peer: &str) -> Result<Vec<SocketAddr>> {
+pub async fn resolve(network: &Network, peer: &str) -> Result<Vec<SocketAddr>> {
     check_peer(peer)?;
-    let found = lookup_host(peer).await;
-    let found =
+    let found = network.resolve(peer).await;
+    let addresses =
         found.map_err(|source| Error::transport(format!("cannot resolve {peer}"), source))?;
-    let addresses: Vec<_> = found.collect();
     if addresses.is_empty() {
         return Err(Error::Usage(format!("{peer} has no network address")));
     }
@@ -80,7 +72,7 @@ pub fn check_peer(peer: &str) -> Result<()> {
     )))
 }
 
-impl Carrier for TcpStream {
+impl Carrier for Socket {
     fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_read_ready(task)
     }
@@ -90,7 +82,7 @@ impl Carrier for TcpStream {
     }
 
     fn clear_read_ready(&self) {
-        socket::drained(self);
+        self.drained();
     }
 
     fn poll_write_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -98,26 +90,35 @@ impl Carrier for TcpStream {
     }
 
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        socket::try_write(self, slices)
+        self.try_write(slices)
     }
 }
 
 /// Connects to nodes at `host:port`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct TcpConnector;
+#[derive(Clone, Debug, Default)]
+pub struct TcpConnector {
+    network: Network,
+}
 
 /// The dialer of addresses such as `(TCP, "host:port")`.
 pub type TcpDialer = ConnectionDialer<TcpConnector>;
 
+impl TcpDialer {
+    /// The dialer of `node`, on the network that the node is on.
+    pub fn of(node: &Node) -> Self {
+        Self::new(TcpConnector { network: node.network().clone() })
+    }
+}
+
 impl Connector for TcpConnector {
-    type Carrier = TcpStream;
+    type Carrier = Socket;
 
     fn check(&self, peer: &str) -> Result<()> {
         check_peer(peer)
     }
 
-    async fn connect(&self, peer: String) -> Result<TcpStream> {
-        let stream = connect(&peer, CONNECT_TIMEOUT).await?;
+    async fn connect(&self, peer: String) -> Result<Socket> {
+        let stream = connect(&self.network, &peer, CONNECT_TIMEOUT).await?;
         let failed = |source| Error::transport(format!("no greeting from {peer}"), source);
         configure(&stream).map_err(failed)?;
         Ok(stream)
@@ -128,16 +129,14 @@ impl Connector for TcpConnector {
 ///
 /// # Errors
 /// If the name is unknown, or none of its addresses answers within `limit`.
-pub async fn connect(peer: &str, limit: Duration) -> Result<TcpStream> {
+pub async fn connect(network: &Network, peer: &str, limit: Duration) -> Result<Socket> {
     let end = Instant::now() + limit;
     let timed_out = || {
         let waited_for = format!("a TCP connection to {peer}");
         Error::TimedOut { waited_for, limit }
     };
-    let addresses = timeout_at(end, resolve(peer)).await.map_err(|_| timed_out())??;
-    let connect_to =
-        |address| async move { refuse_self_connected(TcpStream::connect(address).await?) };
-    let connected = first_to_answer(addresses, end, connect_to).await;
+    let addresses = timeout_at(end, resolve(network, peer)).await.map_err(|_| timed_out())??;
+    let connected = first_to_answer(addresses, end, |address| network.connect(address)).await;
     connected.map_err(|source| match source.kind() {
         ErrorKind::TimedOut => timed_out(),
         _ => Error::transport(format!("cannot connect to {peer}"), source),
@@ -148,17 +147,13 @@ pub async fn connect(peer: &str, limit: Duration) -> Result<TcpStream> {
 /// when the peer is gone. Keep-alive notices that while nothing is under way; without the user
 /// timeout, bytes that nobody acknowledges would be sent again and again for a quarter of an hour.
 /// The system takes only little more than it can send, so that the order of the rest is still open.
-fn configure(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_IDLE)
-        .with_interval(KEEPALIVE_INTERVAL)
-        .with_retries(KEEPALIVE_PROBES);
-    let socket = SockRef::from(stream);
-    socket.set_tcp_keepalive(&keepalive)?;
-    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-    {
-        socket.set_tcp_user_timeout(Some(PROGRESS_TIMEOUT))?;
+fn configure(stream: &Socket) -> io::Result<()> {
+    let (idle, interval, probes) = (KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES);
+    stream.set_keepalive(Keepalive { idle, interval, probes })?;
+    stream.set_user_timeout(PROGRESS_TIMEOUT)?;
+    if let Some(socket) = stream.system() {
+        socket.set_tcp_nodelay(true)?;
+        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
         socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
     }
     Ok(())
@@ -166,6 +161,8 @@ fn configure(stream: &TcpStream) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpStream;
+
     use super::*;
 
     #[cfg(target_os = "linux")]
@@ -174,8 +171,9 @@ mod tests {
         actix_rt::System::new().block_on(async {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let stream = Socket::from(stream);
             configure(&stream).unwrap();
-            let socket = SockRef::from(&stream);
+            let socket = stream.system().unwrap();
             assert!(socket.keepalive().unwrap());
             assert_eq!(socket.tcp_user_timeout().unwrap(), Some(PROGRESS_TIMEOUT));
         });

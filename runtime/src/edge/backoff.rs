@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::address::Address;
+use crate::random;
 
 /// Ever longer pauses, spread at random so that nodes that lost the same peer do not all come back
 /// at the same moment.
@@ -60,8 +60,8 @@ impl Backoff {
 /// Between half of `pause` and all of it, at random: for what many do at the same pause and should
 /// not do at the same moment.
 pub fn spread(pause: Duration) -> Duration {
-    let digit = Address::random().as_str().chars().next().and_then(|digit| digit.to_digit(16));
-    pause / 2 + pause * digit.unwrap_or(0) / 32
+    let [share] = random::bytes();
+    pause / 2 + pause * u32::from(share) / 512
 }
 
 #[cfg(test)]

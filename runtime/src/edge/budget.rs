@@ -15,12 +15,13 @@
 //! Invariants, which the tests check: at most the capacity is in use by data, a waiting source is
 //! passed over only as said above, and every byte that was taken comes back.
 
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{collections::VecDeque, sync::Arc};
 
 use tokio::sync::oneshot;
 
 use crate::{
     address::Address,
+    clock::Instant,
     edge::{
         lane::LanePermit,
         pool::{cost, Pool},

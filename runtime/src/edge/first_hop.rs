@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
-
 use crate::{
     address::Address,
     edge::{budget::Budget, link_budgets::LinkBudgets},
     trust::origin::Origin,
+    watched,
 };
 
 /// The state of a connection or a channel, as all who send through it see it.
@@ -31,7 +30,7 @@ pub struct FirstHop {
     pub budget: Budget,
     /// The arbiter on which the first hop lives; its sources belong there too.
     pub arbiter: Option<usize>,
-    pub(crate) state: Option<watch::Receiver<LinkState>>,
+    pub(crate) state: Option<watched::Receiver<LinkState>>,
     /// Where it is a connection: the budgets of those who send over it.
     pub(crate) budgets: Option<LinkBudgets>,
 }

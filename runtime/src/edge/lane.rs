@@ -17,10 +17,11 @@ use std::{
         Arc,
     },
     task::Waker,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use crate::{
+    clock::Instant,
     edge::{
         lane_window::LaneWindow,
         pool::{cost, Pool},

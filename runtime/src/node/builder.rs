@@ -3,7 +3,9 @@
 use crate::{
     error::{Error, Result},
     limits::NodeLimits,
-    node::Node,
+    node::{arbiter::Started, Node},
+    process::usable_descriptors,
+    socket::network::Network,
 };
 
 /// Starts nodes: inside the actix `System` of this thread, such as that of an actix-web
@@ -22,6 +24,7 @@ use crate::{
 pub struct NodeBuilder {
     arbiters: Option<usize>,
     limits: NodeLimits,
+    network: Network,
 }
 
 impl NodeBuilder {
@@ -45,16 +48,36 @@ impl NodeBuilder {
         self
     }
 
+    /// Puts the node on a host of a simulated network: all of it runs on the thread of the actix
+    /// `System`, whatever the number of arbiters that was set.
+    #[cfg(feature = "testing")]
+    #[cfg_attr(not(internals), doc(hidden))]
+    #[must_use]
+    pub fn on_host(mut self, host: crate::simulated::Host) -> Self {
+        self.network = Network::Simulated(host);
+        self
+    }
+
     /// Starts the node.
     ///
     /// # Errors
     /// If the node's threads cannot be started, or `OCKAM_ARBITERS` is no number of them.
     pub async fn start(self) -> Result<Node> {
+        let id = Node::next_id();
+        #[cfg(feature = "testing")]
+        if let Network::Simulated(host) = &self.network {
+            // Its sockets take no descriptors.
+            let limits = NodeLimits { descriptors: usize::MAX, ..self.limits };
+            let started = Started::simulated(host, id);
+            return Ok(Node::start(id, started, self.network, limits));
+        }
         let arbiters = match self.arbiters {
             Some(count) => count,
             None => default_arbiters()?,
         };
-        Node::start(arbiters, self.limits).await
+        let limits = self.limits.within(usable_descriptors());
+        let started = Started::threads(arbiters, id).await?;
+        Ok(Node::start(id, started, self.network, limits))
     }
 }
 

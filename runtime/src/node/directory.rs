@@ -115,9 +115,11 @@ impl Directory {
         }
     }
 
-    /// Stops all workers.
+    /// Stops all workers, in the order of their addresses.
     pub(crate) fn stop_all(&self) {
-        self.table.entries().iter().for_each(|entry| self.stop(entry));
+        let mut entries = self.table.entries();
+        entries.sort_by(|one, other| one.address.cmp(&other.address));
+        entries.iter().for_each(|entry| self.stop(entry));
     }
 
     /// Stops the workers of this class.

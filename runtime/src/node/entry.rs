@@ -14,7 +14,7 @@ use std::{
     },
 };
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use crate::{
     address::{route::Route, Address},
@@ -31,6 +31,7 @@ use crate::{
     },
     node::life::Life,
     trust::{origin::Origin, reachability::Class},
+    watched,
 };
 
 /// Takes messages for one address. It is called on the arbiter of its entry, if that has one.
@@ -130,7 +131,7 @@ pub struct Entry {
     pub budgets: Budgets,
     pub(crate) delivery: Box<dyn Deliver>,
     pub(crate) access: Option<AccessRule>,
-    pub(crate) state: Option<watch::Receiver<LinkState>>,
+    pub(crate) state: Option<watched::Receiver<LinkState>>,
     pub(crate) life: Arc<Life>,
     /// For an alias: the worker that it stands for, and the ingress that it belongs to.
     pub(crate) alias_of: Option<Pair>,
@@ -321,7 +322,7 @@ pub struct Description {
     /// The bytes that may wait for it.
     pub budgets: Budgets,
     /// For connections and channels: the state that their sources watch.
-    pub state: Option<watch::Receiver<LinkState>>,
+    pub state: Option<watched::Receiver<LinkState>>,
     /// The worker's own access rule.
     pub access: Option<AccessRule>,
     /// Its interceptor, and the count of the messages in its inbox.
@@ -385,7 +386,7 @@ impl Description {
 
     /// The same with a state that sources can watch.
     #[must_use]
-    pub fn with_state(mut self, state: watch::Receiver<LinkState>) -> Self {
+    pub fn with_state(mut self, state: watched::Receiver<LinkState>) -> Self {
         self.state = Some(state);
         self
     }

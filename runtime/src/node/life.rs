@@ -9,9 +9,9 @@ use std::{
     },
 };
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
-use crate::{lock::Lock, message::notice::Notice};
+use crate::{lock::Lock, message::notice::Notice, watched};
 
 /// How a worker ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ struct Signals {
     stop: Option<oneshot::Sender<()>>,
     ended: Option<Ended>,
     /// Made for the first who waits for the end.
-    told: Option<watch::Sender<Option<Ended>>>,
+    told: Option<watched::Sender<Option<Ended>>>,
 }
 
 impl Life {
@@ -120,7 +120,7 @@ impl Life {
             if let Some(ended) = &signals.ended {
                 return ended.clone();
             }
-            signals.told.get_or_insert_with(|| watch::Sender::new(None)).subscribe()
+            signals.told.get_or_insert_with(|| watched::Sender::new(None)).subscribe()
         };
         // The sender lives as long as `self`, or has sent the last word.
         let ended = told.wait_for(Option::is_some).await;

@@ -18,10 +18,13 @@ use crate::{
     node::entry::Entry,
 };
 
+/// Tells a sender that its message was not delivered.
+pub(super) type Bounce = Box<dyn Fn(Box<Undelivered>) + Send>;
+
 /// The router of one arbiter.
 pub(super) struct Router {
     /// Tells the sender of a message that its worker did not take.
-    pub(super) bounce: Box<dyn Fn(Box<Undelivered>) + Send>,
+    pub(super) bounce: Bounce,
 }
 
 /// Hands a message to the worker of an entry, on the worker's arbiter.

@@ -83,7 +83,7 @@ impl Node {
                 let forward = Forward { entry, message };
                 // The permit in the message bounds the bytes under way between arbiters.
                 #[allow(clippy::disallowed_methods)]
-                self.shared.arbiters[index].router.do_send(forward);
+                self.shared.arbiters[index].router().do_send(forward);
                 Ok(())
             }
             _ => entry.take(message),

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::watch;
+use crate::watched;
 
 /// How far a node's shutdown has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,18 +21,18 @@ pub(super) enum Stage {
 /// The stage that a node has reached, and how many streams it lets finish when it stops.
 #[derive(Debug)]
 pub(super) struct Shutdown {
-    stage: watch::Sender<Stage>,
-    busy: Arc<watch::Sender<usize>>,
-    alive: Arc<watch::Sender<usize>>,
+    stage: watched::Sender<Stage>,
+    busy: Arc<watched::Sender<usize>>,
+    alive: Arc<watched::Sender<usize>>,
     stop_called: AtomicBool,
 }
 
 impl Shutdown {
     pub(super) fn new() -> Self {
         Self {
-            stage: watch::Sender::new(Stage::Running),
-            busy: Arc::new(watch::Sender::new(0)),
-            alive: Arc::new(watch::Sender::new(0)),
+            stage: watched::Sender::new(Stage::Running),
+            busy: Arc::new(watched::Sender::new(0)),
+            alive: Arc::new(watched::Sender::new(0)),
             stop_called: AtomicBool::new(false),
         }
     }
@@ -89,7 +89,7 @@ impl Shutdown {
     }
 }
 
-async fn is_zero_within(count: &watch::Sender<usize>, limit: Duration) -> bool {
+async fn is_zero_within(count: &watched::Sender<usize>, limit: Duration) -> bool {
     let mut count = count.subscribe();
     let is_zero = count.wait_for(|count| *count == 0);
     let in_time = tokio::time::timeout(limit, is_zero).await.is_ok();
@@ -99,11 +99,11 @@ async fn is_zero_within(count: &watch::Sender<usize>, limit: Duration) -> bool {
 /// Work that a stopping node lets finish, until this is dropped.
 #[derive(Debug)]
 pub struct Busy {
-    count: Arc<watch::Sender<usize>>,
+    count: Arc<watched::Sender<usize>>,
 }
 
 impl Busy {
-    fn one_of(count: &Arc<watch::Sender<usize>>) -> Self {
+    fn one_of(count: &Arc<watched::Sender<usize>>) -> Self {
         // Waiters wait for a count of 0, so there is nobody to wake.
         count.send_if_modified(|count| {
             *count += 1;

@@ -2,12 +2,12 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use tokio::{
-    net::{TcpListener, TcpStream},
-    time::sleep,
-};
+use tokio::{net::TcpListener, time::sleep};
 
-use crate::trust::refusal_log::RefusalLog;
+use crate::{
+    socket::{listener::Listener, stream::Socket},
+    trust::refusal_log::RefusalLog,
+};
 
 /// The pause after a failed attempt. Most likely descriptors ran out, and connections that end free
 /// some.
@@ -19,12 +19,12 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(50);
 /// # Errors
 /// Returns only if the socket cannot be used at all.
 pub async fn accept_all(
-    listener: std::net::TcpListener,
+    listener: Listener,
     who: &str,
     log: &RefusalLog,
-    mut serve: impl FnMut(TcpStream, SocketAddr),
+    mut serve: impl FnMut(Socket, SocketAddr),
 ) -> io::Error {
-    let listener = match TcpListener::from_std(listener) {
+    let listener = match Accepting::new(listener) {
         Ok(listener) => listener,
         Err(error) => return error,
     };
@@ -42,8 +42,41 @@ pub async fn accept_all(
     }
 }
 
+/// A listener on its arbiter.
+enum Accepting {
+    System(TcpListener),
+    #[cfg(feature = "testing")]
+    Simulated(crate::simulated::Listener),
+}
+
+impl Accepting {
+    fn new(listener: Listener) -> io::Result<Self> {
+        match listener {
+            Listener::System(listener) => Ok(Self::System(TcpListener::from_std(listener)?)),
+            #[cfg(feature = "testing")]
+            Listener::Simulated(listener) => Ok(Self::Simulated(listener)),
+        }
+    }
+
+    async fn accept(&self) -> io::Result<(Socket, SocketAddr)> {
+        match self {
+            Self::System(listener) => {
+                let (socket, peer) = listener.accept().await?;
+                Ok((socket.into(), peer))
+            }
+            #[cfg(feature = "testing")]
+            Self::Simulated(listener) => {
+                let (socket, peer) = listener.accept().await?;
+                Ok((socket.into(), peer))
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpStream;
+
     use super::*;
 
     #[test]
@@ -54,7 +87,7 @@ mod tests {
             let address = listener.local_addr().unwrap();
             let (sender, mut served) = tokio::sync::mpsc::unbounded_channel();
             let log = RefusalLog::default();
-            let accepting = accept_all(listener, "the test", &log, |_, peer| {
+            let accepting = accept_all(listener.into(), "the test", &log, |_, peer| {
                 let _ = sender.send(peer);
             });
             let connecting = async {

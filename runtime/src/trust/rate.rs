@@ -2,12 +2,11 @@
 //!
 //! Times are measured from any fixed moment.
 
-use std::{
-    hash::{BuildHasher, Hash, RandomState},
-    time::Duration,
-};
+use std::{hash::Hash, time::Duration};
 
-use crate::limits::RATED_SOURCES;
+use ahash::RandomState;
+
+use crate::{limits::RATED_SOURCES, random};
 
 /// How many at once, and how many a second after that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +70,8 @@ impl SourceRates {
     /// Full buckets.
     pub fn new() -> Self {
         let buckets = vec![TokenBucket::default(); RATED_SOURCES].into_boxed_slice();
-        Self { hasher: RandomState::new(), buckets }
+        let key = || u64::from_le_bytes(random::bytes());
+        Self { hasher: RandomState::with_seeds(key(), key(), key(), key()), buckets }
     }
 
     /// Takes one of the source's tokens; false if it has none.

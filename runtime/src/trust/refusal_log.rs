@@ -1,14 +1,10 @@
 //! Lines that others can cause as often as they like, without filling the log: all are counted; for
 //! each rule a few are logged at once, and one a second after that.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::LazyLock,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, fmt, time::Duration};
 
 use crate::{
+    clock::Instant,
     limits::REFUSAL_LOG_BURST,
     lock::Lock,
     text::Shown,
@@ -20,8 +16,11 @@ const LINES: Rate = Rate { burst: REFUSAL_LOG_BURST, per_second: 1 };
 
 /// How often each rule has refused, by the rule's name. See
 /// [`Node::refusals`](crate::Node::refusals).
-#[derive(Debug, Default)]
-pub struct RefusalLog(Lock<HashMap<&'static str, Count>>);
+#[derive(Debug)]
+pub struct RefusalLog {
+    began: Instant,
+    counts: Lock<HashMap<&'static str, Count>>,
+}
 
 #[derive(Debug, Default)]
 struct Count {
@@ -29,6 +28,12 @@ struct Count {
     lines: TokenBucket,
     /// Refusals that were not logged since the last one that was.
     silent: u64,
+}
+
+impl Default for RefusalLog {
+    fn default() -> Self {
+        Self { began: Instant::now(), counts: Lock::default() }
+    }
 }
 
 impl RefusalLog {
@@ -49,8 +54,7 @@ impl RefusalLog {
     }
 
     fn log(&self, level: log::Level, rule: &'static str, what: fmt::Arguments<'_>) {
-        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-        let Some(silent) = self.count(rule, START.elapsed()) else { return };
+        let Some(silent) = self.count(rule, self.began.elapsed()) else { return };
         let what = what.to_string();
         match (Shown(&what), silent) {
             (what, 0) => log::log!(level, "{what} ({rule})"),
@@ -60,14 +64,14 @@ impl RefusalLog {
 
     /// Refusals so far by `rule`.
     pub fn by(&self, rule: &str) -> u64 {
-        let tallies = self.0.lock();
+        let tallies = self.counts.lock();
         tallies.get(rule).map_or(0, |tally| tally.count)
     }
 
     /// Counts a refusal. If it may be logged, returns how many were not since the last one that
     /// was.
     fn count(&self, rule: &'static str, now: Duration) -> Option<u64> {
-        let mut tallies = self.0.lock();
+        let mut tallies = self.counts.lock();
         let tally = tallies.entry(rule).or_default();
         tally.count += 1;
         if !tally.lines.take(LINES, now) {

@@ -18,7 +18,7 @@ use std::{
 /// assert_ne!(one, SourceAddress::of("2001:db8:0:1::1".parse()?));
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SourceAddress(IpAddr);
 
 impl SourceAddress {

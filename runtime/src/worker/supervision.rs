@@ -17,9 +17,9 @@
 use std::{fmt, sync::Arc, thread, time::Duration};
 
 use actix::{Actor, Addr};
-use tokio::time::Instant;
 
 use crate::{
+    clock::Instant,
     error::Result,
     limits::MAX_RESTARTS,
     lock::Lock,

@@ -16,10 +16,10 @@ use ockam_actix_runtime::{
         origin::{Door, Ingress},
         source::SourceAddress,
     },
+    watched,
     worker::mailbox::Registered,
     Address, Class, Culprit, Host, Node, Payload, Routed,
 };
-use tokio::sync::watch;
 
 use crate::connection::{
     carrier::Carrier, connection_limits::ConnectionSlot, queue::WriteQueue, session::Session,
@@ -34,7 +34,7 @@ pub(crate) struct Accepted<C: Carrier> {
     /// The session to run, until the actor starts it.
     session: Option<(Session<C>, Door, Lanes)>,
     /// Dropped with the actor: the sources of this connection then see it lost.
-    _state: watch::Sender<LinkState>,
+    _state: watched::Sender<LinkState>,
     registration: Option<Registration>,
     /// Counts this connection against its listener's limit.
     _slot: ConnectionSlot,
@@ -65,7 +65,7 @@ pub async fn accept<C: Carrier>(
             return refusal_log.warn("no-greeting", format_args!("{}", error.one_line()));
         }
     };
-    let state = watch::Sender::new(LinkState { epoch: 0, up: true, failure: None });
+    let state = watched::Sender::new(LinkState { epoch: 0, up: true, failure: None });
     let via = Address::random();
     let pools = node.extension(|| ConnectionPools::new(node.limits()));
     let description = Description::new(via.clone(), Class::Reply)

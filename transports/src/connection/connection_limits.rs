@@ -1,12 +1,10 @@
 //! Limits on the connections that a node's listeners let in: caps in total and for each source
 //! address, and a rate.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use ockam_actix_runtime::{
+    clock::Instant,
     limits::CONNECTIONS_SHARE,
     lock::Lock,
     process::DescriptorSlot,

@@ -29,11 +29,11 @@ use ockam_actix_runtime::{
     message::undelivered::Undelivered,
     node::{directory::Registration, entry::Description, Dialer},
     trust::origin::{Door, Ingress},
+    watched,
     worker::mailbox::Registered,
     Address, Class, Error, Host, Message, Node, Notice, Payload, Result, Routed,
     UndeliverableReason,
 };
-use tokio::sync::watch;
 
 use crate::{
     connection::{carrier::Carrier, queue::WriteQueue, session::Session},
@@ -65,6 +65,13 @@ pub struct ConnectionDialer<C> {
     dialling: Lock<()>,
 }
 
+impl<C> ConnectionDialer<C> {
+    /// A dialer that makes its carriers with `connector`.
+    pub fn new(connector: C) -> Self {
+        Self { connector, dialling: Lock::default() }
+    }
+}
+
 impl<C: Connector> Dialer for ConnectionDialer<C> {
     fn dial(&self, node: &Node, address: &Address) -> Result<()> {
         let (_, peer) = address.dial_parts().unwrap_or_default();
@@ -83,7 +90,7 @@ pub(crate) struct Dialled<C: Connector> {
     address: Address,
     connector: C,
     budgets: LinkBudgets,
-    state: watch::Sender<LinkState>,
+    state: watched::Sender<LinkState>,
     phase: Phase,
     backoff: Backoff,
     registration: Option<Registration>,
@@ -112,7 +119,7 @@ impl<C: Connector> Dialled<C> {
         address.hash(&mut hasher);
         let arbiter = usize::try_from(hasher.finish() >> 33).unwrap_or(0) % node.arbiter_count();
         let budgets = pools(node).link_budgets();
-        let state = watch::Sender::new(LinkState::default());
+        let state = watched::Sender::new(LinkState::default());
         let description = Description::new(address.clone(), Class::Internal)
             .on(arbiter)
             .with_link_budgets(budgets.clone())

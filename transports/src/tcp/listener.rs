@@ -12,15 +12,16 @@ use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
 };
 use ockam_actix_runtime::{
-    socket::accept::accept_all,
+    socket::{
+        accept::accept_all, listener::Listener as ListeningSocket, network::Network, stream::Socket,
+    },
     trust::{
         origin::Door, reachability::Listening, refusal_log::RefusalLog, source::SourceAddress,
     },
     worker::supervision::{Restartable, Restarting, Supervised},
     Address, Error, Host, Node, Result,
 };
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpStream;
+use socket2::{Domain, Protocol, Socket as SystemSocket, Type};
 
 use crate::{
     connection::{
@@ -107,9 +108,9 @@ impl fmt::Debug for Listener {
 /// port.
 pub async fn listen(node: &Node, options: ListenOptions) -> Result<Listener> {
     let ListenOptions { address, exposed } = options;
-    let socket = bind(&address).await?;
+    let socket = bind(node.network(), &address).await?;
     let bound = socket
-        .local_addr()
+        .local_address()
         .map_err(|source| Error::transport(format!("cannot listen on {address}"), source))?;
     let exposed = Arc::new(exposed);
     let listening = Listening {
@@ -134,10 +135,10 @@ pub async fn listen(node: &Node, options: ListenOptions) -> Result<Listener> {
 ///
 /// # Errors
 /// As [`listen`].
-pub async fn bind(address: &str) -> Result<std::net::TcpListener> {
+pub async fn bind(network: &Network, address: &str) -> Result<ListeningSocket> {
     let mut last = None;
-    for candidate in resolve(address).await? {
-        match bind_one(candidate) {
+    for candidate in resolve(network, address).await? {
+        match network.bind(candidate, bind_one) {
             Ok(socket) => return Ok(socket),
             Err(error) => last = Some(error),
         }
@@ -147,7 +148,8 @@ pub async fn bind(address: &str) -> Result<std::net::TcpListener> {
 }
 
 fn bind_one(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket =
+        SystemSocket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A restarted program gets its port back although old connections linger on it.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
@@ -160,7 +162,7 @@ fn bind_one(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
 #[derive(Clone)]
 struct ListenerSpec {
     node: Node,
-    socket: Arc<std::net::TcpListener>,
+    socket: Arc<ListeningSocket>,
     bound: SocketAddr,
     exposed: Arc<HashSet<Address>>,
     /// Count the connections of all listeners of the node.
@@ -223,11 +225,12 @@ fn stop_accepting(acceptor: &Addr<Acceptor>) {
     acceptor.do_send(Stop);
 }
 
-async fn accept_nodes(spec: ListenerSpec, socket: std::net::TcpListener) {
+async fn accept_nodes(spec: ListenerSpec, socket: ListeningSocket) {
     let refusal_log = spec.node.refusals();
     let who = format!("the listener on {}", spec.bound);
     let serve = |stream, peer| spec.serve(stream, peer, &refusal_log);
     tokio::select! {
+        biased;
         error = accept_all(socket, &who, &refusal_log, serve) => {
             log::error!("{who} ended: {error}");
         }
@@ -237,7 +240,7 @@ async fn accept_nodes(spec: ListenerSpec, socket: std::net::TcpListener) {
 
 impl ListenerSpec {
     /// Has an arbiter serve a connection, if it is admitted.
-    fn serve(&self, stream: TcpStream, peer: SocketAddr, refusal_log: &RefusalLog) {
+    fn serve(&self, stream: Socket, peer: SocketAddr, refusal_log: &RefusalLog) {
         let source = Some(SourceAddress::of(peer.ip()));
         let slot = match self.limits.take(source) {
             Ok(slot) => slot,
@@ -249,14 +252,14 @@ impl ListenerSpec {
         let loopback = self.bound.ip().is_loopback();
         let door = Door::Listener { loopback, exposed: self.exposed.clone() };
         let lost = move |error| log::warn!("lost the connection with {peer}: {error}");
-        let stream = match configure(&stream).and_then(|()| stream.into_std()) {
+        let stream = match configure(&stream).and_then(|()| stream.detach()) {
             Ok(stream) => stream,
             Err(error) => return lost(error),
         };
         let node = self.node.clone();
         self.node.spawn_on(node.next_arbiter(), async move {
             let peer = Peer { name: peer.to_string(), source };
-            match TcpStream::from_std(stream) {
+            match stream.attach() {
                 Ok(stream) => accept(node, stream, peer, door, slot).await,
                 Err(error) => lost(error),
             }

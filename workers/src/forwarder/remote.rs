@@ -10,9 +10,8 @@ mod registration;
 use std::{fmt, sync::Arc};
 
 use ockam_actix_runtime::{
-    worker::supervision::Restarting, Address, Error, Host, Node, Result, Route,
+    watched, worker::supervision::Restarting, Address, Error, Host, Node, Result, Route,
 };
-use tokio::sync::watch;
 
 use crate::{
     forwarder::{
@@ -55,7 +54,7 @@ pub struct RemoteForwarder {
     hub: Route,
     destination: Address,
     listeners: Arc<ChannelListeners>,
-    state: watch::Receiver<RegistrationState>,
+    state: watched::Receiver<RegistrationState>,
     keeper: Restarting<RegistrationKeeper>,
 }
 
@@ -101,7 +100,7 @@ impl RemoteForwarder {
     }
 
     /// Follows the registration: losses, returns, changes of the address, and its displacement.
-    pub fn watch(&self) -> watch::Receiver<RegistrationState> {
+    pub fn watch(&self) -> watched::Receiver<RegistrationState> {
         self.state.clone()
     }
 

@@ -8,7 +8,7 @@
 //! * A panic ends accepting for a moment: it is [`Supervised`], the socket stays open, and clients
 //!   wait in its queue. Streams go on.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr};
 
 use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
@@ -16,7 +16,7 @@ use actix::{
 use ockam_actix_runtime::{
     edge::first_hop::FirstHop,
     node::{directory::Registration, entry::Description},
-    socket::accept::accept_all,
+    socket::{accept::accept_all, listener::Listener, stream::Socket},
     trust::{refusal_log::RefusalLog, source::SourceAddress},
     worker::{
         mailbox::Registered,
@@ -25,7 +25,7 @@ use ockam_actix_runtime::{
     Address, Class, Error, Host, Node, Payload, Result, Route, Routed,
 };
 use socket2::SockRef;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 
 use crate::portal::{
     end::{
@@ -54,17 +54,19 @@ impl Inlet {
     /// If the route is invalid or empty, or its first hop does not exist and cannot be dialled.
     pub fn start(
         node: &impl AsRef<Node>,
-        listener: std::net::TcpListener,
+        listener: impl Into<Listener>,
         route: impl Into<Route>,
     ) -> Result<Self> {
-        let (node, route) = (node.as_ref(), route.into());
+        let (node, listener, route) = (node.as_ref(), listener.into(), route.into());
         let first_hop = node.first_hop(&route)?;
         let failed = |source| Error::transport("cannot use the inlet's listening socket", source);
-        let address = listener.local_addr().map_err(failed)?;
-        listener.set_nonblocking(true).map_err(failed)?;
-        // Each accepted socket inherits this, so that there is no moment at which SIGKILL looks
-        // like an end.
-        prepare(&SockRef::from(&listener)).map_err(failed)?;
+        let address = listener.local_address().map_err(failed)?;
+        if let Some(listener) = listener.system() {
+            listener.set_nonblocking(true).map_err(failed)?;
+            // Each accepted socket inherits this, so that there is no moment at which SIGKILL looks
+            // like an end.
+            prepare(&SockRef::from(listener)).map_err(failed)?;
+        }
         let worker = Address::random();
         let arbiter = first_hop.arbiter.unwrap_or(0);
         log::info!("inlet on {address} for clients of {route}");
@@ -102,7 +104,7 @@ struct InletSpec {
     node: Node,
     worker: Address,
     arbiter: usize,
-    listener: std::net::TcpListener,
+    listener: Listener,
     accept: Accept,
 }
 
@@ -130,7 +132,7 @@ impl Restartable for InletSpec {
 
 struct InletWorker {
     node: Node,
-    listener: Option<std::net::TcpListener>,
+    listener: Option<Listener>,
     accept: Accept,
     registration: Option<Registration>,
     supervised: Supervised,
@@ -159,6 +161,7 @@ impl Handler<Registered> for InletWorker {
         let (node, accept) = (self.node.clone(), self.accept.clone());
         let accepting = async move {
             tokio::select! {
+                biased;
                 () = accept_clients(&node, listener, &accept) => {}
                 () = node.stopping() => {}
                 _ = gone => {}
@@ -179,7 +182,7 @@ impl Handler<Routed<Payload>> for InletWorker {
     }
 }
 
-async fn accept_clients(node: &Node, listener: std::net::TcpListener, accept: &Accept) {
+async fn accept_clients(node: &Node, listener: Listener, accept: &Accept) {
     let refusal_log = node.refusals();
     let who = format!("the inlet on {}", accept.address);
     let error = accept_all(listener, &who, &refusal_log, |socket, client| {
@@ -192,10 +195,10 @@ async fn accept_clients(node: &Node, listener: std::net::TcpListener, accept: &A
 
 /// Starts the stream of one client: at once, or when the path that is lost is there again. Longer
 /// than [`PATH_PATIENCE`] nobody waits; the first hop then says what is wrong.
-fn open(node: &Node, socket: TcpStream, client: SocketAddr, accept: &Accept) -> Result<()> {
+fn open(node: &Node, socket: Socket, client: SocketAddr, accept: &Accept) -> Result<()> {
     // Clients that connected between `listen` and `prepare` have inherited nothing, and this option
     // matters.
-    SockRef::from(&socket).set_linger(Some(Duration::ZERO)).map_err(unusable)?;
+    socket.set_resets_on_close(true).map_err(unusable)?;
     let slot = StreamPool::of(node).enter_client(SourceAddress::of(client.ip()));
     let slot = slot.map_err(|full| Error::Usage(full.to_string()))?;
     // The first hop may have another actor than when the inlet began: a peer may have been dialled
@@ -228,7 +231,7 @@ fn log_reset(refusal_log: &RefusalLog, client: SocketAddr, error: &Error) {
 /// A client whose stream has not begun.
 struct OpeningClient {
     node: Node,
-    socket: TcpStream,
+    socket: Socket,
     client: SocketAddr,
     route: Route,
     slot: StreamSlot,
@@ -247,8 +250,8 @@ impl OpeningClient {
             node.launch_here(description, StreamWorker::new(config, Some(socket)))?;
             return Ok(());
         }
-        let socket = socket.into_std().map_err(unusable)?;
-        node.launch(description.on(arbiter), move |_| match TcpStream::from_std(socket) {
+        let socket = socket.detach().map_err(unusable)?;
+        node.launch(description.on(arbiter), move |_| match socket.attach() {
             Ok(socket) => StreamWorker::new(config, Some(socket)),
             Err(_) => StreamWorker::without_socket(config),
         })?;

@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use socket2::TcpKeepalive;
-
+use ockam_actix_runtime::socket::Keepalive;
 #[cfg(doc)]
 use ockam_actix_runtime::NodeLimits;
 
@@ -113,7 +112,5 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// When an application's host counts as gone: after a minute of silence, and three probes in half a
 /// minute. Both ends of 10,000 idle streams send 330 probes a second.
-pub(crate) const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
-    .with_time(Duration::from_secs(60))
-    .with_interval(Duration::from_secs(10))
-    .with_retries(3);
+pub(crate) const KEEPALIVE: Keepalive =
+    Keepalive { idle: Duration::from_secs(60), interval: Duration::from_secs(10), probes: 3 };

@@ -2,17 +2,18 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use ockam_actix_runtime::socket::connect::{first_to_answer, refuse_self_connected};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use ockam_actix_runtime::socket::{
+    connect::{first_to_answer, refuse_self_connected},
+    network::Network,
+    stream::Socket,
+};
+use socket2::{Domain, Protocol, SockRef, Socket as SystemSocket, Type};
 use tokio::{
-    net::{lookup_host, TcpStream},
+    net::TcpStream,
     time::{timeout_at, Instant},
 };
 
-use crate::portal::{
-    limits::{CONNECT_TIMEOUT, KEEPALIVE},
-    protocol::reason::StreamRefusal,
-};
+use crate::portal::{limits::CONNECT_TIMEOUT, protocol::reason::StreamRefusal};
 
 /// Why there is no connection to the target.
 pub(crate) struct NoTarget {
@@ -24,26 +25,41 @@ pub(crate) struct NoTarget {
 
 /// A connection to the target.
 pub(crate) struct Connected {
-    pub(crate) socket: TcpStream,
+    pub(crate) socket: Socket,
     /// The target accepted and reset the connection at once; what it sent before can still be read.
     pub(crate) reset: Option<io::Error>,
 }
 
 /// Connects to the first address of `target` (`host:port`) that answers.
-pub(crate) async fn connect_target(target: String) -> Result<Connected, NoTarget> {
+pub(crate) async fn connect_target(
+    network: Network,
+    target: String,
+) -> Result<Connected, NoTarget> {
     let end = Instant::now() + CONNECT_TIMEOUT;
-    let Ok(found) = timeout_at(end, lookup_host(target)).await else {
+    let Ok(found) = timeout_at(end, network.resolve(&target)).await else {
         return Err(no_target(io::ErrorKind::TimedOut.into()));
     };
     let addresses = found.map_err(|error| no_address(error, is_socket_to_be_had()))?;
-    first_to_answer(addresses, end, connect_to).await.map_err(no_target)
+    let connected = match network {
+        Network::System => first_to_answer(addresses, end, connect_to).await,
+        // Only in tests.
+        #[allow(unreachable_patterns)]
+        simulated => first_to_answer(addresses, end, |at| connect_simulated(&simulated, at)).await,
+    };
+    connected.map_err(no_target)
+}
+
+async fn connect_simulated(network: &Network, address: SocketAddr) -> io::Result<Connected> {
+    let socket = network.connect(address).await?;
+    socket.set_resets_on_close(true)?;
+    Ok(Connected { socket, reset: None })
 }
 
 /// The socket is prepared before it connects: if the client leaves meanwhile, the target may have
 /// accepted already, and has to see that reset too.
 async fn connect_to(address: SocketAddr) -> io::Result<Connected> {
     let kind = Type::STREAM.nonblocking();
-    let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
+    let socket = SystemSocket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
     prepare(&SockRef::from(&socket))?;
     match socket.connect(&address.into()) {
         Err(error) if !is_under_way(&error) => return Err(error),
@@ -52,12 +68,12 @@ async fn connect_to(address: SocketAddr) -> io::Result<Connected> {
     let socket = TcpStream::from_std(socket.into())?;
     if socket.peer_addr().is_ok() {
         // A target on this host has accepted by now.
-        return Ok(Connected { socket: refuse_self_connected(socket)?, reset: None });
+        return Ok(Connected { socket: refuse_self_connected(socket)?.into(), reset: None });
     }
     socket.writable().await?;
     match SockRef::from(&socket).take_error()? {
         Some(error) if !is_reset(&error) => Err(error),
-        reset => Ok(Connected { socket, reset }),
+        reset => Ok(Connected { socket: socket.into(), reset }),
     }
 }
 
@@ -94,7 +110,7 @@ fn no_address(error: io::Error, is_socket_to_be_had: bool) -> NoTarget {
 
 /// Whether the process could open a socket now.
 fn is_socket_to_be_had() -> bool {
-    !Socket::new(Domain::IPV4, Type::DGRAM, None).is_err_and(|error| is_exhausted(&error))
+    !SystemSocket::new(Domain::IPV4, Type::DGRAM, None).is_err_and(|error| is_exhausted(&error))
 }
 
 /// Whether the process, or the system, has no descriptor or no memory for one more socket.
@@ -131,13 +147,6 @@ pub(crate) fn prepare(socket: &SockRef<'_>) -> io::Result<()> {
     socket.set_out_of_band_inline(true)
 }
 
-/// Sets keep-alive on the socket of an application that stays, so that an application whose host
-/// has vanished does not hold its stream, and the other application's session, for ever. It takes
-/// four system calls, which a short stream is spared.
-pub(crate) fn keep_alive(socket: &SockRef<'_>) -> io::Result<()> {
-    socket.set_tcp_keepalive(&KEEPALIVE)
-}
-
 #[cfg(test)]
 mod tests {
     use std::{
@@ -152,7 +161,7 @@ mod tests {
     /// A target whose queue is full: it takes the next connection once the first one is accepted
     /// and the system tries again, after a second.
     fn busy_target() -> (TcpListener, std::net::TcpStream) {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
+        let socket = SystemSocket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
         socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
         socket.listen(0).unwrap();
         let target = TcpListener::from(socket);
@@ -192,7 +201,7 @@ mod tests {
     fn a_target_connected_in_vain_sees_a_reset() {
         actix_rt::System::new().block_on(async {
             let target = TcpListener::bind("127.0.0.1:0").unwrap();
-            let connected = connect_target(address(&target)).now_or_never();
+            let connected = connect_target(Network::System, address(&target)).now_or_never();
             assert!(connected.is_some(), "a target on this host answers at once");
             let (mut accepted, _) = target.accept().unwrap();
             drop(connected);
@@ -217,7 +226,7 @@ mod tests {
     fn bytes_sent_before_a_targets_reset_stay_readable() {
         actix_rt::System::new().block_on(async {
             let (target, _first) = busy_target();
-            let mut connecting = Box::pin(connect_target(address(&target)));
+            let mut connecting = Box::pin(connect_target(Network::System, address(&target)));
             assert!(connecting.as_mut().now_or_never().is_none());
             target.accept().unwrap();
             // The system has connected; the future has not been polled since.

@@ -12,10 +12,9 @@
 
 use actix::{Actor, ActorContext, Context, Handler};
 use ockam_actix_runtime::{
-    edge::first_hop::LinkState, node::directory::Registration, worker::mailbox::Registered,
-    Identifier, Payload, Routed,
+    edge::first_hop::LinkState, node::directory::Registration, watched,
+    worker::mailbox::Registered, Identifier, Payload, Routed,
 };
-use tokio::sync::watch;
 
 use crate::secure_channel::{
     event::{Ending, Event},
@@ -26,7 +25,7 @@ use crate::secure_channel::{
 /// Seals messages for the initiator.
 pub(super) struct AcceptedEnd {
     peer: Identifier,
-    state: watch::Sender<LinkState>,
+    state: watched::Sender<LinkState>,
     /// Until the actor is registered.
     setup: Option<(SessionSetup, Gone)>,
     end: Option<OpenEnd>,
@@ -36,7 +35,7 @@ pub(super) struct AcceptedEnd {
 impl AcceptedEnd {
     pub(super) fn new(
         peer: Identifier,
-        state: watch::Sender<LinkState>,
+        state: watched::Sender<LinkState>,
         setup: SessionSetup,
         decryptor: Gone,
     ) -> Self {

@@ -30,6 +30,7 @@ use ockam_actix_runtime::{
         message_queue::MessageQueue,
     },
     node::{directory::Registration, entry::Description},
+    watched,
     worker::{
         mailbox::Registered,
         supervision::{Restartable, Supervised},
@@ -37,7 +38,6 @@ use ockam_actix_runtime::{
     Address, Class, Host, Identifier, Message, Node, Payload, Result, Route, Routed,
     UndeliverableReason,
 };
-use tokio::sync::watch;
 
 use crate::secure_channel::{
     event::{send_control, Ending, Event, EventKind},
@@ -61,7 +61,7 @@ pub(super) struct ChannelSpec {
     pub(super) address: Address,
     pub(super) credentials: Credentials,
     pub(super) limits: Arc<Limits>,
-    pub(super) outcome: Arc<watch::Sender<Outcome>>,
+    pub(super) outcome: Arc<watched::Sender<Outcome>>,
     /// With whom the channel was established first.
     pub(super) first_peer: FirstPeer,
 }
@@ -72,7 +72,7 @@ impl Restartable for ChannelSpec {
     fn start(&self, supervised: Supervised) -> Result<Addr<ChannelActor>> {
         self.outcome.send_replace(Outcome::Pending(None));
         let first_hop = self.node.first_hop(&self.route)?.for_channel();
-        let state = watch::Sender::new(LinkState::default());
+        let state = watched::Sender::new(LinkState::default());
         let sealing = Arc::new(Sealing::default());
         let description = Description::new(self.address.clone(), Class::Internal)
             .on(self.node.arbiter_for(&first_hop))
@@ -126,8 +126,8 @@ pub(super) struct ChannelActor {
     /// The first hop of the route. While it is watched, a lost connection is made again.
     first_hop: FirstHop,
     sealing: Arc<Sealing>,
-    state: watch::Sender<LinkState>,
-    outcome: Arc<watch::Sender<Outcome>>,
+    state: watched::Sender<LinkState>,
+    outcome: Arc<watched::Sender<Outcome>>,
     phase: Phase,
     backoff: Backoff,
     /// The pauses after refusals.

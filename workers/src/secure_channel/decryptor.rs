@@ -13,12 +13,9 @@ mod initiating;
 mod renewal;
 mod responding;
 
-use std::{
-    sync::{
-        atomic::{AtomicBool, Ordering},
-        Arc,
-    },
-    time::Instant,
+use std::sync::{
+    atomic::{AtomicBool, Ordering},
+    Arc,
 };
 
 use actix::{
@@ -26,6 +23,7 @@ use actix::{
     Recipient,
 };
 use ockam_actix_runtime::{
+    clock::Instant,
     node::{directory::Registration, routing::NextHop},
     worker::mailbox::Registered,
     Address, Host, Message, MessageKind, Node, Notice, Payload, Permit, Route, Routed,

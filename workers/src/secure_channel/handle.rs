@@ -3,9 +3,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use ockam_actix_runtime::{
-    worker::supervision::Restarting, Address, Error, Identifier, Node, Result, Route,
+    watched, worker::supervision::Restarting, Address, Error, Identifier, Node, Result, Route,
 };
-use tokio::sync::watch;
 
 use crate::{
     identity::policy::TrustPolicy,
@@ -30,7 +29,7 @@ use crate::{
 pub struct SecureChannel {
     address: Address,
     route: Route,
-    outcome: watch::Receiver<Outcome>,
+    outcome: watched::Receiver<Outcome>,
     credentials: Credentials,
     actor: Restarting<ChannelActor>,
 }
@@ -44,7 +43,7 @@ pub(crate) fn open(
     limits: Limits,
 ) -> Result<SecureChannel> {
     let address = Address::random();
-    let outcome = Arc::new(watch::Sender::new(Outcome::Pending(None)));
+    let outcome = Arc::new(watched::Sender::new(Outcome::Pending(None)));
     let watched = outcome.subscribe();
     let opened = Arc::new(Opened::list(node, &address, &route));
     let what = format!("the secure channel {address} over {route}");

@@ -4,7 +4,9 @@
 //! expired, so that nobody keeps one open past the checks that a renewal repeats: the policies, and
 //! the key histories of both identities.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use ockam_actix_runtime::clock::Instant;
 
 use crate::secure_channel::limits::Limits;
 

@@ -16,10 +16,10 @@ use std::{
         atomic::{AtomicBool, Ordering},
         Arc,
     },
-    time::Instant,
 };
 
 use ockam_actix_runtime::{
+    clock::Instant,
     lock::Lock,
     message::undelivered::Undelivered,
     node::entry::{Deliver, Description, Entry},
@@ -190,6 +190,7 @@ pub(crate) fn listen(
     let at = address.clone();
     node.spawn_on(0, async move {
         tokio::select! {
+            biased;
             () = own.stopped() => {}
             _ = gone => {}
         }

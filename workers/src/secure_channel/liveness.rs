@@ -1,6 +1,8 @@
 //! Liveness of a channel's peer: when to ask whether it is there, and when to give up.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use ockam_actix_runtime::clock::Instant;
 
 use crate::secure_channel::limits::Limits;
 

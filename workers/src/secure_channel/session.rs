@@ -15,13 +15,14 @@ use std::{
         atomic::{AtomicBool, Ordering},
         Arc,
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use actix::{
     fut::wrap_future, Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, SpawnHandle,
 };
 use ockam_actix_runtime::{
+    clock::Instant,
     edge::{backoff::spread, first_hop::FirstHop},
     node::Busy,
     Address, Budget, Host, Message, Permit,

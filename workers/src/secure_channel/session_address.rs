@@ -24,17 +24,17 @@ use ockam_actix_runtime::{
         directory::Registration,
         entry::{Description, Interceptor},
     },
+    watched,
     worker::mailbox::Registered,
     Address, Class, Host, Message, Node, Payload, Result, Routed, UndeliverableReason,
 };
-use tokio::sync::watch;
 
 use crate::secure_channel::{outbound::bounce, sealing::Sealing};
 
 /// Keeps the address until it is dropped.
 pub(super) struct SessionAddress {
     answers: Arc<Answers>,
-    state: watch::Sender<LinkState>,
+    state: watched::Sender<LinkState>,
 }
 
 /// Takes the messages that are sent to the address.
@@ -58,7 +58,7 @@ impl SessionAddress {
         early: MessageQueue,
     ) -> Result<Self> {
         let address = Address::random();
-        let state = watch::Sender::new(LinkState { epoch: 0, up: true, failure: None });
+        let state = watched::Sender::new(LinkState { epoch: 0, up: true, failure: None });
         let early = Lock::new(Some(early));
         let answers = Answers { node: node.clone(), address, session, sealing, early };
         let answers = Arc::new(answers);

@@ -3,7 +3,7 @@
 
 use std::future::Future;
 
-use ockam_actix_runtime::{trust::origin::Door, Address, NodeBuilder};
+use ockam_actix_runtime::{socket::stream::Socket, trust::origin::Door, Address, NodeBuilder};
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
@@ -14,15 +14,15 @@ use super::*;
 use crate::frame::{header, HEADER_BYTES};
 
 /// The two ends of a connection on loopback.
-async fn connected() -> (TcpStream, TcpStream) {
+async fn connected() -> (Socket, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let connecting = TcpStream::connect(listener.local_addr().unwrap());
     let (ours, theirs) = tokio::join!(listener.accept(), connecting);
-    (ours.unwrap().0, theirs.unwrap())
+    (ours.unwrap().0.into(), theirs.unwrap())
 }
 
 /// Runs a test whose clock jumps to the next timer.
-fn on_a_paused_clock(test: impl AsyncFnOnce(Node, TcpStream, TcpStream)) {
+fn on_a_paused_clock(test: impl AsyncFnOnce(Node, Socket, TcpStream)) {
     actix_rt::System::new().block_on(async {
         let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
         let (ours, theirs) = connected().await;
@@ -73,7 +73,7 @@ async fn until_ended<T>(ended: impl Future<Output = T>, peer: impl Future) -> (T
     }
 }
 
-async fn serve(node: Node, ours: TcpStream) -> Error {
+async fn serve(node: Node, ours: Socket) -> Error {
     let session = Session::greet(ours, "the peer".into()).await.unwrap();
     let door = Door::Listener { loopback: true, exposed: Arc::default() };
     let queue = session.queue();

@@ -23,12 +23,9 @@ use ockam_actix_runtime::{
         directory::Registration,
         entry::{Deliver, Description, Entry},
     },
-    Address, Class, Host, Message, Node, Result, Route,
+    watched, Address, Class, Host, Message, Node, Result, Route,
 };
-use tokio::{
-    sync::watch,
-    time::{sleep_until, Instant},
-};
+use tokio::time::{sleep_until, Instant};
 
 use crate::{
     forwarder::{
@@ -42,7 +39,7 @@ use crate::{
 };
 
 /// Keeps a forwarder alive until the instant that it holds; renewing it means sending a later one.
-pub(super) type Lease = watch::Sender<Instant>;
+pub(super) type Lease = watched::Sender<Instant>;
 
 /// The ledger as the service and its forwarders share it, from several arbiters.
 pub(super) type SharedLedger = Arc<Lock<Ledger<Lease>>>;
@@ -67,7 +64,7 @@ pub(super) struct Life {
     pub(super) first_hop: FirstHop,
     /// The epoch of that hop's link in which it forwards.
     pub(super) epoch: u64,
-    pub(super) lease: watch::Receiver<Instant>,
+    pub(super) lease: watched::Receiver<Instant>,
     /// Where its end is noted.
     pub(super) journal: Arc<Journal>,
 }
@@ -126,14 +123,15 @@ impl Life {
         let why = loop {
             let until = *self.lease.borrow_and_update();
             tokio::select! {
+                biased;
                 () = self.first_hop.lost(self.epoch) => break "its connection is gone",
-                () = sleep_until(until) => break "it was not renewed",
                 renewed = self.lease.changed() => {
                     if renewed.is_err() {
                         // Released or replaced, which the service has noted.
                         return;
                     }
                 }
+                () = sleep_until(until) => break "it was not renewed",
             }
         };
         self.journal.departed(&id, why);

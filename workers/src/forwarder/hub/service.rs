@@ -15,17 +15,16 @@
 //! ingress and is compared with the ingress again, so whatever else a request says is sent out of
 //! the connection by which it came in, and nowhere else.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Duration};
 
 use actix::{Actor, Addr, Context, Handler};
 use ockam_actix_runtime::{
+    clock::{since_1970, Instant},
     lock::Lock,
     message::MessageKind,
     node::{directory::Registration, entry::Description, routing::NextHop},
     trust::refusal_log::RefusalLog,
+    watched,
     worker::{
         mailbox::Registered,
         supervision::{Restartable, Restarting, Supervised},
@@ -33,7 +32,6 @@ use ockam_actix_runtime::{
     Address, Class, Error, Host, Identifier, Message, Node, Origin, Payload, Result, Route, Routed,
 };
 use ring::rand::SystemRandom;
-use tokio::{sync::watch, time::Instant};
 
 use crate::{
     forwarder::{
@@ -244,7 +242,7 @@ impl ForwardingActor {
         }
         let identifier = tenant.as_ref().map(|tenant| tenant.identity.identifier());
         let back = registrant.route.clone();
-        let (handle, lease) = watch::channel(Instant::now() + self.lease);
+        let (handle, lease) = watched::channel(Instant::now() + self.lease);
         let entered = self.ledger.lock().enter(id, registrant, tenant, now_tenure(), handle);
         let entered = match entered {
             Ok(entered) => entered,
@@ -324,8 +322,7 @@ struct Opening {
 
 /// Milliseconds since 1970, by a clock that goes on while the hub is restarted.
 fn now_tenure() -> Tenure {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Tenure(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    Tenure(u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX))
 }
 
 /// What every actor of one service is started with.

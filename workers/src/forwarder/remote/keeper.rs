@@ -23,10 +23,11 @@ use actix::{
 use ockam_actix_runtime::{
     edge::first_hop::FirstHop,
     node::routing::NextHop,
+    watched,
     worker::supervision::{Restartable, Restarting, Supervised},
     Address, Error, Host, Message, Node, Result, Route,
 };
-use tokio::{sync::watch, time::sleep};
+use tokio::time::sleep;
 
 use crate::forwarder::{
     protocol::Request,
@@ -59,7 +60,7 @@ struct Keeping {
     first_hop: FirstHop,
     epoch: u64,
     granted: Granted,
-    state: Arc<watch::Sender<RegistrationState>>,
+    state: Arc<watched::Sender<RegistrationState>>,
     /// Whether the hub forwards at the start.
     registered: bool,
 }
@@ -69,7 +70,7 @@ struct Keeping {
 struct Release {
     node: Node,
     hub: Route,
-    state: Arc<watch::Sender<RegistrationState>>,
+    state: Arc<watched::Sender<RegistrationState>>,
 }
 
 impl RegistrationKeeper {
@@ -82,7 +83,7 @@ impl RegistrationKeeper {
         mut registrar: Registrar,
         forwarded: Forwarded,
         keep_trying: bool,
-    ) -> Result<(Restarting<Self>, watch::Receiver<RegistrationState>)> {
+    ) -> Result<(Restarting<Self>, watched::Receiver<RegistrationState>)> {
         let node = registrar.node().clone();
         let hub = registrar.hub().clone();
         let mut first_hop = node.first_hop(&hub)?;
@@ -102,7 +103,7 @@ impl RegistrationKeeper {
             registrations: 1,
             id: granted.id,
         };
-        let (state, watched) = watch::channel(first);
+        let (state, watched) = watched::channel(first);
         let state = Arc::new(state);
         let release = Release { node: node.clone(), hub, state: state.clone() };
         let keeping = Keeping { registrar, first_hop, epoch, granted, state, registered: true };
@@ -246,6 +247,7 @@ impl Keeping {
                 self.registrar.in_time(self.registrar.renew(&self.granted)).await
             };
             tokio::select! {
+                biased;
                 () = &mut displaced => return Failure::Displaced,
                 renewed = renewal => if let Err(error) = renewed { return Failure::Failed(error) },
                 () = self.first_hop.lost(self.epoch) => {
@@ -335,6 +337,7 @@ async fn register(
     let hub = registrar.hub().clone();
     let lost = registrar.unreachable("the connection was lost");
     tokio::select! {
+        biased;
         granted = super::registrar::in_time(&hub, registrar.register()) => granted,
         () = first_hop.lost(epoch) => Err(lost.into()),
     }

@@ -1,6 +1,6 @@
 //! What is known of key histories, without clock, file or lock.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use ockam_actix_runtime::{trust::source::SourceAddress, Identifier};
 use thiserror::Error;
@@ -36,7 +36,7 @@ pub enum KeyRefused {
 }
 
 /// By whom an identity became known: who can fill the table with more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MetBy {
     /// By a policy that names it. Strangers make no room at its expense.
     Name,
@@ -76,7 +76,7 @@ struct Entry {
 /// The identities that were met.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    entries: HashMap<Identifier, Entry>,
+    entries: BTreeMap<Identifier, Entry>,
     /// Counts meetings.
     clock: u64,
     /// What changed until then is in the file.
@@ -219,7 +219,7 @@ impl Table {
         for entry in self.entries.values() {
             *shares.entry(entry.met_by).or_insert(0_usize) += 1;
         }
-        let largest = shares.iter().max_by_key(|(by, count)| (**by != MetBy::Name, **count));
+        let largest = shares.iter().max_by_key(|(by, count)| (**by != MetBy::Name, **count, **by));
         let of_largest = |entry: &&Entry| largest.is_some_and(|(by, _)| *by == entry.met_by);
         let oldest = self.entries.values().filter(of_largest).min_by_key(|entry| entry.used);
         if let Some(forgotten) = oldest.map(|entry| entry.known.identifier()) {
@@ -232,7 +232,7 @@ impl Table {
     /// before.
     pub(super) fn catch_up(&mut self, file: Vec<(KnownHistory, MetBy)>) -> Vec<Identifier> {
         let written = self.written;
-        let mut own: HashMap<_, _> = std::mem::take(&mut self.entries);
+        let mut own = std::mem::take(&mut self.entries);
         let mut news = Vec::new();
         for (known, met_by) in file {
             self.clock += 1;

@@ -8,18 +8,15 @@
 
 use std::{
     future::Future,
-    io::{self, Read as _},
+    io,
     pin::Pin,
     rc::Rc,
     task::{Context as Task, Poll},
 };
 
 use actix::{fut::ActorFuture, ActorContext, Context};
-use ockam_actix_runtime::{socket, Payload, Permit};
-use socket2::SockRef;
+use ockam_actix_runtime::{socket::stream::Socket, Payload, Permit};
 use tokio::{
-    io::Interest,
-    net::TcpStream,
     task::{unconstrained, yield_now, JoinHandle},
     time::{sleep, Sleep},
 };
@@ -112,12 +109,7 @@ impl Io {
         self.waiting_permit = None;
     }
 
-    fn poll_socket(
-        &mut self,
-        socket: &Rc<TcpStream>,
-        worker: &mut StreamWorker,
-        task: &mut Task<'_>,
-    ) {
+    fn poll_socket(&mut self, socket: &Rc<Socket>, worker: &mut StreamWorker, task: &mut Task<'_>) {
         if !worker.was_reset {
             if let Err(error) = write(socket, worker, task) {
                 worker.note_reset(&error);
@@ -137,7 +129,7 @@ impl Io {
     }
 
     /// Whether the target has answered, or had time enough to.
-    fn poll_answer(&mut self, socket: &TcpStream, task: &mut Task<'_>) -> bool {
+    fn poll_answer(&mut self, socket: &Socket, task: &mut Task<'_>) -> bool {
         let time = self.opened_delay.get_or_insert_with(opened_delay);
         let over = Pin::new(time).poll(task).is_ready();
         if over || !matches!(socket.poll_read_ready(task), Poll::Pending) {
@@ -153,7 +145,7 @@ impl Io {
     /// read: they go ahead of the reset, as far as credit allows.
     fn turn(
         &mut self,
-        socket: &Rc<TcpStream>,
+        socket: &Rc<Socket>,
         worker: &mut StreamWorker,
         task: &mut Task<'_>,
     ) -> io::Result<()> {
@@ -212,7 +204,7 @@ impl Io {
         }
     }
 
-    fn read(&mut self, socket: &TcpStream, readable: usize) -> io::Result<Read> {
+    fn read(&mut self, socket: &Socket, readable: usize) -> io::Result<Read> {
         let Some(mut permit) = self.permit.take() else { return Ok(Read::NotReady) };
         let speculative = std::mem::take(&mut self.speculative);
         let was_short = std::mem::take(&mut self.was_short);
@@ -223,10 +215,9 @@ impl Io {
         };
         let capacity = most.min(readable);
         let read = match (speculative, was_short) {
-            (true, _) => read_small::<MIN_READ_BYTES>(socket, capacity),
+            (true, _) => read_small::<MIN_READ_BYTES>(capacity, |bytes| socket.read_now(bytes)),
             (false, true) => {
-                let read = || read_small::<LAST_READ_BYTES>(socket, capacity);
-                socket.try_io(Interest::READABLE, read)
+                read_small::<LAST_READ_BYTES>(capacity, |bytes| socket.try_read(bytes))
             }
             (false, false) => read_ready(socket, capacity),
         };
@@ -347,11 +338,11 @@ impl Io {
     }
 
     /// While the socket is not read, a reset must still be seen.
-    fn poll_error(&mut self, socket: &Rc<TcpStream>, task: &mut Task<'_>) -> io::Result<()> {
+    fn poll_error(&mut self, socket: &Rc<Socket>, task: &mut Task<'_>) -> io::Result<()> {
         let watched = socket.clone();
-        let watch = self.socket_error.get_or_insert_with(|| {
-            Box::pin(async move { watched.ready(Interest::ERROR).await.map(|_| ()) })
-        });
+        let watch = self
+            .socket_error
+            .get_or_insert_with(|| Box::pin(async move { watched.failed().await }));
         if watch.as_mut().poll(task).is_ready() {
             self.socket_error = Some(Box::pin(std::future::pending()));
             return Err(io::ErrorKind::ConnectionReset.into());
@@ -381,14 +372,17 @@ async fn yield_before_fin() {
 /// * before any event has said that there is something: a client that speaks first has often done
 ///   so by the time that it is accepted, and its first bytes then go with `Open`;
 /// * when most likely nothing is left.
-fn read_small<const N: usize>(socket: &TcpStream, capacity: usize) -> io::Result<Payload> {
+fn read_small<const N: usize>(
+    capacity: usize,
+    read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+) -> io::Result<Payload> {
     let mut bytes = [0; N];
-    let read = (&*SockRef::from(socket)).read(&mut bytes[..capacity.min(N)])?;
+    let read = read(&mut bytes[..capacity.min(N)])?;
     Ok(Payload::from(&bytes[..read]))
 }
 
 /// Reads into a buffer with the room that the headers need.
-fn read_ready(socket: &TcpStream, capacity: usize) -> io::Result<Payload> {
+fn read_ready(socket: &Socket, capacity: usize) -> io::Result<Payload> {
     let (mut buffer, start) = StreamWorker::read_buffer(capacity).into_buffer();
     // The room after the data is for the tag: the read must not fill it.
     let read = socket.try_read_buf(&mut bytes::BufMut::limit(&mut buffer, capacity))?;
@@ -404,10 +398,10 @@ enum Read {
 }
 
 /// Writes the buffered bytes until the socket takes no more.
-fn write(socket: &TcpStream, worker: &mut StreamWorker, task: &mut Task<'_>) -> io::Result<()> {
+fn write(socket: &Socket, worker: &mut StreamWorker, task: &mut Task<'_>) -> io::Result<()> {
     while !worker.write_buffer.is_empty() && socket.poll_write_ready(task)?.is_ready() {
         let (slices, count) = worker.write_buffer.slices();
-        match socket::try_write(socket, &slices[..count]) {
+        match socket.try_write(&slices[..count]) {
             Ok(written) => {
                 worker.write_buffer.advance(written);
                 worker.socket_wrote(written);

@@ -21,24 +21,20 @@
 
 mod socket;
 
-use std::{
-    fmt,
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use std::{fmt, rc::Rc, time::Duration};
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use bytes::{Buf, Bytes};
 use ockam_actix_runtime::{
+    clock::Instant,
     edge::first_hop::FirstHop,
     limits::{HEADROOM_BYTES, TAILROOM_BYTES},
     message::MessageKind,
     node::{directory::Registration, Busy},
+    socket::stream::Socket,
     worker::mailbox::Registered,
     Host, Message, MessageParts, Node, Notice, Payload, Permit, Route, Routed,
 };
-use socket2::SockRef;
-use tokio::net::TcpStream;
 
 use crate::portal::{
     end::{
@@ -63,7 +59,7 @@ use crate::portal::{
 pub(crate) struct StreamWorker {
     pub(crate) node: Node,
     pub(crate) stream: Stream,
-    pub(crate) socket: Option<Rc<TcpStream>>,
+    pub(crate) socket: Option<Rc<Socket>>,
     /// Received bytes in order, which the socket has not taken.
     pub(crate) write_buffer: WriteBuffer,
     pub(crate) first_hop: FirstHop,
@@ -96,7 +92,7 @@ pub(crate) struct StreamWorker {
 }
 
 impl StreamWorker {
-    pub(crate) fn new(config: StreamConfig, socket: Option<TcpStream>) -> Self {
+    pub(crate) fn new(config: StreamConfig, socket: Option<Socket>) -> Self {
         let busy = config.node.busy();
         Self {
             node: config.node,
@@ -251,7 +247,7 @@ impl StreamWorker {
 
     fn finish(&mut self, end: End) {
         if let (End::Clean, Some(socket)) = (end, &self.socket) {
-            let _ = SockRef::from(&**socket).set_linger(None);
+            let _ = socket.set_resets_on_close(false);
         }
         // Closed, which ends both directions.
         self.socket = None;
@@ -350,7 +346,8 @@ impl StreamWorker {
     /// At the outlet: connects to the target first.
     fn connect(&mut self, context: &mut Context<Self>) {
         let Side::Outlet { target, .. } = &self.side else { return };
-        let connecting = connect_target(target.clone()).into_actor(self);
+        let network = self.node.network().clone();
+        let connecting = connect_target(network, target.clone()).into_actor(self);
         self.is_connecting = true;
         // `Io` runs next, in the same turn of this actor's task.
         context.spawn(connecting.map(|connected, actor, _| {

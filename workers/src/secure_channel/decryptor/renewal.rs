@@ -17,10 +17,8 @@
 //! The initiator must renew in time: either end closes a session whose keys have expired, by
 //! [age](super::super::key_age) or by volume.
 
-use std::time::Instant;
-
 use actix::Context;
-use ockam_actix_runtime::Payload;
+use ockam_actix_runtime::{clock::Instant, Payload};
 
 use crate::secure_channel::{
     decryptor::{Decryptor, Open, Phase, Role},

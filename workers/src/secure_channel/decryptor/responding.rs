@@ -1,16 +1,12 @@
 //! The responder's decryptor, until the channel is open.
 
-use std::{
-    sync::{atomic::AtomicBool, Arc},
-    time::Instant,
-};
+use std::sync::{atomic::AtomicBool, Arc};
 
 use actix::{AsyncContext, Context};
 use ockam_actix_runtime::{
-    edge::first_hop::LinkState, node::entry::Description, Address, Class, Error, Host, MessageKind,
-    Node, Origin, Permit, Route,
+    clock::Instant, edge::first_hop::LinkState, node::entry::Description, watched, Address, Class,
+    Error, Host, MessageKind, Node, Origin, Permit, Route,
 };
-use tokio::sync::watch;
 
 use crate::secure_channel::{
     accepted_end::AcceptedEnd,
@@ -79,7 +75,7 @@ impl Responding {
         let heard = Arc::new(AtomicBool::new(false));
         let (own_lifeline, gone) = lifeline();
         let (encryptor_lifeline, encryptor_gone) = lifeline();
-        let state = watch::Sender::new(LinkState { epoch: 0, up: true, failure: None });
+        let state = watched::Sender::new(LinkState { epoch: 0, up: true, failure: None });
         let sealing = Arc::new(Sealing::default());
         let description = Description::new(channel.clone(), Class::Reply)
             .with_budget(first_hop.budget.clone())

@@ -1,6 +1,6 @@
 //! The register of open sessions: which of them a change of trust concerns.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use ockam_actix_runtime::Identifier;
 
@@ -11,7 +11,7 @@ use crate::identity::Identity;
 pub(super) struct Register<H> {
     /// Numbers sessions.
     next: u64,
-    by_peer: HashMap<Identifier, HashMap<u64, Admitted<H>>>,
+    by_peer: BTreeMap<Identifier, BTreeMap<u64, Admitted<H>>>,
 }
 
 /// One session.
@@ -28,7 +28,7 @@ pub(super) struct Admitted<H> {
 
 impl<H> Default for Register<H> {
     fn default() -> Self {
-        Self { next: 0, by_peer: HashMap::new() }
+        Self { next: 0, by_peer: BTreeMap::new() }
     }
 }
 
@@ -58,21 +58,23 @@ impl<H: Clone> Register<H> {
     /// The sessions with `peer` of whatever identity of this node, but for those whose peer shows
     /// its history at this moment.
     pub(super) fn settled_with(&self, peer: &Identifier) -> Vec<Admitted<H>> {
-        let all = self.by_peer.get(peer).into_iter().flat_map(HashMap::values);
+        let all = self.by_peer.get(peer).into_iter().flat_map(BTreeMap::values);
         all.filter(|session| !session.is_renewing).cloned().collect()
     }
 
-    /// The sessions of `own` with `peer`, or with anybody.
+    /// The sessions of `own` with `peer`, or with anybody, the oldest first.
     pub(super) fn of(&self, own: &Identifier, peer: Option<&Identifier>) -> Vec<Admitted<H>> {
-        let fits = |session: &&Admitted<H>| {
+        let fits = |session: &Admitted<H>| {
             session.own == *own && peer.is_none_or(|peer| session.peer.identifier() == *peer)
         };
-        self.by_peer.values().flat_map(HashMap::values).filter(fits).cloned().collect()
+        let mut all: Vec<_> = self.by_peer.values().flatten().filter(|(_, s)| fits(s)).collect();
+        all.sort_by_key(|(number, _)| **number);
+        all.into_iter().map(|(_, session)| session.clone()).collect()
     }
 
     /// The number of sessions.
     pub(super) fn len(&self) -> usize {
-        self.by_peer.values().map(HashMap::len).sum()
+        self.by_peer.values().map(BTreeMap::len).sum()
     }
 }
 

@@ -1,13 +1,11 @@
 //! Immediate use of the application's socket, without an event: the first bytes for a target, the
 //! last before a reset, and the end. What waits for events is in [`Io`](super::super::io::Io).
 
-use std::io::{self, Write as _};
-
-use socket2::SockRef;
+use std::io;
 
 use crate::portal::{
     end::{io::is_transient, worker::StreamWorker},
-    target::keep_alive,
+    limits::KEEPALIVE,
 };
 
 impl StreamWorker {
@@ -40,7 +38,7 @@ impl StreamWorker {
     pub(super) fn shut_down(&self) {
         if let Some(socket) = &self.socket {
             // A socket that was reset meanwhile reports it to the next read.
-            let _ = SockRef::from(&**socket).shutdown(std::net::Shutdown::Write);
+            let _ = socket.shut_down();
         }
     }
 
@@ -48,11 +46,10 @@ impl StreamWorker {
     /// rest stays in the buffer.
     pub(super) fn write_speculative(&mut self) -> usize {
         let Some(socket) = self.socket.clone() else { return 0 };
-        let mut socket = &*SockRef::from(&*socket);
         let mut all = 0;
         while !self.write_buffer.is_empty() {
             let (slices, count) = self.write_buffer.slices();
-            match socket.write_vectored(&slices[..count]) {
+            match socket.write_now(&slices[..count]) {
                 Ok(written) => {
                     self.write_buffer.advance(written);
                     all += written;
@@ -68,10 +65,12 @@ impl StreamWorker {
         all
     }
 
-    /// Sets keep-alive for a stream that has lasted; repeating it changes nothing.
+    /// Sets keep-alive for a stream that has lasted, so that an application whose host has vanished
+    /// does not hold its stream, and the other application's session, for ever. It takes four
+    /// system calls, which a short stream is spared; repeating it changes nothing.
     pub(super) fn keep_alive(&self) {
         let Some(socket) = &self.socket else { return };
-        if let Err(error) = keep_alive(&SockRef::from(&**socket)) {
+        if let Err(error) = socket.set_keepalive(KEEPALIVE) {
             log::debug!("an application's socket takes no keep-alive: {error}");
         }
     }
