@@ -117,6 +117,11 @@
 //! # }).unwrap();
 //! ```
 //!
+//! # Test
+//!
+//! With the feature `testing`, `ockam::testing` runs networks of nodes inside one test, with
+//! virtual time, faults and a seed: `docs/testing.md` shows how.
+//!
 //! `#[ockam::node]` also starts a logger, unless the program has installed one;
 //! `#[ockam::node(logger = false)]` and this package without default features start none. Authors
 //! of transports, and of workers that see envelopes, find what they need in [`author`].
@@ -245,6 +250,8 @@
 pub mod author;
 mod run;
 mod tcp_transport;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 /// The attribute that turns an async `main` into a program that runs a node.
 pub use ockam_actix_macros::node;
@@ -319,6 +326,11 @@ pub use tcp_transport::{InletOptions, TcpTransport};
 /// }
 /// ```
 pub use actix::Context as WorkerContext;
+
+/// Runs the tests that the page about testing shows.
+#[cfg(all(doctest, feature = "testing"))]
+#[doc = include_str!("../docs/testing.md")]
+struct Testing;
 
 /// Compiles the programs that the readme shows; what it shows in parts is in the examples.
 #[cfg(doctest)]

@@ -9,6 +9,7 @@ mod imports;
 mod names;
 mod prose;
 mod purity;
+mod repeatable;
 mod source;
 
 use source::{all_files, product_files};

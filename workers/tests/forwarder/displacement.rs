@@ -16,8 +16,8 @@ use ockam_actix_workers::{
             refusal::RegistrationRefusal,
             Answer, Request,
         },
-        ForwardingOptions, ForwardingService, RegistrationState, RemoteForwarder,
-        RemoteForwarderOptions, FORWARDING_SERVICE,
+        ForwardingOptions, RegistrationState, RemoteForwarder, RemoteForwarderOptions,
+        FORWARDING_SERVICE,
     },
     identity::local_identity::LocalIdentity,
     secure_channel::ChannelListeners,
@@ -291,33 +291,6 @@ fn lies_about_a_newer_registration_are_not_believed() {
             let back = states.wait_for(|state| state.registrations == 2);
             assert!(!in_time("the second registration", back).await.unwrap().displaced);
         }
-    });
-}
-
-#[test]
-fn a_first_registration_can_wait_for_its_hub() {
-    with_arbiters(|arbiters| async move {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let at = Address::from(format!("tcp#{port}"));
-        let private = outlet(arbiters, "outlet", &identity()).await;
-        let options = RemoteForwarderOptions::to("listener").keep_trying();
-        let waiting = RemoteForwarder::create(&private, &at, options);
-        tokio::pin!(waiting);
-        let pause = Duration::from_millis(300);
-        // Nothing listens there, then a node without the service, then a hub.
-        assert!(tokio::time::timeout(pause, &mut waiting).await.is_err());
-        let other = node(arbiters).await;
-        listen(&other, ListenOptions::on(port.to_string())).await.unwrap();
-        assert!(tokio::time::timeout(pause, &mut waiting).await.is_err());
-        ForwardingService::start(&other, ForwardingOptions::new()).unwrap();
-        let forwarder = in_time("the registration", waiting).await.unwrap();
-        assert!(forwarder.watch().borrow().registered);
-        // What the caller has to mend is not waited for.
-        let options = RemoteForwarderOptions::to("listener").service("a b").keep_trying();
-        let refused = in_time("an error", RemoteForwarder::create(&private, &at, options)).await;
-        assert!(refused.unwrap_err().to_string().contains("cannot name a service"));
-        let unknown = RemoteForwarderOptions::to("nobody").keep_trying();
-        in_time("an error", RemoteForwarder::create(&private, &at, unknown)).await.unwrap_err();
     });
 }
 

@@ -1,7 +1,5 @@
 //! Registration: errors that name what is wrong, restarts, leases and caps.
 
-use std::time::Duration;
-
 use ockam_actix_runtime::{route, Address, Class, Error, Host, Node, Route};
 use ockam_actix_workers::{
     echoer::Echoer,
@@ -127,26 +125,6 @@ fn a_restarted_program_keeps_its_identitys_address() {
             private.stop().await;
         }
         assert_eq!(addresses[0], addresses[1]);
-    });
-}
-
-#[test]
-fn leases_end_and_are_renewed() {
-    with_arbiters(|arbiters| async move {
-        let options = ForwardingOptions::new().lease(Duration::from_secs(1));
-        let (hub, at) = hub(arbiters, options).await;
-        let (private, raw) = (node(arbiters).await, node(arbiters).await);
-        Echoer::start(&private, "echoer").unwrap();
-        let kept = RemoteForwarder::create(&private, &at, "echoer").await.unwrap();
-        let raw = Raw { node: raw, hub: route![&at] };
-        // Twice, so that the kept forwarder has certainly outlived its first lease.
-        for _ in 0..2 {
-            let forgotten = raw.register("nobody").await.unwrap().address();
-            assert!(hub.is_registered(&forgotten));
-            until("the lease has ended", || !hub.is_registered(&forgotten)).await;
-        }
-        assert!(hub.is_registered(&kept.remote_address().forwarder));
-        assert_eq!(kept.watch().borrow().registrations, 1);
     });
 }
 

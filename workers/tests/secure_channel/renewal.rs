@@ -65,20 +65,6 @@ fn renewal_by_count_loses_no_message() {
 }
 
 #[test]
-fn renewal_by_age_loses_no_message() {
-    run(async {
-        let mut limits = quick();
-        limits.ping_after = Duration::from_millis(4);
-        limits.answer_within = Duration::from_secs(10);
-        limits.keys_due_after = Duration::from_millis(10);
-        limits.renewal_pause = Duration::ZERO;
-        let passed = exchange(limits, 20_000).await;
-        assert!(passed >= 40_004 + 5 * 5, "{passed} messages passed the hub");
-        println!("20,000 messages and their answers, about {} renewals", (passed - 40_004) / 5);
-    });
-}
-
-#[test]
 fn an_application_uses_its_channel_over_many_renewals() {
     run(async {
         let mut limits = quick();
@@ -121,17 +107,6 @@ async fn closed_by_the_responder(
     tokio::time::timeout(DEADLINE, first_hop.lost(0)).await.expect("the server closes the session");
     // Nothing forbids another one, whose handshake asks both policies again.
     channel.established_within(DEADLINE).await.unwrap();
-}
-
-#[test]
-fn responders_close_idle_sessions_nobody_renews() {
-    run(async {
-        let mut limits = quick();
-        limits.ping_after = Duration::from_millis(10);
-        limits.idle_ping_after = DEADLINE;
-        limits.keys_expire_after = Duration::from_millis(50);
-        closed_by_the_responder(limits, 0).await;
-    });
 }
 
 #[test]
