@@ -31,6 +31,8 @@ async fn main(ctx: Context) -> Result<()> {
     println!("{answer}");
     // A notice passes it by itself: nobody waits for an answer that cannot come.
     let nowhere = ctx.ask(route!["polite", "nowhere"], "Tea".to_owned()).reply_as::<String>();
-    println!("{}", nowhere.await.unwrap_err());
+    if let Err(error) = nowhere.await {
+        println!("{error}");
+    }
     ctx.stop().await
 }

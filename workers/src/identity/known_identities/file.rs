@@ -193,7 +193,7 @@ type Stamp = Option<(SystemTime, u64)>;
 struct Keeper {
     path: PathBuf,
     shared: Arc<Shared>,
-    /// The file as it was last read or written.
+    /// The file as it was last read.
     seen: Option<Stamp>,
     /// Whether the last attempt failed, which is logged once.
     failing: bool,
@@ -223,8 +223,9 @@ impl Keeper {
     }
 
     fn sync(&mut self) -> Result<(), VaultFileError> {
-        let unchanged = self.seen == Some(stamp(&self.path));
-        if unchanged && !self.shared.table.lock().is_unwritten() {
+        // Taken before it is read: what others change meanwhile is then another file.
+        let now = stamp(&self.path);
+        if self.seen == Some(now) && !self.shared.table.lock().is_unwritten() {
             return Ok(());
         }
         let (mut until, mut news) = (None, Vec::new());
@@ -250,7 +251,8 @@ impl Keeper {
         if let Some(clock) = until {
             self.shared.table.lock().written(clock);
         }
-        self.seen = Some(stamp(&self.path));
+        // Others may have changed what was written here, so it is read once more.
+        self.seen = until.is_none().then_some(now);
         news.iter().for_each(|identifier| self.shared.tell(identifier));
         Ok(())
     }
