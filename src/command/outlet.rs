@@ -1,9 +1,9 @@
 //! `ockam outlet`: makes a TCP server reachable through secure channels.
 
-use std::{sync::Arc, time::Duration};
+use std::{env, sync::Arc, time::Duration};
 
 use actix_rt::time::sleep;
-use clap::{ArgGroup, Args};
+use clap::Args;
 use ockam::{
     access, route, Context, Entity, Error, Identifier, ListenOptions, OutletOptions,
     RemoteForwarder, RemoteForwarderOptions, Result, Route, SecureChannels, TcpTransport,
@@ -11,6 +11,9 @@ use ockam::{
 };
 
 use crate::command::{identity_args::IdentityArguments, CHANNEL_LISTENER, OUTLET};
+
+/// The variable of the environment that names the hub.
+const HUB: &str = "OCKAM_HUB";
 
 /// How often to look whether a hub that refused the channel has accepted it since: the channel
 /// itself decides when it tries again.
@@ -20,10 +23,10 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 ///
 /// Prints the `ockam inlet` command that leads to it.
 #[derive(Args)]
-#[command(group(ArgGroup::new("reached").required(true).args(["listen", "via"])))]
 #[command(after_help = "Examples:
   ockam outlet --to 127.0.0.1:5000 --listen 127.0.0.1:4000
   ockam outlet --to 127.0.0.1:5000 --via hub.example.org:4000
+  ockam outlet --to 127.0.0.1:5000 --via one.example.org:4000,other.example.org:4000
   ockam outlet --to 127.0.0.1:5000 --via hub.example.org:4000 --identity web --trust ID,ID
   ockam outlet --to 127.0.0.1:5432 --via hub.example.org:4000 --identity web --service database")]
 pub(crate) struct Arguments {
@@ -32,20 +35,24 @@ pub(crate) struct Arguments {
     to: String,
 
     /// Address to listen on for inlets' nodes, as host:port.
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", conflicts_with = "via")]
     listen: Option<String>,
 
     /// Hub to be reached through, as host:port, without listening anywhere.
+    ///
+    /// Several with commas between them are all used, so that clients find another one when one is
+    /// gone. Without this option and --listen, OCKAM_HUB in the environment says which.
     #[arg(long, value_name = "HUB")]
     via: Option<String>,
 
     /// Name of the service, if one identity has several outlets on this hub. Of two programs with
     /// the same identity and name, the one started last is reached; the other logs an error.
-    #[arg(long, value_name = "NAME", requires = "via", default_value = "")]
+    #[arg(long, value_name = "NAME", conflicts_with = "listen", default_value = "")]
     service: String,
 
     /// Register with the hub through a secure channel; with ID, only if the hub has that identity.
-    #[arg(long, value_name = "ID", requires = "via", num_args = 0..=1, require_equals = true)]
+    #[arg(long, value_name = "ID", conflicts_with = "listen", num_args = 0..=1)]
+    #[arg(require_equals = true)]
     hub_channel: Option<Option<Identifier>>,
 
     /// Do not encrypt: anybody who reaches the --listen address reaches the target.
@@ -54,6 +61,14 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     identity: IdentityArguments,
+}
+
+impl Arguments {
+    /// The hub, or the list of hubs.
+    fn hub(&self) -> Result<String> {
+        let given = self.via.clone().or_else(|| env::var(HUB).ok());
+        Ok(given.ok_or_else(|| format!("give --listen or --via, or {HUB} in the environment"))?)
+    }
 }
 
 /// Starts the outlet. A hub that cannot be reached or refuses is tried again, which the log says.
@@ -73,7 +88,6 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
 /// Starts an outlet that everybody reaches; returns the route to it.
 async fn listen_plain(tcp: &TcpTransport, arguments: &Arguments) -> Result<String> {
     tcp.create_outlet(OUTLET, &arguments.to).await?;
-    // clap requires it with --plain.
     let address = arguments.listen.as_deref().ok_or("--plain needs --listen")?;
     let listener = tcp.listen(ListenOptions::on(address).expose(OUTLET)).await?;
     Ok(format!("tcp#{} => {OUTLET}", listener.address()))
@@ -92,11 +106,10 @@ async fn accept_channels(
         let listener = tcp.listen(address).await?;
         return Ok(format!("tcp#{} => {CHANNEL_LISTENER}", listener.address()));
     }
-    // clap requires one of them.
-    let hub = arguments.via.as_deref().ok_or("give --listen or --via")?;
+    let hub = &arguments.hub()?;
     let route_to_hub = match arguments.hub_channel {
         Some(expected) => channel_to(&mut entity, hub, expected).await?,
-        None => route![(TCP, hub)],
+        None => route![(TCP, hub.as_str())],
     };
     let service = RemoteForwarderOptions::to(CHANNEL_LISTENER).service(&arguments.service);
     let forwarder = RemoteForwarder::create(ctx, route_to_hub, service.keep_trying()).await?;

@@ -6,7 +6,7 @@ use std::{
 
 use ockam_actix_harness::{
     client::{fetch, upload_until_closed},
-    deadline::PATIENCE,
+    deadline::{poll, PATIENCE},
     network::in_own_network,
     program::{clean, example, Program},
     target::{Target, PAGE},
@@ -68,6 +68,39 @@ fn printed_inlet_command_works_for_a_listening_outlet() {
 #[test]
 fn printed_inlet_command_works_for_a_plain_outlet() {
     in_own_network(|| works_as_printed(&["--plain", "--listen", "0.0.0.0:4000"]));
+}
+
+#[test]
+fn clients_move_on_to_the_hub_that_lives() {
+    in_own_network(|| {
+        let hub_at = |address: &str| Program::start(ockam().args(["hub", address]));
+        let mut hubs = ["127.0.0.1:0", "127.0.0.1:0"].map(hub_at);
+        let addresses = hubs.each_ref().map(|hub| hub.wait_for_address("hub on ").to_string());
+        let target = Target::start();
+        let via = addresses.join(",");
+        let mut outlet = ockam();
+        outlet.args(["outlet", "--to", &target.address()]).env("OCKAM_HUB", &via);
+        let outlet = Program::start(&mut outlet);
+        let line = outlet.wait_for_line("ockam inlet --listen 127.0.0.1:4001");
+        assert!(line.contains(&format!("--route 'tcp#{via} => F")), "{line}");
+        let route = line.split('\'').nth(1).unwrap();
+        let mut inlet = ockam();
+        inlet.args(["inlet", "--listen", "127.0.0.1:0", "--route", route]);
+        let inlet = Program::start(&mut inlet);
+        let address = inlet.wait_for_address("inlet on ");
+        assert_eq!(fetch(address, "/"), Ok(PAGE.into()), "{outlet} {inlet}");
+        for (number, other) in [(0, 1), (1, 0)] {
+            let before = outlet.line_count();
+            hubs[number].kill();
+            hubs[number].wait_for_exit(ENDING);
+            // Clients of the lost path wait for the next one.
+            let page = poll("a page through the other hub", PATIENCE, || fetch(address, "/"));
+            assert_eq!(page, PAGE, "{inlet}");
+            assert!(hubs[other].is_running());
+            hubs[number] = hub_at(&addresses[number]);
+            outlet.wait_for_line_after(before, "forwards here again", PATIENCE);
+        }
+    });
 }
 
 /// Starts an outlet, and an inlet with the command that it prints.

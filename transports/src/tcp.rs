@@ -6,8 +6,10 @@
 pub mod listener;
 
 use std::{
+    collections::HashMap,
     io::{self, ErrorKind, IoSlice},
     net::SocketAddr,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -15,7 +17,13 @@ use std::{
 use bytes::BytesMut;
 
 use ockam_actix_runtime::{
-    socket::{connect::first_to_answer, network::Network, stream::Socket, Keepalive},
+    lock::Lock,
+    socket::{
+        connect::{first_to_answer, race, NoneAnswered},
+        network::Network,
+        stream::Socket,
+        Keepalive,
+    },
     Error, Host, Node, Result, TransportType,
 };
 use tokio::time::{timeout_at, Instant};
@@ -41,7 +49,7 @@ pub const TCP: TransportType = TransportType::new("tcp");
 /// # Errors
 /// If the text is not `host:port`, or the name is unknown.
 pub async fn resolve(network: &Network, peer: &str) -> Result<Vec<SocketAddr>> {
-    check_peer(peer)?;
+    check_one(peer)?;
     let found = network.resolve(peer).await;
     let addresses =
         found.map_err(|source| Error::transport(format!("cannot resolve {peer}"), source))?;
@@ -51,11 +59,20 @@ pub async fn resolve(network: &Network, peer: &str) -> Result<Vec<SocketAddr>> {
     Ok(addresses)
 }
 
-/// Checks the form of `host:port` without resolving it.
+/// The peers of a list such as `a:4000,b:4000`, in the order of preference; mostly there is one.
+pub fn alternatives(peers: &str) -> impl Iterator<Item = &str> {
+    peers.split(',')
+}
+
+/// Checks the form of `host:port`, or of several with commas between them, without resolving any.
 ///
 /// # Errors
 /// If the text has another form.
-pub fn check_peer(peer: &str) -> Result<()> {
+pub fn check_peer(peers: &str) -> Result<()> {
+    alternatives(peers).try_for_each(check_one)
+}
+
+fn check_one(peer: &str) -> Result<()> {
     let well_formed = match peer.rsplit_once(':') {
         Some((host, port)) => {
             let ipv6 = host.starts_with('[') && host.ends_with(']');
@@ -68,7 +85,7 @@ pub fn check_peer(peer: &str) -> Result<()> {
     }
     Err(Error::Usage(format!(
         "\"{peer}\" is not a TCP address: expected host:port, such as 127.0.0.1:4000, [::1]:4000 \
-         or example.org:4000"
+         or example.org:4000, or several with commas between them"
     )))
 }
 
@@ -94,10 +111,15 @@ impl Carrier for Socket {
     }
 }
 
-/// Connects to nodes at `host:port`.
+/// Connects to nodes at `host:port`, or to one of several with commas between them.
+///
+/// These are tried in the order in which they are listed, but the one that was connected before
+/// comes last: it was lost.
 #[derive(Clone, Debug, Default)]
 pub struct TcpConnector {
     network: Network,
+    /// Of each list with several peers, the one that was connected last.
+    lost: Arc<Lock<HashMap<String, String>>>,
 }
 
 /// The dialer of addresses such as `(TCP, "host:port")`.
@@ -106,7 +128,7 @@ pub type TcpDialer = ConnectionDialer<TcpConnector>;
 impl TcpDialer {
     /// The dialer of `node`, on the network that the node is on.
     pub fn of(node: &Node) -> Self {
-        Self::new(TcpConnector { network: node.network().clone() })
+        Self::new(TcpConnector { network: node.network().clone(), ..TcpConnector::default() })
     }
 }
 
@@ -118,11 +140,45 @@ impl Connector for TcpConnector {
     }
 
     async fn connect(&self, peer: String) -> Result<Socket> {
-        let stream = connect(&self.network, &peer, CONNECT_TIMEOUT).await?;
         let failed = |source| Error::transport(format!("no greeting from {peer}"), source);
+        let in_order = self.in_order(&peer);
+        let (stream, of) = match &in_order[..] {
+            [only] => (connect(&self.network, only, CONNECT_TIMEOUT).await?, *only),
+            several => self.connect_to_one(several).await?,
+        };
+        if in_order.len() > 1 {
+            log::info!("{of} has answered, of {peer}");
+            self.lost.lock().insert(peer.clone(), of.to_owned());
+        }
         configure(&stream).map_err(failed)?;
         Ok(stream)
     }
+}
+
+impl TcpConnector {
+    fn in_order<'a>(&self, peers: &'a str) -> Vec<&'a str> {
+        let lost = self.lost.lock().get(peers).cloned();
+        let mut in_order: Vec<_> = alternatives(peers).collect();
+        // A stable order but for this one.
+        in_order.sort_by_key(|peer| Some(*peer) == lost.as_deref());
+        in_order
+    }
+
+    /// Connects to one of `peers`, and says to which.
+    async fn connect_to_one<'a>(&self, peers: &[&'a str]) -> Result<(Socket, &'a str)> {
+        let (end, network) = (Instant::now() + CONNECT_TIMEOUT, &self.network);
+        let connect = |peer: &'a str| async move {
+            Ok((connect(network, peer, CONNECT_TIMEOUT).await?, peer))
+        };
+        let connected = race(peers.iter().copied(), end, connect).await;
+        connected.map_err(|none: NoneAnswered<Error>| {
+            none.failure.unwrap_or_else(|| timed_out(&peers.join(","), CONNECT_TIMEOUT))
+        })
+    }
+}
+
+fn timed_out(peer: &str, limit: Duration) -> Error {
+    Error::TimedOut { waited_for: format!("a TCP connection to {peer}"), limit }
 }
 
 /// Connects to the first of `peer`'s addresses that answers.
@@ -131,14 +187,11 @@ impl Connector for TcpConnector {
 /// If the name is unknown, or none of its addresses answers within `limit`.
 pub async fn connect(network: &Network, peer: &str, limit: Duration) -> Result<Socket> {
     let end = Instant::now() + limit;
-    let timed_out = || {
-        let waited_for = format!("a TCP connection to {peer}");
-        Error::TimedOut { waited_for, limit }
-    };
-    let addresses = timeout_at(end, resolve(network, peer)).await.map_err(|_| timed_out())??;
+    let resolved = timeout_at(end, resolve(network, peer)).await;
+    let addresses = resolved.map_err(|_| timed_out(peer, limit))??;
     let connected = first_to_answer(addresses, end, |address| network.connect(address)).await;
     connected.map_err(|source| match source.kind() {
-        ErrorKind::TimedOut => timed_out(),
+        ErrorKind::TimedOut => timed_out(peer, limit),
         _ => Error::transport(format!("cannot connect to {peer}"), source),
     })
 }
@@ -179,14 +232,43 @@ mod tests {
         });
     }
 
+    /// A port of this host on which nobody listens, and one on which somebody does.
+    fn closed_and_open() -> ([String; 2], tokio::net::TcpListener) {
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let open = listener.local_addr().unwrap();
+        ([closed, open].map(|address| address.to_string()), listener.try_into().unwrap())
+    }
+
+    #[test]
+    fn the_first_of_several_that_answers_is_taken() {
+        actix_rt::System::new().block_on(async {
+            let ([closed, open], _listener) = closed_and_open();
+            let connector = TcpConnector::default();
+            let peers = format!("{closed},{open}");
+            connector.connect(peers.clone()).await.unwrap();
+            let last = [closed.as_str(), &open];
+            assert_eq!(connector.in_order(&peers), last, "what was connected last comes last");
+            let turned = format!("{open},{closed}");
+            assert_eq!(connector.in_order(&turned), [open.as_str(), &closed], "another list");
+            connector.connect(turned.clone()).await.unwrap();
+            assert_eq!(connector.in_order(&turned), last);
+            let none = connector.connect(format!("{closed},{closed}")).await.unwrap_err();
+            assert!(none.to_string().contains(&closed), "{none}");
+        });
+    }
+
     #[test]
     fn peers_are_host_and_port() {
-        for peer in ["127.0.0.1:4000", "[::1]:4000", "example.org:1", "localhost:65535"] {
+        for peer in ["127.0.0.1:4000", "[::1]:4000", "example.org:1", "localhost:65535", "a:1,b:2"]
+        {
             assert!(check_peer(peer).is_ok(), "{peer}");
         }
         for peer in ["", ":1", "host", "host:", "host:x", "host:65536", "::1:4000", "host:-1"] {
             let text = check_peer(peer).unwrap_err().to_string();
             assert!(text.contains(&format!("\"{peer}\"")), "{text}");
+            assert!(check_peer(&format!("a:1,{peer}")).is_err(), "{peer}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Connecting to a name that has several network addresses.
+//! Connecting to one of several peers, or to a name that has several network addresses.
 
 use std::{future::Future, io, net::SocketAddr, time::Duration};
 
@@ -11,12 +11,18 @@ use tokio::{
 
 use crate::limits::CONNECT_ATTEMPT_DELAY;
 
-/// Connects to the first of `addresses` that answers before `end`.
-///
-/// One attempt begins after the other, [`CONNECT_ATTEMPT_DELAY`] apart or as soon as one has
-/// failed, the families of addresses in turn; all go on until one has succeeded, as [RFC 8305]
-/// advises. So an address that does not answer, such as an IPv6 one on a network without IPv6,
-/// costs little.
+/// Why none of several attempts has succeeded.
+#[derive(Debug)]
+pub struct NoneAnswered<E> {
+    /// Why the last one has failed of those that have.
+    pub failure: Option<E>,
+    /// Whether there was no time for the others.
+    pub timed_out: bool,
+}
+
+/// Connects to the first of `addresses` that answers before `end`: the families of addresses in
+/// turn, as [RFC 8305] advises, and otherwise as [`race`] does. So an address that does not answer,
+/// such as an IPv6 one on a network without IPv6, costs little.
 ///
 /// [RFC 8305]: https://www.rfc-editor.org/rfc/rfc8305#section-5
 ///
@@ -26,14 +32,35 @@ use crate::limits::CONNECT_ATTEMPT_DELAY;
 pub async fn first_to_answer<T, C>(
     addresses: impl IntoIterator<Item = SocketAddr>,
     end: Instant,
-    mut connect: impl FnMut(SocketAddr) -> C,
+    connect: impl FnMut(SocketAddr) -> C,
 ) -> io::Result<T>
 where
     C: Future<Output = io::Result<T>>,
 {
-    let mut waiting = families_in_turn(addresses).into_iter();
+    let connected = race(families_in_turn(addresses), end, connect).await;
+    connected.map_err(|none| match none {
+        NoneAnswered { failure: Some(error), .. } => error,
+        NoneAnswered { timed_out: true, .. } => io::ErrorKind::TimedOut.into(),
+        _ => io::ErrorKind::NotFound.into(),
+    })
+}
+
+/// Attempts one of `candidates` after the other until `end`, [`CONNECT_ATTEMPT_DELAY`] apart or as
+/// soon as one has failed. All attempts go on until one has succeeded; the others are dropped then.
+///
+/// # Errors
+/// If none has succeeded.
+pub async fn race<A, T, E, C>(
+    candidates: impl IntoIterator<Item = A, IntoIter: ExactSizeIterator>,
+    end: Instant,
+    mut connect: impl FnMut(A) -> C,
+) -> Result<T, NoneAnswered<E>>
+where
+    C: Future<Output = Result<T, E>>,
+{
+    let mut waiting = candidates.into_iter();
     let mut attempts = FuturesUnordered::new();
-    let mut failed = None;
+    let mut failure = None;
     loop {
         attempts.extend(waiting.next().map(&mut connect));
         let next_attempt = match waiting.len() {
@@ -42,10 +69,10 @@ where
         };
         match timeout_at(next_attempt, attempts.next()).await {
             Ok(Some(Ok(connected))) => return Ok(connected),
-            Ok(Some(Err(error))) => failed = Some(error),
-            Ok(None) => return Err(failed.unwrap_or(io::ErrorKind::NotFound.into())),
+            Ok(Some(Err(error))) => failure = Some(error),
+            Ok(None) => return Err(NoneAnswered { failure, timed_out: false }),
             Err(_) if Instant::now() >= end => {
-                return Err(failed.unwrap_or(io::ErrorKind::TimedOut.into()));
+                return Err(NoneAnswered { failure, timed_out: true });
             }
             Err(_) => {}
         }

@@ -6,20 +6,18 @@ mod keeper;
 mod options;
 mod registrar;
 mod registration;
+mod several;
 
 use std::{fmt, sync::Arc};
 
-use ockam_actix_runtime::{
-    watched, worker::supervision::Restarting, Address, Error, Host, Node, Result, Route,
-};
+use ockam_actix_runtime::{watched, Address, Error, Host, Node, Result, Route};
 
 use crate::{
     forwarder::{
         address::ForwardingAddress,
         remote::{
-            keeper::{RegistrationKeeper, Stop},
             registrar::Registrar,
-            registration::Forwarded,
+            several::{each_of, Registrations},
         },
     },
     secure_channel::ChannelListeners,
@@ -32,6 +30,10 @@ pub use self::{options::RemoteForwarderOptions, registration::RegistrationState}
 /// The forwarder is registered again when the connection to the hub comes back, at the same address
 /// if the destination is a secure channel listener: its identity proves that the address is its
 /// own. Dropping the handle ends nothing; [`RemoteForwarder::stop`] does.
+///
+/// Where the hub's address is a list, `(TCP, "one.example.org:4000,other.example.org:4000")`, the
+/// node registers with each hub of it, and a destination that has an identity is at the same address
+/// at all of them. Whoever connects to the same list finds it at whichever hub answers.
 ///
 /// Of several programs that register one identity and service with one hub, the last has the
 /// address. The one before is told, logs an error, and does not take the address back:
@@ -55,7 +57,7 @@ pub struct RemoteForwarder {
     destination: Address,
     listeners: Arc<ChannelListeners>,
     state: watched::Receiver<RegistrationState>,
-    keeper: Restarting<RegistrationKeeper>,
+    registrations: Registrations,
 }
 
 impl RemoteForwarder {
@@ -79,12 +81,15 @@ impl RemoteForwarder {
         if !node.is_registered(&destination) {
             return Err(Error::NoWorker(destination));
         }
-        let claimed = Forwarded::claim(node, &hub, &destination)?;
-        let registrar = Registrar::new(node.clone(), hub.clone(), destination.clone(), service);
-        let launched = RegistrationKeeper::launch(registrar, claimed, options.keep_trying).await?;
-        let (keeper, state) = launched;
+        hub.validate()?;
+        let mut hubs = each_of(&hub).into_iter();
+        let first = hubs.next().ok_or(Error::EmptyRoute)?;
+        let first = Registrar::new(node.clone(), first, destination.clone(), service);
+        let others: Vec<_> = hubs.map(|hub| first.at(hub)).collect();
+        let all = std::iter::once(first).chain(others).collect();
+        let (registrations, state) = Registrations::start(all, options.keep_trying).await?;
         let listeners = node.extension(ChannelListeners::default);
-        Ok(Self { hub, destination, listeners, state, keeper })
+        Ok(Self { hub, destination, listeners, state, registrations })
     }
 
     /// The address at the hub that others put into their routes after the hub's own. If the
@@ -117,10 +122,7 @@ impl RemoteForwarder {
     /// Gives up the forwarder: tells the hub, which may no longer reach the destination when this
     /// returns.
     pub async fn stop(&self) {
-        if let Some(keeper) = self.keeper.end() {
-            // An error means that it has stopped already.
-            let _ = keeper.send(Stop).await;
-        }
+        self.registrations.stop().await;
     }
 }
 

@@ -202,3 +202,53 @@ fn one_source_gets_its_forwarders_and_no_more() {
         late.register("nobody").await.unwrap();
     });
 }
+
+#[test]
+fn each_hub_of_a_list_has_one_address() {
+    with_arbiters(|arbiters| async move {
+        let (first, at_first) = hub(arbiters, ForwardingOptions::new()).await;
+        let (second, at_second) = hub(arbiters, ForwardingOptions::new()).await;
+        let peers = [&at_first, &at_second].map(|at| at.dial_parts().unwrap().1);
+        let list = Address::from(format!("tcp#{},{}", peers[0], peers[1]));
+        let (private, other) = (node(arbiters).await, node(arbiters).await);
+        identify(&private, "echoer");
+        Echoer::start(&private, "echoer").unwrap();
+        let forwarder = RemoteForwarder::create(&private, &list, "echoer").await.unwrap();
+        let address = forwarder.remote_address();
+        let mut states = forwarder.watch();
+        let both = states.wait_for(|state| state.registrations == 2);
+        in_time("both registrations", both).await.unwrap();
+        for at in [&at_first, &at_second, &list] {
+            assert_eq!(echo(&other, route![at, address.clone()]).await.unwrap(), "hello");
+        }
+        let mut first_hop = other.first_hop(&route![&list]).unwrap();
+        let epoch = first_hop.state().epoch;
+        first.stop().await;
+        in_time("the loss of the first hub", first_hop.lost(epoch)).await;
+        in_time("the connection with the second", first_hop.up()).await;
+        assert_eq!(echo(&other, route![&list, address.clone()]).await.unwrap(), "hello");
+        assert!(forwarder.watch().borrow().registered, "at the second");
+        forwarder.stop().await;
+        until("the second hub forwards no more", || of_class(&second, Class::Forwarder).is_empty())
+            .await;
+    });
+}
+
+#[test]
+fn one_hub_of_a_list_is_enough_to_begin() {
+    with_arbiters(|arbiters| async move {
+        let (_hub, at) = hub(arbiters, ForwardingOptions::new()).await;
+        let (later, at_later) = hub(arbiters, ForwardingOptions::new()).await;
+        later.stop().await;
+        let peers = [&at_later, &at].map(|at| at.dial_parts().unwrap().1);
+        let list = Address::from(format!("tcp#{},{}", peers[0], peers[1]));
+        let private = node(arbiters).await;
+        Echoer::start(&private, "echoer").unwrap();
+        identify(&private, "echoer");
+        let forwarder = RemoteForwarder::create(&private, &list, "echoer").await.unwrap();
+        let mut states = forwarder.watch();
+        assert_eq!(states.borrow().registrations, 1);
+        let _later = hub_again(arbiters, &at_later).await;
+        in_time("the other one", states.wait_for(|state| state.registrations == 2)).await.unwrap();
+    });
+}

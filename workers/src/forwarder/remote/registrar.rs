@@ -34,6 +34,8 @@ const MAX_CHALLENGES: usize = 3;
 pub(super) struct Registrar {
     node: Node,
     hub: Route,
+    /// The hub that the address follows from: the first one of a list.
+    first_hub: Route,
     destination: Address,
     service: ServiceName,
     instance: Instance,
@@ -72,7 +74,17 @@ impl From<Error> for Failure {
 impl Registrar {
     pub(super) fn new(node: Node, hub: Route, destination: Address, service: ServiceName) -> Self {
         let instance = Instance::random(&SystemRandom::new());
-        Self { node, hub, destination, service, instance, tenure: Tenure::NONE, salt: None }
+        let (first_hub, tenure) = (hub.clone(), Tenure::NONE);
+        Self { node, hub, first_hub, destination, service, instance, tenure, salt: None }
+    }
+
+    /// The same at another hub, of the same list: with an identity, the address is the same there.
+    pub(super) fn at(&self, hub: Route) -> Self {
+        Self { hub, ..self.clone() }
+    }
+
+    pub(super) fn destination(&self) -> &Address {
+        &self.destination
     }
 
     pub(super) fn hub(&self) -> &Route {
@@ -140,7 +152,7 @@ impl Registrar {
     }
 
     fn claim(&mut self, local: &LocalIdentity, destination: &Route) -> Claim {
-        let hub = self.node.extension(OpenedChannels::default).lasting_name_of(&self.hub);
+        let hub = self.node.extension(OpenedChannels::default).lasting_name_of(&self.first_hub);
         let derive = || Salt::derive(local, &hub, destination);
         Claim {
             identifier: local.identifier(),

@@ -11,12 +11,13 @@ use crate::{
     secure_channel::RelayedListeners,
 };
 
-/// The state of a [`RemoteForwarder`](crate::forwarder::RemoteForwarder) at its hub.
+/// The state of a [`RemoteForwarder`](crate::forwarder::RemoteForwarder) at its hub, or at all hubs of
+/// a list together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistrationState {
     /// The forwarder's address, or the last that it had, without its secret.
     pub address: ForwardingAddress,
-    /// Whether the hub has the forwarder, as far as this node knows.
+    /// Whether the hub, or one of them, has the forwarder, as far as this node knows.
     pub registered: bool,
     /// Whether another program has registered the same identity and service since. This node does
     /// not register again then: stop the forwarder and create another one to have the address back.
@@ -24,6 +25,19 @@ pub struct RegistrationState {
     /// How often it has been registered.
     pub registrations: u64,
     pub(super) id: ForwarderId,
+}
+
+impl RegistrationState {
+    /// What the states at several hubs come to: the address is the same at all that an identity
+    /// claims it from.
+    pub(super) fn together(states: Vec<Self>) -> Option<Self> {
+        states.into_iter().reduce(|one, other| Self {
+            registered: one.registered || other.registered,
+            displaced: one.displaced || other.displaced,
+            registrations: one.registrations + other.registrations,
+            ..one
+        })
+    }
 }
 
 /// The destinations of a node that hubs forward to, each with its hub.

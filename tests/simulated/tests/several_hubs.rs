@@ -1,0 +1,87 @@
+//! An outlet's node that registers with two hubs, and a client that knows both.
+
+// Clippy knows tests by their attribute, but not their helpers.
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use ockam::{
+    route,
+    testing::{explore, LinkOptions, Network, TestNode},
+    Context, Echoer, Entity, ForwardingOptions, ForwardingService, Node, RemoteForwarder, Result,
+    Route, SecureChannels, TcpTransport, TrustEveryonePolicy, Vault, TCP,
+};
+use tokio::time::Instant;
+
+const HUBS: &str = "one:4000,two:4000";
+
+async fn hub(node: Node, listen: &'static str) -> Result<()> {
+    ForwardingService::start(&node, ForwardingOptions::new())?;
+    TcpTransport::create(&node).await?.listen(listen).await.map(drop)
+}
+
+/// The hubs, a node with an echoer behind both, and a client with a route to the echoer.
+async fn tunnel(net: &Network) -> Result<([TestNode; 2], TestNode, TestNode, Route)> {
+    let (mut one, mut two) = (net.node("one"), net.node("two"));
+    one.boot(|node| hub(node, "one:4000")).await?;
+    two.boot(|node| hub(node, "two:4000")).await?;
+    let (far, near) = (net.node("far"), net.node("near"));
+    for node in [&far, &near] {
+        TcpTransport::create(node).await?;
+    }
+    Echoer::start(&far, "echo")?;
+    let mut entity = Entity::create(&far, &Vault::in_memory())?;
+    entity.create_secure_channel_listener("listener", TrustEveryonePolicy)?;
+    let forwarder = RemoteForwarder::create(&far, (TCP, HUBS), "listener").await?;
+    let mut state = forwarder.watch();
+    state.wait_for(|state| state.registrations == 2).await.unwrap();
+    let mut entity = Entity::create(&near, &Vault::in_memory())?;
+    let listener = route![(TCP, HUBS), forwarder.remote_address()];
+    let channel = entity.create_secure_channel(listener, TrustEveryonePolicy)?;
+    Ok(([one, two], far, near, route![channel, "echo"]))
+}
+
+/// Asks until an answer comes; returns how long that took.
+async fn answered(net: &Network, ctx: &Context, echo: &Route) -> Duration {
+    let begun = Instant::now();
+    let ask = || ctx.ask(echo, 7_u32).within(Duration::from_secs(10)).reply_as::<u32>();
+    while ask().await.is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no answer");
+        net.sleep(Duration::from_millis(20)).await;
+    }
+    begun.elapsed()
+}
+
+#[test]
+fn clients_move_on_within_a_second() {
+    explore(40, |net| {
+        net.set_links(LinkOptions::new().latency(Duration::from_millis(20)));
+        net.run(async {
+            let (mut hubs, _far, near, echo) = tunnel(net).await.unwrap();
+            let ctx = near.context().unwrap();
+            answered(net, &ctx, &echo).await;
+            // The client prefers the first, and moves on whenever it loses the one that it has.
+            for lost in [0, 1, 0, 1] {
+                hubs[lost].kill();
+                let took = answered(net, &ctx, &echo).await;
+                assert!(took < Duration::from_secs(1), "{took:?}");
+                hubs[lost].restart().await.unwrap();
+                net.sleep(Duration::from_secs(30)).await;
+            }
+        });
+    });
+}
+
+#[test]
+fn a_hub_that_falls_silent_is_left() {
+    let net = Network::seeded(7);
+    net.run(async {
+        let (_hubs, _far, near, echo) = tunnel(&net).await.unwrap();
+        let ctx = near.context().unwrap();
+        answered(&net, &ctx, &echo).await;
+        net.cut("near", "one");
+        // What was sent is not acknowledged for 30 s.
+        let took = answered(&net, &ctx, &echo).await;
+        assert!(took < Duration::from_secs(35), "{took:?}");
+    });
+}

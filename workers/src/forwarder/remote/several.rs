@@ -1,0 +1,188 @@
+//! Forwarders at several hubs, which all have the same address for the destination.
+//!
+//! Whoever has a route with the list of hubs connects to one of them, whichever answers, and finds
+//! the destination there.
+
+use std::{
+    future::Future,
+    sync::{Arc, OnceLock},
+};
+
+use ockam_actix_runtime::{
+    lock::Lock, watched, worker::supervision::Restarting, Address, Error, Host, Result, Route,
+};
+use tokio::sync::mpsc::{self, UnboundedSender};
+
+use crate::forwarder::remote::{
+    keeper::{RegistrationKeeper, Stop},
+    registrar::Registrar,
+    registration::{Forwarded, RegistrationState},
+};
+
+/// The routes of a list such as `tcp#a:4000,b:4000`, each to one of its hubs.
+pub(super) fn each_of(hubs: &Route) -> Vec<Route> {
+    let parts = hubs.first().and_then(Address::dial_parts);
+    let Some((transport, peers)) = parts else { return vec![hubs.clone()] };
+    let to = |peer| {
+        let first = Address::from(format!("{transport}#{peer}"));
+        std::iter::once(first).chain(hubs.iter().skip(1).cloned()).collect()
+    };
+    peers.split(',').map(to).collect()
+}
+
+/// The keeper at one hub, and what it says of itself.
+type Kept = (Restarting<RegistrationKeeper>, watched::Receiver<RegistrationState>);
+
+/// The registrations with all hubs. Clones share them.
+#[derive(Clone)]
+pub(super) struct Registrations(Arc<Shared>);
+
+struct Shared {
+    kept: Lock<Vec<Kept>>,
+    /// What they come to, from the first registration on.
+    state: OnceLock<watched::Sender<RegistrationState>>,
+    phase: watched::Sender<Phase>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// No hub forwards yet, and whoever has started the registrations waits for one.
+    Starting,
+    /// One hub forwards or has forwarded: the others may take their time.
+    Running,
+    Stopped,
+}
+
+impl Registrations {
+    /// Registers with all hubs, and returns when the first one forwards, with what the
+    /// registrations come to. The other hubs are tried again until they forward too.
+    ///
+    /// # Errors
+    /// That of the last hub, if none forwards; with `keep_trying`, only what the caller can mend.
+    pub(super) async fn start(
+        hubs: Vec<Registrar>,
+        keep_trying: bool,
+    ) -> Result<(Self, watched::Receiver<RegistrationState>)> {
+        let registrations = Self(Arc::new(Shared {
+            kept: Lock::default(),
+            state: OnceLock::new(),
+            phase: watched::Sender::new(Phase::Starting),
+        }));
+        let starting = Starting(&registrations);
+        let (tell, mut attempts) = mpsc::unbounded_channel();
+        for hub in hubs {
+            registrations.register(hub, keep_trying, tell.clone());
+        }
+        drop(tell);
+        let mut failure = Error::EmptyRoute;
+        while let Some(attempt) = attempts.recv().await {
+            match (attempt, registrations.0.state.get()) {
+                (Ok(()), Some(state)) => {
+                    let state = state.subscribe();
+                    starting.done();
+                    return Ok((registrations, state));
+                }
+                (Ok(()), None) => {}
+                (Err(error), _) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    /// Registers with one hub, and tells whether the first attempt has succeeded; goes on until one
+    /// does.
+    fn register(&self, hub: Registrar, keep_trying: bool, tell: UnboundedSender<Result<()>>) {
+        let (registrations, node) = (self.clone(), hub.node().clone());
+        let registering = async move {
+            let kept = match keep(&hub, keep_trying).await {
+                Ok(kept) => kept,
+                Err(error) => {
+                    // Nobody hears it once another hub forwards.
+                    let _ = tell.send(Err(error));
+                    drop(tell);
+                    let mut phase = registrations.0.phase.subscribe();
+                    let running = phase.wait_for(|phase| *phase != Phase::Starting).await;
+                    if !running.is_ok_and(|phase| *phase == Phase::Running) {
+                        return;
+                    }
+                    match keep(&hub, true).await {
+                        Ok(kept) => return registrations.follow(kept).await,
+                        Err(error) => return log::error!("{}", error.one_line()),
+                    }
+                }
+            };
+            let following = registrations.follow(kept);
+            let _ = tell.send(Ok(()));
+            following.await;
+        };
+        let mut phase = self.0.phase.subscribe();
+        node.spawn_on(node.next_arbiter(), async move {
+            tokio::select! {
+                biased;
+                _ = phase.wait_for(|phase| *phase == Phase::Stopped) => {}
+                () = registering => {}
+            }
+        });
+    }
+
+    /// Lists a keeper, and publishes what it says until it has ended.
+    fn follow(&self, kept: Kept) -> impl Future<Output = ()> + use<> {
+        let (shared, mut state) = (self.0.clone(), kept.1.clone());
+        shared.kept.lock().push(kept);
+        shared.publish();
+        async move {
+            while state.changed().await.is_ok() {
+                shared.publish();
+            }
+        }
+    }
+
+    /// Gives up all forwarders: tells the hubs, which may no longer reach the destination when this
+    /// returns.
+    pub(super) async fn stop(&self) {
+        self.0.phase.send_replace(Phase::Stopped);
+        let kept = std::mem::take(&mut *self.0.kept.lock());
+        for (keeper, _) in kept {
+            if let Some(keeper) = keeper.end() {
+                // An error means that it has stopped already.
+                let _ = keeper.send(Stop).await;
+            }
+        }
+    }
+}
+
+/// Registers with one hub, and keeps the registration.
+async fn keep(hub: &Registrar, keep_trying: bool) -> Result<Kept> {
+    let forwarded = Forwarded::claim(hub.node(), hub.hub(), hub.destination())?;
+    RegistrationKeeper::launch(hub.clone(), forwarded, keep_trying).await
+}
+
+impl Shared {
+    fn publish(&self) {
+        let states: Vec<_> =
+            self.kept.lock().iter().map(|(_, state)| state.borrow().clone()).collect();
+        if let Some(together) = RegistrationState::together(states) {
+            let state = self.state.get_or_init(|| watched::Sender::new(together.clone()));
+            state.send_replace(together);
+        }
+    }
+}
+
+/// Ends all attempts if whoever starts them waits no longer, or none has succeeded.
+struct Starting<'a>(&'a Registrations);
+
+impl Starting<'_> {
+    fn done(self) {
+        self.0 .0.phase.send_replace(Phase::Running);
+    }
+}
+
+impl Drop for Starting<'_> {
+    fn drop(&mut self) {
+        self.0 .0.phase.send_if_modified(|phase| {
+            let is_starting = *phase == Phase::Starting;
+            *phase = if is_starting { Phase::Stopped } else { *phase };
+            is_starting
+        });
+    }
+}
