@@ -32,8 +32,8 @@ pub use self::{options::RemoteForwarderOptions, registration::RegistrationState}
 /// own. Dropping the handle ends nothing; [`RemoteForwarder::stop`] does.
 ///
 /// Where the hub's address is a list, `(TCP, "one.example.org:4000,other.example.org:4000")`, the
-/// node registers with each hub of it, and a destination that has an identity is at the same address
-/// at all of them. Whoever connects to the same list finds it at whichever hub answers.
+/// node registers with each hub of it, and a destination that has an identity is at the same
+/// address at all of them. Whoever connects to the same list finds it at whichever hub answers.
 ///
 /// Of several programs that register one identity and service with one hub, the last has the
 /// address. The one before is told, logs an error, and does not take the address back:

@@ -235,7 +235,7 @@ fn each_hub_of_a_list_has_one_address() {
 }
 
 #[test]
-fn one_hub_of_a_list_is_enough_to_begin() {
+fn one_hub_of_several_is_enough() {
     with_arbiters(|arbiters| async move {
         let (_hub, at) = hub(arbiters, ForwardingOptions::new()).await;
         let (later, at_later) = hub(arbiters, ForwardingOptions::new()).await;

@@ -11,8 +11,8 @@ use crate::{
     secure_channel::RelayedListeners,
 };
 
-/// The state of a [`RemoteForwarder`](crate::forwarder::RemoteForwarder) at its hub, or at all hubs of
-/// a list together.
+/// The state of a [`RemoteForwarder`](crate::forwarder::RemoteForwarder) at its hub, or at all hubs
+/// of a list together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistrationState {
     /// The forwarder's address, or the last that it had, without its secret.
