@@ -194,7 +194,7 @@
 //! | `workers` | [portals, identities, secure channels, forwarders](ockam_actix_workers) |
 //! | `src` | this facade, and the program `ockam` |
 //! | `examples` | the guide's programs, and one for each further task; tests run them |
-//! | `tests` | whole programs over real sockets, the harness that runs them, and the house rules |
+//! | `tests` | whole programs over real sockets, simulated networks, and the house rules |
 //! | `benches`, `fuzz` | what is measured, and what is fed to decoders |
 //!
 //! Dependencies point down only: facade to workers and transports, both to runtime.
@@ -217,6 +217,9 @@
 //!    [portals](ockam_actix_workers::portal::limits),
 //!    [forwarders](ockam_actix_workers::forwarder::limits). What a site decides is in
 //!    [`NodeLimits`], [`ChannelLimits`] and [`ForwardingOptions`].
+//! 9. There is one [clock](ockam_actix_runtime::clock) and one [source of
+//!    chance](ockam_actix_runtime::random), so that a simulated network runs the same way for the
+//!    same seed. A test checks it.
 //!
 //! # Words
 //!
@@ -242,6 +245,7 @@
 //! | group, member | workers that share one address; one of them, as a route that is watched |
 //! | hub | a node with a forwarding service |
 //! | forwarder | a worker on a hub that sends to the node that asked for it |
+//! | request, reply | a message whose sender waits for an answer; what goes back along a return route |
 //! | notice | what the sender of an undeliverable message gets |
 //! | watch | a message that a node holds, to tell its sender of a worker's end |
 //!
