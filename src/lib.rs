@@ -262,7 +262,7 @@ pub use ockam_actix_macros::node;
 /// Implements the trait of the same name: `#[request(reply = ...)]` names the answering body.
 pub use ockam_actix_macros::Request;
 pub use ockam_actix_runtime::{
-    address::TransportType,
+    address::{identifier::ParseIdentifierError, route::RouteError, AddressError, TransportType},
     limits::NodeLimits,
     message::{notice::UndeliverableReason, Direction, MessageKind},
     route,

@@ -73,7 +73,10 @@ pub enum AddressError {
         character: char,
     },
     /// `=>` separates the addresses of a printed route.
-    #[error("the address {0:?} contains \"=>\", which separates the addresses of a route")]
+    #[error(
+        "the address {0:?} contains \"=>\", which separates the addresses of a route: for a route of \
+         several use `route![...]`, or `\"...\".parse::<Route>()`"
+    )]
     Arrow(String),
 }
 
@@ -155,12 +158,13 @@ fn check(text: &str) -> Result<(), AddressError> {
     if all(text, |byte| byte.is_ascii_graphic() && byte != b'>') {
         return Ok(());
     }
+    // First, as who writes a route as one address has spaces in it too.
+    if text.contains("=>") {
+        return Err(AddressError::Arrow(shown(text).to_owned()));
+    }
     if let Some(character) = text.chars().find(|&c| c.is_whitespace() || is_unseen(c)) {
         let text = shown(text).to_owned();
         return Err(AddressError::Character { text, character });
-    }
-    if text.contains("=>") {
-        return Err(AddressError::Arrow(shown(text).to_owned()));
     }
     Ok(())
 }
@@ -291,6 +295,13 @@ mod tests {
         }
         assert!(Address::parse(&"x".repeat(MAX_ADDRESS_BYTES)).is_ok());
         assert!(Address::parse(&"x".repeat(MAX_ADDRESS_BYTES + 1)).is_err());
+    }
+
+    #[test]
+    fn a_route_given_as_an_address_is_named() {
+        for text in ["a => b", "a=>b"] {
+            assert_eq!(Address::parse(text), Err(AddressError::Arrow(text.into())));
+        }
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub enum Error {
     /// More bytes than fit into one message.
     #[error(
         "the body has {length} bytes, and one message carries at most {limit}: send it in parts, or \
-         through an inlet and an outlet"
+         through an inlet and an outlet. Bytes are shorter as a `Payload`, or with `serde_bytes`"
     )]
     TooLarge {
         /// Its bytes.
@@ -83,10 +83,12 @@ pub enum Error {
     #[error("the message body cannot be encoded as MessagePack")]
     Encode(#[source] rmp_serde::encode::Error),
     /// A body is not of the type that was asked for.
-    #[error("a message from {from} does not have the expected type")]
+    #[error("the body of a message from {from} is no `{expected}`: {source}")]
     Decode {
         /// Where it came from.
         from: String,
+        /// The name of the type that was expected.
+        expected: &'static str,
         /// What does not fit.
         #[source]
         source: rmp_serde::decode::Error,

@@ -47,6 +47,8 @@ pub mod watch;
 pub mod watched;
 pub mod worker;
 
+/// The context of a worker's actor: actix's `Context`, which is not the node's [`Context`].
+pub use actix::Context as WorkerContext;
 pub use address::{identifier::Identifier, route::Route, Address, TransportType};
 pub use edge::budget::{Budget, Permit};
 pub use error::{Culprit, Error, Result};

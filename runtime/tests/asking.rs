@@ -138,6 +138,20 @@ fn questions_and_replies_may_change_threads() {
 }
 
 #[test]
+fn an_answer_of_another_type_is_named() {
+    run(|context| async move {
+        let mut clerk = Context::named(&context, "clerk").unwrap();
+        let asking = context.ask("clerk", 7_u32).reply_as::<String>().into_future();
+        let answering = async { clerk.receive::<u32>().await.unwrap().reply(8_u32).unwrap() };
+        let (answer, ()) = futures::join!(asking, answering);
+        let error = answer.unwrap_err().to_string();
+        assert!(error.contains("from clerk is no `alloc::string::String`"), "{error}");
+        assert!(error.contains("integer `8`"), "{error}");
+        assert_eq!(clerk.queue_length(), 0, "who asks has the error, so nobody else is told");
+    });
+}
+
+#[test]
 fn a_question_waits_as_long_as_it_says() {
     run(|context| async move {
         start(&context);

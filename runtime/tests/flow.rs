@@ -109,6 +109,7 @@ fn bodies_that_are_too_large_are_explained() {
         let question = context.ask("keeper", Payload::default());
         let (asked, ()) = futures::join!(async { question.await }, answering);
         let Err(Error::Undeliverable(told)) = asked else { panic!("{asked:?}") };
-        assert_eq!(told.reason, UndeliverableReason::Unanswered);
+        assert_eq!(told.reason, UndeliverableReason::TooLarge);
+        assert!(told.detail.contains("its answer has 63489 bytes"), "{told}");
     });
 }

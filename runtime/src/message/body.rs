@@ -101,6 +101,46 @@ mod tests {
         assert!(<(u64, String, Vec<Option<i32>>)>::decode(longer).is_err());
     }
 
+    /// What `docs/workers.md` says of serde's attributes.
+    #[test]
+    fn attributes_that_need_names_do_not_work() {
+        fn survives<T: Body + Clone + PartialEq>(body: T) -> bool {
+            let payload = Body::encode(body.clone()).unwrap();
+            T::decode(payload).is_ok_and(|decoded| decoded == body)
+        }
+        #[derive(Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+        struct Skipping {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            first: Option<u8>,
+            second: u8,
+        }
+        #[derive(Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[serde(untagged)]
+        enum Untagged {
+            Named { item: String },
+            Plain(u8),
+        }
+        #[derive(Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[serde(tag = "kind")]
+        enum Tagged {
+            Named { item: String },
+        }
+        #[derive(Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+        struct Flattening {
+            #[serde(flatten)]
+            inner: Skipping,
+            last: u8,
+        }
+        assert!(survives(Skipping { first: Some(1), second: 2 }));
+        assert!(!survives(Skipping { first: None, second: 2 }));
+        assert!(survives(Untagged::Plain(1)));
+        assert!(!survives(Untagged::Named { item: "tea".into() }));
+        assert!(survives(Tagged::Named { item: "tea".into() }));
+        let inner = Skipping { first: None, second: 2 };
+        assert!(survives(Flattening { inner, last: 3 }));
+        assert_eq!(Body::encode(vec![200_u8; 100]).unwrap().len(), 2 * 100 + 3);
+    }
+
     #[test]
     fn deep_nesting_ends_in_an_error() {
         #[derive(Debug, serde::Serialize, serde::Deserialize)]

@@ -16,6 +16,12 @@ use crate::message::{body::Body, payload::Payload};
 ///     type Reply = u64;
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say what answers it",
+    label = "this body is no `Request`",
+    note = "say what the answer is where you ask: `ctx.ask(route, body).reply_as::<String>().await`",
+    note = "or let the body say it: `#[derive(Request)]` with `#[request(reply = String)]`"
+)]
 pub trait Request: Body {
     /// What it is answered with.
     type Reply: Body;

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use actix::{Actor, Addr, Context as ActorContext, Handler};
+use actix::{Actor, Addr, Context as WorkerContext, Handler};
 use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
@@ -143,7 +143,7 @@ impl Context {
     /// A worker that is to be started: see [`Node::worker`].
     pub fn worker<A>(&self, address: impl Into<Address>, actor: A) -> WorkerBuilder<A>
     where
-        A: Actor<Context = ActorContext<A>>,
+        A: Actor<Context = WorkerContext<A>>,
     {
         self.node.worker(address, actor)
     }
@@ -158,7 +158,7 @@ impl Context {
         actor: Addr<A>,
     ) -> Result<WorkerHandle>
     where
-        A: Actor<Context = ActorContext<A>> + Handler<Routed<M>>,
+        A: Actor<Context = WorkerContext<A>> + Handler<Routed<M>>,
         M: Body,
     {
         self.node.register(address, actor)

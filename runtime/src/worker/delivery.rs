@@ -5,8 +5,8 @@ use std::{sync::Arc, thread};
 use crate::{
     error::{Error, Result},
     message::{
+        body::{encode, Body},
         notice::{Notice, UndeliverableReason},
-        payload::Payload,
         undelivered::Undelivered,
         Message, MessageKind,
     },
@@ -50,11 +50,30 @@ impl Delivery {
         Box::new(Undelivered { message, notice })
     }
 
-    /// Sends `payload` back along the return route.
-    pub(super) fn answer(self, payload: Payload) -> Result<()> {
+    /// Sends `answer` back along the return route.
+    pub(super) fn answer<B: Body>(mut self, answer: B) -> Result<()> {
+        let payload = encode(answer).inspect_err(|error| self.cannot_answer(error))?;
         let (message, recipient) = self.into_parts();
         let answered = recipient.node.answer(message, recipient.address.clone(), payload);
         answered.map_err(|undelivered| Error::Undeliverable(undelivered.notice))
+    }
+
+    /// Tells who has asked why no answer can be sent.
+    fn cannot_answer(&mut self, error: &Error) {
+        if self.held().message.kind != MessageKind::Request {
+            return;
+        }
+        let (reason, why) = match error {
+            Error::TooLarge { length, limit } => (
+                UndeliverableReason::TooLarge,
+                format!("its answer has {length} bytes, and one message carries at most {limit}"),
+            ),
+            _ => (UndeliverableReason::Unanswered, "its answer cannot be encoded".to_owned()),
+        };
+        if let Some(Held { message, recipient }) = self.0.take() {
+            let notice = Notice::new(recipient.address.clone(), reason).with_detail(why);
+            recipient.node.bounce(Box::new(Undelivered { message, notice }));
+        }
     }
 
     /// Forgets the envelope, as its message was taken; who has asked is told that no answer comes.

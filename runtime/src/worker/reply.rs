@@ -2,11 +2,7 @@
 
 use std::marker::PhantomData;
 
-use crate::{
-    error::Result,
-    message::body::{encode, Body},
-    worker::delivery::Delivery,
-};
+use crate::{error::Result, message::body::Body, worker::delivery::Delivery};
 
 /// Answers one message, now or later: [`Routed::into_parts`](crate::Routed::into_parts) gives one
 /// that takes any body, [`Routed::into_request`](crate::Routed::into_request) one that takes only
@@ -37,7 +33,7 @@ impl Reply {
     /// # Errors
     /// As [`Routed::reply`](crate::Routed::reply).
     pub fn send<R: Body>(self, answer: R) -> Result<()> {
-        self.delivery.answer(encode(answer)?)
+        self.delivery.answer(answer)
     }
 }
 
@@ -47,6 +43,6 @@ impl<R: Body> Reply<R> {
     /// # Errors
     /// As [`Routed::reply`](crate::Routed::reply).
     pub fn send(self, answer: R) -> Result<()> {
-        self.delivery.answer(encode(answer)?)
+        self.delivery.answer(answer)
     }
 }

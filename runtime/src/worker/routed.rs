@@ -9,7 +9,7 @@ use crate::{
     address::{identifier::Identifier, route::Route, Address},
     error::{Error, Result},
     message::{
-        body::{encode, Body},
+        body::Body,
         notice::{Notice, UndeliverableReason},
         payload::Payload,
         request::Request,
@@ -34,19 +34,19 @@ pub(super) fn undeliverable(notice: &Message) -> Error {
 /// [`UndeliverableReason::WorkerStopped`] if the worker panics or has stopped.
 ///
 /// ```
-/// use actix::{Actor, Context, Handler};
-/// use ockam_actix_runtime::Routed;
+/// use actix::{Actor, Handler};
+/// use ockam_actix_runtime::{Routed, WorkerContext};
 ///
 /// struct Echo;
 ///
 /// impl Actor for Echo {
-///     type Context = Context<Self>;
+///     type Context = WorkerContext<Self>;
 /// }
 ///
 /// impl Handler<Routed<String>> for Echo {
 ///     type Result = ();
 ///
-///     fn handle(&mut self, message: Routed<String>, _: &mut Context<Self>) {
+///     fn handle(&mut self, message: Routed<String>, _: &mut WorkerContext<Self>) {
 ///         let text = message.body().to_uppercase();
 ///         if let Err(error) = message.reply(text) {
 ///             log::warn!("no answer sent: {error}");
@@ -108,8 +108,12 @@ impl<M: Body> Routed<M> {
         let from = message.return_route.to_string();
         Self::receive(recipient, message).map_err(|undelivered| {
             let source = serde::de::Error::custom(&undelivered.notice.detail);
-            recipient.node.bounce(undelivered);
-            Error::Decode { from, source }
+            let message = &undelivered.message;
+            // Who asks has the error; a worker of the same node that has answered can add nothing.
+            if message.kind != MessageKind::Reply || !message.origin.is_local() {
+                recipient.node.bounce(undelivered);
+            }
+            Error::Decode { from, expected: std::any::type_name::<M>(), source }
         })
     }
 
@@ -128,10 +132,10 @@ impl<M: Body> Routed<M> {
     /// that answer later.
     ///
     /// ```
-    /// # use actix::{Actor, Context, Handler};
-    /// # use ockam_actix_runtime::{Result, Routed};
+    /// # use actix::{Actor, Handler};
+    /// # use ockam_actix_runtime::{Result, Routed, WorkerContext};
     /// # struct Door;
-    /// # impl Actor for Door { type Context = Context<Self>; }
+    /// # impl Actor for Door { type Context = WorkerContext<Self>; }
     /// #[derive(serde::Serialize, serde::Deserialize)]
     /// enum Order {
     ///     Open(String),
@@ -141,7 +145,7 @@ impl<M: Body> Routed<M> {
     /// impl Handler<Routed<Order>> for Door {
     ///     type Result = ();
     ///
-    ///     fn handle(&mut self, message: Routed<Order>, _: &mut Context<Self>) {
+    ///     fn handle(&mut self, message: Routed<Order>, _: &mut WorkerContext<Self>) {
     ///         let (order, reply) = message.into_parts();
     ///         let answered = match order {
     ///             Order::Open(name) => reply.send(format!("welcome, {name}")),
@@ -201,9 +205,10 @@ impl<M: Body> Routed<M> {
     /// Sends `answer` back along the return route.
     ///
     /// # Errors
-    /// If the answer has no MessagePack form, is too large, or its first hop does not take it.
+    /// If the answer has no MessagePack form, is too large, or its first hop does not take it. In
+    /// the first two cases whoever asked is told too.
     pub fn reply<R: Body>(self, answer: R) -> Result<()> {
-        self.delivery.answer(encode(answer)?)
+        self.delivery.answer(answer)
     }
 
     /// The same message with another body, for a worker that [forwards](Self::forward) it changed:
@@ -268,10 +273,10 @@ impl<M: Request> Routed<M> {
     /// As [`into_parts`](Self::into_parts); the answer must be of the type that the request names.
     ///
     /// ```
-    /// # use actix::{Actor, Context, Handler};
-    /// # use ockam_actix_runtime::{Request, Routed};
+    /// # use actix::{Actor, Handler};
+    /// # use ockam_actix_runtime::{Request, Routed, WorkerContext};
     /// # struct Shop;
-    /// # impl Actor for Shop { type Context = Context<Self>; }
+    /// # impl Actor for Shop { type Context = WorkerContext<Self>; }
     /// #[derive(serde::Serialize, serde::Deserialize)]
     /// struct PriceOf(String);
     ///
@@ -282,7 +287,7 @@ impl<M: Request> Routed<M> {
     /// impl Handler<Routed<PriceOf>> for Shop {
     ///     type Result = ();
     ///
-    ///     fn handle(&mut self, message: Routed<PriceOf>, _: &mut Context<Self>) {
+    ///     fn handle(&mut self, message: Routed<PriceOf>, _: &mut WorkerContext<Self>) {
     ///         let (PriceOf(name), reply) = message.into_request();
     ///         let price = name.len() as u64;
     ///         reply.send(price).unwrap_or_else(|error| log::warn!("no answer sent: {error}"));

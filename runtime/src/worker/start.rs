@@ -7,7 +7,7 @@
 
 use std::{fmt, sync::Arc};
 
-use actix::{Actor, Addr, AsyncContext, Context as ActorContext, Handler};
+use actix::{Actor, Addr, AsyncContext, Context as WorkerContext, Handler};
 
 use crate::{
     address::Address,
@@ -36,14 +36,14 @@ use crate::{
 /// means for it. [`Node::worker`] makes it, [`start`](Self::start) starts the worker.
 ///
 /// ```
-/// # use actix::{Actor, Context as ActorContext, Handler};
-/// # use ockam_actix_runtime::Routed;
+/// # use actix::{Actor, Handler};
+/// # use ockam_actix_runtime::{Routed, WorkerContext};
 /// # #[derive(Clone)]
 /// # struct Shop;
-/// # impl Actor for Shop { type Context = ActorContext<Self>; }
+/// # impl Actor for Shop { type Context = WorkerContext<Self>; }
 /// # impl Handler<Routed<String>> for Shop {
 /// #     type Result = ();
-/// #     fn handle(&mut self, _: Routed<String>, _: &mut ActorContext<Self>) {}
+/// #     fn handle(&mut self, _: Routed<String>, _: &mut WorkerContext<Self>) {}
 /// # }
 /// # async fn example(node: ockam_actix_runtime::Node) -> ockam_actix_runtime::Result<()> {
 /// use ockam_actix_runtime::RestartPolicy;
@@ -117,7 +117,7 @@ impl<A, L> WorkerBuilder<A, L> {
     }
 }
 
-impl<A: Actor<Context = ActorContext<A>>> WorkerBuilder<A> {
+impl<A: Actor<Context = WorkerContext<A>>> WorkerBuilder<A> {
     /// Has it handle bodies of type `M`. Named more than once, each message is decoded as the first
     /// type that its body fits, in the order in which they are named; the sender of a message that
     /// fits none gets a notice.
@@ -150,7 +150,7 @@ impl<A: Actor<Context = ActorContext<A>>> WorkerBuilder<A> {
 
 impl<A, L> WorkerBuilder<A, L>
 where
-    A: Actor<Context = ActorContext<A>>,
+    A: Actor<Context = WorkerContext<A>>,
     L: LetterFor<A>,
 {
     /// Has it handle bodies of type `M` too, which are tried after those named before.
@@ -201,7 +201,7 @@ impl Node {
     /// [`start`](WorkerBuilder::start) starts it on one of the node's arbiters.
     pub fn worker<A>(&self, address: impl Into<Address>, actor: A) -> WorkerBuilder<A>
     where
-        A: Actor<Context = ActorContext<A>>,
+        A: Actor<Context = WorkerContext<A>>,
     {
         WorkerBuilder {
             node: self.clone(),
@@ -226,7 +226,7 @@ impl Node {
         actor: Addr<A>,
     ) -> Result<WorkerHandle>
     where
-        A: Actor<Context = ActorContext<A>> + Handler<Routed<M>>,
+        A: Actor<Context = WorkerContext<A>> + Handler<Routed<M>>,
         M: Body,
     {
         let description = Description::new(address, Class::User);
@@ -241,8 +241,8 @@ impl Node {
     /// See [`Host::launch`](crate::host::Host::launch).
     pub(crate) fn launch<A, F>(&self, description: Description, make: F) -> Result<Addr<A>>
     where
-        A: Actor<Context = ActorContext<A>> + Handler<Routed<Payload>> + Handler<Registered>,
-        F: FnOnce(&mut ActorContext<A>) -> A + Send + 'static,
+        A: Actor<Context = WorkerContext<A>> + Handler<Routed<Payload>> + Handler<Registered>,
+        F: FnOnce(&mut WorkerContext<A>) -> A + Send + 'static,
     {
         let arbiter = description.arbiter.unwrap_or_else(|| self.next_arbiter());
         let (inbox, intake) = Inbox::of_one(self, &description);
@@ -256,11 +256,11 @@ impl Node {
     /// See [`Host::launch_here`](crate::host::Host::launch_here).
     pub(crate) fn launch_here<A>(&self, mut description: Description, actor: A) -> Result<Addr<A>>
     where
-        A: Actor<Context = ActorContext<A>> + Handler<Routed<Payload>> + Handler<Registered>,
+        A: Actor<Context = WorkerContext<A>> + Handler<Routed<Payload>> + Handler<Registered>,
     {
         description.arbiter = self.current_arbiter();
         let (inbox, intake) = Inbox::of_one(self, &description);
-        let make = move |context: &mut ActorContext<A>| {
+        let make = move |context: &mut WorkerContext<A>| {
             context.spawn(intake);
             actor
         };
@@ -280,7 +280,7 @@ impl Node {
         actor: Addr<A>,
     ) -> Result<Addr<A>>
     where
-        A: Actor<Context = ActorContext<A>> + Handler<Registered>,
+        A: Actor<Context = WorkerContext<A>> + Handler<Registered>,
     {
         let registration =
             self.register_delivery(description, inbox.clone()).inspect_err(|_| inbox.close())?;
