@@ -48,6 +48,11 @@ pub struct GroupBuilder {
 
 impl GroupBuilder {
     /// Passes each message on to all members; by default, one member in turn gets it.
+    ///
+    /// A question is passed on to all too, but has one answer: the first reply, or the first notice
+    /// of a member that took it and gives none, ends it. Members that do not take it are passed
+    /// over, unless none does. The address of the question ends with it, so for later members
+    /// [`Reply::send`](crate::Reply::send) is an error: nobody asks any more.
     pub fn to_all(mut self) -> Self {
         self.to_all = true;
         self
@@ -118,12 +123,17 @@ impl Group {
     /// A member that is one already stays one.
     ///
     /// # Errors
-    /// If the route is empty or invalid, the group has stopped, or it has 1,024 members.
+    /// If the route is empty, invalid, or begins with the group itself, if the group has stopped,
+    /// or if it has 1,024 members.
     pub fn add(&self, route: impl Into<Route>) -> Result<()> {
         let route = route.into();
         route.validate()?;
         if route.is_empty() {
             return Err(Error::EmptyRoute);
+        }
+        if route.first() == Some(self.address()) {
+            let text = format!("the group \"{}\" cannot be a member of itself", self.address());
+            return Err(Error::Usage(text));
         }
         let (guard, removed) = oneshot::channel();
         let mut joined = None;
@@ -267,11 +277,15 @@ impl GroupActor {
             let reason = UndeliverableReason::Unreachable;
             return self.node.bounce(Undelivered::new(message, own, reason));
         }
+        let (count, mut failed) = (members.len(), Vec::new());
         for route in members {
-            if let Err(undelivered) = self.pass_copy(&route, &message) {
-                self.node.bounce(undelivered);
-            }
+            failed.extend(self.pass_copy(&route, &message).err());
         }
+        // A question may still be answered by the others.
+        if message.kind == MessageKind::Request && failed.len() < count {
+            return;
+        }
+        failed.into_iter().for_each(|undelivered| self.node.bounce(undelivered));
     }
 
     /// Passes a copy on, for which there must be room on the first edge: nobody waits for a member.

@@ -119,6 +119,30 @@ fn a_group_to_all_reaches_each_member() {
 }
 
 #[test]
+fn others_answer_for_who_cannot_be_reached() {
+    run(|context| async move {
+        let group = context.group("clerks").to_all().start().unwrap();
+        context.worker("a", clerk("a")).start().unwrap();
+        for name in ["nobody", "a"] {
+            group.add(name).unwrap();
+        }
+        assert_eq!(ask(&context, "clerks").await.unwrap(), "a");
+    });
+}
+
+#[test]
+fn a_group_is_no_member_of_itself() {
+    run(|context| async move {
+        let group = context.group("clerks").start().unwrap();
+        for route in [route!["clerks"], route!["clerks", "a"]] {
+            let error = group.add(route).unwrap_err();
+            assert!(error.to_string().contains("of itself"), "{error}");
+        }
+        assert!(group.members().is_empty());
+    });
+}
+
+#[test]
 fn a_stopped_group_watches_nobody() {
     run(|context| async move {
         let group = context.group("clerks").start().unwrap();
