@@ -51,6 +51,7 @@ mod node;
 
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeSet,
     env, fmt,
     future::Future,
     thread,
@@ -82,6 +83,8 @@ pub struct Network {
     network: SimulatedNetwork,
     random: RefCell<Random>,
     scope: RefCell<Option<Scope>>,
+    /// The names of those that were started.
+    nodes: RefCell<BTreeSet<String>>,
     runner: SystemRunner,
     is_running: Cell<bool>,
 }
@@ -105,6 +108,7 @@ impl Network {
             seed,
             random: RefCell::new(Random::of(seed, "test")),
             scope: RefCell::new(Some(network.scope())),
+            nodes: RefCell::default(),
             network,
             runner,
             is_running: Cell::new(false),
@@ -150,6 +154,8 @@ impl Network {
     /// # Panics
     /// If a node of that name was started before.
     pub fn node(&self, name: &str) -> TestNode {
+        let is_new = self.nodes.borrow_mut().insert(name.to_owned());
+        assert!(is_new, "a node \"{name}\" was started before: keep it, or use TestNode::restart");
         let host = self.host(name);
         self.start(|| TestNode::start(host))
     }

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::Future,
+    ops::Deref,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -18,7 +19,7 @@ type Program = Rc<dyn Fn(Node) -> Pin<Box<dyn Future<Output = Result<()>>>>>;
 
 /// A node of a simulated [`Network`](super::Network).
 ///
-/// It is used like any other node: `TcpTransport::create(&node)`, `Echoer::start(&node, "echo")`.
+/// It is used like any other node: `TcpTransport::create(&node)`, `node.worker("shop", Shop)`.
 /// What is to come back after a restart is put into [`boot`](Self::boot).
 ///
 /// ```
@@ -134,6 +135,15 @@ fn start(host: &Host) -> Node {
     let starting = NodeBuilder::new().on_host(host.clone()).start();
     let started = starting.now_or_never().expect("a node that has no threads is started at once");
     started.expect("it is started inside the network's System")
+}
+
+/// What a node does: `worker`, `ask`, `watch` and so on.
+impl Deref for TestNode {
+    type Target = Node;
+
+    fn deref(&self) -> &Node {
+        &self.node
+    }
 }
 
 impl AsRef<Node> for TestNode {

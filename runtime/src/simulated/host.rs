@@ -76,8 +76,10 @@ impl Host {
 
     /// The addresses of `host:port`: the host is one of this network, `localhost`, or a number.
     ///
+    /// No other name is looked up anywhere.
+    ///
     /// # Errors
-    /// As a system's resolver.
+    /// If there is no such host, or no port.
     pub fn resolve(&self, name: &str) -> io::Result<SocketAddr> {
         if let Ok(address) = name.parse() {
             return Ok(address);
@@ -88,10 +90,7 @@ impl Host {
             return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
         }
         let found = self.network.with(|state| state.hosts.iter().position(|at| at.name == host));
-        let unknown = || {
-            let text = "failed to lookup address information: Name or service not known";
-            io::Error::other(text)
-        };
+        let unknown = || io::Error::other(format!("no host \"{host}\" in this network"));
         Ok(SocketAddr::new(ip_of(found.ok_or_else(unknown)?).into(), port))
     }
 

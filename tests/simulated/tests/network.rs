@@ -219,6 +219,32 @@ fn waiting_for_what_never_happens_ends() {
 }
 
 #[test]
+fn hosts_that_nobody_added_are_named() {
+    let net = Network::seeded(8);
+    let a = net.node("a");
+    net.run(async {
+        let refused = a.host().connect_to("hbu:4000").await.unwrap_err();
+        assert_eq!(refused.to_string(), "no host \"hbu\" in this network");
+        let listening = TcpTransport::create(&a).await.unwrap().listen("hbu:4000").await;
+        let error = listening.unwrap_err().one_line();
+        assert!(error.contains("no host \"hbu\""), "{error}");
+    });
+}
+
+#[test]
+fn a_node_is_started_once() {
+    let net = Network::seeded(9);
+    let a = net.node("a");
+    net.run(async {
+        // It is used as a node.
+        Echoer::start(&a, "echo").unwrap();
+        assert_eq!(a.ask("echo", 7_u32).reply_as::<u32>().await.unwrap(), 7);
+    });
+    let again = std::panic::AssertUnwindSafe(|| net.node("a"));
+    assert!(catch_unwind(again).is_err());
+}
+
+#[test]
 #[should_panic = "IO is disabled"]
 fn real_sockets_are_refused() {
     Network::seeded(1).run(async {
