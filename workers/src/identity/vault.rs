@@ -96,6 +96,21 @@ impl Vault {
     /// with `.known` after its name, the nodes of its entities keep the
     /// [key histories](crate::identity::known_identities) that they have met.
     ///
+    /// ```no_run
+    /// # use ockam_actix_runtime::{Context, Identifier};
+    /// # use ockam_actix_workers::{
+    /// #     identity::vault::file::Secret, Entity, SecureChannels, TrustIdentifierPolicy, Vault,
+    /// # };
+    /// # fn main() {}
+    /// # fn open(ctx: Context) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let vault = Vault::open("bank.vault", &Secret::key_file("bank.key"))?;
+    /// let mut bank = Entity::open(&ctx, &vault, "bank")?;
+    /// let alice: Identifier = std::env::var("ALICE")?.parse()?;
+    /// bank.create_secure_channel_listener("door", TrustIdentifierPolicy::new(&alice))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// See [`VaultFileError`]; each names the file and what can be done.
     pub fn open(path: impl AsRef<Path>, secret: &Secret) -> Result<Self, VaultError> {
