@@ -168,7 +168,7 @@ fn ends_resets_and_refusals_are_seen() {
         let refused = client.connect_to("server:1").await.unwrap_err().kind();
         assert_eq!(refused, ErrorKind::ConnectionRefused);
         let unknown = client.connect_to("nowhere:1").await.unwrap_err().to_string();
-        assert!(unknown.contains("not known"), "{unknown}");
+        assert_eq!(unknown, "no host \"nowhere\" in this network");
 
         let (mut one, other, _) = connected(&client, &server).await;
         drop(other);
@@ -223,8 +223,6 @@ fn hosts_that_nobody_added_are_named() {
     let net = Network::seeded(8);
     let a = net.node("a");
     net.run(async {
-        let refused = a.host().connect_to("hbu:4000").await.unwrap_err();
-        assert_eq!(refused.to_string(), "no host \"hbu\" in this network");
         let listening = TcpTransport::create(&a).await.unwrap().listen("hbu:4000").await;
         let error = listening.unwrap_err().one_line();
         assert!(error.contains("no host \"hbu\""), "{error}");
