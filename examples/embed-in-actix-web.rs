@@ -19,7 +19,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = server.run();
     let (handle, web) = (server.handle(), rt::spawn(server));
     tokio::select! {
-        ended = web => ended??, // Ctrl-C and SIGTERM end the server.
+        ended = web => ended??, // Ctrl-C and SIGTERM end the server, and the System with the node.
         () = node.stopped() => handle.stop(true).await,
     }
     node.stop().await;

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use actix_web::{rt, web, App, HttpServer};
-use ockam::{route, Echoer, ListenOptions, NodeBuilder, TcpTransport, TCP};
+use ockam::{route, Echoer, Error, ListenOptions, NodeBuilder, TcpTransport, TCP};
 use tokio::time::timeout;
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -41,6 +41,24 @@ fn a_node_outlives_the_web_server_beside_it() {
             node.ask("echoer", String::from("still here")).reply_as().await.unwrap();
         assert_eq!(answer, "still here");
         node.stop().await;
+    });
+}
+
+#[test]
+fn a_node_ends_with_its_servers_system() {
+    rt::System::new().block_on(async {
+        let node = NodeBuilder::new().arbiters(2).start().await.unwrap();
+        Echoer::start(&node, "echoer").unwrap();
+        // As the server does by itself upon Ctrl-C and SIGTERM.
+        let server = HttpServer::new(App::new).workers(1).disable_signals().system_exit();
+        let server = server.bind("127.0.0.1:0").unwrap().run();
+        let (handle, web) = (server.handle(), rt::spawn(server));
+        timeout(DEADLINE, handle.stop(true)).await.expect("the server stops");
+        timeout(DEADLINE, node.stopped()).await.expect("the node ends");
+        timeout(DEADLINE, web).await.expect("the server ends").unwrap().unwrap();
+        let asked = node.ask("echoer", String::from("still here")).reply_as::<String>().await;
+        assert!(matches!(asked, Err(Error::Stopped)), "{asked:?}");
+        timeout(DEADLINE, node.stop()).await.expect("there is nothing left to stop");
     });
 }
 

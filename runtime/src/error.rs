@@ -123,7 +123,7 @@ pub enum Error {
     /// The arguments of a call make no sense together.
     #[error("{0}")]
     Usage(String),
-    /// The node has been stopped.
+    /// The node has been stopped, or has ended with the actix `System` that it was started in.
     #[error("the node is stopped")]
     Stopped,
     /// An error of the program's own, passed through.

@@ -4,7 +4,8 @@
 //!
 //! A node runs while a program or a component holds it: a program's [`Node`] or
 //! [`Context`](crate::Context), a TCP listener, an inlet, an opened channel. It ends when it is
-//! stopped, or when nobody holds it any more. Components inside a node, such as inboxes and
+//! stopped, when nobody holds it any more, or when an arbiter of it ends, which happens when the
+//! actix `System` is stopped. Components inside a node, such as inboxes and
 //! aliases, have references that do not hold it, so a node that its owner has dropped is not kept
 //! running by its own workers.
 
@@ -52,7 +53,7 @@ use crate::{
         doors::Doors,
         entry::{Deliver, Description, Entry},
         life::Life,
-        router::Bounce,
+        router::Router,
         shutdown::{Shutdown, Stage},
         threads::OwnSystem,
     },
@@ -72,8 +73,10 @@ pub use self::shutdown::Busy;
 /// A node: cheap to clone, and safe to use from any thread.
 ///
 /// It is made by [`NodeBuilder`](crate::NodeBuilder), or by `#[ockam::node]`. It ends when
-/// [`stop`](Self::stop) is called, or when the last clone is dropped and no server, such as a
-/// listener or an inlet, holds one.
+/// [`stop`](Self::stop) is called, when the last clone is dropped and no server, such as a listener
+/// or an inlet, holds one, and, at once, when the actix `System` that it was started in is stopped.
+/// From then on [`stopped`](Self::stopped) is ready, and what needs the node is
+/// [`Error::Stopped`].
 #[derive(Clone)]
 pub struct Node {
     shared: Arc<Shared>,
@@ -113,13 +116,21 @@ impl WeakNode {
         self.0.upgrade().map(|shared| Node { shared, _hold: None })
     }
 
-    /// What tells senders of messages that were not delivered.
-    fn bounce(self) -> Bounce {
-        Box::new(move |undelivered| {
-            if let Some(node) = self.upgrade() {
-                node.bounce(undelivered);
-            }
-        })
+    /// A router, which tells the node of undelivered messages and of its own end.
+    fn router(shared: &Weak<Shared>) -> Router {
+        let (bouncing, ending) = (Self(shared.clone()), Self(shared.clone()));
+        Router {
+            bounce: Box::new(move |undelivered| {
+                if let Some(node) = bouncing.upgrade() {
+                    node.bounce(undelivered);
+                }
+            }),
+            on_end: Box::new(move || {
+                if let Some(node) = ending.upgrade() {
+                    node.shared.arbiter_ended();
+                }
+            }),
+        }
     }
 }
 
@@ -138,10 +149,19 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 impl Shared {
     /// Ends all workers and arbiters at once.
     fn end(&self) {
+        // First, so that nothing is registered that the next line does not stop.
         self.shutdown.enter(Stage::Stopped);
         self.directory.stop_all();
         self.arbiters.iter().for_each(Arbiter::stop);
         drop(self.own_system.lock().take());
+    }
+
+    /// An arbiter has ended: of a node that runs, because its `System` was stopped.
+    fn arbiter_ended(&self) {
+        if !self.shutdown.has_reached(Stage::Stopped) {
+            log::info!("the node has ended with its arbiter: was the actix System stopped?");
+            self.end();
+        }
     }
 }
 
@@ -159,7 +179,7 @@ impl Node {
             limits,
             network,
             directory: Arc::default(),
-            arbiters: started.with_routers(|| WeakNode(shared.clone()).bounce()),
+            arbiters: started.with_routers(|| WeakNode::router(shared)),
             next_arbiter: AtomicUsize::new(0),
             dialers: SharedLock::default(),
             extensions: Lock::default(),
@@ -167,6 +187,10 @@ impl Node {
             shutdown: Shutdown::new(),
             own_system: Lock::new(system),
         });
+        // One whose arbiter ended before this has not been told.
+        if shared.arbiters.iter().any(Arbiter::has_ended) {
+            shared.arbiter_ended();
+        }
         Self { shared: shared.clone(), _hold: Some(Arc::new(Hold(shared))) }
     }
 
@@ -318,11 +342,11 @@ impl Node {
     }
 
     fn register_entry(&self, entry: Entry) -> Result<Registration> {
-        if self.shared.shutdown.has_reached(Stage::Stopped) {
-            return Err(Error::Stopped);
-        }
+        self.check_running()?;
         let opens = entry.class == Class::ChannelListener;
         let registration = self.shared.directory.register(entry)?;
+        // If it ended meanwhile, it may not have seen this entry.
+        self.check_running().inspect_err(|_| self.shared.directory.stop(registration.entry()))?;
         if opens {
             self.announce();
         }
@@ -342,9 +366,10 @@ impl Node {
     /// Stops the worker at `address` and frees the address.
     ///
     /// # Errors
-    /// If there is no such worker.
+    /// If there is no such worker, or the node has ended.
     pub fn stop_worker(&self, address: impl Into<Address>) -> Result<()> {
         let address = address.into();
+        self.check_running()?;
         let entry = self.shared.directory.find(&address).ok_or(Error::NoWorker(address))?;
         self.shared.directory.stop(&entry);
         Ok(())

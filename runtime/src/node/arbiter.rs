@@ -14,7 +14,7 @@ use crate::{
     error::Result,
     node::{
         current::enter,
-        router::{Bounce, Router},
+        router::Router,
         threads::{OwnSystem, Threads},
     },
 };
@@ -62,6 +62,14 @@ impl Executor {
         Addr::new(sender)
     }
 
+    fn has_ended(&self) -> bool {
+        match self {
+            Self::Thread(thread) => !thread.alive(),
+            #[cfg(feature = "testing")]
+            Self::Local(_) => false,
+        }
+    }
+
     fn stop(&self) {
         match self {
             Self::Thread(thread) => {
@@ -105,10 +113,10 @@ impl Started {
         self.system.take()
     }
 
-    /// Starts the routers; each gets what `bounce` makes to tell senders with.
-    pub(super) fn with_routers(self, bounce: impl Fn() -> Bounce) -> Vec<Arbiter> {
+    /// Starts the routers that `router` makes.
+    pub(super) fn with_routers(self, router: impl Fn() -> Router) -> Vec<Arbiter> {
         let arbiter = |executor: Executor| {
-            let router = Router { bounce: bounce() };
+            let router = router();
             Arbiter { router: executor.start(|_| router), executor }
         };
         self.executors.into_iter().map(arbiter).collect()
@@ -147,6 +155,11 @@ impl Arbiter {
         F: FnOnce(&mut ActorContext<A>) -> A + Send + 'static,
     {
         self.executor.start(make)
+    }
+
+    /// Whether nothing can run there any more.
+    pub(super) fn has_ended(&self) -> bool {
+        self.executor.has_ended()
     }
 
     /// Ends all that runs there.

@@ -106,6 +106,7 @@ impl Node {
     }
 
     fn dial(&self, address: &Address) -> Result<()> {
+        self.check_running()?;
         address.validate()?;
         let (transport, _) =
             address.dial_parts().ok_or_else(|| Error::NoWorker(address.clone()))?;
@@ -181,7 +182,7 @@ impl Node {
         if !undelivered.message.origin.is_local() {
             self.bounce(undelivered);
         }
-        Error::Undeliverable(notice)
+        self.check_running().err().unwrap_or(Error::Undeliverable(notice))
     }
 
     /// See [`Host::send_from`](crate::host::Host::send_from).
@@ -215,7 +216,13 @@ impl Node {
 
     /// Sends a message made here over the first hop of its route, once there is room on it.
     pub(crate) async fn send_over(&self, first_hop: &FirstHop, message: Message) -> Result<()> {
-        let permit = first_hop.budget.acquire(message.payload.len()).await.ok_or(Error::Stopped)?;
+        let permit = tokio::select! {
+            biased;
+            permit = first_hop.budget.acquire(message.payload.len()) => permit,
+            // Nobody makes room any more.
+            () = self.stopped() => None,
+        };
+        let permit = permit.ok_or(Error::Stopped)?;
         self.send_message(message.with_permit(permit))
     }
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::{
+    error::{Error, Result},
     node::{
         shutdown::{Busy, Stage},
         Node,
@@ -30,7 +31,8 @@ impl Node {
         self.shared.shutdown.wait_for(Stage::Draining).await;
     }
 
-    /// Waits until the node has stopped.
+    /// Waits until the node has stopped, also where nobody has called [`stop`](Self::stop): it ends
+    /// with the actix `System` that it was started in.
     pub async fn stopped(&self) {
         self.shared.shutdown.wait_for(Stage::Stopped).await;
     }
@@ -38,6 +40,14 @@ impl Node {
     /// Whether the node has begun to stop.
     pub fn is_stopping(&self) -> bool {
         self.shared.shutdown.has_reached(Stage::Draining)
+    }
+
+    /// Checks that the node has not ended.
+    pub(crate) fn check_running(&self) -> Result<()> {
+        match self.shared.shutdown.has_reached(Stage::Stopped) {
+            true => Err(Error::Stopped),
+            false => Ok(()),
+        }
     }
 
     /// Stops accepting, lets open streams finish for a few seconds, stops the workers, and ends the

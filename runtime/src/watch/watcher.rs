@@ -17,7 +17,7 @@ use tokio::{
 use crate::{
     address::{route::Route, Address},
     edge::first_hop::FirstHop,
-    error::Result,
+    error::{Error, Result},
     limits::{MAX_WAITING_NOTICES, WATCH_LEASE},
     message::{
         notice::{Notice, UndeliverableReason},
@@ -101,6 +101,8 @@ impl Node {
     ) -> Result<()> {
         let first_hop = match self.first_hop(&route) {
             Ok(first_hop) => first_hop,
+            // Dropping `tell` tells that.
+            Err(Error::Stopped) => return Err(Error::Stopped),
             Err(error) => {
                 let notice = Notice::new(worker, UndeliverableReason::Unreachable);
                 let ended = Ended::Unreachable(notice.with_detail(error.one_line()));

@@ -78,6 +78,9 @@ impl RemoteForwarder {
         let (node, hub, options) = (node.as_ref(), hub.into(), options.into());
         let (destination, service) = (options.destination.clone(), options.service_name()?);
         destination.validate()?;
+        if node.is_stopping() {
+            return Err(Error::Stopped);
+        }
         if !node.is_registered(&destination) {
             return Err(Error::NoWorker(destination));
         }
