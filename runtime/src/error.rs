@@ -51,6 +51,9 @@ pub enum Error {
         "no worker has the address \"{0}\" on this node: check the spelling, or start it first"
     )]
     NoWorker(Address),
+    /// A worker that is to be stopped, or to do something, has ended before.
+    #[error("the worker \"{0}\" has already ended")]
+    WorkerEnded(Address),
     /// A route starts with an address that no transport of this node can dial.
     #[error(
         "no transport can dial \"{0}\": create the transport first, for example with \
@@ -144,6 +147,7 @@ impl Error {
             | Self::AddressInUse(_)
             | Self::ReservedAddress(_)
             | Self::NoWorker(_)
+            | Self::WorkerEnded(_)
             | Self::NoTransport(_)
             | Self::EmptyRoute
             | Self::TooLarge { .. }

@@ -144,7 +144,9 @@ impl Group {
         match (joining, joined) {
             (Ok(()), Some(id)) => self.watch(id, route, removed),
             (Ok(()), None) | (Err(NotJoined::IsMember), _) => {}
-            (Err(NotJoined::Closed), _) => return Err(Error::NoWorker(self.address().clone())),
+            (Err(NotJoined::Closed), _) => {
+                return Err(Error::WorkerEnded(self.address().clone()));
+            }
             (Err(NotJoined::Full), _) => {
                 let group = self.address();
                 let text = format!("the group \"{group}\" has {MAX_MEMBERS} members: stop some");

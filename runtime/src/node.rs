@@ -382,7 +382,7 @@ impl Node {
     pub(crate) fn stop_life(&self, address: &Address, life: &Arc<Life>) -> Result<()> {
         let entry = self.shared.directory.find(address);
         let entry = entry.filter(|entry| Arc::ptr_eq(&entry.life, life));
-        self.shared.directory.stop(&entry.ok_or_else(|| Error::NoWorker(address.clone()))?);
+        self.shared.directory.stop(&entry.ok_or_else(|| Error::WorkerEnded(address.clone()))?);
         Ok(())
     }
 

@@ -124,3 +124,16 @@ fn a_node_ends_with_one_of_its_arbiters() {
 fn a_stopped_node_says_so() {
     ends_a_node_in_use(async |context| context.stop().await.unwrap());
 }
+
+#[test]
+fn a_worker_is_not_stopped_twice() {
+    System::new().block_on(async {
+        let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
+        let worker = node.worker("keeper", Keeper::default()).handles::<u64>().start().unwrap();
+        worker.stop().unwrap();
+        let again = worker.stop().unwrap_err();
+        assert_eq!(again.to_string(), "the worker \"keeper\" has already ended");
+        node.stop().await;
+        assert!(matches!(worker.stop(), Err(Error::WorkerEnded(_))));
+    });
+}

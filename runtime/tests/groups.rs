@@ -153,7 +153,7 @@ fn a_stopped_group_watches_nobody() {
             tokio::task::yield_now().await;
         }
         let refused = group.add("a").unwrap_err();
-        assert!(matches!(refused, Error::NoWorker(_)), "{refused}");
+        assert!(matches!(refused, Error::WorkerEnded(_)), "{refused}");
         assert_eq!(ask(&context, "a").await.unwrap(), "a");
     });
 }

@@ -176,7 +176,7 @@ fn a_handle_tells_that_its_worker_stopped() {
         assert_eq!(stopped.load(Ordering::SeqCst), 1);
         // It is the handle of that worker, not of its name.
         let second = context.worker("counter", Counter::default()).start().unwrap();
-        assert!(matches!(first.stop(), Err(Error::NoWorker(_))));
+        assert!(matches!(first.stop(), Err(Error::WorkerEnded(_))));
         assert_eq!(first.ended().await, Ended::Stopped);
         assert_eq!(count(&context, "counter").await, 1);
         second.stop().unwrap();

@@ -91,7 +91,7 @@ impl Inlet {
     /// # Errors
     /// If it has been stopped before.
     pub fn stop(&self) -> Result<()> {
-        let stopped = || Error::NoWorker(self.worker.clone());
+        let stopped = || Error::WorkerEnded(self.worker.clone());
         self.actor.end().ok_or_else(stopped)?;
         // In the pause before a restart there is no actor to stop.
         let _ = self.node.stop_worker(self.worker.clone());

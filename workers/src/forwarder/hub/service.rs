@@ -114,7 +114,7 @@ impl ForwardingService {
     /// # Errors
     /// If it has been stopped before.
     pub fn stop(&self) -> Result<()> {
-        self.actor.end().ok_or_else(|| Error::NoWorker(self.address.clone()))?;
+        self.actor.end().ok_or_else(|| Error::WorkerEnded(self.address.clone()))?;
         // In the pause before a restart there is no actor to stop.
         let _ = self.node.stop_worker(self.address.clone());
         Ok(())
