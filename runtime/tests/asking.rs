@@ -267,7 +267,11 @@ fn a_worker_that_ends_tells_its_askers() {
             let by_order = reason(context.ask("keeper", order).await.unwrap_err());
             let kept = reason(kept.await.unwrap_err());
             for told in [by_order, kept] {
-                let reasons = [UndeliverableReason::Unanswered, UndeliverableReason::WorkerStopped];
+                let reasons = [
+                    UndeliverableReason::Unanswered,
+                    UndeliverableReason::WorkerStopped,
+                    UndeliverableReason::WorkerPanicked,
+                ];
                 assert!(reasons.contains(&told), "{told}");
             }
             while context.node().is_registered(keeper.address()) {

@@ -266,7 +266,7 @@ fn a_panic_ends_one_worker_and_notifies_senders() {
         context.worker("shouter", Shouter).start().unwrap();
         context.worker("hop", Hop).start().unwrap();
         let told = reason(shout(&context, "panic").await.unwrap_err());
-        assert_eq!(told, UndeliverableReason::WorkerStopped);
+        assert_eq!(told, UndeliverableReason::WorkerPanicked);
         context.stop_worker("hop").unwrap();
         // The address ends with the actor, in its own thread.
         while context.node().worker_count() > before {

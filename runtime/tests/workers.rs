@@ -106,7 +106,7 @@ async fn count(context: &Context, name: &str) -> u64 {
 
 async fn panic_in(context: &Context, name: &str) {
     let told = context.ask(route![name], String::from("panic")).reply_as::<u64>().await;
-    assert_eq!(reason(told), UndeliverableReason::WorkerStopped);
+    assert_eq!(reason(told), UndeliverableReason::WorkerPanicked);
 }
 
 /// Starts a worker that is started again in an hour, and has it panic; returns its name.
@@ -265,7 +265,7 @@ fn messages_wait_for_the_next_actor() {
         let answers = futures::future::join_all(asked).await;
         let mut answers = answers.into_iter();
         let first = answers.next().unwrap();
-        assert_eq!(reason(first), UndeliverableReason::WorkerStopped);
+        assert_eq!(reason(first), UndeliverableReason::WorkerPanicked);
         assert_eq!(answers.map(Result::unwrap).collect::<Vec<_>>(), [1, 2, 3]);
     });
 }

@@ -84,8 +84,8 @@ fn restarted_worker_begins_anew_after_a_panic() {
     let expected = [
         "100 / 5: 20 is answer 1",
         "100 / 10: 10 is answer 2",
-        "100 / 0: the message could not be delivered: \"divider\": it stopped before it had handled \
-         the message",
+        "100 / 0: the message could not be delivered: \"divider\": it panicked before it had \
+         handled the message",
         "100 / 20: 5 is answer 1",
         "the divider has stopped",
     ];

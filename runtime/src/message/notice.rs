@@ -41,6 +41,8 @@ pub enum UndeliverableReason {
     HasStopped,
     /// It was a watch: the worker that was watched has panicked.
     HasPanicked,
+    /// The worker, or the future that its handler returned, panicked before it had answered.
+    WorkerPanicked,
     /// A reason that this version does not know.
     Unknown(u8),
 }
@@ -60,6 +62,7 @@ impl UndeliverableReason {
             Self::Held => 8,
             Self::HasStopped => 9,
             Self::HasPanicked => 10,
+            Self::WorkerPanicked => 11,
             Self::Unknown(code) => code,
         }
     }
@@ -77,6 +80,7 @@ impl UndeliverableReason {
             8 => Self::Held,
             9 => Self::HasStopped,
             10 => Self::HasPanicked,
+            11 => Self::WorkerPanicked,
             code => Self::Unknown(code),
         }
     }
@@ -96,6 +100,7 @@ impl fmt::Display for UndeliverableReason {
             Self::Held => "it is watched",
             Self::HasStopped => "it has stopped",
             Self::HasPanicked => "it has panicked",
+            Self::WorkerPanicked => "it panicked before it had handled the message",
             Self::Unknown(code) => return write!(f, "reason {code}"),
         })
     }
@@ -189,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_notice_survives_the_wire() {
-        for code in 0..=11 {
+        for code in 0..=12 {
             let notice = Notice::new("outlet".into(), UndeliverableReason::from_code(code))
                 .with_detail("why");
             assert_eq!(Notice::decode(&notice.encode()), Some(notice));

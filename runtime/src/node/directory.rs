@@ -59,7 +59,8 @@ impl Directory {
         self.table.find(address)
     }
 
-    /// Checks that `address` can be registered now. An address whose worker has ended is freed.
+    /// Checks that `address` can be registered now. An address whose worker is known to have ended
+    /// is freed.
     ///
     /// # Errors
     /// [`Error::AddressInUse`].
@@ -67,6 +68,10 @@ impl Directory {
         let Some(entry) = self.table.find(address) else { return Ok(()) };
         if entry.life.has_ended() {
             self.remove(&entry);
+            return Ok(());
+        }
+        if entry.delivery.has_ended() {
+            self.stop(&entry);
             return Ok(());
         }
         Err(Error::AddressInUse(address.clone()))

@@ -50,7 +50,8 @@ pub trait Deliver: Send + Sync {
         0
     }
 
-    /// Whether it is known that nobody takes messages any more, although the address is in use.
+    /// Whether it is known that nobody takes messages any more, although the address has not been
+    /// freed.
     fn has_ended(&self) -> bool {
         false
     }

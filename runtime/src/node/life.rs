@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, task};
 
 use crate::{lock::Lock, message::notice::Notice, watched};
 
@@ -34,7 +34,7 @@ impl fmt::Display for Ended {
     }
 }
 
-/// What a panic in a handler means for a worker.
+/// What a panic in the task of its actor means for a worker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum OnPanic {
     /// The worker ends, and nothing but the message that it handled tells of it: its actor was
@@ -47,6 +47,17 @@ pub(crate) enum OnPanic {
     IsStartedAgain,
 }
 
+/// Where a panic has dropped a message of a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PanicIn {
+    /// In the task of the worker's actor.
+    Actor(OnPanic),
+    /// In another task, such as the future that a handler has returned: the worker lives on.
+    OtherTask,
+    /// It is not known, as the actor was started elsewhere, or is the program.
+    Unknown,
+}
+
 /// Whether a worker still lives; shared by its entry, its handles and the messages that it holds.
 #[derive(Debug, Default)]
 pub(crate) struct Life {
@@ -55,6 +66,8 @@ pub(crate) struct Life {
     /// Nobody but the node knows when it ends.
     detached: AtomicBool,
     on_panic: OnPanic,
+    /// The task of the worker's actor, once it runs, if the node has started it.
+    task: Lock<Option<task::Id>>,
     signals: Lock<Signals>,
 }
 
@@ -82,12 +95,24 @@ impl Life {
         self.gone.load(Ordering::Acquire)
     }
 
-    /// Notes that a panic has dropped a message in the hands of the worker; what it means.
-    pub(crate) fn panicked(&self) -> OnPanic {
+    /// Notes that this is the task of the worker's actor.
+    pub(crate) fn runs_here(&self) {
+        *self.task.lock() = task::try_id();
+    }
+
+    /// Notes that a panic drops a message of the worker in this task; where that is.
+    pub(crate) fn panicked(&self) -> PanicIn {
+        let actor = *self.task.lock();
+        if actor.is_none() {
+            return PanicIn::Unknown;
+        }
+        if actor != task::try_id() {
+            return PanicIn::OtherTask;
+        }
         if self.on_panic != OnPanic::IsStartedAgain {
             self.end();
         }
-        self.on_panic
+        PanicIn::Actor(self.on_panic)
     }
 
     /// Notes that nobody but the node will know when the worker ends.
@@ -162,10 +187,31 @@ mod tests {
 
     #[test]
     fn only_a_worker_started_again_survives_panics() {
-        for on_panic in [OnPanic::EndsUnseen, OnPanic::Ends, OnPanic::IsStartedAgain] {
-            let life = Life::new(on_panic);
-            assert_eq!(life.panicked(), on_panic);
-            assert_eq!(life.has_ended(), on_panic != OnPanic::IsStartedAgain);
-        }
+        actix_rt::System::new().block_on(async {
+            for on_panic in [OnPanic::EndsUnseen, OnPanic::Ends, OnPanic::IsStartedAgain] {
+                let life = Arc::new(Life::new(on_panic));
+                let actor = life.clone();
+                let in_task = actix_rt::spawn(async move {
+                    actor.runs_here();
+                    actor.panicked()
+                });
+                assert_eq!(in_task.await.unwrap(), PanicIn::Actor(on_panic));
+                assert_eq!(life.has_ended(), on_panic != OnPanic::IsStartedAgain);
+            }
+        });
+    }
+
+    #[test]
+    fn a_panic_elsewhere_ends_no_worker() {
+        actix_rt::System::new().block_on(async {
+            let life = Arc::new(Life::new(OnPanic::Ends));
+            assert_eq!(life.panicked(), PanicIn::Unknown);
+            let actor = life.clone();
+            actix_rt::spawn(async move { actor.runs_here() }).await.unwrap();
+            let other = life.clone();
+            let in_task = actix_rt::spawn(async move { other.panicked() });
+            assert_eq!(in_task.await.unwrap(), PanicIn::OtherTask);
+            assert!(!life.has_ended());
+        });
     }
 }

@@ -10,7 +10,7 @@ use crate::{
         undelivered::Undelivered,
         Message, MessageKind,
     },
-    node::life::OnPanic,
+    node::life::{OnPanic, PanicIn},
     worker::recipient::Recipient,
 };
 
@@ -98,16 +98,31 @@ impl Held {
     }
 }
 
+impl Recipient {
+    /// Notes that a panic drops a message of the worker, and logs it, unless its tenure does.
+    fn panicked(&self) {
+        let address = &self.address;
+        match self.life.panicked() {
+            PanicIn::Actor(OnPanic::Ends | OnPanic::IsStartedAgain) => {}
+            PanicIn::Actor(OnPanic::EndsUnseen) | PanicIn::Unknown => {
+                log::error!("\"{address}\" panicked while it handled a message");
+            }
+            PanicIn::OtherTask => log::error!(
+                "a task of the worker \"{address}\" panicked over a message; the worker goes on"
+            ),
+        }
+    }
+}
+
 impl Drop for Delivery {
     /// A message that is dropped by a panic, or in the mailbox of a worker that has ended, is not
     /// lost in silence, and no question is.
     fn drop(&mut self) {
         let Some(held) = self.0.take() else { return };
-        let panicking = thread::panicking();
-        if panicking && held.recipient.life.panicked() == OnPanic::EndsUnseen {
-            log::error!("\"{}\" panicked while it handled a message", held.recipient.address);
-        }
-        if panicking || held.recipient.life.has_ended() {
+        if thread::panicking() {
+            held.recipient.panicked();
+            held.return_to_sender(UndeliverableReason::WorkerPanicked);
+        } else if held.recipient.life.has_ended() {
             held.return_to_sender(UndeliverableReason::WorkerStopped);
         } else if held.message.kind == MessageKind::Request {
             held.return_to_sender(UndeliverableReason::Unanswered);

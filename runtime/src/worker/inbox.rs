@@ -76,7 +76,14 @@ impl<L: Letter> Inbox<L> {
     /// [`end`](Self::end) follows.
     pub(crate) fn intake(self: &Arc<Self>) -> Intake<L> {
         let inbox = self.clone();
-        Intake { inbox, batch: VecDeque::new(), counted: None, waited: false, is_last: false }
+        Intake {
+            inbox,
+            batch: VecDeque::new(),
+            counted: None,
+            began: false,
+            waited: false,
+            is_last: false,
+        }
     }
 
     /// Ends the worker, because it could not be registered.
@@ -146,6 +153,8 @@ pub(crate) struct Intake<L: Letter> {
     batch: VecDeque<L>,
     /// Set where an interceptor must know whether messages wait.
     counted: Option<InboxCount>,
+    /// Whether it has been polled, which the actor's task does.
+    began: bool,
     /// Whether a handler ever made the actor wait: actix then polls the other futures first.
     waited: bool,
     /// Whether the inbox ends with it.
@@ -199,6 +208,10 @@ where
         task: &mut TaskContext<'_>,
     ) -> Poll<()> {
         let intake = self.get_mut();
+        if !intake.began {
+            intake.began = true;
+            intake.inbox.recipient.life.runs_here();
+        }
         if intake.inbox.closed.load(Ordering::Acquire) {
             context.stop();
             return Poll::Ready(());

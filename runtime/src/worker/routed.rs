@@ -31,7 +31,8 @@ pub(super) fn undeliverable(notice: &Message) -> Error {
 ///
 /// If its sender [asks](crate::Node::ask), it is to be answered or sent on. Where it is dropped
 /// instead, the sender gets a notice at once: [`UndeliverableReason::Unanswered`], or
-/// [`UndeliverableReason::WorkerStopped`] if the worker panics or has stopped.
+/// [`UndeliverableReason::WorkerStopped`] if the worker has stopped, or
+/// [`UndeliverableReason::WorkerPanicked`] if a panic drops it.
 ///
 /// ```
 /// use actix::{Actor, Handler};
