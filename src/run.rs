@@ -1,10 +1,13 @@
 //! Programs that are a node: what `#[ockam::node]` calls.
 
-use std::{fmt, future::Future, process::ExitCode};
+use std::{fmt, future::Future, pin::pin, process::ExitCode};
 
 use actix_rt::System;
-use ockam_actix_runtime::{process, Context, Error, NodeBuilder, Result};
-use tokio::signal::unix::{signal, Signal, SignalKind};
+use ockam_actix_runtime::{process, Context, Error, Node, NodeBuilder, Result};
+use tokio::{
+    signal::unix::{signal, Signal, SignalKind},
+    time::sleep,
+};
 
 /// Starts a logger that writes to standard error what `RUST_LOG` asks for, by default `info`.
 ///
@@ -21,6 +24,12 @@ pub fn start_logger() {
 
 /// Runs a program that is a node: starts the node, runs `main`, and keeps the node until it is
 /// stopped, or Ctrl-C or SIGTERM arrives.
+///
+/// A signal stops the node as [`Node::stop`](crate::Node::stop) does, also while `main` runs. What
+/// `main` waits for from the node then ends with [`Error::Stopped`], and it has
+/// [`NodeLimits::drain_timeout`](crate::NodeLimits::drain_timeout) from the end of the node to
+/// return; after that, or upon a second signal, it is dropped where it stands. Whatever it returns
+/// after a signal, the exit code is 0.
 ///
 /// It first raises the soft limit of descriptors to the hard one, as each connection and each
 /// stream takes one.
@@ -52,23 +61,45 @@ where
     let node = context.node().clone();
     let mut interrupt = signal_of(SignalKind::interrupt())?;
     let mut terminate = signal_of(SignalKind::terminate())?;
-    let program = async {
+    let mut program = pin!(async {
         main(context).await.map_err(Into::into)?;
         node.stopped().await;
         Ok(())
+    });
+    let (ended, signalled) = tokio::select! {
+        ended = &mut program => (ended, false),
+        _ = interrupt.recv() => (Ok(()), true),
+        _ = terminate.recv() => (Ok(()), true),
     };
-    let ended = tokio::select! {
-        ended = program => ended,
-        _ = interrupt.recv() => Ok(()),
-        _ = terminate.recv() => Ok(()),
+    let finishing = async {
+        if signalled {
+            finish(program, &node).await;
+        }
     };
+    let stopping = async { tokio::join!(node.stop(), finishing) };
     tokio::select! {
-        () = node.stop() => {}
-        // Whoever asks a second time does not want to wait for open streams.
+        _ = stopping => {}
+        // Whoever asks a second time does not want to wait, for open streams or for `main`.
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
     ended
+}
+
+/// Lets the program see that its node stops, and do what it does then.
+async fn finish(program: impl Future<Output = Result<()>>, node: &Node) {
+    let limit = node.limits().drain_timeout;
+    let too_late = async {
+        node.stopped().await;
+        sleep(limit).await;
+    };
+    tokio::select! {
+        ended = program => match ended {
+            Ok(()) | Err(Error::Stopped) => {}
+            Err(error) => log::warn!("after the signal to stop: {}", error.one_line()),
+        },
+        () = too_late => log::warn!("`main` is dropped: it did not return within {limit:?}"),
+    }
 }
 
 fn signal_of(kind: SignalKind) -> Result<Signal> {

@@ -18,6 +18,12 @@ use syn::{
 /// process receives Ctrl-C or SIGTERM. An `Err` ends the process with one line on standard error
 /// and exit code 1.
 ///
+/// A signal stops the node also while `main` runs: what `main` waits for from the node then ends
+/// with `Error::Stopped`, and it has a few seconds from the end of the node to return
+/// (`NodeLimits::drain_timeout`). After that, or upon a second signal, it is dropped where it
+/// stands. So what must not be lost belongs into a worker's `stopped` hook, or after an await that
+/// ends with the node, such as `ctx.node().stopped().await`.
+///
 /// A logger is started first, unless the program has installed one; `#[ockam::node(logger =
 /// false)]` starts none.
 #[proc_macro_attribute]
