@@ -74,7 +74,8 @@ impl Registrations {
             registrations.register(hub, keep_trying, tell.clone());
         }
         drop(tell);
-        let mut failure = Error::EmptyRoute;
+        // Nobody tells anything where the node ends.
+        let mut failure = Error::Stopped;
         while let Some(attempt) = attempts.recv().await {
             match (attempt, registrations.0.state.get()) {
                 (Ok(()), Some(state)) => {
