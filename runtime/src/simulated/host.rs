@@ -90,7 +90,11 @@ impl Host {
             return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
         }
         let found = self.network.with(|state| state.hosts.iter().position(|at| at.name == host));
-        let unknown = || io::Error::other(format!("no host \"{host}\" in this network"));
+        // With a resolver's words, as whoever reads them takes this for a sure answer.
+        let unknown = || {
+            let text = "Name or service not known";
+            io::Error::other(format!("no host \"{host}\" in this network: {text}"))
+        };
         Ok(SocketAddr::new(ip_of(found.ok_or_else(unknown)?).into(), port))
     }
 

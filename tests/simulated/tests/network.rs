@@ -168,7 +168,7 @@ fn ends_resets_and_refusals_are_seen() {
         let refused = client.connect_to("server:1").await.unwrap_err().kind();
         assert_eq!(refused, ErrorKind::ConnectionRefused);
         let unknown = client.connect_to("nowhere:1").await.unwrap_err().to_string();
-        assert_eq!(unknown, "no host \"nowhere\" in this network");
+        assert_eq!(unknown, "no host \"nowhere\" in this network: Name or service not known");
 
         let (mut one, other, _) = connected(&client, &server).await;
         drop(other);
