@@ -106,7 +106,7 @@ impl Vault {
     /// let vault = Vault::open("bank.vault", &Secret::key_file("bank.key"))?;
     /// let mut bank = Entity::open(&ctx, &vault, "bank")?;
     /// let alice: Identifier = std::env::var("ALICE")?.parse()?;
-    /// bank.create_secure_channel_listener("door", TrustIdentifierPolicy::new(&alice))?;
+    /// bank.create_secure_channel_listener("door", TrustIdentifierPolicy::new(alice))?;
     /// # Ok(())
     /// # }
     /// ```
