@@ -99,8 +99,8 @@ fn watching_tells_how_the_shop_ended() {
         "before it opens: it cannot be reached: \"shop\": there is no such worker, or it may not be \
          reached from here",
         "after an order of \"tea\": it has stopped",
-        "after an order of nothing: the message could not be delivered: \"shop\": it stopped before \
-         it had handled the message",
+        "after an order of nothing: the message could not be delivered: \"shop\": it panicked \
+         before it had handled the message",
         "after an order of \"\": it has panicked",
     ];
     assert_eq!(printed, expected);
