@@ -229,6 +229,8 @@ fn each_hub_of_a_list_has_one_address() {
         assert_eq!(echo(&other, route![&list, address.clone()]).await.unwrap(), "hello");
         assert!(forwarder.watch().borrow().registered, "at the second");
         forwarder.stop().await;
+        let released = states.wait_for(|state| !state.registered);
+        in_time("the release", released).await.unwrap();
         until("the second hub forwards no more", || of_class(&second, Class::Forwarder).is_empty())
             .await;
     });

@@ -95,33 +95,35 @@ impl Registrations {
     fn register(&self, hub: Registrar, keep_trying: bool, tell: UnboundedSender<Result<()>>) {
         let (registrations, node) = (self.clone(), hub.node().clone());
         let registering = async move {
-            let kept = match keep(&hub, keep_trying).await {
-                Ok(kept) => kept,
-                Err(error) => {
-                    // Nobody hears it once another hub forwards.
-                    let _ = tell.send(Err(error));
-                    drop(tell);
-                    let mut phase = registrations.0.phase.subscribe();
-                    let running = phase.wait_for(|phase| *phase != Phase::Starting).await;
-                    if !running.is_ok_and(|phase| *phase == Phase::Running) {
-                        return;
-                    }
-                    match keep(&hub, true).await {
-                        Ok(kept) => return registrations.follow(kept).await,
-                        Err(error) => return log::error!("{}", error.one_line()),
-                    }
+            match keep(&hub, keep_trying).await {
+                Ok(kept) => {
+                    let following = registrations.follow(kept);
+                    let _ = tell.send(Ok(()));
+                    return Some(following);
                 }
-            };
-            let following = registrations.follow(kept);
-            let _ = tell.send(Ok(()));
-            following.await;
+                // Nobody hears it once another hub forwards.
+                Err(error) => drop(tell.send(Err(error))),
+            }
+            drop(tell);
+            let mut phase = registrations.0.phase.subscribe();
+            let running = phase.wait_for(|phase| *phase != Phase::Starting).await;
+            if !running.is_ok_and(|phase| *phase == Phase::Running) {
+                return None;
+            }
+            let kept = keep(&hub, true).await;
+            let kept = kept.inspect_err(|error| log::error!("{}", error.one_line())).ok()?;
+            Some(registrations.follow(kept))
         };
         let mut phase = self.0.phase.subscribe();
         node.spawn_on(node.next_arbiter(), async move {
-            tokio::select! {
+            let following = tokio::select! {
                 biased;
-                _ = phase.wait_for(|phase| *phase == Phase::Stopped) => {}
-                () = registering => {}
+                _ = phase.wait_for(|phase| *phase == Phase::Stopped) => None,
+                following = registering => following,
+            };
+            // It also says that the hub forwards no more, once that has been stopped.
+            if let Some(following) = following {
+                following.await;
             }
         });
     }
