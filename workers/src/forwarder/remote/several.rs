@@ -144,8 +144,9 @@ impl Registrations {
     /// returns.
     pub(super) async fn stop(&self) {
         self.0.phase.send_replace(Phase::Stopped);
-        let kept = std::mem::take(&mut *self.0.kept.lock());
-        for (keeper, _) in kept {
+        // They stay listed: what they say of the release is still to be published.
+        let keepers: Vec<_> = self.0.kept.lock().iter().map(|(keeper, _)| keeper.clone()).collect();
+        for keeper in keepers {
             if let Some(keeper) = keeper.end() {
                 // An error means that it has stopped already.
                 let _ = keeper.send(Stop).await;
