@@ -30,12 +30,6 @@ fn hello_worker_is_greeted() {
 }
 
 #[test]
-fn ask_before_answering_gets_the_other_workers_answer() {
-    let expected = ["one of 3 packets of tea", "there is no coffee left"];
-    assert_eq!(printed_by("ask-before-answering"), expected);
-}
-
-#[test]
 fn middleware_counting_sees_both_directions() {
     let expected = [
         "1 onward, 0 back",
@@ -104,17 +98,6 @@ fn watching_tells_how_the_shop_ended() {
         "after an order of \"\": it has panicked",
     ];
     assert_eq!(printed, expected);
-}
-
-#[test]
-fn group_members_print_in_turn() {
-    let expected = [
-        "page 1 is printed by the laser",
-        "page 2 is printed by the inkjet over there",
-        "page 3 is printed by the laser",
-        "page 4 is printed by the inkjet over there",
-    ];
-    assert_eq!(printed_by("group"), expected);
 }
 
 #[test]

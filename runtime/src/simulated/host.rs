@@ -55,7 +55,7 @@ impl Host {
     /// What a node on it runs in: random bits that follow from the network's seed and the name.
     pub fn scope(&self) -> Scope {
         let mut random = Random::of(self.network.seed(), &self.name);
-        Scope::new(random.next(), self.network.began())
+        Scope::new(random.next_u64(), self.network.began())
     }
 
     /// Takes its power: nothing that it had under way arrives, and nobody is told.

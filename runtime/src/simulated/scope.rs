@@ -57,7 +57,7 @@ pub(crate) fn fill(bytes: &mut [u8]) -> bool {
     SCOPE.with_borrow_mut(|scope| {
         let Some(scope) = scope else { return false };
         for chunk in bytes.chunks_mut(8) {
-            chunk.copy_from_slice(&scope.random.next().to_le_bytes()[..chunk.len()]);
+            chunk.copy_from_slice(&scope.random.next_u64().to_le_bytes()[..chunk.len()]);
         }
         true
     })
@@ -86,8 +86,7 @@ impl Random {
     }
 
     /// The next number.
-    #[allow(clippy::should_implement_trait)]
-    pub fn next(&mut self) -> u64 {
+    pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -96,7 +95,7 @@ impl Random {
 
     /// The next number below `limit`, or 0 if that is 0.
     pub fn below(&mut self, limit: u64) -> u64 {
-        self.next().checked_rem(limit).unwrap_or(0)
+        self.next_u64().checked_rem(limit).unwrap_or(0)
     }
 
     /// True `per_mille` times of a thousand.
@@ -111,7 +110,7 @@ impl Random {
         let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
-        Self(Self(seed ^ hash).next())
+        Self(Self(seed ^ hash).next_u64())
     }
 }
 
