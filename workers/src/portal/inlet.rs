@@ -208,13 +208,15 @@ fn open(node: &Node, socket: Socket, client: SocketAddr, accept: &Accept) -> Res
     let opening = OpeningClient { node: node.clone(), socket, client, route, slot };
     let state = first_hop.state();
     if state.up || state.failure.is_none() {
-        return opening.start();
+        return opening.start(first_hop);
     }
     tokio::task::spawn_local(async move {
         // An error says that the time is over.
         let _ = timeout(PATH_PATIENCE, first_hop.up()).await;
         let refusal_log = opening.node.refusals();
-        opening.start().unwrap_or_else(|error| log_reset(&refusal_log, client, &error));
+        let again = opening.node.first_hop(&opening.route);
+        let started = again.and_then(|first_hop| opening.start(first_hop));
+        started.unwrap_or_else(|error| log_reset(&refusal_log, client, &error));
     });
     Ok(())
 }
@@ -238,9 +240,8 @@ struct OpeningClient {
 }
 
 impl OpeningClient {
-    fn start(self) -> Result<()> {
+    fn start(self, first_hop: FirstHop) -> Result<()> {
         let Self { node, socket, client, route, slot } = self;
-        let first_hop = node.first_hop(&route)?;
         let description = Description::answered_over(&first_hop);
         let stream = Stream::inlet(slot.first_window());
         let side = Side::Inlet { client };
