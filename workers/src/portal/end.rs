@@ -2,14 +2,21 @@
 //!
 //! * `config`: what it is started with.
 //! * [`worker`]: the actor.
-//! * `io`: its socket, as a future in the actor's own task.
-//! * `write_buffer`: bytes for the application that its socket has not taken.
-//! * `pending_controls`: messages that go with the next bytes.
-//! * `opened_delay`: how long `Opened` waits for the target's first answer.
+//! * `stream_end`: what it holds, and what each turn does.
+//! * `app_socket`: the application's socket.
+//! * `opening`: how far the connecting is; `opened_delay`: how long `Opened` waits for the target's
+//!   first answer.
+//! * `path`: what carries the stream, with `pending_controls`, the messages that go with the next
+//!   bytes, and `pending_permit`, room on the first edge.
+//! * `silence`: when a stream that has lasted is checked.
 
+mod app_socket;
 pub(crate) mod config;
-mod io;
 mod opened_delay;
+mod opening;
+mod path;
 mod pending_controls;
+mod pending_permit;
+mod silence;
+mod stream_end;
 pub(crate) mod worker;
-mod write_buffer;

@@ -10,6 +10,7 @@ use std::{collections::VecDeque, io::IoSlice};
 use bytes::{Buf, Bytes};
 
 use crate::portal::limits::{JOINED_BYTES, MAX_WRITE_SLICES};
+
 /// Chunks in the order of the stream.
 #[derive(Debug, Default)]
 pub(crate) struct WriteBuffer {

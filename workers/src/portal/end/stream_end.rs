@@ -1,0 +1,404 @@
+//! One end of a stream: the stream's state, the application's socket and the path to the other end,
+//! and how what comes from each becomes what goes to the others.
+//!
+//! [`poll`](StreamEnd::poll) reads top to bottom: what was lost, what has come from the
+//! application, what the stream's state asks for, what is left to send.
+
+mod from_peer;
+
+use std::{
+    fmt,
+    task::{Context, Poll},
+};
+
+use ockam_actix_runtime::{
+    clock::Instant,
+    node::{directory::Registration, Busy},
+    socket::stream::Socket,
+    Host, Node,
+};
+
+use crate::portal::{
+    end::{
+        app_socket::{reads::AppRead, AppReset, AppSocket},
+        config::{Side, StreamConfig},
+        opening::Opening,
+        path::Path,
+        silence::SilenceTimer,
+    },
+    limits::{CHUNKS_IN_A_ROW, EARLY_CREDIT},
+    pool::StreamSlot,
+    protocol::{
+        action::{Action, End},
+        message::{data_header, Control},
+        reason::ResetReason,
+        round_trip::RoundTrip,
+        stream::Stream,
+    },
+    target::{Connected, NoTarget},
+};
+
+/// One end of a stream, without the actor that holds it.
+pub(crate) struct StreamEnd {
+    node: Node,
+    stream: Stream,
+    socket: AppSocket,
+    opening: Opening,
+    path: Path,
+    side: Side,
+    silence: SilenceTimer,
+    /// Whether anything has come since the last check for silence.
+    heard: bool,
+    begun: Instant,
+    round_trip: RoundTrip,
+    slot: StreamSlot,
+    _busy: Busy,
+}
+
+impl StreamEnd {
+    /// An end as described; `socket` is the client's.
+    pub(crate) fn new(config: StreamConfig, socket: Option<Socket>) -> Self {
+        let StreamConfig { node, stream, first_hop, route, side, slot } = config;
+        let (opening, round_trip) = match &side {
+            Side::Inlet { .. } => (Opening::Open, RoundTrip::default()),
+            Side::Outlet { target, .. } => {
+                let connecting = Opening::connect(node.network(), target);
+                (connecting, RoundTrip::after_early(EARLY_CREDIT))
+            }
+        };
+        Self {
+            path: Path::new(node.clone(), first_hop, route, side.kind()),
+            stream,
+            socket: AppSocket::new(socket),
+            opening,
+            side,
+            silence: SilenceTimer::default(),
+            heard: false,
+            begun: Instant::now(),
+            round_trip,
+            slot,
+            _busy: node.busy(),
+            node,
+        }
+    }
+
+    /// The application's socket was lost before the end began: it resets at once.
+    pub(crate) fn without_socket(config: StreamConfig) -> Self {
+        let mut end = Self::new(config, None);
+        end.stream.socket_reset();
+        end
+    }
+
+    /// Begins on its path, with the address that the other end answers to.
+    pub(crate) fn begin(&mut self, registration: Registration) {
+        self.path.begin(registration);
+        self.perform_actions();
+    }
+
+    /// Goes on with what has come since the last turn.
+    pub(crate) fn poll(&mut self, task: &mut Context<'_>) {
+        self.poll_path(task);
+        self.poll_silence(task);
+        self.poll_connecting(task);
+        self.poll_write(task);
+        self.poll_answer(task);
+        self.poll_read(task);
+        self.perform_actions();
+        self.poll_flush(task);
+    }
+
+    /// Whether the stream has ended and nothing is left to be done for it.
+    pub(crate) fn is_over(&self) -> bool {
+        self.stream.end().is_some() && !self.path.has_unsent() && !self.has_last_words()
+    }
+
+    /// Resets the stream, and tells the other end as far as that goes without waiting: the actor
+    /// ends before the stream does.
+    pub(crate) fn abandon(&mut self) {
+        if !self.path.has_begun() || self.stream.end().is_some() || self.node.is_stopping() {
+            return;
+        }
+        self.stream.stop(ResetReason::Stopped);
+        if let Some(Action::Send(reset)) = self.stream.poll_action() {
+            self.queue_control(reset);
+            self.path.flush_last();
+        }
+    }
+
+    // ----- the path ------------------------------------------------------------------------------
+
+    fn poll_path(&mut self, task: &mut Context<'_>) {
+        if self.path.poll_lost(task).is_ready() {
+            self.lose_path();
+        }
+    }
+
+    /// Notes that nothing reaches the other end any more.
+    fn lose_path(&mut self) {
+        self.path.forget_unsent();
+        self.stream.path_lost();
+    }
+
+    /// Checks a stream that has lasted, as long as nothing else would tell of a loss.
+    fn poll_silence(&mut self, task: &mut Context<'_>) {
+        if self.silence.is_unset() {
+            return self.silence.set(self.slot.silence(), task);
+        }
+        if !self.silence.has_ended() {
+            return;
+        }
+        self.socket.keep_alive();
+        if self.path.is_watched() && self.stream.is_established() {
+            self.silence = SilenceTimer::Off;
+            return;
+        }
+        if !std::mem::take(&mut self.heard) {
+            self.stream.handle_silence();
+        }
+        self.silence.set(self.slot.silence(), task);
+    }
+
+    fn poll_flush(&mut self, task: &mut Context<'_>) {
+        if self.path.poll_flush(task).is_err() {
+            self.lose_path();
+            self.perform_actions();
+        }
+    }
+
+    // ----- the application's socket --------------------------------------------------------------
+
+    fn poll_connecting(&mut self, task: &mut Context<'_>) {
+        let Poll::Ready(connected) = self.opening.poll_connected(task) else { return };
+        match connected {
+            Ok(Connected { socket, reset }) => {
+                self.socket.connected(socket, reset.as_ref());
+                match self.stream.end() {
+                    Some(_) => {
+                        self.write_last();
+                        self.socket.close();
+                    }
+                    None => self.open(),
+                }
+            }
+            Err(_) if self.stream.end().is_some() => {}
+            Err(no_target) => self.refuse(&no_target),
+        }
+        self.perform_actions();
+    }
+
+    /// The target is connected.
+    fn open(&mut self) {
+        if self.client_asked() {
+            self.opening.await_answer();
+        }
+        self.stream.connected();
+        let written = self.socket.write_now();
+        self.wrote(written);
+    }
+
+    /// Whether the client sent something short, and no end, before the target was connected: an
+    /// answer is likely then. Nothing waits for `Opened`, since the client may send more without
+    /// it.
+    fn client_asked(&self) -> bool {
+        let sent = self.socket.unwritten_bytes();
+        sent > 0 && sent as u64 <= EARLY_CREDIT / 2 && !self.stream.is_ended_by_peer()
+    }
+
+    fn refuse(&mut self, no_target: &NoTarget) {
+        if let Side::Outlet { target, .. } = &self.side {
+            let why = &no_target.why;
+            let what =
+                format_args!("cannot connect to the target {target}: {why}; the client is reset");
+            self.warn("target-unreachable", what);
+        }
+        self.stream.refuse(no_target.reason);
+    }
+
+    fn poll_write(&mut self, task: &mut Context<'_>) {
+        let written = self.socket.poll_write(task);
+        self.wrote(written);
+    }
+
+    /// Notes that the socket took bytes.
+    fn wrote(&mut self, bytes: usize) {
+        if bytes == 0 {
+            return;
+        }
+        self.stream.set_receive_cap(self.slot.receive_cap());
+        let now = self.begun.elapsed();
+        if let Err(misuse) = self.stream.socket_wrote(bytes, now, self.round_trip.estimate()) {
+            log::error!("a bug in a portal, please report it: {misuse}");
+            self.stream.stop(ResetReason::Stopped);
+        }
+        self.slot.promise(self.stream.promised());
+    }
+
+    /// Sends `Opened` if the target has answered, or had time enough to.
+    fn poll_answer(&mut self, task: &mut Context<'_>) {
+        if !self.opening.awaits_answer() {
+            return;
+        }
+        let is_due = self.socket.was_reset()
+            || self.opening.is_too_late(task)
+            || self.socket.is_readable(task);
+        if is_due {
+            self.opening.stop_waiting();
+            self.perform_actions();
+        }
+    }
+
+    fn poll_read(&mut self, task: &mut Context<'_>) {
+        if !self.socket.is_open() {
+            return;
+        }
+        if self.socket.poll_end(task) {
+            self.stream.socket_eof();
+        }
+        if let Err(reset) = self.read(task) {
+            if reset.ended_first {
+                // The end came before the reset; there is no more yielding.
+                self.stream.socket_eof();
+            }
+            self.stream.socket_reset();
+        }
+    }
+
+    /// Reads up to [`CHUNKS_IN_A_ROW`] chunks, as far as credit and the first edge allow. They go
+    /// ahead of a reset that was seen meanwhile.
+    fn read(&mut self, task: &mut Context<'_>) -> Result<(), AppReset> {
+        if self.socket.has_ended() || self.stream.readable() == 0 {
+            return self.socket.poll_reset(task);
+        }
+        self.socket.begin_reads();
+        let mut chunks = 0;
+        while self.socket.poll_readable(task)? {
+            let bytes = self.socket.next_read_bytes();
+            let permit = match self.path.poll_data_room(bytes, task) {
+                Poll::Ready(Ok(permit)) => permit,
+                Poll::Ready(Err(_)) => {
+                    self.lose_path();
+                    return Ok(());
+                }
+                Poll::Pending => return Ok(()),
+            };
+            match self.socket.read(self.stream.readable())? {
+                AppRead::Nothing => self.path.keep_data_room(permit),
+                AppRead::End => {
+                    if self.socket.poll_end(task) {
+                        self.stream.socket_eof();
+                    }
+                    return self.socket.poll_reset(task);
+                }
+                AppRead::Chunk(mut payload) => {
+                    let length = payload.len();
+                    let Ok(offset) = self.stream.socket_read(length) else {
+                        // Only more than `readable()` is refused, and no more was read.
+                        self.stream.stop(ResetReason::Stopped);
+                        return Ok(());
+                    };
+                    let mut permit = permit;
+                    permit.shrink_to(length);
+                    let length = u32::try_from(length).unwrap_or(u32::MAX);
+                    payload.prepend(&data_header(offset, length));
+                    self.path.send_data(payload, permit);
+                    chunks += 1;
+                    let is_last = chunks == CHUNKS_IN_A_ROW || self.stream.readable() == 0;
+                    if is_last || self.socket.was_reset() {
+                        // The actors that the chunks pass take their turn before more is read.
+                        task.waker().wake_by_ref();
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        // Nothing to read for now: the room on the edge goes to others.
+        self.path.give_data_room_up();
+        Ok(())
+    }
+
+    // ----- what the stream's state asks for ------------------------------------------------------
+
+    /// Performs what the stream's state asks for. Messages to the other end go with the next bytes,
+    /// or at the end of the turn.
+    fn perform_actions(&mut self) {
+        if self.opening.awaits_answer() && self.stream.end().is_none() {
+            return;
+        }
+        let mut ended_by_peer = false;
+        while let Some(action) = self.stream.poll_action() {
+            match action {
+                Action::Send(control) => self.queue_control(control),
+                Action::ShutdownWrite => ended_by_peer = true,
+                Action::ResetSocket if self.has_last_words() => {}
+                Action::ResetSocket => {
+                    self.write_last();
+                    // Closed with `SO_LINGER` 0, which it has had from the start.
+                    self.socket.close();
+                }
+                Action::Finished(end) => self.finish(end),
+            }
+        }
+        if ended_by_peer {
+            self.slot.promise(self.stream.promised());
+            self.socket.shut_down();
+        }
+        if !self.socket.is_open() {
+            self.path.give_data_room_up();
+        }
+    }
+
+    fn queue_control(&mut self, control: Control<'static>) {
+        self.round_trip.sent(&control, self.begun.elapsed());
+        self.path.queue(control);
+    }
+
+    /// Whether something came before a reset and the target is not connected yet: it is written
+    /// once it is.
+    fn has_last_words(&self) -> bool {
+        self.opening.is_connecting() && (self.socket.has_unwritten() || self.stream.has_all())
+    }
+
+    /// Lets the application see what came before a reset, as it would without a tunnel: as many
+    /// bytes as its socket takes at once, and the end after the last.
+    fn write_last(&mut self) {
+        self.socket.write_now();
+        if !self.socket.has_unwritten() && self.stream.has_all() {
+            self.socket.shut_down();
+        }
+        self.socket.drop_unwritten();
+    }
+
+    fn finish(&mut self, end: End) {
+        match end {
+            End::Clean => self.socket.close_cleanly(),
+            // Closed, which ends both directions.
+            End::Refused(_) | End::ByPeer(_) | End::Here(_) => self.socket.close(),
+        }
+        if let End::ByPeer(_) = end {
+            // Nobody waits for the pending messages.
+            self.path.forget_unsent();
+        }
+        if self.has_last_words() {
+            // For the rest of its life, nobody else knows of it.
+            self.path.give_address_back();
+        }
+        match (&self.side, end) {
+            (Side::Inlet { client }, End::Refused(reason)) => {
+                let (why, route) = (reason.text(), self.path.route());
+                let what = format_args!("reset the client {client}: {why} (through {route})");
+                self.warn("client-reset", what);
+            }
+            (Side::Inlet { client }, end) => {
+                log::debug!("the stream of client {client} ended: {end:?}")
+            }
+            (Side::Outlet { target, .. }, end) => {
+                log::debug!("a stream to {target} ended: {end:?}")
+            }
+        }
+    }
+
+    /// Warns in the refusal log, since clients and peers can cause as many of these as they like.
+    fn warn(&self, rule: &'static str, what: fmt::Arguments<'_>) {
+        self.node.refusals().warn(rule, what);
+    }
+}
