@@ -67,7 +67,7 @@ struct Pair {
 impl Pair {
     fn open() -> Self {
         let mut inlet = Stream::inlet(MAX_WINDOW);
-        let Some(Action::Send(Control::Open { limit })) = inlet.poll_action() else {
+        let Some(Action::Send(Control::Open { limit, .. })) = inlet.poll_action() else {
             panic!("an inlet asks for its stream first");
         };
         let mut outlet = Stream::outlet(limit, MAX_WINDOW).expect("the inlet's limit is allowed");

@@ -295,10 +295,10 @@ def open_channel(connection, identity, expected):
 def tunnel(channel, request):
     """Sends a request through a stream to "outlet", half-closes it, and returns the whole answer."""
     own, limit, step = random_address(), 65_536, 65_536
-    channel.send(["outlet"], [own], msgpack.packb([0, 1, limit]))
+    channel.send(["outlet"], [own], msgpack.packb([0, 1, limit, b""]))
     onward, route, payload = channel.receive()
-    kind, may_send = unpack(payload)
-    check(onward == [own] and kind == 1, "opened")
+    kind, may_send, life = unpack(payload)
+    check(onward == [own] and kind == 1 and life == 0, "opened")
     answer, sent, ended = bytearray(), 0, False
     while True:
         while sent < len(request) and sent < may_send:

@@ -73,7 +73,7 @@ fn apply(stream: &mut Stream, event: Event) {
             let _ = stream.socket_wrote(bytes.into(), Duration::ZERO, Duration::from_millis(1));
         }
         Event::SocketReset => stream.socket_reset(),
-        Event::FirstHopLost => stream.path_lost(),
+        Event::FirstHopLost => stream.give_up(),
         Event::Stop(code) => stream.stop(ResetReason::from_code(code)),
     }
 }

@@ -148,7 +148,7 @@ impl Deliver for OutletDelivery {
             return self.pass_on(stream, message);
         }
         match decode(&message.payload) {
-            Ok((Decoded::Control(Control::Open { limit }), length)) => {
+            Ok((Decoded::Control(Control::Open { limit, .. }), length)) => {
                 self.open(entry, limit, length, message)
             }
             Ok((Decoded::Control(Control::Reset { .. }), _)) => Ok(()),

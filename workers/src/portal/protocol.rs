@@ -4,7 +4,8 @@
 //! * [`offset`]: [`Offset`](offset::Offset) and [`Limit`](offset::Limit), positions in one
 //!   direction of a stream.
 //! * [`reason`]: why a stream was refused or reset, as codes that survive versions.
-//! * [`message`]: the seven messages and their MessagePack form.
+//! * [`message`]: the eleven messages and their MessagePack form.
+//! * [`resumption`]: what a stream that outlives its path is known by.
 //! * [`credit`]: how much may be sent ([`SendWindow`](credit::SendWindow)) and received
 //!   ([`ReceiveWindow`](credit::ReceiveWindow)).
 //! * [`violation`]: what a peer, or the caller, did wrong.
@@ -17,6 +18,7 @@ pub mod credit;
 pub mod message;
 pub mod offset;
 pub mod reason;
+pub mod resumption;
 pub(crate) mod round_trip;
 pub mod stream;
 pub mod violation;

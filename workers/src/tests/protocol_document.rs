@@ -123,7 +123,7 @@ fn connections() -> Made {
 fn portals() -> Made {
     let request = b"GET / HTTP/1.0\r\n\r\n";
     let limit = Limit::new(262_144);
-    let open = Control::Open { limit }.encode();
+    let open = Control::Open { limit, secret: None }.encode();
     let data = [&portal::data_header(Offset::new(0), 18)[..], request].concat();
     let both = [&open[..], &data].concat();
     let first = |payload: Vec<u8>| {
@@ -135,7 +135,7 @@ fn portals() -> Made {
         ("open and data", first(both)),
         ("data", data),
         ("fin", Control::Fin { offset: Offset::new(18) }.encode()),
-        ("opened", Control::Opened { limit }.encode()),
+        ("opened", Control::Opened { limit, life: None }.encode()),
         ("refused busy", busy.encode()),
         ("window", Control::Window { limit }.encode()),
         ("fin 200", Control::Fin { offset: Offset::new(200) }.encode()),
@@ -263,7 +263,7 @@ fn every_block_is_read_as_what_it_says() {
         assert_eq!(Answer::decode(&blocks[name]), Ok(answer), "{name}");
     }
     let open = message("open").into_parts().payload;
-    let expected = Control::Open { limit: Limit::new(262_144) };
+    let expected = Control::Open { limit: Limit::new(262_144), secret: None };
     assert_eq!(portal::decode(&open), Ok((Decoded::Control(expected), open.len())));
     let both = message("open and data").into_parts().payload;
     assert_eq!(both[..], [&open[..], &blocks["data"]].concat());

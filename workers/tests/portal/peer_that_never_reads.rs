@@ -55,7 +55,7 @@ fn reset_streams_leave_no_more_than_the_edge() {
         ctx.node().register_delivery(description, stuck.clone()).unwrap().detach();
         for _ in 0..MOST + 100 {
             let back = route!["stuck", Address::random()];
-            let open = Control::Open { limit: Limit::new(1) };
+            let open = Control::Open { limit: Limit::new(1), secret: None };
             ctx.node().route(message(open, &back));
             let reset = Control::Reset { reason: ResetReason::ByApplication };
             accept_and_end(&target, || ctx.node().route(message(reset, &back))).await;
@@ -80,7 +80,10 @@ fn messages_sent_with_bytes_wait_for_no_permit() {
         let description = Description::new("stuck", Class::User).with_budget(budget.clone());
         ctx.node().register_delivery(description, stuck.clone()).unwrap().detach();
         let all: Vec<_> = std::iter::from_fn(|| budget.try_acquire_urgent()).collect();
-        ctx.node().route(message(Control::Open { limit: Limit::new(1) }, &route!["stuck", "s1"]));
+        ctx.node().route(message(
+            Control::Open { limit: Limit::new(1), secret: None },
+            &route!["stuck", "s1"],
+        ));
         let (mut socket, _) = in_time("the target", target.accept()).await.unwrap();
         // Opened has no permit to go alone, and goes with this.
         socket.write_all(b"!").await.unwrap();

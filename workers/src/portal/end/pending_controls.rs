@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn only_the_last_window_stays_among_pending_controls() {
-        let opened = Control::Opened { limit: Limit::new(10) };
+        let opened = Control::Opened { limit: Limit::new(10), life: None };
         let window = |limit| Control::Window { limit: Limit::new(limit) };
         let fin = Control::Fin { offset: Offset::new(7) };
         let mut pending = PendingControls::default();

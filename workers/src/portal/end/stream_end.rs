@@ -136,7 +136,7 @@ impl StreamEnd {
     /// Notes that nothing reaches the other end any more.
     fn lose_path(&mut self) {
         self.path.forget_unsent();
-        self.stream.path_lost();
+        self.stream.suspend();
     }
 
     /// Checks a stream that has lasted, as long as nothing else would tell of a loss.

@@ -6,7 +6,8 @@
 //!
 //! Invariants, each of which the tests check against a naive model:
 //!
-//! * [`SendWindow`]: `sent <= limit`, and neither ever goes down.
+//! * [`SendWindow`]: `acknowledged <= next <= sent <= limit`, where the `Fin` counts as one byte more
+//!   of all but the limit; of them only `next` ever goes down, when another path is taken.
 //! * [`ReceiveWindow`]: `delivered <= received <= granted`, none of them ever goes down, and a
 //!   limit is only ever granted as `delivered + window` with `window <= cap`. So
 //!   `buffered = received - delivered <= cap`, for the largest cap there has been.
@@ -24,33 +25,98 @@ use crate::portal::{
 };
 
 /// The sending side of one direction.
+///
+/// A `Fin` takes one position after the last byte: [`end`](Self::end) is behind it once it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SendWindow {
+    acknowledged: Offset,
+    next: Offset,
     sent: Offset,
     limit: Limit,
+    fin: bool,
 }
 
 impl SendWindow {
     /// A direction that has sent nothing yet and may send up to `limit`.
     pub const fn new(limit: Limit) -> Self {
-        Self { sent: Offset::ZERO, limit }
+        Self {
+            acknowledged: Offset::ZERO,
+            next: Offset::ZERO,
+            sent: Offset::ZERO,
+            limit,
+            fin: false,
+        }
     }
 
-    /// The offset of the next byte to send; after the last, the final offset.
+    /// The offset of the next byte to read; after the last, the final offset.
     pub const fn sent(&self) -> Offset {
         self.sent
     }
 
-    /// How many bytes may be sent now.
-    pub const fn available(&self) -> u64 {
-        self.limit.room_from(self.sent)
+    /// The offset of the next byte to send: below [`sent`](Self::sent), one to send again.
+    pub fn next(&self) -> Offset {
+        self.next.min(self.sent)
+    }
+
+    /// How far the peer said that it has come; with the `Fin`, one more than the final offset.
+    pub const fn acknowledged(&self) -> Offset {
+        self.acknowledged
+    }
+
+    /// What was sent, with the `Fin`.
+    pub const fn end(&self) -> Offset {
+        match self.fin {
+            true => self.sent.after_fin(),
+            false => self.sent,
+        }
+    }
+
+    /// How many new bytes may be sent now; none as long as some are to be sent again, and after the
+    /// `Fin`.
+    pub fn available(&self) -> u64 {
+        match self.next == self.sent && !self.fin {
+            true => self.limit.room_from(self.sent),
+            false => 0,
+        }
+    }
+
+    /// How many bytes that were sent have not been acknowledged.
+    pub const fn retained(&self) -> u64 {
+        self.sent.since(self.acknowledged)
+    }
+
+    /// How many bytes are to be sent again.
+    pub const fn resendable(&self) -> u64 {
+        self.sent.since(self.next)
+    }
+
+    /// Whether only the `Fin` is to be sent again.
+    pub fn is_fin_due_again(&self) -> bool {
+        self.fin && self.next == self.sent
     }
 
     /// Takes credit for `bytes` bytes and returns the offset of the first.
     pub fn consume(&mut self, bytes: u64) -> Result<Offset, Misuse> {
-        let misuse = Misuse::Read { readable: self.available(), read: bytes };
-        let end = self.sent.forward(bytes).filter(|end| self.limit.allows(*end)).ok_or(misuse)?;
+        let readable = self.available();
+        let end = self.sent.forward(bytes).filter(|_| bytes <= readable);
+        let end = end.ok_or(Misuse::Read { readable, read: bytes })?;
+        self.next = end;
         Ok(std::mem::replace(&mut self.sent, end))
+    }
+
+    /// Counts `bytes` bytes that were sent again and returns the offset of the first.
+    pub fn resend(&mut self, bytes: u64) -> Result<Offset, Misuse> {
+        let resendable = self.resendable();
+        let end = self.next.forward(bytes).filter(|_| bytes <= resendable);
+        let end = end.ok_or(Misuse::Resent { resendable, resent: bytes })?;
+        Ok(std::mem::replace(&mut self.next, end))
+    }
+
+    /// Ends the direction, for the first time or again, and returns the final offset.
+    pub fn finish(&mut self) -> Offset {
+        self.fin = true;
+        self.next = self.end();
+        self.sent
     }
 
     /// Raises the limit to the one that the peer announced. One that is not higher changes nothing.
@@ -60,6 +126,46 @@ impl SendWindow {
         }
         self.limit = self.limit.max(limit);
         Ok(())
+    }
+
+    /// Notes what the peer has received. Less than before changes nothing.
+    pub fn acknowledge(&mut self, received: Offset) -> Result<(), Violation> {
+        if received > self.end() {
+            return Err(self.wrong(received));
+        }
+        self.acknowledged = self.acknowledged.max(received);
+        Ok(())
+    }
+
+    /// Goes on along another path with what the peer has received: what was sent after that is to
+    /// be sent again.
+    pub fn resume(&mut self, received: Offset, limit: Limit) -> Result<(), Violation> {
+        if received < self.acknowledged || received > self.end() {
+            return Err(self.wrong(received));
+        }
+        self.raise(limit)?;
+        (self.acknowledged, self.next) = (received, received);
+        Ok(())
+    }
+
+    /// Begins anew with a peer that has received nothing, and has not acknowledged anything.
+    pub fn restart(&mut self) {
+        self.next = self.acknowledged;
+    }
+
+    /// Expects nothing more of the peer: everything counts as acknowledged.
+    pub fn let_go(&mut self) {
+        (self.acknowledged, self.next) = (self.end(), self.end());
+    }
+
+    /// Whether the peer has everything, and the `Fin`.
+    pub fn is_complete(&self) -> bool {
+        self.fin && self.acknowledged == self.end()
+    }
+
+    const fn wrong(&self, received: Offset) -> Violation {
+        let (acknowledged, end) = (self.acknowledged, self.end());
+        Violation::WrongReceived { received, acknowledged, end }
     }
 }
 
@@ -110,6 +216,19 @@ impl ReceiveWindow {
     /// Bytes that came in order so far.
     pub const fn received(&self) -> Offset {
         self.received
+    }
+
+    /// What the peer may forget: the bytes that came in order, and one more for its `Fin`.
+    pub const fn position(&self) -> Offset {
+        match self.fin {
+            true => self.received.after_fin(),
+            false => self.received,
+        }
+    }
+
+    /// Bytes that the socket took.
+    pub const fn delivered(&self) -> Offset {
+        self.delivered
     }
 
     /// Bytes that came and that the socket has not taken.

@@ -1,14 +1,18 @@
-//! The seven messages of a stream and their MessagePack form.
+//! The eleven messages of a stream and their MessagePack form.
 //!
 //! | message | array | direction |
 //! |---|---|---|
-//! | `Open` | `[0, version, limit]` | inlet to outlet, first |
-//! | `Opened` | `[1, limit]` | outlet to inlet, first |
+//! | `Open` | `[0, version, limit, secret]` | inlet to outlet, first |
+//! | `Opened` | `[1, limit, life]` | outlet to inlet, first |
 //! | `Refused` | `[2, code, text]` | outlet to inlet, instead of `Opened` |
 //! | `Data` | `[3, offset, bin]` | both |
 //! | `Window` | `[4, limit]` | both |
 //! | `Fin` | `[5, final offset]` | both |
 //! | `Reset` | `[6, code]` | both |
+//! | `Ack` | `[7, received]` | both |
+//! | `Resume` | `[8, version, secret, attempt, received, limit]` | inlet to outlet, first on a path |
+//! | `Resumed` | `[9, received, limit]` | outlet to inlet, in answer to it |
+//! | `Unknown` | `[10, life]` | outlet to inlet, instead of `Resumed` |
 //!
 //! Integers are read in every width MessagePack has and written in the shortest, except in
 //! [`data_header`], whose size is fixed so that bytes can be read from a socket straight after the
@@ -20,7 +24,7 @@ use std::{convert::Infallible, ops::Range};
 
 use rmp::{
     decode::{read_array_len, read_bin_len, read_int, read_str_len},
-    encode::{write_array_len, write_str, write_uint, ByteBuf, ValueWriteError},
+    encode::{write_array_len, write_bin, write_str, write_uint, ByteBuf, ValueWriteError},
 };
 use thiserror::Error;
 
@@ -29,6 +33,7 @@ use crate::portal::{
     protocol::{
         offset::{Limit, Offset},
         reason::{ResetReason, StreamRefusal},
+        resumption::{OutletLife, StreamSecret},
     },
 };
 
@@ -44,6 +49,10 @@ const DATA: u8 = 3;
 const WINDOW: u8 = 4;
 const FIN: u8 = 5;
 const RESET: u8 = 6;
+const ACK: u8 = 7;
+const RESUME: u8 = 8;
+const RESUMED: u8 = 9;
+const UNKNOWN: u8 = 10;
 
 /// Every message that carries no stream bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,11 +61,15 @@ pub enum Control<'a> {
     Open {
         /// What the outlet may send.
         limit: Limit,
+        /// What the stream can be resumed by; `None` if the inlet does not want that.
+        secret: Option<StreamSecret>,
     },
     /// The outlet reached its target and lets the inlet send up to `limit`.
     Opened {
         /// What the inlet may send.
         limit: Limit,
+        /// The outlet that keeps the stream when its path is lost; `None` if it does not.
+        life: Option<OutletLife>,
     },
     /// The outlet does not open the stream; nothing follows.
     Refused {
@@ -80,6 +93,34 @@ pub enum Control<'a> {
         /// Why.
         reason: ResetReason,
     },
+    /// What has come in order, so that the sender may forget it.
+    Ack {
+        /// The number of bytes; `Fin` counts as one more.
+        received: Offset,
+    },
+    /// The inlet goes on with a stream along another path.
+    Resume {
+        /// The stream, by what `Open` said.
+        secret: StreamSecret,
+        /// Counts the stream's resumes from 1: an older one that comes late is told from the last.
+        attempt: u64,
+        /// What has come from the outlet, as in `Ack`.
+        received: Offset,
+        /// What the outlet may send.
+        limit: Limit,
+    },
+    /// The outlet goes on with the stream as well.
+    Resumed {
+        /// What has come from the inlet, as in `Ack`.
+        received: Offset,
+        /// What the inlet may send.
+        limit: Limit,
+    },
+    /// The outlet has no stream with the secret of a `Resume`.
+    Unknown {
+        /// The outlet that does not know it.
+        life: Option<OutletLife>,
+    },
 }
 
 impl Control<'_> {
@@ -92,6 +133,10 @@ impl Control<'_> {
             Self::Window { .. } => "Window",
             Self::Fin { .. } => "Fin",
             Self::Reset { .. } => "Reset",
+            Self::Ack { .. } => "Ack",
+            Self::Resume { .. } => "Resume",
+            Self::Resumed { .. } => "Resumed",
+            Self::Unknown { .. } => "Unknown",
         }
     }
 
@@ -104,15 +149,33 @@ impl Control<'_> {
 
     /// Adds the message as MessagePack to `out`.
     pub(crate) fn encode_to(&self, out: &mut ByteBuf) {
+        let number = |life: Option<OutletLife>| life.map_or(0, OutletLife::value);
         match *self {
-            Self::Open { limit } => array(out, &[OPEN.into(), VERSION, limit.value()], None),
-            Self::Opened { limit } => array(out, &[OPENED.into(), limit.value()], None),
-            Self::Refused { reason, text } => {
-                array(out, &[REFUSED.into(), reason.code().into()], Some(shortened(text)));
+            Self::Open { limit, secret } => {
+                let secret = secret.as_ref().map_or(&[][..], |secret| secret.as_bytes());
+                array(out, 4, &[OPEN.into(), VERSION, limit.value()]);
+                written(write_bin(out, secret));
             }
-            Self::Window { limit } => array(out, &[WINDOW.into(), limit.value()], None),
-            Self::Fin { offset } => array(out, &[FIN.into(), offset.value()], None),
-            Self::Reset { reason } => array(out, &[RESET.into(), reason.code().into()], None),
+            Self::Opened { limit, life } => {
+                array(out, 3, &[OPENED.into(), limit.value(), number(life)]);
+            }
+            Self::Refused { reason, text } => {
+                array(out, 3, &[REFUSED.into(), reason.code().into()]);
+                written(write_str(out, shortened(text)));
+            }
+            Self::Window { limit } => array(out, 2, &[WINDOW.into(), limit.value()]),
+            Self::Fin { offset } => array(out, 2, &[FIN.into(), offset.value()]),
+            Self::Reset { reason } => array(out, 2, &[RESET.into(), reason.code().into()]),
+            Self::Ack { received } => array(out, 2, &[ACK.into(), received.value()]),
+            Self::Resume { secret, attempt, received, limit } => {
+                array(out, 6, &[RESUME.into(), VERSION]);
+                written(write_bin(out, secret.as_bytes()));
+                integers(out, &[attempt, received.value(), limit.value()]);
+            }
+            Self::Resumed { received, limit } => {
+                array(out, 3, &[RESUMED.into(), received.value(), limit.value()]);
+            }
+            Self::Unknown { life } => array(out, 2, &[UNKNOWN.into(), number(life)]),
         }
     }
 }
@@ -151,7 +214,7 @@ pub enum DecodeError {
         /// What came.
         came: u32,
     },
-    /// `Open` in another version than this one; to be answered with
+    /// `Open` or `Resume` in another version than this one; to be answered with
     /// [`StreamRefusal::UnsupportedVersion`].
     #[error("the peer speaks version {0} of portals, this is version {VERSION}")]
     UnsupportedVersion(u64),
@@ -204,17 +267,15 @@ pub fn decode(input: &[u8]) -> Result<(Decoded<'_>, usize), DecodeError> {
             Decoded::Data { offset, range }
         }
         OPEN => {
-            // Before the length, as a later version may have another length.
-            let version: u64 = integer(&mut rest, "the version")?;
-            if version != VERSION {
-                return Err(DecodeError::UnsupportedVersion(version));
-            }
-            exactly(3)?;
-            Decoded::Control(Control::Open { limit: limit(&mut rest)? })
+            version(&mut rest)?;
+            exactly(4)?;
+            let limit = limit(&mut rest)?;
+            Decoded::Control(Control::Open { limit, secret: secret(&mut rest)? })
         }
         OPENED => {
-            exactly(2)?;
-            Decoded::Control(Control::Opened { limit: limit(&mut rest)? })
+            exactly(3)?;
+            let limit = limit(&mut rest)?;
+            Decoded::Control(Control::Opened { limit, life: life(&mut rest)? })
         }
         REFUSED => {
             exactly(3)?;
@@ -235,6 +296,27 @@ pub fn decode(input: &[u8]) -> Result<(Decoded<'_>, usize), DecodeError> {
             let reason = ResetReason::from_code(integer(&mut rest, "the reason")?);
             Decoded::Control(Control::Reset { reason })
         }
+        ACK => {
+            exactly(2)?;
+            Decoded::Control(Control::Ack { received: received(&mut rest)? })
+        }
+        RESUME => {
+            version(&mut rest)?;
+            exactly(6)?;
+            let secret = secret(&mut rest)?.ok_or(DecodeError::Malformed("the secret"))?;
+            let attempt = integer(&mut rest, "the attempt")?;
+            let (received, limit) = (received(&mut rest)?, limit(&mut rest)?);
+            Decoded::Control(Control::Resume { secret, attempt, received, limit })
+        }
+        RESUMED => {
+            exactly(3)?;
+            let (received, limit) = (received(&mut rest)?, limit(&mut rest)?);
+            Decoded::Control(Control::Resumed { received, limit })
+        }
+        UNKNOWN => {
+            exactly(2)?;
+            Decoded::Control(Control::Unknown { life: life(&mut rest)? })
+        }
         other => return Err(DecodeError::UnknownKind(other)),
     };
     Ok((decoded, position(input, rest)))
@@ -252,6 +334,36 @@ fn integer<T: TryFrom<u64>>(rest: &mut &[u8], field: &'static str) -> Result<T, 
 
 fn limit(rest: &mut &[u8]) -> Result<Limit, DecodeError> {
     integer(rest, "the limit").map(Limit::new)
+}
+
+/// Checks the version, which stands before all that a later version may change, such as the length.
+fn version(rest: &mut &[u8]) -> Result<(), DecodeError> {
+    match integer(rest, "the version")? {
+        VERSION => Ok(()),
+        other => Err(DecodeError::UnsupportedVersion(other)),
+    }
+}
+
+fn received(rest: &mut &[u8]) -> Result<Offset, DecodeError> {
+    integer(rest, "what was received").map(Offset::new)
+}
+
+fn life(rest: &mut &[u8]) -> Result<Option<OutletLife>, DecodeError> {
+    integer(rest, "the life").map(OutletLife::new)
+}
+
+/// A secret, or no bytes for none.
+fn secret(rest: &mut &[u8]) -> Result<Option<StreamSecret>, DecodeError> {
+    const MALFORMED: DecodeError = DecodeError::Malformed("the secret");
+    match read_bin_len(rest).map_err(|_| MALFORMED)? {
+        0 => Ok(None),
+        16 => {
+            let (bytes, after) = rest.split_first_chunk().ok_or(MALFORMED)?;
+            *rest = after;
+            Ok(Some(StreamSecret::from_bytes(*bytes)))
+        }
+        _ => Err(MALFORMED),
+    }
 }
 
 fn bytes_len(rest: &mut &[u8]) -> Result<usize, DecodeError> {
@@ -288,15 +400,16 @@ fn shortened(text: &str) -> &str {
     &text[..end]
 }
 
-fn array(out: &mut ByteBuf, integers: &[u64], text: Option<&str>) {
-    out.as_mut_vec().reserve(32);
-    let len = integers.len().saturating_add(usize::from(text.is_some()));
-    written(write_array_len(out, u32::try_from(len).unwrap_or(u32::MAX)));
+/// Begins an array of `len` elements with these.
+fn array(out: &mut ByteBuf, len: u32, first: &[u64]) {
+    out.as_mut_vec().reserve(64);
+    written(write_array_len(out, len));
+    integers(out, first);
+}
+
+fn integers(out: &mut ByteBuf, integers: &[u64]) {
     for integer in integers {
         written(write_uint(out, *integer));
-    }
-    if let Some(text) = text {
-        written(write_str(out, text));
     }
 }
 

@@ -32,6 +32,11 @@ impl Offset {
         }
     }
 
+    /// The position behind a `Fin` here, which counts as one byte.
+    pub const fn after_fin(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
     /// The bytes from `earlier` to here; 0 when `earlier` is not earlier.
     pub const fn since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)

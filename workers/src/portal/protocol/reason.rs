@@ -96,6 +96,9 @@ pub enum ResetReason {
     Stopped,
     /// The stream was idle, or its opening pending, for too long (code 5).
     TimedOut,
+    /// The other end no longer knows the stream that was to be resumed, as after its restart
+    /// (code 6).
+    Forgotten,
     /// A code of a later version.
     Unknown(u16),
 }
@@ -109,6 +112,7 @@ impl ResetReason {
             Self::ProtocolViolation => 3,
             Self::Stopped => 4,
             Self::TimedOut => 5,
+            Self::Forgotten => 6,
             Self::Unknown(code) => code,
         }
     }
@@ -121,6 +125,7 @@ impl ResetReason {
             3 => Self::ProtocolViolation,
             4 => Self::Stopped,
             5 => Self::TimedOut,
+            6 => Self::Forgotten,
             other => Self::Unknown(other),
         }
     }
@@ -134,6 +139,7 @@ impl fmt::Display for ResetReason {
             Self::ProtocolViolation => "protocol violation",
             Self::Stopped => "the portal is stopping",
             Self::TimedOut => "timed out",
+            Self::Forgotten => "the other end does not know the stream any more",
             Self::Unknown(_) => "reset for a reason this version does not know",
         };
         write!(f, "{text} (code {})", self.code())

@@ -32,10 +32,18 @@ impl RoundTrip {
 
     pub(crate) fn sent(&mut self, control: &Control<'_>, now: Duration) {
         match control {
-            Control::Open { limit } | Control::Opened { limit } | Control::Window { limit } => {
+            Control::Window { limit } => {
                 self.timed.get_or_insert((self.announced, now));
                 self.announced = limit.value();
             }
+            // Each begins a path, and what was timed on another tells nothing of it.
+            Control::Open { limit, .. }
+            | Control::Opened { limit, .. }
+            | Control::Resume { limit, .. } => {
+                self.timed = Some((self.announced, now));
+                self.announced = limit.value();
+            }
+            Control::Resumed { .. } => self.timed = None,
             _ => {}
         }
     }
@@ -47,7 +55,7 @@ impl RoundTrip {
             Decoded::Data { offset, range } => {
                 offset.forward(range.len() as u64).is_some_and(|end| end.value() > limit)
             }
-            Decoded::Control(Control::Opened { .. }) => true,
+            Decoded::Control(Control::Opened { .. } | Control::Resumed { .. }) => true,
             Decoded::Control(_) => false,
         };
         if let Some((_, sent)) = self.timed.filter(answers) {
@@ -70,7 +78,7 @@ mod tests {
     #[test]
     fn bytes_that_were_sent_early_answer_nothing() {
         let mut trip = RoundTrip::after_early(100);
-        trip.sent(&Control::Opened { limit: Limit::new(1_000) }, ms(0));
+        trip.sent(&Control::Opened { limit: Limit::new(1_000), life: None }, ms(0));
         trip.received(&Decoded::Data { offset: Offset::new(0), range: 0..100 }, ms(1));
         assert_eq!(trip.estimate(), ASSUMED_ROUND_TRIP);
         trip.received(&Decoded::Data { offset: Offset::new(100), range: 0..1 }, ms(90));
@@ -80,7 +88,7 @@ mod tests {
     #[test]
     fn bytes_past_the_old_limit_end_the_measurement() {
         let mut trip = RoundTrip::default();
-        trip.sent(&Control::Opened { limit: Limit::new(100) }, ms(0));
+        trip.sent(&Control::Opened { limit: Limit::new(100), life: None }, ms(0));
         trip.received(&Decoded::Data { offset: Offset::new(0), range: 0..50 }, ms(30));
         assert_eq!(trip.estimate(), ms(30));
         trip.sent(&Control::Window { limit: Limit::new(200) }, ms(40));
@@ -93,7 +101,7 @@ mod tests {
     #[test]
     fn bytes_beyond_all_numbers_answer_nothing() {
         let mut trip = RoundTrip::default();
-        trip.sent(&Control::Open { limit: Limit::new(100) }, ms(0));
+        trip.sent(&Control::Open { limit: Limit::new(100), secret: None }, ms(0));
         trip.received(&Decoded::Data { offset: Offset::new(u64::MAX), range: 0..1 }, ms(1));
         assert_eq!(trip.estimate(), ASSUMED_ROUND_TRIP);
     }

@@ -11,9 +11,19 @@
 //! ```
 //!
 //! Events go in through `handle_message`, `socket_read`, `socket_eof`, `socket_wrote`,
-//! `socket_reset`, `path_lost`, `connected`, `handle_silence`, `refuse` and `stop`; after each,
-//! [`Stream::poll_action`] is called until it has nothing more. The caller keeps the bytes that
-//! wait for the socket, in order, and writes them once the socket is there.
+//! `socket_reset`, `connected`, `handle_silence`, `refuse`, `stop`, and those of a stream that
+//! outlives its path; after each, [`Stream::poll_action`] is called until it has nothing more. The
+//! caller keeps the bytes that wait for the socket, in order, and writes them once the socket is
+//! there; of a resumable stream it also keeps those that were sent and not acknowledged.
+//!
+//! | idea | module |
+//! |---|---|
+//! | the socket's events, and how a stream ends | this one |
+//! | what comes from the peer | `messages` |
+//! | what is done next | `poll` |
+//! | a stream that outlives its path | `resume` |
+//! | when this end acknowledges what has come | `ack` |
+//! | the names of the states | `state` |
 //!
 //! The application sees an exact prefix of what was sent and then either a clean end or a reset:
 //!
@@ -24,21 +34,28 @@
 //!   a RST before both ends have sent FIN.
 //! * When both `Fin`s have crossed, the peer owes nothing: a later `Reset` or a lost route changes
 //!   nothing and the socket is given the rest, as the same section says for CLOSING and LAST-ACK.
+//!   A resumable stream stays until the peer has its `Fin` as well, if it can.
 
+mod ack;
+mod messages;
 mod poll;
+mod resume;
 mod state;
 
-use std::{ops::Range, time::Duration};
+use std::time::Duration;
 
 use crate::portal::{
     limits::{EARLY_CREDIT, MAX_DATA},
     protocol::{
         action::End,
         credit::{ReceiveWindow, SendWindow},
-        message::{Control, Decoded},
+        message::Control,
         offset::{Limit, Offset},
         reason::{ResetReason, StreamRefusal},
-        stream::state::{Opening, ReceiveHalf, SendHalf},
+        stream::{
+            ack::Acks,
+            state::{Opening, Path, ReceiveHalf, Resumption, SendHalf},
+        },
         violation::{Misuse, Violation},
     },
 };
@@ -47,10 +64,18 @@ use crate::portal::{
 #[derive(Debug)]
 pub struct Stream {
     opening: Opening,
+    path: Path,
+    resumption: Resumption,
+    /// The number of the last `Resume`.
+    attempt: u64,
+    /// At the outlet: whether the inlet has received anything from it.
+    is_confirmed: bool,
     send: SendHalf,
     receive: ReceiveHalf,
     send_window: SendWindow,
+    retain_cap: u64,
     receive_window: ReceiveWindow,
+    acks: Acks,
     window_due: Option<Limit>,
     farewell_due: Option<Control<'static>>,
     reset_due: bool,
@@ -80,13 +105,19 @@ impl Stream {
         Ok(Self::new(Opening::Connecting, send_window, ReceiveWindow::early(receive_cap)))
     }
 
-    const fn new(opening: Opening, send_window: SendWindow, receive_window: ReceiveWindow) -> Self {
+    fn new(opening: Opening, send_window: SendWindow, receive_window: ReceiveWindow) -> Self {
         Self {
             opening,
+            path: Path::Up,
+            resumption: Resumption::Never,
+            attempt: 0,
+            is_confirmed: false,
             send: SendHalf::Open,
             receive: ReceiveHalf::Open,
             send_window,
+            retain_cap: u64::MAX,
             receive_window,
+            acks: Acks::default(),
             window_due: None,
             farewell_due: None,
             reset_due: false,
@@ -100,16 +131,29 @@ impl Stream {
     /// While this is 0 the socket is not read, but the caller still watches it for errors: a reset
     /// must not wait for credit.
     pub fn readable(&self) -> usize {
-        let polled = matches!(self.opening, Opening::AwaitingOpened | Opening::Established);
-        match polled && self.send == SendHalf::Open {
-            true => usize::try_from(self.send_window.available()).unwrap_or(MAX_DATA).min(MAX_DATA),
+        let retainable = match self.retains() {
+            true => self.retain_cap.saturating_sub(self.send_window.retained()),
+            false => u64::MAX,
+        };
+        match self.speaks() && self.send == SendHalf::Open {
+            true => {
+                let available = self.send_window.available().min(retainable);
+                usize::try_from(available).unwrap_or(MAX_DATA).min(MAX_DATA)
+            }
             false => 0,
         }
     }
 
-    /// The offset of the next byte read from the socket.
-    pub const fn next_offset(&self) -> Offset {
-        self.send_window.sent()
+    /// Whether bytes of the stream may be sent now.
+    fn speaks(&self) -> bool {
+        let has_greeted = matches!(self.opening, Opening::AwaitingOpened | Opening::Established);
+        has_greeted && self.path == Path::Up
+    }
+
+    /// The offset of the next byte to send: one that was sent before while there are
+    /// [`resendable`](Self::resendable) ones, and otherwise the next that is read from the socket.
+    pub fn next_offset(&self) -> Offset {
+        self.send_window.next()
     }
 
     /// How many received bytes wait for the socket; what a memory budget counts.
@@ -146,82 +190,6 @@ impl Stream {
     /// polled.
     pub const fn end(&self) -> Option<End> {
         self.end
-    }
-
-    /// Handles a message from the peer. For `Data`, returns the range of the bytes to queue for the
-    /// socket.
-    ///
-    /// A violation is returned for the log; the stream has already turned it into a reset.
-    pub fn handle_message(
-        &mut self,
-        message: Decoded<'_>,
-    ) -> Result<Option<Range<usize>>, Violation> {
-        if self.end.is_some() {
-            return Ok(None);
-        }
-        let result = match message {
-            Decoded::Data { offset, range } => {
-                let len = u64::try_from(range.len()).unwrap_or(u64::MAX);
-                self.receives("Data")
-                    .and_then(|()| self.receive_window.receive(offset, len))
-                    .map(|()| Some(range))
-            }
-            Decoded::Control(control) => self.handle_control(control).map(|()| None),
-        };
-        if result.is_err() {
-            self.stop(ResetReason::ProtocolViolation);
-        }
-        result
-    }
-
-    /// Handles input from the peer that is not a message, see
-    /// [`DecodeError`](crate::portal::protocol::message::DecodeError): resets the stream.
-    pub fn handle_garbage(&mut self) {
-        self.stop(ResetReason::ProtocolViolation);
-    }
-
-    fn handle_control(&mut self, control: Control<'_>) -> Result<(), Violation> {
-        match (control, self.opening) {
-            (Control::Opened { limit }, Opening::AwaitingOpened) => {
-                self.opening = Opening::Established;
-                self.send_window.raise(limit)
-            }
-            (Control::Refused { reason, .. }, Opening::AwaitingOpened) => {
-                self.cut(End::Refused(reason), None);
-                Ok(())
-            }
-            (Control::Window { limit }, _) => {
-                self.receives("Window")?;
-                self.send_window.raise(limit)
-            }
-            (Control::Fin { offset }, _) => {
-                self.receives("Fin")?;
-                self.receive_window.finish(offset)?;
-                self.window_due = None;
-                self.receive = ReceiveHalf::Draining;
-                self.settle();
-                Ok(())
-            }
-            (Control::Reset { reason }, _) => {
-                if !self.fins_crossed() {
-                    self.cut(End::ByPeer(reason), None);
-                }
-                Ok(())
-            }
-            (Control::Open { .. } | Control::Opened { .. } | Control::Refused { .. }, opening) => {
-                Err(Violation::Unexpected { message: control.name(), state: opening.describe() })
-            }
-        }
-    }
-
-    /// Checks that the peer may send stream messages by now: an outlet answers first.
-    fn receives(&self, message: &'static str) -> Result<(), Violation> {
-        match self.opening {
-            Opening::OpenDue | Opening::AwaitingOpened => {
-                Err(Violation::Unexpected { message, state: self.opening.describe() })
-            }
-            Opening::Connecting | Opening::OpenedDue | Opening::Established => Ok(()),
-        }
     }
 
     /// The outlet's socket is connected.
@@ -278,19 +246,16 @@ impl Stream {
     /// Reading or writing the socket failed: the application, or its host, reset the connection. If
     /// it had ended its direction before, the peer is still told of that first, because over one
     /// connection the FIN would have come before the RST.
+    ///
+    /// Nothing happens if all was read and written before: the peer may still have to get it.
     pub fn socket_reset(&mut self) {
-        let is_known = matches!(self.opening, Opening::AwaitingOpened | Opening::Established);
-        let has_ended = self.send == SendHalf::FinDue && is_known;
+        if self.is_done_here() {
+            return;
+        }
+        let has_ended = self.send == SendHalf::FinDue && self.speaks() && self.is_fin_due();
         self.stop(ResetReason::ByApplication);
         if has_ended && self.send == SendHalf::Reset {
             self.send = SendHalf::FinDue;
-        }
-    }
-
-    /// Nothing reaches the peer any more, nor comes from it.
-    pub fn path_lost(&mut self) {
-        if !self.fins_crossed() {
-            self.cut(End::Here(ResetReason::PathLost), None);
         }
     }
 
@@ -298,8 +263,8 @@ impl Stream {
     /// that changes nothing there; if the peer is gone, the message is undeliverable, and the
     /// caller learns of that.
     pub fn handle_silence(&mut self) {
-        let opened = matches!(self.opening, Opening::AwaitingOpened | Opening::Established);
-        if opened && self.end.is_none() && !self.fins_crossed() {
+        let expects = !self.fins_crossed() || self.awaits_ack();
+        if self.speaks() && self.end.is_none() && expects {
             self.window_due.get_or_insert(self.receive_window.granted());
         }
     }
@@ -316,8 +281,35 @@ impl Stream {
 
     /// This end resets the stream, in both directions, and tells the peer why.
     pub fn stop(&mut self, reason: ResetReason) {
-        let farewell = (!self.fins_crossed()).then_some(Control::Reset { reason });
+        if self.is_done_here() {
+            return self.let_go();
+        }
+        let farewell = match self.fins_crossed() {
+            true => self.take_ack(),
+            false => Some(Control::Reset { reason }),
+        };
         self.cut(End::Here(reason), farewell);
+    }
+
+    /// Ends the stream incomplete, unless both directions were ended.
+    fn lose(&mut self, end: End) {
+        match self.fins_crossed() {
+            true => self.let_go(),
+            false => self.cut(end, None),
+        }
+    }
+
+    /// Expects nothing more from the peer, whose direction has come to its end.
+    fn let_go(&mut self) {
+        self.path = Path::Up;
+        self.send_window.let_go();
+        self.acks.announce(self.receive_window.position());
+        self.settle();
+    }
+
+    /// Whether nothing is left to be read from the socket or written to it.
+    fn is_done_here(&self) -> bool {
+        self.receive == ReceiveHalf::Done && self.send == SendHalf::FinSent
     }
 
     /// Whether both directions were ended, which leaves nothing to reset.
@@ -332,7 +324,7 @@ impl Stream {
         if self.receive == ReceiveHalf::Draining && self.receive_window.is_drained() && has_socket {
             self.receive = ReceiveHalf::ShutdownDue;
         }
-        if self.receive == ReceiveHalf::Done && self.send == SendHalf::FinSent {
+        if self.is_done_here() && !self.awaits_ack() {
             self.end.get_or_insert(End::Clean);
         }
     }
@@ -342,12 +334,18 @@ impl Stream {
         if self.end.is_some() {
             return;
         }
-        // A peer that was never sent `Open` knows of no stream to end.
-        self.farewell_due = farewell.filter(|_| self.opening != Opening::OpenDue);
+        // A peer that was never sent `Open` knows of no stream to end, and an outlet without a path
+        // does not wait for one: the inlet will ask.
+        let is_heard = match self.resumption {
+            Resumption::Keeping { .. } => self.path != Path::Lost,
+            _ => self.opening != Opening::OpenDue,
+        };
+        self.farewell_due = farewell.filter(|_| is_heard);
         self.end = Some(end);
         self.send = SendHalf::Reset;
         self.receive = ReceiveHalf::Reset;
         self.window_due = None;
+        self.acks.is_due = false;
         self.reset_due = true;
     }
 }

@@ -61,6 +61,24 @@ pub enum Violation {
         /// What the peer granted.
         limit: Limit,
     },
+    /// An `Ack`, or the offset of a resume, for what was not sent, or was acknowledged before.
+    #[error("{received} cannot have been received: {acknowledged} to {end} is possible")]
+    WrongReceived {
+        /// What the peer claims.
+        received: Offset,
+        /// What it had acknowledged.
+        acknowledged: Offset,
+        /// What was sent, with the `Fin`.
+        end: Offset,
+    },
+    /// A `Resume` that is not newer than the last one; it came late, by another path.
+    #[error("resume {attempt} came after resume {last}")]
+    OldResume {
+        /// Its number.
+        attempt: u64,
+        /// The last one's.
+        last: u64,
+    },
     /// A message that does not belong in this state.
     #[error("{message} came while {state}")]
     Unexpected {
@@ -82,6 +100,15 @@ pub enum Misuse {
         readable: u64,
         /// What was read.
         read: u64,
+    },
+    /// More was sent again than
+    /// [`resendable`](crate::portal::protocol::stream::Stream::resendable) said.
+    #[error("{resent} bytes were sent again, but {resendable} were to be")]
+    Resent {
+        /// What could have been sent again.
+        resendable: u64,
+        /// What was.
+        resent: u64,
     },
     /// More was written to the socket than had been received.
     #[error("{wrote} bytes were written to the socket, but {buffered} were waiting")]

@@ -11,8 +11,8 @@ fn control() -> impl Strategy<Value = (u8, u64, u16, String)> {
 
 fn build<'a>(&(kind, number, code, ref text): &'a (u8, u64, u16, String)) -> Control<'a> {
     match kind {
-        0 => Control::Open { limit: Limit::new(number) },
-        1 => Control::Opened { limit: Limit::new(number) },
+        0 => Control::Open { limit: Limit::new(number), secret: None },
+        1 => Control::Opened { limit: Limit::new(number), life: None },
         2 => Control::Refused { reason: StreamRefusal::from_code(code), text: shortened(text) },
         3 => Control::Window { limit: Limit::new(number) },
         4 => Control::Fin { offset: Offset::new(number) },
@@ -89,8 +89,11 @@ proptest! {
 #[test]
 fn the_bytes_on_the_wire_are_these() {
     let limit = Limit::new(262_144);
-    assert_eq!(Control::Open { limit }.encode(), [0x93, 0, 1, 0xce, 0, 4, 0, 0]);
-    assert_eq!(Control::Opened { limit }.encode(), [0x92, 1, 0xce, 0, 4, 0, 0]);
+    assert_eq!(
+        Control::Open { limit, secret: None }.encode(),
+        [0x94, 0, 1, 0xce, 0, 4, 0, 0, 0xc4, 0]
+    );
+    assert_eq!(Control::Opened { limit, life: None }.encode(), [0x93, 1, 0xce, 0, 4, 0, 0, 0]);
     let refused = Control::Refused { reason: StreamRefusal::Busy, text: "no" };
     assert_eq!(refused.encode(), [0x93, 2, 6, 0xa2, b'n', b'o']);
     assert_eq!(Control::Window { limit }.encode(), [0x92, 4, 0xce, 0, 4, 0, 0]);
@@ -132,7 +135,7 @@ fn what_is_no_message_is_refused_by_name() {
         (&[0x82, 5, 1, 1, 1], DecodeError::Malformed("the array")),
         (&[0xc0], DecodeError::Malformed("the array")),
         (&[0x90], DecodeError::Malformed("the kind")),
-        (&[0x92, 9, 1], DecodeError::UnknownKind(9)),
+        (&[0x92, 11, 1], DecodeError::UnknownKind(11)),
         (&[0x93, 5, 1, 1], DecodeError::WrongLength { kind: 5, expected: 2, came: 3 }),
         (&[0x94, 0, 2, 1, 1], DecodeError::UnsupportedVersion(2)),
         (&[0x93, 3, 0, 0xc4, 0], DecodeError::EmptyData),
@@ -179,8 +182,8 @@ fn next(seed: &mut u64) -> u64 {
 fn a_million_mutated_inputs_never_panic_or_allocate() {
     let limit = Limit::new(1 << 40);
     let seeds = [
-        Control::Open { limit }.encode(),
-        Control::Opened { limit }.encode(),
+        Control::Open { limit, secret: None }.encode(),
+        Control::Opened { limit, life: None }.encode(),
         Control::Refused { reason: StreamRefusal::NotAllowed, text: "by the policy of the outlet" }
             .encode(),
         data(1 << 33, &[7; 100]),

@@ -1,4 +1,7 @@
-//! The states of the opening and of the two directions of a stream, named for what they await.
+//! The states of the opening, the path and the two directions of a stream, named for what they
+//! await.
+
+use crate::portal::protocol::resumption::{OutletLife, StreamSecret};
 
 /// How far the opening of a stream is; `...Due` waits to be polled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +22,32 @@ impl Opening {
             Self::Established => "the stream was open",
         }
     }
+}
+
+/// Whether messages pass between the two ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Path {
+    Up,
+    /// Messages wait for another path.
+    Lost,
+    /// At the inlet: `Resume` was sent, and the rest waits for the answer.
+    AwaitingResumed,
+    /// At the outlet: `Resumed` waits to be polled, and is said before anything else.
+    ResumedDue,
+}
+
+/// What becomes of the stream when its path is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Resumption {
+    /// It ends with its path.
+    Never,
+    /// At the inlet: the outlet has not said yet whether it keeps the stream. `known` is the life
+    /// that the outlet had before `Open`.
+    Offered { secret: StreamSecret, known: Option<OutletLife> },
+    /// At the inlet: the outlet keeps the stream.
+    Kept { secret: StreamSecret },
+    /// At the outlet, which keeps the stream.
+    Keeping { life: OutletLife },
 }
 
 /// The direction from the socket to the peer.

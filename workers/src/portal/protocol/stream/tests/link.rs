@@ -136,7 +136,7 @@ impl Pair {
                     side.queue.extend(&message[range]);
                 }
             }
-            (none, Decoded::Control(Control::Open { limit })) => {
+            (none, Decoded::Control(Control::Open { limit, .. })) => {
                 *none = Some(Stream::outlet(limit, side.cap).unwrap());
             }
             (None, other) => panic!("{other:?} before Open"),
@@ -230,7 +230,7 @@ impl Pair {
     /// Both ends learn, one after the other, that nothing passes any more.
     pub(super) fn lose_link(&mut self) {
         self.link = None;
-        self.with_stream(INLET, Stream::path_lost);
-        self.with_stream(OUTLET, Stream::path_lost);
+        self.with_stream(INLET, Stream::give_up);
+        self.with_stream(OUTLET, Stream::give_up);
     }
 }

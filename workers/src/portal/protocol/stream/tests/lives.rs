@@ -157,8 +157,8 @@ enum Hostile {
 
 fn any_control((kind, number): (u8, u64)) -> Hostile {
     Hostile::Control(match kind {
-        0 => Control::Open { limit: Limit::new(number) },
-        1 => Control::Opened { limit: Limit::new(number) },
+        0 => Control::Open { limit: Limit::new(number), secret: None },
+        1 => Control::Opened { limit: Limit::new(number), life: None },
         2 => Control::Refused { reason: StreamRefusal::Busy, text: "" },
         3 => Control::Window { limit: Limit::new(number) },
         4 => Control::Fin { offset: Offset::new(number) },
@@ -222,7 +222,7 @@ proptest! {
                 }
                 Hostile::Eof => stream.socket_eof(),
                 Hostile::Connected => stream.connected(),
-                Hostile::PathLost => stream.path_lost(),
+                Hostile::PathLost => stream.give_up(),
                 Hostile::Poll => {
                     while let Some(action) = stream.poll_action() {
                         prop_assert!(!over, "{:?} after the end", action);

@@ -231,7 +231,7 @@ fn after_both_fins_reset_and_loss_take_nothing() {
         assert_eq!(actions(&mut stream), [Action::Send(fin(0))]);
         let reset = Control::Reset { reason: ResetReason::ByApplication };
         match lost {
-            true => stream.path_lost(),
+            true => stream.give_up(),
             false => control(&mut stream, reset).unwrap(),
         }
         assert_eq!(actions(&mut stream), []);
@@ -246,7 +246,7 @@ fn a_loss_before_the_fin_is_a_reset() {
     let mut stream = open_outlet();
     some_data(&mut stream, 0, 10).unwrap();
     stream.socket_wrote(10, MS, MS).unwrap();
-    stream.path_lost();
+    stream.give_up();
     let end = End::Here(ResetReason::PathLost);
     assert_eq!(actions(&mut stream), [Action::ResetSocket, Action::Finished(end)]);
 }
@@ -327,8 +327,8 @@ fn messages_out_of_place_reset_the_stream() {
 
     let outlet = |message| control(&mut open_outlet(), message).unwrap_err();
     let limit = Limit::new(1);
-    assert!(matches!(outlet(Control::Opened { limit }), Violation::Unexpected { .. }));
-    assert!(matches!(outlet(Control::Open { limit }), Violation::Unexpected { .. }));
+    assert!(matches!(outlet(Control::Opened { limit, life: None }), Violation::Unexpected { .. }));
+    assert!(matches!(outlet(Control::Open { limit, secret: None }), Violation::Unexpected { .. }));
     assert!(matches!(outlet(fin(1)), Violation::WrongFin { .. }));
     let limit = Limit::new(u64::MAX);
     assert!(matches!(outlet(Control::Window { limit }), Violation::AbsurdLimit { .. }));

@@ -28,7 +28,7 @@ struct Run {
 
 fn run(path: Path, counted: Range<u64>) -> Run {
     let mut inlet = Stream::inlet(MAX_WINDOW);
-    let Some(Action::Send(Control::Open { limit })) = inlet.poll_action() else {
+    let Some(Action::Send(Control::Open { limit, .. })) = inlet.poll_action() else {
         panic!("no Open");
     };
     let mut outlet = Stream::outlet(limit, MAX_WINDOW).unwrap();
