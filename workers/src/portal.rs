@@ -17,11 +17,15 @@
 //! | the actor of one end, and its socket | `end` |
 //! | the outlet's connection to its target | `target` |
 //! | streams whose inlets do not know their addresses yet | `opening` |
+//! | streams that an outlet keeps when their paths are lost | `kept_streams` |
+//! | what an inlet knows of its outlet's life | `known_life` |
 //! | the bytes that all streams of a node may hold | [`pool`] |
 //! | every limit, with its unit and reason | [`limits`] |
 
 mod end;
 pub mod inlet;
+mod kept_streams;
+mod known_life;
 pub mod limits;
 mod opening;
 pub mod outlet;
@@ -31,5 +35,5 @@ pub mod pool;
 pub mod protocol;
 mod target;
 
-pub use inlet::Inlet;
+pub use inlet::{Inlet, InletOptions};
 pub use outlet::{Outlet, OutletOptions};

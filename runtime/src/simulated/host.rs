@@ -52,9 +52,14 @@ impl Host {
         &self.network
     }
 
-    /// What a node on it runs in: random bits that follow from the network's seed and the name.
+    /// What the next node on it runs in: random bits that follow from the network's seed, the name,
+    /// and how many nodes were on it before.
     pub fn scope(&self) -> Scope {
-        let mut random = Random::of(self.network.seed(), &self.name);
+        let before = self.network.with(|state| {
+            let begun = &mut state.hosts[self.index].begun;
+            std::mem::replace(begun, *begun + 1)
+        });
+        let mut random = Random::of(self.network.seed().wrapping_add(before), &self.name);
         Scope::new(random.next_u64(), self.network.began())
     }
 

@@ -38,6 +38,8 @@ pub(super) struct HostState {
     /// Whether it has power.
     pub(super) is_on: bool,
     pub(super) next_port: u16,
+    /// How many nodes have begun on it: each has random bits of its own.
+    pub(super) begun: u64,
 }
 
 /// A listening socket.
@@ -98,7 +100,12 @@ impl State {
         if let Some(index) = self.hosts.iter().position(|host| host.name == name) {
             return index;
         }
-        self.hosts.push(HostState { name: name.into(), is_on: true, next_port: FIRST_PORT });
+        self.hosts.push(HostState {
+            name: name.into(),
+            is_on: true,
+            next_port: FIRST_PORT,
+            begun: 0,
+        });
         self.hosts.len() - 1
     }
 

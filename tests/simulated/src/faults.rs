@@ -15,15 +15,31 @@ enum Fault {
     Crashed { node: usize },
 }
 
+/// Where faults happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Where {
+    /// Anywhere.
+    Everywhere,
+    /// On the links and between the nodes at the two ends, which themselves go on.
+    Between,
+}
+
 /// The links of the nodes, by the names of their ends.
 pub type Links = &'static [(&'static str, &'static str)];
 
-/// Has `rounds` faults happen, one or two at a time, and mends all of them.
-pub async fn disturb(net: &Network, nodes: &mut [TestNode], links: Links, rounds: u64) {
+/// Has `rounds` faults happen, one or two at a time, none for more than a minute, and mends all of
+/// them.
+pub async fn disturb(
+    net: &Network,
+    nodes: &mut [TestNode],
+    links: Links,
+    (place, rounds): (Where, u64),
+) {
     for _ in 0..rounds {
         pause(net, 8_000).await;
+        let count = 1 + net.random(2);
         let faults: Vec<_> =
-            (0..=net.random(2)).map(|_| choose(net, nodes.len(), links.len())).collect();
+            (0..count).map(|_| choose(net, place, nodes.len(), links.len())).collect();
         faults.iter().for_each(|fault| begin(net, *fault, nodes, links));
         pause(net, 60_000).await;
         faults.into_iter().for_each(|fault| end(net, fault, nodes, links));
@@ -36,9 +52,10 @@ async fn pause(net: &Network, most: u64) {
     net.sleep(Duration::from_millis(net.random(most + 1))).await;
 }
 
-fn choose(net: &Network, nodes: usize, links: usize) -> Fault {
+fn choose(net: &Network, place: Where, nodes: usize, links: usize) -> Fault {
     let [link, node] = [links, nodes].map(|count| net.random(count as u64) as usize);
-    match net.random(7) {
+    let goes_on = place == Where::Between && (node == 0 || node == nodes - 1);
+    match net.random(if goes_on { 5 } else { 7 }) {
         0 | 1 => Fault::Cut { link },
         2 => {
             let latency = Duration::from_millis(net.random(2_000));

@@ -9,7 +9,7 @@ use tokio::time::{timeout, Instant};
 
 use crate::{
     exchange::{client, target, Plan},
-    faults::disturb,
+    faults::{disturb, Where},
     history::History,
     tunnel::{Step, Tunnel, INLET, TARGET},
 };
@@ -26,9 +26,12 @@ pub const CLIENTS: u64 = 6;
 
 /// Runs a trial; returns how many exchanges of the clients were whole.
 ///
+/// Where only what is between the two ends has faults, all are whole but those that give up: one
+/// fault at a time is shorter than a stream waits for another path.
+///
 /// # Panics
 /// If anything does not hold.
-pub fn trial(net: &Network, step: Step) -> usize {
+pub fn trial(net: &Network, step: Step, place: Where) -> usize {
     net.run(async {
         let mut tunnel = step.start(net).await.unwrap();
         let history = History::default();
@@ -36,10 +39,15 @@ pub fn trial(net: &Network, step: Step) -> usize {
         let serving = target(&net.host("far"), TARGET, &history);
 
         let begun = Instant::now();
-        let rounds = 1 + net.random(5);
-        let clients: Vec<_> = (0..CLIENTS)
-            .map(|number| {
-                let (plan, after) = (Plan::random(net, number), net.random(40_000));
+        let rounds = match place {
+            Where::Everywhere => 1 + net.random(5),
+            Where::Between => 1,
+        };
+        let plans: Vec<_> = (0..CLIENTS).map(|number| Plan::random(net, number)).collect();
+        let clients: Vec<_> = plans
+            .iter()
+            .map(|plan| {
+                let (plan, after) = (*plan, net.random(40_000));
                 let running = client(host.clone(), INLET.into(), history.clone(), plan);
                 actix_rt::spawn(async move {
                     tokio::time::sleep(Duration::from_millis(after)).await;
@@ -47,7 +55,7 @@ pub fn trial(net: &Network, step: Step) -> usize {
                 })
             })
             .collect();
-        disturb(net, &mut tunnel.nodes, step.links(), rounds).await;
+        disturb(net, &mut tunnel.nodes, step.links(), (place, rounds)).await;
         net.note(format_args!("the faults are over after {:?}", begun.elapsed()));
 
         recovers(net, &host, &history).await;
@@ -56,6 +64,12 @@ pub fn trial(net: &Network, step: Step) -> usize {
         rests(net, &tunnel, step).await;
         let violations = history.violations();
         assert!(violations.is_empty(), "{violations:#?}");
+        if place == Where::Between {
+            for plan in plans.iter().filter(|plan| !plan.gives_up) {
+                let noted = history.of(plan.number);
+                assert!(noted.is_whole(), "the stream of {plan:?} did not survive: {noted:#?}");
+            }
+        }
         serving.abort();
         (0..CLIENTS).filter(|number| history.of(*number).is_whole()).count()
     })

@@ -4,19 +4,23 @@
 //! * [`worker`]: the actor.
 //! * `stream_end`: what it holds, and what each turn does.
 //! * `app_socket`: the application's socket.
-//! * `opening`: how far the connecting is; `opened_delay`: how long `Opened` waits for the target's
-//!   first answer.
+//! * `opening`: how far the connecting is.
 //! * `path`: what carries the stream, with `pending_controls`, the messages that go with the next
 //!   bytes, and `pending_permit`, room on the first edge.
-//! * `silence`: when a stream that has lasted is checked.
+//! * `suspension`: what a stream whose path is lost waits for; `retained`: what was sent and not
+//!   acknowledged, to be sent again.
+//! * `silence`: when a stream that has lasted is checked; `joined_delay`: short delays, which the
+//!   streams of an arbiter share.
 
 mod app_socket;
 pub(crate) mod config;
-mod opened_delay;
+mod joined_delay;
 mod opening;
 mod path;
 mod pending_controls;
 mod pending_permit;
+mod retained;
 mod silence;
 mod stream_end;
+mod suspension;
 pub(crate) mod worker;

@@ -8,7 +8,7 @@
 //! * A panic ends accepting for a moment: it is [`Supervised`], the socket stays open, and clients
 //!   wait in its queue. Streams go on.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, time::Duration};
 
 use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
@@ -16,6 +16,7 @@ use actix::{
 use ockam_actix_runtime::{
     edge::first_hop::FirstHop,
     node::{directory::Registration, entry::Description},
+    random,
     socket::{accept::accept_all, listener::Listener, stream::Socket},
     trust::{refusal_log::RefusalLog, source::SourceAddress},
     worker::{
@@ -32,9 +33,10 @@ use crate::portal::{
         config::{Side, StreamConfig},
         worker::StreamWorker,
     },
-    limits::PATH_PATIENCE,
+    known_life::KnownLife,
+    limits::{PATH_PATIENCE, RESUME_FOR},
     pool::{StreamPool, StreamSlot},
-    protocol::stream::Stream,
+    protocol::{resumption::StreamSecret, stream::Stream},
     target::prepare,
 };
 
@@ -47,17 +49,56 @@ pub struct Inlet {
     address: SocketAddr,
 }
 
+/// Along which route an inlet's streams go, and for how long they outlive it. A route alone
+/// converts into one.
+///
+/// ```
+/// use std::time::Duration;
+/// use ockam_actix_workers::portal::InletOptions;
+///
+/// let options = InletOptions::along("outlet").resume_for(Duration::from_secs(600));
+/// # let _ = options;
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct InletOptions {
+    route: Route,
+    resume_for: Duration,
+}
+
+impl InletOptions {
+    /// Streams go along `route`, to an outlet.
+    pub fn along(route: impl Into<Route>) -> Self {
+        Self { route: route.into(), resume_for: RESUME_FOR }
+    }
+
+    /// Keeps a stream whose path is lost, and its client, for up to `limit` until there is a path
+    /// again; [`RESUME_FOR`] if this is not called. Zero has streams end with their paths.
+    pub const fn resume_for(mut self, limit: Duration) -> Self {
+        self.resume_for = limit;
+        self
+    }
+}
+
+impl<T: Into<Route>> From<T> for InletOptions {
+    fn from(route: T) -> Self {
+        Self::along(route)
+    }
+}
+
 impl Inlet {
-    /// Accepts clients on `listener` and tunnels them along `route` to an outlet.
+    /// Accepts clients on `listener` and tunnels them to an outlet: along a route, or as
+    /// [`InletOptions`] say.
     ///
     /// # Errors
     /// If the route is invalid or empty, or its first hop does not exist and cannot be dialled.
     pub fn start(
         node: &impl AsRef<Node>,
         listener: impl Into<Listener>,
-        route: impl Into<Route>,
+        options: impl Into<InletOptions>,
     ) -> Result<Self> {
-        let (node, listener, route) = (node.as_ref(), listener.into(), route.into());
+        let (node, listener) = (node.as_ref(), listener.into());
+        let InletOptions { route, resume_for } = options.into();
         let first_hop = node.first_hop(&route)?;
         let failed = |source| Error::transport("cannot use the inlet's listening socket", source);
         let address = listener.local_address().map_err(failed)?;
@@ -75,7 +116,7 @@ impl Inlet {
             worker: worker.clone(),
             arbiter,
             listener,
-            accept: Accept { address, route, _first_hop: first_hop },
+            accept: Accept { address, route, resume_for, outlet: KnownLife::default(), first_hop },
         };
         let actor = Restarting::start(node, format!("the inlet on {address}"), spec)?;
         Ok(Self { node: node.clone(), worker, actor, address })
@@ -143,8 +184,28 @@ struct InletWorker {
 struct Accept {
     address: SocketAddr,
     route: Route,
+    resume_for: Duration,
+    outlet: KnownLife,
     /// Watching it keeps the connection to the first hop up.
-    _first_hop: FirstHop,
+    first_hop: FirstHop,
+}
+
+impl Accept {
+    /// Whether streams outlive their path over `first_hop`. What goes straight to an outlet of this
+    /// node has none to lose.
+    fn is_resuming(&self, first_hop: &FirstHop) -> bool {
+        let is_local = self.route.len() == 1 && !first_hop.is_watched();
+        !self.resume_for.is_zero() && !is_local
+    }
+
+    /// Never ends. Where the first hop is a worker of this node, nobody tells when the path was made
+    /// again: the first stream learns what there is to know.
+    async fn learn_of_outlet(&self, node: &Node) {
+        if self.is_resuming(&self.first_hop) && self.first_hop.is_watched() {
+            self.outlet.keep_asking(node, &self.route).await;
+        }
+        std::future::pending().await
+    }
 }
 
 impl Actor for InletWorker {
@@ -163,6 +224,7 @@ impl Handler<Registered> for InletWorker {
             tokio::select! {
                 biased;
                 () = accept_clients(&node, listener, &accept) => {}
+                () = accept.learn_of_outlet(&node) => {}
                 () = node.stopping() => {}
                 _ = gone => {}
             }
@@ -204,8 +266,8 @@ fn open(node: &Node, socket: Socket, client: SocketAddr, accept: &Accept) -> Res
     // The first hop may have another actor than when the inlet began: a peer may have been dialled
     // anew.
     let mut first_hop = node.first_hop(&accept.route)?;
-    let route = accept.route.clone();
-    let opening = OpeningClient { node: node.clone(), socket, client, route, slot };
+    let opening =
+        OpeningClient { node: node.clone(), socket, client, slot, accept: accept.clone() };
     let state = first_hop.state();
     if state.up || state.failure.is_none() {
         return opening.start(first_hop);
@@ -214,7 +276,7 @@ fn open(node: &Node, socket: Socket, client: SocketAddr, accept: &Accept) -> Res
         // An error says that the time is over.
         let _ = timeout(PATH_PATIENCE, first_hop.up()).await;
         let refusal_log = opening.node.refusals();
-        let again = opening.node.first_hop(&opening.route);
+        let again = opening.node.first_hop(&opening.accept.route);
         let started = again.and_then(|first_hop| opening.start(first_hop));
         started.unwrap_or_else(|error| log_reset(&refusal_log, client, &error));
     });
@@ -235,18 +297,24 @@ struct OpeningClient {
     node: Node,
     socket: Socket,
     client: SocketAddr,
-    route: Route,
     slot: StreamSlot,
+    accept: Accept,
 }
 
 impl OpeningClient {
     fn start(self, first_hop: FirstHop) -> Result<()> {
-        let Self { node, socket, client, route, slot } = self;
+        let Self { node, socket, client, slot, accept } = self;
         let description = Description::answered_over(&first_hop);
-        let stream = Stream::inlet(slot.first_window());
-        let side = Side::Inlet { client };
+        let is_resuming = accept.is_resuming(&first_hop);
+        let Accept { route, resume_for, outlet, .. } = accept;
+        let mut stream = Stream::inlet(slot.first_window());
+        if is_resuming {
+            stream = stream.resumable_by(StreamSecret::from_bytes(random::bytes()), outlet.get());
+        }
+        let side = Side::Inlet { client, outlet };
         let arbiter = first_hop.arbiter.unwrap_or_else(|| node.next_arbiter());
-        let config = StreamConfig { node: node.clone(), stream, first_hop, route, side, slot };
+        let config =
+            StreamConfig { node: node.clone(), stream, first_hop, route, side, slot, resume_for };
         if node.current_arbiter() == Some(arbiter) {
             node.launch_here(description, StreamWorker::new(config, Some(socket)))?;
             return Ok(());

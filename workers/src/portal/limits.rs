@@ -65,6 +65,33 @@ pub(crate) const FIRST_WINDOWS: u64 = 32;
 /// send 670 messages a second.
 pub const SILENCE: Duration = Duration::from_secs(15);
 
+// ----- streams that outlive their path -----------------------------------------------------------
+
+/// How long, unless options say otherwise, a stream whose path is lost waits for another one: long
+/// enough for a machine that is started again or a laptop that changes its network.
+pub const RESUME_FOR: Duration = Duration::from_secs(120);
+
+/// How long the outlet may take to answer along a new path, before the inlet looks for another one:
+/// the longest usual round trip, several times.
+pub(crate) const RESUME_ANSWER: Duration = Duration::from_secs(3);
+
+/// The pause before the second attempt to resume a stream; it doubles up to the longest. The first
+/// is made at once.
+pub(crate) const RESUME_FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// The longest pause between two attempts to resume a stream.
+pub(crate) const RESUME_LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long, at most, an acknowledgement waits for bytes to go with; half of that on average. Until
+/// it comes, the other end keeps what it sent.
+pub(crate) const ACK_DELAY: Duration = Duration::from_millis(100);
+
+/// Bytes of the blocks in which sent bytes are kept, if they came in smaller chunks.
+pub(crate) const RETAINED_BLOCK_BYTES: usize = 1024;
+
+/// Bytes that every stream may keep until they are acknowledged, whatever the others keep.
+pub const MIN_RETAINED: u64 = 16 * 1024;
+
 // ----- the application's socket ------------------------------------------------------------------
 
 /// Bytes of a stream's first read; it doubles while reads fill it.

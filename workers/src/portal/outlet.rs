@@ -7,9 +7,10 @@
 //! * Started by [`Outlet::start`]; its name is freed by [`Outlet::stop`] or with the node.
 //! * A panic is contained by the node's hand-over, in the task that delivers: one message is lost.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use ockam_actix_runtime::{
+    edge::first_hop::FirstHop,
     message::{undelivered::Undelivered, MessageKind},
     node::{
         entry::{AccessRule, Deliver, Description, Entry},
@@ -24,12 +25,15 @@ use crate::portal::{
         config::{Side, StreamConfig},
         worker::StreamWorker,
     },
+    kept_streams::{Found, GoOn, KeptStreams},
+    limits::RESUME_FOR,
     opening::Opening,
     pool::StreamPool,
     protocol::{
         message::{decode, Control, DecodeError, Decoded},
         offset::Limit,
         reason::StreamRefusal,
+        resumption::StreamSecret,
         stream::Stream,
     },
 };
@@ -53,19 +57,28 @@ pub struct Outlet {
 pub struct OutletOptions {
     target: String,
     access: Option<AccessRule>,
+    resume_for: Duration,
 }
 
 impl OutletOptions {
     /// Streams connect to `target` (`host:port`). Its name is resolved for each stream, so a target
     /// that moves or starts later is found.
     pub fn to(target: impl Into<String>) -> Self {
-        Self { target: target.into(), access: None }
+        Self { target: target.into(), access: None, resume_for: RESUME_FOR }
     }
 
     /// Accepts only streams from the origins that `rule` permits, on top of the rules for all: see
     /// [`access`](crate::identity::access) for rules by identity and by policy.
     pub fn access(mut self, rule: impl Fn(&Origin) -> bool + Send + Sync + 'static) -> Self {
         self.access = Some(Arc::new(rule));
+        self
+    }
+
+    /// Keeps a stream whose path is lost, and the connection to its target, for up to `limit`, so
+    /// that its inlet can resume it; [`RESUME_FOR`] if this is not called. Zero has streams end
+    /// with their paths.
+    pub const fn resume_for(mut self, limit: Duration) -> Self {
+        self.resume_for = limit;
         self
     }
 }
@@ -82,6 +95,7 @@ impl fmt::Debug for OutletOptions {
         f.debug_struct("OutletOptions")
             .field("target", &self.target)
             .field("narrowed", &narrowed)
+            .field("resume_for", &self.resume_for)
             .finish()
     }
 }
@@ -97,13 +111,16 @@ impl Outlet {
         address: impl Into<Address>,
         options: impl Into<OutletOptions>,
     ) -> Result<Self> {
-        let (node, OutletOptions { target, access }) = (node.as_ref(), options.into());
+        let (node, options) = (node.as_ref(), options.into());
+        let OutletOptions { target, access, resume_for } = options;
         check_target(&target)?;
         let mut description = Description::new(address, Class::User);
         description.access = access;
         let address = description.address.clone();
         let (opening, own) = (Opening::default(), node.unheld());
-        let delivery = OutletDelivery { node: own, target: target.clone(), opening };
+        let kept = KeptStreams::new();
+        let delivery =
+            OutletDelivery { node: own, target: target.clone(), opening, kept, resume_for };
         node.register_delivery(description, delivery)?.detach();
         log::info!("outlet \"{address}\" for the target {target}");
         Ok(Self { node: node.clone(), address })
@@ -137,10 +154,12 @@ struct OutletDelivery {
     node: Node,
     target: String,
     opening: Opening,
+    kept: KeptStreams,
+    resume_for: Duration,
 }
 
 impl Deliver for OutletDelivery {
-    fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
+    fn deliver(&self, entry: &Entry, mut message: Message) -> Result<(), Box<Undelivered>> {
         if message.kind == MessageKind::Notice {
             return Ok(());
         }
@@ -148,8 +167,16 @@ impl Deliver for OutletDelivery {
             return self.pass_on(stream, message);
         }
         match decode(&message.payload) {
-            Ok((Decoded::Control(Control::Open { limit, .. }), length)) => {
-                self.open(entry, limit, length, message)
+            Ok((Decoded::Control(Control::Open { limit, secret }), length)) => {
+                self.open(entry, limit, secret, length, message)
+            }
+            Ok((
+                Decoded::Control(Control::Resume { secret, attempt, received, limit }),
+                length,
+            )) => {
+                message.payload.narrow(length..usize::MAX);
+                let go_on = |first_hop, rest| GoOn { first_hop, attempt, received, limit, rest };
+                self.resume(entry, &secret, go_on, message)
             }
             Ok((Decoded::Control(Control::Reset { .. }), _)) => Ok(()),
             Err(DecodeError::UnsupportedVersion(_)) => {
@@ -178,6 +205,7 @@ impl OutletDelivery {
         &self,
         entry: &Entry,
         limit: Limit,
+        secret: Option<StreamSecret>,
         length: usize,
         mut message: Message,
     ) -> Result<(), Box<Undelivered>> {
@@ -197,17 +225,33 @@ impl OutletDelivery {
                 return Ok(());
             }
         };
-        let Ok(stream) = Stream::outlet(limit, slot.first_window()) else {
-            let reason = UndeliverableReason::BodyNotUnderstood;
-            return Err(Undelivered::new(message, &entry.address, reason));
+        let not_understood = UndeliverableReason::BodyNotUnderstood;
+        let Ok(mut stream) = Stream::outlet(limit, slot.first_window()) else {
+            return Err(Undelivered::new(message, &entry.address, not_understood));
         };
+        let mut kept = None;
+        if let Some(secret) = secret.filter(|_| self.keeps(&message.origin)) {
+            kept = self.kept.keep(secret, message.origin.peer());
+            if kept.is_none() {
+                // Secrets are random: one that is taken is a replay.
+                return Err(Undelivered::new(message, &entry.address, not_understood));
+            }
+            stream = stream.kept_by(self.kept.life());
+        }
         let description = Description::answered_over(&first_hop);
         let address = description.address.clone();
         let listed = self.opening.list(inlet.clone(), address.clone());
-        let side = Side::Outlet { target: self.target.clone(), _listed: Some(listed) };
+        let side = Side::Outlet { target: self.target.clone(), kept, _listed: Some(listed) };
         let arbiter = node.arbiter_for(&first_hop);
-        let config =
-            StreamConfig { node: node.clone(), stream, first_hop, route: inlet, side, slot };
+        let config = StreamConfig {
+            node: node.clone(),
+            stream,
+            first_hop,
+            route: inlet,
+            side,
+            slot,
+            resume_for: self.resume_for,
+        };
         let launched = if node.current_arbiter() == Some(arbiter) {
             node.launch_here(description, StreamWorker::new(config, None)).map(drop)
         } else {
@@ -227,12 +271,47 @@ impl OutletDelivery {
         }
     }
 
+    /// Whether streams from `origin` outlive their paths: those of this node have none to lose.
+    fn keeps(&self, origin: &Origin) -> bool {
+        !self.resume_for.is_zero() && matches!(origin, Origin::Remote(_))
+    }
+
+    /// Has the actor of a kept stream go on along the path of a message that began with `Resume`.
+    fn resume(
+        &self,
+        entry: &Entry,
+        secret: &StreamSecret,
+        go_on: impl FnOnce(FirstHop, Message) -> GoOn,
+        rest: Message,
+    ) -> Result<(), Box<Undelivered>> {
+        let actor = match self.kept.find(secret, rest.origin.peer()) {
+            Found::Kept(actor) => actor,
+            // Its inlet asks again.
+            Found::Starting => return Ok(()),
+            Found::Unknown(life) => {
+                self.answer(entry, rest, &Control::Unknown { life: Some(life) });
+                return Ok(());
+            }
+        };
+        let Ok(first_hop) = self.node.first_hop(&rest.return_route) else {
+            let reason = UndeliverableReason::Unreachable;
+            return Err(Undelivered::new(rest, &entry.address, reason));
+        };
+        // One control message for each path of a stream, from who knows its secret.
+        #[allow(clippy::disallowed_methods)]
+        actor.do_send(go_on(first_hop, rest));
+        Ok(())
+    }
+
     /// Answers an `Open` that no stream was made for.
     fn refuse(&self, entry: &Entry, message: Message, reason: StreamRefusal) {
-        let refused = Control::Refused { reason, text: reason.text() };
-        let payload = Payload::from(&refused.encode()[..]);
+        self.answer(entry, message, &Control::Refused { reason, text: reason.text() });
+    }
+
+    fn answer(&self, entry: &Entry, message: Message, control: &Control<'_>) {
+        let payload = Payload::from(&control.encode()[..]);
         if let Err(undelivered) = self.node.answer(message, entry.address.clone(), payload) {
-            log::debug!("a refusal was not delivered: {}", undelivered.notice);
+            log::debug!("an outlet's answer was not delivered: {}", undelivered.notice);
         }
     }
 }

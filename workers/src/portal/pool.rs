@@ -13,8 +13,13 @@
 //! * The last eighth is for windows that have not grown yet, up to [`INITIAL_WINDOW`] or a little
 //!   more: so they come to count among those that have, and these make room for them.
 //!
+//! Bytes that were sent and not acknowledged are counted apart, against as many bytes once more:
+//! each stream may keep [`MIN_RETAINED`] of them, and beyond that at most as many as are free of
+//! seven eighths, so that something is left for the next.
+//!
 //! So stalled readers cost at most [`stream_bytes`](NodeLimits::stream_bytes) and [`MIN_WINDOW`]
-//! each, however far their windows had grown before: 500 of them stay within 64 MiB. The cost:
+//! each, however far their windows had grown before: 500 of them stay within 64 MiB. Suspended
+//! streams cost at most [`stream_bytes`](NodeLimits::stream_bytes) and [`MIN_RETAINED`] each. The cost:
 //! streams that have grown and are idle hold what they were granted until they end.
 
 use std::{
@@ -34,7 +39,7 @@ use ockam_actix_runtime::{
 };
 
 use crate::portal::limits::{
-    FIRST_WINDOWS, GROWTH_EIGHTHS, INITIAL_WINDOW, MAX_WINDOW, MIN_WINDOW, SILENCE,
+    FIRST_WINDOWS, GROWTH_EIGHTHS, INITIAL_WINDOW, MAX_WINDOW, MIN_RETAINED, MIN_WINDOW, SILENCE,
 };
 
 /// The open streams of a node; one for each node, as its extension.
@@ -49,6 +54,8 @@ pub struct StreamPool {
     promised: AtomicU64,
     /// How many have promised more than they began with.
     grown: AtomicU64,
+    /// Bytes that all of them have sent and keep.
+    retained: AtomicU64,
     silence_ms: AtomicU64,
 }
 
@@ -119,16 +126,17 @@ pub struct StreamSlot {
     _descriptor: DescriptorSlot,
     first: u64,
     promised: u64,
+    retained: u64,
 }
 
 impl StreamPool {
     /// A pool without streams, for as many of them and as many bytes as `limits` say.
     pub fn new(limits: &NodeLimits) -> Self {
         let silence_ms = u64::try_from(SILENCE.as_millis()).unwrap_or(u64::MAX).into();
-        let [promised, grown] = [0; 2].map(AtomicU64::new);
+        let [promised, grown, retained] = [0; 3].map(AtomicU64::new);
         let (most, most_descriptors) = (limits.streams, limits.descriptors);
         let (bytes, counts) = (limits.stream_bytes, Lock::default());
-        Self { most, most_descriptors, bytes, counts, promised, grown, silence_ms }
+        Self { most, most_descriptors, bytes, counts, promised, grown, retained, silence_ms }
     }
 
     /// The pool of `node`.
@@ -157,7 +165,14 @@ impl StreamPool {
         let spare = self.free(self.bytes / 2);
         let first = (spare / FIRST_WINDOWS).clamp(MIN_WINDOW, INITIAL_WINDOW);
         self.promised.fetch_add(first, Ordering::Relaxed);
-        Ok(StreamSlot { pool: self, holders, _descriptor: descriptor, first, promised: first })
+        Ok(StreamSlot {
+            pool: self,
+            holders,
+            _descriptor: descriptor,
+            first,
+            promised: first,
+            retained: 0,
+        })
     }
 
     fn count(&self, holders: &[Holder]) -> Result<DescriptorSlot, StreamsFull> {
@@ -227,6 +242,22 @@ impl StreamSlot {
         self.pool.grown.fetch_add(grown, Ordering::Relaxed);
     }
 
+    /// How many bytes, in all, the stream may keep until they are acknowledged.
+    pub fn retain_cap(&self) -> u64 {
+        let growth = self.pool.bytes / 8 * GROWTH_EIGHTHS;
+        let free = growth.saturating_sub(self.pool.retained.load(Ordering::Relaxed));
+        (self.retained + free / 2).clamp(MIN_RETAINED, MAX_WINDOW)
+    }
+
+    /// Notes how many bytes the stream keeps.
+    pub fn retain(&mut self, bytes: u64) {
+        let before = std::mem::replace(&mut self.retained, bytes);
+        if bytes != before {
+            // The addition wraps around where the count gets smaller.
+            self.pool.retained.fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
+        }
+    }
+
     const fn has_grown(&self) -> bool {
         self.promised > self.first
     }
@@ -235,6 +266,7 @@ impl StreamSlot {
 impl Drop for StreamSlot {
     fn drop(&mut self) {
         self.promise(self.first);
+        self.retain(0);
         self.pool.promised.fetch_sub(self.first, Ordering::Relaxed);
         let mut counts = self.pool.counts.lock();
         counts.open -= 1;
@@ -333,9 +365,24 @@ mod tests {
             "{windows:?}"
         );
         drop(all);
-        let counts = [&pool.promised, &pool.grown];
-        assert_eq!(counts.map(|count| count.load(Ordering::Relaxed)), [0; 2]);
+        let counts = [&pool.promised, &pool.grown, &pool.retained];
+        assert_eq!(counts.map(|count| count.load(Ordering::Relaxed)), [0; 3]);
         assert_eq!(pool.open(), 0);
+    }
+
+    #[test]
+    fn suspended_streams_keep_little_more_than_the_budget() {
+        let pool = Arc::new(StreamPool::new(&NodeLimits::default()));
+        let mut all = slots(&pool, 1_000);
+        for slot in &mut all {
+            slot.retain(slot.retain_cap());
+        }
+        let kept = pool.retained.load(Ordering::Relaxed);
+        assert_eq!(kept, all.iter().map(|slot| slot.retained).sum::<u64>());
+        assert!(kept <= NodeLimits::default().stream_bytes + 1_000 * MIN_RETAINED, "{kept}");
+        assert_eq!(all[0].retained, 14 * MIB, "half of what was free");
+        drop(all);
+        assert_eq!(pool.retained.load(Ordering::Relaxed), 0);
     }
 
     fn channel(peer: u8, source: Option<&str>) -> Origin {

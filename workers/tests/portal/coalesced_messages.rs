@@ -4,7 +4,7 @@
 use std::{
     io::Write as _,
     sync::{Arc, Mutex},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use actix::{Actor, Context as ActorContext, Handler};
@@ -16,7 +16,7 @@ use ockam_actix_workers::portal::{
         offset::{Limit, Offset},
         reason::ResetReason,
     },
-    Inlet,
+    Inlet, InletOptions,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -66,7 +66,9 @@ async fn messages_of_a_short_exchange() -> Vec<Vec<&'static str>> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     client.write_all(b"?").unwrap();
-    Inlet::start(ctx.node(), listener, route!["spy", "outlet"]).unwrap();
+    // An inlet whose streams outlive their paths sends no bytes before it knows its outlet.
+    let options = InletOptions::along(route!["spy", "outlet"]).resume_for(Duration::ZERO);
+    Inlet::start(ctx.node(), listener, options).unwrap();
     answer(&target).await;
     client.set_nonblocking(true).unwrap();
     let mut client = tokio::net::TcpStream::from_std(client).unwrap();

@@ -24,7 +24,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::{connect, in_time, inlet, node, outlet, run, DEADLINE};
+use crate::support::{connect, in_time, node, outlet, passing_inlet as inlet, run, DEADLINE};
 
 /// In place of the seconds after which a stream asks.
 const SILENCE: Duration = Duration::from_millis(20);

@@ -4,7 +4,7 @@ use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use ockam_actix_runtime::{Context, Host, Node, NodeBuilder, Route};
 use ockam_actix_transports::tcp::TcpDialer;
-use ockam_actix_workers::portal::{Inlet, Outlet};
+use ockam_actix_workers::portal::{Inlet, InletOptions, Outlet};
 use tokio::{
     net::{TcpListener, TcpStream},
     time::timeout,
@@ -44,6 +44,13 @@ pub(crate) async fn outlet(node: &Node) -> TcpListener {
 pub(crate) fn inlet(node: &Node, route: Route) -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     Inlet::start(node, listener, route).unwrap().address()
+}
+
+/// The same, for streams that end with their path.
+pub(crate) fn passing_inlet(node: &Node, route: Route) -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let options = InletOptions::along(route).resume_for(Duration::ZERO);
+    Inlet::start(node, listener, options).unwrap().address()
 }
 
 /// One connection through a portal: the client's socket and the target's.

@@ -1,17 +1,20 @@
 //! What one end of a stream is started with.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use ockam_actix_runtime::{edge::first_hop::FirstHop, MessageKind, Node, Route};
 
-use crate::portal::{opening::Listed, pool::StreamSlot, protocol::stream::Stream};
+use crate::portal::{
+    kept_streams::Kept, known_life::KnownLife, opening::Listed, pool::StreamSlot,
+    protocol::stream::Stream,
+};
 
 /// Which end of the stream this is.
 pub(crate) enum Side {
     /// A client connected to the inlet at this address.
-    Inlet { client: SocketAddr },
+    Inlet { client: SocketAddr, outlet: KnownLife },
     /// The outlet connects to this target.
-    Outlet { target: String, _listed: Option<Listed> },
+    Outlet { target: String, kept: Option<Kept>, _listed: Option<Listed> },
 }
 
 impl Side {
@@ -29,7 +32,10 @@ pub(crate) struct StreamConfig {
     pub(crate) node: Node,
     pub(crate) stream: Stream,
     pub(crate) first_hop: FirstHop,
+    /// The route to the outlet's name, or back to the inlet's end.
     pub(crate) route: Route,
     pub(crate) side: Side,
     pub(crate) slot: StreamSlot,
+    /// How long the stream waits for another path when its own is lost.
+    pub(crate) resume_for: Duration,
 }

@@ -9,7 +9,7 @@ use std::{
 use ockam_actix_runtime::socket::network::Network;
 
 use crate::portal::{
-    end::opened_delay::{opened_delay, OpenedDelay},
+    end::joined_delay::{opened_delay, JoinedDelay},
     target::{connect_target, Connected, NoTarget},
 };
 
@@ -18,7 +18,7 @@ pub(crate) enum Opening {
     /// The target has not answered yet.
     Connecting(Pin<Box<dyn Future<Output = Result<Connected, NoTarget>>>>),
     /// The target is connected, and `Opened` waits for its first bytes, to go with them.
-    AwaitingAnswer(OpenedDelay),
+    AwaitingAnswer(JoinedDelay),
     /// Nothing waits any more.
     Open,
 }

@@ -67,6 +67,14 @@ impl Path {
         self.registration = Some(registration);
     }
 
+    /// Ends it: nothing comes from it any more, and nothing goes over it.
+    pub(crate) fn end(&mut self) {
+        self.registration = None;
+        self.forget_unsent();
+        self.data_room.give_up();
+        self.urgent_room.give_up();
+    }
+
     /// Whether it has its address.
     pub(crate) const fn has_begun(&self) -> bool {
         self.registration.is_some()

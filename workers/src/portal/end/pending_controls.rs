@@ -1,15 +1,15 @@
 //! The messages that an end of a stream has not sent yet.
 //!
 //! They go with the next bytes, or alone when the first edge has room for them. However long that
-//! takes, they do not pile up: of windows only the last counts, and every other message is sent
-//! once in a stream's life.
+//! takes, they do not pile up: of windows and of acknowledgements only the last counts, and every
+//! other message is sent once on a path.
 
 use rmp::encode::ByteBuf;
 
 use crate::portal::protocol::message::Control;
 
-/// Messages in the order in which they were queued: at most a greeting, a window, an end and a
-/// reset.
+/// Messages in the order in which they were queued: at most a greeting, an acknowledgement, a
+/// window, an end and a reset.
 #[derive(Debug, Default)]
 pub(crate) struct PendingControls {
     controls: Vec<Control<'static>>,
@@ -17,8 +17,9 @@ pub(crate) struct PendingControls {
 
 impl PendingControls {
     pub(crate) fn push(&mut self, control: Control<'static>) {
-        if let Control::Window { .. } = control {
-            self.controls.retain(|earlier| !matches!(earlier, Control::Window { .. }));
+        if let Control::Window { .. } | Control::Ack { .. } = control {
+            let kind = std::mem::discriminant(&control);
+            self.controls.retain(|earlier| std::mem::discriminant(earlier) != kind);
         }
         self.controls.push(control);
     }
@@ -43,17 +44,18 @@ mod tests {
     use crate::portal::protocol::offset::{Limit, Offset};
 
     #[test]
-    fn only_the_last_window_stays_among_pending_controls() {
+    fn only_the_last_window_and_ack_stay() {
         let opened = Control::Opened { limit: Limit::new(10), life: None };
         let window = |limit| Control::Window { limit: Limit::new(limit) };
+        let ack = |received| Control::Ack { received: Offset::new(received) };
         let fin = Control::Fin { offset: Offset::new(7) };
         let mut pending = PendingControls::default();
-        for control in [opened, window(20), window(30), fin, window(40)] {
+        for control in [opened, window(20), ack(3), window(30), fin, ack(5), window(40)] {
             pending.push(control);
         }
         assert_eq!(
             pending.take(),
-            [opened, fin, window(40)].map(|control| control.encode()).concat()
+            [opened, fin, ack(5), window(40)].map(|control| control.encode()).concat()
         );
         assert!(pending.is_empty() && pending.take().is_empty());
     }

@@ -4,39 +4,56 @@
 //! [`poll`](StreamEnd::poll) reads top to bottom: what was lost, what has come from the
 //! application, what the stream's state asks for, what is left to send.
 
+mod from_application;
 mod from_peer;
+mod resuming;
 
 use std::{
     fmt,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use ockam_actix_runtime::{
     clock::Instant,
+    edge::first_hop::FirstHop,
     node::{directory::Registration, Busy},
     socket::stream::Socket,
-    Host, Node,
+    Host, Node, Route,
 };
 
 use crate::portal::{
     end::{
-        app_socket::{reads::AppRead, AppReset, AppSocket},
+        app_socket::AppSocket,
         config::{Side, StreamConfig},
+        joined_delay::JoinedDelay,
         opening::Opening,
         path::Path,
+        retained::Retained,
         silence::SilenceTimer,
+        suspension::Suspension,
     },
-    limits::{CHUNKS_IN_A_ROW, EARLY_CREDIT},
+    limits::EARLY_CREDIT,
     pool::StreamSlot,
     protocol::{
         action::{Action, End},
-        message::{data_header, Control},
+        message::Control,
         reason::ResetReason,
         round_trip::RoundTrip,
         stream::Stream,
     },
     target::{Connected, NoTarget},
 };
+
+/// What has become of an end in a turn.
+pub(crate) enum Progress {
+    /// It waits for what comes next.
+    Waits,
+    /// It goes on over this first hop: see [`StreamEnd::go_on`].
+    NewPath(FirstHop),
+    /// Nothing is left to be done.
+    Over,
+}
 
 /// One end of a stream, without the actor that holds it.
 pub(crate) struct StreamEnd {
@@ -46,19 +63,28 @@ pub(crate) struct StreamEnd {
     opening: Opening,
     path: Path,
     side: Side,
+    /// Where the other end is looked for when the path is lost: at the outlet, nowhere.
+    route: Route,
+    resume_for: Duration,
+    suspension: Option<Suspension>,
+    /// What was sent and not acknowledged.
+    retained: Retained,
+    ack_delay: Option<JoinedDelay>,
     silence: SilenceTimer,
     /// Whether anything has come since the last check for silence.
     heard: bool,
     begun: Instant,
     round_trip: RoundTrip,
     slot: StreamSlot,
+    /// Whether the stream has said that nothing follows.
+    is_finished: bool,
     _busy: Busy,
 }
 
 impl StreamEnd {
     /// An end as described; `socket` is the client's.
     pub(crate) fn new(config: StreamConfig, socket: Option<Socket>) -> Self {
-        let StreamConfig { node, stream, first_hop, route, side, slot } = config;
+        let StreamConfig { node, stream, first_hop, route, side, slot, resume_for } = config;
         let (opening, round_trip) = match &side {
             Side::Inlet { .. } => (Opening::Open, RoundTrip::default()),
             Side::Outlet { target, .. } => {
@@ -67,16 +93,22 @@ impl StreamEnd {
             }
         };
         Self {
-            path: Path::new(node.clone(), first_hop, route, side.kind()),
+            path: Path::new(node.clone(), first_hop, route.clone(), side.kind()),
             stream,
             socket: AppSocket::new(socket),
             opening,
             side,
+            route,
+            resume_for,
+            suspension: None,
+            retained: Retained::default(),
+            ack_delay: None,
             silence: SilenceTimer::default(),
             heard: false,
             begun: Instant::now(),
             round_trip,
             slot,
+            is_finished: false,
             _busy: node.busy(),
             node,
         }
@@ -92,24 +124,34 @@ impl StreamEnd {
     /// Begins on its path, with the address that the other end answers to.
     pub(crate) fn begin(&mut self, registration: Registration) {
         self.path.begin(registration);
+        self.resume();
         self.perform_actions();
     }
 
     /// Goes on with what has come since the last turn.
-    pub(crate) fn poll(&mut self, task: &mut Context<'_>) {
+    pub(crate) fn poll(&mut self, task: &mut Context<'_>) -> Progress {
         self.poll_path(task);
         self.poll_silence(task);
+        if let Some(first_hop) = self.poll_suspension(task) {
+            return Progress::NewPath(first_hop);
+        }
         self.poll_connecting(task);
         self.poll_write(task);
         self.poll_answer(task);
+        self.poll_resend(task);
         self.poll_read(task);
+        self.poll_ack(task);
         self.perform_actions();
         self.poll_flush(task);
+        match self.is_over() {
+            true => Progress::Over,
+            false => Progress::Waits,
+        }
     }
 
     /// Whether the stream has ended and nothing is left to be done for it.
-    pub(crate) fn is_over(&self) -> bool {
-        self.stream.end().is_some() && !self.path.has_unsent() && !self.has_last_words()
+    fn is_over(&self) -> bool {
+        self.is_finished && !self.path.has_unsent() && !self.has_last_words()
     }
 
     /// Resets the stream, and tells the other end as far as that goes without waiting: the actor
@@ -131,12 +173,6 @@ impl StreamEnd {
         if self.path.poll_lost(task).is_ready() {
             self.lose_path();
         }
-    }
-
-    /// Notes that nothing reaches the other end any more.
-    fn lose_path(&mut self) {
-        self.path.forget_unsent();
-        self.stream.suspend();
     }
 
     /// Checks a stream that has lasted, as long as nothing else would tell of a loss.
@@ -247,75 +283,6 @@ impl StreamEnd {
         }
     }
 
-    fn poll_read(&mut self, task: &mut Context<'_>) {
-        if !self.socket.is_open() {
-            return;
-        }
-        if self.socket.poll_end(task) {
-            self.stream.socket_eof();
-        }
-        if let Err(reset) = self.read(task) {
-            if reset.ended_first {
-                // The end came before the reset; there is no more yielding.
-                self.stream.socket_eof();
-            }
-            self.stream.socket_reset();
-        }
-    }
-
-    /// Reads up to [`CHUNKS_IN_A_ROW`] chunks, as far as credit and the first edge allow. They go
-    /// ahead of a reset that was seen meanwhile.
-    fn read(&mut self, task: &mut Context<'_>) -> Result<(), AppReset> {
-        if self.socket.has_ended() || self.stream.readable() == 0 {
-            return self.socket.poll_reset(task);
-        }
-        self.socket.begin_reads();
-        let mut chunks = 0;
-        while self.socket.poll_readable(task)? {
-            let bytes = self.socket.next_read_bytes();
-            let permit = match self.path.poll_data_room(bytes, task) {
-                Poll::Ready(Ok(permit)) => permit,
-                Poll::Ready(Err(_)) => {
-                    self.lose_path();
-                    return Ok(());
-                }
-                Poll::Pending => return Ok(()),
-            };
-            match self.socket.read(self.stream.readable())? {
-                AppRead::Nothing => self.path.keep_data_room(permit),
-                AppRead::End => {
-                    if self.socket.poll_end(task) {
-                        self.stream.socket_eof();
-                    }
-                    return self.socket.poll_reset(task);
-                }
-                AppRead::Chunk(mut payload) => {
-                    let length = payload.len();
-                    let Ok(offset) = self.stream.socket_read(length) else {
-                        // Only more than `readable()` is refused, and no more was read.
-                        self.stream.stop(ResetReason::Stopped);
-                        return Ok(());
-                    };
-                    let mut permit = permit;
-                    permit.shrink_to(length);
-                    let length = u32::try_from(length).unwrap_or(u32::MAX);
-                    payload.prepend(&data_header(offset, length));
-                    self.path.send_data(payload, permit);
-                    chunks += 1;
-                    let is_last = chunks == CHUNKS_IN_A_ROW || self.stream.readable() == 0;
-                    if is_last || self.socket.was_reset() {
-                        // The actors that the chunks pass take their turn before more is read.
-                        task.waker().wake_by_ref();
-                        return Ok(());
-                    }
-                }
-            }
-        }
-        // Nothing to read for now: the room on the edge goes to others.
-        self.path.give_data_room_up();
-        Ok(())
-    }
-
     // ----- what the stream's state asks for ------------------------------------------------------
 
     /// Performs what the stream's state asks for. Messages to the other end go with the next bytes,
@@ -342,7 +309,7 @@ impl StreamEnd {
             self.slot.promise(self.stream.promised());
             self.socket.shut_down();
         }
-        if !self.socket.is_open() {
+        if !self.socket.is_open() && self.stream.resendable() == 0 {
             self.path.give_data_room_up();
         }
     }
@@ -369,6 +336,11 @@ impl StreamEnd {
     }
 
     fn finish(&mut self, end: End) {
+        self.is_finished = true;
+        let leaves_doubt = self.stream.leaves_doubt();
+        if let Side::Outlet { kept: Some(kept), .. } = &mut self.side {
+            kept.is_over(leaves_doubt);
+        }
         match end {
             End::Clean => self.socket.close_cleanly(),
             // Closed, which ends both directions.
@@ -383,12 +355,17 @@ impl StreamEnd {
             self.path.give_address_back();
         }
         match (&self.side, end) {
-            (Side::Inlet { client }, End::Refused(reason)) => {
+            (Side::Inlet { client, .. }, End::Refused(reason)) => {
                 let (why, route) = (reason.text(), self.path.route());
                 let what = format_args!("reset the client {client}: {why} (through {route})");
                 self.warn("client-reset", what);
             }
-            (Side::Inlet { client }, end) => {
+            (Side::Inlet { client, .. }, End::ByPeer(why @ ResetReason::Forgotten)) => {
+                let route = &self.route;
+                let what = format_args!("reset the client {client}: {why} (through {route})");
+                self.warn("client-reset", what);
+            }
+            (Side::Inlet { client, .. }, end) => {
                 log::debug!("the stream of client {client} ended: {end:?}")
             }
             (Side::Outlet { target, .. }, end) => {

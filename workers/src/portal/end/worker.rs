@@ -3,18 +3,21 @@
 //! * Owns: a [`StreamEnd`]: the application's socket, the stream's state, and a random address that
 //!   only the other end of the stream may send to.
 //! * States: those of [`Stream`](crate::portal::protocol::stream::Stream).
-//! * Inboxes: portal messages and notices from the other end, in the inbox; all else wakes the
-//!   actor's task, which then polls the end: the socket, room on the first edge, the loss of the
-//!   first hop, the timers. So there is one task and one wake-up for each turn.
+//! * Inboxes: portal messages and notices from the other end, in the inbox; [`GoOn`] at the outlet,
+//!   when the inlet has come back; all else wakes the actor's task, which then polls the end: the
+//!   socket, room on the first edge, the loss of the first hop, the timers. So there is one task
+//!   and one wake-up for each turn.
 //! * Started by an [`inlet`](crate::portal::inlet) for a client and by an
 //!   [`outlet`](crate::portal::outlet) for an `Open`, on the arbiter of the stream's first hop;
 //!   stops when the stream is finished.
+//! * A stream that is resumed goes on in a new actor, with a new address: so nothing that was sent
+//!   along the old path can reach it any more.
 //! * A panic drops the socket with `SO_LINGER` 0, so that the application sees a reset, and tells
 //!   the other end as it is dropped. It is not started again: nothing could go on where it ended.
 //! * A stream whose first hop does not tell of every loss (a relay, or an intermediate node that
 //!   only forwards) repeats its limit when nothing has come for
 //!   [`SILENCE`](crate::portal::limits::SILENCE): if the other end is gone, the notice that comes
-//!   back resets it.
+//!   back suspends or resets it.
 
 use std::{
     pin::Pin,
@@ -22,24 +25,45 @@ use std::{
 };
 
 use actix::{fut::ActorFuture, Actor, ActorContext, AsyncContext, Context, Handler};
-use ockam_actix_runtime::{socket::stream::Socket, worker::mailbox::Registered, Payload, Routed};
+use ockam_actix_runtime::{
+    edge::first_hop::FirstHop, node::entry::Description, socket::stream::Socket,
+    worker::mailbox::Registered, Host, Payload, Routed,
+};
 
-use crate::portal::end::{config::StreamConfig, stream_end::StreamEnd};
+use crate::portal::{
+    end::{
+        config::StreamConfig,
+        stream_end::{Progress, StreamEnd},
+    },
+    kept_streams::GoOn,
+};
 
 /// The actor of one end of a stream.
 pub(crate) struct StreamWorker {
-    end: StreamEnd,
+    /// `None` once the stream goes on in another actor.
+    end: Option<StreamEnd>,
 }
 
 impl StreamWorker {
     /// The actor of an end as described; `socket` is the client's.
     pub(crate) fn new(config: StreamConfig, socket: Option<Socket>) -> Self {
-        Self { end: StreamEnd::new(config, socket) }
+        Self { end: Some(StreamEnd::new(config, socket)) }
     }
 
     /// A stream whose socket was lost while it was moved to this arbiter: it resets at once.
     pub(crate) fn without_socket(config: StreamConfig) -> Self {
-        Self { end: StreamEnd::without_socket(config) }
+        Self { end: Some(StreamEnd::without_socket(config)) }
+    }
+
+    /// Hands the end over to a new actor, with an address that is answered over `first_hop`.
+    fn hand_over(&mut self, first_hop: &FirstHop, context: &mut Context<Self>) {
+        context.stop();
+        let Some(end) = self.end.take() else { return };
+        let node = end.node().clone();
+        let next = Self { end: Some(end) };
+        if let Err(error) = node.launch_here(Description::answered_over(first_hop), next) {
+            log::debug!("a stream cannot be resumed: {error}");
+        }
     }
 }
 
@@ -50,7 +74,9 @@ impl Actor for StreamWorker {
 impl Drop for StreamWorker {
     /// An actor that ends before its stream does, in a node that goes on, has panicked.
     fn drop(&mut self) {
-        self.end.abandon();
+        if let Some(end) = &mut self.end {
+            end.abandon();
+        }
     }
 }
 
@@ -58,8 +84,11 @@ impl Handler<Registered> for StreamWorker {
     type Result = ();
 
     fn handle(&mut self, Registered(registration): Registered, context: &mut Context<Self>) {
-        self.end.begin(registration);
-        context.spawn(Turns);
+        if let Some(end) = &mut self.end {
+            end.begin(registration);
+            end.moved_to(context.address().recipient());
+            context.spawn(Turns);
+        }
     }
 }
 
@@ -67,7 +96,20 @@ impl Handler<Routed<Payload>> for StreamWorker {
     type Result = ();
 
     fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {
-        self.end.receive(message.into_message());
+        if let Some(end) = &mut self.end {
+            end.receive(message.into_message());
+        }
+    }
+}
+
+impl Handler<GoOn> for StreamWorker {
+    type Result = ();
+
+    fn handle(&mut self, resume: GoOn, context: &mut Context<Self>) {
+        let first_hop = resume.first_hop.clone();
+        if self.end.as_mut().is_some_and(|end| end.go_on_as_asked(resume)) {
+            self.hand_over(&first_hop, context);
+        }
     }
 }
 
@@ -83,9 +125,14 @@ impl ActorFuture<StreamWorker> for Turns {
         context: &mut Context<StreamWorker>,
         task: &mut Task<'_>,
     ) -> Poll<()> {
-        worker.end.poll(task);
-        if worker.end.is_over() {
-            context.stop();
+        let Some(end) = &mut worker.end else { return Poll::Ready(()) };
+        match end.poll(task) {
+            Progress::Waits => {}
+            Progress::NewPath(first_hop) => {
+                end.go_on(first_hop.clone());
+                worker.hand_over(&first_hop, context);
+            }
+            Progress::Over => context.stop(),
         }
         Poll::Pending
     }

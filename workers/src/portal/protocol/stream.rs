@@ -135,7 +135,7 @@ impl Stream {
             true => self.retain_cap.saturating_sub(self.send_window.retained()),
             false => u64::MAX,
         };
-        match self.speaks() && self.send == SendHalf::Open {
+        match self.speaks() && self.send == SendHalf::Open && !self.withholds_early_bytes() {
             true => {
                 let available = self.send_window.available().min(retainable);
                 usize::try_from(available).unwrap_or(MAX_DATA).min(MAX_DATA)

@@ -41,8 +41,8 @@ impl StreamEnd {
     /// Takes the first message off `rest`.
     fn handle_first(&mut self, rest: &mut Bytes, return_route: &Route) -> Result<(), DecodeError> {
         let (decoded, length) = decode(rest)?;
-        if let Decoded::Control(Control::Opened { .. }) = decoded {
-            self.path.turn_to(return_route.clone());
+        if let Decoded::Control(control) = &decoded {
+            self.note_answer(control, return_route);
         }
         self.round_trip.received(&decoded, self.begun.elapsed());
         match self.stream.handle_message(decoded) {
@@ -53,7 +53,7 @@ impl StreamEnd {
                 self.socket.queue(data);
                 return Ok(());
             }
-            Ok(None) => {}
+            Ok(None) => self.forget_acknowledged(),
             Err(violation) => {
                 let what =
                     format_args!("the other end of a stream broke the protocol: {violation}");
@@ -62,6 +62,21 @@ impl StreamEnd {
         }
         rest.advance(length);
         Ok(())
+    }
+
+    /// Notes what an inlet learns from its outlet's answers: the address of the other end, and the
+    /// outlet's life.
+    fn note_answer(&mut self, control: &Control<'_>, return_route: &Route) {
+        let Side::Inlet { outlet, .. } = &self.side else { return };
+        match control {
+            Control::Opened { life, .. } => {
+                outlet.set(*life);
+                self.path.turn_to(return_route.clone());
+            }
+            Control::Resumed { .. } => self.path.turn_to(return_route.clone()),
+            Control::Unknown { life } => outlet.set(*life),
+            _ => {}
+        }
     }
 
     fn handle_malformed(&mut self, return_route: &Route, error: &DecodeError) {
@@ -76,7 +91,7 @@ impl StreamEnd {
         let had_ended = self.stream.end().is_some();
         self.lose_path();
         match &self.side {
-            Side::Inlet { client } if !had_ended && self.stream.end().is_some() => {
+            Side::Inlet { client, .. } if !had_ended && self.stream.end().is_some() => {
                 let what = format_args!("reset the client {client}: nothing passes {notice}");
                 self.warn("client-reset", what);
             }

@@ -33,6 +33,7 @@ impl Stream {
     /// Lets the stream of an inlet be resumed by `secret`, if the outlet keeps it; called before
     /// anything else. `known` is the [`OutletLife`] of the outlet's last answer to this inlet, if
     /// there was one: with it, a stream whose early bytes were lost with their path opens anew.
+    /// Without it, nothing is sent before `Opened`.
     pub const fn resumable_by(mut self, secret: StreamSecret, known: Option<OutletLife>) -> Self {
         self.resumption = Resumption::Offered { secret, known };
         self
@@ -227,6 +228,13 @@ impl Stream {
     fn say_position(&mut self) -> (Offset, Limit) {
         self.window_due = None;
         (self.acks.announce(self.receive_window.position()), self.receive_window.granted())
+    }
+
+    /// Whether bytes that were lost with their path could not be sent again, as nobody would know
+    /// whether the outlet has had them.
+    pub(super) fn withholds_early_bytes(&self) -> bool {
+        matches!(self.resumption, Resumption::Offered { known: None, .. })
+            && self.opening == Opening::AwaitingOpened
     }
 
     /// Whether what is sent is kept until it is acknowledged.

@@ -1,0 +1,182 @@
+//! A stream that outlives its path: suspended, taken to another path, and sent again from where the
+//! other end has it.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use actix::Recipient;
+use ockam_actix_runtime::{edge::first_hop::FirstHop, Node, Payload};
+
+use crate::portal::{
+    end::{
+        config::Side,
+        joined_delay::ack_delay,
+        path::Path,
+        silence::SilenceTimer,
+        stream_end::StreamEnd,
+        suspension::{Outcome, Suspension},
+    },
+    kept_streams::GoOn,
+    limits::{CHUNKS_IN_A_ROW, MAX_READ_BYTES},
+    protocol::{message::data_header, reason::ResetReason},
+};
+
+impl StreamEnd {
+    /// The node that it is on.
+    pub(crate) const fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Notes that nothing reaches the other end any more, along this path.
+    pub(super) fn lose_path(&mut self) {
+        self.path.end();
+        if !self.stream.suspend() {
+            self.suspension = None;
+            return;
+        }
+        log::debug!("a stream waits for another path than {}", self.path.route());
+        let suspension = self.suspension.get_or_insert_with(|| Suspension::new(self.resume_for));
+        if let Side::Inlet { .. } = self.side {
+            suspension.find_path(&self.node, &self.route);
+        }
+    }
+
+    /// The first hop of another path, once there is one.
+    pub(super) fn poll_suspension(&mut self, task: &mut Context<'_>) -> Option<FirstHop> {
+        let suspension = self.suspension.as_mut()?;
+        if !self.stream.is_suspended() {
+            self.suspension = None;
+            return None;
+        }
+        match suspension.poll(task) {
+            Poll::Pending => None,
+            Poll::Ready(Outcome::Path(first_hop)) => Some(first_hop),
+            Poll::Ready(Outcome::NoAnswer) => {
+                self.lose_path();
+                // To have the task woken by what is awaited now.
+                task.waker().wake_by_ref();
+                None
+            }
+            Poll::Ready(Outcome::Over) => {
+                self.suspension = None;
+                if let Side::Inlet { client, .. } = &self.side {
+                    let (route, limit) = (&self.route, self.resume_for);
+                    let what = format_args!(
+                        "reset the client {client}: there was no path along {route} for {limit:?}"
+                    );
+                    self.warn("client-reset", what);
+                }
+                self.stream.give_up();
+                None
+            }
+        }
+    }
+
+    /// Takes another path, at the inlet: the stream is resumed along it once it has an address.
+    pub(crate) fn go_on(&mut self, first_hop: FirstHop) {
+        let kind = self.side.kind();
+        self.path = Path::new(self.node.clone(), first_hop, self.route.clone(), kind);
+        self.silence = SilenceTimer::default();
+    }
+
+    /// Takes the path by which the inlet has come back, at the outlet. Returns whether the stream
+    /// goes on along it.
+    pub(crate) fn go_on_as_asked(&mut self, resume: GoOn) -> bool {
+        let GoOn { first_hop, attempt, received, limit, rest } = resume;
+        if let Err(violation) = self.stream.resumed_by(attempt, received, limit) {
+            let what = format_args!("the other end of a stream broke the protocol: {violation}");
+            self.warn("portal-protocol", what);
+            return false;
+        }
+        self.forget_acknowledged();
+        self.route = rest.return_route.clone();
+        self.go_on(first_hop);
+        if !rest.payload.is_empty() {
+            self.receive(rest);
+        }
+        true
+    }
+
+    /// Notes which actor has the stream now.
+    pub(crate) fn moved_to(&self, actor: Recipient<GoOn>) {
+        if let Side::Outlet { kept: Some(kept), .. } = &self.side {
+            kept.moved_to(actor);
+        }
+    }
+
+    /// Asks the outlet along the new path to go on.
+    pub(super) fn resume(&mut self) {
+        let is_inlet = matches!(self.side, Side::Inlet { .. });
+        if !is_inlet || !self.stream.is_suspended() {
+            return;
+        }
+        match (self.stream.resume(), &mut self.suspension) {
+            (Some(resume), Some(suspension)) => {
+                suspension.await_answer();
+                self.queue_control(resume);
+            }
+            _ => self.stream.give_up(),
+        }
+    }
+
+    // ----- what the other end may not have -------------------------------------------------------
+
+    /// Keeps sent bytes until they are acknowledged.
+    pub(super) fn retain(&mut self, bytes: &[u8]) {
+        if self.stream.is_resumable() {
+            self.retained.push(bytes);
+            self.slot.retain(self.retained.bytes() as u64);
+        }
+    }
+
+    /// Forgets the bytes that the other end has.
+    pub(super) fn forget_acknowledged(&mut self) {
+        if self.retained.bytes() > 0 {
+            self.retained.forget_to(self.stream.acknowledged());
+            self.slot.retain(self.retained.bytes() as u64);
+        }
+    }
+
+    /// Sends up to [`CHUNKS_IN_A_ROW`] chunks again, as far as the first edge allows.
+    pub(super) fn poll_resend(&mut self, task: &mut Context<'_>) {
+        for _ in 0..CHUNKS_IN_A_ROW {
+            let most = self.stream.resendable().min(MAX_READ_BYTES);
+            if most == 0 {
+                return;
+            }
+            let mut permit = match self.path.poll_data_room(most, task) {
+                Poll::Ready(Ok(permit)) => permit,
+                Poll::Ready(Err(_)) => return self.lose_path(),
+                Poll::Pending => return,
+            };
+            let chunk = self.retained.from(self.stream.next_offset(), most);
+            let (mut payload, length) = (Payload::from(chunk), chunk.len());
+            let Some(offset) = self.stream.resent(length).ok().filter(|_| length > 0) else {
+                // Everything from the acknowledged offset on is retained.
+                log::error!("a bug in a portal, please report it: bytes to send again are gone");
+                return self.stream.stop(ResetReason::Stopped);
+            };
+            permit.shrink_to(length);
+            payload.prepend(&data_header(offset, u32::try_from(length).unwrap_or(u32::MAX)));
+            self.path.send_data(payload, permit);
+        }
+        // The actors that the chunks pass take their turn before more is sent.
+        task.waker().wake_by_ref();
+    }
+
+    /// Acknowledges what has come, if nothing was sent that the acknowledgement could go with.
+    pub(super) fn poll_ack(&mut self, task: &mut Context<'_>) {
+        if !self.stream.owes_ack() {
+            self.ack_delay = None;
+            return;
+        }
+        let delay = self.ack_delay.get_or_insert_with(ack_delay);
+        if Pin::new(delay).poll(task).is_ready() {
+            self.ack_delay = None;
+            self.stream.acknowledge();
+        }
+    }
+}

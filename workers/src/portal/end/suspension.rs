@@ -1,0 +1,100 @@
+//! A stream whose path is lost: what it waits for, and for how long.
+//!
+//! ```text
+//! inlet    Path -> Answer -> (over, or Path again)
+//! outlet   Return
+//! ```
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use ockam_actix_runtime::{
+    edge::{backoff::Backoff, first_hop::FirstHop},
+    Host, Node, Route,
+};
+use tokio::time::{sleep, Sleep};
+
+use crate::portal::limits::{RESUME_ANSWER, RESUME_FIRST_PAUSE, RESUME_LONGEST_PAUSE};
+
+/// What becomes of a suspended stream.
+pub(crate) enum Outcome {
+    /// There is a path along which to resume it.
+    Path(FirstHop),
+    /// The outlet does not answer along the path that was found.
+    NoAnswer,
+    /// It has waited long enough, or nothing can bring its path back.
+    Over,
+}
+
+/// What a suspended stream waits for. It lasts until the stream is resumed, however many paths are
+/// tried.
+pub(crate) struct Suspension {
+    deadline: Pin<Box<Sleep>>,
+    backoff: Backoff,
+    awaited: Awaited,
+}
+
+enum Awaited {
+    /// At the outlet: the inlet comes back.
+    Return,
+    /// At the inlet: there is another path.
+    Path(Pin<Box<dyn Future<Output = Option<FirstHop>>>>),
+    /// At the inlet: the outlet answers along it.
+    Answer(Pin<Box<Sleep>>),
+}
+
+impl Suspension {
+    /// Waits for at most `limit`.
+    pub(crate) fn new(limit: Duration) -> Self {
+        Self {
+            deadline: Box::pin(sleep(limit)),
+            backoff: Backoff::new(RESUME_FIRST_PAUSE, RESUME_LONGEST_PAUSE).at_once(),
+            awaited: Awaited::Return,
+        }
+    }
+
+    /// Looks for a path along `route`: after a pause, if one was found in vain before.
+    pub(crate) fn find_path(&mut self, node: &Node, route: &Route) {
+        let (node, route, pause) = (node.clone(), route.clone(), self.backoff.next_pause());
+        self.awaited = Awaited::Path(Box::pin(find_path(node, route, pause)));
+    }
+
+    /// Waits for the outlet's answer along the path that was found.
+    pub(crate) fn await_answer(&mut self) {
+        self.awaited = Awaited::Answer(Box::pin(sleep(RESUME_ANSWER)));
+    }
+
+    /// What has become of the stream, if anything has.
+    pub(crate) fn poll(&mut self, task: &mut Context<'_>) -> Poll<Outcome> {
+        if self.deadline.as_mut().poll(task).is_ready() {
+            return Poll::Ready(Outcome::Over);
+        }
+        match &mut self.awaited {
+            Awaited::Return => Poll::Pending,
+            Awaited::Path(path) => path.as_mut().poll(task).map(|found| {
+                self.awaited = Awaited::Return;
+                found.map_or(Outcome::Over, Outcome::Path)
+            }),
+            Awaited::Answer(limit) => limit.as_mut().poll(task).map(|()| Outcome::NoAnswer),
+        }
+    }
+}
+
+/// The first hop of `route` as soon as it is established; `None` if it is none any more, such as a
+/// channel that was stopped.
+async fn find_path(node: Node, route: Route, pause: Duration) -> Option<FirstHop> {
+    sleep(pause).await;
+    loop {
+        let mut first_hop = node.first_hop(&route).ok()?;
+        first_hop.up().await;
+        if first_hop.state().up {
+            return Some(first_hop);
+        }
+        // Its actor has ended, and the next one is looked up.
+        sleep(RESUME_FIRST_PAUSE).await;
+    }
+}

@@ -1,0 +1,176 @@
+//! The streams that an outlet keeps when their paths are lost, by the secrets of their inlets.
+//!
+//! A resume must come from the identity that opened the stream; where there is none, the secret is
+//! all that guards it. Anybody else learns nothing: the stream is unknown to them.
+
+use std::{collections::HashMap, sync::Arc};
+
+use actix::Recipient;
+use ockam_actix_runtime::{edge::first_hop::FirstHop, lock::Lock, random, Identifier, Message};
+
+use crate::portal::protocol::{
+    offset::{Limit, Offset},
+    resumption::{OutletLife, StreamSecret},
+};
+
+/// Has the actor of a stream go on along the path by which its inlet's `Resume` came.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub(crate) struct GoOn {
+    pub(crate) first_hop: FirstHop,
+    /// What `Resume` said.
+    pub(crate) attempt: u64,
+    pub(crate) received: Offset,
+    pub(crate) limit: Limit,
+    /// What came with it, and the route back.
+    pub(crate) rest: Message,
+}
+
+/// The kept streams of one outlet. Clones share them.
+#[derive(Clone)]
+pub(crate) struct KeptStreams(Arc<Lock<State>>);
+
+struct State {
+    life: OutletLife,
+    streams: HashMap<StreamSecret, Stream, ahash::RandomState>,
+}
+
+struct Stream {
+    peer: Option<Identifier>,
+    /// Unknown until it has started.
+    actor: Option<Recipient<GoOn>>,
+}
+
+/// Keeps a stream listed until it is dropped.
+pub(crate) struct Kept {
+    streams: KeptStreams,
+    secret: StreamSecret,
+    /// Whether the inlet may believe that the stream never began.
+    leaves_doubt: bool,
+}
+
+impl KeptStreams {
+    /// No streams.
+    pub(crate) fn new() -> Self {
+        let (life, streams) = (new_life(), HashMap::default());
+        Self(Arc::new(Lock::new(State { life, streams })))
+    }
+
+    /// The outlet's life at this moment.
+    pub(crate) fn life(&self) -> OutletLife {
+        self.0.lock().life
+    }
+
+    /// Lists a stream of `peer`; `None` if its secret is taken.
+    pub(crate) fn keep(&self, secret: StreamSecret, peer: Option<Identifier>) -> Option<Kept> {
+        let mut state = self.0.lock();
+        if state.streams.contains_key(&secret) {
+            return None;
+        }
+        state.streams.insert(secret, Stream { peer, actor: None });
+        Some(Kept { streams: self.clone(), secret, leaves_doubt: true })
+    }
+
+    /// Looks for the stream that `peer` opened with `secret`.
+    pub(crate) fn find(&self, secret: &StreamSecret, peer: Option<Identifier>) -> Found {
+        let state = self.0.lock();
+        match state.streams.get(secret).filter(|stream| stream.peer == peer) {
+            Some(Stream { actor: Some(actor), .. }) => Found::Kept(actor.clone()),
+            Some(Stream { actor: None, .. }) => Found::Starting,
+            None => Found::Unknown(state.life),
+        }
+    }
+}
+
+/// What an outlet knows of a stream that is to be resumed.
+pub(crate) enum Found {
+    /// It has this actor.
+    Kept(Recipient<GoOn>),
+    /// It has none yet.
+    Starting,
+    /// Nothing, and which life it is in.
+    Unknown(OutletLife),
+}
+
+impl Kept {
+    /// Notes which actor has the stream now.
+    pub(crate) fn moved_to(&self, actor: Recipient<GoOn>) {
+        if let Some(stream) = self.streams.0.lock().streams.get_mut(&self.secret) {
+            stream.actor = Some(actor);
+        }
+    }
+
+    /// Notes how sure it is that the inlet knows of the stream, which is over now.
+    pub(crate) fn is_over(&mut self, leaves_doubt: bool) {
+        self.leaves_doubt = leaves_doubt;
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let mut state = self.streams.0.lock();
+        state.streams.remove(&self.secret);
+        if self.leaves_doubt {
+            state.life = new_life();
+        }
+    }
+}
+
+fn new_life() -> OutletLife {
+    let number = u64::from_be_bytes(random::bytes());
+    OutletLife::new(number.max(1)).expect("it is at least 1")
+}
+
+#[cfg(test)]
+mod tests {
+    use actix::{Actor, Context, Handler};
+
+    use super::*;
+
+    struct Anything;
+
+    impl Actor for Anything {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<GoOn> for Anything {
+        type Result = ();
+
+        fn handle(&mut self, _: GoOn, _: &mut Context<Self>) {}
+    }
+
+    fn identity(byte: u8) -> Identifier {
+        Identifier::from_bytes([byte; 32])
+    }
+
+    #[test]
+    fn a_stream_is_known_to_its_opener_alone() {
+        actix_rt::System::new().block_on(async {
+            let streams = KeptStreams::new();
+            let secret = StreamSecret::from_bytes([1; 16]);
+            let kept = streams.keep(secret, Some(identity(1))).unwrap();
+            assert!(streams.keep(secret, Some(identity(2))).is_none(), "it is taken");
+            let found = |peer| streams.find(&secret, peer);
+            assert!(matches!(found(Some(identity(1))), Found::Starting));
+            kept.moved_to(Anything.start().recipient());
+            assert!(matches!(found(Some(identity(1))), Found::Kept(_)));
+            for other in [Some(identity(2)), None] {
+                assert!(matches!(found(other), Found::Unknown(life) if life == streams.life()));
+            }
+            drop(kept);
+            assert!(matches!(found(Some(identity(1))), Found::Unknown(_)));
+        });
+    }
+
+    #[test]
+    fn only_doubt_begins_a_new_life() {
+        let streams = KeptStreams::new();
+        let keep = |byte| streams.keep(StreamSecret::from_bytes([byte; 16]), None).unwrap();
+        let (life, mut sure) = (streams.life(), keep(1));
+        sure.is_over(false);
+        drop(sure);
+        assert_eq!(streams.life(), life);
+        drop(keep(2));
+        assert_ne!(streams.life(), life);
+    }
+}
