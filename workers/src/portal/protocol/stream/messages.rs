@@ -19,12 +19,14 @@ impl Stream {
     /// Handles a message from the peer. For `Data`, returns the range of the bytes to queue for the
     /// socket.
     ///
-    /// A violation is returned for the log; the stream has already turned it into a reset.
+    /// A violation is returned for the log; the stream has already turned it into a reset. While the
+    /// path is lost, all but a reset is ignored: what was not taken comes again.
     pub fn handle_message(
         &mut self,
         message: Decoded<'_>,
     ) -> Result<Option<Range<usize>>, Violation> {
-        if self.end.is_some() {
+        let is_reset = matches!(message, Decoded::Control(Control::Reset { .. }));
+        if self.end.is_some() || (self.path == Path::Lost && !is_reset) {
             return Ok(None);
         }
         let result = match message {
@@ -110,11 +112,7 @@ impl Stream {
             _ => return Err(violation),
         }
         self.opening = Opening::Established;
-        self.send_window.raise(limit)?;
-        if self.path == Path::Lost && !self.retains() {
-            self.give_up();
-        }
-        Ok(())
+        self.send_window.raise(limit)
     }
 
     fn handle_ack(&mut self, received: Offset) -> Result<(), Violation> {

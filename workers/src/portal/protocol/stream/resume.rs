@@ -11,7 +11,7 @@
 //!
 //! The caller keeps the two paths apart: once [`resume`](Stream::resume) or
 //! [`resumed_by`](Stream::resumed_by) was called, nothing that came along the old path may be given
-//! to the stream. Until then it may.
+//! to the stream any more.
 
 use crate::portal::{
     limits::MAX_DATA,

@@ -1,0 +1,1 @@
+//! The single rules of a stream that outlives its path, by name.
