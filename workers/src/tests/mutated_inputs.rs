@@ -22,7 +22,7 @@ use crate::{
     identity::{vault::file::decode_header, Identity},
     portal::protocol::message as portal,
     secure_channel::{handshake::tests::verify_payload2, packet::Packet},
-    tests::protocol_document::blocks,
+    tests::protocol_document::{blocks, PORTAL_CONTROLS},
 };
 
 const INPUTS: u64 = 1_000_000;
@@ -167,7 +167,7 @@ fn handshakes_and_identities() {
 
 #[test]
 fn messages_of_portals_and_forwarders() {
-    let controls = named(&["data", "fin", "opened", "refused busy", "window", "fin 200", "reset"]);
+    let controls = [named(&["data"]), named(&PORTAL_CONTROLS)].concat();
     feed_mutations("portal message", &controls, |input| portal::decode(input).is_ok());
     let requests = ["register", "register claim", "register again", "proof", "renew", "release"];
     let requests = named(&requests);

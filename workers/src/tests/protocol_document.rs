@@ -27,11 +27,28 @@ use crate::{
         message::{Control, Decoded},
         offset::{Limit, Offset},
         reason::{ResetReason, StreamRefusal},
+        resumption::{OutletLife, StreamSecret},
     },
     secure_channel::{handshake::tests::worked_example, packet::Packet},
 };
 
 const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
+
+/// The blocks that are one control message of a stream each.
+pub(crate) const PORTAL_CONTROLS: [&str; 12] = [
+    "fin",
+    "opened",
+    "refused busy",
+    "window",
+    "fin 200",
+    "reset",
+    "open resumable",
+    "opened kept",
+    "ack",
+    "resume",
+    "resumed",
+    "unknown",
+];
 
 /// Bytes by the name of their block.
 pub(crate) type Blocks = BTreeMap<String, Vec<u8>>;
@@ -129,6 +146,10 @@ fn portals() -> Made {
     let first = |payload: Vec<u8>| {
         codec::encode(Message::new(route!["outlet"], route!["s1"], payload.into())).to_vec()
     };
+    let (secret, life) =
+        (StreamSecret::from_bytes([7; 16]), OutletLife::new(0x0102_0304_0506_0708));
+    let received = Offset::new(18).after_fin();
+    let resume = Control::Resume { secret, attempt: 1, received: Offset::new(200), limit };
     let busy = Control::Refused { reason: StreamRefusal::from_code(6), text: "no" };
     vec![
         ("open", first(open)),
@@ -140,6 +161,12 @@ fn portals() -> Made {
         ("window", Control::Window { limit }.encode()),
         ("fin 200", Control::Fin { offset: Offset::new(200) }.encode()),
         ("reset", Control::Reset { reason: ResetReason::from_code(4) }.encode()),
+        ("open resumable", Control::Open { limit, secret: Some(secret) }.encode()),
+        ("opened kept", Control::Opened { limit, life }.encode()),
+        ("ack", Control::Ack { received }.encode()),
+        ("resume", resume.encode()),
+        ("resumed", Control::Resumed { received, limit }.encode()),
+        ("unknown", Control::Unknown { life }.encode()),
     ]
 }
 
@@ -270,7 +297,7 @@ fn every_block_is_read_as_what_it_says() {
     assert_eq!(portal::decode(&both), Ok((Decoded::Control(expected), open.len())));
     let data = Decoded::Data { offset: Offset::new(0), range: 16..34 };
     assert_eq!(portal::decode(&blocks["data"]), Ok((data, blocks["data"].len())));
-    for name in ["fin", "opened", "refused busy", "window", "fin 200", "reset"] {
+    for name in PORTAL_CONTROLS {
         let Ok((Decoded::Control(control), _)) = portal::decode(&blocks[name]) else {
             panic!("{name} is not a control message");
         };

@@ -100,7 +100,9 @@ impl SendWindow {
         let readable = self.available();
         let end = self.sent.forward(bytes).filter(|_| bytes <= readable);
         let end = end.ok_or(Misuse::Read { readable, read: bytes })?;
-        self.next = end;
+        if bytes > 0 {
+            self.next = end;
+        }
         Ok(std::mem::replace(&mut self.sent, end))
     }
 

@@ -5,18 +5,27 @@ use rmp::encode as mp;
 
 use super::*;
 
-fn control() -> impl Strategy<Value = (u8, u64, u16, String)> {
-    (0..6u8, any::<u64>(), any::<u16>(), "\\PC{0,80}")
+type Parts = (u8, u64, u64, u16, String);
+
+fn control() -> impl Strategy<Value = Parts> {
+    (0..10u8, any::<u64>(), any::<u64>(), any::<u16>(), "\\PC{0,80}")
 }
 
-fn build<'a>(&(kind, number, code, ref text): &'a (u8, u64, u16, String)) -> Control<'a> {
+fn build<'a>(&(kind, number, other, code, ref text): &'a Parts) -> Control<'a> {
+    let secret = StreamSecret::from_bytes((u128::from(other) << 3).to_be_bytes());
+    let (received, limit) = (Offset::new(other), Limit::new(number));
+    let life = OutletLife::new(other.saturating_sub(u64::MAX / 2));
     match kind {
-        0 => Control::Open { limit: Limit::new(number), secret: None },
-        1 => Control::Opened { limit: Limit::new(number), life: None },
+        0 => Control::Open { limit, secret: Some(secret).filter(|_| code % 2 == 0) },
+        1 => Control::Opened { limit, life },
         2 => Control::Refused { reason: StreamRefusal::from_code(code), text: shortened(text) },
-        3 => Control::Window { limit: Limit::new(number) },
+        3 => Control::Window { limit },
         4 => Control::Fin { offset: Offset::new(number) },
-        _ => Control::Reset { reason: ResetReason::from_code(code) },
+        5 => Control::Reset { reason: ResetReason::from_code(code) },
+        6 => Control::Ack { received },
+        7 => Control::Resume { secret, attempt: code.into(), received, limit },
+        8 => Control::Resumed { received, limit },
+        _ => Control::Unknown { life },
     }
 }
 
@@ -99,6 +108,20 @@ fn the_bytes_on_the_wire_are_these() {
     assert_eq!(Control::Window { limit }.encode(), [0x92, 4, 0xce, 0, 4, 0, 0]);
     assert_eq!(Control::Fin { offset: Offset::new(200) }.encode(), [0x92, 5, 0xcc, 200]);
     assert_eq!(Control::Reset { reason: ResetReason::Stopped }.encode(), [0x92, 6, 4]);
+    let secret = StreamSecret::from_bytes([0xab; 16]);
+    let open = Control::Open { limit, secret: Some(secret) }.encode();
+    assert_eq!(open[..10], [0x94, 0, 1, 0xce, 0, 4, 0, 0, 0xc4, 16]);
+    assert_eq!(open[10..], [0xab; 16]);
+    let opened = Control::Opened { limit, life: OutletLife::new(7) };
+    assert_eq!(opened.encode(), [0x93, 1, 0xce, 0, 4, 0, 0, 7]);
+    let received = Offset::new(5).after_fin();
+    assert_eq!(Control::Ack { received }.encode(), [0x92, 7, 6]);
+    let resume = Control::Resume { secret, attempt: 2, received, limit }.encode();
+    assert_eq!(resume[..5], [0x96, 8, 1, 0xc4, 16]);
+    assert_eq!(resume[5..21], [0xab; 16]);
+    assert_eq!(resume[21..], [2, 6, 0xce, 0, 4, 0, 0]);
+    assert_eq!(Control::Resumed { received, limit }.encode(), [0x93, 9, 6, 0xce, 0, 4, 0, 0]);
+    assert_eq!(Control::Unknown { life: None }.encode(), [0x92, 10, 0]);
     assert_eq!(data(0x0102, b"x"), [0x93, 3, 0xcf, 0, 0, 0, 0, 0, 0, 1, 2, 0xc6, 0, 0, 0, 1, b'x']);
 }
 
@@ -130,14 +153,24 @@ fn integers_are_read_in_every_width_unless_negative() {
 
 #[test]
 fn what_is_no_message_is_refused_by_name() {
-    let cases: [(&[u8], DecodeError); 12] = [
+    let secret = DecodeError::Malformed("the secret");
+    let resume = [&[0x96, 8, 1, 0xc4, 16][..], &[7; 16]].concat();
+    let cases: [(&[u8], DecodeError); 20] = [
         (&[], DecodeError::Malformed("the array")),
         (&[0x82, 5, 1, 1, 1], DecodeError::Malformed("the array")),
         (&[0xc0], DecodeError::Malformed("the array")),
         (&[0x90], DecodeError::Malformed("the kind")),
         (&[0x92, 11, 1], DecodeError::UnknownKind(11)),
         (&[0x93, 5, 1, 1], DecodeError::WrongLength { kind: 5, expected: 2, came: 3 }),
-        (&[0x94, 0, 2, 1, 1], DecodeError::UnsupportedVersion(2)),
+        (&[0x95, 0, 2, 1, 1], DecodeError::UnsupportedVersion(2)),
+        (&[0x91, 8, 2], DecodeError::UnsupportedVersion(2)),
+        (&[0x93, 0, 1, 1], DecodeError::WrongLength { kind: 0, expected: 4, came: 3 }),
+        (&[0x94, 0, 1, 1, 0xc4, 15], secret),
+        (&[0x94, 0, 1, 1, 0xc4, 16, 1], secret),
+        (&[0x94, 0, 1, 1, 0xa0], secret),
+        (&[0x96, 8, 1, 0xc4, 0, 1, 1, 1], secret),
+        (&resume, DecodeError::Malformed("the attempt")),
+        (&[0x92, 10, 0xff], DecodeError::Malformed("the life")),
         (&[0x93, 3, 0, 0xc4, 0], DecodeError::EmptyData),
         (&[0x93, 3, 0, 0xa1, 65], DecodeError::Malformed("Data's bytes")),
         (&[0x93, 3, 0, 0xc4, 2, 1], DecodeError::Malformed("Data's bytes")),
@@ -180,7 +213,8 @@ fn next(seed: &mut u64) -> u64 {
 
 #[test]
 fn a_million_mutated_inputs_never_panic_or_allocate() {
-    let limit = Limit::new(1 << 40);
+    let (limit, received) = (Limit::new(1 << 40), Offset::new(70_000));
+    let secret = StreamSecret::from_bytes([3; 16]);
     let seeds = [
         Control::Open { limit, secret: None }.encode(),
         Control::Opened { limit, life: None }.encode(),
@@ -190,6 +224,12 @@ fn a_million_mutated_inputs_never_panic_or_allocate() {
         Control::Window { limit }.encode(),
         Control::Fin { offset: Offset::new(70_000) }.encode(),
         Control::Reset { reason: ResetReason::Unknown(999) }.encode(),
+        Control::Open { limit, secret: Some(secret) }.encode(),
+        Control::Opened { limit, life: OutletLife::new(1 << 50) }.encode(),
+        Control::Ack { received }.encode(),
+        Control::Resume { secret, attempt: 1, received, limit }.encode(),
+        Control::Resumed { received, limit }.encode(),
+        Control::Unknown { life: OutletLife::new(9) }.encode(),
     ];
     let mut seed = 0x9e37_79b9_7f4a_7c15;
     let mut input = Vec::with_capacity(1024);
@@ -197,7 +237,7 @@ fn a_million_mutated_inputs_never_panic_or_allocate() {
     let info = allocation_counter::measure(|| {
         for _ in 0..1_000_000 {
             input.clear();
-            input.extend_from_slice(&seeds[(next(&mut seed) % 7) as usize]);
+            input.extend_from_slice(&seeds[(next(&mut seed) % 13) as usize]);
             for _ in 0..next(&mut seed) % 4 {
                 let at = (next(&mut seed) as usize) % input.len().max(1);
                 match next(&mut seed) % 5 {

@@ -11,6 +11,7 @@ use crate::portal::{
         message::{Control, Decoded},
         offset::{Limit, Offset},
         reason::{ResetReason, StreamRefusal},
+        resumption::{OutletLife, StreamSecret},
         stream::{
             tests::link::{Pair, Seen, INLET, OUTLET},
             Stream,
@@ -18,6 +19,7 @@ use crate::portal::{
     },
 };
 
+const LIFE: Option<OutletLife> = OutletLife::new(3);
 const RTT: Duration = Duration::from_millis(5);
 
 #[derive(Clone, Copy, Debug)]
@@ -152,6 +154,11 @@ enum Hostile {
     Eof,
     Connected,
     PathLost,
+    Suspend,
+    Resume,
+    ResumedBy(u64, u64),
+    Resent(usize),
+    Acknowledge,
     Poll,
 }
 
@@ -162,7 +169,11 @@ fn any_control((kind, number): (u8, u64)) -> Hostile {
         2 => Control::Refused { reason: StreamRefusal::Busy, text: "" },
         3 => Control::Window { limit: Limit::new(number) },
         4 => Control::Fin { offset: Offset::new(number) },
-        _ => Control::Reset { reason: ResetReason::Unknown(77) },
+        5 => Control::Reset { reason: ResetReason::Unknown(77) },
+        6 => Control::Opened { limit: Limit::new(number), life: LIFE },
+        7 => Control::Ack { received: Offset::new(number) },
+        8 => Control::Resumed { received: Offset::new(number), limit: Limit::new(number) },
+        _ => Control::Unknown { life: LIFE },
     })
 }
 
@@ -171,7 +182,7 @@ fn hostile() -> impl Strategy<Value = Hostile> {
     prop_oneof![
         1 => (number.clone(), 1..5000usize).prop_map(|(at, len)| Hostile::Data(Some(at), len)),
         30 => (1..100_000usize).prop_map(|len| Hostile::Data(None, len)),
-        2 => (0..6u8, number).prop_map(any_control),
+        2 => (0..10u8, number.clone()).prop_map(any_control),
         2 => (0..200_000u64).prop_map(|n| any_control((3, n))),
         2 => (0..200_000u64).prop_map(|n| any_control((1, n))),
         20 => (0..100_000usize).prop_map(Hostile::Wrote),
@@ -179,6 +190,13 @@ fn hostile() -> impl Strategy<Value = Hostile> {
         1 => Just(Hostile::Eof),
         5 => Just(Hostile::Connected),
         1 => Just(Hostile::PathLost),
+        3 => Just(Hostile::Suspend),
+        3 => Just(Hostile::Resume),
+        2 => (0..200_000u64).prop_map(|n| any_control((6, n))),
+        4 => (0..3u64).prop_map(|n| any_control((8, n))),
+        3 => (1..9u64, number).prop_map(|(attempt, n)| Hostile::ResumedBy(attempt, n)),
+        3 => (0..5000usize).prop_map(Hostile::Resent),
+        3 => Just(Hostile::Acknowledge),
         20 => Just(Hostile::Poll),
     ]
 }
@@ -188,12 +206,18 @@ proptest! {
     #[test]
     fn a_hostile_peer_queues_only_bytes_in_order(
         inlet: bool,
+        kept: bool,
         cap in 0..2_000_000u64,
         steps in prop::collection::vec(hostile(), 0..120),
     ) {
         let mut stream = match inlet {
             true => Stream::inlet(cap),
             false => Stream::outlet(Limit::new(1 << 20), cap).unwrap(),
+        };
+        stream = match (inlet, LIFE.filter(|_| kept)) {
+            (_, None) => stream,
+            (true, known) => stream.resumable_by(StreamSecret::from_bytes([1; 16]), known),
+            (false, Some(life)) => stream.kept_by(life),
         };
         let (mut queued, mut reset, mut over) = (0u64, false, false);
         for step in steps {
@@ -223,6 +247,16 @@ proptest! {
                 Hostile::Eof => stream.socket_eof(),
                 Hostile::Connected => stream.connected(),
                 Hostile::PathLost => stream.give_up(),
+                Hostile::Suspend => drop(stream.suspend()),
+                Hostile::Resume => drop(stream.resume()),
+                Hostile::ResumedBy(attempt, n) => {
+                    let _ = stream.resumed_by(attempt, Offset::new(n), Limit::new(n));
+                }
+                Hostile::Resent(n) => {
+                    let resendable = stream.resendable();
+                    prop_assert_eq!(stream.resent(n).is_ok(), n <= resendable);
+                }
+                Hostile::Acknowledge => stream.acknowledge(),
                 Hostile::Poll => {
                     while let Some(action) = stream.poll_action() {
                         prop_assert!(!over, "{:?} after the end", action);
@@ -230,7 +264,9 @@ proptest! {
                         reset |= action == Action::ResetSocket;
                         over |= matches!(action, Action::Finished(_));
                     }
-                    prop_assert_eq!(over, stream.end().is_some());
+                    // An inlet without a path still has to say that it was reset.
+                    let waits = stream.is_suspended() && stream.is_resumable();
+                    prop_assert_eq!(over || waits, stream.end().is_some() || waits);
                 }
             }
             prop_assert!(stream.buffered() <= cap.max(MIN_WINDOW));

@@ -123,8 +123,11 @@ fn step(world: &mut World, numbers: &mut Numbers, count: &mut Count, kind: Kind)
 /// until nothing moves.
 fn run_out(world: &mut World) {
     let mut moved = true;
-    while moved {
-        moved = false;
+    for round in 0.. {
+        if !std::mem::take(&mut moved) {
+            return;
+        }
+        assert!(round < 10_000, "no end in sight");
         if !world.is_whole() {
             world.lose(INLET);
             world.lose(OUTLET);

@@ -194,6 +194,8 @@ impl World {
                     return;
                 };
                 if side.stream.resumed_by(attempt, received, limit).is_ok() {
+                    let is_old = path < self.uses[OUTLET];
+                    assert!(!is_old, "an older resume takes the stream from a newer one");
                     self.uses[OUTLET] = path;
                     self.act(OUTLET);
                 }
