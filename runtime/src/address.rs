@@ -88,7 +88,21 @@ impl Address {
     /// # Panics
     /// If the operating system provides no randomness, as nothing can be kept secret then.
     pub fn random() -> Self {
-        Self(hex(&random_bits()).into())
+        Self::of_digits(&digits(random_bits()))
+    }
+
+    /// As [`Address::random`], for those that show in logs that they are a mailbox's, and are not
+    /// for who knows them alone.
+    pub(crate) fn mailbox() -> Self {
+        const KIND: &[u8] = b"mailbox-";
+        let mut text = [0; KIND.len() + 32];
+        text[..KIND.len()].copy_from_slice(KIND);
+        text[KIND.len()..].copy_from_slice(&digits(random_bits()));
+        Self::of_digits(&text)
+    }
+
+    fn of_digits(text: &[u8]) -> Self {
+        Self(str::from_utf8(text).expect("letters and digits are UTF-8").into())
     }
 
     /// Whether it has the form of an address that [`Address::random`] made.
@@ -201,14 +215,13 @@ fn random_bits() -> [u8; 16] {
     })
 }
 
-/// Lower-case hexadecimal digits of `bytes`.
-pub(crate) fn hex(bytes: &[u8]) -> String {
+/// The lower-case hexadecimal digits of `bits`.
+fn digits(bits: [u8; 16]) -> [u8; 32] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 0x0f)]);
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(digit(byte >> 4));
-        text.push(digit(*byte));
+    let mut text = [0; 32];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bits) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 0x0f)];
     }
     text
 }

@@ -309,6 +309,22 @@ fn a_program_that_ends_tells_its_askers() {
 }
 
 #[test]
+fn a_question_takes_one_answer_sent_as_any_message() {
+    run(|context| async move {
+        let mut shop = Context::named(context.node(), "shop").unwrap();
+        let workers = context.node().worker_count();
+        let question = tokio::spawn(context.ask("shop", Order::Keep).into_future());
+        let taken = shop.receive::<Order>().await.unwrap();
+        let back = taken.return_route();
+        shop.send(back.clone(), 7_u64).await.unwrap();
+        let late = shop.send(back.clone(), 8_u64).await.unwrap_err();
+        assert!(matches!(late, Error::Undeliverable(_) | Error::NoWorker(_)), "{late}");
+        assert_eq!(question.await.unwrap().unwrap(), 7);
+        assert_eq!(context.node().worker_count(), workers, "an address is left");
+    });
+}
+
+#[test]
 fn questions_and_contexts_end_with_their_node() {
     run(|mut context| async move {
         start(&context);

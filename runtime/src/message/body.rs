@@ -1,12 +1,12 @@
 //! Bodies: what a worker's messages carry.
 
-use std::io::Cursor;
-
-use serde::{de::DeserializeOwned, Serialize};
+use bytes::BufMut;
+use rmp_serde::{decode, encode, Deserializer};
+use serde::{de::DeserializeOwned, Deserialize as _, Serialize};
 
 use crate::{
     error::{Error, Result},
-    limits::MAX_PAYLOAD_BYTES,
+    limits::{HEADROOM_BYTES, MAX_PAYLOAD_BYTES, TAILROOM_BYTES},
     message::{notice::Notice, payload::Payload},
 };
 
@@ -25,39 +25,45 @@ pub trait Body: Sized + Send + 'static {
     ///
     /// # Errors
     /// When the value has no MessagePack form, such as a map with a key that has none.
-    fn encode(self) -> Result<Payload, rmp_serde::encode::Error>;
+    fn encode(self) -> Result<Payload, encode::Error>;
 
     /// The body from its bytes, of which none may be left.
     ///
     /// # Errors
     /// When the bytes are not of this type.
-    fn decode(payload: Payload) -> Result<Self, rmp_serde::decode::Error>;
+    fn decode(payload: Payload) -> Result<Self, decode::Error>;
 }
 
 impl<T: Serialize + DeserializeOwned + Send + 'static> Body for T {
-    fn encode(self) -> Result<Payload, rmp_serde::encode::Error> {
-        Ok(Payload::from(rmp_serde::to_vec(&self)?))
+    fn encode(self) -> Result<Payload, encode::Error> {
+        // With room for the headers before it and the tag after it, as all that may leave has.
+        let capacity = SMALL_BODY_BYTES + TAILROOM_BYTES;
+        let (buffer, start) = Payload::with_headroom(HEADROOM_BYTES, capacity).into_buffer();
+        let mut writer = buffer.writer();
+        encode::write(&mut writer, &self)?;
+        Ok(Payload::from_buffer(writer.into_inner(), start))
     }
 
-    fn decode(payload: Payload) -> Result<Self, rmp_serde::decode::Error> {
-        let mut deserializer = rmp_serde::Deserializer::new(Cursor::new(&payload[..]));
+    fn decode(payload: Payload) -> Result<Self, decode::Error> {
+        let mut deserializer = Deserializer::from_read_ref(&payload[..]);
         deserializer.set_max_depth(MAX_DEPTH);
         let body = T::deserialize(&mut deserializer)?;
-        if deserializer.position() < payload.len() as u64 {
-            return Err(serde::de::Error::custom("bytes follow the body"));
+        // At the end, and only there, the first byte of one more value is missing.
+        match bool::deserialize(&mut deserializer) {
+            Err(decode::Error::InvalidMarkerRead(_)) => Ok(body),
+            _ => Err(serde::de::Error::custom("bytes follow the body")),
         }
-        Ok(body)
     }
 }
 
 impl Body for Payload {
     const RAW: bool = true;
 
-    fn encode(self) -> Result<Payload, rmp_serde::encode::Error> {
+    fn encode(self) -> Result<Payload, encode::Error> {
         Ok(self)
     }
 
-    fn decode(payload: Payload) -> Result<Self, rmp_serde::decode::Error> {
+    fn decode(payload: Payload) -> Result<Self, decode::Error> {
         Ok(payload)
     }
 }
@@ -65,11 +71,11 @@ impl Body for Payload {
 impl Body for Notice {
     const NOTICES: bool = true;
 
-    fn encode(self) -> Result<Payload, rmp_serde::encode::Error> {
+    fn encode(self) -> Result<Payload, encode::Error> {
         Ok(Self::encode(&self))
     }
 
-    fn decode(payload: Payload) -> Result<Self, rmp_serde::decode::Error> {
+    fn decode(payload: Payload) -> Result<Self, decode::Error> {
         Self::decode(&payload).ok_or_else(|| serde::de::Error::custom("it is not a notice"))
     }
 }
@@ -84,6 +90,9 @@ pub(crate) fn encode<M: Body>(body: M) -> Result<Payload> {
     Ok(payload)
 }
 
+/// A body of so many bytes is encoded without a larger buffer; longer ones double it.
+const SMALL_BODY_BYTES: usize = 96;
+
 /// How deeply a body from outside may be nested.
 const MAX_DEPTH: usize = 64;
 
@@ -96,9 +105,12 @@ mod tests {
         let body = (7_u64, String::from("x"), vec![Some(1), None]);
         let payload = Body::encode(body.clone()).unwrap();
         assert_eq!(<(u64, String, Vec<Option<i32>>)>::decode(payload.clone()).unwrap(), body);
-        let mut longer = payload;
-        longer.extend_from_slice(&[0]);
-        assert!(<(u64, String, Vec<Option<i32>>)>::decode(longer).is_err());
+        // A whole value, parts of one, and what begins none.
+        for trailing in [&[0][..], &[0x91], &[0xa5, b'x'], &[0xce, 0], &[0xc1]] {
+            let mut longer = payload.clone();
+            longer.extend_from_slice(trailing);
+            assert!(<(u64, String, Vec<Option<i32>>)>::decode(longer).is_err());
+        }
     }
 
     /// What `docs/workers.md` says of serde's attributes.

@@ -44,10 +44,12 @@ impl Directory {
         if entry.class != Class::Internal && entry.address.dial_parts().is_some() {
             return Err(Error::ReservedAddress(entry.address));
         }
-        self.check_free(&entry.address)?;
         let entry = Arc::new(entry);
-        let inserted = self.table.insert(entry.address.clone(), entry.clone());
-        inserted.map_err(|entry| Error::AddressInUse(entry.address.clone()))?;
+        let insert = || self.table.insert(entry.address.clone(), entry.clone());
+        if insert().is_err() {
+            self.check_free(&entry.address)?;
+            insert().map_err(|entry| Error::AddressInUse(entry.address.clone()))?;
+        }
         if entry.class == Class::ChannelListener {
             self.channel_listeners.fetch_add(1, Ordering::AcqRel);
         }

@@ -170,6 +170,7 @@ impl Entry {
             budget: match &self.budgets {
                 Budgets::One(budget) => budget.clone(),
                 Budgets::ByNext(budgets) => budgets.to(next.unwrap_or(&self.address)),
+                Budgets::Single => Budget::new(EDGE_BUDGET_BYTES),
             },
             budgets: self.link_budgets(),
             arbiter: self.arbiter,
@@ -180,7 +181,7 @@ impl Entry {
     /// The budgets of those who send over this entry, if it is a connection.
     pub(crate) fn link_budgets(&self) -> Option<LinkBudgets> {
         match &self.budgets {
-            Budgets::One(_) => None,
+            Budgets::One(_) | Budgets::Single => None,
             Budgets::ByNext(budgets) => Some(budgets.clone()),
         }
     }
@@ -299,7 +300,11 @@ impl Aliases {
 
     /// All of them, which are no longer listed.
     pub(crate) fn take(&self) -> Vec<Arc<Entry>> {
-        std::mem::take(&mut *self.0.lock()).into_values().collect()
+        let mut all = self.0.lock();
+        match all.is_empty() {
+            true => Vec::new(),
+            false => std::mem::take(&mut *all).into_values().collect(),
+        }
     }
 }
 
@@ -310,6 +315,8 @@ pub enum Budgets {
     One(Budget),
     /// It is a connection: those who send to the same address at its far end share them.
     ByNext(LinkBudgets),
+    /// It takes a single message, for which each source has room.
+    Single,
 }
 
 /// How a worker is to be registered.
@@ -334,11 +341,15 @@ pub struct Description {
 impl Description {
     /// A worker of `class` with a budget of its own and no further rules.
     pub fn new(address: impl Into<Address>, class: Class) -> Self {
+        Self::of(address.into(), class, Budgets::One(Budget::new(EDGE_BUDGET_BYTES)))
+    }
+
+    fn of(address: Address, class: Class, budgets: Budgets) -> Self {
         Self {
-            address: address.into(),
+            address,
             class,
             arbiter: None,
-            budgets: Budgets::One(Budget::new(EDGE_BUDGET_BYTES)),
+            budgets,
             state: None,
             access: None,
             interceptor: None,
@@ -350,7 +361,12 @@ impl Description {
     /// an address for reply in its place, which admits only the connection or channel that it was
     /// given to.
     pub fn mailbox() -> Self {
-        Self::new(format!("mailbox-{}", Address::random()), Class::Internal)
+        Self::new(Address::mailbox(), Class::Internal)
+    }
+
+    /// A [`mailbox`](Self::mailbox) for one answer.
+    pub(crate) fn answer() -> Self {
+        Self::of(Address::mailbox(), Class::Internal, Budgets::Single)
     }
 
     /// The address of a stream whose messages go over `first_hop`. It takes only what comes in

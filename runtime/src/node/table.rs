@@ -48,8 +48,10 @@ impl<E> RoutingTable<E> {
     /// Removes the entry at `address` if `owned` recognises it, so that the end of an old owner
     /// does not unregister the next one.
     pub fn remove(&mut self, address: &Address, owned: impl Fn(&E) -> bool) -> Option<Arc<E>> {
-        let found = self.entries.get(address)?;
-        owned(found).then(|| self.entries.remove(address)).flatten()
+        match self.entries.entry(address.clone()) {
+            Slot::Occupied(found) if owned(found.get()) => Some(found.remove()),
+            _ => None,
+        }
     }
 
     /// The number of entries.

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{sync::oneshot, time::sleep};
 
 use crate::{
     address::route::Route,
@@ -165,7 +165,7 @@ impl<M: Body> Ask<M> {
         let mut first_hop = node.first_hop(&route)?;
         let epoch = first_hop.state().epoch;
         let (sender, answer) = oneshot::channel();
-        let description = Description::mailbox();
+        let description = Description::answer();
         let recipient = Recipient::of_answer(&node, &description);
         let registration = node.register_delivery(description, Once(Lock::new(Some(sender))))?;
         let back = Route::from(registration.address().clone());
@@ -179,8 +179,13 @@ impl<M: Body> Ask<M> {
                 () = first_hop.lost(epoch) => Err(lost(&first_hop)),
             }
         };
-        let late = |_| Error::TimedOut { waited_for: format!("an answer from {route}"), limit };
-        let message = timeout(limit, asking).await.map_err(late)??;
+        let message = tokio::select! {
+            biased;
+            message = asking => message?,
+            () = sleep(limit) => {
+                return Err(Error::TimedOut { waited_for: format!("an answer from {route}"), limit });
+            }
+        };
         if message.kind == MessageKind::Notice {
             return Err(undeliverable(&message));
         }

@@ -106,10 +106,10 @@ impl<M: Body> Routed<M> {
         if message.kind == MessageKind::Notice && !M::NOTICES {
             return Err(undeliverable(&message));
         }
-        let from = message.return_route.to_string();
         Self::receive(recipient, message).map_err(|undelivered| {
             let source = serde::de::Error::custom(&undelivered.notice.detail);
             let message = &undelivered.message;
+            let from = message.return_route.to_string();
             // Who asks has the error; a worker of the same node that has answered can add nothing.
             if message.kind != MessageKind::Reply || !message.origin.is_local() {
                 recipient.node.bounce(undelivered);
