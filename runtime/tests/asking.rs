@@ -309,7 +309,7 @@ fn a_program_that_ends_tells_its_askers() {
 }
 
 #[test]
-fn a_question_takes_one_answer_sent_as_any_message() {
+fn a_question_takes_one_answer() {
     run(|context| async move {
         let mut shop = Context::named(context.node(), "shop").unwrap();
         let workers = context.node().worker_count();

@@ -1,4 +1,5 @@
-//! A send window: never more is sent than was granted, nor again than was sent and not acknowledged.
+//! A send window: never more is sent than was granted, nor again than was sent and not
+//! acknowledged.
 
 use arbitrary::Arbitrary;
 use ockam_actix_workers::portal::{

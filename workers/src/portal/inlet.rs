@@ -198,8 +198,8 @@ impl Accept {
         !self.resume_for.is_zero() && !is_local
     }
 
-    /// Never ends. Where the first hop is a worker of this node, nobody tells when the path was made
-    /// again: the first stream learns what there is to know.
+    /// Never ends. Where the first hop is a worker of this node, nobody tells when the path was
+    /// made again: the first stream learns what there is to know.
     async fn learn_of_outlet(&self, node: &Node) {
         if self.is_resuming(&self.first_hop) && self.first_hop.is_watched() {
             self.outlet.keep_asking(node, &self.route).await;

@@ -1,16 +1,27 @@
 //! The streams that an outlet keeps when their paths are lost, by the secrets of their inlets.
 //!
+//! What an outlet has answered with Unknown it remembers for a while: the inlet opens that stream
+//! anew, and the first Open, which was held up along a lost path, must not open a second one.
+//!
 //! A resume must come from the identity that opened the stream; where there is none, the secret is
 //! all that guards it. Anybody else learns nothing: the stream is unknown to them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use actix::Recipient;
-use ockam_actix_runtime::{edge::first_hop::FirstHop, lock::Lock, random, Identifier, Message};
+use ockam_actix_runtime::{
+    edge::first_hop::FirstHop, lock::Lock, random, Identifier, Message, Route,
+};
 
-use crate::portal::protocol::{
-    offset::{Limit, Offset},
-    resumption::{OutletLife, StreamSecret},
+use crate::portal::{
+    limits::REMEMBERED_RESUMES,
+    protocol::{
+        offset::{Limit, Offset},
+        resumption::{OutletLife, StreamSecret},
+    },
 };
 
 /// Has the actor of a stream go on along the path by which its inlet's `Resume` came.
@@ -33,6 +44,16 @@ pub(crate) struct KeptStreams(Arc<Lock<State>>);
 struct State {
     life: OutletLife,
     streams: HashMap<StreamSecret, Stream, ahash::RandomState>,
+    unknown: HashMap<StreamSecret, UnknownResume, ahash::RandomState>,
+    /// The secrets of `unknown`, the oldest first.
+    oldest: VecDeque<StreamSecret>,
+}
+
+/// A resume that was answered with Unknown.
+struct UnknownResume {
+    attempt: u64,
+    /// The route back to its inlet, along which alone the stream may be opened.
+    inlet: Route,
 }
 
 struct Stream {
@@ -52,8 +73,12 @@ pub(crate) struct Kept {
 impl KeptStreams {
     /// No streams.
     pub(crate) fn new() -> Self {
-        let (life, streams) = (new_life(), HashMap::default());
-        Self(Arc::new(Lock::new(State { life, streams })))
+        Self(Arc::new(Lock::new(State {
+            life: new_life(),
+            streams: HashMap::default(),
+            unknown: HashMap::default(),
+            oldest: VecDeque::new(),
+        })))
     }
 
     /// The outlet's life at this moment.
@@ -61,24 +86,61 @@ impl KeptStreams {
         self.0.lock().life
     }
 
-    /// Lists a stream of `peer`; `None` if its secret is taken.
-    pub(crate) fn keep(&self, secret: StreamSecret, peer: Option<Identifier>) -> Option<Kept> {
+    /// Lists a stream that `peer` opens; `None` if its secret is taken, or its Open is older than
+    /// a resume along another route than back to `inlet`.
+    pub(crate) fn keep(
+        &self,
+        secret: StreamSecret,
+        peer: Option<Identifier>,
+        inlet: &Route,
+    ) -> Option<Kept> {
         let mut state = self.0.lock();
-        if state.streams.contains_key(&secret) {
+        let is_late = state.unknown.get(&secret).is_some_and(|resume| resume.inlet != *inlet);
+        if is_late || state.streams.contains_key(&secret) {
             return None;
         }
         state.streams.insert(secret, Stream { peer, actor: None });
         Some(Kept { streams: self.clone(), secret, leaves_doubt: true })
     }
 
-    /// Looks for the stream that `peer` opened with `secret`.
-    pub(crate) fn find(&self, secret: &StreamSecret, peer: Option<Identifier>) -> Found {
-        let state = self.0.lock();
-        match state.streams.get(secret).filter(|stream| stream.peer == peer) {
-            Some(Stream { actor: Some(actor), .. }) => Found::Kept(actor.clone()),
-            Some(Stream { actor: None, .. }) => Found::Starting,
-            None => Found::Unknown(state.life),
+    /// Looks for the stream that `peer` opened with `secret` and resumes along the route back to
+    /// `inlet`.
+    pub(crate) fn find(
+        &self,
+        secret: &StreamSecret,
+        peer: Option<Identifier>,
+        (attempt, inlet): (u64, &Route),
+    ) -> Found {
+        let mut state = self.0.lock();
+        let known = state.streams.get(secret).filter(|stream| stream.peer == peer);
+        if let Some(stream) = known {
+            return stream.actor.clone().map_or(Found::Busy, Found::Kept);
         }
+        match state.remember(secret, UnknownResume { attempt, inlet: inlet.clone() }) {
+            true => Found::Unknown(state.life),
+            false => Found::Busy,
+        }
+    }
+}
+
+impl State {
+    /// Remembers a resume of an unknown stream; false if a later one has come before.
+    fn remember(&mut self, secret: &StreamSecret, resume: UnknownResume) -> bool {
+        if let Some(last) = self.unknown.get_mut(secret) {
+            let is_later = resume.attempt > last.attempt;
+            if is_later {
+                *last = resume;
+            }
+            return is_later;
+        }
+        if self.oldest.len() == REMEMBERED_RESUMES {
+            if let Some(oldest) = self.oldest.pop_front() {
+                self.unknown.remove(&oldest);
+            }
+        }
+        self.oldest.push_back(*secret);
+        self.unknown.insert(*secret, resume);
+        true
     }
 }
 
@@ -86,8 +148,9 @@ impl KeptStreams {
 pub(crate) enum Found {
     /// It has this actor.
     Kept(Recipient<GoOn>),
-    /// It has none yet.
-    Starting,
+    /// It is not to be answered: its actor has not begun, and its inlet asks again, or a later
+    /// resume was answered before.
+    Busy,
     /// Nothing, and which life it is in.
     Unknown(OutletLife),
 }
@@ -124,6 +187,7 @@ fn new_life() -> OutletLife {
 #[cfg(test)]
 mod tests {
     use actix::{Actor, Context, Handler};
+    use ockam_actix_runtime::route;
 
     use super::*;
 
@@ -148,10 +212,14 @@ mod tests {
         actix_rt::System::new().block_on(async {
             let streams = KeptStreams::new();
             let secret = StreamSecret::from_bytes([1; 16]);
-            let kept = streams.keep(secret, Some(identity(1))).unwrap();
-            assert!(streams.keep(secret, Some(identity(2))).is_none(), "it is taken");
-            let found = |peer| streams.find(&secret, peer);
-            assert!(matches!(found(Some(identity(1))), Found::Starting));
+            let kept = streams.keep(secret, Some(identity(1)), &route!["inlet"]).unwrap();
+            assert!(streams.keep(secret, Some(identity(2)), &route!["inlet"]).is_none(), "taken");
+            let mut attempt = 0;
+            let mut found = |peer| {
+                attempt += 1;
+                streams.find(&secret, peer, (attempt, &route!["inlet"]))
+            };
+            assert!(matches!(found(Some(identity(1))), Found::Busy));
             kept.moved_to(Anything.start().recipient());
             assert!(matches!(found(Some(identity(1))), Found::Kept(_)));
             for other in [Some(identity(2)), None] {
@@ -165,12 +233,45 @@ mod tests {
     #[test]
     fn only_doubt_begins_a_new_life() {
         let streams = KeptStreams::new();
-        let keep = |byte| streams.keep(StreamSecret::from_bytes([byte; 16]), None).unwrap();
+        let keep = |byte| {
+            streams.keep(StreamSecret::from_bytes([byte; 16]), None, &route!["inlet"]).unwrap()
+        };
+
         let (life, mut sure) = (streams.life(), keep(1));
         sure.is_over(false);
         drop(sure);
         assert_eq!(streams.life(), life);
         drop(keep(2));
         assert_ne!(streams.life(), life);
+    }
+
+    #[test]
+    fn an_open_held_up_opens_no_second_stream() {
+        let streams = KeptStreams::new();
+        let secret = StreamSecret::from_bytes([1; 16]);
+        let (old, new) = (route!["old"], route!["new"]);
+        let find = |attempt, inlet| streams.find(&secret, None, (attempt, inlet));
+        assert!(matches!(find(2, &new), Found::Unknown(_)));
+        assert!(matches!(find(1, &old), Found::Busy), "it was overtaken");
+        assert!(streams.keep(secret, None, &old).is_none());
+        drop(streams.keep(secret, None, &new).unwrap());
+        assert!(streams.keep(secret, None, &old).is_none(), "also after the stream has ended");
+    }
+
+    #[test]
+    fn only_the_last_unknown_resumes_are_remembered() {
+        let streams = KeptStreams::new();
+        let secret = |number: u32| {
+            let mut bytes = [0; 16];
+            bytes[..4].copy_from_slice(&number.to_be_bytes());
+            StreamSecret::from_bytes(bytes)
+        };
+        let many = REMEMBERED_RESUMES as u32 + 10;
+        for number in 0..many {
+            streams.find(&secret(number), None, (1, &route!["new"]));
+        }
+        assert_eq!(streams.0.lock().unknown.len(), REMEMBERED_RESUMES);
+        assert!(streams.keep(secret(0), None, &route!["old"]).is_some(), "it is forgotten");
+        assert!(streams.keep(secret(many - 1), None, &route!["old"]).is_none());
     }
 }

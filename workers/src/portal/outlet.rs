@@ -176,7 +176,7 @@ impl Deliver for OutletDelivery {
             )) => {
                 message.payload.narrow(length..usize::MAX);
                 let go_on = |first_hop, rest| GoOn { first_hop, attempt, received, limit, rest };
-                self.resume(entry, &secret, go_on, message)
+                self.resume(entry, (&secret, attempt), go_on, message)
             }
             Ok((Decoded::Control(Control::Reset { .. }), _)) => Ok(()),
             Err(DecodeError::UnsupportedVersion(_)) => {
@@ -231,9 +231,9 @@ impl OutletDelivery {
         };
         let mut kept = None;
         if let Some(secret) = secret.filter(|_| self.keeps(&message.origin)) {
-            kept = self.kept.keep(secret, message.origin.peer());
+            kept = self.kept.keep(secret, message.origin.peer(), &inlet);
             if kept.is_none() {
-                // Secrets are random: one that is taken is a replay.
+                // It was sent before a resume that has come already.
                 return Err(Undelivered::new(message, &entry.address, not_understood));
             }
             stream = stream.kept_by(self.kept.life());
@@ -280,14 +280,14 @@ impl OutletDelivery {
     fn resume(
         &self,
         entry: &Entry,
-        secret: &StreamSecret,
+        (secret, attempt): (&StreamSecret, u64),
         go_on: impl FnOnce(FirstHop, Message) -> GoOn,
         rest: Message,
     ) -> Result<(), Box<Undelivered>> {
-        let actor = match self.kept.find(secret, rest.origin.peer()) {
+        let actor = match self.kept.find(secret, rest.origin.peer(), (attempt, &rest.return_route))
+        {
             Found::Kept(actor) => actor,
-            // Its inlet asks again.
-            Found::Starting => return Ok(()),
+            Found::Busy => return Ok(()),
             Found::Unknown(life) => {
                 self.answer(entry, rest, &Control::Unknown { life: Some(life) });
                 return Ok(());

@@ -52,10 +52,7 @@ use crate::portal::{
         message::Control,
         offset::{Limit, Offset},
         reason::{ResetReason, StreamRefusal},
-        stream::{
-            ack::Acks,
-            state::{Opening, Path, ReceiveHalf, Resumption, SendHalf},
-        },
+        stream::state::{Acks, Opening, Path, ReceiveHalf, Resumption, SendHalf},
         violation::{Misuse, Violation},
     },
 };

@@ -7,27 +7,11 @@
 
 use crate::portal::protocol::{
     message::Control,
-    offset::Offset,
     stream::{
         state::{Opening, Path, Resumption},
         Stream,
     },
 };
-
-/// What the peer was told of what has come.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Acks {
-    announced: Offset,
-    pub(super) is_due: bool,
-}
-
-impl Acks {
-    /// Notes that the peer is told of everything up to `position`.
-    pub(super) fn announce(&mut self, position: Offset) -> Offset {
-        *self = Self { announced: position, is_due: false };
-        position
-    }
-}
 
 impl Stream {
     /// Whether something has come that the peer was not told of. The caller calls

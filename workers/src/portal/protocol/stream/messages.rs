@@ -19,8 +19,8 @@ impl Stream {
     /// Handles a message from the peer. For `Data`, returns the range of the bytes to queue for the
     /// socket.
     ///
-    /// A violation is returned for the log; the stream has already turned it into a reset. While the
-    /// path is lost, all but a reset is ignored: what was not taken comes again.
+    /// A violation is returned for the log; the stream has already turned it into a reset. While
+    /// the path is lost, all but a reset is ignored: what was not taken comes again.
     pub fn handle_message(
         &mut self,
         message: Decoded<'_>,

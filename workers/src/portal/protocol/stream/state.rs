@@ -1,7 +1,10 @@
 //! The states of the opening, the path and the two directions of a stream, named for what they
-//! await.
+//! await; and what the peer was told.
 
-use crate::portal::protocol::resumption::{OutletLife, StreamSecret};
+use crate::portal::protocol::{
+    offset::Offset,
+    resumption::{OutletLife, StreamSecret},
+};
 
 /// How far the opening of a stream is; `...Due` waits to be polled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,4 +70,19 @@ pub(super) enum ReceiveHalf {
     ShutdownDue,
     Done,
     Reset,
+}
+
+/// What the peer was told of what has come.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Acks {
+    pub(super) announced: Offset,
+    pub(super) is_due: bool,
+}
+
+impl Acks {
+    /// Notes that the peer is told of everything up to `position`.
+    pub(super) fn announce(&mut self, position: Offset) -> Offset {
+        *self = Self { announced: position, is_due: false };
+        position
+    }
 }

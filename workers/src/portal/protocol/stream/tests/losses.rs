@@ -1,5 +1,5 @@
-//! Whole lives along many paths, in random order, from seeds: what each application sees is an exact
-//! prefix and then an end or a reset, nothing is held beyond its bound, and nothing hangs.
+//! Whole lives along many paths, in random order, from seeds: what each application sees is an
+//! exact prefix and then an end or a reset, nothing is held beyond its bound, and nothing hangs.
 //!
 //! `OCKAM_SEEDS=100000 cargo test -p ockam-actix-workers losses` runs more of them.
 
