@@ -1,5 +1,4 @@
-//! A send window: never more is sent than was granted, nor again than was sent and not
-//! acknowledged.
+//! A send window: never more is sent than was granted, nor again than was not acknowledged.
 
 use arbitrary::Arbitrary;
 use ockam_actix_workers::portal::{

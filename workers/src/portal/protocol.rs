@@ -11,6 +11,7 @@
 //! * [`violation`]: what a peer, or the caller, did wrong.
 //! * [`stream`]: the states of one end ([`Stream`](stream::Stream)) and, in [`action`], the
 //!   [`Action`](action::Action)s they ask for.
+//! * [`strays`]: what an outlet remembers of streams that it does not know.
 //! * `round_trip`: how long a message takes to the other end and back.
 
 pub mod action;
@@ -20,5 +21,6 @@ pub mod offset;
 pub mod reason;
 pub mod resumption;
 pub(crate) mod round_trip;
+pub mod strays;
 pub mod stream;
 pub mod violation;

@@ -7,7 +7,7 @@
 //! Invariants, each of which the tests check against a naive model:
 //!
 //! * [`SendWindow`]: `acknowledged <= next <= sent <= limit`, where the `Fin` counts as one byte
-//!   more of all but the limit; of them only `next` ever goes down, when another path is taken.
+//!   more of all but the limit; only `next` ever goes down, when another path is taken.
 //! * [`ReceiveWindow`]: `delivered <= received <= granted`, none of them ever goes down, and a
 //!   limit is only ever granted as `delivered + window` with `window <= cap`. So
 //!   `buffered = received - delivered <= cap`, for the largest cap there has been.

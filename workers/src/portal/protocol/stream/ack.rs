@@ -45,6 +45,6 @@ impl Stream {
     }
 
     const fn unannounced(&self) -> u64 {
-        self.receive_window.position().since(self.acks.announced)
+        self.receive_window.position().since(self.acks.announced())
     }
 }

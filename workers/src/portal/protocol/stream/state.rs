@@ -1,5 +1,5 @@
 //! The states of the opening, the path and the two directions of a stream, named for what they
-//! await; and what the peer was told.
+//! await.
 
 use crate::portal::protocol::{
     offset::Offset,
@@ -75,11 +75,15 @@ pub(super) enum ReceiveHalf {
 /// What the peer was told of what has come.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Acks {
-    pub(super) announced: Offset,
+    announced: Offset,
     pub(super) is_due: bool,
 }
 
 impl Acks {
+    pub(super) const fn announced(&self) -> Offset {
+        self.announced
+    }
+
     /// Notes that the peer is told of everything up to `position`.
     pub(super) fn announce(&mut self, position: Offset) -> Offset {
         *self = Self { announced: position, is_due: false };

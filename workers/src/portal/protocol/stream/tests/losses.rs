@@ -170,7 +170,7 @@ fn check(world: &World, kind: Kind, count: &mut Count) {
             _ => assert!(side.seen == Seen::Reset && kind == Kind::Everything, "{:?}", side.end),
         }
     }
-    count.anew += u64::from(world.unknown.is_some() && client.end == Some(End::Clean));
+    count.anew += u64::from(world.was_unknown() && client.end == Some(End::Clean));
     match client.end {
         Some(End::Clean) => count.clean += 1,
         Some(End::ByPeer(ResetReason::Forgotten)) => count.forgotten += 1,

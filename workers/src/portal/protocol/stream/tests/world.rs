@@ -8,6 +8,7 @@ use crate::portal::{
         message::Control,
         reason::{ResetReason, StreamRefusal},
         resumption::{OutletLife, StreamSecret},
+        strays::Strays,
         stream::{
             tests::{
                 end::{Plan, Side, Wire},
@@ -47,8 +48,8 @@ pub(super) struct World {
     /// The path that each end uses; an end takes nothing from another.
     uses: [usize; 2],
     life: u64,
-    /// The last `Resume` that was answered with `Unknown`: its path and its number.
-    pub(super) unknown: Option<(usize, u64)>,
+    /// By the numbers of their paths.
+    strays: Strays<usize>,
     pub(super) now: Duration,
 }
 
@@ -65,7 +66,7 @@ impl World {
             paths: vec![Path::default()],
             uses: [0; 2],
             life: 1,
-            unknown: None,
+            strays: Strays::default(),
             now: Duration::ZERO,
         };
         world.act(INLET);
@@ -163,11 +164,10 @@ impl World {
 
     fn arrive_at_outlet(&mut self, path: usize, wire: Wire) {
         match wire {
-            // The inlet has gone on without this one.
-            Wire::Control(Control::Open { .. })
-                if self.unknown.is_some_and(|(answered, _)| answered != path) => {}
-            Wire::Control(Control::Resume { attempt, .. })
-                if self.unknown.is_some_and(|(_, last)| attempt <= last) => {}
+            Wire::Control(Control::Open { secret: Some(secret), .. })
+                if !self.strays.admits_open(secret, &path) => {}
+            Wire::Control(Control::Resume { secret, attempt, .. })
+                if !self.strays.admits_resume(secret, attempt) => {}
             Wire::Control(Control::Open { limit, secret }) => {
                 // One that is not kept has yet to notice that its path is lost.
                 self.at(OUTLET, |side| assert!(!side.stream.suspend(), "two at once"));
@@ -186,7 +186,7 @@ impl World {
                     .last_mut()
                     .filter(|side| !side.is_over() && side.stream.end().is_none());
                 let Some(side) = known.filter(|side| side.stream.is_resumable()) else {
-                    self.unknown = Some((path, attempt));
+                    self.strays.note(secret, attempt, path);
                     let unknown = Control::Unknown { life: self.life() };
                     if !self.paths[path].cut[INLET] {
                         self.paths[path].to[INLET].push_back(Wire::Control(unknown));
@@ -292,6 +292,11 @@ impl World {
 
     pub(super) fn stop(&mut self, at: usize) {
         self.at(at, |side| side.stream.stop(ResetReason::Stopped));
+    }
+
+    /// Whether the outlet said that it does not know the stream.
+    pub(super) fn was_unknown(&self) -> bool {
+        !self.strays.admits_resume(SECRET, 0)
     }
 
     /// Whether the present path carries both directions for both ends.
