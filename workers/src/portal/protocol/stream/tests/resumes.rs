@@ -19,30 +19,30 @@ const SECRET: StreamSecret = StreamSecret::from_bytes([9; 16]);
 const LIFE: Option<OutletLife> = OutletLife::new(5);
 const OTHER: Option<OutletLife> = OutletLife::new(6);
 const CAP: u64 = 1 << 20;
-const MS: Duration = Duration::from_millis(1);
+pub(super) const MS: Duration = Duration::from_millis(1);
 
-fn actions(stream: &mut Stream) -> Vec<Action> {
+pub(super) fn actions(stream: &mut Stream) -> Vec<Action> {
     std::iter::from_fn(|| stream.poll_action()).collect()
 }
 
-fn says<const N: usize>(stream: &mut Stream, controls: [Control<'static>; N]) {
+pub(super) fn says<const N: usize>(stream: &mut Stream, controls: [Control<'static>; N]) {
     assert_eq!(actions(stream), controls.map(Action::Send));
 }
 
-fn hear(stream: &mut Stream, message: Control<'static>) -> Result<(), Violation> {
+pub(super) fn hear(stream: &mut Stream, message: Control<'static>) -> Result<(), Violation> {
     stream.handle_message(Decoded::Control(message)).map(|_| ())
 }
 
-fn data(stream: &mut Stream, at: u64, len: usize) {
+pub(super) fn data(stream: &mut Stream, at: u64, len: usize) {
     let data = Decoded::Data { offset: Offset::new(at), range: 16..16 + len };
     stream.handle_message(data).unwrap();
 }
 
-fn ack(received: u64) -> Control<'static> {
+pub(super) fn ack(received: u64) -> Control<'static> {
     Control::Ack { received: Offset::new(received) }
 }
 
-fn fin(at: u64) -> Control<'static> {
+pub(super) fn fin(at: u64) -> Control<'static> {
     Control::Fin { offset: Offset::new(at) }
 }
 
@@ -58,14 +58,14 @@ fn asking(known: Option<OutletLife>) -> Stream {
 }
 
 /// An inlet whose outlet keeps the stream.
-fn inlet() -> Stream {
+pub(super) fn inlet() -> Stream {
     let mut stream = asking(None);
     hear(&mut stream, Control::Opened { limit: Limit::new(CAP), life: LIFE }).unwrap();
     stream
 }
 
 /// An outlet that keeps the stream and has said `Opened`.
-fn outlet() -> Stream {
+pub(super) fn outlet() -> Stream {
     let mut stream = Stream::outlet(Limit::new(CAP), CAP).unwrap().kept_by(LIFE.unwrap());
     stream.connected();
     let limit = Limit::new(INITIAL_WINDOW);
@@ -78,79 +78,8 @@ fn resumed_by(stream: &mut Stream, attempt: u64, received: u64) -> Result<(), Vi
 }
 
 #[test]
-fn a_quarter_window_is_acknowledged_at_once() {
-    let mut stream = outlet();
-    let quarter = INITIAL_WINDOW / 4;
-    data(&mut stream, 0, quarter as usize - 1);
-    says(&mut stream, []);
-    data(&mut stream, quarter - 1, 1);
-    says(&mut stream, [ack(quarter)]);
-}
-
-#[test]
-fn fewer_bytes_are_owed_and_told_once() {
-    let mut stream = outlet();
-    assert!(!stream.owes_ack() && stream.take_ack().is_none());
-    data(&mut stream, 0, 10);
-    assert!(stream.owes_ack());
-    says(&mut stream, []);
-    assert_eq!(stream.take_ack(), Some(ack(10)));
-    stream.acknowledge();
-    says(&mut stream, []);
-    data(&mut stream, 10, 10);
-    stream.acknowledge();
-    says(&mut stream, [ack(20)]);
-    assert!(!stream.owes_ack());
-}
-
-#[test]
-fn a_window_and_a_fin_bring_an_ack() {
-    let mut stream = outlet();
-    let half = INITIAL_WINDOW / 2;
-    data(&mut stream, 0, half as usize);
-    says(&mut stream, [ack(half)]);
-    data(&mut stream, half, 10);
-    stream.socket_wrote(half as usize, 900 * MS, MS).unwrap();
-    let limit = Limit::new(half + INITIAL_WINDOW);
-    says(&mut stream, [ack(half + 10), Control::Window { limit }]);
-    data(&mut stream, half + 10, 10);
-    stream.socket_eof();
-    says(&mut stream, [ack(half + 20), fin(0)]);
-}
-
-#[test]
-fn a_fin_is_acknowledged_at_once_after_ours() {
-    let mut stream = outlet();
-    hear(&mut stream, fin(0)).unwrap();
-    assert!(stream.owes_ack());
-    assert_eq!(actions(&mut stream), [Action::ShutdownWrite]);
-    let mut stream = outlet();
-    stream.socket_eof();
-    says(&mut stream, [fin(0)]);
-    hear(&mut stream, fin(0)).unwrap();
-    assert_eq!(actions(&mut stream), [Action::Send(ack(1)), Action::ShutdownWrite]);
-}
-
-#[test]
-fn the_end_waits_until_the_fin_is_acknowledged() {
-    let mut stream = inlet();
-    stream.socket_read(10).unwrap();
-    hear(&mut stream, fin(0)).unwrap();
-    stream.socket_eof();
-    let expected = [Action::Send(ack(1)), Action::Send(fin(10)), Action::ShutdownWrite];
-    assert_eq!(actions(&mut stream), expected);
-    hear(&mut stream, ack(10)).unwrap();
-    assert_eq!(actions(&mut stream), []);
-    // The application is served: what happens to its connection does not matter.
-    stream.socket_reset();
-    assert_eq!(actions(&mut stream), []);
-    hear(&mut stream, ack(11)).unwrap();
-    assert_eq!(actions(&mut stream), [Action::Finished(End::Clean)]);
-}
-
-#[test]
 fn without_a_life_nothing_is_kept() {
-    let mut stream = asking(None);
+    let mut stream = asking(LIFE);
     stream.socket_read(100).unwrap();
     assert_eq!(stream.acknowledged(), Offset::ZERO);
     hear(&mut stream, Control::Opened { limit: Limit::new(CAP), life: None }).unwrap();
@@ -161,21 +90,6 @@ fn without_a_life_nothing_is_kept() {
     assert!(!stream.suspend());
     let end = End::Here(ResetReason::PathLost);
     assert_eq!(actions(&mut stream), [Action::ResetSocket, Action::Finished(end)]);
-}
-
-#[test]
-fn nothing_is_kept_beyond_its_cap() {
-    let mut stream = inlet();
-    stream.set_retain_cap(1000);
-    assert_eq!(stream.readable(), 1000);
-    stream.socket_read(900).unwrap();
-    assert_eq!(stream.readable(), 100);
-    hear(&mut stream, ack(500)).unwrap();
-    assert_eq!((stream.readable(), stream.acknowledged()), (600, Offset::new(500)));
-    hear(&mut stream, ack(400)).unwrap();
-    assert_eq!(stream.acknowledged(), Offset::new(500), "an old one changes nothing");
-    stream.set_retain_cap(100);
-    assert_eq!(stream.readable(), 0);
 }
 
 #[test]
@@ -229,6 +143,20 @@ fn what_has_not_arrived_is_sent_again() {
 }
 
 #[test]
+fn a_resume_says_what_a_window_would() {
+    let mut stream = inlet();
+    data(&mut stream, 0, 200_000);
+    assert!(stream.suspend());
+    stream.socket_wrote(200_000, 900 * MS, MS).unwrap();
+    let Some(Control::Resume { received, limit, .. }) = stream.resume() else { panic!() };
+    let expected = (Offset::new(200_000), Limit::new(200_000 + INITIAL_WINDOW));
+    assert_eq!((received, limit), expected);
+    hear(&mut stream, resumed(0, CAP)).unwrap();
+    says(&mut stream, []);
+    assert!(!stream.owes_ack());
+}
+
+#[test]
 fn a_loss_while_resuming_is_another_attempt() {
     let mut stream = inlet();
     for attempt in 1..4 {
@@ -259,7 +187,8 @@ fn opened_is_repeated_to_who_has_nothing() {
 
 #[test]
 fn early_bytes_go_on_while_the_target_connects() {
-    let mut inlet = asking(None);
+    assert_eq!(asking(None).readable(), 0, "nobody could say whether they had come");
+    let mut inlet = asking(LIFE);
     inlet.socket_read(100).unwrap();
     assert!(inlet.suspend() && inlet.resume().is_some());
     let mut outlet = Stream::outlet(Limit::new(CAP), CAP).unwrap().kept_by(LIFE.unwrap());
@@ -290,7 +219,7 @@ fn unknown_opens_anew_only_without_doubt() {
         assert_eq!((stream.resendable(), stream.next_offset()), (early, Offset::ZERO));
     }
     let end = End::ByPeer(ResetReason::Forgotten);
-    for (known, life) in [(OTHER, LIFE), (None, LIFE), (None, None), (LIFE, None)] {
+    for (known, life) in [(OTHER, LIFE), (LIFE, OTHER), (LIFE, None)] {
         let mut stream = unknown(known, 100, life);
         assert_eq!(actions(&mut stream), [Action::ResetSocket, Action::Finished(end)]);
     }
@@ -436,4 +365,10 @@ fn an_unheard_outlet_leaves_doubt_at_its_end() {
         hear(stream, Control::Reset { reason: ResetReason::ByApplication }).unwrap();
     };
     assert!(!end(10, false, reset), "the inlet knows");
+    let resumed = |stream: &mut Stream| {
+        stream.socket_read(5).unwrap();
+        resumed_by(stream, 1, 5).unwrap();
+        stream.give_up();
+    };
+    assert!(!end(10, false, resumed), "the inlet has something from it");
 }
