@@ -6,22 +6,17 @@
 //! A resume must come from the identity that opened the stream; where there is none, the secret is
 //! all that guards it. Anybody else learns nothing: the stream is unknown to them.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use actix::Recipient;
 use ockam_actix_runtime::{
     edge::first_hop::FirstHop, lock::Lock, random, Identifier, Message, Route,
 };
 
-use crate::portal::{
-    limits::REMEMBERED_RESUMES,
-    protocol::{
-        offset::{Limit, Offset},
-        resumption::{OutletLife, StreamSecret},
-    },
+use crate::portal::protocol::{
+    offset::{Limit, Offset},
+    resumption::{OutletLife, StreamSecret},
+    strays::Strays,
 };
 
 /// Has the actor of a stream go on along the path by which its inlet's `Resume` came.
@@ -44,16 +39,7 @@ pub(crate) struct KeptStreams(Arc<Lock<State>>);
 struct State {
     life: OutletLife,
     streams: HashMap<StreamSecret, Stream, ahash::RandomState>,
-    unknown: HashMap<StreamSecret, UnknownResume, ahash::RandomState>,
-    /// The secrets of `unknown`, the oldest first.
-    oldest: VecDeque<StreamSecret>,
-}
-
-/// A resume that was answered with Unknown.
-struct UnknownResume {
-    attempt: u64,
-    /// The route back to its inlet, along which alone the stream may be opened.
-    inlet: Route,
+    strays: Strays<Route>,
 }
 
 struct Stream {
@@ -76,8 +62,7 @@ impl KeptStreams {
         Self(Arc::new(Lock::new(State {
             life: new_life(),
             streams: HashMap::default(),
-            unknown: HashMap::default(),
-            oldest: VecDeque::new(),
+            strays: Strays::default(),
         })))
     }
 
@@ -95,8 +80,7 @@ impl KeptStreams {
         inlet: &Route,
     ) -> Option<Kept> {
         let mut state = self.0.lock();
-        let is_late = state.unknown.get(&secret).is_some_and(|resume| resume.inlet != *inlet);
-        if is_late || state.streams.contains_key(&secret) {
+        if !state.strays.admits_open(secret, inlet) || state.streams.contains_key(&secret) {
             return None;
         }
         state.streams.insert(secret, Stream { peer, actor: None });
@@ -116,31 +100,11 @@ impl KeptStreams {
         if let Some(stream) = known {
             return stream.actor.clone().map_or(Found::Busy, Found::Kept);
         }
-        match state.remember(secret, UnknownResume { attempt, inlet: inlet.clone() }) {
-            true => Found::Unknown(state.life),
-            false => Found::Busy,
+        if !state.strays.admits_resume(*secret, attempt) {
+            return Found::Busy;
         }
-    }
-}
-
-impl State {
-    /// Remembers a resume of an unknown stream; false if a later one has come before.
-    fn remember(&mut self, secret: &StreamSecret, resume: UnknownResume) -> bool {
-        if let Some(last) = self.unknown.get_mut(secret) {
-            let is_later = resume.attempt > last.attempt;
-            if is_later {
-                *last = resume;
-            }
-            return is_later;
-        }
-        if self.oldest.len() == REMEMBERED_RESUMES {
-            if let Some(oldest) = self.oldest.pop_front() {
-                self.unknown.remove(&oldest);
-            }
-        }
-        self.oldest.push_back(*secret);
-        self.unknown.insert(*secret, resume);
-        true
+        state.strays.note(*secret, attempt, inlet.clone());
+        Found::Unknown(state.life)
     }
 }
 
@@ -256,22 +220,5 @@ mod tests {
         assert!(streams.keep(secret, None, &old).is_none());
         drop(streams.keep(secret, None, &new).unwrap());
         assert!(streams.keep(secret, None, &old).is_none(), "also after the stream has ended");
-    }
-
-    #[test]
-    fn only_the_last_unknown_resumes_are_remembered() {
-        let streams = KeptStreams::new();
-        let secret = |number: u32| {
-            let mut bytes = [0; 16];
-            bytes[..4].copy_from_slice(&number.to_be_bytes());
-            StreamSecret::from_bytes(bytes)
-        };
-        let many = REMEMBERED_RESUMES as u32 + 10;
-        for number in 0..many {
-            streams.find(&secret(number), None, (1, &route!["new"]));
-        }
-        assert_eq!(streams.0.lock().unknown.len(), REMEMBERED_RESUMES);
-        assert!(streams.keep(secret(0), None, &route!["old"]).is_some(), "it is forgotten");
-        assert!(streams.keep(secret(many - 1), None, &route!["old"]).is_none());
     }
 }

@@ -90,10 +90,6 @@ pub(crate) const RESUME_LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// it comes, the other end keeps what it sent.
 pub(crate) const ACK_DELAY: Duration = Duration::from_millis(100);
 
-/// How many resumes of unknown streams an outlet remembers, of some 200 bytes each: more than come
-/// in the minutes for which an `Open` can be held up along a lost path.
-pub(crate) const REMEMBERED_RESUMES: usize = 1024;
-
 /// Bytes of the blocks in which sent bytes are kept, if they came in smaller chunks.
 pub(crate) const RETAINED_BLOCK_BYTES: usize = 1024;
 
