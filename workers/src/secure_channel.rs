@@ -38,7 +38,7 @@
 //! | sealing and opening messages in place | [`outbound`], [`inbound`] |
 //! | sealing at the moment of delivery | [`sealing`] |
 //! | the actors | [`channel_actor`], [`accepted_end`], [`decryptor`], [`listener`] |
-//! | what an established session needs | [`session`], [`liveness`], [`lifeline`], [`event`] |
+//! | what an established session needs | [`session`], [`lifeline`], [`event`] |
 //! | where a session's messages are answered | [`session_address`] |
 //! | which peer a channel keeps to | [`first_peer`], [`options`] |
 //! | when keys are due, and when they have expired | [`key_age`] |
@@ -68,7 +68,6 @@ mod key_age;
 mod lifeline;
 mod limits;
 mod listener;
-mod liveness;
 mod open_sessions;
 mod opened;
 mod options;

@@ -50,8 +50,9 @@ pub const REGISTRATION_TIMEOUT: Duration = Duration::from_secs(10);
 /// The pause after a registration that the network failed; it doubles each time.
 pub const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
-/// The longest pause between registrations that the network failed.
-pub const MAX_PAUSE: Duration = Duration::from_secs(5);
+/// The longest pause between registrations that the network failed: nobody reaches the destination
+/// for so long after the hub can be reached again.
+pub const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 /// The pause after the hub's first refusal; it doubles each time. What refuses is mended by people,
 /// but a hub that is starting refuses for some tenths of a second, too.

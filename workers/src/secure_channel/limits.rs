@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ockam_actix_runtime::{limits::EDGE_BUDGET_BYTES, trust::rate::Rate};
+use ockam_actix_runtime::{edge::liveness::Patience, limits::EDGE_BUDGET_BYTES, trust::rate::Rate};
 
 use crate::secure_channel::record::{Volume, REHANDSHAKE_BYTES, REHANDSHAKE_RECORDS};
 
@@ -13,8 +13,8 @@ pub struct Limits {
     /// The time from message 1 to the end of a handshake, at either end. Ten round trips around the
     /// world fit in; a stranger who never goes on holds a slot no longer.
     pub handshake_deadline: Duration,
-    /// How long the initiator waits for an answer before it sends message 1 again; the pause
-    /// doubles each time. A message that reached a node while that ended is lost without a word.
+    /// How long the initiator waits for an answer each time before it sends message 1 again. A
+    /// message that reached a node while that ended, or lost its line, is lost without a word.
     /// Round trips around the world are shorter, so that next to nothing is sent twice.
     pub resend_after: Duration,
     /// Handshakes under way at one listener. Each keeps about 4 KiB, so together 1 MiB. From half
@@ -34,8 +34,8 @@ pub struct Limits {
     pub waiting_bytes: usize,
     /// The first pause between attempts; it doubles each time.
     pub first_pause: Duration,
-    /// The longest pause between attempts: a restarted peer waits at most this long for its
-    /// clients.
+    /// The longest pause between attempts: so long a peer that is back waits for its clients. Each
+    /// attempt costs its hub two messages.
     pub longest_pause: Duration,
     /// The first pause after one end has refused the other, by its policy or for a replaced key; it
     /// doubles each time.
@@ -43,9 +43,9 @@ pub struct Limits {
     /// The longest pause after a refusal: what the peer's owner has mended is noticed this late. A
     /// handshake a minute costs neither end anything.
     pub longest_refusal_pause: Duration,
-    /// Silence after which the peer of a channel in use is asked whether it is there. Together with
-    /// `answer_within` it decides how soon a client learns of a loss that nobody reports: 8
-    /// seconds.
+    /// Silence after which the peer of a channel in use is asked whether it is there. With
+    /// `answer_within` and a third of itself, the pause between checks, it decides how soon a client
+    /// learns of a loss that nobody reports: within 4.5 seconds.
     pub ping_after: Duration,
     /// The same for a channel that no stream uses: it only keeps devices between the nodes from
     /// forgetting the connection.
@@ -79,12 +79,12 @@ impl Default for Limits {
             channels: 10_000,
             waiting_bytes: 2 * EDGE_BUDGET_BYTES,
             first_pause: Duration::from_millis(100),
-            longest_pause: Duration::from_secs(2),
+            longest_pause: Duration::from_secs(1),
             first_refusal_pause: Duration::from_secs(1),
             longest_refusal_pause: Duration::from_secs(60),
-            ping_after: Duration::from_secs(2),
+            ping_after: Duration::from_millis(1_500),
             idle_ping_after: Duration::from_secs(15),
-            answer_within: Duration::from_secs(6),
+            answer_within: Duration::from_millis(2_500),
             keys_due_after: Duration::from_secs(10 * 60),
             keys_expire_after: Duration::from_secs(15 * 60),
             renewal_pause: Duration::from_secs(10),
@@ -95,6 +95,15 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// How patient an end is with a silent peer.
+    pub(super) fn patience(&self) -> Patience {
+        Patience {
+            ask_after: self.ping_after,
+            idle_ask_after: self.idle_ping_after,
+            answer_within: self.answer_within,
+        }
+    }
+
     /// Whether the keys of a direction have sealed so much that new ones are due.
     pub(super) fn is_due(&self, sealed: Volume) -> bool {
         sealed.records >= self.keys_due_records || sealed.bytes >= REHANDSHAKE_BYTES

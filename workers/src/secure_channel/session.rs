@@ -23,7 +23,11 @@ use actix::{
 };
 use ockam_actix_runtime::{
     clock::Instant,
-    edge::{backoff::spread, first_hop::FirstHop},
+    edge::{
+        backoff::spread,
+        first_hop::FirstHop,
+        liveness::{Liveness, Verdict},
+    },
     node::Busy,
     Address, Budget, Host, Message, Permit,
 };
@@ -34,7 +38,6 @@ use crate::secure_channel::{
     key_age::{self, KeyAge},
     lifeline::{Gone, Lifeline},
     limits::{Limits, DRAIN_INTERVAL, FAREWELL, FAREWELL_BEFORE_END},
-    liveness::{Liveness, Verdict},
     outbound::{NotSent, Outbound},
     plaintext::Tag,
     sealing::{Sealing, SealingHalf},
@@ -225,16 +228,20 @@ impl OpenEnd {
         let now = Instant::now();
         self.check_keys(now)?;
         let heard = self.heard.swap(false, Ordering::Relaxed);
-        match self.liveness.handle_tick(now, heard, in_use, &self.limits) {
-            Verdict::Fine(again) => Ok(again),
+        let patience = self.limits.patience();
+        let again = match self.liveness.check(now, heard, in_use, &patience) {
+            Verdict::Fine(again) => again,
             Verdict::Ask(again) => {
                 self.control(Tag::Ping, &[], None)?;
-                Ok(again)
+                again
             }
             Verdict::Lost(silence) => {
-                Err(Ending::telling_peer(format!("nothing came from the peer for {silence:.1?}")))
+                let why = format!("nothing came from the peer for {silence:.1?}");
+                return Err(Ending::telling_peer(why));
             }
-        }
+        };
+        // Often enough that the shorter times soon apply to a channel that comes into use.
+        Ok(again.min(patience.ask_after))
     }
 
     /// Ends the session: its decryptor ends, and the peer is told if `ending` says so.

@@ -10,6 +10,7 @@ use ockam_actix_runtime::{
     edge::message_queue::MessageQueue, Address, Host, MessageKind, Result, Route,
     UndeliverableReason,
 };
+use tokio::time::{sleep, timeout};
 
 use crate::secure_channel::{
     channel_actor::{Attempt, ChannelActor, Held, Phase},
@@ -178,7 +179,7 @@ impl ChannelActor {
         if self.node.is_stopping() {
             return context.stop();
         }
-        if pause.is_zero() {
+        if pause.is_zero() && self.first_hop.state().up {
             return self
                 .attempt(Held::Waiting(MessageQueue::new(self.limits.waiting_bytes)), context);
         }
@@ -271,13 +272,18 @@ impl ChannelActor {
         });
     }
 
-    /// Tries again after a pause, once the underlying connection is up. Messages are returned
-    /// meanwhile.
+    /// Tries again after a pause, or as soon as the underlying connection is made anew: what failed
+    /// over the one before tells nothing about it. Messages are returned meanwhile.
     fn attempt_after(&mut self, pause: Duration, failure: Arc<str>, context: &mut Context<Self>) {
         self.phase = Phase::Pausing { failure: failure.clone() };
-        let mut first_hop = self.first_hop.clone();
+        let (mut first_hop, least) = (self.first_hop.clone(), pause.min(self.limits.first_pause));
+        let epoch = first_hop.state().epoch;
         let waiting = async move {
-            tokio::time::sleep(pause).await;
+            sleep(least).await;
+            if first_hop.state().up {
+                // Ends early with the connection.
+                let _ = timeout(pause - least, first_hop.lost(epoch)).await;
+            }
             first_hop.up().await;
         };
         let session = self.session;

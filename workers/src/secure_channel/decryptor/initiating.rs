@@ -87,15 +87,14 @@ impl Decryptor {
         self.send(route.clone(), packet, None)
     }
 
-    /// Sends message 1 again after `pause`, and then after pauses that double, until there is an
-    /// answer.
+    /// Sends message 1 again after each `pause` until there is an answer.
     fn send_again_after(pause: Duration, context: &mut Context<Self>) {
         context.run_later(pause, move |actor, context| {
             if !matches!(actor.phase, Phase::Handshaking(Exchange::Message2(..))) {
                 return;
             }
             match actor.send_message1() {
-                Ok(()) => Self::send_again_after(2 * pause, context),
+                Ok(()) => Self::send_again_after(pause, context),
                 Err(why) => actor.fail(why, context),
             }
         });
