@@ -30,6 +30,7 @@ DEADLINE = 30
 LISTENER = "secure_channel_listener_service"
 LARGEST_FRAME = 262_144
 CONTROL, LANE_CREDIT, OVERHEAD = 0, 65_536, 512
+PING, PONG = b"\0", b"\1"
 READY = b"ockam-actix/1 ready\0"
 DATA, NOTICE, REQUEST, REPLY, WATCH = range(5)
 BODIES = DATA, REQUEST, REPLY
@@ -92,10 +93,15 @@ class Connection:
         return lane, body
 
     def receive_message(self):
-        """The next message's body; None at the end. Grants on the way are taken, and what has come
-        is granted again: all of it moves on at once."""
+        """The next message's body; None at the end. Grants on the way are taken, pings are answered,
+        and what has come is granted again: all of it moves on at once."""
         while (frame := self.receive_frame()) is not None:
             lane, body = frame
+            if lane == CONTROL and len(body) == 1:
+                check(body in (PING, PONG), "a known signal")
+                if body == PING:
+                    self.send_frame(CONTROL, PONG)
+                continue
             if lane == CONTROL:
                 check(body and len(body) % 10 == 0, "a list of grants")
                 for at in range(0, len(body), 10):

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | what a connection needs from a socket | [`carrier`] |
 //! | greeting, reading, writing: what runs on a connected carrier | `session`, `queue` |
+//! | whether the peer is alive | `pulse` |
 //! | which frame is written next: lanes with credit take turns | `send_lanes` |
 //! | an accepted connection, which ends with its carrier | `accepted` |
 //! | a dialled connection, which stands for a peer and reconnects after a loss | [`dialled`] |
@@ -16,6 +17,7 @@ pub mod accepted;
 pub mod carrier;
 pub mod connection_limits;
 pub mod dialled;
+mod pulse;
 mod queue;
 mod send_lanes;
 mod session;

@@ -2,9 +2,9 @@
 //!
 //! A frame is a 4-byte big-endian length, a 2-byte [lane](ockam_actix_runtime::edge::lane) and a
 //! body of that length. On lane 0 the two ends speak for themselves: first the greeting, of at most
-//! 64 bytes, the MessagePack array `["ockam-actix", version, largest frame]`; then grants of
-//! credit. On all other lanes, a body is a message. All are decoded from what has arrived; a length
-//! field alone never allocates anything.
+//! 64 bytes, the MessagePack array `["ockam-actix", version, largest frame]`; then grants of credit
+//! and [signals](Signal). On all other lanes, a body is a message. All are decoded from what has
+//! arrived; a length field alone never allocates anything.
 
 use bytes::{Buf, BytesMut};
 use ockam_actix_runtime::{
@@ -37,8 +37,8 @@ pub enum FrameError {
         /// The limit in bytes.
         limit: usize,
     },
-    /// A grant is cut, empty, or names no lane.
-    #[error("it sent a malformed grant of credit")]
+    /// A grant is cut, empty, or names no lane; or it is an unknown signal.
+    #[error("it sent a malformed grant of credit, or an unknown signal")]
     Grant,
     /// The first bytes are not those of a node.
     #[error("it does not speak the protocol of an ockam-actix node")]
@@ -103,6 +103,35 @@ impl Greeting {
     pub fn agreed_frame(&self) -> usize {
         usize::try_from(self.max_frame)
             .map_or(MAX_FRAME_BYTES, |theirs| theirs.min(MAX_FRAME_BYTES))
+    }
+}
+
+/// What an end of a connection says to the other on the lane [`CONTROL`] in one byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Are you there?
+    Ping,
+    /// The answer to [`Signal::Ping`]; without one, it is a sign of life and nothing else.
+    Pong,
+    /// The node stops: it sends no more messages, and closes the connection soon.
+    GoAway,
+}
+
+impl Signal {
+    /// All of them, each at the place of its byte.
+    pub const ALL: [Self; 3] = [Self::Ping, Self::Pong, Self::GoAway];
+
+    /// The signal as a frame.
+    pub fn encode(self) -> Vec<u8> {
+        [&header(1, CONTROL)[..], &[self as u8]].concat()
+    }
+
+    /// The signal in the body of a frame on the lane [`CONTROL`], if it is one.
+    pub fn decode(body: &[u8]) -> Option<Self> {
+        match body {
+            [byte] => Self::ALL.get(usize::from(*byte)).copied(),
+            _ => None,
+        }
     }
 }
 
@@ -247,6 +276,23 @@ mod tests {
         let mut large = BytesMut::from(&[0xff; 4][..]);
         let error = next_frame(&mut large, 10).unwrap_err();
         assert_eq!(error, FrameError::TooLarge { length: u32::MAX as usize, limit: 10 });
+    }
+
+    #[test]
+    fn signals_come_back_and_others_are_none() {
+        assert_eq!(Signal::Ping.encode(), [0, 0, 0, 1, 0, 0, 0], "as the protocol document says");
+        for signal in Signal::ALL {
+            let frame = signal.encode();
+            let Ok(Some(Frame { lane: CONTROL, body })) = next_frame(&mut frame[..].into(), 1)
+            else {
+                panic!("it is a frame")
+            };
+            assert_eq!(Signal::decode(&body), Some(signal));
+            assert_eq!(decode_grants(&body).err(), Some(FrameError::Grant));
+        }
+        for other in [&[][..], &[3], &[0, 0]] {
+            assert_eq!(Signal::decode(other), None, "{other:?}");
+        }
     }
 
     #[test]

@@ -6,27 +6,18 @@
 pub mod listener;
 
 use std::{
-    collections::HashMap,
     io::{self, ErrorKind, IoSlice},
     net::SocketAddr,
-    sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::BytesMut;
 
 use ockam_actix_runtime::{
-    lock::Lock,
-    socket::{
-        connect::{first_to_answer, race, NoneAnswered},
-        network::Network,
-        stream::Socket,
-        Keepalive,
-    },
+    socket::{connect::first_to_answer, network::Network, stream::Socket, Keepalive},
     Error, Host, Node, Result, TransportType,
 };
-use tokio::time::{timeout_at, Instant};
+use tokio::time::{timeout, timeout_at, Instant};
 
 use crate::{
     connection::{
@@ -34,8 +25,8 @@ use crate::{
         dialled::{ConnectionDialer, Connector},
     },
     limits::{
-        CONNECT_TIMEOUT, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, PROGRESS_TIMEOUT,
-        UNSENT_BYTES,
+        CONNECT_TIMEOUT, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, PEER_TIMEOUT,
+        PROGRESS_TIMEOUT, UNSENT_BYTES,
     },
 };
 
@@ -112,14 +103,9 @@ impl Carrier for Socket {
 }
 
 /// Connects to nodes at `host:port`, or to one of several with commas between them.
-///
-/// These are tried in the order in which they are listed, but the one that was connected before
-/// comes last: it was lost.
 #[derive(Clone, Debug, Default)]
 pub struct TcpConnector {
     network: Network,
-    /// Of each list with several peers, the one that was connected last.
-    lost: Arc<Lock<HashMap<String, String>>>,
 }
 
 /// The dialer of addresses such as `(TCP, "host:port")`.
@@ -128,7 +114,7 @@ pub type TcpDialer = ConnectionDialer<TcpConnector>;
 impl TcpDialer {
     /// The dialer of `node`, on the network that the node is on.
     pub fn of(node: &Node) -> Self {
-        Self::new(TcpConnector { network: node.network().clone(), ..TcpConnector::default() })
+        Self::new(TcpConnector { network: node.network().clone() })
     }
 }
 
@@ -139,59 +125,35 @@ impl Connector for TcpConnector {
         check_peer(peer)
     }
 
+    fn alternatives(peers: &str) -> impl Iterator<Item = &str> {
+        alternatives(peers)
+    }
+
     async fn connect(&self, peer: String) -> Result<Socket> {
+        let stream = connect(&self.network, &peer).await?;
         let failed = |source| Error::transport(format!("no greeting from {peer}"), source);
-        let in_order = self.in_order(&peer);
-        let (stream, of) = match &in_order[..] {
-            [only] => (connect(&self.network, only, CONNECT_TIMEOUT).await?, *only),
-            several => self.connect_to_one(several).await?,
-        };
-        if in_order.len() > 1 {
-            log::info!("{of} has answered, of {peer}");
-            self.lost.lock().insert(peer.clone(), of.to_owned());
-        }
         configure(&stream).map_err(failed)?;
         Ok(stream)
     }
 }
 
-impl TcpConnector {
-    fn in_order<'a>(&self, peers: &'a str) -> Vec<&'a str> {
-        let lost = self.lost.lock().get(peers).cloned();
-        let mut in_order: Vec<_> = alternatives(peers).collect();
-        // A stable order but for this one.
-        in_order.sort_by_key(|peer| Some(*peer) == lost.as_deref());
-        in_order
-    }
-
-    /// Connects to one of `peers`, and says to which.
-    async fn connect_to_one<'a>(&self, peers: &[&'a str]) -> Result<(Socket, &'a str)> {
-        let (end, network) = (Instant::now() + CONNECT_TIMEOUT, &self.network);
-        let connect = |peer: &'a str| async move {
-            Ok((connect(network, peer, CONNECT_TIMEOUT).await?, peer))
-        };
-        let connected = race(peers.iter().copied(), end, connect).await;
-        connected.map_err(|none: NoneAnswered<Error>| {
-            none.failure.unwrap_or_else(|| timed_out(&peers.join(","), CONNECT_TIMEOUT))
-        })
-    }
-}
-
-fn timed_out(peer: &str, limit: Duration) -> Error {
-    Error::TimedOut { waited_for: format!("a TCP connection to {peer}"), limit }
-}
-
 /// Connects to the first of `peer`'s addresses that answers.
 ///
 /// # Errors
-/// If the name is unknown, or none of its addresses answers within `limit`.
-pub async fn connect(network: &Network, peer: &str, limit: Duration) -> Result<Socket> {
-    let end = Instant::now() + limit;
+/// If the name is unknown, or none of its addresses answers in time.
+async fn connect(network: &Network, peer: &str) -> Result<Socket> {
+    let timed_out =
+        |limit| Error::TimedOut { waited_for: format!("a TCP connection to {peer}"), limit };
+    let end = Instant::now() + PEER_TIMEOUT;
     let resolved = timeout_at(end, resolve(network, peer)).await;
-    let addresses = resolved.map_err(|_| timed_out(peer, limit))??;
-    let connected = first_to_answer(addresses, end, |address| network.connect(address)).await;
+    let addresses = resolved.map_err(|_| timed_out(PEER_TIMEOUT))??;
+    let connect = |address| async move {
+        let connecting = timeout(CONNECT_TIMEOUT, network.connect(address));
+        connecting.await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
+    };
+    let connected = first_to_answer(addresses, end, connect).await;
     connected.map_err(|source| match source.kind() {
-        ErrorKind::TimedOut => timed_out(peer, limit),
+        ErrorKind::TimedOut => timed_out(CONNECT_TIMEOUT),
         _ => Error::transport(format!("cannot connect to {peer}"), source),
     })
 }
@@ -229,33 +191,6 @@ mod tests {
             let socket = stream.system().unwrap();
             assert!(socket.keepalive().unwrap());
             assert_eq!(socket.tcp_user_timeout().unwrap(), Some(PROGRESS_TIMEOUT));
-        });
-    }
-
-    /// A port of this host on which nobody listens, and one on which somebody does.
-    fn closed_and_open() -> ([String; 2], tokio::net::TcpListener) {
-        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let open = listener.local_addr().unwrap();
-        ([closed, open].map(|address| address.to_string()), listener.try_into().unwrap())
-    }
-
-    #[test]
-    fn the_first_of_several_that_answers_is_taken() {
-        actix_rt::System::new().block_on(async {
-            let ([closed, open], _listener) = closed_and_open();
-            let connector = TcpConnector::default();
-            let peers = format!("{closed},{open}");
-            connector.connect(peers.clone()).await.unwrap();
-            let last = [closed.as_str(), &open];
-            assert_eq!(connector.in_order(&peers), last, "what was connected last comes last");
-            let turned = format!("{open},{closed}");
-            assert_eq!(connector.in_order(&turned), [open.as_str(), &closed], "another list");
-            connector.connect(turned.clone()).await.unwrap();
-            assert_eq!(connector.in_order(&turned), last);
-            let none = connector.connect(format!("{closed},{closed}")).await.unwrap_err();
-            assert!(none.to_string().contains(&closed), "{none}");
         });
     }
 

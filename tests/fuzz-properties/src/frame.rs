@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use ockam_actix_runtime::limits::MAX_FRAME_BYTES;
 use ockam_actix_transports::frame::{
-    decode_grants, encode_grants, missing, next_frame, Greeting, CONTROL, HEADER_BYTES,
+    decode_grants, encode_grants, missing, next_frame, Greeting, Signal, CONTROL, HEADER_BYTES,
 };
 
 /// Checks one input: a byte that says how long the pieces are, and what arrives in such pieces.
@@ -29,6 +29,9 @@ pub fn check(input: &[u8]) {
                     if let (CONTROL, Ok(grants)) = (frame.lane, decode_grants(&frame.body)) {
                         let grants: Vec<_> = grants.collect();
                         assert_eq!(encode_grants(&grants)[HEADER_BYTES..], frame.body);
+                    }
+                    if let (CONTROL, Some(signal)) = (frame.lane, Signal::decode(&frame.body)) {
+                        assert_eq!(signal.encode()[HEADER_BYTES..], frame.body);
                     }
                 }
                 Ok(None) => break,

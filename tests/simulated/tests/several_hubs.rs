@@ -74,14 +74,51 @@ fn clients_move_on_within_a_second() {
 
 #[test]
 fn a_hub_that_falls_silent_is_left() {
+    explore(20, |net| {
+        net.run(async {
+            let (_hubs, _far, near, echo) = tunnel(net).await.unwrap();
+            let ctx = near.context().unwrap();
+            answered(net, &ctx, &echo).await;
+            net.sleep(Duration::from_secs(60)).await;
+            net.cut("near", "one");
+            let took = answered(net, &ctx, &echo).await;
+            assert!(took < Duration::from_secs(5), "{took:?}");
+        });
+    });
+}
+
+#[test]
+fn an_idle_hub_that_falls_silent_is_left() {
+    explore(20, |net| {
+        net.run(async {
+            let (_hubs, _far, near, echo) = tunnel(net).await.unwrap();
+            let ctx = near.context().unwrap();
+            answered(net, &ctx, &echo).await;
+            net.cut("near", "one");
+            net.sleep(Duration::from_secs(30)).await;
+            let took = answered(net, &ctx, &echo).await;
+            assert!(took < Duration::from_millis(100), "it is still at the silent one: {took:?}");
+        });
+    });
+}
+
+#[test]
+fn a_hub_that_accepts_and_never_greets_is_passed() {
     let net = Network::seeded(7);
     net.run(async {
-        let (_hubs, _far, near, echo) = tunnel(&net).await.unwrap();
+        let _silent = net.host("one").listen_on("one:4000").unwrap();
+        let mut two = net.node("two");
+        two.boot(|node| hub(node, "two:4000")).await.unwrap();
+        Echoer::start(&two, "echo").unwrap();
+        let mut entity = Entity::create(&two, &Vault::in_memory()).unwrap();
+        entity.create_secure_channel_listener("listener", TrustEveryonePolicy).unwrap();
+        let near = net.node("near");
+        TcpTransport::create(&near).await.unwrap();
+        let mut entity = Entity::create(&near, &Vault::in_memory()).unwrap();
+        let to = route![(TCP, HUBS), "listener"];
+        let channel = entity.create_secure_channel(to, TrustEveryonePolicy).unwrap();
         let ctx = near.context().unwrap();
-        answered(&net, &ctx, &echo).await;
-        net.cut("near", "one");
-        // What was sent is not acknowledged for 30 s.
-        let took = answered(&net, &ctx, &echo).await;
-        assert!(took < Duration::from_secs(35), "{took:?}");
+        let took = answered(&net, &ctx, &route![channel, "echo"]).await;
+        assert!(took < Duration::from_secs(1), "{took:?}");
     });
 }

@@ -16,10 +16,12 @@ use std::{
     future::Future,
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
+    time::Duration,
 };
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use ockam_actix_runtime::{
+    clock::Instant,
     edge::{
         backoff::Backoff, connection_pools::ConnectionPools, first_hop::LinkState,
         link_budgets::LinkBudgets, message_queue::MessageQueue,
@@ -28,6 +30,7 @@ use ockam_actix_runtime::{
     lock::Lock,
     message::undelivered::Undelivered,
     node::{directory::Registration, entry::Description, Dialer},
+    socket::connect::{race, NoneAnswered},
     trust::origin::{Door, Ingress},
     watched,
     worker::mailbox::Registered,
@@ -37,7 +40,7 @@ use ockam_actix_runtime::{
 
 use crate::{
     connection::{carrier::Carrier, queue::WriteQueue, session::Session},
-    limits::{FIRST_BACKOFF, MAX_BACKOFF},
+    limits::{DIAL_TIMEOUT, FIRST_BACKOFF, MAX_BACKOFF, STEADY_AFTER},
 };
 
 /// How one transport connects to its peers.
@@ -51,7 +54,12 @@ pub trait Connector: Clone + Send + Sync + Unpin + 'static {
     /// If the transport cannot dial it.
     fn check(&self, peer: &str) -> Result<()>;
 
-    /// Connects to `peer`. It gives up by itself after a while.
+    /// The peers that the text lists, in the order of preference; mostly there is one.
+    fn alternatives(peers: &str) -> impl Iterator<Item = &str> {
+        std::iter::once(peers)
+    }
+
+    /// Connects to `peer`, one of these. It gives up by itself after a while.
     ///
     /// # Errors
     /// If nobody answers.
@@ -93,6 +101,10 @@ pub(crate) struct Dialled<C: Connector> {
     state: watched::Sender<LinkState>,
     phase: Phase,
     backoff: Backoff,
+    /// When the last attempt began, or has succeeded.
+    since: Instant,
+    /// Of several peers, the one that was connected last.
+    last: Option<String>,
     registration: Option<Registration>,
 }
 
@@ -135,6 +147,8 @@ impl<C: Connector> Dialled<C> {
             state,
             phase: Phase::Connecting(MessageQueue::new(WAITING_BYTES)),
             backoff: Backoff::new(FIRST_BACKOFF, MAX_BACKOFF),
+            since: Instant::now(),
+            last: None,
             registration: None,
         })?;
         Ok(())
@@ -145,21 +159,40 @@ impl<C: Connector> Dialled<C> {
         self.address.dial_parts().map_or("", |(_, peer)| peer)
     }
 
+    /// The peers in the order in which they are tried: the one that was lost comes last.
+    fn in_order(&self) -> Vec<String> {
+        let mut in_order: Vec<_> = C::alternatives(self.peer()).map(str::to_owned).collect();
+        // A stable order but for this one.
+        in_order.sort_by_key(|peer| Some(peer) == self.last.as_ref());
+        in_order
+    }
+
     fn connect(&mut self, context: &mut Context<Self>) {
-        let (connector, peer) = (self.connector.clone(), self.peer().to_owned());
+        self.since = Instant::now();
+        let (connector, in_order) = (self.connector.clone(), self.in_order());
         let connecting = async move {
-            let carrier = connector.connect(peer.clone()).await?;
-            Session::greet(carrier, peer).await
+            let end = Instant::now() + DIAL_TIMEOUT;
+            let connected = race(in_order, end, |peer| greet(&connector, peer)).await;
+            connected.map_err(|none: NoneAnswered<Error>| none.failure)
         };
         context.spawn(connecting.into_actor(self).map(
             |connected, actor, context| match connected {
-                Ok(session) => actor.connected(session, context),
-                Err(error) => actor.failed(&error, context),
+                Ok((session, peer)) => actor.connected(session, peer, context),
+                Err(error) => {
+                    let waited_for = format!("a connection to {}", actor.peer());
+                    let late = Error::TimedOut { waited_for, limit: DIAL_TIMEOUT };
+                    actor.failed(&error.unwrap_or(late), context);
+                }
             },
         ));
     }
 
-    fn connected(&mut self, session: Session<C::Carrier>, context: &mut Context<Self>) {
+    fn connected(
+        &mut self,
+        session: Session<C::Carrier>,
+        peer: String,
+        context: &mut Context<Self>,
+    ) {
         let via = Address::random();
         let mut description = Description::new(via.clone(), Class::Reply)
             .with_link_budgets(self.budgets.clone())
@@ -171,8 +204,11 @@ impl<C: Connector> Dialled<C> {
         let queue = session.queue();
         let connected = Phase::Connected { queue: queue.clone(), via: registration };
         let before = std::mem::replace(&mut self.phase, connected);
-        log::info!("connected to {}", self.address);
-        self.backoff.reset();
+        match peer == self.peer() {
+            true => log::info!("connected to {}", self.address),
+            false => log::info!("connected to {peer}, of {}", self.address),
+        }
+        (self.since, self.last) = (Instant::now(), Some(peer));
         self.state.send_modify(|state| {
             state.up = true;
             state.failure = None;
@@ -213,9 +249,7 @@ impl<C: Connector> Dialled<C> {
         } else if first {
             log::warn!("{failure}");
         }
-        // Not at once even when nobody watches: whoever asked for this connection on another
-        // arbiter may be about to watch it, and wants to know why it failed.
-        context.run_later(self.backoff.next_pause(), |actor, context| {
+        context.run_later(self.pause(was_up, wanted), |actor, context| {
             // Without a source, nobody is left to connect for.
             if actor.state.receiver_count() <= 1 {
                 return context.stop();
@@ -224,11 +258,33 @@ impl<C: Connector> Dialled<C> {
         });
     }
 
+    /// The pause before the next attempt: none after a connection that lasted. An attempt that has
+    /// taken long was a pause itself.
+    fn pause(&mut self, was_up: bool, wanted: bool) -> Duration {
+        let lasted = self.since.elapsed();
+        if was_up && lasted >= STEADY_AFTER {
+            self.backoff.reset();
+            if wanted {
+                return Duration::ZERO;
+            }
+        }
+        // Not at once when nobody watches: whoever asked for this connection on another arbiter may
+        // be about to watch it, and wants to know why it failed.
+        self.backoff.next_pause().saturating_sub(lasted).max(FIRST_BACKOFF / 2)
+    }
+
     fn bounce(&self, message: Message, failure: &str) {
         let notice = Notice::new(self.address.clone(), UndeliverableReason::Disconnected)
             .with_detail(failure);
         self.node.bounce(Box::new(Undelivered { message, notice }));
     }
+}
+
+/// Connects to one peer and greets it, so that one that says nothing is not taken for one that
+/// answers.
+async fn greet<C: Connector>(connector: &C, peer: String) -> Result<(Session<C::Carrier>, String)> {
+    let carrier = connector.connect(peer.clone()).await?;
+    Ok((Session::greet(carrier, peer.clone()).await?, peer))
 }
 
 fn pools(node: &Node) -> Arc<ConnectionPools> {

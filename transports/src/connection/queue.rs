@@ -28,9 +28,10 @@ use ockam_actix_runtime::{
 use crate::{
     connection::{
         carrier::Carrier,
+        pulse::Signs,
         send_lanes::{BadGrant, LaneKey, SendLanes},
     },
-    frame::{encode_grants, header, HEADER_BYTES},
+    frame::{encode_grants, header, Signal, HEADER_BYTES},
     limits::{MAX_QUEUED_BYTES, MAX_WRITE_SLICES, STAGED_BYTES},
 };
 
@@ -49,6 +50,11 @@ struct Shared {
     limit: Cell<usize>,
     /// Bytes of all frames.
     queued: Cell<usize>,
+    /// Signals that are still to be staged, each at most once, however often the peer asks.
+    signals: Cell<[bool; Signal::ALL.len()]>,
+    /// Whether the carrier takes nothing at the moment.
+    is_blocked: Cell<bool>,
+    signs: Signs,
 }
 
 /// A frame as at most two slices: its header and that of the message if the payload had no room for
@@ -57,6 +63,8 @@ struct Frame {
     prefix: Vec<u8>,
     payload: Payload,
     written: usize,
+    /// Whether it carries a message.
+    is_message: bool,
     _permit: Option<Permit>,
 }
 
@@ -99,9 +107,21 @@ impl WriteQueue {
         };
         let MessageParts { payload, permit, .. } = message.into_parts();
         let frame = Frame::new(&header(length, lane), &encoded, payload, permit);
-        shared.queued.set(shared.queued.get() + length);
+        shared.count(shared.queued.get() + length);
         shared.lanes.borrow_mut().push(lane, length, frame);
         Ok(())
+    }
+
+    /// Has a signal sent soon.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let mut signals = self.shared.signals.get();
+        signals[signal as usize] = true;
+        self.shared.signals.set(signals);
+    }
+
+    /// What is known of the peer.
+    pub(super) fn signs(&self) -> &Signs {
+        &self.shared.signs
     }
 
     /// Adds credit that the peer granted.
@@ -119,10 +139,12 @@ impl WriteQueue {
     ) -> Poll<io::Error> {
         self.announce(&lanes.take_grants(task.waker()));
         self.stage();
-        while !self.shared.staged.borrow().is_empty() {
-            if let Err(error) = ready!(carrier.poll_write_ready(task)) {
+        let shared = &*self.shared;
+        while !shared.staged.borrow().is_empty() || shared.has_signals() {
+            if let Err(error) = ready!(self.poll_room(carrier, task)) {
                 return Poll::Ready(error);
             }
+            self.stage_signals();
             match self.write_once(carrier) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -134,20 +156,36 @@ impl WriteQueue {
         Poll::Pending
     }
 
-    /// Puts grants before all frames of which nothing was written.
-    fn announce(&self, grants: &[Grant]) {
-        if grants.is_empty() {
-            return;
+    /// Ready when the carrier takes something. Where it did not for a while, the peer's system has
+    /// taken what was before.
+    fn poll_room(&self, carrier: &impl Carrier, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let ready = carrier.poll_write_ready(task);
+        if self.shared.is_blocked.replace(ready.is_pending()) && ready.is_ready() {
+            self.shared.signs.hear();
         }
+        ready
+    }
+
+    fn announce(&self, grants: &[Grant]) {
+        if !grants.is_empty() {
+            self.stage_first(encode_grants(grants));
+        }
+    }
+
+    fn stage_signals(&self) {
+        let signals = self.shared.signals.take();
+        for (signal, _) in Signal::ALL.into_iter().zip(signals).filter(|(_, due)| *due) {
+            self.stage_first(signal.encode());
+        }
+    }
+
+    /// Puts a frame of this end's own before all frames of which nothing was written.
+    fn stage_first(&self, prefix: Vec<u8>) {
         let mut staged = self.shared.staged.borrow_mut();
         let begun = usize::from(staged.front().is_some_and(|frame| frame.written > 0));
-        let frame = Frame {
-            prefix: encode_grants(grants),
-            payload: Payload::default(),
-            written: 0,
-            _permit: None,
-        };
-        self.shared.queued.set(self.shared.queued.get() + frame.body_length());
+        let payload = Payload::default();
+        let frame = Frame { prefix, payload, written: 0, is_message: false, _permit: None };
+        self.shared.count(self.shared.queued.get() + frame.body_length());
         staged.insert(begun, frame);
     }
 
@@ -188,10 +226,25 @@ impl WriteQueue {
                 break;
             }
             let length = frame.body_length();
-            self.shared.queued.set(self.shared.queued.get() - length);
+            if frame.is_message {
+                self.shared.signs.wrote_message();
+            }
+            self.shared.count(self.shared.queued.get() - length);
             frames.pop_front();
         }
         Ok(())
+    }
+}
+
+impl Shared {
+    /// There are so many bytes in all frames now.
+    fn count(&self, queued: usize) {
+        self.queued.set(queued);
+        self.signs.is_queueing.set(queued > 0);
+    }
+
+    fn has_signals(&self) -> bool {
+        self.signals.get().contains(&true)
     }
 }
 
@@ -231,7 +284,7 @@ impl Frame {
         } else {
             prefix = [header, encoded].concat();
         }
-        Self { prefix, payload, written: 0, _permit: permit }
+        Self { prefix, payload, written: 0, is_message: true, _permit: permit }
     }
 
     fn body_length(&self) -> usize {

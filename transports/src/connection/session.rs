@@ -21,11 +21,15 @@ use ockam_actix_runtime::{
 use tokio::time::{timeout, timeout_at, Instant};
 
 use crate::{
-    connection::{carrier::Carrier, queue::WriteQueue},
-    frame::{decode_grants, missing, next_frame, Frame, Greeting, CONTROL, HEADER_BYTES},
+    connection::{
+        carrier::Carrier,
+        pulse::{Beat, Pulse},
+        queue::WriteQueue,
+    },
+    frame::{decode_grants, missing, next_frame, Frame, Greeting, Signal, CONTROL, HEADER_BYTES},
     limits::{
-        FRAME_TIMEOUT, GREETING_TIMEOUT, MAX_READ_BYTES, MIN_READ_BYTES, PROGRESS_TIMEOUT,
-        SHARED_FRAME_BYTES, USUAL_FRAME_BYTES,
+        patience, FRAME_TIMEOUT, GREETING_TIMEOUT, MAX_READ_BYTES, MIN_READ_BYTES,
+        PROGRESS_TIMEOUT, SHARED_FRAME_BYTES, USUAL_FRAME_BYTES,
     },
 };
 
@@ -71,12 +75,21 @@ impl<C: Carrier> Session<C> {
         lanes: Lanes,
     ) -> Error {
         let (carrier, peer) = (self.carrier.clone(), self.peer.clone());
+        let lost = |error| {
+            Poll::Ready(Error::transport(format!("the connection with {peer} was lost"), error))
+        };
+        let mut pulse = Pulse::new(patience(&ingress.door));
         let mut reading = pin!(self.read(node, ingress, &queue, &lanes));
         poll_fn(|task| {
+            match pulse.poll(queue.signs(), task) {
+                Poll::Ready(Ok(Some(Beat::Ask))) => queue.signal(Signal::Ping),
+                Poll::Ready(Ok(Some(Beat::Live))) => queue.signal(Signal::Pong),
+                Poll::Ready(Err(error)) => return lost(error),
+                Poll::Ready(Ok(None)) | Poll::Pending => {}
+            }
             for reads in [true, false] {
                 if let Poll::Ready(error) = queue.poll_write(&*carrier, &lanes, task) {
-                    let what = format!("the connection with {peer} was lost");
-                    return Poll::Ready(Error::transport(what, error));
+                    return lost(error);
                 }
                 // What arrives may bring credit, and what has moved on is to be granted: it is
                 // written in the same turn.
@@ -124,7 +137,9 @@ impl<C: Carrier> Session<C> {
                 if waits {
                     // What fills the node may wait for credit that comes over connections which
                     // wait here: one of them has to give way in the end.
+                    queue.signs().is_full.set(true);
                     let room = timeout(PROGRESS_TIMEOUT, lanes.room()).await;
+                    queue.signs().is_full.set(false);
                     room.map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
                 }
                 let most = if lanes.is_half_empty() { MAX_READ_BYTES } else { MIN_READ_BYTES };
@@ -141,7 +156,10 @@ impl<C: Carrier> Session<C> {
             };
             buffered.set(self.arrived.capacity());
             more = match read {
-                Ok(more) => more,
+                Ok(more) => {
+                    queue.signs().hear();
+                    more
+                }
                 Err(error) => {
                     let what = format!("the connection with {} was lost", self.peer);
                     return Error::transport(what, error);
@@ -165,6 +183,13 @@ impl<C: Carrier> Session<C> {
                 return Ok(handled);
             };
             handled += 1;
+            if let (CONTROL, Some(signal)) = (lane, Signal::decode(&body)) {
+                match signal {
+                    Signal::Ping => queue.signal(Signal::Pong),
+                    Signal::Pong | Signal::GoAway => {}
+                }
+                continue;
+            }
             if lane == CONTROL {
                 let grants = decode_grants(&body).map_err(|error| self.broke_off(error))?;
                 for grant in grants {

@@ -3,15 +3,20 @@
 
 use std::future::Future;
 
-use ockam_actix_runtime::{socket::stream::Socket, trust::origin::Door, Address, NodeBuilder};
+use ockam_actix_runtime::{
+    socket::stream::Socket, trust::origin::Door, Address, Message, NodeBuilder, Payload, Route,
+};
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     time::{pause, resume, sleep, Duration},
 };
 
 use super::*;
-use crate::frame::{header, HEADER_BYTES};
+use crate::{
+    frame::{header, HEADER_BYTES},
+    limits::IDLE_ASK_AFTER_ACCEPTED,
+};
 
 /// The two ends of a connection on loopback.
 async fn connected() -> (Socket, TcpStream) {
@@ -74,9 +79,15 @@ async fn until_ended<T>(ended: impl Future<Output = T>, peer: impl Future) -> (T
 }
 
 async fn serve(node: Node, ours: Socket) -> Error {
+    serve_with(node, ours, |_| {}).await
+}
+
+/// Serves a connection on which `send` queues something first.
+async fn serve_with(node: Node, ours: Socket, send: impl FnOnce(&WriteQueue)) -> Error {
     let session = Session::greet(ours, "the peer".into()).await.unwrap();
     let door = Door::Listener { loopback: true, exposed: Arc::default() };
     let queue = session.queue();
+    send(&queue);
     let ingress = Ingress { via: Address::random(), door, source: None };
     session.run(node, Arc::new(ingress), queue, Lanes::new(usize::MAX, Vec::new())).await
 }
@@ -131,6 +142,62 @@ fn half_a_length_has_a_frames_deadline() {
         let (error, after) = until_ended(serve(node, ours), peer).await;
         assert!(error.one_line().contains("timed out"), "{error}");
         assert_about(after, FRAME_TIMEOUT);
+    });
+}
+
+fn message(queue: &WriteQueue) {
+    let message = Message::new("nobody".into(), Route::default(), Payload::default());
+    queue.push(message).unwrap();
+}
+
+/// How long a connection lasts whose peer takes everything and says nothing, not even that it is
+/// there.
+fn lasts_with_a_silent_peer(send: fn(&WriteQueue), within: std::ops::Range<Duration>) {
+    on_a_paused_clock(async |node, ours, mut theirs| {
+        theirs.write_all(&Greeting::ours().encode()).await.unwrap();
+        let peer = trickle(theirs, &[], Duration::ZERO);
+        let (error, after) = until_ended(serve_with(node, ours, send), peer).await;
+        assert!(error.one_line().contains("the peer has been silent for"), "{error}");
+        assert!(within.contains(&after), "{after:?}");
+    });
+}
+
+#[test]
+fn a_silent_peer_is_noticed_within_five_seconds() {
+    lasts_with_a_silent_peer(message, Duration::from_secs(4)..Duration::from_secs(5));
+}
+
+#[test]
+fn an_idle_silent_peer_is_noticed_later() {
+    lasts_with_a_silent_peer(|_| {}, IDLE_ASK_AFTER_ACCEPTED..Duration::from_secs(34));
+}
+
+/// Takes what arrives after the greeting for `time`, and answers questions whether it is there.
+async fn answer_pings(mut peer: TcpStream, time: Duration) -> usize {
+    peer.write_all(&Greeting::ours().encode()).await.unwrap();
+    let (mut arrived, mut pings) = (BytesMut::new(), 0);
+    let end = Instant::now() + time;
+    while let Ok(read) = timeout_at(end, peer.read_buf(&mut arrived)).await {
+        assert_ne!(read.unwrap(), 0, "the connection ends after {pings} answers");
+        while let Some(frame) = next_frame(&mut arrived, MAX_READ_BYTES).unwrap() {
+            if (frame.lane, Signal::decode(&frame.body)) == (CONTROL, Some(Signal::Ping)) {
+                pings += 1;
+                peer.write_all(&Signal::Pong.encode()).await.unwrap();
+            }
+        }
+    }
+    pings
+}
+
+#[test]
+fn a_peer_that_answers_is_asked_seldom() {
+    on_a_paused_clock(async |node, ours, theirs| {
+        let peer = answer_pings(theirs, Duration::from_secs(600));
+        tokio::select! {
+            error = serve_with(node, ours, message) => panic!("{error}"),
+            // One soon after the message, and one after each half a minute.
+            pings = peer => assert!((15..=21).contains(&pings), "{pings}"),
+        }
     });
 }
 
