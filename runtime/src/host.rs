@@ -178,6 +178,14 @@ pub trait Host {
     /// Waits until the node begins to stop: listeners and inlets accept nothing from then on.
     fn stopping(&self) -> impl Future<Output = ()> + Send;
 
+    /// Waits until all work of a stopping node is done or given up: its connections then tell their
+    /// peers, and end.
+    fn leaving(&self) -> impl Future<Output = ()> + Send;
+
+    /// Marks a connection, until the guard is dropped: a stopping node waits a moment for those
+    /// that tell their peers.
+    fn link(&self) -> Busy;
+
     /// A reference for components inside the node: it does not keep the node running.
     #[must_use]
     fn unheld(&self) -> Self;
@@ -344,6 +352,16 @@ impl Host for Node {
     #[inline]
     fn stopping(&self) -> impl Future<Output = ()> + Send {
         Node::stopping(self)
+    }
+
+    #[inline]
+    fn leaving(&self) -> impl Future<Output = ()> + Send {
+        Node::leaving(self)
+    }
+
+    #[inline]
+    fn link(&self) -> Busy {
+        Node::link(self)
     }
 
     #[inline]

@@ -156,6 +156,10 @@ pub const MIN_LANE_ROUND_TRIP: Duration = Duration::from_micros(500);
 /// neither end has to remember many.
 pub const MAX_UNGRANTED_LANES: usize = 64;
 
+/// How long the connections of a stopping node may take to send what waits and to tell their peers:
+/// a round trip around the world. Who restarts a hub waits so long for a peer that has vanished.
+pub const FAREWELL_TIMEOUT: Duration = Duration::from_millis(300);
+
 /// Bytes up to which a message does not wait for bulk data of the same edge: the first read of a
 /// stream, which only those that have much to send exceed.
 pub const SMALL_MESSAGE_BYTES: usize = 4 * 1024;

@@ -30,7 +30,7 @@ DEADLINE = 30
 LISTENER = "secure_channel_listener_service"
 LARGEST_FRAME = 262_144
 CONTROL, LANE_CREDIT, OVERHEAD = 0, 65_536, 512
-PING, PONG = b"\0", b"\1"
+PING, PONG, GO_AWAY = b"\0", b"\1", b"\2"
 READY = b"ockam-actix/1 ready\0"
 DATA, NOTICE, REQUEST, REPLY, WATCH = range(5)
 BODIES = DATA, REQUEST, REPLY
@@ -98,9 +98,11 @@ class Connection:
         while (frame := self.receive_frame()) is not None:
             lane, body = frame
             if lane == CONTROL and len(body) == 1:
-                check(body in (PING, PONG), "a known signal")
+                check(body in (PING, PONG, GO_AWAY), "a known signal")
                 if body == PING:
                     self.send_frame(CONTROL, PONG)
+                if body == GO_AWAY:
+                    return None
                 continue
             if lane == CONTROL:
                 check(body and len(body) % 10 == 0, "a list of grants")

@@ -63,7 +63,7 @@ impl Link {
     /// If one of the nodes is stopped.
     pub fn new(dialling: &Node, listening: &Node, options: LinkOptions) -> Result<Self> {
         let address = Address::from((MEMORY, Address::random().as_str()));
-        let state = watched::Sender::new(LinkState { up: true, ..LinkState::default() });
+        let state = watched::Sender::new(LinkState::established());
         let ends = [Address::random(), Address::random()];
         let doors = [
             Door::Outgoing { dialled: address.clone(), grants: dialling.hub_grants(&address) },
@@ -106,10 +106,7 @@ impl Link {
 
     /// Makes a cut link pass messages again.
     pub fn mend(&self) {
-        self.state.send_modify(|state| {
-            state.up = true;
-            state.failure = None;
-        });
+        self.state.send_modify(LinkState::establish);
     }
 }
 

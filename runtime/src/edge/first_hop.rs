@@ -18,6 +18,20 @@ pub struct LinkState {
     pub up: bool,
     /// While it is not established: why the last attempt failed, if there was one.
     pub failure: Option<Arc<str>>,
+    /// Whether the peer has announced the loss, because its node stops: no reason for an alarm.
+    pub announced: bool,
+}
+
+impl LinkState {
+    /// A link that is established from the start.
+    pub fn established() -> Self {
+        Self { up: true, ..Self::default() }
+    }
+
+    /// Notes that the link is established.
+    pub fn establish(&mut self) {
+        (self.up, self.failure, self.announced) = (true, None, false);
+    }
 }
 
 /// The first hop of a route as its sources see it: the budget that they wait for, and whether its
@@ -68,8 +82,7 @@ impl FirstHop {
 
     /// The state of the first hop at this moment.
     pub fn state(&self) -> LinkState {
-        let local = LinkState { epoch: 0, up: true, failure: None };
-        self.state.as_ref().map_or(local, |state| state.borrow().clone())
+        self.state.as_ref().map_or_else(LinkState::established, |state| state.borrow().clone())
     }
 
     /// Waits until the link that was established in `epoch` is lost; never returns for a worker of

@@ -15,6 +15,7 @@ use crate::watched;
 pub(super) enum Stage {
     Running,
     Draining,
+    Leaving,
     Stopped,
 }
 
@@ -24,6 +25,7 @@ pub(super) struct Shutdown {
     stage: watched::Sender<Stage>,
     busy: Arc<watched::Sender<usize>>,
     alive: Arc<watched::Sender<usize>>,
+    links: Arc<watched::Sender<usize>>,
     stop_called: AtomicBool,
 }
 
@@ -33,6 +35,7 @@ impl Shutdown {
             stage: watched::Sender::new(Stage::Running),
             busy: Arc::new(watched::Sender::new(0)),
             alive: Arc::new(watched::Sender::new(0)),
+            links: Arc::new(watched::Sender::new(0)),
             stop_called: AtomicBool::new(false),
         }
     }
@@ -68,6 +71,11 @@ impl Shutdown {
         Busy::one_of(&self.alive)
     }
 
+    /// Marks a connection that a stopping node lets tell its peer, until the guard is dropped.
+    pub(super) fn link(&self) -> Busy {
+        Busy::one_of(&self.links)
+    }
+
     /// The number of guards that [`busy`](Self::busy) has given out.
     pub(super) fn busy_count(&self) -> usize {
         *self.busy.borrow()
@@ -86,6 +94,11 @@ impl Shutdown {
     /// Waits until no worker is alive; false if that takes longer than `limit`.
     pub(super) async fn ended_within(&self, limit: Duration) -> bool {
         is_zero_within(&self.alive, limit).await
+    }
+
+    /// Waits until no connection is left, or `limit` has passed.
+    pub(super) async fn left_within(&self, limit: Duration) -> bool {
+        is_zero_within(&self.links, limit).await
     }
 }
 

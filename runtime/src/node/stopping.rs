@@ -1,10 +1,11 @@
 //! How a node stops: what is open may finish, users' workers end with their `stopped` hooks, then
-//! all else ends.
+//! connections tell their peers, and all else ends.
 
 use std::time::Duration;
 
 use crate::{
     error::{Error, Result},
+    limits::FAREWELL_TIMEOUT,
     node::{
         shutdown::{Busy, Stage},
         Node,
@@ -31,6 +32,16 @@ impl Node {
         self.shared.shutdown.wait_for(Stage::Draining).await;
     }
 
+    /// See [`Host::link`](crate::host::Host::link).
+    pub(crate) fn link(&self) -> Busy {
+        self.shared.shutdown.link()
+    }
+
+    /// See [`Host::leaving`](crate::host::Host::leaving).
+    pub(crate) async fn leaving(&self) {
+        self.shared.shutdown.wait_for(Stage::Leaving).await;
+    }
+
     /// Waits until the node has stopped, also where nobody has called [`stop`](Self::stop): it ends
     /// with the actix `System` that it was started in.
     pub async fn stopped(&self) {
@@ -50,8 +61,8 @@ impl Node {
         }
     }
 
-    /// Stops accepting, lets open streams finish for a few seconds, stops the workers, and ends the
-    /// arbiters. The `stopped` hooks of the program's own workers have run when this returns,
+    /// Stops accepting, lets open streams finish for a few seconds, stops the workers, tells the
+    /// peers of its connections, and ends the arbiters. The `stopped` hooks of the program's own workers have run when this returns,
     /// unless one of them takes longer than
     /// [`NodeLimits::drain_timeout`](crate::NodeLimits::drain_timeout). The actix `System` keeps
     /// running.
@@ -73,6 +84,10 @@ impl Node {
         self.shared.directory.stop_class(Class::User);
         if !shutdown.ended_within(limit).await {
             log::warn!("{} workers have not stopped within {limit:?}", shutdown.alive_count());
+        }
+        shutdown.enter(Stage::Leaving);
+        if !shutdown.left_within(FAREWELL_TIMEOUT).await {
+            log::debug!("some peers were not told that this node stops");
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use ockam::{
+    author::Host as _,
     route,
     testing::{explore, LinkOptions, Network, TestNode},
     Context, Echoer, Entity, ForwardingOptions, ForwardingService, Node, RemoteForwarder, Result,
@@ -67,6 +68,34 @@ fn clients_move_on_within_a_second() {
                 assert!(took < Duration::from_secs(1), "{took:?}");
                 hubs[lost].restart().await.unwrap();
                 net.sleep(Duration::from_secs(30)).await;
+            }
+        });
+    });
+}
+
+#[test]
+fn a_hub_that_stops_sends_its_clients_on() {
+    explore(40, |net| {
+        net.set_links(LinkOptions::new().latency(Duration::from_millis(20)));
+        net.run(async {
+            let (mut hubs, _far, near, echo) = tunnel(net).await.unwrap();
+            let ctx = near.context().unwrap();
+            answered(net, &ctx, &echo).await;
+            let link = near.as_ref().first_hop(&route![(TCP, HUBS)]).unwrap();
+            for stopped in [0, 1, 0, 1] {
+                net.sleep(Duration::from_secs(30)).await;
+                let mut lost = link.clone();
+                let epoch = lost.state().epoch;
+                let begun = Instant::now();
+                let losing = async {
+                    lost.lost(epoch).await;
+                    assert!(lost.state().announced, "{:?}", lost.state());
+                };
+                tokio::join!(hubs[stopped].as_ref().stop(), losing);
+                assert!(begun.elapsed() < Duration::from_millis(200), "{:?}", begun.elapsed());
+                let took = answered(net, &ctx, &echo).await;
+                assert!(took < Duration::from_millis(500), "{took:?}");
+                hubs[stopped].restart().await.unwrap();
             }
         });
     });

@@ -22,7 +22,10 @@ use ockam_actix_runtime::{
 };
 
 use crate::connection::{
-    carrier::Carrier, connection_limits::ConnectionSlot, queue::WriteQueue, session::Session,
+    carrier::Carrier,
+    connection_limits::ConnectionSlot,
+    queue::WriteQueue,
+    session::{Session, SessionEnd},
 };
 
 pub(crate) struct Accepted<C: Carrier> {
@@ -34,7 +37,7 @@ pub(crate) struct Accepted<C: Carrier> {
     /// The session to run, until the actor starts it.
     session: Option<(Session<C>, Door, Lanes)>,
     /// Dropped with the actor: the sources of this connection then see it lost.
-    _state: watched::Sender<LinkState>,
+    state: watched::Sender<LinkState>,
     registration: Option<Registration>,
     /// Counts this connection against its listener's limit.
     _slot: ConnectionSlot,
@@ -65,7 +68,7 @@ pub async fn accept<C: Carrier>(
             return refusal_log.warn("no-greeting", format_args!("{}", error.one_line()));
         }
     };
-    let state = watched::Sender::new(LinkState { epoch: 0, up: true, failure: None });
+    let state = watched::Sender::new(LinkState::established());
     let via = Address::random();
     let pools = node.extension(|| ConnectionPools::new(node.limits()));
     let description = Description::new(via.clone(), Class::Reply)
@@ -77,7 +80,7 @@ pub async fn accept<C: Carrier>(
         queue: session.queue(),
         source: peer.source,
         session: Some((session, door, pools.lanes(peer.source))),
-        _state: state,
+        state,
         registration: None,
         _slot: slot,
     };
@@ -98,7 +101,17 @@ impl<C: Carrier> Handler<Registered> for Accepted<C> {
         let Some((session, door, lanes)) = self.session.take() else { return };
         let ingress = Arc::new(Ingress { via: self.via.clone(), door, source: self.source });
         let running = session.run(self.node.clone(), ingress, self.queue.clone(), lanes);
-        context.spawn(running.into_actor(self).map(|error, actor, context| {
+        context.spawn(running.into_actor(self).map(|end, actor, context| {
+            let error = match end {
+                SessionEnd::Lost(error) => error,
+                SessionEnd::GoneAway => {
+                    actor.state.send_modify(|state| {
+                        (state.epoch, state.up, state.announced) = (1, false, true);
+                        state.failure = Some("the node at the other end has stopped".into());
+                    });
+                    return context.stop();
+                }
+            };
             // Peers come and go; only one that breaks the protocol is worth a warning.
             match error.culprit() {
                 Culprit::Peer => {

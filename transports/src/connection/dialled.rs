@@ -39,7 +39,11 @@ use ockam_actix_runtime::{
 };
 
 use crate::{
-    connection::{carrier::Carrier, queue::WriteQueue, session::Session},
+    connection::{
+        carrier::Carrier,
+        queue::WriteQueue,
+        session::{Session, SessionEnd},
+    },
     limits::{DIAL_TIMEOUT, FIRST_BACKOFF, MAX_BACKOFF, STEADY_AFTER},
 };
 
@@ -159,6 +163,17 @@ impl<C: Connector> Dialled<C> {
         self.address.dial_parts().map_or("", |(_, peer)| peer)
     }
 
+    /// The peer that was connected last.
+    fn connected_peer(&self) -> &str {
+        self.last.as_deref().unwrap_or_else(|| self.peer())
+    }
+
+    /// Whether a source watches: without one, nobody is left to connect for.
+    fn is_wanted(&self) -> bool {
+        // The entry in the table is a receiver too: a source is one more.
+        self.state.receiver_count() > 1
+    }
+
     /// The peers in the order in which they are tried: the one that was lost comes last.
     fn in_order(&self) -> Vec<String> {
         let mut in_order: Vec<_> = C::alternatives(self.peer()).map(str::to_owned).collect();
@@ -209,10 +224,7 @@ impl<C: Connector> Dialled<C> {
             false => log::info!("connected to {peer}, of {}", self.address),
         }
         (self.since, self.last) = (Instant::now(), Some(peer));
-        self.state.send_modify(|state| {
-            state.up = true;
-            state.failure = None;
-        });
+        self.state.send_modify(LinkState::establish);
         if let Phase::Connecting(waiting) = before {
             waiting.into_iter().for_each(|message| write(&self.node, &queue, &via, message));
         }
@@ -222,49 +234,58 @@ impl<C: Connector> Dialled<C> {
         };
         let ingress = Arc::new(Ingress { via, door, source: None });
         let running = session.run(self.node.clone(), ingress, queue, pools(&self.node).lanes(None));
-        context.spawn(running.into_actor(self).map(|error, actor, context| {
-            actor.failed(&error, context);
+        context.spawn(running.into_actor(self).map(|end, actor, context| match end {
+            SessionEnd::Lost(error) => actor.failed(&error, context),
+            SessionEnd::GoneAway => actor.gone_away(context),
         }));
+    }
+
+    /// The peer stops, and has said so.
+    fn gone_away(&mut self, context: &mut Context<Self>) {
+        let failure: Arc<str> = format!("the node at {} stops", self.connected_peer()).into();
+        log::info!("{failure}; connecting again to {}", self.peer());
+        self.down(failure, true, context);
     }
 
     /// An attempt failed, or the connection was lost.
     fn failed(&mut self, error: &Error, context: &mut Context<Self>) {
         let failure: Arc<str> = error.one_line().into();
+        let state = self.state.borrow().clone();
+        let first = state.up || state.failure.is_none();
+        if first && self.is_wanted() {
+            log::warn!("{failure}; trying again until {} answers", self.peer());
+        } else if first {
+            log::warn!("{failure}");
+        }
+        self.down(failure, state.announced, context);
+    }
+
+    fn down(&mut self, failure: Arc<str>, announced: bool, context: &mut Context<Self>) {
         let was_up = self.state.borrow().up;
-        let first = was_up || self.state.borrow().failure.is_none();
         let phase = Phase::Waiting { failure: failure.clone() };
         let before = std::mem::replace(&mut self.phase, phase);
         self.state.send_modify(|state| {
             state.epoch += u64::from(was_up);
             state.up = false;
             state.failure = Some(failure.clone());
+            state.announced = announced;
         });
         if let Phase::Connecting(waiting) = before {
             waiting.into_iter().for_each(|message| self.bounce(message, &failure));
         }
-        // The entry in the table is a receiver too: a source is one more.
-        let wanted = self.state.receiver_count() > 1;
-        if first && wanted {
-            log::warn!("{failure}; trying again until {} answers", self.peer());
-        } else if first {
-            log::warn!("{failure}");
-        }
-        context.run_later(self.pause(was_up, wanted), |actor, context| {
-            // Without a source, nobody is left to connect for.
-            if actor.state.receiver_count() <= 1 {
-                return context.stop();
-            }
-            actor.connect(context);
+        context.run_later(self.pause(was_up), |actor, context| match actor.is_wanted() {
+            true => actor.connect(context),
+            false => context.stop(),
         });
     }
 
     /// The pause before the next attempt: none after a connection that lasted. An attempt that has
     /// taken long was a pause itself.
-    fn pause(&mut self, was_up: bool, wanted: bool) -> Duration {
+    fn pause(&mut self, was_up: bool) -> Duration {
         let lasted = self.since.elapsed();
         if was_up && lasted >= STEADY_AFTER {
             self.backoff.reset();
-            if wanted {
+            if self.is_wanted() {
                 return Duration::ZERO;
             }
         }

@@ -119,6 +119,11 @@ impl WriteQueue {
         self.shared.signals.set(signals);
     }
 
+    /// Whether a signal is still to be sent.
+    pub(super) fn is_to_send(&self, signal: Signal) -> bool {
+        self.shared.signals.get()[signal as usize]
+    }
+
     /// What is known of the peer.
     pub(super) fn signs(&self) -> &Signs {
         &self.shared.signs
@@ -173,7 +178,13 @@ impl WriteQueue {
     }
 
     fn stage_signals(&self) {
-        let signals = self.shared.signals.take();
+        let mut signals = self.shared.signals.take();
+        // The last that this end says: after all that may be sent.
+        let last = Signal::GoAway as usize;
+        if signals[last] && !self.shared.staged.borrow().is_empty() {
+            self.signal(Signal::GoAway);
+            signals[last] = false;
+        }
         for (signal, _) in Signal::ALL.into_iter().zip(signals).filter(|(_, due)| *due) {
             self.stage_first(signal.encode());
         }

@@ -14,6 +14,7 @@ use std::{
 };
 
 use bytes::BytesMut;
+use futures::FutureExt;
 use ockam_actix_runtime::{
     edge::lane::Lanes, message::codec::Decoder, socket::buffers, trust::origin::Ingress, Error,
     Host, Node, Origin, Result,
@@ -66,18 +67,22 @@ impl<C: Carrier> Session<C> {
         WriteQueue::new(self.max_frame)
     }
 
-    /// Reads and writes until the connection ends; says why.
+    /// Reads and writes until the connection ends; says how. When the node stops, it sends what it
+    /// may still send, tells the peer, and waits for it to end the connection.
     pub(crate) async fn run(
         self,
         node: Node,
         ingress: Arc<Ingress>,
         queue: WriteQueue,
         lanes: Lanes,
-    ) -> Error {
+    ) -> SessionEnd {
         let (carrier, peer) = (self.carrier.clone(), self.peer.clone());
         let lost = |error| {
-            Poll::Ready(Error::transport(format!("the connection with {peer} was lost"), error))
+            let what = format!("the connection with {peer} was lost");
+            Poll::Ready(SessionEnd::Lost(Error::transport(what, error)))
         };
+        let (host, _link) = (node.clone(), node.link());
+        let mut leaving = pin!(host.leaving().fuse());
         let mut pulse = Pulse::new(patience(&ingress.door));
         let mut reading = pin!(self.read(node, ingress, &queue, &lanes));
         poll_fn(|task| {
@@ -87,15 +92,18 @@ impl<C: Carrier> Session<C> {
                 Poll::Ready(Err(error)) => return lost(error),
                 Poll::Ready(Ok(None)) | Poll::Pending => {}
             }
+            if leaving.as_mut().poll(task).is_ready() {
+                queue.signal(Signal::GoAway);
+            }
             for reads in [true, false] {
                 if let Poll::Ready(error) = queue.poll_write(&*carrier, &lanes, task) {
                     return lost(error);
                 }
                 // What arrives may bring credit, and what has moved on is to be granted: it is
                 // written in the same turn.
-                if reads {
-                    if let Poll::Ready(error) = reading.as_mut().poll(task) {
-                        return Poll::Ready(error);
+                if reads && !queue.is_to_send(Signal::GoAway) {
+                    if let Poll::Ready(end) = reading.as_mut().poll(task) {
+                        return Poll::Ready(end);
                     }
                 }
             }
@@ -110,7 +118,7 @@ impl<C: Carrier> Session<C> {
         ingress: Arc<Ingress>,
         queue: &WriteQueue,
         lanes: &Lanes,
-    ) -> Error {
+    ) -> SessionEnd {
         let mut buffered = Buffered { lanes, bytes: 0 };
         let mut capacity = MIN_READ_BYTES;
         let mut deadline = None;
@@ -119,7 +127,7 @@ impl<C: Carrier> Session<C> {
             match self.route_arrived(&node, &ingress, queue, lanes) {
                 Ok(0) => {}
                 Ok(_) => deadline = None,
-                Err(error) => return error,
+                Err(end) => return end,
             }
             if more == More::Perhaps {
                 // Routed messages are handled before more is read, while they are still in the
@@ -162,7 +170,7 @@ impl<C: Carrier> Session<C> {
                 }
                 Err(error) => {
                     let what = format!("the connection with {} was lost", self.peer);
-                    return Error::transport(what, error);
+                    return Error::transport(what, error).into();
                 }
             };
         }
@@ -175,7 +183,7 @@ impl<C: Carrier> Session<C> {
         ingress: &Arc<Ingress>,
         queue: &WriteQueue,
         lanes: &Lanes,
-    ) -> Result<usize> {
+    ) -> Result<usize, SessionEnd> {
         let mut handled = 0;
         loop {
             let next = next_frame(&mut self.arrived, self.max_frame);
@@ -186,7 +194,8 @@ impl<C: Carrier> Session<C> {
             if let (CONTROL, Some(signal)) = (lane, Signal::decode(&body)) {
                 match signal {
                     Signal::Ping => queue.signal(Signal::Pong),
-                    Signal::Pong | Signal::GoAway => {}
+                    Signal::Pong => {}
+                    Signal::GoAway => return Err(SessionEnd::GoneAway),
                 }
                 continue;
             }
@@ -211,6 +220,21 @@ impl<C: Carrier> Session<C> {
     /// The error of a peer that did not keep to the protocol.
     fn broke_off(&self, error: impl std::fmt::Display) -> Error {
         protocol_error(&self.peer, error)
+    }
+}
+
+/// How a session has ended.
+#[derive(Debug)]
+pub(crate) enum SessionEnd {
+    /// The peer stops, and has said so.
+    GoneAway,
+    /// The connection was lost, or the peer did not keep to the protocol.
+    Lost(Error),
+}
+
+impl From<Error> for SessionEnd {
+    fn from(error: Error) -> Self {
+        Self::Lost(error)
     }
 }
 

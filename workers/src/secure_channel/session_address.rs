@@ -58,7 +58,7 @@ impl SessionAddress {
         early: MessageQueue,
     ) -> Result<Self> {
         let address = Address::random();
-        let state = watched::Sender::new(LinkState { epoch: 0, up: true, failure: None });
+        let state = watched::Sender::new(LinkState::established());
         let early = Lock::new(Some(early));
         let answers = Answers { node: node.clone(), address, session, sealing, early };
         let answers = Arc::new(answers);

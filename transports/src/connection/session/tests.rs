@@ -26,15 +26,22 @@ async fn connected() -> (Socket, TcpStream) {
     (ours.unwrap().0.into(), theirs.unwrap())
 }
 
-/// Runs a test whose clock jumps to the next timer.
-fn on_a_paused_clock(test: impl AsyncFnOnce(Node, Socket, TcpStream)) {
+/// Runs a test with a node and a connection.
+fn on_a_connection(test: impl AsyncFnOnce(Node, Socket, TcpStream)) {
     actix_rt::System::new().block_on(async {
         let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
         let (ours, theirs) = connected().await;
-        pause();
         test(node.clone(), ours, theirs).await;
-        resume();
         node.stop().await;
+    });
+}
+
+/// The same on a clock that jumps to the next timer.
+fn on_a_paused_clock(test: impl AsyncFnOnce(Node, Socket, TcpStream)) {
+    on_a_connection(async |node, ours, theirs| {
+        pause();
+        test(node, ours, theirs).await;
+        resume();
     });
 }
 
@@ -84,6 +91,13 @@ async fn serve(node: Node, ours: Socket) -> Error {
 
 /// Serves a connection on which `send` queues something first.
 async fn serve_with(node: Node, ours: Socket, send: impl FnOnce(&WriteQueue)) -> Error {
+    match run_with(node, ours, send).await {
+        SessionEnd::Lost(error) => error,
+        SessionEnd::GoneAway => panic!("the peer has said that it stops"),
+    }
+}
+
+async fn run_with(node: Node, ours: Socket, send: impl FnOnce(&WriteQueue)) -> SessionEnd {
     let session = Session::greet(ours, "the peer".into()).await.unwrap();
     let door = Door::Listener { loopback: true, exposed: Arc::default() };
     let queue = session.queue();
@@ -172,32 +186,40 @@ fn an_idle_silent_peer_is_noticed_later() {
     lasts_with_a_silent_peer(|_| {}, IDLE_ASK_AFTER_ACCEPTED..Duration::from_secs(34));
 }
 
-/// Takes what arrives after the greeting for `time`, and answers questions whether it is there.
-async fn answer_pings(mut peer: TcpStream, time: Duration) -> usize {
-    peer.write_all(&Greeting::ours().encode()).await.unwrap();
-    let (mut arrived, mut pings) = (BytesMut::new(), 0);
-    let end = Instant::now() + time;
-    while let Ok(read) = timeout_at(end, peer.read_buf(&mut arrived)).await {
-        assert_ne!(read.unwrap(), 0, "the connection ends after {pings} answers");
-        while let Some(frame) = next_frame(&mut arrived, MAX_READ_BYTES).unwrap() {
-            if (frame.lane, Signal::decode(&frame.body)) == (CONTROL, Some(Signal::Ping)) {
-                pings += 1;
-                peer.write_all(&Signal::Pong.encode()).await.unwrap();
+#[test]
+fn a_node_that_stops_sends_everything_and_says_so() {
+    on_a_connection(async |node, ours, mut theirs| {
+        theirs.write_all(&Greeting::ours().encode()).await.unwrap();
+        let peer = async {
+            let mut arrived = BytesMut::new();
+            let (mut last, mut messages) = (None, 0);
+            while last != Some(Signal::GoAway) {
+                assert_ne!(theirs.read_buf(&mut arrived).await.unwrap(), 0);
+                while let Some(frame) = next_frame(&mut arrived, MAX_READ_BYTES).unwrap() {
+                    last = Signal::decode(&frame.body).filter(|_| frame.lane == CONTROL);
+                    messages += usize::from(frame.lane != CONTROL);
+                }
             }
-        }
-    }
-    pings
+            // It takes the hint.
+            drop(theirs);
+            messages
+        };
+        let many = |queue: &WriteQueue| (0..50).for_each(|_| message(queue));
+        let all = async { tokio::join!(run_with(node.clone(), ours, many), node.stop(), peer) };
+        let (end, (), messages) = timeout(Duration::from_secs(10), all).await.expect("an end");
+        assert!(matches!(end, SessionEnd::Lost(_)), "{end:?}");
+        assert_eq!(messages, 50);
+    });
 }
 
 #[test]
-fn a_peer_that_answers_is_asked_seldom() {
-    on_a_paused_clock(async |node, ours, theirs| {
-        let peer = answer_pings(theirs, Duration::from_secs(600));
-        tokio::select! {
-            error = serve_with(node, ours, message) => panic!("{error}"),
-            // One soon after the message, and one after each half a minute.
-            pings = peer => assert!((15..=21).contains(&pings), "{pings}"),
-        }
+fn a_peer_that_stops_is_not_waited_for() {
+    on_a_connection(async |node, ours, mut theirs| {
+        theirs.write_all(&Greeting::ours().encode()).await.unwrap();
+        theirs.write_all(&Signal::GoAway.encode()).await.unwrap();
+        let end = run_with(node, ours, |_| {}).await;
+        assert!(matches!(end, SessionEnd::GoneAway), "{end:?}");
+        drop(theirs);
     });
 }
 

@@ -215,10 +215,7 @@ impl Keeping {
             self.state.send_modify(|state| state.registered = false);
             let again = match lost {
                 Failure::Failed(reason) => {
-                    let (hub, reason) = (self.registrar.hub(), reason.one_line());
-                    log::warn!(
-                        "the hub {hub} no longer forwards here: {reason}; registering again"
-                    );
+                    self.log_loss(&reason);
                     self.register_again().await
                 }
                 Failure::Displaced => Err(Failure::Displaced),
@@ -251,10 +248,22 @@ impl Keeping {
                 () = &mut displaced => return Failure::Displaced,
                 renewed = renewal => if let Err(error) = renewed { return Failure::Failed(error) },
                 () = self.first_hop.lost(self.epoch) => {
-                    return self.registrar.unreachable("the connection was lost").into();
+                    let failure = self.first_hop.state().failure;
+                    let why = failure.as_deref().unwrap_or("the connection was lost");
+                    return self.registrar.unreachable(why).into();
                 }
             }
         }
+    }
+
+    /// Logs that the hub no longer forwards, which is no reason for an alarm where it has said that
+    /// it stops.
+    fn log_loss(&self, reason: &Error) {
+        let state = self.first_hop.state();
+        let planned = !state.up && state.announced;
+        let level = if planned { log::Level::Info } else { log::Level::Warn };
+        let (hub, reason) = (self.registrar.hub(), reason.one_line());
+        log::log!(level, "the hub {hub} no longer forwards here: {reason}; registering again");
     }
 
     /// Tries until the hub forwards again.

@@ -7,8 +7,8 @@ use std::{
 
 use actix::{fut::wrap_future, ActorContext, ActorFutureExt, AsyncContext, Context, SpawnHandle};
 use ockam_actix_runtime::{
-    edge::message_queue::MessageQueue, Address, Host, MessageKind, Result, Route,
-    UndeliverableReason,
+    edge::{first_hop::LinkState, message_queue::MessageQueue},
+    Address, Host, MessageKind, Result, Route, UndeliverableReason,
 };
 use tokio::time::{sleep, timeout};
 
@@ -130,10 +130,7 @@ impl ChannelActor {
         attempt.answers.open();
         self.phase = Phase::Established(Box::new(end), attempt.answers);
         self.refusals.reset();
-        self.state.send_modify(|state| {
-            state.up = true;
-            state.failure = None;
-        });
+        self.state.send_modify(LinkState::establish);
         self.outcome.send_replace(Outcome::Established(peer));
         if let Held::Waiting(queue) = held {
             queue.into_iter().for_each(|message| self.handle_message(message, context));
@@ -170,7 +167,10 @@ impl ChannelActor {
         end.end(&ending, context);
         self.down(&failure, 1);
         let pause = self.backoff.next_pause();
-        log::warn!(
+        let below = self.first_hop.state();
+        let planned = !below.up && below.announced;
+        log::log!(
+            if planned { log::Level::Info } else { log::Level::Warn },
             "secure channel {} over {} was lost: {failure}; trying again {}",
             self.address,
             self.route,

@@ -75,7 +75,7 @@ impl Responding {
         let heard = Arc::new(AtomicBool::new(false));
         let (own_lifeline, gone) = lifeline();
         let (encryptor_lifeline, encryptor_gone) = lifeline();
-        let state = watched::Sender::new(LinkState { epoch: 0, up: true, failure: None });
+        let state = watched::Sender::new(LinkState::established());
         let sealing = Arc::new(Sealing::default());
         let description = Description::new(channel.clone(), Class::Reply)
             .with_budget(first_hop.budget.clone())
