@@ -11,7 +11,7 @@ use ockam_actix_runtime::{
     Payload, UndeliverableReason,
 };
 use ockam_actix_transports::frame::{
-    decode_grants, encode_grants, header, next_frame, Greeting, HEADER_BYTES,
+    decode_grants, encode_grants, header, next_frame, Greeting, Signal, HEADER_BYTES,
 };
 
 use crate::{
@@ -125,6 +125,7 @@ fn connections() -> Made {
     vec![
         ("greeting", Greeting::ours().encode()),
         ("grants", encode_grants(&grants())),
+        ("signal", Signal::Ping.encode()),
         ("message", codec::encode(hello()).to_vec()),
         ("request", codec::encode(request()).to_vec()),
         ("message of two bytes", codec::encode(two).to_vec()),
@@ -253,6 +254,7 @@ fn every_block_is_read_as_what_it_says() {
     let mut greeting = BytesMut::from(&blocks["greeting"][..]);
     assert_eq!(Greeting::decode(&mut greeting), Ok(Some(Greeting::ours())));
     assert!(decode_grants(&blocks["grants"][HEADER_BYTES..]).unwrap().eq(grants()));
+    assert_eq!(Signal::decode(&blocks["signal"][HEADER_BYTES..]), Some(Signal::Ping));
     for name in ["frame", "answer"] {
         let mut arrived = BytesMut::from(&blocks[name][..]);
         let frame = next_frame(&mut arrived, 1024).unwrap().unwrap();
