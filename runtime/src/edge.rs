@@ -1,6 +1,6 @@
 //! Edges between actors: the bytes that may be under way, the credit of a connection's peer, the
-//! first hop as its sources see it, messages that wait until an edge is established, whether the peer
-//! is alive, and the pauses between attempts.
+//! first hop as its sources see it, messages that wait until an edge is established, whether the
+//! peer is alive, and the pauses between attempts.
 
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod backoff;

@@ -13,17 +13,17 @@ pub const PROTOCOL_VERSION: u8 = 1;
 /// Bytes of a greeting, which is sent before a version is agreed, so it can never grow.
 pub const MAX_GREETING_BYTES: usize = 64;
 
-/// The time from connecting to the peer's greeting. A peer that says nothing holds a descriptor, and
-/// whoever has dialled it might reach another one, or the same one over a line that is back.
+/// The time from connecting to the peer's greeting. A peer that says nothing holds a descriptor,
+/// and whoever has dialled it might reach another one, or the same one over a line that is back.
 pub const GREETING_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The time from the first byte of a frame to its last. A frame of 256 KiB passes at 70 Kbit/s.
 pub const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The time for one attempt to connect to one network address. Systems that get no answer ask again
-/// after 1 s, and then ever less often, so that an attempt which began on a line that was down would
-/// miss its return; a new one begins with the first question. Answers take a second at most, even
-/// by satellite.
+/// The time for one attempt to connect to one network address. Systems that get no answer ask
+/// again after 1 s, and then ever less often, so that an attempt which began on a line that was
+/// down would miss its return; a new one begins with the first question. Answers take a second at
+/// most, even by satellite.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The time to look a name up and to try all of its addresses.

@@ -62,8 +62,8 @@ impl Node {
     }
 
     /// Stops accepting, lets open streams finish for a few seconds, stops the workers, tells the
-    /// peers of its connections, and ends the arbiters. The `stopped` hooks of the program's own workers have run when this returns,
-    /// unless one of them takes longer than
+    /// peers of its connections, and ends the arbiters. The `stopped` hooks of the program's own
+    /// workers have run when this returns, unless one of them takes longer than
     /// [`NodeLimits::drain_timeout`](crate::NodeLimits::drain_timeout). The actix `System` keeps
     /// running.
     pub async fn stop(&self) {

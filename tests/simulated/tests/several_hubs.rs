@@ -132,7 +132,7 @@ fn an_idle_hub_that_falls_silent_is_left() {
 }
 
 #[test]
-fn a_hub_that_accepts_and_never_greets_is_passed() {
+fn a_hub_that_never_greets_is_passed_over() {
     let net = Network::seeded(7);
     net.run(async {
         let _silent = net.host("one").listen_on("one:4000").unwrap();

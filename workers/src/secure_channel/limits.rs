@@ -44,8 +44,8 @@ pub struct Limits {
     /// handshake a minute costs neither end anything.
     pub longest_refusal_pause: Duration,
     /// Silence after which the peer of a channel in use is asked whether it is there. With
-    /// `answer_within` and a third of itself, the pause between checks, it decides how soon a client
-    /// learns of a loss that nobody reports: within 4.5 seconds.
+    /// `answer_within` and a third of itself, the pause between checks, it decides how soon a
+    /// client learns of a loss that nobody reports: within 4.5 seconds.
     pub ping_after: Duration,
     /// The same for a channel that no stream uses: it only keeps devices between the nodes from
     /// forgetting the connection.

@@ -187,7 +187,7 @@ fn an_idle_silent_peer_is_noticed_later() {
 }
 
 #[test]
-fn a_node_that_stops_sends_everything_and_says_so() {
+fn a_stopping_node_sends_everything_and_says_so() {
     on_a_connection(async |node, ours, mut theirs| {
         theirs.write_all(&Greeting::ours().encode()).await.unwrap();
         let peer = async {
