@@ -178,6 +178,10 @@ pub trait Host {
     /// Waits until the node begins to stop: listeners and inlets accept nothing from then on.
     fn stopping(&self) -> impl Future<Output = ()> + Send;
 
+    /// Waits until the node, which is stopping, has waited long enough for open streams: what is
+    /// still busy is to end now, and to tell the other end.
+    fn resetting(&self) -> impl Future<Output = ()> + Send;
+
     /// Waits until all work of a stopping node is done or given up: its connections then tell their
     /// peers, and end.
     fn leaving(&self) -> impl Future<Output = ()> + Send;
@@ -352,6 +356,11 @@ impl Host for Node {
     #[inline]
     fn stopping(&self) -> impl Future<Output = ()> + Send {
         Node::stopping(self)
+    }
+
+    #[inline]
+    fn resetting(&self) -> impl Future<Output = ()> + Send {
+        Node::resetting(self)
     }
 
     #[inline]

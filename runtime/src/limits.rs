@@ -156,6 +156,10 @@ pub const MIN_LANE_ROUND_TRIP: Duration = Duration::from_micros(500);
 /// neither end has to remember many.
 pub const MAX_UNGRANTED_LANES: usize = 64;
 
+/// How long before the end of its drain a stopping node resets the streams that are still open, and
+/// at most half of the drain: their peers are told through channels, which close after that.
+pub(crate) const RESET_BEFORE_END: Duration = Duration::from_secs(1);
+
 /// How long the connections of a stopping node may take to send what waits and to tell their peers:
 /// a round trip around the world. Who restarts a hub waits so long for a peer that has vanished.
 pub const FAREWELL_TIMEOUT: Duration = Duration::from_millis(300);

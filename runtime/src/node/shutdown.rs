@@ -15,6 +15,7 @@ use crate::watched;
 pub(super) enum Stage {
     Running,
     Draining,
+    Resetting,
     Leaving,
     Stopped,
 }

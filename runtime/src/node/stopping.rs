@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::{
     error::{Error, Result},
-    limits::FAREWELL_TIMEOUT,
+    limits::{FAREWELL_TIMEOUT, RESET_BEFORE_END},
     node::{
         shutdown::{Busy, Stage},
         Node,
@@ -35,6 +35,11 @@ impl Node {
     /// See [`Host::link`](crate::host::Host::link).
     pub(crate) fn link(&self) -> Busy {
         self.shared.shutdown.link()
+    }
+
+    /// See [`Host::resetting`](crate::host::Host::resetting).
+    pub(crate) async fn resetting(&self) {
+        self.shared.shutdown.wait_for(Stage::Resetting).await;
     }
 
     /// See [`Host::leaving`](crate::host::Host::leaving).
@@ -76,8 +81,12 @@ impl Node {
         let limit = self.limits().drain_timeout;
         if !shutdown.drained_within(SHORT_DRAIN).await {
             log::info!("stopping: open streams have {limit:?} to finish");
-            if !shutdown.drained_within(limit).await {
+            let last = RESET_BEFORE_END.min(limit / 2);
+            if !shutdown.drained_within(limit.saturating_sub(last)).await {
                 log::info!("{} streams were still open and are reset", shutdown.busy_count());
+                shutdown.enter(Stage::Resetting);
+                // Peers that are not told in time find it out when they ask.
+                let _ = shutdown.drained_within(last).await;
             }
         }
         // What they send in their hooks still finds the others and the connections.

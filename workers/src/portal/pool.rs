@@ -23,6 +23,8 @@
 //! cost: streams that have grown and are idle hold what they were granted until they end.
 
 use std::{
+    collections::HashMap,
+    fmt,
     sync::{
         atomic::{AtomicU64, Ordering},
         Arc,
@@ -30,6 +32,7 @@ use std::{
     time::Duration,
 };
 
+use actix::Recipient;
 use ockam_actix_runtime::{
     limits::{STREAMS_SHARE, STREAMS_SOURCE_SHARE},
     lock::Lock,
@@ -57,6 +60,35 @@ pub struct StreamPool {
     /// Bytes that all of them have sent and keep.
     retained: AtomicU64,
     silence_ms: AtomicU64,
+    actors: Arc<Actors>,
+}
+
+/// Tells a stream's actor that its node waits no longer for the stream to end.
+#[derive(Debug, actix::Message)]
+#[rtype(result = "()")]
+pub(crate) struct ResetNow;
+
+/// The actors of the open streams, by their numbers.
+#[derive(Default)]
+struct Actors {
+    last: AtomicU64,
+    all: Lock<HashMap<u64, Recipient<ResetNow>, ahash::RandomState>>,
+}
+
+impl Actors {
+    fn reset_all(&self) {
+        for actor in self.all.lock().values() {
+            // One message for each stream, once.
+            #[allow(clippy::disallowed_methods)]
+            actor.do_send(ResetNow);
+        }
+    }
+}
+
+impl fmt::Debug for Actors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Actors({})", self.all.lock().len())
+    }
 }
 
 /// The open streams, in total and by those who may have a share of them.
@@ -127,6 +159,7 @@ pub struct StreamSlot {
     first: u64,
     promised: u64,
     retained: u64,
+    number: u64,
 }
 
 impl StreamPool {
@@ -136,12 +169,30 @@ impl StreamPool {
         let [promised, grown, retained] = [0; 3].map(AtomicU64::new);
         let (most, most_descriptors) = (limits.streams, limits.descriptors);
         let (bytes, counts) = (limits.stream_bytes, Lock::default());
-        Self { most, most_descriptors, bytes, counts, promised, grown, retained, silence_ms }
+        Self {
+            most,
+            most_descriptors,
+            bytes,
+            counts,
+            promised,
+            grown,
+            retained,
+            silence_ms,
+            actors: Arc::default(),
+        }
     }
 
     /// The pool of `node`.
     pub fn of(node: &Node) -> Arc<Self> {
-        node.extension(|| Self::new(node.limits()))
+        node.extension(|| {
+            let pool = Self::new(node.limits());
+            let (stopping, actors) = (node.unheld(), pool.actors.clone());
+            node.spawn_on(0, async move {
+                stopping.resetting().await;
+                actors.reset_all();
+            });
+            pool
+        })
     }
 
     /// Takes a slot for a stream that was asked for from `origin`.
@@ -165,6 +216,7 @@ impl StreamPool {
         let spare = self.free(self.bytes / 2);
         let first = (spare / FIRST_WINDOWS).clamp(MIN_WINDOW, INITIAL_WINDOW);
         self.promised.fetch_add(first, Ordering::Relaxed);
+        let number = self.actors.last.fetch_add(1, Ordering::Relaxed);
         Ok(StreamSlot {
             pool: self,
             holders,
@@ -172,6 +224,7 @@ impl StreamPool {
             first,
             promised: first,
             retained: 0,
+            number,
         })
     }
 
@@ -214,6 +267,11 @@ impl StreamSlot {
     /// How long the stream's peer may be silent.
     pub fn silence(&self) -> Duration {
         Duration::from_millis(self.pool.silence_ms.load(Ordering::Relaxed))
+    }
+
+    /// Notes which actor has the stream.
+    pub(crate) fn held_by(&self, actor: Recipient<ResetNow>) {
+        self.pool.actors.all.lock().insert(self.number, actor);
     }
 
     /// The window in bytes that the stream begins with.
@@ -265,6 +323,7 @@ impl StreamSlot {
 
 impl Drop for StreamSlot {
     fn drop(&mut self) {
+        self.pool.actors.all.lock().remove(&self.number);
         self.promise(self.first);
         self.retain(0);
         self.pool.promised.fetch_sub(self.first, Ordering::Relaxed);

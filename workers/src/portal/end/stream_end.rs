@@ -154,6 +154,13 @@ impl StreamEnd {
         self.is_finished && !self.path.has_unsent() && !self.has_last_words()
     }
 
+    /// Resets the stream, and tells the other end: the node stops.
+    pub(crate) fn stop(&mut self) {
+        self.opening.stop_waiting();
+        self.stream.stop(ResetReason::Stopped);
+        self.perform_actions();
+    }
+
     /// Resets the stream, and tells the other end as far as that goes without waiting: the actor
     /// ends before the stream does.
     pub(crate) fn abandon(&mut self) {

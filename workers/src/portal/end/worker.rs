@@ -4,7 +4,7 @@
 //!   only the other end of the stream may send to.
 //! * States: those of [`Stream`](crate::portal::protocol::stream::Stream).
 //! * Inboxes: portal messages and notices from the other end, in the inbox; [`GoOn`] at the outlet,
-//!   when the inlet has come back; all else wakes the actor's task, which then polls the end: the
+//!   when the inlet has come back; [`ResetNow`] when the node stops; all else wakes the actor's task, which then polls the end: the
 //!   socket, room on the first edge, the loss of the first hop, the timers. So there is one task
 //!   and one wake-up for each turn.
 //! * Started by an [`inlet`](crate::portal::inlet) for a client and by an
@@ -36,6 +36,7 @@ use crate::portal::{
         stream_end::{Progress, StreamEnd},
     },
     kept_streams::GoOn,
+    pool::ResetNow,
 };
 
 /// The actor of one end of a stream.
@@ -86,7 +87,7 @@ impl Handler<Registered> for StreamWorker {
     fn handle(&mut self, Registered(registration): Registered, context: &mut Context<Self>) {
         if let Some(end) = &mut self.end {
             end.begin(registration);
-            end.moved_to(context.address().recipient());
+            end.held_by(&context.address());
             context.spawn(Turns);
         }
     }
@@ -109,6 +110,16 @@ impl Handler<GoOn> for StreamWorker {
         let first_hop = resume.first_hop.clone();
         if self.end.as_mut().is_some_and(|end| end.go_on_as_asked(resume)) {
             self.hand_over(&first_hop, context);
+        }
+    }
+}
+
+impl Handler<ResetNow> for StreamWorker {
+    type Result = ();
+
+    fn handle(&mut self, _: ResetNow, _: &mut Context<Self>) {
+        if let Some(end) = &mut self.end {
+            end.stop();
         }
     }
 }

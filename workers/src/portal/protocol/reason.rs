@@ -91,8 +91,7 @@ pub enum ResetReason {
     PathLost,
     /// The peer broke the rules of the protocol (code 3).
     ProtocolViolation,
-    /// The portal cannot go on: a fault in it (code 4). A node that stops ends its connections and
-    /// channels instead.
+    /// The portal cannot go on (code 4): its node stops, or there is a fault in it.
     Stopped,
     /// The stream was idle, or its opening pending, for too long (code 5).
     TimedOut,

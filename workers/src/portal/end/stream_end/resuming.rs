@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use actix::Recipient;
+use actix::{dev::ToEnvelope, Addr, Handler};
 use ockam_actix_runtime::{edge::first_hop::FirstHop, Node, Payload};
 
 use crate::portal::{
@@ -21,6 +21,7 @@ use crate::portal::{
     },
     kept_streams::GoOn,
     limits::{CHUNKS_IN_A_ROW, MAX_READ_BYTES},
+    pool::ResetNow,
     protocol::{message::data_header, reason::ResetReason},
 };
 
@@ -101,9 +102,14 @@ impl StreamEnd {
     }
 
     /// Notes which actor has the stream now.
-    pub(crate) fn moved_to(&self, actor: Recipient<GoOn>) {
+    pub(crate) fn held_by<A>(&self, actor: &Addr<A>)
+    where
+        A: Handler<GoOn> + Handler<ResetNow>,
+        A::Context: ToEnvelope<A, GoOn> + ToEnvelope<A, ResetNow>,
+    {
+        self.slot.held_by(actor.clone().recipient());
         if let Side::Outlet { kept: Some(kept), .. } = &self.side {
-            kept.moved_to(actor);
+            kept.moved_to(actor.clone().recipient());
         }
     }
 
