@@ -63,7 +63,7 @@ async fn speak(one: &mut Stream, other: &mut Stream, limit: Duration) {
 }
 
 #[test]
-fn a_hub_that_is_killed_stops_nothing_for_long() {
+fn a_killed_hub_stops_nothing_for_long() {
     let net = Network::seeded(1);
     net.run(async {
         let mut open = OpenStream::start(&net, Step::ThroughHub).await;

@@ -4,9 +4,9 @@
 //!   only the other end of the stream may send to.
 //! * States: those of [`Stream`](crate::portal::protocol::stream::Stream).
 //! * Inboxes: portal messages and notices from the other end, in the inbox; [`GoOn`] at the outlet,
-//!   when the inlet has come back; [`ResetNow`] when the node stops; all else wakes the actor's task, which then polls the end: the
-//!   socket, room on the first edge, the loss of the first hop, the timers. So there is one task
-//!   and one wake-up for each turn.
+//!   when the inlet has come back; [`ResetNow`] when the node stops; all else wakes the actor's
+//!   task, which then polls the end: the socket, room on the first edge, the loss of the first hop,
+//!   the timers. So there is one task and one wake-up for each turn.
 //! * Started by an [`inlet`](crate::portal::inlet) for a client and by an
 //!   [`outlet`](crate::portal::outlet) for an `Open`, on the arbiter of the stream's first hop;
 //!   stops when the stream is finished.
