@@ -293,7 +293,7 @@ pub use ockam_actix_workers::{
         },
         Identity, IdentityError,
     },
-    portal::{Inlet, Outlet, OutletOptions},
+    portal::{limits::RESUME_FOR, Inlet, Outlet, OutletOptions},
     relay::Relay,
     secure_channel::{Limits as ChannelLimits, SecureChannelListener, SecureChannelOptions},
     Entity, ForwardingAddress, SecureChannel, SecureChannels, TrustEveryonePolicy,

@@ -1,13 +1,13 @@
 //! TCP for a node: where transports and portals meet.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use ockam_actix_runtime::{Address, Error, Host, Node, Result, Route};
 use ockam_actix_transports::{
     tcp::{listener, TcpDialer},
     ListenOptions, Listener, TCP,
 };
-use ockam_actix_workers::portal::{Inlet, Outlet, OutletOptions};
+use ockam_actix_workers::portal::{self, limits::RESUME_FOR, Inlet, Outlet, OutletOptions};
 
 /// A node's connections to other nodes over TCP, and to TCP servers and clients through portals.
 ///
@@ -60,7 +60,8 @@ impl TcpTransport {
     }
 
     /// Starts an outlet: a worker at `address` whose streams connect to a target, which is
-    /// `"host:port"`, or [`OutletOptions`] that also say for whom.
+    /// `"host:port"`, or [`OutletOptions`] that also say for whom, and for how long streams outlive
+    /// a lost path.
     ///
     /// # Errors
     /// If the address is invalid or already in use, or the target is not `host:port`.
@@ -82,29 +83,41 @@ impl TcpTransport {
         options: impl Into<InletOptions>,
         route: impl Into<Route>,
     ) -> Result<Inlet> {
-        let listener = match options.into().0 {
+        let InletOptions { listen, resume_for } = options.into();
+        let listener = match listen {
             Listen::On(address) => listener::bind(self.node.network(), &address).await?,
             Listen::With(listener) => listener.into(),
         };
-        Inlet::start(&self.node, listener, route)
+        let streams = portal::InletOptions::along(route).resume_for(resume_for);
+        Inlet::start(&self.node, listener, streams)
     }
 }
 
-/// Where an inlet listens. An address alone (`host:port`) converts into it.
+/// Where an inlet listens, and for how long its streams outlive a lost path. An address alone
+/// (`host:port`) converts into it.
 ///
 /// ```no_run
 /// # async fn example(tcp: ockam::TcpTransport) -> ockam::Result<()> {
+/// use std::{net::TcpListener, time::Duration};
+///
 /// use ockam::{route, InletOptions};
 ///
 /// // A socket that was opened before privileges were dropped.
-/// let listener = std::net::TcpListener::bind("127.0.0.1:80")?;
+/// let listener = TcpListener::bind("127.0.0.1:80")?;
 /// tcp.create_inlet(InletOptions::with(listener), route!["outlet"]).await?;
+///
+/// // For clients that rather begin anew than wait for longer than five seconds.
+/// let impatient = InletOptions::on("127.0.0.1:4001").resume_for(Duration::from_secs(5));
+/// tcp.create_inlet(impatient, route!["outlet"]).await?;
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug)]
 #[must_use]
-pub struct InletOptions(Listen);
+pub struct InletOptions {
+    listen: Listen,
+    resume_for: Duration,
+}
 
 #[derive(Debug)]
 enum Listen {
@@ -115,12 +128,26 @@ enum Listen {
 impl InletOptions {
     /// On `address` (`host:port`).
     pub fn on(address: impl Into<String>) -> Self {
-        Self(Listen::On(address.into()))
+        Self::of(Listen::On(address.into()))
     }
 
     /// With a socket that listens already.
     pub fn with(listener: std::net::TcpListener) -> Self {
-        Self(Listen::With(listener))
+        Self::of(Listen::With(listener))
+    }
+
+    const fn of(listen: Listen) -> Self {
+        Self { listen, resume_for: RESUME_FOR }
+    }
+
+    /// Keeps a stream whose path is lost, and its client, for up to `limit` until there is a path
+    /// again; [`RESUME_FOR`] if this is not called. Zero has streams end with their paths.
+    ///
+    /// The outlet has a limit of its own, [`OutletOptions::resume_for`], and whichever is reached
+    /// first ends the stream.
+    pub const fn resume_for(mut self, limit: Duration) -> Self {
+        self.resume_for = limit;
+        self
     }
 }
 
