@@ -7,6 +7,7 @@ pub(crate) mod identity_args;
 pub(crate) mod inlet;
 pub(crate) mod known;
 pub(crate) mod outlet;
+pub(crate) mod resume_args;
 pub(crate) mod route_args;
 pub(crate) mod vault;
 

@@ -1,9 +1,12 @@
 //! `ockam inlet`: a TCP server whose clients are tunnelled to an outlet.
 
 use clap::Args;
-use ockam::{route, Context, Result, SecureChannels, TcpTransport};
+use ockam::{route, Context, InletOptions, Result, SecureChannels, TcpTransport};
 
-use crate::command::{identity_args::IdentityArguments, route_args::RouteArguments, OUTLET};
+use crate::command::{
+    identity_args::IdentityArguments, resume_args::ResumeArguments, route_args::RouteArguments,
+    OUTLET,
+};
 
 /// Listen for TCP clients, and tunnel each of them to an outlet.
 ///
@@ -12,7 +15,7 @@ use crate::command::{identity_args::IdentityArguments, route_args::RouteArgument
 #[command(after_help = "Examples:
   ockam inlet --listen 127.0.0.1:4001 --route 'tcp#127.0.0.1:4000 => secure_channel_listener_service'
   ockam inlet --listen 127.0.0.1:4001 --route 'tcp#hub.example.org:4000 => FORWARDING_ADDRESS'
-  ockam inlet --listen 127.0.0.1:4001 --route-file FILE
+  ockam inlet --listen 127.0.0.1:4001 --route-file FILE --resume-for 10m
   ockam inlet --listen 127.0.0.1:4001 --route ROUTE --identity laptop --trust ID")]
 pub(crate) struct Arguments {
     /// Address to listen on for TCP clients, as host:port.
@@ -25,6 +28,9 @@ pub(crate) struct Arguments {
     /// Do not encrypt; the route then leads to the outlet itself.
     #[arg(long)]
     plain: bool,
+
+    #[command(flatten)]
+    resume: ResumeArguments,
 
     #[command(flatten)]
     identity: IdentityArguments,
@@ -43,7 +49,8 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
         let channel = entity.create_secure_channel(options, arguments.identity.policy())?;
         route![channel, OUTLET]
     };
-    let inlet = tcp.create_inlet(&arguments.listen, route).await?;
+    let options = InletOptions::on(&arguments.listen).resume_for(arguments.resume.resume_for);
+    let inlet = tcp.create_inlet(options, route).await?;
     println!("inlet on {}", inlet.address());
     Ok(())
 }

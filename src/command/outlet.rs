@@ -10,7 +10,9 @@ use ockam::{
     TrustEveryonePolicy, TrustIdentifierPolicy, TrustPolicy, TCP,
 };
 
-use crate::command::{identity_args::IdentityArguments, CHANNEL_LISTENER, OUTLET};
+use crate::command::{
+    identity_args::IdentityArguments, resume_args::ResumeArguments, CHANNEL_LISTENER, OUTLET,
+};
 
 /// The variable of the environment that names the hub.
 const HUB: &str = "OCKAM_HUB";
@@ -60,10 +62,18 @@ pub(crate) struct Arguments {
     plain: bool,
 
     #[command(flatten)]
+    resume: ResumeArguments,
+
+    #[command(flatten)]
     identity: IdentityArguments,
 }
 
 impl Arguments {
+    /// What the outlet connects to, for all that reach it.
+    fn options(&self) -> OutletOptions {
+        OutletOptions::to(&self.to).resume_for(self.resume.resume_for)
+    }
+
     /// The hub, or the list of hubs.
     fn hub(&self) -> Result<String> {
         let given = self.via.clone().or_else(|| env::var(HUB).ok());
@@ -81,13 +91,14 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     };
     let plain = if arguments.plain { " --plain" } else { "" };
     println!("start an inlet for it with:");
-    println!("ockam inlet --listen 127.0.0.1:4001{plain} --route '{route}'");
+    let resume = arguments.resume.unless_default();
+    println!("ockam inlet --listen 127.0.0.1:4001{plain}{resume} --route '{route}'");
     Ok(())
 }
 
 /// Starts an outlet that everybody reaches; returns the route to it.
 async fn listen_plain(tcp: &TcpTransport, arguments: &Arguments) -> Result<String> {
-    tcp.create_outlet(OUTLET, &arguments.to).await?;
+    tcp.create_outlet(OUTLET, arguments.options()).await?;
     let address = arguments.listen.as_deref().ok_or("--plain needs --listen")?;
     let listener = tcp.listen(ListenOptions::on(address).expose(OUTLET)).await?;
     Ok(format!("tcp#{} => {OUTLET}", listener.address()))
@@ -122,14 +133,11 @@ async fn accept_channels(
 /// Starts the outlet for whoever may have a channel with the listener, but not for the hub that
 /// this node has a channel with.
 async fn create_outlet(tcp: &TcpTransport, arguments: &Arguments) -> Result<()> {
-    match arguments.identity.trusted() {
-        [] => tcp.create_outlet(OUTLET, &arguments.to).await?,
-        trusted => {
-            let rule = access::from_identities(trusted.iter().copied());
-            tcp.create_outlet(OUTLET, OutletOptions::to(&arguments.to).access(rule)).await?
-        }
-    };
-    Ok(())
+    let mut options = arguments.options();
+    if let trusted @ [_, ..] = arguments.identity.trusted() {
+        options = options.access(access::from_identities(trusted.iter().copied()));
+    }
+    tcp.create_outlet(OUTLET, options).await.map(drop)
 }
 
 /// Establishes a secure channel with the hub itself.

@@ -67,7 +67,8 @@ fn printed_inlet_command_works_for_a_listening_outlet() {
 
 #[test]
 fn printed_inlet_command_works_for_a_plain_outlet() {
-    in_own_network(|| works_as_printed(&["--plain", "--listen", "0.0.0.0:4000"]));
+    let options = ["--plain", "--listen", "0.0.0.0:4000", "--resume-for", "10m"];
+    in_own_network(|| works_as_printed(&options));
 }
 
 #[test]
@@ -110,6 +111,7 @@ fn works_as_printed(options: &[&str]) {
         Program::start(ockam().args(["outlet", "--to", &target.address()]).args(options));
     outlet.wait_for_line("start an inlet for it with:");
     let line = outlet.wait_for_line("ockam inlet --listen 127.0.0.1:4001");
+    assert_eq!(line.contains(" --resume-for 600s "), options.contains(&"10m"), "{line}");
     let folder = PathBuf::from(env!("CARGO_BIN_EXE_ockam")).parent().unwrap().to_owned();
     let path = env::join_paths([folder, "/usr/bin".into(), "/bin".into()]).unwrap();
     let mut inlet = Program::start_line(&line, &path);
@@ -178,6 +180,16 @@ fn addresses_without_a_port_are_named() {
     ockam_fails("outlet --to a:1 --via localhost", &["\"localhost\"", "host:port"]);
     ockam_fails("inlet --listen localhost --route tcp#a:1", &["\"localhost\"", "host:port"]);
     ockam_fails("demo --once --listen localhost", &["\"localhost\"", "host:port"]);
+}
+
+#[test]
+fn durations_in_another_form_are_named() {
+    for text in ["2min", "-1", "", "forever"] {
+        let option = format!("--resume-for={text}");
+        let named = ["--resume-for <DURATION>", "such as 30s, 2m"];
+        ockam_fails(&format!("inlet --listen 127.0.0.1:0 --route a {option}"), &named);
+        ockam_fails(&format!("outlet --to a:1 --listen a:1 {option}"), &named);
+    }
 }
 
 #[test]
