@@ -3,123 +3,179 @@
 //! A web server, a hub, an outlet node and an inlet node talk over real sockets. Taps between the
 //! two private nodes and the hub record what passes, so that what the hub can read is checked and
 //! not just claimed.
+//!
+//! With `--kill-hub` the hub is a process of its own, which is killed in the middle of a long page.
 
+mod download;
+mod grouped;
+mod hub_process;
 mod picture;
+mod story;
 mod tap;
+mod tunnel;
 mod web;
 
-use ockam_actix_runtime::Host;
 use std::{
-    io::Read,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     time::{Duration, Instant},
 };
 
 use clap::Args;
 use ockam::{
-    route, Context, Entity, Error, ForwardingOptions, ForwardingService, NodeBuilder,
-    RemoteForwarder, Result, SecureChannels, TcpTransport, TrustEveryonePolicy, Vault, TCP,
+    Context, Error, ForwardingOptions, ForwardingService, NodeBuilder, Result, TcpTransport,
 };
+use ockam_actix_runtime::Host;
 
 use crate::command::{
     demo::{
+        download::Download,
+        hub_process::HubProcess,
         picture::Picture,
-        tap::Tap,
-        web::{WebServer, PAGE_MARK},
+        story::{Story, HUB_AWAY},
+        tunnel::{Tunnel, TunnelOptions},
+        web::WebServer,
     },
-    CHANNEL_LISTENER, OUTLET,
+    resume_args::ResumeArguments,
 };
 
-/// How long the demonstration waits for its secure channel, and for its page: both are on one
-/// machine.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Lines of the page through which the hub is killed: 12 MB, which take three seconds and as long
+/// as the hub is away.
+const LONG_PAGE: usize = 180_000;
+
+/// How often to look whether somebody has killed the hub.
+const LOOKING: Duration = Duration::from_millis(100);
+
+/// Any free port of this machine.
+const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Tunnel a web page between two private nodes, through a hub that cannot read it.
 ///
 /// A web server, a hub and both nodes run in this process and talk over real sockets. A picture
 /// shows the route of the page, and what the hub saw.
 #[derive(Args)]
-#[command(after_help = "Example:\n  ockam demo --once")]
+#[command(after_help = "Examples:
+  ockam demo --once
+  ockam demo --kill-hub
+  ockam demo --kill-hub --resume-for 0")]
 pub(crate) struct Arguments {
     /// Exit once the page is fetched, instead of staying up for your own curl.
     #[arg(long)]
     once: bool,
 
+    /// Fetch a long page, and kill the hub in the middle of it, with SIGKILL.
+    ///
+    /// The hub is a process of its own then, and is started again after a second. Each line of the
+    /// story is printed as it happens. If the page is not complete in the end, byte for byte, the
+    /// command fails.
+    #[arg(long)]
+    kill_hub: bool,
+
     /// Address for the inlet to listen on, as host:port; port 0 means any free port.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     listen: String,
+
+    #[command(flatten)]
+    resume: ResumeArguments,
 }
 
 /// Starts everything, fetches the page and draws the route that it took.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
-    let target = WebServer::start().await?;
-
-    // The hub: a node that neither end trusts.
-    let hub = NodeBuilder::new().arbiters(1).start().await?;
-    ForwardingService::start(&hub, ForwardingOptions::new())?;
-    let hub_address = TcpTransport::create(&hub).await?.listen("127.0.0.1:0").await?.address();
-
-    // The outlet node: private, it listens nowhere.
-    let outlet_tap = Tap::start(hub_address).await?;
-    let outlet_node = NodeBuilder::new().arbiters(1).start_with_context().await?;
-    let tcp = TcpTransport::create(&outlet_node).await?;
-    let mut outlet_entity = Entity::create(&outlet_node, &Vault::create(&outlet_node)?)?;
-    outlet_entity.create_secure_channel_listener(CHANNEL_LISTENER, TrustEveryonePolicy)?;
-    tcp.create_outlet(OUTLET, target.address().to_string()).await?;
-    let hub_seen_by_outlet = (TCP, outlet_tap.address().to_string());
-    let forwarder =
-        RemoteForwarder::create(&outlet_node, hub_seen_by_outlet, CHANNEL_LISTENER).await?;
-
-    // The inlet node: private as well; it knows the forwarding address and nothing else.
-    let inlet_tap = Tap::start(hub_address).await?;
-    let inlet_node = NodeBuilder::new().arbiters(1).start_with_context().await?;
-    let tcp = TcpTransport::create(&inlet_node).await?;
-    let mut inlet_entity = Entity::create(&inlet_node, &Vault::create(&inlet_node)?)?;
-    let route = route![(TCP, inlet_tap.address().to_string()), forwarder.remote_address()];
-    let channel = inlet_entity.create_secure_channel(route, TrustEveryonePolicy)?;
-    let inlet = tcp.create_inlet(&arguments.listen, route![&channel, OUTLET]).await?;
-    channel.established_within(PATIENCE).await?;
-
-    let begun = Instant::now();
-    let page = fetch(format!("http://{}/", inlet.address())).await?;
-    let taken = begun.elapsed();
-
-    let picture = Picture {
-        inlet: inlet.address(),
-        hub: hub_address,
-        target: target.address(),
-        inlet_identity: inlet_entity.identifier(),
-        outlet_identity: outlet_entity.identifier(),
-        forwarding_address: forwarder.remote_address().to_string(),
-        page,
-        taken,
-        to_hub: inlet_tap.seen(),
-        from_hub: outlet_tap.seen(),
-        mark: PAGE_MARK,
-    };
-    print!("{}", picture.draw());
-    if !picture.is_as_claimed() {
-        return Err(Error::Bug("the demonstration did not show what it claims".into()));
-    }
-    if arguments.once {
-        for node in [inlet_node.node(), outlet_node.node(), &hub, ctx.node()] {
-            node.stop().await;
+    let demonstration = async {
+        match arguments.kill_hub {
+            true => with_hub_killed(&arguments).await,
+            false => with_hub_here(&arguments).await,
         }
-        return Ok(());
+    };
+    tokio::select! {
+        ended = demonstration => ended?,
+        // Ctrl-C, also in the middle of the page.
+        () = ctx.node().stopping() => {}
     }
-    println!("Try it yourself:  curl http://{}/    (stop with Ctrl-C)", inlet.address());
-    ctx.node().stopping().await;
+    ctx.node().stop().await;
     Ok(())
 }
 
-/// Fetches a page as any program would, with a client that knows nothing of the tunnel.
-async fn fetch(address: String) -> Result<String> {
-    let fetching = tokio::task::spawn_blocking(move || {
-        let mut body = String::new();
-        let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).build();
-        let mut response = ureq::Agent::new_with_config(config).get(&address).call()?;
-        response.body_mut().as_reader().read_to_string(&mut body)?;
-        Ok::<_, ureq::Error>(body)
-    });
-    let fetched = fetching.await.map_err(|error| Error::Bug(error.to_string()))?;
-    fetched.map_err(|error| Error::Other(Box::new(error)))
+/// Everything in this process.
+async fn with_hub_here(arguments: &Arguments) -> Result<()> {
+    // A node that neither end trusts.
+    let hub = NodeBuilder::new().arbiters(1).start().await?;
+    ForwardingService::start(&hub, ForwardingOptions::new())?;
+    let listener = TcpTransport::create(&hub).await?.listen(ANY_PORT.to_string()).await?;
+
+    let target = WebServer::start(1).await?;
+    let tunnel = start_tunnel(arguments, &target, listener.address()).await?;
+    let begun = Instant::now();
+    let page = Download::begin(tunnel.url()).rest().await?;
+    draw(&tunnel, &target, listener.address(), page, begun.elapsed())?;
+    if !arguments.once {
+        println!("Try it yourself:  curl {}    (stop with Ctrl-C)", tunnel.url());
+        std::future::pending().await
+    }
+    tunnel.stop().await;
+    hub.stop().await;
+    Ok(())
+}
+
+/// The hub in a process of its own, which is killed in the middle of a long page.
+async fn with_hub_killed(arguments: &Arguments) -> Result<()> {
+    let mut hub = HubProcess::start(ANY_PORT).await?;
+    let target = WebServer::start(LONG_PAGE).await?;
+    let tunnel = start_tunnel(arguments, &target, hub.address()).await?;
+    println!();
+    let (page, taken) = Story::begin(tunnel.url(), target.page()).tell(&mut hub).await?;
+    draw(&tunnel, &target, hub.address(), page, taken)?;
+    if !arguments.once {
+        println!("Try it yourself:  curl -o page {}    (stop with Ctrl-C)", tunnel.url());
+        keep_alive(&mut hub).await?;
+    }
+    tunnel.stop().await;
+    Ok(())
+}
+
+async fn start_tunnel(
+    arguments: &Arguments,
+    target: &WebServer,
+    hub: SocketAddr,
+) -> Result<Tunnel> {
+    let (listen, resume_for) = (&arguments.listen[..], arguments.resume.resume_for);
+    Tunnel::start(TunnelOptions { target: target.address(), hub, listen, resume_for }).await
+}
+
+fn draw(
+    tunnel: &Tunnel,
+    target: &WebServer,
+    hub: SocketAddr,
+    page: String,
+    taken: Duration,
+) -> Result<()> {
+    let picture = Picture {
+        inlet: tunnel.inlet.address(),
+        hub,
+        target: target.address(),
+        inlet_identity: tunnel.inlet_identity,
+        outlet_identity: tunnel.outlet_identity,
+        forwarding_address: tunnel.forwarding_address.clone(),
+        page,
+        taken,
+        to_hub: tunnel.inlet_tap.seen(),
+        from_hub: tunnel.outlet_tap.seen(),
+    };
+    print!("{}", picture.draw());
+    match picture.is_as_claimed() {
+        true => Ok(()),
+        false => Err(Error::Bug("the demonstration did not show what it claims".into())),
+    }
+}
+
+/// Starts another hub whenever somebody has killed it; never returns otherwise.
+async fn keep_alive(hub: &mut HubProcess) -> Result<()> {
+    println!("and meanwhile:    kill -9 {}", hub.id());
+    loop {
+        while hub.is_running() {
+            tokio::time::sleep(LOOKING).await;
+        }
+        tokio::time::sleep(HUB_AWAY).await;
+        *hub = HubProcess::start(hub.address()).await?;
+        println!("The hub is back:  kill -9 {}", hub.id());
+    }
 }

@@ -38,6 +38,38 @@ fn demo_shows_that_the_hub_reads_nothing() {
 }
 
 #[test]
+fn demo_kills_its_hub_without_harm() {
+    in_own_network(|| {
+        let mut demo = Program::start(ockam().args(["demo", "--kill-hub", "--once"]));
+        let status = demo.wait_for_exit(PATIENCE);
+        assert!(status.success(), "{status}: {demo}");
+        let (lines, mut told) = (demo.stdout(), 0);
+        for what in [
+            "bytes  the page begins: 11,9",
+            "bytes  the hub is killed: kill -9 ",
+            "bytes  both ends wait for another path",
+            "bytes  the hub is back after 1",
+            "bytes  the stream goes on after a stall of ",
+            "bytes  the page is complete and byte-equal",
+            "bytes, the page not among them",
+            "bytes, the page not among them",
+        ] {
+            let found = lines[told..].iter().position(|line| line.contains(what));
+            told += 1 + found.unwrap_or_else(|| panic!("{what:?} is not told: {demo}"));
+        }
+        let story: Vec<_> = lines.iter().filter_map(|line| line.find(" bytes  ")).collect();
+        assert_eq!(story, vec![story[0]; 6], "{demo}");
+        assert!(lines.iter().all(|line| line.chars().count() < 100), "{demo}");
+        assert_eq!(demo.stderr(), [""; 0], "{demo}");
+    });
+}
+
+#[test]
+fn demo_fails_if_its_page_breaks_off() {
+    in_own_network(|| ockam_fails("demo --kill-hub --resume-for 0", &["the page broke off after"]));
+}
+
+#[test]
 fn demo_stays_up_until_terminated() {
     let mut demo = Program::start(ockam().arg("demo"));
     let address = demo.wait_for_address("curl http://");

@@ -4,6 +4,11 @@ use std::{fmt::Write, net::SocketAddr, time::Duration};
 
 use ockam::Identifier;
 
+use crate::command::demo::{grouped::grouped, tap::Seen, web::PAGE_MARK};
+
+/// How many lines of the page are shown.
+const SHOWN_LINES: usize = 3;
+
 /// What the demonstration saw.
 pub(crate) struct Picture {
     pub(crate) inlet: SocketAddr,
@@ -14,24 +19,16 @@ pub(crate) struct Picture {
     pub(crate) forwarding_address: String,
     pub(crate) page: String,
     pub(crate) taken: Duration,
-    /// All bytes between the inlet node and the hub.
-    pub(crate) to_hub: Vec<u8>,
-    /// All bytes between the hub and the outlet node.
-    pub(crate) from_hub: Vec<u8>,
-    /// A phrase of the page, to look for.
-    pub(crate) mark: &'static str,
+    /// What passed between the inlet node and the hub.
+    pub(crate) to_hub: Seen,
+    /// What passed between the hub and the outlet node.
+    pub(crate) from_hub: Seen,
 }
 
 impl Picture {
     /// Whether the client has the page and the hub has nothing of it.
     pub(crate) fn is_as_claimed(&self) -> bool {
-        self.page.contains(self.mark)
-            && !self.hub_read(&self.to_hub)
-            && !self.hub_read(&self.from_hub)
-    }
-
-    fn hub_read(&self, seen: &[u8]) -> bool {
-        seen.windows(self.mark.len()).any(|window| window == self.mark.as_bytes())
+        self.page.contains(PAGE_MARK) && !self.to_hub.has_page && !self.from_hub.has_page
     }
 
     /// The picture as lines of at most 80 columns.
@@ -49,20 +46,12 @@ impl Picture {
         line(format!("  │ inlet {:<26} reads the page", self.inlet));
         line("  │ encryptor                       seals every record".into());
         line("  └───┬──────────────────────────".into());
-        line(format!(
-            "      ║  TCP, sealed: {} bytes{}",
-            self.to_hub.len(),
-            self.found(&self.to_hub)
-        ));
+        line(passed(&self.to_hub));
         line("  ┌───▼──────────── hub ── trusted by nobody".into());
         line(format!("  │ listener {:<22} sees sizes and times", self.hub));
         line(format!("  │ forwarder {:<22}CANNOT read the page", short(&self.forwarding_address)));
         line("  └───┬──────────────────────────".into());
-        line(format!(
-            "      ║  TCP, sealed: {} bytes{}",
-            self.from_hub.len(),
-            self.found(&self.from_hub)
-        ));
+        line(passed(&self.from_hub));
         line(format!("  ┌───▼──────────── outlet node ── {outlet_identity}"));
         line("  │ decryptor                       opens every record".into());
         line("  │ outlet                          reads the page".into());
@@ -72,30 +61,28 @@ impl Picture {
         line(String::new());
         line(format!(
             "  fetched {} bytes in {:.1} ms:",
-            self.page.len(),
+            grouped(self.page.len()),
             self.taken.as_secs_f64() * 1e3
         ));
-        for page_line in self.page.lines() {
+        let mut page = self.page.lines();
+        for page_line in page.by_ref().take(SHOWN_LINES) {
             line(format!("    {page_line}"));
         }
+        match page.count() {
+            0 => {}
+            more => line(format!("    and {} more lines", grouped(more))),
+        }
         line(String::new());
-        line(format!("  the hub saw, for example: {}…", hex(&self.tail())));
+        line(format!("  the hub saw, for example: {}…", hex(&self.to_hub.sample)));
         line(String::new());
         text
     }
+}
 
-    fn found(&self, seen: &[u8]) -> &'static str {
-        if self.hub_read(seen) {
-            ", THE PAGE AMONG THEM"
-        } else {
-            ", the page not among them"
-        }
-    }
-
-    /// The end of what passed: records, as the handshake is over by then.
-    fn tail(&self) -> Vec<u8> {
-        self.to_hub[self.to_hub.len().saturating_sub(20)..].to_vec()
-    }
+/// What passed between a node and the hub.
+fn passed(Seen { bytes, has_page, .. }: &Seen) -> String {
+    let found = if *has_page { "THE PAGE AMONG THEM" } else { "the page not among them" };
+    format!("      ║  TCP, sealed: {} bytes, {found}", grouped(*bytes))
 }
 
 fn hex(bytes: &[u8]) -> String {
