@@ -178,7 +178,9 @@ impl Entity {
     }
 
     /// Ends every open session with `peer`, whichever end opened it, and returns their number: from
-    /// then on, nothing more of that peer is delivered, and the streams of both ends are reset.
+    /// then on, nothing more of that peer is delivered. Streams wait for the next session with it,
+    /// and are reset if none comes in time
+    /// ([`OutletOptions::resume_for`](crate::portal::OutletOptions::resume_for)).
     ///
     /// It withdraws no trust. A peer that the policies still trust may open a channel again, and a
     /// channel that this entity has opened establishes itself again; to keep a peer out, have the

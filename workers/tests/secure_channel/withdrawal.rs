@@ -1,18 +1,22 @@
-//! Trust that is withdrawn ends the sessions that it admitted, at both ends, with their streams.
+//! Trust that is withdrawn ends the sessions that it admitted, at both ends. Their streams go on only
+//! in a session that is admitted anew.
 
-use std::sync::{
-    atomic::{AtomicBool, Ordering},
-    Arc,
+use std::{
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        Arc,
+    },
+    time::Duration,
 };
 
 use ockam_actix_runtime::{edge::first_hop::FirstHop, route, Error, Host, Identifier};
 use ockam_actix_workers::{
     identity::policy::TrustContext,
-    portal::{Inlet, Outlet},
+    portal::{limits::RESUME_FOR, Inlet, InletOptions, Outlet, OutletOptions},
     Entity, SecureChannel, SecureChannels, TrustEveryonePolicy, TrustIdentifierPolicy,
 };
 use tokio::{
-    io::AsyncReadExt,
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     time::timeout,
 };
@@ -179,23 +183,51 @@ fn a_longer_history_ends_sessions_with_false_responders() {
     });
 }
 
+/// A stream of a pair, which outlives its path for `limit`: its client, and the target's end.
+async fn stream(pair: &Pair, limit: Duration) -> (TcpStream, TcpStream) {
+    let target = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to_target = target.local_addr().unwrap().to_string();
+    let options = OutletOptions::to(to_target).resume_for(limit);
+    Outlet::start(&pair.server.node, "outlet", options).unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let options = InletOptions::along(route![&pair.channel, "outlet"]).resume_for(limit);
+    let inlet = Inlet::start(&pair.client.node, listener, options).unwrap();
+    let client = TcpStream::connect(inlet.address()).await.unwrap();
+    let accepted = timeout(DEADLINE, target.accept()).await.expect("the target is connected");
+    (client, accepted.unwrap().0)
+}
+
+/// A byte from the client arrives.
+async fn carries((client, served): &mut (TcpStream, TcpStream)) {
+    client.write_all(b"x").await.unwrap();
+    let read = timeout(DEADLINE, served.read(&mut [0])).await.expect("the byte arrives");
+    assert_eq!(read.unwrap(), 1);
+}
+
 #[test]
 fn streams_end_with_the_trust_in_their_peer() {
     run(async {
-        let pair = Pair::open().await;
-        let target = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let to_target = target.local_addr().unwrap().to_string();
-        Outlet::start(&pair.server.node, "outlet", to_target).unwrap();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let route = route![&pair.channel, "outlet"];
-        let inlet = Inlet::start(&pair.client.node, listener, route).unwrap();
-        let mut client = TcpStream::connect(inlet.address()).await.unwrap();
-        let accepted = timeout(DEADLINE, target.accept()).await.expect("the target is connected");
-        let mut served = accepted.unwrap().0;
-        pair.server.entity.close_channels(&pair.client.identifier());
-        for end in [&mut client, &mut served] {
-            let read = timeout(DEADLINE, end.read(&mut [0])).await.expect("the stream ends");
-            assert_eq!(read.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+        for limit in [Duration::ZERO, Duration::from_millis(500)] {
+            let pair = Pair::open().await;
+            let mut ends = stream(&pair, limit).await;
+            carries(&mut ends).await;
+            pair.channel.replace_policy(TrustIdentifierPolicy::new(NOBODY));
+            for end in [&mut ends.0, &mut ends.1] {
+                let read = timeout(DEADLINE, end.read(&mut [0])).await.expect("the stream ends");
+                assert_eq!(read.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+            }
         }
+    });
+}
+
+#[test]
+fn streams_go_on_in_a_session_admitted_anew() {
+    run(async {
+        let mut pair = Pair::open().await;
+        let mut ends = stream(&pair, RESUME_FOR).await;
+        carries(&mut ends).await;
+        pair.server.entity.close_channels(&pair.client.identifier());
+        pair.is_lost().await;
+        carries(&mut ends).await;
     });
 }
