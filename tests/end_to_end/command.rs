@@ -1,11 +1,17 @@
 //! The command `ockam`: the commands that it prints work, and each error is one line.
 
 use std::{
-    env, io::Write, net::TcpListener, path::PathBuf, process::Command, thread, time::Duration,
+    env,
+    io::{Read, Write},
+    net::TcpListener,
+    path::PathBuf,
+    process::Command,
+    thread,
+    time::Duration,
 };
 
 use ockam_actix_harness::{
-    client::{fetch, upload_until_closed},
+    client::{connect, fetch, upload_until_closed},
     deadline::{poll, PATIENCE},
     network::in_own_network,
     program::{clean, example, Program},
@@ -122,6 +128,14 @@ fn clients_move_on_to_the_hub_that_lives() {
         let inlet = Program::start(&mut inlet);
         let address = inlet.wait_for_address("inlet on ");
         assert_eq!(fetch(address, "/"), Ok(PAGE.into()), "{outlet} {inlet}");
+        let mut client = connect(address, PATIENCE).unwrap();
+        client.write_all(b"ECHO\n").unwrap();
+        let mut echoes = |text: &[u8; 3]| {
+            let mut echo = [0; 3];
+            client.write_all(text).and_then(|()| client.read_exact(&mut echo)).unwrap();
+            assert_eq!(&echo, text);
+        };
+        echoes(b"one");
         for (number, other) in [(0, 1), (1, 0)] {
             let before = outlet.line_count();
             hubs[number].kill();
@@ -129,6 +143,7 @@ fn clients_move_on_to_the_hub_that_lives() {
             // Clients of the lost path wait for the next one.
             let page = poll("a page through the other hub", PATIENCE, || fetch(address, "/"));
             assert_eq!(page, PAGE, "{inlet}");
+            echoes(b"two");
             assert!(hubs[other].is_running());
             hubs[number] = hub_at(&addresses[number]);
             outlet.wait_for_line_after(before, "forwards here again", PATIENCE);
