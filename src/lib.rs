@@ -154,6 +154,10 @@
 //!
 //! A [portal](ockam_actix_workers::portal) is the source and the target at the two ends of this
 //! route: its data waits for room on the first edge before it is read, and for the reader's credit.
+//! Each end keeps what the other has not acknowledged. When the path is lost, the stream is
+//! suspended; the inlet looks for another path along the same route and resumes it there, and both
+//! ends send again what has not arrived.
+//!
 //! A secure channel is a worker in the middle: its encryptor makes the message the payload of
 //! another one.
 //!
@@ -163,8 +167,8 @@
 //! node ─┬─ arbiters ── router actor each
 //!       ├─ TCP listener ── accepted connections        end with their sockets
 //!       ├─ dialled connections                         connect again while somebody watches
-//!       ├─ inlet ── streams                            end with client, outlet or first hop
-//!       ├─ outlet ── streams                           end with target, inlet or first hop
+//!       ├─ inlet ── streams                            end with client or outlet; outlive their path
+//!       ├─ outlet ── streams                           end with target or inlet; outlive their path
 //!       ├─ secure channel listener ── decryptors       end with handshake or channel
 //!       ├─ secure channel (its actor) ── decryptor     established again when lost
 //!       ├─ forwarding service ── forwarders            end with the connection that asked
@@ -210,7 +214,8 @@
 //!    connection and never resolves a name.
 //! 5. Every edge is bounded in bytes: sources wait, relays pause the connection that feeds a full
 //!    one, and targets never pause, because credit bounds what they can be sent.
-//! 6. Nothing is lost in silence: an undeliverable message yields one notice, a cut stream a reset.
+//! 6. Nothing is lost in silence: an undeliverable message yields one notice. A stream whose path is
+//!    lost goes on along the next without a gap or a repeat, or is reset.
 //! 7. States are named for what they await and are consumed by their transition.
 //! 8. Limits stand in one file of their crate or module, with unit and reason:
 //!    [runtime](ockam_actix_runtime::limits), [transports](ockam_actix_transports::limits),
@@ -234,6 +239,9 @@
 //! | first hop | the first address of a route, as its sources see it: budget and loss |
 //! | inlet, outlet | the TCP server and the TCP client at the two ends of a portal |
 //! | stream | one tunnelled TCP connection |
+//! | path | what carries a stream from end to end, until the link of its first hop is lost |
+//! | suspended, resumption | a stream without a path; how it goes on along another one |
+//! | outlet life | by which an inlet knows an outlet that may have forgotten streams since |
 //! | credit, window | what the reader of a stream lets its writer send |
 //! | permit, budget | bytes under way on an edge, and how many there may be |
 //! | lane, grant | a part of a connection with credit of its own; more credit for it |
