@@ -102,6 +102,7 @@ fn foreign_initiator_reaches_our_echoer_and_outlet() {
         assert!(said.contains("watched a worker until it stopped"), "{said}");
         assert!(said.contains("hello under the next keys (record 655"), "{said}");
         assert!(said.contains("tunnelled 300000 bytes each way"), "{said}");
+        assert!(said.contains("resumed a stream 2 times"), "{said}");
         node.ctx.stop().await.unwrap();
     });
 }

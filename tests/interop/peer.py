@@ -3,7 +3,8 @@
 
     pip install noiseprotocol cryptography msgpack
     peer.py initiator HOST:PORT IDENTIFIER   opens a channel, asks the echoer, watches "once",
-                                             crosses a change of keys, opens a stream to "outlet"
+                                             crosses a change of keys, opens a stream to "outlet",
+                                             and one that outlives two connections
     peer.py responder                        listens, prints its port and its identifier, answers
                                              one connection until that ends
     peer.py private HOST:PORT                has a hub forward to it, prints the forwarding
@@ -300,6 +301,13 @@ def open_channel(connection, identity, expected):
 # Section 9: portals.
 
 
+def messages(payload):
+    """The messages of a payload, one after the other."""
+    unpacker = msgpack.Unpacker(strict_map_key=True)
+    unpacker.feed(payload)
+    return list(unpacker)
+
+
 def tunnel(channel, request):
     """Sends a request through a stream to "outlet", half-closes it, and returns the whole answer."""
     own, limit, step = random_address(), 65_536, 65_536
@@ -335,9 +343,109 @@ def tunnel(channel, request):
             raise SystemExit(f"the stream ended with {unpack(payload)}")
 
 
+class LastingStream:
+    """The inlet's end of a stream to "outlet" that outlives its path: `request` and its end go there,
+    and the whole answer comes back."""
+
+    STEP = 65_536
+
+    def __init__(self, request):
+        self.request, self.secret, self.attempt = request, os.urandom(16), 0
+        self.answer, self.limit, self.has_end = bytearray(), self.STEP, False
+        self.sent, self.may_send, self.acknowledged, self.end_sent = 0, 0, 0, False
+
+    def say(self, *message):
+        self.channel.send(self.route, [self.own], msgpack.packb(message))
+
+    def hear(self):
+        received = self.channel.receive()
+        check(received is not None, "the channel lasts")
+        onward, route, payload = received
+        check(onward == [self.own], "the stream's address")
+        return route, messages(payload)
+
+    def received(self):
+        return len(self.answer) + self.has_end
+
+    def take(self, channel):
+        self.channel, self.own, self.route = channel, random_address(), ["outlet"]
+
+    def begin(self, channel):
+        self.take(channel)
+        self.say(0, 1, self.limit, self.secret)
+        self.route, [(kind, self.may_send, life), *rest] = self.hear()
+        check(kind == 1 and life != 0 and not rest, "opened, and kept")
+
+    def resume(self, channel):
+        self.take(channel)
+        self.attempt += 1
+        self.say(8, 1, self.secret, self.attempt, self.received(), self.limit)
+        self.route, [(kind, received, self.may_send), *rest] = self.hear()
+        check(kind == 9, "resumed")
+        check(self.acknowledged <= received <= self.sent + self.end_sent, "what was sent")
+        self.acknowledged = received
+        self.sent, self.end_sent = min(received, len(self.request)), received > len(self.request)
+        for message in rest:
+            self.handle(message)
+
+    def handle(self, message):
+        kind, number, *more = message
+        if kind == 3:
+            check(number == len(self.answer) and not self.has_end, "data at the next offset")
+            self.answer += more[0]
+            check(len(self.answer) <= self.limit, "data below the limit")
+        elif kind == 4 or kind == 1 and self.received() == 0:
+            # Opened comes again to who has received nothing.
+            self.may_send = max(self.may_send, number)
+        elif kind == 5:
+            check(number == len(self.answer), "the final offset")
+            self.has_end = True
+        elif kind == 7:
+            check(number <= self.sent + self.end_sent, "an acknowledgement of what was sent")
+            self.acknowledged = max(self.acknowledged, number)
+        else:
+            raise SystemExit(f"the stream ended with {message}")
+
+    def run(self, until):
+        """Goes on until so many bytes of both directions together have passed, or all have."""
+        while True:
+            while self.sent < min(len(self.request), self.may_send):
+                piece = self.request[self.sent : min(self.sent + 30_000, self.may_send)]
+                self.say(3, self.sent, piece)
+                self.sent += len(piece)
+            if self.sent == len(self.request) and not self.end_sent:
+                self.say(5, self.sent)
+                self.end_sent = True
+            if self.has_end and self.acknowledged == len(self.request) + 1:
+                return self.say(7, self.received())
+            if self.acknowledged + len(self.answer) >= until:
+                return
+            for message in self.hear()[1]:
+                self.handle(message)
+            if len(self.answer) + self.STEP // 2 > self.limit:
+                self.limit = len(self.answer) + self.STEP
+                self.say(7, self.received())
+                self.say(4, self.limit)
+
+
+def outlive_connections(peer, identity, expected):
+    """Cuts the connection below a stream twice: while it sends, and while it receives."""
+    request = os.urandom(300_000)
+    stream = LastingStream(request)
+    for number, until in enumerate([100_000, 400_000, 2 * len(request) + 2]):
+        connection = Connection(socket.create_connection(split(peer), DEADLINE))
+        channel = open_channel(connection, identity, expected)
+        stream.begin(channel) if number == 0 else stream.resume(channel)
+        stream.run(until)
+        connection.stream.close()
+    check(bytes(stream.answer) == request[::-1], "the target's answer: the request backwards")
+    print(f"resumed a stream {stream.attempt} times", flush=True)
+
+
 def initiate(peer, expected):
+    identity = Identity()
     connection = Connection(socket.create_connection(split(peer), DEADLINE))
-    channel = open_channel(connection, Identity(), expected)
+    channel = open_channel(connection, identity, expected)
     print("channel established", flush=True)
     back = echo(channel, "hello from another implementation")
     watch(channel)
@@ -355,6 +463,7 @@ def initiate(peer, expected):
     answer = tunnel(channel, request)
     check(answer == request[::-1], "the target's answer: the request backwards")
     print(f"tunnelled {len(request)} bytes each way", flush=True)
+    outlive_connections(peer, identity, expected)
     channel.send_plaintext(CLOSE)
 
 
