@@ -86,6 +86,10 @@ pub(crate) const RESUME_FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause between two attempts to resume a stream.
 pub(crate) const RESUME_LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// Bytes of the steps in which what comes is acknowledged, if windows are large: what the other end
+/// keeps then stays in its processor's cache, and costs little.
+pub const MAX_ACK_STEP: u64 = 256 * 1024;
+
 /// How long, at most, an acknowledgement waits for bytes to go with; half of that on average. Until
 /// it comes, the other end keeps what it sent.
 pub(crate) const ACK_DELAY: Duration = Duration::from_millis(100);

@@ -5,12 +5,15 @@
 
 use std::collections::VecDeque;
 
+use bytes::BytesMut;
+use ockam_actix_runtime::socket::buffers;
+
 use crate::portal::{limits::RETAINED_BLOCK_BYTES, protocol::offset::Offset};
 
 /// Bytes in the order of the stream, in blocks.
 #[derive(Debug, Default)]
 pub(crate) struct Retained {
-    blocks: VecDeque<Vec<u8>>,
+    blocks: VecDeque<BytesMut>,
     /// The offset of the first byte of the first block.
     start: u64,
     /// How many bytes of the first block are forgotten.
@@ -27,7 +30,7 @@ impl Retained {
                 last.extend_from_slice(chunk);
             }
             _ => {
-                let mut block = Vec::with_capacity(chunk.len().max(RETAINED_BLOCK_BYTES));
+                let mut block = buffers::take(chunk.len().max(RETAINED_BLOCK_BYTES));
                 block.extend_from_slice(chunk);
                 self.blocks.push_back(block);
             }

@@ -2,14 +2,17 @@
 //!
 //! | an `Ack` is | when |
 //! |---|---|
-//! | due | a quarter of the window has come since the last; a `Window` or `Fin` is due; the peer's `Fin` has come after this end's own |
+//! | due | a quarter of the window, or [`MAX_ACK_STEP`], has come since the last; a `Window` or `Fin` is due; the peer's `Fin` has come after this end's own |
 //! | owed | anything else has come: it rides with the next bytes ([`take_ack`](Stream::take_ack)), or goes alone after a delay of the caller ([`acknowledge`](Stream::acknowledge)) |
 
-use crate::portal::protocol::{
-    message::Control,
-    stream::{
-        state::{Opening, Path, Resumption},
-        Stream,
+use crate::portal::{
+    limits::MAX_ACK_STEP,
+    protocol::{
+        message::Control,
+        stream::{
+            state::{Opening, Path, Resumption},
+            Stream,
+        },
     },
 };
 
@@ -39,7 +42,7 @@ impl Stream {
 
     /// Notes that bytes have come.
     pub(super) fn count_for_ack(&mut self) {
-        if self.unannounced() >= self.receive_window.window() / 4 {
+        if self.unannounced() >= (self.receive_window.window() / 4).min(MAX_ACK_STEP) {
             self.acknowledge();
         }
     }
