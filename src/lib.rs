@@ -214,8 +214,8 @@
 //!    connection and never resolves a name.
 //! 5. Every edge is bounded in bytes: sources wait, relays pause the connection that feeds a full
 //!    one, and targets never pause, because credit bounds what they can be sent.
-//! 6. Nothing is lost in silence: an undeliverable message yields one notice. A stream whose path is
-//!    lost goes on along the next without a gap or a repeat, or is reset.
+//! 6. Nothing is lost in silence: an undeliverable message yields one notice. A stream whose path
+//!    is lost goes on along the next without a gap or a repeat, or is reset.
 //! 7. States are named for what they await and are consumed by their transition.
 //! 8. Limits stand in one file of their crate or module, with unit and reason:
 //!    [runtime](ockam_actix_runtime::limits), [transports](ockam_actix_transports::limits),

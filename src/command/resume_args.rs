@@ -8,8 +8,8 @@ use ockam::RESUME_FOR;
 /// The option of every command that has an end of a portal.
 #[derive(Args)]
 pub(crate) struct ResumeArguments {
-    /// How long a stream waits for another path when its own is lost, such as 30s or 2m, or a number
-    /// of seconds; 0 turns that off.
+    /// How long a stream waits for another path when its own is lost, such as 30s or 2m, or a
+    /// number of seconds; 0 turns that off.
     ///
     /// Meanwhile its client and its target notice nothing but a pause; after that, both are reset.
     /// The inlet and the outlet have a limit each, and the shorter one counts.

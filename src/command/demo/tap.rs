@@ -116,7 +116,7 @@ mod tests {
             let mut search = Search::default();
             let parts = text.as_bytes().split_at(cut);
             assert!(search.finds_page(parts.0) | search.finds_page(parts.1), "{cut}");
-            assert!(!search.finds_page(text[..20].as_bytes()));
+            assert!(!search.finds_page(&text.as_bytes()[..20]));
         }
     }
 }

@@ -9,8 +9,9 @@
 //! * the program says so ([`OpenSessions::close`]).
 //!
 //! From that moment on, nothing more of the peer is delivered; the streams of both ends learn of it
-//! as of any loss, and go on only in another session with the same peer. A handshake that runs meanwhile may have asked too early, so it asks again when
-//! its session is listed ([`OpenSessions::list`]).
+//! as of any loss, and go on only in another session with the same peer. A handshake that runs
+//! meanwhile may have asked too early, so it asks again when its session is listed
+//! ([`OpenSessions::list`]).
 
 mod register;
 

@@ -1,5 +1,5 @@
-//! Trust that is withdrawn ends the sessions that it admitted, at both ends. Their streams go on only
-//! in a session that is admitted anew.
+//! Trust that is withdrawn ends the sessions that it admitted, at both ends. Their streams go on
+//! only in a session that is admitted anew.
 
 use std::{
     sync::{
