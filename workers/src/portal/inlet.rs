@@ -268,8 +268,7 @@ fn open(node: &Node, socket: Socket, client: SocketAddr, accept: &Accept) -> Res
     let mut first_hop = node.first_hop(&accept.route)?;
     let opening =
         OpeningClient { node: node.clone(), socket, client, slot, accept: accept.clone() };
-    let state = first_hop.state();
-    if state.up || state.failure.is_none() {
+    if !is_lost(&first_hop) {
         return opening.start(first_hop);
     }
     tokio::task::spawn_local(async move {
@@ -281,6 +280,12 @@ fn open(node: &Node, socket: Socket, client: SocketAddr, accept: &Accept) -> Res
         started.unwrap_or_else(|error| log_reset(&refusal_log, client, &error));
     });
     Ok(())
+}
+
+/// Whether the last attempt to make the path has failed.
+fn is_lost(first_hop: &FirstHop) -> bool {
+    let state = first_hop.state();
+    !state.up && state.failure.is_some()
 }
 
 fn unusable(source: io::Error) -> Error {
@@ -305,7 +310,8 @@ impl OpeningClient {
     fn start(self, first_hop: FirstHop) -> Result<()> {
         let Self { node, socket, client, slot, accept } = self;
         let description = Description::answered_over(&first_hop);
-        let is_resuming = accept.is_resuming(&first_hop);
+        // A client that has waited for a lost path in vain is reset, and waits no longer.
+        let is_resuming = accept.is_resuming(&first_hop) && !is_lost(&first_hop);
         let Accept { route, resume_for, outlet, .. } = accept;
         let mut stream = Stream::inlet(slot.first_window());
         if is_resuming {
