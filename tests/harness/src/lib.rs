@@ -5,10 +5,12 @@
 //! | [`pattern`], [`random`] | bytes that show where they belong, and choices that a seed repeats |
 //! | [`transfer`] | sending such bytes, and checking them as they arrive |
 //! | [`client`], [`target`], [`echo`] | TCP clients of a tunnel, and the servers that it leads to |
+//! | [`lasting`] | connections that must outlive what happens between their ends |
 //! | [`process`], [`program`] | child processes, and their form for tests: every failure is a panic |
 //! | [`built`], [`installed`] | where our own programs are, and those of the system |
 //! | [`role`] | the contract between a program and the copies that it starts of itself |
 //! | [`network`] | a test in a network of its own, where every port is free |
+//! | [`wan`] | a line that can be cut, between two networks |
 //! | [`deadline`] | waits with a deadline |
 //! | [`usage`], [`machine`] | what processes have used, and where and when they ran |
 //! | [`scratch`], [`table`] | where processes keep their files, and tables in Markdown |
@@ -20,6 +22,7 @@ pub mod client;
 pub mod deadline;
 pub mod echo;
 pub mod installed;
+pub mod lasting;
 pub mod machine;
 pub mod network;
 pub mod pattern;
@@ -32,3 +35,4 @@ pub mod table;
 pub mod target;
 pub mod transfer;
 pub mod usage;
+pub mod wan;

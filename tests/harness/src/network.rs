@@ -60,14 +60,17 @@ fn start_again(test: &str) {
     assert!(said.contains("1 passed"), "there is no test {test} in its own network: see above");
 }
 
-/// `program` in namespaces of its own, with the loopback interface up.
+/// `program` in namespaces of its own, with the loopback interface up. The names of further networks
+/// that it makes are its own, too, and end with it.
 fn isolated(program: &str) -> Command {
     let mut command = Command::new("unshare");
-    command.args(["--net", "--pid", "--fork", "--kill-child"]);
+    command.args(["--net", "--pid", "--mount", "--fork", "--kill-child"]);
     if !is_root() {
         command.arg("--map-root-user");
     }
-    command.args(["sh", "-c", "ip link set lo up && exec \"$0\" \"$@\"", program]);
+    let names = "{ mkdir -p /run/netns && mount -t tmpfs none /run/netns; } 2>/dev/null";
+    let line = format!("{names}; ip link set lo up && exec \"$0\" \"$@\"");
+    command.args(["sh", "-c", &line, program]);
     command
 }
 
