@@ -19,8 +19,8 @@ use std::{
 
 use actix::{Actor, Handler};
 use ockam::{
-    route, Address, Context, Entity, NodeBuilder, Payload, Route, Routed, SecureChannels,
-    TcpTransport, TrustEveryonePolicy, Vault,
+    route, Address, Context, Entity, NodeBuilder, OutletOptions, Payload, Route, Routed,
+    SecureChannels, TcpTransport, TrustEveryonePolicy, Vault,
 };
 use ockam_actix_harness::{
     pattern::Pattern,
@@ -28,8 +28,9 @@ use ockam_actix_harness::{
 };
 use ockam_actix_transports::memory::{Link, LinkOptions};
 use ockam_actix_workers::portal::{
-    limits::INITIAL_WINDOW,
+    limits::{INITIAL_WINDOW, RESUME_FOR},
     protocol::message::{decode, Control, Decoded},
+    Inlet, InletOptions,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -39,6 +40,12 @@ use tokio::{
 };
 
 const LATENCY: Duration = Duration::from_millis(50);
+
+/// How long streams wait for a link that does not come back, where a test waits for that.
+const RESUME: Duration = Duration::from_secs(3);
+
+/// How much later they may be reset.
+const MOMENT: Duration = Duration::from_secs(2);
 
 /// Bytes under way on this link at 100 MB/s.
 const BANDWIDTH_DELAY_PRODUCT: u64 = 10_000_000;
@@ -108,6 +115,10 @@ enum Reader {
 
 impl Tunnel {
     async fn open(spied_at: Option<Reader>) -> Self {
+        Self::resuming_for(RESUME_FOR, spied_at).await
+    }
+
+    async fn resuming_for(resume_for: Duration, spied_at: Option<Reader>) -> Self {
         let builder = NodeBuilder::new().arbiters(1);
         let (here, there) = (
             builder.clone().start_with_context().await.unwrap(),
@@ -122,7 +133,7 @@ impl Tunnel {
         TcpTransport::create(there.node())
             .await
             .unwrap()
-            .create_outlet("outlet", target)
+            .create_outlet("outlet", OutletOptions::to(target).resume_for(resume_for))
             .await
             .unwrap();
         entity(&there).create_secure_channel_listener("listener", TrustEveryonePolicy).unwrap();
@@ -132,8 +143,9 @@ impl Tunnel {
         channel.established().await.unwrap();
         let spy = Spy::default();
         let route = route_past_spy(&here, &there, &spy, spied_at, Address::from(&channel));
-        let tcp = TcpTransport::create(here.node()).await.unwrap();
-        let inlet = tcp.create_inlet("127.0.0.1:0", route).await.unwrap().address();
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let options = InletOptions::along(route).resume_for(resume_for);
+        let inlet = Inlet::start(here.node(), socket, options).unwrap().address();
         let client = TcpStream::connect(inlet).await.unwrap();
         let (target, _) = timeout(DEADLINE, listener.accept()).await.unwrap().unwrap();
         Self { nodes: [here, there], link, spy, client, target }
@@ -247,25 +259,47 @@ fn download_is_not_limited_by_its_window() {
     run(fills(Reader::Client));
 }
 
+/// The link is cut, and stays so, while an upload is under way; returns how long after that each end
+/// was reset.
+async fn until_reset_by_a_cut(resume_for: Duration) -> [Duration; 2] {
+    let mut tunnel = Tunnel::resuming_for(resume_for, None).await;
+    let pattern = Pattern::new(2);
+    let (progress, taken) = watch::channel(0);
+    let (mut arrived, link) = (taken.clone(), tunnel.link.clone());
+    let cutting = async {
+        arrived.wait_for(|taken| *taken > 2_000_000).await.unwrap();
+        link.cut();
+        Instant::now()
+    };
+    let writing = async {
+        let sent = write(&mut tunnel.client, &pattern, taken, || false).await;
+        (sent.unwrap_err().kind(), Instant::now())
+    };
+    let reading = async {
+        let taken = read(&mut tunnel.target, &pattern, progress).await;
+        (taken.unwrap_err().kind(), Instant::now())
+    };
+    let (cut, (sent, client), (taken, target)) = tokio::join!(cutting, writing, reading);
+    assert!(matches!(sent, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{sent}");
+    assert_eq!(taken, ErrorKind::ConnectionReset);
+    tunnel.close().await;
+    [client - cut, target - cut]
+}
+
 #[test]
-fn cut_link_resets_both_ends() {
+fn a_cut_link_resets_both_ends_in_time() {
     run(async {
-        let mut tunnel = Tunnel::open(None).await;
-        let pattern = Pattern::new(2);
-        let (progress, taken) = watch::channel(0);
-        let (mut arrived, link) = (taken.clone(), tunnel.link.clone());
-        let cutting = async {
-            arrived.wait_for(|taken| *taken > 2_000_000).await.unwrap();
-            link.cut();
-        };
-        let ((), sent, taken) = tokio::join!(
-            cutting,
-            write(&mut tunnel.client, &pattern, taken, || false),
-            read(&mut tunnel.target, &pattern, progress)
-        );
-        let sent = sent.unwrap_err().kind();
-        assert!(matches!(sent, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{sent}");
-        assert_eq!(taken.map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));
-        tunnel.close().await;
+        for end in until_reset_by_a_cut(RESUME).await {
+            assert!((RESUME..RESUME + MOMENT).contains(&end), "{end:?}");
+        }
+    });
+}
+
+#[test]
+fn without_resumption_a_cut_link_resets_at_once() {
+    run(async {
+        for end in until_reset_by_a_cut(Duration::ZERO).await {
+            assert!(end < MOMENT, "{end:?}");
+        }
     });
 }

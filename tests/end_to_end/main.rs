@@ -9,6 +9,7 @@
 //! | [`command`] | `ockam` and its errors |
 //! | [`hops`] | streams that pass more workers |
 //! | [`outage`] | programs that are killed and started again, targets that are not there |
+//! | [`survival`], [`lost_line`] | what open connections do not notice |
 //! | [`conformance`] | connections that end through a tunnel as they end without one |
 //! | [`farewell`] | bytes that are sent just before a reset |
 //! | [`latency`], [`line`] | keystrokes beside bulk transfers, over a line with a rate and a delay |
@@ -32,9 +33,11 @@ mod hostile;
 mod isolation;
 mod latency;
 mod line;
+mod lost_line;
 mod memory;
 mod outage;
 mod programs;
 mod saturation;
 mod starting;
+mod survival;
 mod tunnel;

@@ -1,11 +1,14 @@
-//! Programs that are killed and started again, and targets that are not there: open streams are
-//! reset at once, new clients wait a few seconds, and nothing has to be done but start the program
-//! again.
+//! Programs that are killed and started again, and targets that are not there: open streams go on
+//! when only the hub was gone, and otherwise are reset as soon as it is known that they cannot; new
+//! clients wait a few seconds, and nothing has to be done but start the program again.
 
 use std::{
-    io::{ErrorKind, Write},
-    net::{SocketAddr, TcpListener},
-    sync::mpsc,
+    io::{ErrorKind, Read, Write},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{
+        atomic::{AtomicU64, Ordering::Relaxed},
+        Arc,
+    },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -16,6 +19,7 @@ use ockam_actix_harness::{
     network::in_own_network,
     pattern::Pattern,
     target::{Target, PAGE},
+    transfer::send,
 };
 
 use crate::tunnel::{
@@ -30,50 +34,111 @@ const MOMENT: Duration = Duration::from_secs(5);
 const SHORT_MOMENT: Duration = Duration::from_secs(2);
 
 /// A client in the middle of an endless download.
-struct Streaming(JoinHandle<Ended>);
+struct Streaming {
+    client: TcpStream,
+    taken: Arc<AtomicU64>,
+    thread: JoinHandle<(Ended, Instant)>,
+}
 
 impl Streaming {
     /// Returns when the first megabyte has arrived.
     fn begin(inlet: SocketAddr) -> Self {
-        let (flowing, flows) = mpsc::channel();
-        let client = thread::spawn(move || {
-            let mut client = connect(inlet, MOMENT).unwrap();
-            writeln!(client, "SEND {} 7", u64::MAX).unwrap();
-            read_pattern(client, u64::MAX, &Pattern::new(7), |taken| {
-                if taken > 1_000_000 {
-                    // Nobody listens after the first time.
-                    let _ = flowing.send(());
-                }
-            })
+        let mut client = connect(inlet, PATIENCE).unwrap();
+        writeln!(client, "SEND {} 7", u64::MAX).unwrap();
+        let (taken, reader) = (Arc::new(AtomicU64::new(0)), client.try_clone().unwrap());
+        let counted = taken.clone();
+        let thread = thread::spawn(move || {
+            let count = |so_far| counted.store(so_far, Relaxed);
+            (read_pattern(reader, u64::MAX, &Pattern::new(7), count), Instant::now())
         });
-        flows.recv_timeout(PATIENCE).expect("a download begins");
-        Self(client)
+        let streaming = Self { client, taken, thread };
+        streaming.wait_for_more();
+        streaming
     }
 
-    /// It must end, with a reset, and all that came before must be right.
-    fn ends_with_a_reset(self) {
-        let ended = self.0.join().unwrap();
+    fn wait_for_more(&self) {
+        let before = self.taken.load(Relaxed);
+        let is_more = || match self.taken.load(Relaxed) {
+            now if now > before + 1_000_000 => Ok(()),
+            now => Err(format!("{now} bytes, after {before}")),
+        };
+        poll("another megabyte", PATIENCE, is_more);
+    }
+
+    /// Ends it as soon as it has gone on; all that came must be right.
+    fn goes_on(self) {
+        self.wait_for_more();
+        self.client.shutdown(Shutdown::Both).unwrap();
+        let (ended, _) = self.thread.join().unwrap();
+        assert!(matches!(ended, Ended::Short { after: 2_000_000.. }), "{ended}");
+    }
+
+    /// It must end with a reset, and all that came before must be right; returns when.
+    fn ends_with_a_reset(self) -> Instant {
+        let (ended, at) = self.thread.join().unwrap();
         assert!(matches!(ended, Ended::Reset { after: 1_000_000.. }), "{ended}");
+        at
     }
 }
 
 /// A client whose stream is quiet, with both ends open.
-struct Quiet(std::net::TcpStream);
+struct Quiet(JoinHandle<(Ended, Instant)>, TcpStream);
 
 impl Quiet {
     fn begin(inlet: SocketAddr) -> Self {
-        use std::io::Read;
-        let mut client = connect(inlet, MOMENT).unwrap();
+        let mut client = connect(inlet, PATIENCE).unwrap();
         writeln!(client, "HOLD 1000 8").unwrap();
         let mut arrived = [0; 1000];
         client.read_exact(&mut arrived).unwrap();
         assert_eq!(Pattern::new(8).check(0, &arrived), Ok(()));
-        Self(client)
+        let reader = client.try_clone().unwrap();
+        let read = || (read_pattern(reader, 0, &Pattern::new(8), |_| {}), Instant::now());
+        Self(thread::spawn(read), client)
     }
 
-    fn ends_with_a_reset(self) {
-        let ended = read_pattern(self.0, 1000, &Pattern::new(8), |_| {});
+    /// Still carries bytes to the target, and an end each way.
+    fn goes_on(self, target: &Target) {
+        send(&self.1, 1000, &Pattern::new(0)).unwrap();
+        self.1.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(target.next_end(), Ok(1000));
+        assert_eq!(self.0.join().unwrap().0, Ended::Whole);
+    }
+
+    /// Returns when.
+    fn ends_with_a_reset(self) -> Instant {
+        let (ended, at) = self.0.join().unwrap();
         assert_eq!(ended, Ended::Reset { after: 0 });
+        at
+    }
+}
+
+/// A client of either kind.
+struct Open(Streaming, Quiet);
+
+impl Open {
+    /// Has them connected and kills one of a tunnel's programs; returns just before that.
+    fn through_killed(tunnel: &mut Tunnel, index: usize, target: &Target) -> (Self, Instant) {
+        a_page_comes(tunnel.inlet);
+        assert_eq!(target.next_end(), Ok(0));
+        let open = Self(Streaming::begin(tunnel.inlet), Quiet::begin(tunnel.inlet));
+        let now = Instant::now();
+        tunnel.programs[index].kill();
+        (open, now)
+    }
+
+    /// Both end with a reset, after this moment, and soon.
+    fn are_reset_after(self, moment: Instant) {
+        let ends = [self.0.ends_with_a_reset(), self.1.ends_with_a_reset()];
+        let soon = moment..moment + MOMENT;
+        let after = ends.map(|end| end.saturating_duration_since(moment));
+        assert!(ends.iter().all(|end| soon.contains(end)), "{after:?} after it, or before");
+    }
+
+    /// Both have noticed nothing.
+    fn go_on(self, target: &Target) {
+        self.0.goes_on();
+        target_is_reset(target, 1);
+        self.1.goes_on(target);
     }
 }
 
@@ -109,33 +174,31 @@ fn a_page_comes_again(inlet: SocketAddr) {
     assert_eq!(page, PAGE);
 }
 
-/// Kills one of a tunnel's programs while streams are open.
-fn kill(tunnel: &mut Tunnel, index: usize, target: &Target) {
-    a_page_comes(tunnel.inlet);
-    assert_eq!(target.next_end(), Ok(0));
-    let (streaming, quiet) = (Streaming::begin(tunnel.inlet), Quiet::begin(tunnel.inlet));
-    tunnel.programs[index].kill();
-    streaming.ends_with_a_reset();
-    quiet.ends_with_a_reset();
-    target_is_reset(target, 2);
+fn clients_are_rejected_together(inlet: SocketAddr) {
     thread::scope(|scope| {
         for _ in 0..3 {
-            scope.spawn(|| clients_are_rejected(tunnel.inlet));
+            scope.spawn(|| clients_are_rejected(inlet));
         }
     });
 }
 
+/// Clients wait for the outlet, which knows nothing of their streams when it is back.
 fn outlet_is_killed(step: Step, name: &str) {
     let target = Target::start();
     let mut tunnel = step(&target.address(), 2);
     for _ in 0..2 {
-        kill(&mut tunnel, 0, &target);
+        let (open, _) = Open::through_killed(&mut tunnel, 0, &target);
+        target_is_reset(&target, 2);
+        clients_are_rejected_together(tunnel.inlet);
+        let restarted = Instant::now();
         tunnel.programs[0] = listening_outlet(name, &target.address(), 2);
+        open.are_reset_after(restarted);
         a_page_comes_again(tunnel.inlet);
         assert_eq!(target.next_end(), Ok(0));
     }
 }
 
+/// Clients are reset with their inlet; the target's ends wait for an inlet that does not come back.
 fn inlet_is_killed(step: Step, name: &str, more: impl Fn(&Tunnel) -> Vec<String>) {
     let target = Target::start();
     let mut tunnel = step(&target.address(), 2);
@@ -144,10 +207,13 @@ fn inlet_is_killed(step: Step, name: &str, more: impl Fn(&Tunnel) -> Vec<String>
     arguments.extend(more(&tunnel));
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     for _ in 0..2 {
-        kill(&mut tunnel, last, &target);
+        let (open, killed) = Open::through_killed(&mut tunnel, last, &target);
+        open.are_reset_after(killed);
+        clients_are_rejected_together(tunnel.inlet);
         tunnel.programs[last] = start(name, &arguments, 2);
         tunnel.programs[last].wait_for_line("inlet on ");
         a_page_comes_again(tunnel.inlet);
+        // No other end came before.
         assert_eq!(target.next_end(), Ok(0));
     }
 }
@@ -156,10 +222,9 @@ fn clients_wait_for_a_restarted_outlet(step: Step, name: &str) {
     let target = Target::start();
     let mut tunnel = step(&target.address(), 2);
     a_page_comes(tunnel.inlet);
-    let quiet = Quiet::begin(tunnel.inlet);
+    let before = tunnel.programs[1].line_count();
     tunnel.programs[0].kill();
-    // From now on the inlet knows.
-    quiet.ends_with_a_reset();
+    tunnel.programs[1].wait_for_line_after(before, "was lost", MOMENT);
     clients_are_patient(tunnel.inlet, || {
         tunnel.programs[0] = listening_outlet(name, &target.address(), 2);
     });
@@ -209,10 +274,12 @@ fn forwarding_address_survives_a_restart_of_the_hub() {
         let mut tunnel = step_04(&target.address(), 2);
         let address = forwarding_address(&tunnel.programs[1]);
         for _ in 0..2 {
-            kill(&mut tunnel, 0, &target);
+            let (open, _) = Open::through_killed(&mut tunnel, 0, &target);
             let before = tunnel.programs[1].line_count();
+            clients_are_rejected_together(tunnel.inlet);
             tunnel.programs[0] = hub(2);
             tunnel.programs[1].wait_for_line_after(before, "at the same address", PATIENCE);
+            open.go_on(&target);
             a_page_comes_again(tunnel.inlet);
             assert_eq!(target.next_end(), Ok(0));
         }
@@ -229,20 +296,25 @@ fn restarted_step_04_outlet_is_another_one() {
         let mut tunnel = step_04(&target.address(), 2);
         let old = forwarding_address(&tunnel.programs[1]);
         let before = tunnel.programs[2].line_count();
-        kill(&mut tunnel, 1, &target);
+        let (open, _) = Open::through_killed(&mut tunnel, 1, &target);
+        target_is_reset(&target, 2);
         let (outlet, new) = forwarded_outlet(&target.address(), 2);
         assert_ne!(old, new);
-        clients_are_rejected(tunnel.inlet);
         let parts: Vec<_> = old.split('.').collect();
         let (forwarder, identity, secret) = (parts[0], parts[1], parts[2]);
         let said = tunnel.programs[2].wait_for_line_after(before, "no secure channel", MOMENT);
         assert!(said.contains(forwarder), "{said}");
         assert!(said.contains(&format!("pinned to {identity}")), "{said}");
         assert!(!said.contains(secret), "{said}");
+        clients_are_rejected(tunnel.inlet);
         let inlet = start("04-inlet", &["127.0.0.1:0", &new], 2);
         a_page_comes_again(inlet_address(&inlet));
         // The old address never leads to the new identity.
         clients_are_rejected(tunnel.inlet);
+        // So the old streams still wait, and end with their inlet.
+        let stopped = Instant::now();
+        tunnel.programs[2].kill();
+        open.are_reset_after(stopped);
         drop(outlet);
     });
 }
