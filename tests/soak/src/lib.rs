@@ -20,6 +20,7 @@
 //! | [`load`], [`held`] | clients that never rest, and clients that wait for a kill |
 //! | [`rest`], [`slope`] | descriptors at rest, and how memory grows |
 //! | [`churn`], [`stall`], [`kills`] | figures 10, 11 and 14; 13 is in all of them |
+//! | [`hub_kills`], [`everyday`] | hubs killed under connections that must not notice |
 //! | [`verdict`], [`report`] | what went wrong first, and the tables |
 //!
 //! Patterns, processes and their usage are the harness's (`ockam_actix_harness`).
@@ -29,8 +30,10 @@
 
 mod churn;
 mod client;
+mod everyday;
 mod exchange;
 mod held;
+mod hub_kills;
 mod kills;
 mod load;
 mod nodes;
@@ -97,7 +100,10 @@ fn carry_out(
     let outcome = match options.role.as_deref() {
         Some("target") => play_target(&options.arguments),
         Some(other) => Err(io::Error::other(format!("there is no role {other}"))),
-        None => ockam().and_then(|ockam| run(options, command, &ockam)),
+        None => ockam().and_then(|ockam| match options.hub_kills {
+            Some(kills) => hub_kills::run(options, kills, command, &ockam),
+            None => run(options, command, &ockam),
+        }),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

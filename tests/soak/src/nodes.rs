@@ -210,7 +210,8 @@ pub(crate) fn panicked(generation: &Generation) -> io::Result<()> {
     }
 }
 
-fn free_port(random: &mut Random) -> io::Result<SocketAddr> {
+/// An address of this machine that nobody listens on, and that the system gives to no connection.
+pub(crate) fn free_port(random: &mut Random) -> io::Result<SocketAddr> {
     let tries = 100;
     for _ in 0..tries {
         let port = PORTS.start + random.below(PORTS.len() as u64) as u16;

@@ -15,7 +15,8 @@ use std::{fs, io, path::PathBuf, time::Duration};
 #[command(after_help = "Examples:
   cargo run --release -p ockam-actix-soak -- --quick
   cargo run --release -p ockam-actix-soak -- --minutes 10
-  cargo run --release -p ockam-actix-soak -- --kills 100 --seed 7")]
+  cargo run --release -p ockam-actix-soak -- --kills 100 --seed 7
+  cargo run --release -p ockam-actix-soak -- --hub-kills 50 --hubs 2")]
 pub(crate) struct Options {
     /// Duration of the whole run, in minutes.
     #[arg(long, value_name = "N", default_value_t = 10.0)]
@@ -29,6 +30,15 @@ pub(crate) struct Options {
     /// recovered from the last kill.
     #[arg(long, value_name = "N", conflicts_with_all = ["minutes", "quick"])]
     pub(crate) kills: Option<usize>,
+
+    /// Do nothing but kill a hub this many times, under connections that must not notice: a download,
+    /// an upload, an echo, ssh, psql in a COPY, and MQTT, as far as they are installed.
+    #[arg(long, value_name = "N", conflicts_with_all = ["minutes", "quick", "kills"])]
+    pub(crate) hub_kills: Option<usize>,
+
+    /// With --hub-kills: the number of hubs, which are killed in turn.
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "hub_kills")]
+    pub(crate) hubs: usize,
 
     /// Run about 20 seconds: few connections, little data, two kills of each program; to see that
     /// it works, not to quote.
