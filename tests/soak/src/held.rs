@@ -3,15 +3,15 @@
 
 use crate::{
     client,
-    exchange::{Order, Request},
+    exchange::{End, Order, Request},
     target,
     traffic::{Traffic, SILENCE},
     verdict::{Figure, Violation},
 };
 use ockam_actix_harness::transfer::{is_reset, receive, receive_all};
 use std::{
-    io,
-    net::SocketAddr,
+    io::{self, ErrorKind},
+    net::{Shutdown, SocketAddr, TcpStream},
     sync::{
         atomic::Ordering::Relaxed,
         mpsc::{self, Sender},
@@ -27,6 +27,9 @@ const FIRST: u64 = 1000;
 /// Longer than any client may be left without an end, to see by how much one exceeds that.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// How soon clients are reset once it is known that their streams cannot go on.
+pub(crate) const RESET_WITHIN: Duration = Duration::from_secs(5);
+
 /// Clients of either kind.
 const EACH: usize = 2;
 
@@ -35,6 +38,7 @@ pub(crate) struct Held(Vec<Client>);
 
 struct Client {
     request: Request,
+    stream: TcpStream,
     thread: JoinHandle<(Instant, io::Result<()>)>,
 }
 
@@ -43,14 +47,16 @@ impl Held {
     pub(crate) fn begin(traffic: &Traffic) -> Result<Self, Violation> {
         let (began, begins) = mpsc::channel();
         let sizes = [FIRST, u64::MAX].into_iter().flat_map(|down| [down; EACH]);
-        let clients: Vec<Client> = sizes
-            .map(|down| {
-                let request = traffic.request(Order::Hold, 0, down);
-                let (to, began) = (traffic.inlet, began.clone());
-                traffic.opened.fetch_add(1, Relaxed);
-                Client { request, thread: thread::spawn(move || hold(to, &request, &began)) }
-            })
-            .collect();
+        let start = |down| {
+            let request = traffic.request(Order::Hold, 0, down);
+            let stream = client::open(traffic.inlet, &request, PATIENCE)?;
+            traffic.opened.fetch_add(1, Relaxed);
+            let (reader, began) = (stream.try_clone()?, began.clone());
+            let thread = thread::spawn(move || hold(&reader, &request, &began));
+            Ok(Client { request, stream, thread })
+        };
+        let clients = sizes.map(start).collect::<io::Result<Vec<_>>>();
+        let clients = clients.map_err(|error| Violation::new(Figure::Kills, error))?;
         for _ in &clients {
             begins.recv_timeout(SILENCE).map_err(|_| {
                 let text = format!("with all programs up, a stream does not begin in {SILENCE:?}");
@@ -60,16 +66,18 @@ impl Held {
         Ok(Self(clients))
     }
 
-    /// Waits until all have been reset, and returns the time from `killed` to the last reset, and
-    /// the streams.
-    pub(crate) fn all_reset(self, killed: Instant) -> Result<(Duration, Vec<u64>), Violation> {
+    /// Waits until all have been reset, and returns the time from `known`, when it could be known
+    /// that they had to be, to the last reset, and the streams.
+    pub(crate) fn all_reset(self, known: Instant) -> Result<(Duration, Vec<u64>), Violation> {
         let mut longest = Duration::ZERO;
         let mut streams = Vec::new();
-        for Client { request, thread } in self.0 {
+        for Client { request, thread, .. } in self.0 {
             let (ended, outcome) = thread.join().expect("a client does not panic");
-            let took = ended.saturating_duration_since(killed);
+            let took = ended.saturating_duration_since(known);
             match outcome {
-                Err(error) if is_reset(&error) && took <= SILENCE => longest = longest.max(took),
+                Err(error) if is_reset(&error) && took <= RESET_WITHIN => {
+                    longest = longest.max(took);
+                }
                 Err(error) => {
                     let text = format!("a client was not reset but got {error} after {took:?}");
                     return Err(Violation::new(Figure::Kills, text));
@@ -83,13 +91,36 @@ impl Held {
         }
         Ok((longest, streams))
     }
+
+    /// Ends all of them, which must have noticed nothing: the quiet ones still carry an end both
+    /// ways, to the target at `at`, and the others have not ended by themselves.
+    pub(crate) fn all_go_on(self, at: SocketAddr) -> Result<(), Violation> {
+        for Client { request, stream, thread } in self.0 {
+            let is_quiet = request.down == FIRST;
+            let broken = thread.is_finished();
+            // An error shows as the stream's end.
+            let _ = stream.shutdown(if is_quiet { Shutdown::Write } else { Shutdown::Both });
+            let (_, outcome) = thread.join().expect("a client does not panic");
+            let goes_on = match &outcome {
+                Ok(()) => is_quiet,
+                Err(error) => !is_quiet && error.kind() == ErrorKind::UnexpectedEof,
+            };
+            let there = target::ask(at, request.stream);
+            let ends = if is_quiet { End::Fin } else { End::Reset };
+            if broken || !goes_on || !matches!(there, Ok(seen) if seen.end == ends) {
+                let text = format!("an open stream broke: {request:?}: {outcome:?}, {there:?}");
+                return Err(Violation::new(Figure::Kills, text));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Fails unless the target's ends of the streams were reset as well.
 pub(crate) fn target_was_reset(at: SocketAddr, streams: &[u64]) -> Result<(), Violation> {
     for stream in streams {
         let seen = target::ask(at, *stream);
-        if !matches!(seen, Ok(seen) if seen.end == crate::exchange::End::Reset) {
+        if !matches!(seen, Ok(seen) if seen.end == End::Reset) {
             let text = format!("the target's end of stream {stream} was not reset: {seen:?}");
             return Err(Violation::new(Figure::Kills, text));
         }
@@ -97,13 +128,12 @@ pub(crate) fn target_was_reset(at: SocketAddr, streams: &[u64]) -> Result<(), Vi
     Ok(())
 }
 
-fn hold(to: SocketAddr, request: &Request, began: &Sender<()>) -> (Instant, io::Result<()>) {
+fn hold(stream: &TcpStream, request: &Request, began: &Sender<()>) -> (Instant, io::Result<()>) {
     let mut received = 0;
-    let outcome = client::open(to, request, PATIENCE).and_then(|stream| {
-        receive(&stream, FIRST, &request.downward(), &mut received)?;
+    let outcome = receive(stream, FIRST, &request.downward(), &mut received).and_then(|()| {
         // Nobody listens any more if another client could not begin.
         let _ = began.send(());
-        receive_all(&stream, request.down, &request.downward(), &mut received)
+        receive_all(stream, request.down, &request.downward(), &mut received)
     });
     (Instant::now(), outcome)
 }

@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a program stays away: from not at all to longer than any client waits for a reset.
+/// How long a program stays away, from not at all to longer than a new client waits for it.
 const AWAY: [Duration; 4] = [
     Duration::ZERO,
     Duration::from_millis(100),
@@ -36,7 +36,8 @@ const CARRIES_WITHIN: Duration = Duration::from_secs(20);
 pub(crate) struct Killed {
     /// Which one.
     pub(crate) program: Program,
-    /// From each kill to the last reset of a client that was connected.
+    /// From each kill, or the start of an outlet, to the last reset of a client that was connected;
+    /// nothing if they go on.
     pub(crate) until_reset: Vec<Duration>,
     /// From each start to the first connection that came through.
     pub(crate) back: Vec<Duration>,
@@ -68,28 +69,46 @@ impl Killer<'_> {
         let held = Held::begin(self.traffic)?;
         let away = random.pick(&AWAY);
         let failed = |error| Violation::new(Figure::Kills, error);
-        let killed = self.traffic.outages.begin();
+        let killed = self.traffic.outages.begin(program);
         let generation = self.tunnel.kill(program).map_err(failed)?;
         panicked(&generation).map_err(failed)?;
         self.past.push(Life::of(program, &generation));
         thread::sleep(away);
         let started = Instant::now();
         self.tunnel.start_one(program).map_err(failed)?;
-        let (until_reset, streams) =
-            held.all_reset(killed).map_err(|error| error.during(program))?;
         let back = await_recovery(self.traffic, started).map_err(|error| error.during(program))?;
+        let fate = self.fate_of(held, program, (killed, started));
+        let until_reset = fate.map_err(|error| error.during(program))?;
         self.traffic.outages.end();
+        self.record(program, until_reset, back);
+        let clients = until_reset.map_or_else(
+            || "clients go on".to_owned(),
+            |until_reset| format!("clients reset in {until_reset:.1?}"),
+        );
+        eprintln!("killed the {program}, away {away:.1?}: {clients}, back in {back:.1?}");
+        self.rest()
+    }
+
+    /// What becomes of clients that were connected: without the hub they go on; with the inlet or
+    /// the target they are reset at once, and with the outlet when its node answers again. Returns
+    /// how long that took.
+    fn fate_of(
+        &self,
+        held: Held,
+        program: Program,
+        (killed, started): (Instant, Instant),
+    ) -> Result<Option<Duration>, Violation> {
+        if program == Program::Hub {
+            held.all_go_on(self.traffic.target)?;
+            return Ok(None);
+        }
+        let known = if program == Program::Outlet { started } else { killed };
+        let (until_reset, streams) = held.all_reset(known)?;
         // A target that was killed has lost what it saw.
         if program != Program::Target {
-            target_was_reset(self.traffic.target, &streams)
-                .map_err(|error| error.during(program))?;
+            target_was_reset(self.traffic.target, &streams)?;
         }
-        self.record(program, until_reset, back);
-        eprintln!(
-            "killed the {program}, away {away:.1?}: clients reset in {until_reset:.1?}, \
-             back in {back:.1?}"
-        );
-        self.rest()
+        Ok(Some(until_reset))
     }
 
     /// Lets the load end, and checks that nothing is left of it.
@@ -117,13 +136,13 @@ impl Killer<'_> {
         Ok(())
     }
 
-    fn record(&mut self, program: Program, until_reset: Duration, back: Duration) {
+    fn record(&mut self, program: Program, until_reset: Option<Duration>, back: Duration) {
         let index = self.records.iter().position(|record| record.program == program);
         let index = index.unwrap_or_else(|| {
             self.records.push(Killed { program, until_reset: Vec::new(), back: Vec::new() });
             self.records.len() - 1
         });
-        self.records[index].until_reset.push(until_reset);
+        self.records[index].until_reset.extend(until_reset);
         self.records[index].back.push(back);
     }
 }

@@ -20,6 +20,10 @@ use std::{
 /// it starts again.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
+/// For how many seconds the outlet keeps its targets for an inlet that is gone: longer than any
+/// program is away, and short, because the tunnel must be at rest before the next one is killed.
+pub(crate) const RESUME_FOR_SECONDS: u64 = 6;
+
 /// What a hub prints before its address once it listens.
 const LISTENS: &str = "hub on ";
 
@@ -166,6 +170,7 @@ impl Tunnel {
         let (to, via) = (self.target.to_string(), self.hub.to_string());
         let mut command =
             self.with_identity(&["outlet", "--to", &to, "--via", &via, "--identity", "web"]);
+        command.args(["--resume-for", &RESUME_FOR_SECONDS.to_string()]);
         let process = Process::start(Program::Outlet.name(), &mut command)?;
         let line = process.wait_for_line(0, ROUTE, READY_WITHIN)?;
         let route = line.split(ROUTE).nth(1).and_then(|rest| rest.split('\'').next());

@@ -3,11 +3,12 @@
 use crate::{
     churn::{self, Churned},
     exchange::ENDING,
+    held::RESET_WITHIN,
     kills::Killed,
     nodes::{Generation, Program},
     slope::slope,
     stall::{self, Stalled},
-    traffic::{Traffic, SILENCE},
+    traffic::Traffic,
     verdict::Violation,
 };
 use ockam_actix_harness::table::table;
@@ -118,12 +119,17 @@ impl Findings {
         if self.killed.is_empty() {
             return;
         }
-        let aim = format!("{} s", SILENCE.as_secs());
+        let aim = format!("{} s", RESET_WITHIN.as_secs());
+        let of_hub = self.killed.iter().find(|killed| killed.program == Program::Hub);
+        if let Some(hub) = of_hub {
+            let what = format!("open streams broken by {} kills of the hub", hub.back.len());
+            lines.push(row(["14", &what, "0", "0", "met"]));
+        }
         let kills: usize = self.killed.iter().map(|killed| killed.until_reset.len()).sum();
         let most = |times: fn(&Killed) -> &Vec<Duration>| {
             seconds(self.killed.iter().flat_map(times).max().copied().unwrap_or_default())
         };
-        let what = format!("until connected clients are reset, {kills} kills");
+        let what = format!("until clients are reset, {kills} kills of the others");
         lines.push(row(["14", &what, &most(|killed| &killed.until_reset), &aim, "met"]));
         let what = "until new connections come through";
         lines.push(row(["14", what, &most(|killed| &killed.back), &aim, "met"]));
@@ -161,8 +167,12 @@ impl Findings {
                 |times: &[Duration]| seconds(times.iter().max().copied().unwrap_or_default());
             lines.push(row([
                 killed.program.name(),
-                &killed.until_reset.len().to_string(),
-                &most(&killed.until_reset),
+                &killed.back.len().to_string(),
+                &if killed.until_reset.is_empty() {
+                    "go on".to_owned()
+                } else {
+                    most(&killed.until_reset)
+                },
                 &seconds(back.get(back.len() / 2).copied().unwrap_or_default()),
                 &most(&back),
             ]));

@@ -2,7 +2,7 @@
 //! at first.
 
 use crate::{
-    nodes::{Program, Tunnel},
+    nodes::{Program, Tunnel, RESUME_FOR_SECONDS},
     verdict::{Figure, Violation},
 };
 use ockam_actix_harness::usage;
@@ -11,8 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Until all descriptors of ended streams are closed.
-const CLOSED_WITHIN: Duration = Duration::from_secs(5);
+/// Until all descriptors of ended streams are closed, also at an outlet whose inlet was killed.
+const CLOSED_WITHIN: Duration = Duration::from_secs(5 + RESUME_FOR_SECONDS);
 
 /// How long the counts must have stood still to be the baseline.
 const STILL: Duration = Duration::from_millis(500);

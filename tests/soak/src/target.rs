@@ -8,6 +8,7 @@
 use crate::{
     client::reset,
     exchange::{send_and_receive, End, Order, Request, Seen, REQUEST},
+    nodes::RESUME_FOR_SECONDS,
 };
 use ockam_actix_harness::{
     client::connect,
@@ -26,9 +27,10 @@ use std::{
 
 /// The first byte of a question about a stream.
 const QUESTION: u8 = b'?';
-/// How long an answer waits for the end of a stream.
-const END_WITHIN: Duration = Duration::from_secs(5);
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an answer waits for the end of a stream: longer than an outlet waits for an inlet that
+/// does not come back.
+const END_WITHIN: Duration = Duration::from_secs(5 + RESUME_FOR_SECONDS);
+const PATIENCE: Duration = Duration::from_secs(10 + RESUME_FOR_SECONDS);
 
 /// Role `target`: serves at `address` until the parent goes away.
 pub(crate) fn run(address: &str) -> io::Result<()> {

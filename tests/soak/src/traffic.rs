@@ -20,8 +20,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The longest that a client may be left without a byte and without an end.
-pub(crate) const SILENCE: Duration = Duration::from_secs(5);
+/// The longest that a client may be left without a byte and without an end: while a program is away,
+/// and until its streams go on, or are known to be lost.
+pub(crate) const SILENCE: Duration = Duration::from_secs(10);
 
 /// The pause of a client that was refused.
 const REFUSED_AGAIN: Duration = Duration::from_millis(10);
@@ -83,7 +84,7 @@ impl Traffic {
         let begun = Instant::now();
         self.opened.fetch_add(1, Relaxed);
         let here = client::exchange(self.inlet, &request, SILENCE);
-        let disturbed = self.outages.since(begun);
+        let disturbed = self.outages.may_break(begun);
         match here {
             Ok(seen) => self.check_client(&request, seen, disturbed)?,
             Err(error) if disturbed && error.kind() == ErrorKind::ConnectionRefused => {
@@ -115,7 +116,7 @@ impl Traffic {
         let direct = self.request(order, up, down);
         let here = client::exchange(self.target, &direct, SILENCE);
         let there = (order != Order::Empty).then(|| target::ask(self.target, direct.stream));
-        if self.outages.since(begun) {
+        if self.outages.may_break(begun) {
             return Ok(());
         }
         // The stream through the tunnel was compared with the same two.
@@ -154,7 +155,7 @@ impl Traffic {
             return Ok(());
         }
         let answer = target::ask(self.target, request.stream);
-        let disturbed = self.outages.since(begun);
+        let disturbed = self.outages.may_break(begun);
         let seen = match answer {
             Ok(seen) => seen,
             Err(_) if disturbed => return Ok(()),
