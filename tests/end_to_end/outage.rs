@@ -116,13 +116,18 @@ impl Quiet {
 struct Open(Streaming, Quiet);
 
 impl Open {
-    /// Has them connected and kills one of a tunnel's programs; returns just before that.
+    /// Has them connected and kills one of a tunnel's programs; also returns when it did. The inlet
+    /// knows then, if it is another one.
     fn through_killed(tunnel: &mut Tunnel, index: usize, target: &Target) -> (Self, Instant) {
         a_page_comes(tunnel.inlet);
         assert_eq!(target.next_end(), Ok(0));
         let open = Self(Streaming::begin(tunnel.inlet), Quiet::begin(tunnel.inlet));
-        let now = Instant::now();
+        let (last, now) = (tunnel.programs.len() - 1, Instant::now());
+        let before = tunnel.programs[last].line_count();
         tunnel.programs[index].kill();
+        if index != last {
+            tunnel.programs[last].wait_for_line_after(before, "was lost", MOMENT);
+        }
         (open, now)
     }
 
