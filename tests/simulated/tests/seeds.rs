@@ -20,8 +20,13 @@ fn survives_faults(step: Step, place: Where) {
     });
     let (all, whole) = (runs.get() * CLIENTS as usize, whole.get());
     println!("{step:?}, faults {place:?}: {whole} of {all} exchanges were whole");
-    if runs.get() >= 100 && place == Where::Everywhere {
-        assert!((all / 4..all * 9 / 10).contains(&whole), "{whole} of {all}");
+    let expected = match place {
+        Where::Everywhere => all / 4..all * 9 / 10,
+        // One client in six gives up, and few come while there is no path.
+        Where::Between => all * 3 / 5..all * 9 / 10,
+    };
+    if runs.get() >= 100 {
+        assert!(expected.contains(&whole), "{whole} of {all}");
     }
 }
 

@@ -70,6 +70,7 @@ impl Path {
     /// Ends it: nothing comes from it any more, and nothing goes over it.
     pub(crate) fn end(&mut self) {
         self.registration = None;
+        self.lost = Some(Box::pin(std::future::pending()));
         self.forget_unsent();
         self.data_room.give_up();
         self.urgent_room.give_up();

@@ -132,9 +132,6 @@ impl StreamEnd {
     pub(crate) fn poll(&mut self, task: &mut Context<'_>) -> Progress {
         self.poll_path(task);
         self.poll_silence(task);
-        if let Some(first_hop) = self.poll_suspension(task) {
-            return Progress::NewPath(first_hop);
-        }
         self.poll_connecting(task);
         self.poll_write(task);
         self.poll_answer(task);
@@ -143,9 +140,11 @@ impl StreamEnd {
         self.poll_ack(task);
         self.perform_actions();
         self.poll_flush(task);
-        match self.is_over() {
-            true => Progress::Over,
-            false => Progress::Waits,
+        // Last, as the path may be lost in any step before.
+        match self.poll_suspension(task) {
+            Some(first_hop) => Progress::NewPath(first_hop),
+            None if self.is_over() => Progress::Over,
+            None => Progress::Waits,
         }
     }
 

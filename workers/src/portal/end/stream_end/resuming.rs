@@ -71,6 +71,7 @@ impl StreamEnd {
                     self.warn("client-reset", what);
                 }
                 self.stream.give_up();
+                self.perform_actions();
                 None
             }
         }
