@@ -274,6 +274,11 @@ impl AppSocket {
         Ok(())
     }
 
+    /// Has what came before a reset read first, which is told again when nothing is left.
+    pub(crate) fn read_before(&mut self, reset: AppReset) {
+        self.reset.get_or_insert(reset);
+    }
+
     /// A reset that is seen now, with what was read before it.
     const fn reset_now(&self) -> AppReset {
         AppReset { ended_first: self.has_ended() }

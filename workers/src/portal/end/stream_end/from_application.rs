@@ -35,7 +35,10 @@ impl StreamEnd {
     fn read(&mut self, task: &mut Context<'_>) -> Result<(), AppReset> {
         self.stream.set_retain_cap(self.slot.retain_cap());
         if self.socket.has_ended() || self.stream.readable() == 0 {
-            return self.socket.poll_reset(task);
+            match self.socket.poll_reset(task) {
+                Err(reset) if self.stream.let_early_bytes_go() => self.socket.read_before(reset),
+                result => return result,
+            }
         }
         self.socket.begin_reads();
         let mut chunks = 0;

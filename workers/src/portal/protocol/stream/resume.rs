@@ -230,6 +230,16 @@ impl Stream {
         (self.acks.announce(self.receive_window.position()), self.receive_window.granted())
     }
 
+    /// The application of an inlet has reset its connection, and what it sent before is all that is
+    /// left: it is sent now, without being kept. Returns whether it had to wait until now.
+    pub fn let_early_bytes_go(&mut self) -> bool {
+        let waited = self.withholds_early_bytes();
+        if waited {
+            self.resumption = Resumption::Never;
+        }
+        waited
+    }
+
     /// Whether bytes that were lost with their path could not be sent again, as nobody would know
     /// whether the outlet has had them.
     pub(super) fn withholds_early_bytes(&self) -> bool {

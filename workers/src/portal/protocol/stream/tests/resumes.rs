@@ -204,6 +204,18 @@ fn early_bytes_go_on_while_the_target_connects() {
 }
 
 #[test]
+fn a_reset_lets_early_bytes_go() {
+    let mut stream = asking(None);
+    assert!(stream.let_early_bytes_go() && !stream.let_early_bytes_go());
+    stream.socket_read(100).unwrap();
+    stream.socket_reset();
+    let end = End::Here(ResetReason::ByApplication);
+    let reset = Action::Send(Control::Reset { reason: ResetReason::ByApplication });
+    assert_eq!(actions(&mut stream), [reset, Action::ResetSocket, Action::Finished(end)]);
+    assert!(!stream.is_resumable());
+}
+
+#[test]
 fn unknown_opens_anew_only_without_doubt() {
     let unknown = |known, early, life| {
         let mut stream = asking(known);
