@@ -89,10 +89,7 @@ impl StreamEnd {
         let Some(notice) = Notice::decode(&message.payload) else { return };
         // Where both directions had ended, nothing is lost.
         let had_ended = self.stream.end().is_some();
-        match self.is_refused_by(&notice) {
-            true => self.stream.give_up(),
-            false => self.lose_path(),
-        }
+        self.lose_path();
         match &self.side {
             Side::Inlet { client, .. } if !had_ended && self.stream.end().is_some() => {
                 let what = format_args!("reset the client {client}: nothing passes {notice}");
@@ -100,15 +97,5 @@ impl StreamEnd {
             }
             _ => log::debug!("a stream's message was not delivered: {notice}"),
         }
-    }
-
-    /// Whether a notice in answer to `Open` says more than that the path is lost: there is no outlet
-    /// that the stream could wait for.
-    fn is_refused_by(&self, notice: &Notice) -> bool {
-        let is_lost = matches!(
-            notice.reason,
-            UndeliverableReason::Disconnected | UndeliverableReason::Overloaded
-        );
-        !is_lost && self.suspension.is_none() && !self.stream.is_established()
     }
 }
