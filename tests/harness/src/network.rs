@@ -47,7 +47,9 @@ fn test_name<F>() -> &'static str {
 fn start_again(test: &str) {
     let executable = env::current_exe().expect("this test is a file");
     let mut inside = isolated(executable.to_str().expect("its path is text"));
-    inside.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(MARK, "1");
+    inside
+        .args(["--exact", test, "--nocapture", "--test-threads=1", "--include-ignored"])
+        .env(MARK, "1");
     inside.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = inside.spawn().expect("namespaces were made before");
     // It ends when this pipe does; every wait inside has a deadline.
