@@ -14,7 +14,7 @@ use std::{
 
 use ockam_actix_runtime::{
     edge::{backoff::Backoff, first_hop::FirstHop},
-    Host, Node, Route,
+    Host, Node, Notice, Route,
 };
 use tokio::time::{sleep, Sleep};
 
@@ -36,6 +36,9 @@ pub(crate) struct Suspension {
     deadline: Pin<Box<Sleep>>,
     backoff: Backoff,
     awaited: Awaited,
+    limit: Duration,
+    /// What the last notice about its messages said.
+    notice: Option<String>,
 }
 
 enum Awaited {
@@ -54,6 +57,22 @@ impl Suspension {
             deadline: Box::pin(sleep(limit)),
             backoff: Backoff::new(RESUME_FIRST_PAUSE, RESUME_LONGEST_PAUSE).at_once(),
             awaited: Awaited::Return,
+            limit,
+            notice: None,
+        }
+    }
+
+    /// Notes what came back instead of an answer.
+    pub(crate) fn note(&mut self, notice: &Notice) {
+        self.notice = Some(notice.to_string());
+    }
+
+    /// Why it is over.
+    pub(crate) fn why(&self) -> String {
+        let limit = self.limit;
+        match &self.notice {
+            Some(notice) => format!("there was no path for {limit:?}; nothing passes {notice}"),
+            None => format!("there was no path for {limit:?}"),
         }
     }
 

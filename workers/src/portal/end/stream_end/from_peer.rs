@@ -89,7 +89,7 @@ impl StreamEnd {
         let Some(notice) = Notice::decode(&message.payload) else { return };
         // Where both directions had ended, nothing is lost.
         let had_ended = self.stream.end().is_some();
-        self.lose_path();
+        self.lose_path_by(&notice);
         match &self.side {
             Side::Inlet { client, .. } if !had_ended && self.stream.end().is_some() => {
                 let what = format_args!("reset the client {client}: nothing passes {notice}");

@@ -5,10 +5,11 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use actix::{dev::ToEnvelope, Addr, Handler};
-use ockam_actix_runtime::{edge::first_hop::FirstHop, Node, Payload};
+use ockam_actix_runtime::{edge::first_hop::FirstHop, Node, Notice, Payload};
 
 use crate::portal::{
     end::{
@@ -20,7 +21,7 @@ use crate::portal::{
         suspension::{Outcome, Suspension},
     },
     kept_streams::GoOn,
-    limits::{CHUNKS_IN_A_ROW, MAX_READ_BYTES},
+    limits::{CHUNKS_IN_A_ROW, MAX_READ_BYTES, PATH_PATIENCE},
     pool::ResetNow,
     protocol::{message::data_header, reason::ResetReason},
 };
@@ -33,13 +34,30 @@ impl StreamEnd {
 
     /// Notes that nothing reaches the other end any more, along this path.
     pub(super) fn lose_path(&mut self) {
+        self.lose_path_for(self.resume_for);
+    }
+
+    /// Notes the same because of a notice. Until the outlet has answered, nobody knows whether
+    /// there is one, and the client waits no longer than one that comes while a path is being
+    /// made.
+    pub(super) fn lose_path_by(&mut self, notice: &Notice) {
+        self.lose_path_for(match self.stream.is_unanswered() {
+            true => self.resume_for.min(PATH_PATIENCE),
+            false => self.resume_for,
+        });
+        if let Some(suspension) = &mut self.suspension {
+            suspension.note(notice);
+        }
+    }
+
+    fn lose_path_for(&mut self, limit: Duration) {
         self.path.end();
         if !self.stream.suspend() {
             self.suspension = None;
             return;
         }
         log::debug!("a stream waits for another path than {}", self.path.route());
-        let suspension = self.suspension.get_or_insert_with(|| Suspension::new(self.resume_for));
+        let suspension = self.suspension.get_or_insert_with(|| Suspension::new(limit));
         if let Side::Inlet { .. } = self.side {
             suspension.find_path(&self.node, &self.route);
         }
@@ -62,12 +80,10 @@ impl StreamEnd {
                 None
             }
             Poll::Ready(Outcome::Over) => {
+                let why = suspension.why();
                 self.suspension = None;
                 if let Side::Inlet { client, .. } = &self.side {
-                    let (route, limit) = (&self.route, self.resume_for);
-                    let what = format_args!(
-                        "reset the client {client}: there was no path along {route} for {limit:?}"
-                    );
+                    let what = format_args!("reset the client {client}: {why} ({})", self.route);
                     self.warn("client-reset", what);
                 }
                 self.stream.give_up();

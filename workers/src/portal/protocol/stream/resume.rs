@@ -88,6 +88,11 @@ impl Stream {
         matches!(self.path, Path::Lost | Path::AwaitingResumed)
     }
 
+    /// Whether this is the inlet's end and the outlet has not answered yet, along any path.
+    pub const fn is_unanswered(&self) -> bool {
+        matches!(self.resumption, Resumption::Offered { .. })
+    }
+
     /// Whether the stream will be suspended when its path is lost.
     pub fn is_resumable(&self) -> bool {
         let is_outlet = matches!(self.resumption, Resumption::Keeping { .. });
