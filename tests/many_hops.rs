@@ -259,8 +259,8 @@ fn download_is_not_limited_by_its_window() {
     run(fills(Reader::Client));
 }
 
-/// The link is cut, and stays so, while an upload is under way; returns how long after that each end
-/// was reset.
+/// The link is cut, and stays so, while an upload is under way; returns how long after that each
+/// end was reset.
 async fn until_reset_by_a_cut(resume_for: Duration) -> [Duration; 2] {
     let mut tunnel = Tunnel::resuming_for(resume_for, None).await;
     let pattern = Pattern::new(2);

@@ -71,13 +71,13 @@ fn stalled_readers_cost_their_windows_step_04() {
     in_own_network(|| stalled_readers_beside_live_ones(step_04));
 }
 
-/// Streams that are suspended while their readers have stopped, and what each of them is offered, in
-/// bytes: more than its window and the sockets hold.
+/// Streams that are suspended while their readers have stopped, and what each of them is offered,
+/// in bytes: more than its window and the sockets hold.
 const SUSPENDED: u64 = 1_000;
 const OFFERED_EACH: u64 = 300_000;
 
-/// Bytes that a node's streams may hold together, and each of them whatever the others hold: for its
-/// reader, and of what it has sent.
+/// Bytes that a node's streams may hold together, and each of them whatever the others hold: for
+/// its reader, and of what it has sent.
 const STREAM_BYTES: u64 = 32 << 20;
 const EACH_RECEIVES: u64 = 64 << 10;
 const EACH_RETAINS: u64 = 16 << 10;

@@ -1,5 +1,5 @@
-//! What open connections do not notice: hubs that are killed, connections that are cut, and programs
-//! that stand still. None is reset, and no byte is lost, doubled or wrong.
+//! What open connections do not notice: hubs that are killed, connections that are cut, and
+//! programs that stand still. None is reset, and no byte is lost, doubled or wrong.
 
 // No arbiter runs in the threads that sleep here.
 #![allow(clippy::disallowed_methods)]

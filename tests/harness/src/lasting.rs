@@ -70,8 +70,8 @@ impl Lasting {
     /// The number of connections.
     pub const CONNECTIONS: usize = 4;
 
-    /// Opens them to a [target](crate::target), and waits until all of them carry bytes. None may be
-    /// silent for longer than `patience`.
+    /// Opens them to a [target](crate::target), and waits until all of them carry bytes. None may
+    /// be silent for longer than `patience`.
     ///
     /// # Errors
     /// If that takes too long.

@@ -62,8 +62,8 @@ fn start_again(test: &str) {
     assert!(said.contains("1 passed"), "there is no test {test} in its own network: see above");
 }
 
-/// `program` in namespaces of its own, with the loopback interface up. The names of further networks
-/// that it makes are its own, too, and end with it.
+/// `program` in namespaces of its own, with the loopback interface up. The names of further
+/// networks that it makes are its own, too, and end with it.
 fn isolated(program: &str) -> Command {
     let mut command = Command::new("unshare");
     command.args(["--net", "--pid", "--mount", "--fork", "--kill-child"]);

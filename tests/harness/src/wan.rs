@@ -6,9 +6,9 @@
 //!          \________________________/                  (the lan)
 //! ```
 //!
-//! Programs in the far network reach the test's network by the line; the test itself reaches them by
-//! the lan, which is never cut. To be used within [`crate::network::in_own_network`]: all of it ends
-//! with that network.
+//! Programs in the far network reach the test's network by the line; the test itself reaches them
+//! by the lan, which is never cut. To be used within [`crate::network::in_own_network`]: all of it
+//! ends with that network.
 
 use std::{
     cell::Cell,

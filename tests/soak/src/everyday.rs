@@ -1,6 +1,6 @@
-//! Programs that people use, each with one connection that lasts: an idle ssh session, `psql` in the
-//! middle of a COPY, and MQTT clients with quality of service 2. Each has a server of its own, and
-//! checks at its end that it has noticed nothing.
+//! Programs that people use, each with one connection that lasts: an idle ssh session, `psql` in
+//! the middle of a COPY, and MQTT clients with quality of service 2. Each has a server of its own,
+//! and checks at its end that it has noticed nothing.
 
 use crate::hub_kills::Service;
 use ockam_actix_harness::{

@@ -31,8 +31,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", conflicts_with_all = ["minutes", "quick"])]
     pub(crate) kills: Option<usize>,
 
-    /// Do nothing but kill a hub this many times, under connections that must not notice: a download,
-    /// an upload, an echo, ssh, psql in a COPY, and MQTT, as far as they are installed.
+    /// Do nothing but kill a hub this many times, under connections that must not notice: a
+    /// download, an upload, an echo, ssh, psql in a COPY, and MQTT, as far as they are installed.
     #[arg(long, value_name = "N", conflicts_with_all = ["minutes", "quick", "kills"])]
     pub(crate) hub_kills: Option<usize>,
 

@@ -20,8 +20,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The longest that a client may be left without a byte and without an end: while a program is away,
-/// and until its streams go on, or are known to be lost.
+/// The longest that a client may be left without a byte and without an end: while a program is
+/// away, and until its streams go on, or are known to be lost.
 pub(crate) const SILENCE: Duration = Duration::from_secs(10);
 
 /// The pause of a client that was refused.
