@@ -124,10 +124,8 @@ fn is_connecting(target: SocketAddr) -> bool {
 fn request_before_a_reset_waits_for_the_target() {
     in_own_network(|| {
         let (target, address) = target(0);
-        let tunnel = step_02(&address.to_string(), 1);
-        // The inlet sends the bytes of new clients at once when it knows its outlet.
-        drop(connection(tunnel.inlet, &target));
         let _first = TcpStream::connect(address).unwrap();
+        let tunnel = step_02(&address.to_string(), 1);
         let mut client = TcpStream::connect_timeout(&tunnel.inlet, PATIENCE).unwrap();
         client.write_all(ANSWER).unwrap();
         closes_with_a_reset(client);

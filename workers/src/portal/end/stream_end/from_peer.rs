@@ -1,7 +1,7 @@
 //! What comes from the other end of a stream: its messages, and notices about ours.
 
 use bytes::{Buf, Bytes};
-use ockam_actix_runtime::{Message, MessageKind, MessageParts, Notice, Route, UndeliverableReason};
+use ockam_actix_runtime::{Message, MessageKind, MessageParts, Notice, Route};
 
 use crate::portal::{
     end::{config::Side, stream_end::StreamEnd},
