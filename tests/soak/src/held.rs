@@ -97,18 +97,24 @@ impl Held {
     pub(crate) fn all_go_on(self, at: SocketAddr) -> Result<(), Violation> {
         for Client { request, stream, thread } in self.0 {
             let is_quiet = request.down == FIRST;
-            let broken = thread.is_finished();
+            let had_ended = thread.is_finished();
             // An error shows as the stream's end.
             let _ = stream.shutdown(if is_quiet { Shutdown::Write } else { Shutdown::Both });
             let (_, outcome) = thread.join().expect("a client does not panic");
+            // What still arrives after the shutdown may reset the connection.
             let goes_on = match &outcome {
                 Ok(()) => is_quiet,
-                Err(error) => !is_quiet && error.kind() == ErrorKind::UnexpectedEof,
+                Err(error) => {
+                    !is_quiet && (error.kind() == ErrorKind::UnexpectedEof || is_reset(error))
+                }
             };
             let there = target::ask(at, request.stream);
             let ends = if is_quiet { End::Fin } else { End::Reset };
-            if broken || !goes_on || !matches!(there, Ok(seen) if seen.end == ends) {
-                let text = format!("an open stream broke: {request:?}: {outcome:?}, {there:?}");
+            if had_ended || !goes_on || !matches!(there, Ok(seen) if seen.end == ends) {
+                let when = if had_ended { "before" } else { "at" };
+                let text = format!(
+                    "an open stream broke {when} its end: {request:?}: {outcome:?}, {there:?}"
+                );
                 return Err(Violation::new(Figure::Kills, text));
             }
         }
