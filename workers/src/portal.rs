@@ -18,14 +18,14 @@
 //! | the outlet's connection to its target | `target` |
 //! | streams whose inlets do not know their addresses yet | `opening` |
 //! | streams that an outlet keeps when their paths are lost | `kept_streams` |
-//! | what an inlet knows of its outlet's life | `known_life` |
+//! | what an inlet knows of its outlet | `known_outlet` |
 //! | the bytes that all streams of a node may hold | [`pool`] |
 //! | every limit, with its unit and reason | [`limits`] |
 
 mod end;
 pub mod inlet;
 mod kept_streams;
-mod known_life;
+mod known_outlet;
 pub mod limits;
 mod opening;
 pub mod outlet;

@@ -33,7 +33,7 @@ use crate::portal::{
         config::{Side, StreamConfig},
         worker::StreamWorker,
     },
-    known_life::KnownLife,
+    known_outlet::{Known, KnownOutlet},
     limits::{PATH_PATIENCE, RESUME_FOR},
     pool::{StreamPool, StreamSlot},
     protocol::{resumption::StreamSecret, stream::Stream},
@@ -116,7 +116,13 @@ impl Inlet {
             worker: worker.clone(),
             arbiter,
             listener,
-            accept: Accept { address, route, resume_for, outlet: KnownLife::default(), first_hop },
+            accept: Accept {
+                address,
+                route,
+                resume_for,
+                outlet: KnownOutlet::default(),
+                first_hop,
+            },
         };
         let actor = Restarting::start(node, format!("the inlet on {address}"), spec)?;
         Ok(Self { node: node.clone(), worker, actor, address })
@@ -185,7 +191,7 @@ struct Accept {
     address: SocketAddr,
     route: Route,
     resume_for: Duration,
-    outlet: KnownLife,
+    outlet: KnownOutlet,
     /// Watching it keeps the connection to the first hop up.
     first_hop: FirstHop,
 }
@@ -314,8 +320,14 @@ impl OpeningClient {
         let is_resuming = accept.is_resuming(&first_hop) && !is_lost(&first_hop);
         let Accept { route, resume_for, outlet, .. } = accept;
         let mut stream = Stream::inlet(slot.first_window());
-        if is_resuming {
-            stream = stream.resumable_by(StreamSecret::from_bytes(random::bytes()), outlet.get());
+        let known = match outlet.get() {
+            _ if !is_resuming => None,
+            Known::Nothing => Some(None),
+            Known::Keeps(life) => Some(Some(life)),
+            Known::KeepsNothing => None,
+        };
+        if let Some(known) = known {
+            stream = stream.resumable_by(StreamSecret::from_bytes(random::bytes()), known);
         }
         let side = Side::Inlet { client, outlet };
         let arbiter = first_hop.arbiter.unwrap_or_else(|| node.next_arbiter());

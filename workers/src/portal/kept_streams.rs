@@ -39,7 +39,9 @@ pub(crate) struct KeptStreams(Arc<Lock<State>>);
 struct State {
     life: OutletLife,
     streams: HashMap<StreamSecret, Stream, ahash::RandomState>,
-    strays: Strays<Route>,
+    /// By the hashes of the routes back, whose size is the peer's choice.
+    strays: Strays<u64>,
+    routes: ahash::RandomState,
 }
 
 struct Stream {
@@ -63,6 +65,7 @@ impl KeptStreams {
             life: new_life(),
             streams: HashMap::default(),
             strays: Strays::default(),
+            routes: ahash::RandomState::new(),
         })))
     }
 
@@ -80,7 +83,8 @@ impl KeptStreams {
         inlet: &Route,
     ) -> Option<Kept> {
         let mut state = self.0.lock();
-        if !state.strays.admits_open(secret, inlet) || state.streams.contains_key(&secret) {
+        let route = state.routes.hash_one(inlet);
+        if !state.strays.admits_open(secret, &route) || state.streams.contains_key(&secret) {
             return None;
         }
         state.streams.insert(secret, Stream { peer, actor: None });
@@ -96,15 +100,17 @@ impl KeptStreams {
         (attempt, inlet): (u64, &Route),
     ) -> Found {
         let mut state = self.0.lock();
-        let known = state.streams.get(secret).filter(|stream| stream.peer == peer);
-        if let Some(stream) = known {
-            return stream.actor.clone().map_or(Found::Busy, Found::Kept);
+        let is_later = state.strays.admits_resume(*secret, attempt);
+        match state.streams.get(secret) {
+            Some(stream) if stream.peer != peer => Found::Unknown(state.life),
+            Some(_) | None if !is_later => Found::Busy,
+            Some(stream) => stream.actor.clone().map_or(Found::Busy, Found::Kept),
+            None => {
+                let route = state.routes.hash_one(inlet);
+                state.strays.note(*secret, attempt, route);
+                Found::Unknown(state.life)
+            }
         }
-        if !state.strays.admits_resume(*secret, attempt) {
-            return Found::Busy;
-        }
-        state.strays.note(*secret, attempt, inlet.clone());
-        Found::Unknown(state.life)
     }
 }
 
@@ -218,7 +224,9 @@ mod tests {
         assert!(matches!(find(2, &new), Found::Unknown(_)));
         assert!(matches!(find(1, &old), Found::Busy), "it was overtaken");
         assert!(streams.keep(secret, None, &old).is_none());
-        drop(streams.keep(secret, None, &new).unwrap());
+        let kept = streams.keep(secret, None, &new).unwrap();
+        assert!(matches!(find(1, &old), Found::Busy), "it was held up, too");
+        drop(kept);
         assert!(streams.keep(secret, None, &old).is_none(), "also after the stream has ended");
     }
 }

@@ -100,6 +100,14 @@ pub(crate) const RETAINED_BLOCK_BYTES: usize = 1024;
 /// Bytes that every stream may keep until they are acknowledged, whatever the others keep.
 pub const MIN_RETAINED: u64 = 16 * 1024;
 
+/// How many times [`SILENCE`] a resumable stream may be silent whose first hop tells of every loss:
+/// a minute, which is half of [`RESUME_FOR`].
+pub(crate) const WATCHED_SILENCES: u32 = 4;
+
+/// How long a resumed stream has to last until the next loss counts as another one, if nothing has
+/// passed meanwhile: longer than a loss takes to be noticed.
+pub(crate) const SETTLED_AFTER: Duration = Duration::from_secs(10);
+
 // ----- the application's socket ------------------------------------------------------------------
 
 /// Bytes of a stream's first read; it doubles while reads fill it.

@@ -289,7 +289,9 @@ impl OutletDelivery {
             Found::Kept(actor) => actor,
             Found::Busy => return Ok(()),
             Found::Unknown(life) => {
-                self.answer(entry, rest, &Control::Unknown { life: Some(life) });
+                // Streams that are not kept may have been forgotten in any life.
+                let life = self.keeps(&rest.origin).then_some(life);
+                self.answer(entry, rest, &Control::Unknown { life });
                 return Ok(());
             }
         };

@@ -14,8 +14,9 @@
 //!   more: so they come to count among those that have, and these make room for them.
 //!
 //! Bytes that were sent and not acknowledged are counted apart, against as many bytes once more:
-//! each stream may keep [`MIN_RETAINED`] of them, and beyond that at most as many as are free of
-//! seven eighths, so that something is left for the next.
+//! each stream may keep [`MIN_RETAINED`] of them, and beyond that half of what is free of seven
+//! eighths, so that something is left for the next. Those of one peer keep no more than its share,
+//! so that one that acknowledges nothing leaves room for the others.
 //!
 //! So stalled readers cost at most [`stream_bytes`](NodeLimits::stream_bytes) and [`MIN_WINDOW`]
 //! each, however far their windows had grown before: 500 of them stay within 64 MiB. Suspended
@@ -59,6 +60,8 @@ pub struct StreamPool {
     grown: AtomicU64,
     /// Bytes that all of them have sent and keep.
     retained: AtomicU64,
+    /// The same, for each of those who may have a share of them.
+    retained_by: Lock<HashMap<Holder, u64, ahash::RandomState>>,
     silence_ms: AtomicU64,
     actors: Arc<Actors>,
 }
@@ -159,6 +162,8 @@ pub struct StreamSlot {
     first: u64,
     promised: u64,
     retained: u64,
+    /// What `retained_by` has of it.
+    noted: u64,
     number: u64,
 }
 
@@ -177,6 +182,7 @@ impl StreamPool {
             promised,
             grown,
             retained,
+            retained_by: Lock::default(),
             silence_ms,
             actors: Arc::default(),
         }
@@ -224,6 +230,7 @@ impl StreamPool {
             first,
             promised: first,
             retained: 0,
+            noted: 0,
             number,
         })
     }
@@ -255,6 +262,12 @@ impl StreamPool {
     /// The free part of the first `bytes` of the budget.
     fn free(&self, bytes: u64) -> u64 {
         bytes.saturating_sub(self.promised.load(Ordering::Relaxed))
+    }
+
+    /// The free part of the bytes that streams may keep beyond the least.
+    fn free_to_retain(&self) -> u64 {
+        let growth = self.bytes / 8 * GROWTH_EIGHTHS;
+        growth.saturating_sub(self.retained.load(Ordering::Relaxed))
     }
 
     /// How many streams are open.
@@ -302,9 +315,24 @@ impl StreamSlot {
 
     /// How many bytes, in all, the stream may keep until they are acknowledged.
     pub fn retain_cap(&self) -> u64 {
-        let growth = self.pool.bytes / 8 * GROWTH_EIGHTHS;
-        let free = growth.saturating_sub(self.pool.retained.load(Ordering::Relaxed));
-        (self.retained + free / 2).clamp(MIN_RETAINED, MAX_WINDOW)
+        let free = self.pool.free_to_retain();
+        let more = (free / 2).min(self.left_to_holders(free));
+        (self.retained + more).clamp(MIN_RETAINED, MAX_WINDOW)
+    }
+
+    /// How many more bytes those may keep whom the stream is counted against, while so many are
+    /// `free`.
+    fn left_to_holders(&self, free: u64) -> u64 {
+        if free >= self.pool.bytes / 2 {
+            // Nobody can have had more than a share.
+            return u64::MAX;
+        }
+        let by_holder = self.pool.retained_by.lock();
+        let left = |holder: &Holder| {
+            let kept = by_holder.get(holder).copied().unwrap_or_default();
+            free.saturating_mul(holder.share() as u64).saturating_sub(kept)
+        };
+        self.holders.iter().map(left).min().unwrap_or(u64::MAX)
     }
 
     /// Notes how many bytes the stream keeps.
@@ -313,6 +341,22 @@ impl StreamSlot {
         if bytes != before {
             // The addition wraps around where the count gets smaller.
             self.pool.retained.fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
+        }
+        if bytes.abs_diff(self.noted) >= MIN_RETAINED || bytes == 0 && self.noted > 0 {
+            self.note_retained();
+        }
+    }
+
+    /// Notes what the stream keeps for those whom it is counted against.
+    fn note_retained(&mut self) {
+        let before = std::mem::replace(&mut self.noted, self.retained);
+        let mut by_holder = self.pool.retained_by.lock();
+        for holder in &self.holders {
+            let kept = by_holder.entry(holder.clone()).or_default();
+            *kept = (*kept + self.retained).saturating_sub(before);
+            if *kept == 0 {
+                by_holder.remove(holder);
+            }
         }
     }
 

@@ -5,14 +5,14 @@ use std::{net::SocketAddr, time::Duration};
 use ockam_actix_runtime::{edge::first_hop::FirstHop, MessageKind, Node, Route};
 
 use crate::portal::{
-    kept_streams::Kept, known_life::KnownLife, opening::Listed, pool::StreamSlot,
+    kept_streams::Kept, known_outlet::KnownOutlet, opening::Listed, pool::StreamSlot,
     protocol::stream::Stream,
 };
 
 /// Which end of the stream this is.
 pub(crate) enum Side {
     /// A client connected to the inlet at this address.
-    Inlet { client: SocketAddr, outlet: KnownLife },
+    Inlet { client: SocketAddr, outlet: KnownOutlet },
     /// The outlet connects to this target.
     Outlet { target: String, kept: Option<Kept>, _listed: Option<Listed> },
 }

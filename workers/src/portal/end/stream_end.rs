@@ -33,7 +33,7 @@ use crate::portal::{
         silence::SilenceTimer,
         suspension::Suspension,
     },
-    limits::EARLY_CREDIT,
+    limits::{EARLY_CREDIT, WATCHED_SILENCES},
     pool::StreamSlot,
     protocol::{
         action::{Action, End},
@@ -190,14 +190,17 @@ impl StreamEnd {
             return;
         }
         self.socket.keep_alive();
-        if self.path.is_watched() && self.stream.is_established() {
+        let is_watched = self.path.is_watched() && self.stream.is_established();
+        if is_watched && !self.stream.is_resumable() {
             self.silence = SilenceTimer::Off;
             return;
         }
         if !std::mem::take(&mut self.heard) {
             self.stream.handle_silence();
         }
-        self.silence.set(self.slot.silence(), task);
+        // The other end may have left a path that is not lost, and wait for another one.
+        let factor = if is_watched { WATCHED_SILENCES } else { 1 };
+        self.silence.set(self.slot.silence() * factor, task);
     }
 
     fn poll_flush(&mut self, task: &mut Context<'_>) {
@@ -314,6 +317,11 @@ impl StreamEnd {
         if ended_by_peer {
             self.slot.promise(self.stream.promised());
             self.socket.shut_down();
+        }
+        if self.stream.end().is_some() && self.suspension.is_some() {
+            // What is left to be said takes no room.
+            self.forget_acknowledged();
+            self.slot.promise(0);
         }
         if !self.socket.is_open() && self.stream.resendable() == 0 {
             self.path.give_data_room_up();

@@ -13,12 +13,15 @@ use std::{
 };
 
 use ockam_actix_runtime::{
+    clock::Instant,
     edge::{backoff::Backoff, first_hop::FirstHop},
     Host, Node, Notice, Route,
 };
 use tokio::time::{sleep, Sleep};
 
-use crate::portal::limits::{RESUME_ANSWER, RESUME_FIRST_PAUSE, RESUME_LONGEST_PAUSE};
+use crate::portal::limits::{
+    RESUME_ANSWER, RESUME_FIRST_PAUSE, RESUME_LONGEST_PAUSE, SETTLED_AFTER,
+};
 
 /// What becomes of a suspended stream.
 pub(crate) enum Outcome {
@@ -30,13 +33,15 @@ pub(crate) enum Outcome {
     Over,
 }
 
-/// What a suspended stream waits for. It lasts until the stream is resumed, however many paths are
-/// tried.
+/// What a suspended stream waits for. It lasts, however many paths are tried, until something has
+/// passed along one of them, or that has lasted for [`SETTLED_AFTER`].
 pub(crate) struct Suspension {
     deadline: Pin<Box<Sleep>>,
     backoff: Backoff,
     awaited: Awaited,
     limit: Duration,
+    /// When the stream was resumed, if it was.
+    resumed: Option<Instant>,
     /// What the last notice about its messages said.
     notice: Option<String>,
 }
@@ -58,8 +63,21 @@ impl Suspension {
             backoff: Backoff::new(RESUME_FIRST_PAUSE, RESUME_LONGEST_PAUSE).at_once(),
             awaited: Awaited::Return,
             limit,
+            resumed: None,
             notice: None,
         }
+    }
+
+    /// Notes that the stream goes on, for now.
+    pub(crate) fn note_resumed(&mut self) {
+        self.resumed.get_or_insert_with(Instant::now);
+    }
+
+    /// The path is lost again. Returns whether that counts as another loss than the first.
+    pub(crate) fn is_another_loss(&mut self) -> bool {
+        let resumed = self.resumed.take();
+        self.awaited = Awaited::Return;
+        resumed.is_some_and(|resumed| resumed.elapsed() >= SETTLED_AFTER)
     }
 
     /// Notes what came back instead of an answer.

@@ -127,6 +127,23 @@ fn fill(
 }
 
 #[test]
+fn a_peer_that_acknowledges_nothing_leaves_room() {
+    let pool = Arc::new(StreamPool::new(&NodeLimits::default()));
+    let mut hostile: Vec<_> =
+        (0..200).map(|_| pool.clone().enter(&channel(1, None)).unwrap()).collect();
+    for _ in 0..50 {
+        for slot in &mut hostile {
+            slot.retain((slot.retained + 60 * 1024).min(slot.retain_cap()));
+        }
+    }
+    let other = pool.clone().enter(&channel(2, None)).unwrap();
+    assert!(other.retain_cap() > 2 * MIB, "{}", other.retain_cap());
+    assert!(pool.clone().enter(&channel(1, None)).unwrap().retain_cap() < MIB);
+    drop(hostile);
+    assert!(pool.retained_by.lock().is_empty());
+}
+
+#[test]
 fn one_identitys_streams_leave_room_for_others() {
     let limits = NodeLimits { streams: 1_000, ..NodeLimits::default() };
     let pool = Arc::new(StreamPool::new(&limits));

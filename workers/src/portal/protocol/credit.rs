@@ -130,9 +130,10 @@ impl SendWindow {
         Ok(())
     }
 
-    /// Notes what the peer has received. Less than before changes nothing.
+    /// Notes what the peer has received. Less than before changes nothing; more than was sent along
+    /// this path cannot be.
     pub fn acknowledge(&mut self, received: Offset) -> Result<(), Violation> {
-        if received > self.end() {
+        if received > self.next {
             return Err(self.wrong(received));
         }
         self.acknowledged = self.acknowledged.max(received);

@@ -51,6 +51,7 @@ impl StreamEnd {
                 data.truncate(range.end);
                 data.advance(range.start);
                 self.socket.queue(data);
+                self.note_progress();
                 return Ok(());
             }
             Ok(None) => self.forget_acknowledged(),
@@ -70,7 +71,10 @@ impl StreamEnd {
         let Side::Inlet { outlet, .. } = &self.side else { return };
         match control {
             Control::Opened { life, .. } => {
-                outlet.set(*life);
+                // An outlet keeps only streams that are to be kept.
+                if self.stream.is_resumable() {
+                    outlet.set(*life);
+                }
                 self.path.turn_to(return_route.clone());
             }
             Control::Resumed { .. } => self.path.turn_to(return_route.clone()),

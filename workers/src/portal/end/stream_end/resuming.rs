@@ -9,7 +9,7 @@ use std::{
 };
 
 use actix::{dev::ToEnvelope, Addr, Handler};
-use ockam_actix_runtime::{edge::first_hop::FirstHop, Node, Notice, Payload};
+use ockam_actix_runtime::{edge::first_hop::FirstHop, Node, Notice, Payload, UndeliverableReason};
 
 use crate::portal::{
     end::{
@@ -41,6 +41,10 @@ impl StreamEnd {
     /// there is one, and the client waits no longer than one that comes while a path is being
     /// made.
     pub(super) fn lose_path_by(&mut self, notice: &Notice) {
+        if notice.reason == UndeliverableReason::TooLarge {
+            // It would be as large along any path.
+            return self.stream.give_up();
+        }
         self.lose_path_for(match self.stream.is_unanswered() {
             true => self.resume_for.min(PATH_PATIENCE),
             false => self.resume_for,
@@ -57,6 +61,9 @@ impl StreamEnd {
             return;
         }
         log::debug!("a stream waits for another path than {}", self.path.route());
+        if self.suspension.as_mut().is_some_and(Suspension::is_another_loss) {
+            self.suspension = None;
+        }
         let suspension = self.suspension.get_or_insert_with(|| Suspension::new(limit));
         if let Side::Inlet { .. } = self.side {
             suspension.find_path(&self.node, &self.route);
@@ -67,7 +74,7 @@ impl StreamEnd {
     pub(super) fn poll_suspension(&mut self, task: &mut Context<'_>) -> Option<FirstHop> {
         let suspension = self.suspension.as_mut()?;
         if !self.stream.is_suspended() {
-            self.suspension = None;
+            suspension.note_resumed();
             return None;
         }
         match suspension.poll(task) {
@@ -157,9 +164,20 @@ impl StreamEnd {
 
     /// Forgets the bytes that the other end has.
     pub(super) fn forget_acknowledged(&mut self) {
-        if self.retained.bytes() > 0 {
+        let before = self.retained.bytes();
+        if before > 0 {
             self.retained.forget_to(self.stream.acknowledged());
             self.slot.retain(self.retained.bytes() as u64);
+        }
+        if self.retained.bytes() < before {
+            self.note_progress();
+        }
+    }
+
+    /// Something has passed: the next loss of the path counts as another one.
+    pub(super) fn note_progress(&mut self) {
+        if !self.stream.is_suspended() {
+            self.suspension = None;
         }
     }
 

@@ -238,7 +238,7 @@ impl Stream {
     /// The application of an inlet has reset its connection, and what it sent before is all that is
     /// left: it is sent now, without being kept. Returns whether it had to wait until now.
     pub fn let_early_bytes_go(&mut self) -> bool {
-        let waited = self.withholds_early_bytes();
+        let waited = self.withholds_early_bytes() && self.path == Path::Up;
         if waited {
             self.resumption = Resumption::Never;
         }

@@ -1,18 +1,12 @@
-//! What an inlet knows of its outlet's life: the bytes of a stream that was lost while it opened
+//! What an inlet knows of its outlet: the bytes of a stream that was lost while it opened
 //! may only be sent again to an outlet that has not begun anew since.
 //!
 //! Every answer of the outlet tells it. Before the first client, and each time that the path was
 //! made again, the inlet asks: it resumes a stream that nobody has.
 
-use std::{
-    sync::{
-        atomic::{AtomicU64, Ordering},
-        Arc,
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use ockam_actix_runtime::{random, Host, Node, Payload, Route};
+use ockam_actix_runtime::{lock::Lock, random, Host, Node, Payload, Route};
 use tokio::time::sleep;
 
 use crate::portal::{
@@ -24,17 +18,34 @@ use crate::portal::{
     },
 };
 
-/// The life of its outlet that an inlet has heard of last. Clones share it.
+/// What an inlet has heard of its outlet last. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct KnownLife(Arc<AtomicU64>);
+pub(crate) struct KnownOutlet(Arc<Lock<Known>>);
 
-impl KnownLife {
-    pub(crate) fn get(&self) -> Option<OutletLife> {
-        OutletLife::new(self.0.load(Ordering::Relaxed))
+/// What is known of an outlet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Known {
+    #[default]
+    Nothing,
+    /// It keeps streams, in this life.
+    Keeps(OutletLife),
+    /// Its streams end with their paths.
+    KeepsNothing,
+}
+
+impl From<Option<OutletLife>> for Known {
+    fn from(life: Option<OutletLife>) -> Self {
+        life.map_or(Self::KeepsNothing, Self::Keeps)
+    }
+}
+
+impl KnownOutlet {
+    pub(crate) fn get(&self) -> Known {
+        *self.0.lock()
     }
 
-    pub(crate) fn set(&self, life: Option<OutletLife>) {
-        self.0.store(life.map_or(0, OutletLife::value), Ordering::Relaxed);
+    pub(crate) fn set(&self, known: impl Into<Known>) {
+        *self.0.lock() = known.into();
     }
 
     /// Asks the outlet at the end of `route`, each time that the path there was made. Ends when
@@ -45,9 +56,11 @@ impl KnownLife {
             let state = first_hop.state();
             if state.up {
                 if let Some(life) = ask(node, route).await {
-                    self.set(Some(life));
+                    self.set(life);
                 }
                 first_hop.lost(state.epoch).await;
+                // The next path may lead to another outlet.
+                self.set(Known::Nothing);
             }
             // The first hop may have another actor from now on.
             sleep(RESUME_LONGEST_PAUSE).await;
@@ -55,7 +68,8 @@ impl KnownLife {
     }
 }
 
-async fn ask(node: &Node, route: &Route) -> Option<OutletLife> {
+/// The answer of the outlet, which may have no life; `None` without an answer.
+async fn ask(node: &Node, route: &Route) -> Option<Option<OutletLife>> {
     let question = Control::Resume {
         secret: StreamSecret::from_bytes(random::bytes()),
         attempt: 1,
@@ -66,7 +80,7 @@ async fn ask(node: &Node, route: &Route) -> Option<OutletLife> {
     let limit: Duration = RESUME_ANSWER;
     let answer = node.ask(route.clone(), question).within(limit).reply_as::<Payload>().await;
     match decode(&answer.ok()?) {
-        Ok((Decoded::Control(Control::Unknown { life }), _)) => life,
+        Ok((Decoded::Control(Control::Unknown { life }), _)) => Some(life),
         _ => None,
     }
 }
