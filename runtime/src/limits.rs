@@ -52,7 +52,8 @@ pub struct NodeLimits {
     pub streams: usize,
     /// Bytes that all streams together may hold for applications that do not read, beyond the
     /// smallest window of each: 32 MiB, which is half of what a node with stalled readers takes in
-    /// total.
+    /// total. As many again may be kept of what was sent and not acknowledged, for streams that
+    /// outlive their path.
     pub stream_bytes: u64,
 }
 
