@@ -10,6 +10,7 @@ use std::{
 
 use actix::{dev::ToEnvelope, Addr, Handler};
 use ockam_actix_runtime::{edge::first_hop::FirstHop, Node, Notice, Payload, UndeliverableReason};
+use tokio::task::unconstrained;
 
 use crate::portal::{
     end::{
@@ -105,6 +106,8 @@ impl StreamEnd {
         let kind = self.side.kind();
         self.path = Path::new(self.node.clone(), first_hop, self.route.clone(), kind);
         self.silence = SilenceTimer::default();
+        // It would wake the actor that has the stream now.
+        self.ack_delay = None;
     }
 
     /// Takes the path by which the inlet has come back, at the outlet. Returns whether the stream
@@ -208,16 +211,24 @@ impl StreamEnd {
         task.waker().wake_by_ref();
     }
 
-    /// Acknowledges what has come, if nothing was sent that the acknowledgement could go with.
+    /// Acknowledges what has come, if nothing was sent that the acknowledgement could go with. The
+    /// delay is polled once, to wake the task, and then only queried, as most acknowledgements go
+    /// with something before it is over.
     pub(super) fn poll_ack(&mut self, task: &mut Context<'_>) {
-        if !self.stream.owes_ack() {
-            self.ack_delay = None;
-            return;
-        }
-        let delay = self.ack_delay.get_or_insert_with(ack_delay);
-        if Pin::new(delay).poll(task).is_ready() {
-            self.ack_delay = None;
-            self.stream.acknowledge();
+        match &self.ack_delay {
+            Some(delay) if delay.peek().is_none() => {}
+            Some(_) => {
+                self.ack_delay = None;
+                self.stream.acknowledge();
+            }
+            None if self.stream.owes_ack() => {
+                let mut delay = ack_delay();
+                if Pin::new(&mut unconstrained(&mut delay)).poll(task).is_ready() {
+                    task.waker().wake_by_ref();
+                }
+                self.ack_delay = Some(delay);
+            }
+            None => {}
         }
     }
 }
