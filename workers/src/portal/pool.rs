@@ -60,8 +60,6 @@ pub struct StreamPool {
     grown: AtomicU64,
     /// Bytes that all of them have sent and keep.
     retained: AtomicU64,
-    /// The same, for each of those who may have a share of them.
-    retained_by: Lock<HashMap<Holder, u64, ahash::RandomState>>,
     silence_ms: AtomicU64,
     actors: Arc<Actors>,
 }
@@ -99,6 +97,39 @@ impl fmt::Debug for Actors {
 struct Counts {
     open: usize,
     by_holder: Tally<Holder>,
+    /// Bytes that the streams of each holder have sent and keep.
+    retained: HashMap<Holder, Arc<AtomicU64>, ahash::RandomState>,
+}
+
+impl Counts {
+    /// Counts one stream more; returns those whom it is counted against.
+    fn add(&mut self, holders: Vec<Holder>) -> Vec<Held> {
+        self.open += 1;
+        let held = |holder: Holder| {
+            self.by_holder.add(holder.clone());
+            let retained = self.retained.entry(holder.clone()).or_default().clone();
+            Held { holder, retained }
+        };
+        holders.into_iter().map(held).collect()
+    }
+
+    fn remove(&mut self, held: &[Held]) {
+        self.open -= 1;
+        for Held { holder, .. } in held {
+            self.by_holder.remove(holder);
+            if self.by_holder.of(holder) == 0 {
+                self.retained.remove(holder);
+            }
+        }
+    }
+}
+
+/// One of those whom a stream is counted against.
+#[derive(Debug)]
+struct Held {
+    holder: Holder,
+    /// What all its streams keep, so that counting bytes takes no lock.
+    retained: Arc<AtomicU64>,
 }
 
 /// Whom the streams of an outlet are counted against.
@@ -157,13 +188,11 @@ impl StreamsFull {
 #[derive(Debug)]
 pub struct StreamSlot {
     pool: Arc<StreamPool>,
-    holders: Vec<Holder>,
+    held: Vec<Held>,
     _descriptor: DescriptorSlot,
     first: u64,
     promised: u64,
     retained: u64,
-    /// What `retained_by` has of it.
-    noted: u64,
     number: u64,
 }
 
@@ -182,7 +211,6 @@ impl StreamPool {
             promised,
             grown,
             retained,
-            retained_by: Lock::default(),
             silence_ms,
             actors: Arc::default(),
         }
@@ -218,39 +246,36 @@ impl StreamPool {
     }
 
     fn enter_as(self: Arc<Self>, holders: Vec<Holder>) -> Result<StreamSlot, StreamsFull> {
-        let descriptor = self.count(&holders)?;
+        let (held, descriptor) = self.count(holders)?;
         let spare = self.free(self.bytes / 2);
         let first = (spare / FIRST_WINDOWS).clamp(MIN_WINDOW, INITIAL_WINDOW);
         self.promised.fetch_add(first, Ordering::Relaxed);
         let number = self.actors.last.fetch_add(1, Ordering::Relaxed);
         Ok(StreamSlot {
             pool: self,
-            holders,
+            held,
             _descriptor: descriptor,
             first,
             promised: first,
             retained: 0,
-            noted: 0,
             number,
         })
     }
 
-    fn count(&self, holders: &[Holder]) -> Result<DescriptorSlot, StreamsFull> {
+    fn count(&self, holders: Vec<Holder>) -> Result<(Vec<Held>, DescriptorSlot), StreamsFull> {
         let mut counts = self.counts.lock();
         let free = self.most.saturating_sub(counts.open);
         if free == 0 {
             return Err(StreamsFull::Node(counts.open));
         }
-        for holder in holders {
+        for holder in &holders {
             if !counts.by_holder.has_share(holder, free, holder.share()) {
                 return Err(StreamsFull::Share(counts.by_holder.of(holder)));
             }
         }
         let descriptor = DescriptorSlot::take(self.most_descriptors);
         let descriptor = descriptor.ok_or(StreamsFull::NoDescriptor)?;
-        counts.open += 1;
-        holders.iter().for_each(|holder| counts.by_holder.add(holder.clone()));
-        Ok(descriptor)
+        Ok((counts.add(holders), descriptor))
     }
 
     /// Sets another time than [`SILENCE`], for tests.
@@ -316,47 +341,22 @@ impl StreamSlot {
     /// How many bytes, in all, the stream may keep until they are acknowledged.
     pub fn retain_cap(&self) -> u64 {
         let free = self.pool.free_to_retain();
-        let more = (free / 2).min(self.left_to_holders(free));
-        (self.retained + more).clamp(MIN_RETAINED, MAX_WINDOW)
-    }
-
-    /// How many more bytes those may keep whom the stream is counted against, while so many are
-    /// `free`.
-    fn left_to_holders(&self, free: u64) -> u64 {
-        if free >= self.pool.bytes / 2 {
-            // Nobody can have had more than a share.
-            return u64::MAX;
-        }
-        let by_holder = self.pool.retained_by.lock();
-        let left = |holder: &Holder| {
-            let kept = by_holder.get(holder).copied().unwrap_or_default();
-            free.saturating_mul(holder.share() as u64).saturating_sub(kept)
+        let left = |held: &Held| {
+            let most = free.saturating_mul(held.holder.share() as u64);
+            most.saturating_sub(held.retained.load(Ordering::Relaxed))
         };
-        self.holders.iter().map(left).min().unwrap_or(u64::MAX)
+        let more = self.held.iter().map(left).fold(free / 2, u64::min);
+        (self.retained + more).clamp(MIN_RETAINED, MAX_WINDOW)
     }
 
     /// Notes how many bytes the stream keeps.
     pub fn retain(&mut self, bytes: u64) {
         let before = std::mem::replace(&mut self.retained, bytes);
-        if bytes != before {
-            // The addition wraps around where the count gets smaller.
-            self.pool.retained.fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
-        }
-        if bytes.abs_diff(self.noted) >= MIN_RETAINED || bytes == 0 && self.noted > 0 {
-            self.note_retained();
-        }
-    }
-
-    /// Notes what the stream keeps for those whom it is counted against.
-    fn note_retained(&mut self) {
-        let before = std::mem::replace(&mut self.noted, self.retained);
-        let mut by_holder = self.pool.retained_by.lock();
-        for holder in &self.holders {
-            let kept = by_holder.entry(holder.clone()).or_default();
-            *kept = (*kept + self.retained).saturating_sub(before);
-            if *kept == 0 {
-                by_holder.remove(holder);
-            }
+        // The additions wrap around where the count gets smaller.
+        let more = bytes.wrapping_sub(before);
+        self.pool.retained.fetch_add(more, Ordering::Relaxed);
+        for held in &self.held {
+            held.retained.fetch_add(more, Ordering::Relaxed);
         }
     }
 
@@ -371,9 +371,7 @@ impl Drop for StreamSlot {
         self.promise(self.first);
         self.retain(0);
         self.pool.promised.fetch_sub(self.first, Ordering::Relaxed);
-        let mut counts = self.pool.counts.lock();
-        counts.open -= 1;
-        self.holders.iter().for_each(|holder| counts.by_holder.remove(holder));
+        self.pool.counts.lock().remove(&self.held);
     }
 }
 
