@@ -100,17 +100,19 @@ impl KeptStreams {
         (attempt, inlet): (u64, &Route),
     ) -> Found {
         let mut state = self.0.lock();
-        let is_later = state.strays.admits_resume(*secret, attempt);
-        match state.streams.get(secret) {
-            Some(stream) if stream.peer != peer => Found::Unknown(state.life),
-            Some(_) | None if !is_later => Found::Busy,
-            Some(stream) => stream.actor.clone().map_or(Found::Busy, Found::Kept),
-            None => {
-                let route = state.routes.hash_one(inlet);
-                state.strays.note(*secret, attempt, route);
-                Found::Unknown(state.life)
-            }
+        let known = state.streams.get(secret);
+        if known.is_some_and(|stream| stream.peer != peer) {
+            return Found::Unknown(state.life);
         }
+        if !state.strays.admits_resume(*secret, attempt) {
+            return Found::Busy;
+        }
+        if let Some(stream) = known {
+            return stream.actor.clone().map_or(Found::Busy, Found::Kept);
+        }
+        let route = state.routes.hash_one(inlet);
+        state.strays.note(*secret, attempt, route);
+        Found::Unknown(state.life)
     }
 }
 
@@ -206,7 +208,6 @@ mod tests {
         let keep = |byte| {
             streams.keep(StreamSecret::from_bytes([byte; 16]), None, &route!["inlet"]).unwrap()
         };
-
         let (life, mut sure) = (streams.life(), keep(1));
         sure.is_over(false);
         drop(sure);

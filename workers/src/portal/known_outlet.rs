@@ -1,10 +1,10 @@
-//! What an inlet knows of its outlet: the bytes of a stream that was lost while it opened
-//! may only be sent again to an outlet that has not begun anew since.
+//! What an inlet knows of its outlet: the bytes of a stream that was lost while it opened may only
+//! be sent again to an outlet that has not begun anew since.
 //!
 //! Every answer of the outlet tells it. Before the first client, and each time that the path was
 //! made again, the inlet asks: it resumes a stream that nobody has.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use ockam_actix_runtime::{lock::Lock, random, Host, Node, Payload, Route};
 use tokio::time::sleep;
@@ -77,8 +77,8 @@ async fn ask(node: &Node, route: &Route) -> Option<Option<OutletLife>> {
         limit: Limit::new(0),
     };
     let question = Payload::from(&question.encode()[..]);
-    let limit: Duration = RESUME_ANSWER;
-    let answer = node.ask(route.clone(), question).within(limit).reply_as::<Payload>().await;
+    let asking = node.ask(route.clone(), question).within(RESUME_ANSWER);
+    let answer = asking.reply_as::<Payload>().await;
     match decode(&answer.ok()?) {
         Ok((Decoded::Control(Control::Unknown { life }), _)) => Some(life),
         _ => None,

@@ -63,7 +63,7 @@ pub(crate) struct StreamEnd {
     opening: Opening,
     path: Path,
     side: Side,
-    /// Where the other end is looked for when the path is lost: at the outlet, nowhere.
+    /// Along which a path begins: to the outlet's name, or back to the inlet's end.
     route: Route,
     resume_for: Duration,
     suspension: Option<Suspension>,

@@ -17,7 +17,8 @@
 //! * A stream whose first hop does not tell of every loss (a relay, or an intermediate node that
 //!   only forwards) repeats its limit when nothing has come for
 //!   [`SILENCE`](crate::portal::limits::SILENCE): if the other end is gone, the notice that comes
-//!   back suspends or resets it.
+//!   back suspends or resets it. One that can be resumed does so after a minute wherever it goes,
+//!   as its other end may wait for another path although this one is there.
 
 use std::{
     pin::Pin,

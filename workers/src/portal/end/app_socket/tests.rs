@@ -55,6 +55,15 @@ async fn read_bytes(socket: &mut AppSocket, most: usize) -> Vec<u8> {
     }
 }
 
+/// The reset that is seen although nothing is read.
+async fn reset_seen(socket: &mut AppSocket) -> AppReset {
+    poll_fn(|task| match socket.poll_reset(task) {
+        Ok(()) => Poll::Pending,
+        Err(reset) => Poll::Ready(reset),
+    })
+    .await
+}
+
 fn reset(application: TcpStream) {
     SockRef::from(&application).set_linger(Some(Duration::ZERO)).unwrap();
 }
@@ -144,11 +153,7 @@ fn a_reset_is_seen_while_nothing_is_read() {
         let (mut socket, application) = pair();
         assert_eq!(poll_fn(|task| Poll::Ready(socket.poll_reset(task))).await, Ok(()));
         reset(application);
-        let seen = poll_fn(|task| match socket.poll_reset(task) {
-            Ok(()) => Poll::Pending,
-            Err(reset) => Poll::Ready(reset),
-        });
-        assert_eq!(seen.await, AppReset { ended_first: false });
+        assert_eq!(reset_seen(&mut socket).await, AppReset { ended_first: false });
     });
 }
 
@@ -159,11 +164,7 @@ fn a_reset_after_an_end_tells_both() {
         application.shutdown(Shutdown::Write).unwrap();
         assert!(matches!(read(&mut socket, 10).await, Ok(AppRead::End)));
         reset(application);
-        let seen = poll_fn(|task| match socket.poll_reset(task) {
-            Ok(()) => Poll::Pending,
-            Err(reset) => Poll::Ready(reset),
-        });
-        assert_eq!(seen.await, AppReset { ended_first: true });
+        assert_eq!(reset_seen(&mut socket).await, AppReset { ended_first: true });
     });
 }
 
