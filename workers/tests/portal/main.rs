@@ -8,4 +8,5 @@ mod idle_streams;
 mod peer_that_never_reads;
 mod stalled;
 mod support;
+mod unknown_streams;
 mod urgent;

@@ -69,15 +69,16 @@ impl Suspension {
     }
 
     /// Notes that the stream goes on, for now.
-    pub(crate) fn note_resumed(&mut self) {
-        self.resumed.get_or_insert_with(Instant::now);
+    pub(crate) fn note_resumed(&mut self, now: Instant) {
+        self.resumed.get_or_insert(now);
     }
 
-    /// The path is lost again. Returns whether that counts as another loss than the first.
-    pub(crate) fn is_another_loss(&mut self) -> bool {
+    /// The path is lost again, at `now`. Returns whether that counts as another loss than the
+    /// first.
+    pub(crate) fn is_another_loss(&mut self, now: Instant) -> bool {
         let resumed = self.resumed.take();
         self.awaited = Awaited::Return;
-        resumed.is_some_and(|resumed| resumed.elapsed() >= SETTLED_AFTER)
+        resumed.is_some_and(|resumed| now.saturating_duration_since(resumed) >= SETTLED_AFTER)
     }
 
     /// Notes what came back instead of an answer.
@@ -133,5 +134,25 @@ async fn find_path(node: Node, route: Route, pause: Duration) -> Option<FirstHop
         }
         // Its actor has ended, and the next one is looked up.
         sleep(RESUME_FIRST_PAUSE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_soon_after_resuming_is_the_same() {
+        actix_rt::System::new().block_on(async {
+            let mut suspension = Suspension::new(Duration::from_secs(60));
+            let now = Instant::now();
+            assert!(!suspension.is_another_loss(now), "it was never resumed");
+            for (lasted, is_another) in [(1, false), (9, false), (10, true)] {
+                suspension.note_resumed(now);
+                suspension.note_resumed(now + Duration::from_secs(1));
+                let lost = now + Duration::from_secs(lasted);
+                assert_eq!(suspension.is_another_loss(lost), is_another, "after {lasted} s");
+            }
+        });
     }
 }

@@ -9,7 +9,9 @@ use std::{
 };
 
 use actix::{dev::ToEnvelope, Addr, Handler};
-use ockam_actix_runtime::{edge::first_hop::FirstHop, Node, Notice, Payload, UndeliverableReason};
+use ockam_actix_runtime::{
+    clock::Instant, edge::first_hop::FirstHop, Node, Notice, Payload, UndeliverableReason,
+};
 use tokio::task::unconstrained;
 
 use crate::portal::{
@@ -62,7 +64,9 @@ impl StreamEnd {
             return;
         }
         log::debug!("a stream waits for another path than {}", self.path.route());
-        if self.suspension.as_mut().is_some_and(Suspension::is_another_loss) {
+        let now = Instant::now();
+        let is_another = |suspension: &mut Suspension| suspension.is_another_loss(now);
+        if self.suspension.as_mut().is_some_and(is_another) {
             self.suspension = None;
         }
         let suspension = self.suspension.get_or_insert_with(|| Suspension::new(limit));
@@ -75,7 +79,7 @@ impl StreamEnd {
     pub(super) fn poll_suspension(&mut self, task: &mut Context<'_>) -> Option<FirstHop> {
         let suspension = self.suspension.as_mut()?;
         if !self.stream.is_suspended() {
-            suspension.note_resumed();
+            suspension.note_resumed(Instant::now());
             return None;
         }
         match suspension.poll(task) {
