@@ -107,7 +107,7 @@ fn a_line_is_down_for_20_s() {
 }
 
 #[test]
-#[ignore = "takes more than a minute"]
+#[ignore = "takes more than a minute: cargo test --test end_to_end -- --ignored lost_line"]
 fn a_line_is_down_for_50_s() {
     in_own_network(|| with_line(|wan| line_is_down(wan, Duration::from_secs(50))));
 }

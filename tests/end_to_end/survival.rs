@@ -190,13 +190,13 @@ fn a_hub_stands_still() {
 }
 
 #[test]
-#[ignore = "takes more than a minute"]
+#[ignore = "takes more than a minute: cargo test --test end_to_end -- --ignored survival"]
 fn an_inlet_stands_still_for_a_minute() {
     in_own_network(|| stands_still(2, LONG_AWAY));
 }
 
 #[test]
-#[ignore = "takes more than a minute"]
+#[ignore = "takes more than a minute: cargo test --test end_to_end -- --ignored survival"]
 fn a_hub_stands_still_for_a_minute() {
     in_own_network(|| stands_still(0, LONG_AWAY));
 }
