@@ -97,6 +97,20 @@ impl Peer {
         names
     }
 
+    /// The workers while the node asks nothing: an inlet asks its outlet a question of its own, and
+    /// a question has a mailbox as the node's context has.
+    pub(crate) async fn at_rest(&self) -> Vec<String> {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            let workers = self.workers();
+            if workers.iter().filter(|name| name.starts_with("mailbox-")).count() == 1 {
+                return workers;
+            }
+            assert!(Instant::now() < end, "waited {DEADLINE:?} for one mailbox: {workers:?}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
     /// Waits until there are the same workers as before: none is left over, and none is missing.
     pub(crate) async fn is_as_before(&self, before: &[String]) {
         let end = Instant::now() + DEADLINE;

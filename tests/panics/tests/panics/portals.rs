@@ -50,8 +50,8 @@ impl Portal {
         stream
     }
 
-    fn workers(&self) -> [Vec<String>; 2] {
-        [self.here.workers(), self.there.workers()]
+    async fn at_rest(&self) -> [Vec<String>; 2] {
+        [self.here.at_rest().await, self.there.at_rest().await]
     }
 
     async fn is_as_before(&self, before: &[Vec<String>; 2]) {
@@ -87,7 +87,7 @@ fn panic_in_inlet_leaves_its_streams_open() {
     run(|arbiters| async move {
         let portal = Portal::start(arbiters).await;
         let mut open = portal.stream().await;
-        let before = portal.workers();
+        let before = portal.at_rest().await;
         portal.here.panic_in("InletWorker");
         let another = portal.stream().await;
         speak(&mut open).await;
@@ -101,7 +101,7 @@ fn panic_in_inlet_leaves_its_streams_open() {
 fn inlet_stopped_after_a_panic_stays_down() {
     run(|arbiters| async move {
         let portal = Portal::start(arbiters).await;
-        let before = portal.here.workers().len();
+        let before = portal.here.at_rest().await.len();
         portal.here.panic_in("InletWorker");
         until("the inlet is gone", || portal.here.workers().len() < before).await;
         portal.inlet.stop().unwrap();
@@ -119,7 +119,7 @@ fn inlet_stopped_after_a_panic_stays_down() {
 fn panic_at_inlets_end_resets_both_applications() {
     run(|arbiters| async move {
         let portal = Portal::start(arbiters).await;
-        let before = portal.workers();
+        let before = portal.at_rest().await;
         let stream = portal.stream().await;
         portal.here.panic_in("StreamWorker");
         is_reset(stream).await;
@@ -132,7 +132,7 @@ fn panic_at_inlets_end_resets_both_applications() {
 fn panic_at_outlets_end_resets_both_applications() {
     run(|arbiters| async move {
         let portal = Portal::start(arbiters).await;
-        let before = portal.workers();
+        let before = portal.at_rest().await;
         let stream = portal.stream().await;
         portal.there.panic_in("StreamWorker");
         is_reset(stream).await;
@@ -146,7 +146,7 @@ fn panic_in_access_rule_refuses_the_stream() {
     run(|arbiters| async move {
         let portal = Portal::start(arbiters).await;
         let mut open = portal.stream().await;
-        let before = portal.workers();
+        let before = portal.at_rest().await;
         let to = portal.target.local_addr().unwrap().to_string();
         let rule = |_: &ockam::Origin| panic!("a rule with a bug");
         portal.there.tcp.create_outlet("ruled", OutletOptions::to(to).access(rule)).await.unwrap();
