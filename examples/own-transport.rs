@@ -8,8 +8,8 @@ use std::{
 use ockam::{author::*, route, Context, Echoer, Error, Node, NodeBuilder, Result, TransportType};
 use tokio::net::{UnixListener, UnixStream};
 
-/// Peers of this transport have addresses such as `unix#/run/node.sock`.
-const UNIX: TransportType = TransportType::new("unix");
+/// Peers of this transport have addresses such as `local#/run/node.sock`.
+const LOCAL: TransportType = TransportType::new("local");
 
 /// A connected socket. The node does everything else: greeting, frames, limits and pauses.
 struct Socket(UnixStream);
@@ -30,10 +30,9 @@ impl Carrier for Socket {
 }
 
 /// Makes a socket for a peer, given what follows the `#` in its address.
-#[derive(Clone, Default)]
-struct Unix;
+struct Local;
 
-impl Connector for Unix {
+impl Connector for Local {
     type Carrier = Socket;
 
     fn check(&self, path: &str) -> Result<()> {
@@ -72,10 +71,10 @@ async fn main(ctx: Context) -> Result<()> {
     listen(&there, listener);
 
     // The other one dials, and asks.
-    ctx.node().add_dialer(UNIX.name(), std::sync::Arc::new(ConnectionDialer::<Unix>::default()));
+    add_connector(&ctx, LOCAL, Local);
     let path = path.display().to_string();
     let answer: String =
-        ctx.ask(route![(UNIX, &path), "echoer"], "hello".to_string()).reply_as().await?;
+        ctx.ask(route![(LOCAL, &path), "echoer"], "hello".to_string()).reply_as().await?;
     println!("over {path}: {answer}");
 
     std::fs::remove_file(path)?;

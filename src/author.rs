@@ -4,8 +4,8 @@
 //! what a node does for those who put something of their own on it:
 //!
 //! * A *transport* brings a [`Carrier`], which is a connected socket, and a [`Connector`] that
-//!   makes one for a peer. [`Host::add_dialer`] with a [`ConnectionDialer`] makes the node dial
-//!   addresses of the transport; [`accept`] serves what a listener has accepted. Greeting, frames,
+//!   makes one for a peer. [`add_connector`] makes the node dial addresses of the
+//!   transport; [`listen`] accepts connections on its [`Binding`]. Greeting, frames,
 //!   limits, pauses and the origin of messages are the same for all of them.
 //!   `examples/own-transport.rs` is one for Unix sockets.
 //! * A *worker that sees envelopes* handles `Routed<Payload>`, or is a [`Deliver`] that is called
@@ -39,5 +39,7 @@ pub use ockam_actix_transports::connection::{
     accepted::{accept, Peer},
     carrier::Carrier,
     connection_limits::{ConnectionLimits, ConnectionSlot},
-    dialled::{ConnectionDialer, Connector},
+    connectors::Connector,
+    dialled::add_connector,
+    listener::{listen, Binding, Incoming},
 };

@@ -264,6 +264,7 @@ mod run;
 mod tcp_transport;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod unix_transport;
 
 /// The attribute that turns an async `main` into a program that runs a node.
 pub use ockam_actix_macros::node;
@@ -283,7 +284,7 @@ pub use ockam_actix_runtime::{
     Identifier, Message, Node, NodeBuilder, Notice, Origin, Payload, Reply, Request, RestartPolicy,
     Result, Route, Routed, Watch, WorkerBuilder, WorkerHandle,
 };
-pub use ockam_actix_transports::{ListenOptions, Listener, TCP};
+pub use ockam_actix_transports::{ListenOptions, Listener, TCP, UNIX};
 pub use ockam_actix_workers::{
     echoer::Echoer,
     forwarder::{
@@ -309,6 +310,7 @@ pub use ockam_actix_workers::{
 };
 pub use run::{run, start_logger};
 pub use tcp_transport::{InletOptions, TcpTransport};
+pub use unix_transport::UnixTransport;
 
 /// The context of a worker's actor: actix's `Context`, under a name that is neither that of the
 /// node's [`Context`] nor that of actix's trait `ActorContext`.

@@ -1,10 +1,10 @@
 //! TCP for a node: where transports and portals meet.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use ockam_actix_runtime::{Address, Error, Host, Node, Result, Route};
 use ockam_actix_transports::{
-    tcp::{listener, TcpDialer},
+    tcp::{self, listener},
     ListenOptions, Listener, TCP,
 };
 use ockam_actix_workers::portal::{self, limits::RESUME_FOR, Inlet, Outlet, OutletOptions};
@@ -33,7 +33,7 @@ impl TcpTransport {
     /// None at present; it returns a result because setting up a transport may fail.
     pub async fn create(node: &impl AsRef<Node>) -> Result<Self> {
         let node = node.as_ref();
-        node.add_dialer(TCP.name(), Arc::new(TcpDialer::of(node)));
+        tcp::add(node);
         Ok(Self { node: node.clone() })
     }
 
@@ -53,10 +53,7 @@ impl TcpTransport {
     /// # Errors
     /// If nothing answers at `peer`, or what answers is not a node.
     pub async fn connect(&self, peer: impl AsRef<str>) -> Result<Address> {
-        let address = Address::from((TCP, peer.as_ref()));
-        let mut first_hop = self.node.first_hop(&Route::from(address.clone()))?;
-        first_hop.attempted().await.map_err(|why| Error::Usage(why.to_string()))?;
-        Ok(address)
+        connect(&self.node, Address::from((TCP, peer.as_ref()))).await
     }
 
     /// Starts an outlet: a worker at `address` whose streams connect to a target, which is
@@ -91,6 +88,13 @@ impl TcpTransport {
         let streams = portal::InletOptions::along(route).resume_for(resume_for);
         Inlet::start(&self.node, listener, streams)
     }
+}
+
+/// Waits for the connection to a peer.
+pub(crate) async fn connect(node: &Node, address: Address) -> Result<Address> {
+    let mut first_hop = node.first_hop(&Route::from(address.clone()))?;
+    first_hop.attempted().await.map_err(|why| Error::Usage(why.to_string()))?;
+    Ok(address)
 }
 
 /// Where an inlet listens, and for how long its streams outlive a lost path. An address alone

@@ -143,6 +143,20 @@ impl Address {
     pub fn dial_parts(&self) -> Option<(&str, &str)> {
         self.0.split_once('#')
     }
+
+    /// For an address that lists several peers, the address of each, in the order of preference:
+    /// `tcp#a:4000,b:4000`, or `quic#a:4000,tcp#a:443` with several transports. Any other is the
+    /// only one.
+    pub fn alternatives(&self) -> impl Iterator<Item = Self> + '_ {
+        let (transport, peers) = self.dial_parts().unwrap_or_default();
+        let each = peers.split(',').map(move |peer| match peer.contains('#') {
+            true => Self(peer.into()),
+            false => Self(format!("{transport}#{peer}").into()),
+        });
+        let only = (!peers.contains(',')).then(|| self.clone());
+        let several = only.is_none().then_some(each);
+        only.into_iter().chain(several.into_iter().flatten())
+    }
 }
 
 /// The text up to the secret of a forwarding address, however damaged the rest is.
@@ -338,5 +352,16 @@ mod tests {
     fn only_addresses_with_a_transport_are_dialled() {
         assert_eq!(Address::from("tcp#[::1]:1").dial_parts(), Some(("tcp", "[::1]:1")));
         assert_eq!(Address::from("outlet").dial_parts(), None);
+    }
+
+    #[test]
+    fn lists_are_of_one_transport_or_several() {
+        let each = |text: &str| -> Vec<String> {
+            Address::from(text).alternatives().map(|address| address.to_string()).collect()
+        };
+        assert_eq!(each("tcp#a:1"), ["tcp#a:1"]);
+        assert_eq!(each("outlet"), ["outlet"]);
+        assert_eq!(each("tcp#a:1,[::1]:2"), ["tcp#a:1", "tcp#[::1]:2"]);
+        assert_eq!(each("quic#a:1,b:2,wss#c:3/p"), ["quic#a:1", "quic#b:2", "wss#c:3/p"]);
     }
 }

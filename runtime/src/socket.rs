@@ -5,6 +5,7 @@
 //! | where names are looked up, and sockets made: the system, or a simulated network | [`network`] |
 //! | connected and listening sockets | [`stream`], [`listener`] |
 //! | accepting, and connecting to names with several addresses | [`accept`], [`connect`] |
+//! | listening on paths | [`unix`] |
 //! | the reuse of large buffers | [`buffers`] |
 
 pub mod accept;
@@ -13,6 +14,7 @@ pub mod connect;
 pub mod listener;
 pub mod network;
 pub mod stream;
+pub mod unix;
 
 use std::{
     io::{self, IoSlice},

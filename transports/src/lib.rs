@@ -5,6 +5,7 @@
 //! | the bytes on a connection: greeting and frames | [`frame`] |
 //! | what runs on a connection, whatever carries it | [`connection`] |
 //! | TCP: resolving, connecting, listening | [`tcp`] |
+//! | Unix sockets | [`unix`] |
 //! | a virtual link between two nodes of one process, for tests | [`memory`] |
 //! | every limit, with its unit and reason | [`limits`] |
 //!
@@ -20,5 +21,8 @@ pub mod limits;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod memory;
 pub mod tcp;
+pub mod unix;
 
-pub use tcp::{ListenOptions, Listener, TCP};
+pub use connection::listener::{ListenOptions, Listener};
+pub use tcp::TCP;
+pub use unix::UNIX;

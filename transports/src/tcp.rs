@@ -20,17 +20,12 @@ use ockam_actix_runtime::{
 use tokio::time::{timeout, timeout_at, Instant};
 
 use crate::{
-    connection::{
-        carrier::Carrier,
-        dialled::{ConnectionDialer, Connector},
-    },
+    connection::{carrier::Carrier, connectors::Connector, dialled::add_connector},
     limits::{
         CONNECT_TIMEOUT, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, PEER_TIMEOUT,
         PROGRESS_TIMEOUT, UNSENT_BYTES,
     },
 };
-
-pub use listener::{ListenOptions, Listener};
 
 /// The transport's name in addresses: `(TCP, "host:port")`.
 pub const TCP: TransportType = TransportType::new("tcp");
@@ -40,7 +35,7 @@ pub const TCP: TransportType = TransportType::new("tcp");
 /// # Errors
 /// If the text is not `host:port`, or the name is unknown.
 pub async fn resolve(network: &Network, peer: &str) -> Result<Vec<SocketAddr>> {
-    check_one(peer)?;
+    check_peer(peer)?;
     let found = network.resolve(peer).await;
     let addresses =
         found.map_err(|source| Error::transport(format!("cannot resolve {peer}"), source))?;
@@ -50,20 +45,11 @@ pub async fn resolve(network: &Network, peer: &str) -> Result<Vec<SocketAddr>> {
     Ok(addresses)
 }
 
-/// The peers of a list such as `a:4000,b:4000`, in the order of preference; mostly there is one.
-pub fn alternatives(peers: &str) -> impl Iterator<Item = &str> {
-    peers.split(',')
-}
-
-/// Checks the form of `host:port`, or of several with commas between them, without resolving any.
+/// Checks the form of `host:port`, without resolving it.
 ///
 /// # Errors
 /// If the text has another form.
-pub fn check_peer(peers: &str) -> Result<()> {
-    alternatives(peers).try_for_each(check_one)
-}
-
-fn check_one(peer: &str) -> Result<()> {
+pub fn check_peer(peer: &str) -> Result<()> {
     let well_formed = match peer.rsplit_once(':') {
         Some((host, port)) => {
             let ipv6 = host.starts_with('[') && host.ends_with(']');
@@ -76,7 +62,7 @@ fn check_one(peer: &str) -> Result<()> {
     }
     Err(Error::Usage(format!(
         "\"{peer}\" is not a TCP address: expected host:port, such as 127.0.0.1:4000, [::1]:4000 \
-         or example.org:4000, or several with commas between them"
+         or example.org:4000"
     )))
 }
 
@@ -102,20 +88,15 @@ impl Carrier for Socket {
     }
 }
 
-/// Connects to nodes at `host:port`, or to one of several with commas between them.
-#[derive(Clone, Debug, Default)]
-pub struct TcpConnector {
-    network: Network,
+/// Makes `node` dial addresses such as `(TCP, "host:port")`, on the network that the node is on.
+pub fn add(node: &Node) {
+    add_connector(node, TCP, TcpConnector { network: node.network().clone() });
 }
 
-/// The dialer of addresses such as `(TCP, "host:port")`.
-pub type TcpDialer = ConnectionDialer<TcpConnector>;
-
-impl TcpDialer {
-    /// The dialer of `node`, on the network that the node is on.
-    pub fn of(node: &Node) -> Self {
-        Self::new(TcpConnector { network: node.network().clone() })
-    }
+/// Connects to nodes at `host:port`.
+#[derive(Clone, Debug, Default)]
+struct TcpConnector {
+    network: Network,
 }
 
 impl Connector for TcpConnector {
@@ -123,10 +104,6 @@ impl Connector for TcpConnector {
 
     fn check(&self, peer: &str) -> Result<()> {
         check_peer(peer)
-    }
-
-    fn alternatives(peers: &str) -> impl Iterator<Item = &str> {
-        alternatives(peers)
     }
 
     async fn connect(&self, peer: String) -> Result<Socket> {
@@ -196,14 +173,12 @@ mod tests {
 
     #[test]
     fn peers_are_host_and_port() {
-        for peer in ["127.0.0.1:4000", "[::1]:4000", "example.org:1", "localhost:65535", "a:1,b:2"]
-        {
+        for peer in ["127.0.0.1:4000", "[::1]:4000", "example.org:1", "localhost:65535"] {
             assert!(check_peer(peer).is_ok(), "{peer}");
         }
         for peer in ["", ":1", "host", "host:", "host:x", "host:65536", "::1:4000", "host:-1"] {
             let text = check_peer(peer).unwrap_err().to_string();
             assert!(text.contains(&format!("\"{peer}\"")), "{text}");
-            assert!(check_peer(&format!("a:1,{peer}")).is_err(), "{peer}");
         }
     }
 }

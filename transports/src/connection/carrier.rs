@@ -36,4 +36,42 @@ pub trait Carrier: 'static {
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] if it takes none; any other ends the connection.
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// Ready when all that was written has left the carrier. It is polled after all that was to be
+    /// written was taken; while the carrier takes nothing,
+    /// [`poll_write_ready`](Self::poll_write_ready) is polled in its place. A carrier that keeps
+    /// nothing back is always ready.
+    ///
+    /// # Errors
+    /// Any ends the connection.
+    fn poll_flush(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let _ = task;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Carrier for Box<dyn Carrier> {
+    fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        (**self).poll_read_ready(task)
+    }
+
+    fn try_read(&self, buffer: &mut BytesMut) -> io::Result<usize> {
+        (**self).try_read(buffer)
+    }
+
+    fn clear_read_ready(&self) {
+        (**self).clear_read_ready();
+    }
+
+    fn poll_write_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        (**self).poll_write_ready(task)
+    }
+
+    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        (**self).try_write_vectored(slices)
+    }
+
+    fn poll_flush(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        (**self).poll_flush(task)
+    }
 }

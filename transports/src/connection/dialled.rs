@@ -6,14 +6,13 @@
 //! * States: connecting (messages wait), connected, waiting for the next attempt (messages bounce
 //!   at once, so that nobody hangs on a peer that is down).
 //! * Inbox: messages to the peer.
-//! * Started by a [`ConnectionDialer`] for the first route that needs it, on an arbiter that
+//! * Started by the node's dialer for the first route that needs it, on an arbiter that
 //!   follows from its address. It connects again, with back-off, as long as a source watches its
 //!   link; without one it stops at the time of the next attempt.
 //! * A panic unregisters it, and its sources see it lost; the next message, or first hop, dials
 //!   anew.
 
 use std::{
-    future::Future,
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
     time::Duration,
@@ -34,73 +33,51 @@ use ockam_actix_runtime::{
     trust::origin::{Door, Ingress},
     watched,
     worker::mailbox::Registered,
-    Address, Class, Error, Host, Message, Node, Notice, Payload, Result, Routed,
+    Address, Class, Error, Host, Message, Node, Notice, Payload, Result, Routed, TransportType,
     UndeliverableReason,
 };
 
 use crate::{
     connection::{
         carrier::Carrier,
+        connectors::{Connector, Connectors},
         queue::WriteQueue,
         session::{Session, SessionEnd},
     },
     limits::{DIAL_TIMEOUT, FIRST_BACKOFF, MAX_BACKOFF, STEADY_AFTER},
 };
 
-/// How one transport connects to its peers.
-pub trait Connector: Clone + Send + Sync + Unpin + 'static {
-    /// The carrier that it makes.
-    type Carrier: Carrier;
-
-    /// Checks the text after the `#` of an address, without using the network.
-    ///
-    /// # Errors
-    /// If the transport cannot dial it.
-    fn check(&self, peer: &str) -> Result<()>;
-
-    /// The peers that the text lists, in the order of preference; mostly there is one.
-    fn alternatives(peers: &str) -> impl Iterator<Item = &str> {
-        std::iter::once(peers)
-    }
-
-    /// Connects to `peer`, one of these. It gives up by itself after a while.
-    ///
-    /// # Errors
-    /// If nobody answers.
-    fn connect(&self, peer: String) -> impl Future<Output = Result<Self::Carrier>>;
+/// Makes `node` dial addresses of `transport`, with a connection for each peer, or for each list of
+/// peers, that a route begins with. A transport that was added before stays as it is.
+pub fn add_connector(node: &impl AsRef<Node>, transport: TransportType, connector: impl Connector) {
+    let node = node.as_ref();
+    Connectors::of(node).add(transport, connector);
+    node.add_dialer(transport.name(), node.extension(ConnectionDialer::default));
 }
 
-/// Makes a dialled connection for each peer that the connector reaches.
-#[derive(Debug, Default)]
-pub struct ConnectionDialer<C> {
-    connector: C,
+/// Makes a dialled connection for each address that a route needs.
+#[derive(Default)]
+struct ConnectionDialer {
     dialling: Lock<()>,
 }
 
-impl<C> ConnectionDialer<C> {
-    /// A dialer that makes its carriers with `connector`.
-    pub fn new(connector: C) -> Self {
-        Self { connector, dialling: Lock::default() }
-    }
-}
-
-impl<C: Connector> Dialer for ConnectionDialer<C> {
+impl Dialer for ConnectionDialer {
     fn dial(&self, node: &Node, address: &Address) -> Result<()> {
-        let (_, peer) = address.dial_parts().unwrap_or_default();
-        self.connector.check(peer)?;
+        let connectors = Connectors::of(node);
+        connectors.check(address)?;
         // Two threads may want the same peer: the second finds what the first registered.
         let _one_at_a_time = self.dialling.lock();
         if node.is_registered(address) {
             return Ok(());
         }
-        Dialled::launch(node, address.clone(), self.connector.clone())
+        Dialled::launch(node, address.clone(), connectors)
     }
 }
 
-pub(crate) struct Dialled<C: Connector> {
+struct Dialled {
     node: Node,
     address: Address,
-    connector: C,
+    connectors: Arc<Connectors>,
     budgets: LinkBudgets,
     state: watched::Sender<LinkState>,
     phase: Phase,
@@ -108,7 +85,7 @@ pub(crate) struct Dialled<C: Connector> {
     /// When the last attempt began, or has succeeded.
     since: Instant,
     /// Of several peers, the one that was connected last.
-    last: Option<String>,
+    last: Option<Address>,
     registration: Option<Registration>,
 }
 
@@ -129,8 +106,8 @@ enum Phase {
     },
 }
 
-impl<C: Connector> Dialled<C> {
-    fn launch(node: &Node, address: Address, connector: C) -> Result<()> {
+impl Dialled {
+    fn launch(node: &Node, address: Address, connectors: Arc<Connectors>) -> Result<()> {
         let mut hasher = DefaultHasher::new();
         address.hash(&mut hasher);
         let arbiter = usize::try_from(hasher.finish() >> 33).unwrap_or(0) % node.arbiter_count();
@@ -146,7 +123,7 @@ impl<C: Connector> Dialled<C> {
         node.launch(description, move |_| Self {
             node: own,
             address,
-            connector,
+            connectors,
             budgets,
             state,
             phase: Phase::Connecting(MessageQueue::new(WAITING_BYTES)),
@@ -160,12 +137,12 @@ impl<C: Connector> Dialled<C> {
 
     /// The text after the `#` of the address.
     fn peer(&self) -> &str {
-        self.address.dial_parts().map_or("", |(_, peer)| peer)
+        name_of(&self.address)
     }
 
     /// The peer that was connected last.
     fn connected_peer(&self) -> &str {
-        self.last.as_deref().unwrap_or_else(|| self.peer())
+        self.last.as_ref().map_or_else(|| self.peer(), name_of)
     }
 
     /// Whether a source watches: without one, nobody is left to connect for.
@@ -175,8 +152,8 @@ impl<C: Connector> Dialled<C> {
     }
 
     /// The peers in the order in which they are tried: the one that was lost comes last.
-    fn in_order(&self) -> Vec<String> {
-        let mut in_order: Vec<_> = C::alternatives(self.peer()).map(str::to_owned).collect();
+    fn in_order(&self) -> Vec<Address> {
+        let mut in_order: Vec<_> = self.address.alternatives().collect();
         // A stable order but for this one.
         in_order.sort_by_key(|peer| Some(peer) == self.last.as_ref());
         in_order
@@ -184,10 +161,10 @@ impl<C: Connector> Dialled<C> {
 
     fn connect(&mut self, context: &mut Context<Self>) {
         self.since = Instant::now();
-        let (connector, in_order) = (self.connector.clone(), self.in_order());
+        let (connectors, in_order) = (self.connectors.clone(), self.in_order());
         let connecting = async move {
             let end = Instant::now() + DIAL_TIMEOUT;
-            let connected = race(in_order, end, |peer| greet(&connector, peer)).await;
+            let connected = race(in_order, end, |peer| greet(&connectors, peer)).await;
             connected.map_err(|none: NoneAnswered<Error>| none.failure)
         };
         context.spawn(connecting.into_actor(self).map(
@@ -204,8 +181,8 @@ impl<C: Connector> Dialled<C> {
 
     fn connected(
         &mut self,
-        session: Session<C::Carrier>,
-        peer: String,
+        session: Session<Box<dyn Carrier>>,
+        peer: Address,
         context: &mut Context<Self>,
     ) {
         let via = Address::random();
@@ -219,7 +196,7 @@ impl<C: Connector> Dialled<C> {
         let queue = session.queue();
         let connected = Phase::Connected { queue: queue.clone(), via: registration };
         let before = std::mem::replace(&mut self.phase, connected);
-        match peer == self.peer() {
+        match peer == self.address {
             true => log::info!("connected to {}", self.address),
             false => log::info!("connected to {peer}, of {}", self.address),
         }
@@ -303,9 +280,17 @@ impl<C: Connector> Dialled<C> {
 
 /// Connects to one peer and greets it, so that one that says nothing is not taken for one that
 /// answers.
-async fn greet<C: Connector>(connector: &C, peer: String) -> Result<(Session<C::Carrier>, String)> {
-    let carrier = connector.connect(peer.clone()).await?;
-    Ok((Session::greet(carrier, peer.clone()).await?, peer))
+async fn greet(
+    connectors: &Connectors,
+    peer: Address,
+) -> Result<(Session<Box<dyn Carrier>>, Address)> {
+    let carrier = connectors.connect(&peer).await?;
+    Ok((Session::greet(carrier, name_of(&peer).to_owned()).await?, peer))
+}
+
+/// The text after the `#` of an address.
+fn name_of(address: &Address) -> &str {
+    address.dial_parts().map_or("", |(_, peer)| peer)
 }
 
 fn pools(node: &Node) -> Arc<ConnectionPools> {
@@ -320,11 +305,11 @@ fn write(node: &Node, queue: &WriteQueue, via: &Address, mut message: Message) {
     }
 }
 
-impl<C: Connector> Actor for Dialled<C> {
+impl Actor for Dialled {
     type Context = Context<Self>;
 }
 
-impl<C: Connector> Handler<Registered> for Dialled<C> {
+impl Handler<Registered> for Dialled {
     type Result = ();
 
     fn handle(&mut self, Registered(registration): Registered, context: &mut Context<Self>) {
@@ -333,7 +318,7 @@ impl<C: Connector> Handler<Registered> for Dialled<C> {
     }
 }
 
-impl<C: Connector> Handler<Routed<Payload>> for Dialled<C> {
+impl Handler<Routed<Payload>> for Dialled {
     type Result = ();
 
     fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {

@@ -158,7 +158,10 @@ impl WriteQueue {
             }
             self.stage();
         }
-        Poll::Pending
+        match carrier.poll_flush(task) {
+            Poll::Ready(Err(error)) => Poll::Ready(error),
+            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+        }
     }
 
     /// Ready when the carrier takes something. Where it did not for a while, the peer's system has

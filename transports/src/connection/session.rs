@@ -321,7 +321,7 @@ async fn write_all(carrier: &impl Carrier, mut bytes: &[u8]) -> io::Result<()> {
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+    poll_fn(|task| carrier.poll_flush(task)).await
 }
 
 /// Whether a read has left more in the socket.

@@ -1,105 +1,26 @@
-//! The TCP listener.
-//!
-//! * Owns: the listening socket.
-//! * Inbox: none; it accepts until the node begins to stop.
-//! * Started by [`listen`], on the first arbiter; accepted connections go to the arbiters in turn.
-//! * A panic interrupts accepting for a moment: the actor is [`Supervised`], the socket stays open,
-//!   and peers wait in its queue. Open connections go on.
+//! What a TCP listener listens with.
 
-use std::{collections::HashSet, fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc};
+use std::{io, net::SocketAddr};
 
-use actix::{
-    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
-};
 use ockam_actix_runtime::{
     socket::{
-        accept::accept_all, listener::Listener as ListeningSocket, network::Network, stream::Socket,
+        accept::accept_all,
+        listener::Listener as ListeningSocket,
+        network::Network,
+        stream::{Detached, Socket},
     },
-    trust::{
-        origin::Door, reachability::Listening, refusal_log::RefusalLog, source::SourceAddress,
-    },
-    worker::supervision::{Restartable, Restarting, Supervised},
-    Address, Error, Host, Node, Result,
+    trust::refusal_log::RefusalLog,
+    Error, Host, Node, Result,
 };
 use socket2::{Domain, Protocol, Socket as SystemSocket, Type};
 
 use crate::{
     connection::{
-        accepted::{accept, Peer},
-        connection_limits::ConnectionLimits,
+        accepted::Peer,
+        listener::{Binding, Incoming, ListenOptions, Listener},
     },
     tcp::{configure, resolve},
 };
-
-/// Where a listener listens, and who reaches what through it. An address alone (`host:port`)
-/// converts into it.
-///
-/// ```
-/// use ockam_actix_transports::ListenOptions;
-///
-/// let options = ListenOptions::on("127.0.0.1:4000").expose("outlet");
-/// # let _ = options;
-/// ```
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct ListenOptions {
-    address: String,
-    exposed: HashSet<Address>,
-}
-
-impl ListenOptions {
-    /// A listener on `address` through which secure channel listeners, the forwarding service,
-    /// forwarders and reply addresses are reached. Bound to a loopback address of a node without a
-    /// secure channel listener, it reaches every named worker too.
-    pub fn on(address: impl Into<String>) -> Self {
-        Self { address: address.into(), exposed: HashSet::new() }
-    }
-
-    /// Lets anybody who connects reach the worker at `address`, without a secure channel.
-    pub fn expose(mut self, address: impl Into<Address>) -> Self {
-        self.exposed.insert(address.into());
-        self
-    }
-}
-
-impl<T: Into<String>> From<T> for ListenOptions {
-    fn from(address: T) -> Self {
-        Self::on(address)
-    }
-}
-
-/// A TCP listener. Dropping this does not stop it; [`Listener::stop`] does.
-#[derive(Clone)]
-pub struct Listener {
-    node: Node,
-    address: SocketAddr,
-    actor: Restarting<Acceptor>,
-}
-
-impl Listener {
-    /// The address that it is bound to, with the port that the system chose for port 0.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Accepts no more connections; those that are open go on.
-    ///
-    /// # Errors
-    /// If it was stopped before.
-    pub fn stop(&self) -> Result<()> {
-        let stopped =
-            || Error::Usage(format!("the listener on {} was stopped before", self.address));
-        stop_accepting(&self.actor.end().ok_or_else(stopped)?);
-        self.node.remove_listener(&self.address.to_string());
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Listener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Listener({})", self.address)
-    }
-}
 
 /// Listens for connections of other nodes.
 ///
@@ -107,28 +28,8 @@ impl fmt::Debug for Listener {
 /// If the address is invalid, or cannot be bound, for example because another program uses the
 /// port.
 pub async fn listen(node: &Node, options: ListenOptions) -> Result<Listener> {
-    let ListenOptions { address, exposed } = options;
-    let socket = bind(node.network(), &address).await?;
-    let bound = socket
-        .local_address()
-        .map_err(|source| Error::transport(format!("cannot listen on {address}"), source))?;
-    let exposed = Arc::new(exposed);
-    let listening = Listening {
-        bound: bound.to_string(),
-        loopback: bound.ip().is_loopback(),
-        exposed: exposed.clone(),
-    };
-    node.add_listener(listening);
-    let spec = ListenerSpec {
-        node: node.clone(),
-        socket: socket.into(),
-        bound,
-        exposed,
-        limits: ConnectionLimits::of(node),
-    };
-    let actor = Restarting::start(node, format!("the listener on {bound}"), spec)?;
-    log::info!("listening for nodes on {bound}");
-    Ok(Listener { node: node.clone(), address: bound, actor })
+    let binding = TcpBinding::of(node.network(), &options.address).await?;
+    crate::connection::listener::listen(node, binding, options)
 }
 
 /// Binds the first of `address`'s network addresses that can be bound.
@@ -143,11 +44,11 @@ pub async fn bind(network: &Network, address: &str) -> Result<ListeningSocket> {
             Err(error) => last = Some(error),
         }
     }
-    let source = last.unwrap_or_else(|| std::io::ErrorKind::AddrNotAvailable.into());
+    let source = last.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into());
     Err(Error::transport(format!("cannot listen on {address}"), source))
 }
 
-fn bind_one(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+fn bind_one(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket =
         SystemSocket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A restarted program gets its port back although old connections linger on it.
@@ -158,111 +59,75 @@ fn bind_one(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-/// The spec from which every acceptor of one listener is started.
-#[derive(Clone)]
-struct ListenerSpec {
-    node: Node,
-    socket: Arc<ListeningSocket>,
-    bound: SocketAddr,
-    exposed: Arc<HashSet<Address>>,
-    /// Count the connections of all listeners of the node.
-    limits: ConnectionLimits,
+/// A socket that listens.
+#[derive(Debug)]
+pub struct TcpBinding {
+    socket: ListeningSocket,
+    address: SocketAddr,
 }
 
-impl Restartable for ListenerSpec {
-    type Actor = Acceptor;
-
-    fn start(&self, supervised: Supervised) -> Result<Addr<Acceptor>> {
-        let failed = |source| Error::transport("cannot use the listening socket", source);
-        let socket = self.socket.try_clone().map_err(failed)?;
-        let accepting: Accepting = Box::pin(accept_nodes(self.clone(), socket));
-        let acceptor = Acceptor { accepting: Some(accepting), supervised };
-        Ok(self.node.start_on(0, move |_| acceptor))
-    }
-
-    fn stop(&self, acceptor: Addr<Acceptor>) {
-        stop_accepting(&acceptor);
+impl TcpBinding {
+    /// Binds `address`, which is `host:port`.
+    ///
+    /// # Errors
+    /// If the address is invalid, or cannot be bound.
+    pub async fn of(network: &Network, address: &str) -> Result<Self> {
+        let socket = bind(network, address).await?;
+        let bound = socket.local_address();
+        let failed = |source| Error::transport(format!("cannot listen on {address}"), source);
+        Ok(Self { address: bound.map_err(failed)?, socket })
     }
 }
 
-type Accepting = Pin<Box<dyn Future<Output = ()> + Send>>;
+impl Binding for TcpBinding {
+    type Address = SocketAddr;
+    type Incoming = TcpIncoming;
 
-pub(crate) struct Acceptor {
-    /// The accept loop, until the actor starts it.
-    accepting: Option<Accepting>,
-    supervised: Supervised,
-}
-
-impl Actor for Acceptor {
-    type Context = Context<Self>;
-
-    fn started(&mut self, context: &mut Context<Self>) {
-        let Some(accepting) = self.accepting.take() else { return };
-        context.spawn(accepting.into_actor(self).map(|(), acceptor, context| {
-            acceptor.supervised.end();
-            context.stop();
-        }));
+    fn address(&self) -> SocketAddr {
+        self.address
     }
-}
 
-/// From the program: accept no more connections.
-#[derive(actix::Message)]
-#[rtype(result = "()")]
-struct Stop;
-
-impl Handler<Stop> for Acceptor {
-    type Result = ();
-
-    fn handle(&mut self, _: Stop, context: &mut Context<Self>) {
-        self.supervised.end();
-        context.stop();
+    fn name(&self) -> String {
+        self.address.to_string()
     }
-}
 
-fn stop_accepting(acceptor: &Addr<Acceptor>) {
-    // One control message for each actor.
-    #[allow(clippy::disallowed_methods)]
-    acceptor.do_send(Stop);
-}
-
-async fn accept_nodes(spec: ListenerSpec, socket: ListeningSocket) {
-    let refusal_log = spec.node.refusals();
-    let who = format!("the listener on {}", spec.bound);
-    let serve = |stream, peer| spec.serve(stream, peer, &refusal_log);
-    tokio::select! {
-        biased;
-        error = accept_all(socket, &who, &refusal_log, serve) => {
-            log::error!("{who} ended: {error}");
-        }
-        () = spec.node.stopping() => {}
+    fn is_loopback(&self) -> bool {
+        self.address.ip().is_loopback()
     }
-}
 
-impl ListenerSpec {
-    /// Has an arbiter serve a connection, if it is admitted.
-    fn serve(&self, stream: Socket, peer: SocketAddr, refusal_log: &RefusalLog) {
-        let source = Some(SourceAddress::of(peer.ip()));
-        let slot = match self.limits.take(source) {
-            Ok(slot) => slot,
-            Err(refusal) => {
-                let what = format_args!("refused {peer} on {}: {refusal}", self.bound);
-                return refusal_log.warn(refusal.rule(), what);
-            }
+    async fn accept_all(
+        &self,
+        who: &str,
+        log: &RefusalLog,
+        mut serve: impl FnMut(TcpIncoming, Peer),
+    ) -> io::Error {
+        let socket = match self.socket.try_clone() {
+            Ok(socket) => socket,
+            Err(error) => return error,
         };
-        let loopback = self.bound.ip().is_loopback();
-        let door = Door::Listener { loopback, exposed: self.exposed.clone() };
-        let lost = move |error| log::warn!("lost the connection with {peer}: {error}");
-        let stream = match configure(&stream).and_then(|()| stream.detach()) {
-            Ok(stream) => stream,
-            Err(error) => return lost(error),
+        let serve = |socket: Socket, peer: SocketAddr| match configure(&socket)
+            .and_then(|()| socket.detach())
+        {
+            Ok(socket) => serve(TcpIncoming { socket, peer }, peer.into()),
+            Err(error) => log::warn!("lost the connection with {peer}: {error}"),
         };
-        let node = self.node.clone();
-        self.node.spawn_on(node.next_arbiter(), async move {
-            let peer = Peer { name: peer.to_string(), source };
-            match stream.attach() {
-                Ok(stream) => accept(node, stream, peer, door, slot).await,
-                Err(error) => lost(error),
-            }
-        });
+        accept_all(socket, who, log, serve).await
+    }
+}
+
+/// An accepted socket.
+#[derive(Debug)]
+pub struct TcpIncoming {
+    socket: Detached,
+    peer: SocketAddr,
+}
+
+impl Incoming for TcpIncoming {
+    type Carrier = Socket;
+
+    async fn open(self) -> Result<Socket> {
+        let lost =
+            |source| Error::transport(format!("lost the connection with {}", self.peer), source);
+        self.socket.attach().map_err(lost)
     }
 }

@@ -17,7 +17,7 @@ use ockam_actix_runtime::{
     UndeliverableReason,
 };
 use ockam_actix_transports::{
-    tcp::{listener::listen, TcpDialer},
+    tcp::{self, listener::listen},
     ListenOptions, TCP,
 };
 use ockam_actix_workers::{
@@ -47,7 +47,7 @@ pub(crate) fn with_arbiters<F: Future<Output = ()>>(test: impl Fn(usize) -> F) {
 /// A node that can dial.
 pub(crate) async fn node(arbiters: usize) -> Node {
     let node = NodeBuilder::new().arbiters(arbiters).start().await.unwrap();
-    node.add_dialer("tcp", Arc::new(TcpDialer::default()));
+    tcp::add(&node);
     node
 }
 

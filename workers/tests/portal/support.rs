@@ -1,9 +1,9 @@
 //! Nodes, portals and waits for the tests.
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, time::Duration};
 
-use ockam_actix_runtime::{Context, Host, Node, NodeBuilder, Route};
-use ockam_actix_transports::tcp::TcpDialer;
+use ockam_actix_runtime::{Context, Node, NodeBuilder, Route};
+use ockam_actix_transports::tcp;
 use ockam_actix_workers::portal::{Inlet, InletOptions, Outlet};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -29,7 +29,7 @@ pub(crate) async fn in_time<T>(what: &str, waiting: impl Future<Output = T>) -> 
 /// A node that can dial.
 pub(crate) async fn node() -> Context {
     let ctx = NodeBuilder::new().arbiters(2).start_with_context().await.unwrap();
-    ctx.node().add_dialer("tcp", Arc::new(TcpDialer::default()));
+    tcp::add(ctx.node());
     ctx
 }
 

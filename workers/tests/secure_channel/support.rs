@@ -20,7 +20,7 @@ use ockam_actix_runtime::{
     Address, Class, Context, Host, Identifier, Message, Node, NodeBuilder, Route, Routed,
 };
 use ockam_actix_transports::{
-    tcp::{listener::listen, TcpDialer},
+    tcp::{self, listener::listen},
     ListenOptions, TCP,
 };
 use ockam_actix_workers::{secure_channel::Limits, Entity, Vault};
@@ -59,7 +59,7 @@ impl Peer {
     pub(crate) async fn with_limits(arbiters: usize, limits: Limits) -> Self {
         let ctx = NodeBuilder::new().arbiters(arbiters).start_with_context().await.unwrap();
         let node = ctx.node().clone();
-        node.add_dialer("tcp", Arc::new(TcpDialer::default()));
+        tcp::add(&node);
         let vault = Vault::create(&ctx).unwrap();
         let entity = Entity::create(&ctx, &vault).unwrap().with_limits(limits);
         Self { ctx, node, entity }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use ockam_actix_runtime::{
-    lock::Lock, watched, worker::supervision::Restarting, Address, Error, Host, Result, Route,
+    lock::Lock, watched, worker::supervision::Restarting, Error, Host, Result, Route,
 };
 use tokio::sync::mpsc::{self, UnboundedSender};
 
@@ -21,13 +21,9 @@ use crate::forwarder::remote::{
 
 /// The routes of a list such as `tcp#a:4000,b:4000`, each to one of its hubs.
 pub(super) fn each_of(hubs: &Route) -> Vec<Route> {
-    let parts = hubs.first().and_then(Address::dial_parts);
-    let Some((transport, peers)) = parts else { return vec![hubs.clone()] };
-    let to = |peer| {
-        let first = Address::from(format!("{transport}#{peer}"));
-        std::iter::once(first).chain(hubs.iter().skip(1).cloned()).collect()
-    };
-    peers.split(',').map(to).collect()
+    let Some(first) = hubs.first() else { return vec![hubs.clone()] };
+    let to = |hub| std::iter::once(hub).chain(hubs.iter().skip(1).cloned()).collect();
+    first.alternatives().map(to).collect()
 }
 
 /// The keeper at one hub, and what it says of itself.
