@@ -6,9 +6,11 @@ pub(crate) mod identity;
 pub(crate) mod identity_args;
 pub(crate) mod inlet;
 pub(crate) mod known;
+pub(crate) mod node_address;
 pub(crate) mod outlet;
 pub(crate) mod resume_args;
 pub(crate) mod route_args;
+pub(crate) mod transports;
 pub(crate) mod vault;
 
 /// Where the commands' outlet nodes listen for secure channels.

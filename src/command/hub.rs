@@ -5,10 +5,13 @@ use std::{collections::HashSet, path::PathBuf};
 use clap::Args;
 use ockam::{
     Context, Error, ForwardingOptions, ForwardingService, HistoryFile, Identifier, Origin, Result,
-    SecureChannels, TcpTransport,
+    SecureChannels,
 };
 
-use crate::command::{identity_args::IdentityArguments, CHANNEL_LISTENER};
+use crate::command::{
+    identity_args::IdentityArguments, node_address::NodeAddress, transports::Transports,
+    CHANNEL_LISTENER,
+};
 
 /// Run a hub, through which nodes in private networks are reached.
 ///
@@ -17,11 +20,12 @@ use crate::command::{identity_args::IdentityArguments, CHANNEL_LISTENER};
 #[derive(Args)]
 #[command(after_help = "Examples:
   ockam hub 0.0.0.0:4000 --known /var/lib/ockam/known
+  ockam hub 0.0.0.0:4000 unix:/run/ockam/hub.sock
   ockam hub 0.0.0.0:4000 --require-channel --identity hub --trust ID,ID")]
 pub(crate) struct Arguments {
-    /// Address to listen on for nodes, as host:port.
-    #[arg(default_value = "127.0.0.1:4000")]
-    address: String,
+    /// Addresses to listen on for nodes, as host:port or unix:/path.
+    #[arg(default_value = "127.0.0.1:4000", value_name = "ADDR")]
+    addresses: Vec<NodeAddress>,
 
     /// Register only nodes that come through a secure channel with the hub, as
     /// `ockam outlet --via HUB --hub-channel` does.
@@ -39,7 +43,7 @@ pub(crate) struct Arguments {
 
 /// Starts the hub.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
-    let Arguments { address, require_channel, known, identity } = arguments;
+    let Arguments { addresses, require_channel, known, identity } = arguments;
     identity.check_use("with --require-channel", require_channel)?;
     if let Some(path) = known {
         // The disk is not waited for on an arbiter.
@@ -54,9 +58,9 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
         options = options.permit(registrants(identity.trusted()));
     }
     ForwardingService::start(ctx.node(), options)?;
-    let tcp = TcpTransport::create(&ctx).await?;
-    let listener = tcp.listen(&address).await?;
-    println!("hub on {}", listener.address());
+    for bound in Transports::create(&ctx).await?.listen(&addresses, None).await? {
+        println!("hub on {bound}");
+    }
     Ok(())
 }
 

@@ -1,11 +1,11 @@
 //! `ockam inlet`: a TCP server whose clients are tunnelled to an outlet.
 
 use clap::Args;
-use ockam::{route, Context, InletOptions, Result, SecureChannels, TcpTransport};
+use ockam::{route, Context, InletOptions, Result, SecureChannels};
 
 use crate::command::{
     identity_args::IdentityArguments, resume_args::ResumeArguments, route_args::RouteArguments,
-    OUTLET,
+    transports::Transports, OUTLET,
 };
 
 /// Listen for TCP clients, and tunnel each of them to an outlet.
@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
 /// Starts the inlet.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     arguments.identity.check_use("without --plain", !arguments.plain)?;
-    let tcp = TcpTransport::create(&ctx).await?;
+    let tcp = Transports::create(&ctx).await?.tcp;
     let route = arguments.route.route()?;
     let route = if arguments.plain {
         route

@@ -5,13 +5,14 @@ use std::{env, sync::Arc, time::Duration};
 use actix_rt::time::sleep;
 use clap::Args;
 use ockam::{
-    access, route, Context, Entity, Error, Identifier, ListenOptions, OutletOptions,
-    RemoteForwarder, RemoteForwarderOptions, Result, Route, SecureChannels, TcpTransport,
-    TrustEveryonePolicy, TrustIdentifierPolicy, TrustPolicy, TCP,
+    access, route, Address, Context, Entity, Error, Identifier, OutletOptions, RemoteForwarder,
+    RemoteForwarderOptions, Result, Route, SecureChannels, TcpTransport, TrustEveryonePolicy,
+    TrustIdentifierPolicy, TrustPolicy,
 };
 
 use crate::command::{
-    identity_args::IdentityArguments, resume_args::ResumeArguments, CHANNEL_LISTENER, OUTLET,
+    identity_args::IdentityArguments, node_address::NodeAddress, resume_args::ResumeArguments,
+    transports::Transports, CHANNEL_LISTENER, OUTLET,
 };
 
 /// The variable of the environment that names the hub.
@@ -36,16 +37,17 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TARGET")]
     to: String,
 
-    /// Address to listen on for inlets' nodes, as host:port.
-    #[arg(long, value_name = "ADDR", conflicts_with = "via")]
-    listen: Option<String>,
+    /// Address to listen on for inlets' nodes, as host:port or unix:/path; several with commas
+    /// between them.
+    #[arg(long, value_name = "ADDR", conflicts_with = "via", value_delimiter = ',')]
+    listen: Vec<NodeAddress>,
 
-    /// Hub to be reached through, as host:port, without listening anywhere.
+    /// Hub to be reached through, as host:port or unix:/path, without listening anywhere.
     ///
     /// Several with commas between them are all used, so that clients find another one when one is
     /// gone. Without this option and --listen, OCKAM_HUB in the environment says which.
-    #[arg(long, value_name = "HUB")]
-    via: Option<String>,
+    #[arg(long, value_name = "HUB", value_delimiter = ',')]
+    via: Vec<NodeAddress>,
 
     /// Name of the service, if one identity has several outlets on this hub. Of two programs with
     /// the same identity and name, the one started last is reached; the other logs an error.
@@ -74,20 +76,29 @@ impl Arguments {
         OutletOptions::to(&self.to).resume_for(self.resume.resume_for)
     }
 
-    /// The hub, or the list of hubs.
-    fn hub(&self) -> Result<String> {
-        let given = self.via.clone().or_else(|| env::var(HUB).ok());
-        Ok(given.ok_or_else(|| format!("give --listen or --via, or {HUB} in the environment"))?)
+    /// The address in routes of the hub, or of the list of hubs.
+    fn hub(&self) -> Result<Address> {
+        if !self.via.is_empty() {
+            return Ok(NodeAddress::any_of(&self.via));
+        }
+        let missing = format!("give --listen or --via, or {HUB} in the environment");
+        let given = env::var(HUB).map_err(|_| Error::Usage(missing))?;
+        let parse = |text: &str| {
+            let parsed = text.parse::<NodeAddress>();
+            parsed.map_err(|error| Error::Usage(format!("\"{text}\" in {HUB}: {error}")))
+        };
+        let hubs = given.split(',').map(parse).collect::<Result<Vec<_>>>()?;
+        Ok(NodeAddress::any_of(&hubs))
     }
 }
 
 /// Starts the outlet. A hub that cannot be reached or refuses is tried again, which the log says.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     arguments.identity.check_use("without --plain", !arguments.plain)?;
-    let tcp = TcpTransport::create(&ctx).await?;
+    let transports = Transports::create(&ctx).await?;
     let route = match arguments.plain {
-        true => listen_plain(&tcp, &arguments).await?,
-        false => accept_channels(&ctx, &tcp, &arguments).await?,
+        true => listen_plain(&transports, &arguments).await?,
+        false => accept_channels(&ctx, &transports, &arguments).await?,
     };
     let plain = if arguments.plain { " --plain" } else { "" };
     println!("start an inlet for it with:");
@@ -97,37 +108,40 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
 }
 
 /// Starts an outlet that everybody reaches; returns the route to it.
-async fn listen_plain(tcp: &TcpTransport, arguments: &Arguments) -> Result<String> {
-    tcp.create_outlet(OUTLET, arguments.options()).await?;
-    let address = arguments.listen.as_deref().ok_or("--plain needs --listen")?;
-    let listener = tcp.listen(ListenOptions::on(address).expose(OUTLET)).await?;
-    Ok(format!("tcp#{} => {OUTLET}", listener.address()))
+async fn listen_plain(transports: &Transports, arguments: &Arguments) -> Result<String> {
+    if arguments.listen.is_empty() {
+        return Err("--plain needs --listen".into());
+    }
+    transports.tcp.create_outlet(OUTLET, arguments.options()).await?;
+    let bound = transports.listen(&arguments.listen, Some(OUTLET.into())).await?;
+    Ok(format!("{} => {OUTLET}", NodeAddress::any_of(&bound)))
 }
 
 /// Starts an outlet that is reached through a secure channel listener; returns the route to that.
 async fn accept_channels(
     ctx: &Context,
-    tcp: &TcpTransport,
+    transports: &Transports,
     arguments: &Arguments,
 ) -> Result<String> {
+    let tcp = &transports.tcp;
     let mut entity = arguments.identity.entity(ctx).await?;
     entity.create_secure_channel_listener(CHANNEL_LISTENER, arguments.identity.policy())?;
-    if let Some(address) = &arguments.listen {
+    if !arguments.listen.is_empty() {
         create_outlet(tcp, arguments).await?;
-        let listener = tcp.listen(address).await?;
-        return Ok(format!("tcp#{} => {CHANNEL_LISTENER}", listener.address()));
+        let bound = transports.listen(&arguments.listen, None).await?;
+        return Ok(format!("{} => {CHANNEL_LISTENER}", NodeAddress::any_of(&bound)));
     }
     let hub = &arguments.hub()?;
     let route_to_hub = match arguments.hub_channel {
         Some(expected) => channel_to(&mut entity, hub, expected).await?,
-        None => route![(TCP, hub.as_str())],
+        None => Route::from(hub.clone()),
     };
     let service = RemoteForwarderOptions::to(CHANNEL_LISTENER).service(&arguments.service);
     let forwarder = RemoteForwarder::create(ctx, route_to_hub, service.keep_trying()).await?;
     // Before the registration, the hub at the end of a channel has more rights than any other hub,
     // so the outlet starts after it.
     create_outlet(tcp, arguments).await?;
-    Ok(format!("tcp#{hub} => {}", forwarder.remote_address()))
+    Ok(format!("{hub} => {}", forwarder.remote_address()))
 }
 
 /// Starts the outlet for whoever may have a channel with the listener, but not for the hub that
@@ -141,12 +155,16 @@ async fn create_outlet(tcp: &TcpTransport, arguments: &Arguments) -> Result<()> 
 }
 
 /// Establishes a secure channel with the hub itself.
-async fn channel_to(entity: &mut Entity, hub: &str, expected: Option<Identifier>) -> Result<Route> {
+async fn channel_to(
+    entity: &mut Entity,
+    hub: &Address,
+    expected: Option<Identifier>,
+) -> Result<Route> {
     let policy: Arc<dyn TrustPolicy> = match expected {
         Some(identifier) => Arc::new(TrustIdentifierPolicy::new(identifier)),
         None => Arc::new(TrustEveryonePolicy),
     };
-    let channel = entity.create_secure_channel(route![(TCP, hub), CHANNEL_LISTENER], policy)?;
+    let channel = entity.create_secure_channel(route![hub.clone(), CHANNEL_LISTENER], policy)?;
     let identifier = loop {
         match channel.established().await {
             Ok(identifier) => break identifier,

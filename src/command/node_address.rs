@@ -1,0 +1,153 @@
+//! Addresses of nodes as people write them: `host:port`, or with a transport before it.
+
+use std::{fmt, str::FromStr};
+
+use ockam::{Address, TransportType, TCP, UNIX};
+
+/// The transports that a command knows, with the form of their addresses.
+const TRANSPORTS: [(TransportType, Form); 2] = [(TCP, Form::HostPort), (UNIX, Form::Path)];
+
+/// What follows `transport:` in an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// `//host:port`
+    HostPort,
+    /// `/path`, or the same with `//` before it.
+    Path,
+}
+
+/// Where a node listens, or is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NodeAddress {
+    pub(crate) transport: TransportType,
+    /// What follows the `#` in a route.
+    pub(crate) text: String,
+}
+
+impl NodeAddress {
+    /// The address in routes of any of several nodes, in the order of preference.
+    pub(crate) fn any_of(all: &[Self]) -> Address {
+        let first = all.first().map_or(TCP, |first| first.transport);
+        let each = all.iter().map(|Self { transport, text }| match *transport == first {
+            // What names no transport has that of the first.
+            true => text.clone(),
+            false => format!("{}#{text}", transport.name()),
+        });
+        Address::from((first, each.collect::<Vec<_>>().join(",")))
+    }
+}
+
+/// As in the options of the commands.
+impl fmt::Display for NodeAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { transport, text } = self;
+        match *transport {
+            TCP => f.write_str(text),
+            UNIX => write!(f, "unix:{text}"),
+            _ => write!(f, "{}://{text}", transport.name()),
+        }
+    }
+}
+
+impl FromStr for NodeAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(space) = text.chars().find(|c| c.is_whitespace()) {
+            let where_to = "several addresses have commas between them and no spaces";
+            return Err(format!("there is a {space:?} in it: {where_to}"));
+        }
+        if let Some((transport, peer)) = text.split_once('#') {
+            return Err(format!("that is how routes name a node: write {transport}://{peer} here"));
+        }
+        let parts = text.split_once("://").or_else(|| {
+            // `unix:/path`; in `host:port`, what follows the colon is a number.
+            text.split_once(':').filter(|(_, rest)| rest.starts_with('/'))
+        });
+        let Some((scheme, rest)) = parts else {
+            return Ok(Self { transport: TCP, text: host_and_port(text)? });
+        };
+        let known = TRANSPORTS.iter().find(|(transport, _)| transport.name() == scheme);
+        let Some(&(transport, form)) = known else { return Err(unknown(scheme, rest)) };
+        let text = match form {
+            Form::HostPort => host_and_port(rest)?,
+            Form::Path if rest.starts_with('/') => rest.to_owned(),
+            Form::Path => return Err(format!("expected an absolute path: unix:/{rest}")),
+        };
+        Ok(Self { transport, text })
+    }
+}
+
+/// `host:port`, as the transports check it more closely.
+fn host_and_port(text: &str) -> Result<String, String> {
+    let text = text.trim_end_matches('/');
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.into()),
+        _ => Err("expected host:port, such as 127.0.0.1:4000 or hub.example.org:4000".into()),
+    }
+}
+
+fn unknown(scheme: &str, rest: &str) -> String {
+    let known: Vec<_> = TRANSPORTS.iter().map(|(transport, _)| transport.name()).collect();
+    let known = known.join(", ");
+    match scheme {
+        "http" | "https" => format!("{scheme}:// is for web pages: write {rest} for TCP"),
+        _ => format!("there is no transport \"{scheme}\": expected host:port, or one of {known}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> NodeAddress {
+        text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    #[test]
+    fn addresses_name_a_transport_or_are_tcp() {
+        for (text, address, shown) in [
+            ("127.0.0.1:4000", "tcp#127.0.0.1:4000", "127.0.0.1:4000"),
+            ("[::1]:4000", "tcp#[::1]:4000", "[::1]:4000"),
+            ("tcp://hub:4000", "tcp#hub:4000", "hub:4000"),
+            ("tcp://hub:4000/", "tcp#hub:4000", "hub:4000"),
+            ("unix:/run/hub.sock", "unix#/run/hub.sock", "unix:/run/hub.sock"),
+            ("unix:///run/hub.sock", "unix#/run/hub.sock", "unix:/run/hub.sock"),
+        ] {
+            let parsed = parsed(text);
+            assert_eq!(
+                NodeAddress::any_of(std::slice::from_ref(&parsed)).as_str(),
+                address,
+                "{text}"
+            );
+            assert_eq!(parsed.to_string(), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn lists_name_what_differs_from_the_first() {
+        let list = |all: &[&str]| {
+            let all: Vec<_> = all.iter().map(|text| parsed(text)).collect();
+            NodeAddress::any_of(&all).to_string()
+        };
+        assert_eq!(list(&["a:1"]), "tcp#a:1");
+        assert_eq!(list(&["a:1", "b:2"]), "tcp#a:1,b:2");
+        assert_eq!(list(&["unix:/a", "b:2", "unix:/c"]), "unix#/a,tcp#b:2,/c");
+    }
+
+    #[test]
+    fn errors_show_the_form_that_was_meant() {
+        for (text, said) in [
+            ("localhost", "host:port"),
+            (":4000", "host:port"),
+            ("a:1 b:2", "commas"),
+            ("tcp#a:1", "tcp://a:1"),
+            ("http://a:1", "write a:1"),
+            ("tpc://a:1", "tcp, unix"),
+            ("unix://run/hub.sock", "unix:/run/hub.sock"),
+        ] {
+            let error = text.parse::<NodeAddress>().unwrap_err();
+            assert!(error.contains(said), "{text}: {error}");
+        }
+    }
+}
