@@ -8,6 +8,7 @@ pub(crate) mod inlet;
 pub(crate) mod known;
 pub(crate) mod node_address;
 pub(crate) mod outlet;
+pub(crate) mod output;
 pub(crate) mod resume_args;
 pub(crate) mod route_args;
 pub(crate) mod transports;

@@ -260,6 +260,8 @@
 //! [actix]: https://docs.rs/actix
 
 pub mod author;
+#[cfg(feature = "logger")]
+mod logger;
 mod run;
 mod tcp_transport;
 #[cfg(feature = "testing")]
@@ -308,7 +310,7 @@ pub use ockam_actix_workers::{
     Entity, ForwardingAddress, SecureChannel, SecureChannels, TrustEveryonePolicy,
     TrustIdentifierPolicy, TrustMultiIdentifiersPolicy, TrustPolicy, Vault,
 };
-pub use run::{run, start_logger};
+pub use run::{flush_logger, run, start_logger, start_logger_at};
 pub use tcp_transport::{InletOptions, TcpTransport};
 pub use unix_transport::UnixTransport;
 

@@ -2,10 +2,14 @@
 
 mod command;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::{ArgAction, Parser, Subcommand};
-use command::{demo, hub, identity, inlet, outlet};
+use command::{demo, hub, identity, inlet, outlet, output::complete};
+use log::LevelFilter;
 
 /// Tunnel any TCP protocol through end-to-end encrypted, mutually authenticated channels.
 #[derive(Parser)]
@@ -45,16 +49,18 @@ fn main() -> ExitCode {
         Command::Hub(arguments) => ockam::run(|ctx| hub::run(ctx, arguments)),
         Command::Outlet(arguments) => ockam::run(|ctx| outlet::run(ctx, arguments)),
         Command::Inlet(arguments) => ockam::run(|ctx| inlet::run(ctx, arguments)),
-        Command::Identity(arguments) => report(identity::run(&arguments)),
+        Command::Identity(arguments) => report(identity::run(&arguments).and_then(|()| complete())),
     }
 }
 
 /// Ends a command without a node as [`ockam::run`] ends one with a node.
 fn report(result: ockam::Result<()>) -> ExitCode {
+    ockam::flush_logger();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", error.one_line());
+            // Where standard error is closed, the exit code is all that is left.
+            let _ = writeln!(io::stderr(), "error: {}", error.one_line());
             ExitCode::FAILURE
         }
     }
@@ -62,12 +68,10 @@ fn report(result: ockam::Result<()>) -> ExitCode {
 
 /// The demonstration draws its own picture, so it logs only what goes wrong.
 fn log_from(verbose: u8, quiet: bool) {
-    let level = match (verbose, quiet) {
-        (0, true) => "error",
-        (0, false) => "info",
-        (1, _) => "debug",
-        (_, _) => "trace",
-    };
-    let filter = env_logger::Env::default().default_filter_or(level);
-    env_logger::Builder::from_env(filter).format_target(false).init();
+    ockam::start_logger_at(match (verbose, quiet) {
+        (0, true) => LevelFilter::Error,
+        (0, false) => LevelFilter::Info,
+        (1, _) => LevelFilter::Debug,
+        (_, _) => LevelFilter::Trace,
+    });
 }

@@ -1,6 +1,12 @@
 //! Programs that are a node: what `#[ockam::node]` calls.
 
-use std::{fmt, future::Future, pin::pin, process::ExitCode};
+use std::{
+    fmt,
+    future::Future,
+    io::{self, Write},
+    pin::pin,
+    process::ExitCode,
+};
 
 use actix_rt::System;
 use ockam_actix_runtime::{process, Context, Error, Node, NodeBuilder, Result};
@@ -11,19 +17,30 @@ use tokio::{
 
 /// Starts a logger that writes to standard error what `RUST_LOG` asks for, by default `info`.
 ///
-/// A program that has installed a logger of its own keeps it. Without the feature `logger` this
-/// does nothing.
+/// A program that has installed a logger of its own keeps it. Nothing waits for whoever reads the
+/// lines: those that do not fit are dropped and counted. Without the feature `logger` this does
+/// nothing.
 pub fn start_logger() {
+    start_logger_at(log::LevelFilter::Info);
+}
+
+/// As [`start_logger`], by default with `level` and above.
+pub fn start_logger_at(level: log::LevelFilter) {
     #[cfg(feature = "logger")]
-    {
-        let filter = env_logger::Env::default().default_filter_or("info");
-        // The error says that there is a logger already.
-        let _ = env_logger::Builder::from_env(filter).format_target(false).try_init();
-    }
+    crate::logger::start(level);
+    #[cfg(not(feature = "logger"))]
+    let _ = level;
+}
+
+/// Waits until what was logged is written, for half a second at most: the last thing that a program
+/// does. Programs that [`run`] runs do it.
+pub fn flush_logger() {
+    #[cfg(feature = "logger")]
+    crate::logger::flush();
 }
 
 /// Runs a program that is a node: starts the node, runs `main`, and keeps the node until it is
-/// stopped, or Ctrl-C or SIGTERM arrives.
+/// stopped, or Ctrl-C or SIGTERM arrives. SIGHUP ends nothing.
 ///
 /// A signal stops the node as [`Node::stop`](crate::Node::stop) does, also while `main` runs. What
 /// `main` waits for from the node then ends with [`Error::Stopped`], and it has
@@ -40,15 +57,15 @@ where
     E: Into<Error>,
 {
     process::raise_descriptor_limit();
-    System::new().block_on(async {
-        match run_node(main).await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                print_error(&error.one_line());
-                ExitCode::FAILURE
-            }
+    let ended = System::new().block_on(run_node(main));
+    flush_logger();
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            print_error(&error.one_line());
+            ExitCode::FAILURE
         }
-    })
+    }
 }
 
 async fn run_node<M, F, E>(main: M) -> Result<()>
@@ -61,6 +78,13 @@ where
     let node = context.node().clone();
     let mut interrupt = signal_of(SignalKind::interrupt())?;
     let mut terminate = signal_of(SignalKind::terminate())?;
+    // A terminal that goes away, or who wants files to be read again, does not end a node.
+    let mut hangup = signal_of(SignalKind::hangup())?;
+    actix_rt::spawn(async move {
+        while hangup.recv().await.is_some() {
+            log::info!("SIGHUP: nothing to read again; SIGTERM stops the node");
+        }
+    });
     let mut program = pin!(async {
         main(context).await.map_err(Into::into)?;
         node.stopped().await;
@@ -103,10 +127,11 @@ async fn finish(program: impl Future<Output = Result<()>>, node: &Node) {
 }
 
 fn signal_of(kind: SignalKind) -> Result<Signal> {
-    signal(kind).map_err(|source| Error::transport("cannot wait for Ctrl-C and SIGTERM", source))
+    signal(kind).map_err(|source| Error::transport("cannot wait for signals", source))
 }
 
 /// One line for the person who started the program.
 fn print_error(line: &dyn fmt::Display) {
-    eprintln!("error: {line}");
+    // Where standard error is closed, the exit code is all that is left.
+    let _ = writeln!(io::stderr(), "error: {line}");
 }

@@ -35,6 +35,7 @@ use crate::command::{
         tunnel::{Tunnel, TunnelOptions},
         web::WebServer,
     },
+    output::say,
     resume_args::ResumeArguments,
 };
 
@@ -108,7 +109,7 @@ async fn with_hub_here(arguments: &Arguments) -> Result<()> {
     let page = Download::begin(tunnel.url()).rest().await?;
     draw(&tunnel, &target, listener.address(), page, begun.elapsed())?;
     if !arguments.once {
-        println!("Try it yourself:  curl {}    (stop with Ctrl-C)", tunnel.url());
+        say!("Try it yourself:  curl {}    (stop with Ctrl-C)", tunnel.url());
         std::future::pending().await
     }
     tunnel.stop().await;
@@ -121,11 +122,11 @@ async fn with_hub_killed(arguments: &Arguments) -> Result<()> {
     let mut hub = HubProcess::start(ANY_PORT).await?;
     let target = WebServer::start(LONG_PAGE).await?;
     let tunnel = start_tunnel(arguments, &target, hub.address()).await?;
-    println!();
+    say!("");
     let (page, taken) = Story::begin(tunnel.url(), target.page()).tell(&mut hub).await?;
     draw(&tunnel, &target, hub.address(), page, taken)?;
     if !arguments.once {
-        println!("Try it yourself:  curl -o page {}    (stop with Ctrl-C)", tunnel.url());
+        say!("Try it yourself:  curl -o page {}    (stop with Ctrl-C)", tunnel.url());
         keep_alive(&mut hub).await?;
     }
     tunnel.stop().await;
@@ -160,7 +161,7 @@ fn draw(
         to_hub: tunnel.inlet_tap.seen(),
         from_hub: tunnel.outlet_tap.seen(),
     };
-    print!("{}", picture.draw());
+    say!("{}", picture.draw().trim_end_matches('\n'));
     match picture.is_as_claimed() {
         true => Ok(()),
         false => Err(Error::Bug("the demonstration did not show what it claims".into())),
@@ -169,13 +170,13 @@ fn draw(
 
 /// Starts another hub whenever somebody has killed it; never returns otherwise.
 async fn keep_alive(hub: &mut HubProcess) -> Result<()> {
-    println!("and meanwhile:    kill -9 {}", hub.id());
+    say!("and meanwhile:    kill -9 {}", hub.id());
     loop {
         while hub.is_running() {
             tokio::time::sleep(LOOKING).await;
         }
         tokio::time::sleep(HUB_AWAY).await;
         *hub = HubProcess::start(hub.address()).await?;
-        println!("The hub is back:  kill -9 {}", hub.id());
+        say!("The hub is back:  kill -9 {}", hub.id());
     }
 }

@@ -9,8 +9,8 @@ use ockam::{
 };
 
 use crate::command::{
-    identity_args::IdentityArguments, node_address::NodeAddress, transports::Transports,
-    CHANNEL_LISTENER,
+    identity_args::IdentityArguments, node_address::NodeAddress, output::say,
+    transports::Transports, CHANNEL_LISTENER,
 };
 
 /// Run a hub, through which nodes in private networks are reached.
@@ -59,7 +59,7 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     }
     ForwardingService::start(ctx.node(), options)?;
     for bound in Transports::create(&ctx).await?.listen(&addresses, None).await? {
-        println!("hub on {bound}");
+        say!("hub on {bound}");
     }
     Ok(())
 }

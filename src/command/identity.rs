@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use clap::{Args, Subcommand};
 use ockam::{Error, Identity, Result, Vault};
 
-use crate::command::{known, vault::VaultArguments};
+use crate::command::{known, output::say, vault::VaultArguments};
 
 /// Create, show and rotate the identities in a vault.
 ///
@@ -74,20 +74,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         _ => arguments.vault.open()?,
     };
     match &arguments.action {
-        Action::Create { name } => println!("{}", vault.create_identity(name)?),
+        Action::Create { name } => say!("{}", vault.create_identity(name)?),
         Action::List => {
             for (name, identifier) in vault.names() {
-                println!("{identifier}  {name}");
+                say!("{identifier}  {name}");
             }
         }
         Action::Show { name } => {
             let identity = arguments.identity(&vault, name)?;
-            println!("identifier  {}", identity.identifier());
-            println!("keys        {}", identity.key_count());
-            println!("public      {}", hexadecimal(&identity));
+            say!("identifier  {}", identity.identifier());
+            say!("keys        {}", identity.key_count());
+            say!("public      {}", hexadecimal(&identity));
         }
         Action::ExportPublic { name, out: None } => {
-            println!("{}", hexadecimal(&arguments.identity(&vault, name)?));
+            say!("{}", hexadecimal(&arguments.identity(&vault, name)?));
         }
         Action::ExportPublic { name, out: Some(path) } => {
             let text = hexadecimal(&arguments.identity(&vault, name)?) + "\n";
@@ -98,12 +98,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Action::RenewAddresses { name } => {
             let identifier = arguments.identity(&vault, name)?.identifier();
             vault.renew_address_secrets(&identifier)?;
-            println!("{identifier} now has other forwarding addresses");
+            say!("{identifier} now has other forwarding addresses");
         }
         Action::Rotate { name } => {
             let identifier = arguments.identity(&vault, name)?.identifier();
             let identity = vault.rotate(&identifier)?;
-            println!("{identifier} now has key {}", identity.key_count());
+            say!("{identifier} now has key {}", identity.key_count());
         }
         Action::Known(_) => {}
     }

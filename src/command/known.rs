@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use ockam::{Error, HistoryFile, Identifier, Identity, KnownHistory, Result};
 
-use crate::command::vault::VaultArguments;
+use crate::command::{output::say, vault::VaultArguments};
 
 /// Show and decide which key histories of others are accepted.
 ///
@@ -55,20 +55,20 @@ pub(crate) fn run(arguments: &Arguments, vault: &VaultArguments) -> Result<()> {
                     KnownHistory::Accepted(_) => ", accepted here",
                     KnownHistory::Forked(..) => ", REFUSED: it has shown another history too",
                 };
-                println!("{identifier}  {keys} keys{standing}");
+                say!("{identifier}  {keys} keys{standing}");
             }
         }
         Action::Accept { public } => {
             let identity = identity_of(public)?;
             HistoryFile::accept(&file, &identity).map_err(failed)?;
-            println!("{} is accepted with {} keys", identity.identifier(), identity.key_count());
+            say!("{} is accepted with {} keys", identity.identifier(), identity.key_count());
         }
         Action::Forget { identifier } => {
             if !HistoryFile::forget(&file, identifier).map_err(failed)? {
                 let file = file.display();
                 return Err(Error::Usage(format!("{file} does not know {identifier}")));
             }
-            println!("{identifier} is forgotten");
+            say!("{identifier} is forgotten");
         }
     }
     Ok(())

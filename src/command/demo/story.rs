@@ -8,10 +8,13 @@ use std::{
 use ockam::{Error, Result};
 use tokio::time::timeout_at;
 
-use crate::command::demo::{
-    download::{Chunk, Download},
-    grouped::grouped,
-    hub_process::HubProcess,
+use crate::command::{
+    demo::{
+        download::{Chunk, Download},
+        grouped::grouped,
+        hub_process::HubProcess,
+    },
+    output::say,
 };
 
 /// How long the hub is away.
@@ -78,7 +81,7 @@ impl<'a> Story<'a> {
     /// One line: when, how much has come, and what happens.
     fn line(&self, what: &str) {
         let (when, bytes) = (self.begun.elapsed().as_secs_f64(), grouped(self.received.len()));
-        println!("  {when:6.2} s {bytes:>11} bytes  {what}");
+        say!("  {when:6.2} s {bytes:>11} bytes  {what}");
     }
 
     /// Takes what arrives up to a moment.
