@@ -183,6 +183,11 @@ pub const HEADROOM_BYTES: usize = 320;
 /// Bytes of room after the payload for the authentication tag of a secure channel.
 pub const TAILROOM_BYTES: usize = 32;
 
+/// Names that are looked up at the same time, each by a thread of its own. A name server that
+/// does not answer is given up by the system after seconds: with as many names as this, all others
+/// wait meanwhile.
+pub const MAX_LOOKUPS: usize = 32;
+
 /// How long an attempt to connect to one address of a name goes on before the next one begins
 /// beside it: what [RFC 8305](https://www.rfc-editor.org/rfc/rfc8305#section-8) recommends.
 pub const CONNECT_ATTEMPT_DELAY: Duration = Duration::from_millis(250);

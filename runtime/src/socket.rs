@@ -5,6 +5,7 @@
 //! | where names are looked up, and sockets made: the system, or a simulated network | [`network`] |
 //! | connected and listening sockets | [`stream`], [`listener`] |
 //! | accepting, and connecting to names with several addresses | [`accept`], [`connect`] |
+//! | looking names up, with few threads | `lookup` |
 //! | listening on paths | [`unix`] |
 //! | the reuse of large buffers | [`buffers`] |
 
@@ -12,6 +13,7 @@ pub mod accept;
 pub mod buffers;
 pub mod connect;
 pub mod listener;
+mod lookup;
 pub mod network;
 pub mod stream;
 pub mod unix;

@@ -2,11 +2,13 @@
 
 use std::{io, net::SocketAddr};
 
-use tokio::net::{lookup_host, TcpStream};
+use tokio::net::TcpStream;
 
 #[cfg(feature = "testing")]
 use crate::simulated::Host;
-use crate::socket::{connect::refuse_self_connected, listener::Listener, stream::Socket};
+use crate::socket::{
+    connect::refuse_self_connected, listener::Listener, lookup::lookup, stream::Socket,
+};
 
 /// Where a node's names are looked up, and where its sockets connect and listen.
 #[derive(Clone, Debug, Default)]
@@ -26,7 +28,7 @@ impl Network {
     /// If the text has another form, or the name is unknown.
     pub async fn resolve(&self, name: &str) -> io::Result<Vec<SocketAddr>> {
         match self {
-            Self::System => Ok(lookup_host(name).await?.collect()),
+            Self::System => lookup(name).await,
             #[cfg(feature = "testing")]
             Self::Simulated(host) => Ok(vec![host.resolve(name)?]),
         }
