@@ -6,6 +6,7 @@
 //! | what runs on a connection, whatever carries it | [`connection`] |
 //! | TCP: resolving, connecting, listening | [`tcp`] |
 //! | Unix sockets | [`unix`] |
+//! | QUIC, with the feature `quic` | `quic` |
 //! | a virtual link between two nodes of one process, for tests | [`memory`] |
 //! | every limit, with its unit and reason | [`limits`] |
 //!
@@ -20,9 +21,13 @@ pub mod frame;
 pub mod limits;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod memory;
+#[cfg(feature = "quic")]
+pub mod quic;
 pub mod tcp;
 pub mod unix;
 
 pub use connection::listener::{ListenOptions, Listener};
+#[cfg(feature = "quic")]
+pub use quic::QUIC;
 pub use tcp::TCP;
 pub use unix::UNIX;
