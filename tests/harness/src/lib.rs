@@ -10,6 +10,7 @@
 //! | [`built`], [`installed`] | where our own programs are, and those of the system |
 //! | [`role`] | the contract between a program and the copies that it starts of itself |
 //! | [`network`] | a test in a network of its own, where every port is free |
+//! | [`datagrams`] | a line for datagrams, with delay and loss, on which the client moves |
 //! | [`wan`] | a line that can be cut, between two networks |
 //! | [`deadline`] | waits with a deadline |
 //! | [`usage`], [`machine`] | what processes have used, and where and when they ran |
@@ -19,6 +20,7 @@
 
 pub mod built;
 pub mod client;
+pub mod datagrams;
 pub mod deadline;
 pub mod echo;
 pub mod installed;

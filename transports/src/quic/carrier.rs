@@ -219,3 +219,6 @@ fn is_end_of_connection(error: &io::Error) -> bool {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
     inner.is_some_and(is_end)
 }
+
+#[cfg(test)]
+mod tests;
