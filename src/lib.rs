@@ -262,6 +262,8 @@
 pub mod author;
 #[cfg(feature = "logger")]
 mod logger;
+#[cfg(feature = "quic")]
+mod quic_transport;
 mod run;
 mod tcp_transport;
 #[cfg(feature = "testing")]
@@ -286,6 +288,8 @@ pub use ockam_actix_runtime::{
     Identifier, Message, Node, NodeBuilder, Notice, Origin, Payload, Reply, Request, RestartPolicy,
     Result, Route, Routed, Watch, WorkerBuilder, WorkerHandle,
 };
+#[cfg(feature = "quic")]
+pub use ockam_actix_transports::QUIC;
 pub use ockam_actix_transports::{ListenOptions, Listener, TCP, UNIX};
 pub use ockam_actix_workers::{
     echoer::Echoer,
@@ -310,6 +314,8 @@ pub use ockam_actix_workers::{
     Entity, ForwardingAddress, SecureChannel, SecureChannels, TrustEveryonePolicy,
     TrustIdentifierPolicy, TrustMultiIdentifiersPolicy, TrustPolicy, Vault,
 };
+#[cfg(feature = "quic")]
+pub use quic_transport::QuicTransport;
 pub use run::{flush_logger, run, start_logger, start_logger_at};
 pub use tcp_transport::{InletOptions, TcpTransport};
 pub use unix_transport::UnixTransport;

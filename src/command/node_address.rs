@@ -2,10 +2,11 @@
 
 use std::{fmt, str::FromStr};
 
-use ockam::{Address, TransportType, TCP, UNIX};
+use ockam::{Address, TransportType, QUIC, TCP, UNIX};
 
 /// The transports that a command knows, with the form of their addresses.
-const TRANSPORTS: [(TransportType, Form); 2] = [(TCP, Form::HostPort), (UNIX, Form::Path)];
+const TRANSPORTS: [(TransportType, Form); 3] =
+    [(TCP, Form::HostPort), (QUIC, Form::HostPort), (UNIX, Form::Path)];
 
 /// What follows `transport:` in an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,7 +144,7 @@ mod tests {
             ("a:1 b:2", "commas"),
             ("tcp#a:1", "tcp://a:1"),
             ("http://a:1", "write a:1"),
-            ("tpc://a:1", "tcp, unix"),
+            ("tpc://a:1", "tcp, quic, unix"),
             ("unix://run/hub.sock", "unix:/run/hub.sock"),
         ] {
             let error = text.parse::<NodeAddress>().unwrap_err();

@@ -1,18 +1,25 @@
 //! The transports of a command's node.
 
-use ockam::{Address, Context, ListenOptions, Result, TcpTransport, UnixTransport, UNIX};
+use ockam::{
+    Address, Context, ListenOptions, QuicTransport, Result, TcpTransport, UnixTransport, QUIC, UNIX,
+};
 
 use crate::command::node_address::NodeAddress;
 
 /// All transports, so that every route and every address that a command is given can be used.
 pub(crate) struct Transports {
     pub(crate) tcp: TcpTransport,
+    quic: QuicTransport,
     unix: UnixTransport,
 }
 
 impl Transports {
     pub(crate) async fn create(ctx: &Context) -> Result<Self> {
-        Ok(Self { tcp: TcpTransport::create(ctx).await?, unix: UnixTransport::create(ctx).await? })
+        Ok(Self {
+            tcp: TcpTransport::create(ctx).await?,
+            quic: QuicTransport::create(ctx).await?,
+            unix: UnixTransport::create(ctx).await?,
+        })
     }
 
     /// Listens for nodes on each of `all`, through which anybody reaches the worker at `exposed`;
@@ -29,6 +36,7 @@ impl Transports {
                 options = options.expose(exposed.clone());
             }
             let text = match address.transport {
+                QUIC => self.quic.listen(options).await?.address().to_string(),
                 UNIX => self.unix.listen(options).await?.address().display().to_string(),
                 _ => self.tcp.listen(options).await?.address().to_string(),
             };
