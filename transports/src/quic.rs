@@ -16,7 +16,8 @@
 //! arbiter that has made it, hands what arrives to those; each sends by itself.
 
 pub mod carrier;
-mod endpoint;
+#[cfg_attr(not(internals), doc(hidden))]
+pub mod endpoint;
 pub mod limits;
 pub mod listener;
 mod windows;

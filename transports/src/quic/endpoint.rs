@@ -50,7 +50,7 @@ use crate::{
 ///
 /// # Errors
 /// If the system refuses.
-pub(super) fn server(socket: UdpSocket, config: ServerConfig) -> io::Result<Endpoint> {
+pub fn server(socket: UdpSocket, config: ServerConfig) -> io::Result<Endpoint> {
     Endpoint::new(EndpointConfig::default(), Some(config), socket, Arc::new(TokioRuntime))
 }
 
@@ -59,7 +59,7 @@ pub(super) fn server(socket: UdpSocket, config: ServerConfig) -> io::Result<Endp
 ///
 /// # Errors
 /// If the system has none.
-pub(super) fn client(peer: SocketAddr) -> io::Result<Endpoint> {
+pub fn client(peer: SocketAddr) -> io::Result<Endpoint> {
     let any = match peer {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
@@ -74,7 +74,7 @@ pub(super) fn client(peer: SocketAddr) -> io::Result<Endpoint> {
 ///
 /// # Errors
 /// If the address cannot be bound.
-pub(super) fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+pub fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
     // Less is no reason to fail.
@@ -88,7 +88,7 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
 ///
 /// # Errors
 /// If there are no random bits for the key.
-pub(super) fn server_config() -> Result<ServerConfig, TlsError> {
+pub fn server_config() -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(default_provider());
     let key = own_key()?;
     let mut tls = TlsServer::builder_with_provider(provider)
@@ -121,7 +121,11 @@ fn own_key() -> Result<CertifiedKey, TlsError> {
     Ok(CertifiedKey::new(vec![public], key))
 }
 
-fn client_config() -> Result<ClientConfig, TlsError> {
+/// What a dialling end says in handshakes.
+///
+/// # Errors
+/// If TLS has nothing that QUIC needs, which it has.
+pub fn client_config() -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(default_provider());
     let mut tls = TlsClient::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&TLS13])?

@@ -1,0 +1,193 @@
+//! How fast a node sends to another over each carrier, and how fast a plain quinn program is beside
+//! that.
+//!
+//! ```sh
+//! cargo bench -p ockam-actix-transports --features quic --bench carriers
+//! ```
+//!
+//! runs all of them on loopback, each in turn, with two threads. For a line between two machines:
+//! `... -- listen` on one, with the host's addresses, and `... -- send tcp#host:4000` on the other.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::{
+    env,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        Arc,
+    },
+    time::{Duration, Instant},
+};
+
+use actix::{Actor, Context as ActorContext, Handler};
+use bytes::Bytes;
+use ockam_actix_runtime::{
+    route, worker::mailbox::Registered, Address, Context, NodeBuilder, Payload, Route, Routed,
+    TransportType,
+};
+use ockam_actix_transports::{
+    quic::{self, endpoint},
+    tcp, ListenOptions, QUIC, TCP,
+};
+use quinn::{TransportConfig, VarInt};
+use tokio::runtime;
+
+/// Bytes of a message: a chunk of a portal.
+const CHUNK: usize = 60 * 1024;
+
+/// How long each is measured, after as long a time as it takes to grow.
+const MEASURED: Duration = Duration::from_secs(5);
+
+/// Counts what arrives.
+struct Sink(Arc<AtomicU64>);
+
+impl Actor for Sink {
+    type Context = ActorContext<Self>;
+}
+
+impl Handler<Registered> for Sink {
+    type Result = ();
+
+    fn handle(&mut self, _: Registered, _: &mut ActorContext<Self>) {}
+}
+
+impl Handler<Routed<Payload>> for Sink {
+    type Result = ();
+
+    fn handle(&mut self, message: Routed<Payload>, _: &mut ActorContext<Self>) {
+        self.0.fetch_add(message.body().len() as u64, Ordering::Relaxed);
+    }
+}
+
+async fn node() -> Context {
+    let ctx = NodeBuilder::new().arbiters(1).start_with_context().await.unwrap();
+    tcp::add(ctx.node());
+    quic::add(ctx.node());
+    ctx
+}
+
+async fn listen(address: &str) -> (Context, [SocketAddr; 2], Arc<AtomicU64>) {
+    let ctx = node().await;
+    let arrived = Arc::new(AtomicU64::new(0));
+    ctx.worker("sink", Sink(arrived.clone())).start().unwrap();
+    let options = ListenOptions::on(address).expose("sink");
+    let tcp = tcp::listener::listen(ctx.node(), options.clone()).await.unwrap();
+    let quic = quic::listener::listen(ctx.node(), options).await.unwrap();
+    (ctx, [tcp.address(), quic.address()], arrived)
+}
+
+/// Sends along `route` for ever.
+async fn send(ctx: &Context, route: Route) {
+    loop {
+        ctx.send(route.clone(), Payload::from(vec![7; CHUNK])).await.unwrap();
+    }
+}
+
+/// Megabytes a second of what `arrived` counts.
+async fn rate(arrived: &AtomicU64) -> f64 {
+    tokio::time::sleep(MEASURED).await;
+    let (before, begun) = (arrived.load(Ordering::Relaxed), Instant::now());
+    tokio::time::sleep(MEASURED).await;
+    let bytes = arrived.load(Ordering::Relaxed) - before;
+    bytes as f64 / begun.elapsed().as_secs_f64() / 1e6
+}
+
+fn main() {
+    let arguments: Vec<_> = env::args().skip(1).filter(|text| text != "--bench").collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        [] => on_loopback(),
+        ["listen", address] => actix_rt::System::new().block_on(async {
+            let (_ctx, _, arrived) = listen(address).await;
+            loop {
+                let rate = rate(&arrived).await;
+                println!("{rate:.2} MB/s");
+            }
+        }),
+        ["send", peer, seconds] => actix_rt::System::new().block_on(async {
+            let ctx = node().await;
+            let route = route![peer.parse::<Address>().unwrap(), "sink"];
+            let limit = Duration::from_secs(seconds.parse().unwrap());
+            let _ = tokio::time::timeout(limit, send(&ctx, route)).await;
+        }),
+        _ => println!("listen HOST:PORT | send TRANSPORT#HOST:PORT SECONDS"),
+    }
+}
+
+fn on_loopback() {
+    for _ in 0..3 {
+        println!("tcp    {:8.1} MB/s", nodes(TCP));
+        println!("quic   {:8.1} MB/s", nodes(QUIC));
+        println!("quinn  {:8.1} MB/s", plain_quinn());
+    }
+}
+
+/// Two nodes of this process, each with a thread.
+fn nodes(transport: TransportType) -> f64 {
+    actix_rt::System::new().block_on(async {
+        let (there, [tcp, quic], arrived) = listen("127.0.0.1:0").await;
+        let here = node().await;
+        let peer = if transport == TCP { tcp } else { quic };
+        let route = route![(transport, peer.to_string()), "sink"];
+        let rate = tokio::select! {
+            rate = rate(&arrived) => rate,
+            () = send(&here, route) => unreachable!("it sends for ever"),
+        };
+        here.stop().await.unwrap();
+        there.stop().await.unwrap();
+        rate
+    })
+}
+
+/// The same with quinn alone, and with windows that never end: two threads, one stream, chunks that
+/// are not copied.
+fn plain_quinn() -> f64 {
+    let arrived = Arc::new(AtomicU64::new(0));
+    let (bound, address) = std::sync::mpsc::channel();
+    let counter = arrived.clone();
+    std::thread::spawn(move || {
+        run(async move {
+            let socket = endpoint::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+            let mut config = endpoint::server_config().unwrap();
+            config.transport_config(Arc::new(wide_open()));
+            let endpoint = endpoint::server(socket, config).unwrap();
+            bound.send(endpoint.local_addr().unwrap()).unwrap();
+            let connection = endpoint.accept().await.unwrap().await.unwrap();
+            let (_, mut stream) = connection.accept_bi().await.unwrap();
+            let mut chunks: [Bytes; 32] = Default::default();
+            while let Ok(Some(count)) = stream.read_chunks(&mut chunks).await {
+                let read: usize = chunks[..count].iter().map(Bytes::len).sum();
+                counter.fetch_add(read as u64, Ordering::Relaxed);
+            }
+        });
+    });
+    let address = address.recv().unwrap();
+    run(async move {
+        let mut endpoint = endpoint::client(address).unwrap();
+        let mut config = endpoint::client_config().unwrap();
+        config.transport_config(Arc::new(wide_open()));
+        endpoint.set_default_client_config(config);
+        let connection = endpoint.connect(address, "peer").unwrap().await.unwrap();
+        let (mut stream, _) = connection.open_bi().await.unwrap();
+        let sending = async {
+            loop {
+                stream.write_chunk(Bytes::from(vec![7; CHUNK])).await.unwrap();
+            }
+        };
+        tokio::select! {
+            rate = rate(&arrived) => rate,
+            () = sending => unreachable!("it sends for ever"),
+        }
+    })
+}
+
+fn wide_open() -> TransportConfig {
+    let mut config = TransportConfig::default();
+    config.stream_receive_window(VarInt::from_u32(64 << 20)).send_window(64 << 20);
+    config
+}
+
+fn run<T>(task: impl std::future::Future<Output = T>) -> T {
+    runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(task)
+}
