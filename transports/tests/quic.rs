@@ -7,10 +7,14 @@
 use std::{
     future::Future,
     net::{Ipv4Addr, SocketAddr, UdpSocket},
+    process::Command,
     time::{Duration, Instant},
 };
 
-use ockam_actix_harness::datagrams::{DatagramProxy, Line};
+use ockam_actix_harness::{
+    datagrams::{DatagramProxy, Line},
+    network::{in_own_network, is_own},
+};
 use ockam_actix_runtime::{
     edge::first_hop::FirstHop, route, worker::mailbox::Registered, Context, Host, NodeBuilder,
     NodeLimits, Route, Routed,
@@ -120,6 +124,40 @@ fn a_client_that_moves_keeps_its_connection() {
         }
         let after = hop.state();
         assert!(after.up && after.epoch == before.epoch, "{before:?}, then {after:?}");
+    });
+}
+
+/// Runs `ip` in the network of this test.
+fn ip(arguments: &str) {
+    let status = Command::new("ip").args(arguments.split_whitespace()).status().unwrap();
+    assert!(status.success(), "ip {arguments}");
+}
+
+#[test]
+fn a_host_with_another_address_keeps_its_connections() {
+    in_own_network(|| {
+        if !is_own() {
+            return println!("skipped: no network of its own");
+        }
+        for address in ["10.5.0.1", "10.5.0.2", "10.5.0.3"] {
+            ip(&format!("addr add {address}/32 dev lo"));
+        }
+        let from = |own: &str| format!("route replace local 10.5.0.1 dev lo table local src {own}");
+        ip(&from("10.5.0.2"));
+        actix_rt::System::new().block_on(async {
+            let there = start(NodeBuilder::new().arbiters(1)).await;
+            there.worker("echoer", Echoer).start().unwrap();
+            let options = ListenOptions::on("10.5.0.1:0").expose("echoer");
+            let listener = quic::listener::listen(there.node(), options).await.unwrap();
+            let here = start(NodeBuilder::new().arbiters(1)).await;
+            let hop = connected(&here, listener.address()).await;
+            echo(&here, listener.address(), "from the first address").await;
+            let before = hop.state().epoch;
+            ip(&from("10.5.0.3"));
+            ip("addr del 10.5.0.2/32 dev lo");
+            echo(&here, listener.address(), "from the second address").await;
+            assert!(hop.state().up && hop.state().epoch == before);
+        });
     });
 }
 

@@ -14,7 +14,7 @@ use std::{
 };
 
 use quinn::{
-    congestion::CubicConfig,
+    congestion::BbrConfig,
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
     rustls::{
         client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -154,7 +154,9 @@ fn transport_config(streams: u32) -> TransportConfig {
         .stream_receive_window(VarInt::from_u64(MAX_RECEIVE_BYTES).unwrap_or(VarInt::MAX))
         .receive_window(VarInt::from_u64(MIN_RECEIVE_BYTES).unwrap_or(VarInt::MAX))
         .send_window(UNSENT_BYTES.into())
-        .congestion_controller_factory(Arc::new(CubicConfig::default()));
+        // It takes no loss for a full path: at 1 % loss and a round trip of 50 ms, where it fills a
+        // line of 25 MB/s by two thirds, quinn's Cubic and New Reno bring 0.3 MB/s, as TCP does.
+        .congestion_controller_factory(Arc::new(BbrConfig::default()));
     config
 }
 

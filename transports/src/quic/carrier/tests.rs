@@ -149,6 +149,24 @@ fn a_lossy_line_changes_no_byte() {
     });
 }
 
+/// Bytes a second that TCP brings along a line that loses one of a hundred packets, by the formula
+/// of Mathis and others (1997): packets of 1,448 bytes, a round trip of 50 ms.
+const TCP_ON_A_LOSSY_LINE: f64 = 1_448.0 / 0.05 * 1.22 / 0.1;
+
+#[test]
+fn a_long_lossy_line_brings_thrice_what_tcp_does() {
+    let delay = Duration::from_millis(25);
+    let line = Line { delay, lost: 10, seed: 5, ..Line::default() };
+    on_a_line(Some(line), async |Pair { near, far, .. }| {
+        let bytes = Pattern::new(4).bytes(0, 8 << 20);
+        let begun = Instant::now();
+        let ((), read) = tokio::join!(write_all(&near, &bytes), read(&far, bytes.len()));
+        let rate = bytes.len() as f64 / begun.elapsed().as_secs_f64();
+        assert!(read == bytes);
+        assert!(rate >= 3.0 * TCP_ON_A_LOSSY_LINE, "{rate:.0} bytes a second");
+    });
+}
+
 #[test]
 fn a_blocked_writer_is_woken_by_reads() {
     on_a_pair(async |Pair { near, far, .. }| {
