@@ -23,7 +23,7 @@ use crate::command::{
   ockam hub 0.0.0.0:4000 unix:/run/ockam/hub.sock
   ockam hub 0.0.0.0:4000 --require-channel --identity hub --trust ID,ID")]
 pub(crate) struct Arguments {
-    /// Addresses to listen on for nodes, as host:port or unix:/path.
+    /// Addresses to listen on for nodes, as host:port, quic://host:port or unix:/path.
     #[arg(default_value = "127.0.0.1:4000", value_name = "ADDR")]
     addresses: Vec<NodeAddress>,
 

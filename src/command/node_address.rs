@@ -112,6 +112,7 @@ mod tests {
             ("[::1]:4000", "tcp#[::1]:4000", "[::1]:4000"),
             ("tcp://hub:4000", "tcp#hub:4000", "hub:4000"),
             ("tcp://hub:4000/", "tcp#hub:4000", "hub:4000"),
+            ("quic://hub:4000", "quic#hub:4000", "quic://hub:4000"),
             ("unix:/run/hub.sock", "unix#/run/hub.sock", "unix:/run/hub.sock"),
             ("unix:///run/hub.sock", "unix#/run/hub.sock", "unix:/run/hub.sock"),
         ] {

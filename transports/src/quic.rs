@@ -1,7 +1,7 @@
 //! QUIC: connections of which each is one stream, over UDP.
 //!
-//! What it has over TCP: a loss holds up less, and a connection goes on when the address of the
-//! end that dialled changes. The files:
+//! What it has over TCP: a loss does not slow it down, and a connection goes on when the address
+//! of the end that dialled changes. The files:
 //!
 //! | idea | module |
 //! |---|---|
