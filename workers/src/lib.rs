@@ -3,12 +3,14 @@
 //! | idea | module |
 //! |---|---|
 //! | TCP portals: inlets, outlets and the streams between them | [`portal`] |
+//! | UDP portals: inlets, outlets and the flows of datagrams between them | [`datagram`] |
 //! | identities, their vault, and the policies that decide whom to trust | [`identity`] |
 //! | end-to-end encrypted channels between two identities | [`secure_channel`] |
 //! | how a node that accepts no connections is reached through a hub | [`forwarder`] |
 //! | what a program calls to get identities and channels | [`entity`] |
 //! | workers that pass messages on or echo them | [`relay`], [`echoer`] |
 
+pub mod datagram;
 pub mod echoer;
 pub mod entity;
 pub mod forwarder;

@@ -72,6 +72,8 @@ struct Waiter {
 pub struct Permit {
     holding: Holding,
     flow: Option<Address>,
+    /// What is given back together with it.
+    _also: Option<Box<Permit>>,
 }
 
 #[derive(Debug)]
@@ -140,6 +142,13 @@ impl Permit {
         Self { flow: None, ..self }
     }
 
+    /// The same, which also holds `other` until it is dropped: for a source that bounds what each of
+    /// those for whom it sends has under way.
+    #[must_use]
+    pub fn also_holding(self, other: Self) -> Self {
+        Self { _also: Some(Box::new(other)), ..self }
+    }
+
     /// The flow that the message belongs to, if any.
     pub fn flow(&self) -> Option<&Address> {
         self.flow.as_ref()
@@ -158,7 +167,7 @@ impl Permit {
 
 impl From<LanePermit> for Permit {
     fn from(permit: LanePermit) -> Self {
-        Self { holding: Holding::Lane(permit, None), flow: None }
+        Self { holding: Holding::Lane(permit, None), flow: None, _also: None }
     }
 }
 
@@ -319,7 +328,7 @@ impl Edge {
 
     fn permit(self: &Arc<Self>, cost: usize, kind: Kind) -> Permit {
         let holding = Holding::Edge(EdgePermit { edge: self.clone(), cost, kind });
-        Permit { holding, flow: None }
+        Permit { holding, flow: None, _also: None }
     }
 
     fn give_back(self: &Arc<Self>, cost: usize, kind: Kind) {

@@ -74,6 +74,12 @@ impl FirstHop {
         Self { budget, ..self }
     }
 
+    /// Whether it is a connection, over which messages of the size of a frame pass: not a channel,
+    /// and not a worker of this node.
+    pub fn is_connection(&self) -> bool {
+        self.budgets.is_some()
+    }
+
     /// Whether the loss of the first hop is reported at all: that of a connection or a channel is,
     /// that of a worker of this node is not.
     pub fn is_watched(&self) -> bool {

@@ -132,9 +132,9 @@ struct Held {
     retained: Arc<AtomicU64>,
 }
 
-/// Whom the streams of an outlet are counted against.
+/// Whom the streams of an outlet, or its flows of datagrams, are counted against.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Holder {
+pub(crate) enum Holder {
     Identity(Identifier),
     Source(SourceAddress),
     Ingress(Address),
@@ -144,14 +144,14 @@ impl Holder {
     /// Those of what came from `origin`: the identity, however many channels it opens, or else the
     /// connection; and the source address, however many identities it makes up. A program of this
     /// node is counted against nobody.
-    fn of(origin: &Origin) -> Vec<Self> {
+    pub(crate) fn of(origin: &Origin) -> Vec<Self> {
         let Origin::Remote(ingress) = origin else { return Vec::new() };
         let own = origin.peer().map_or_else(|| Self::Ingress(ingress.via.clone()), Self::Identity);
         [Some(own), origin.source().map(Self::Source)].into_iter().flatten().collect()
     }
 
-    /// How many times as many streams as are free it may have.
-    fn share(&self) -> usize {
+    /// How many times as many streams, or flows, as are free it may have.
+    pub(crate) fn share(&self) -> usize {
         match self {
             Self::Identity(_) | Self::Ingress(_) => STREAMS_SHARE,
             Self::Source(_) => STREAMS_SOURCE_SHARE,

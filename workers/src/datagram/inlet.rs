@@ -1,0 +1,319 @@
+//! The inlet: takes datagrams of clients, sends them along its route, and the answers back.
+//!
+//! * Owns: the socket, and a flow for each client's address. A flow has a random address of the
+//!   node, to which answers come.
+//! * Inbox: none that workers use. Answers are delivered where they come in, straight into the
+//!   socket: nothing waits for a turn of the actor.
+//! * Started by [`UdpInlet::start`], on the arbiter of its route's first hop; its flows end with it.
+//! * A panic ends receiving for a moment: it is [`Supervised`], and datagrams wait in the socket.
+//!   Flows go on.
+
+use std::{
+    io,
+    net::{SocketAddr, UdpSocket},
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use actix::{
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
+};
+use ockam_actix_runtime::{
+    edge::first_hop::FirstHop,
+    lock::Lock,
+    message::{undelivered::Undelivered, MessageKind},
+    node::{
+        directory::Registration,
+        entry::{Deliver, Description, Entry},
+    },
+    trust::source::SourceAddress,
+    worker::{
+        mailbox::Registered,
+        supervision::{Restartable, Restarting, Supervised},
+    },
+    Address, Class, Error, Host, Message, Node, Payload, Result, Route, Routed,
+};
+use socket2::SockRef;
+
+use crate::{
+    datagram::{
+        flows::Flows,
+        limits::IDLE_TIMEOUT,
+        loss::Loss,
+        message::decode,
+        sending::Sending,
+        socket::{enlarge_buffer, has_datagrams, receive_all},
+    },
+    portal::pool::Holder,
+};
+
+/// A running UDP inlet. Dropping this does not stop it; [`UdpInlet::stop`] does.
+#[derive(Clone, Debug)]
+pub struct UdpInlet {
+    node: Node,
+    worker: Address,
+    actor: Restarting<InletWorker>,
+    address: SocketAddr,
+}
+
+/// Along which route an inlet's datagrams go, and how long a flow lasts in which nothing passes. A
+/// route alone converts into it.
+///
+/// ```
+/// use std::time::Duration;
+/// use ockam_actix_workers::datagram::UdpInletOptions;
+///
+/// let options = UdpInletOptions::along("wireguard").idle_timeout(Duration::from_secs(180));
+/// # let _ = options;
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct UdpInletOptions {
+    route: Route,
+    idle_timeout: Duration,
+}
+
+impl UdpInletOptions {
+    /// Datagrams go along `route`, to a UDP outlet.
+    pub fn along(route: impl Into<Route>) -> Self {
+        Self { route: route.into(), idle_timeout: IDLE_TIMEOUT }
+    }
+
+    /// Ends a flow in which nothing has passed for so long; [`IDLE_TIMEOUT`] if this is not called.
+    /// Answers that come later are dropped, until the client speaks again.
+    pub const fn idle_timeout(mut self, limit: Duration) -> Self {
+        self.idle_timeout = limit;
+        self
+    }
+}
+
+impl<T: Into<Route>> From<T> for UdpInletOptions {
+    fn from(route: T) -> Self {
+        Self::along(route)
+    }
+}
+
+impl UdpInlet {
+    /// Takes datagrams of clients on `socket` and sends them to a UDP outlet: along a route, or as
+    /// [`UdpInletOptions`] say. Answers leave by the same socket, so one that is bound to an
+    /// unspecified address suits hosts with one address alone.
+    ///
+    /// # Errors
+    /// If the route is invalid or empty, or its first hop does not exist and cannot be dialled; if
+    /// the socket cannot be used; or on a simulated network, which has no datagrams.
+    pub fn start(
+        node: &impl AsRef<Node>,
+        socket: UdpSocket,
+        options: impl Into<UdpInletOptions>,
+    ) -> Result<Self> {
+        let node = node.as_ref();
+        if !has_datagrams(node) {
+            return Err(Error::Usage("a simulated network has no datagrams".into()));
+        }
+        let UdpInletOptions { route, idle_timeout } = options.into();
+        let first_hop = node.first_hop(&route)?;
+        let failed = |source| Error::transport("cannot use the UDP inlet's socket", source);
+        socket.set_nonblocking(true).map_err(failed)?;
+        enlarge_buffer(SockRef::from(&socket));
+        let address = socket.local_addr().map_err(failed)?;
+        log::info!("UDP inlet on {address} for clients of {route}");
+        let (worker, arbiter) = (Address::random(), first_hop.arbiter.unwrap_or(0));
+        let inlet = Inlet {
+            node: node.unheld(),
+            address,
+            socket,
+            route,
+            first_hop: Lock::new(first_hop),
+            flows: Flows::new(node, idle_timeout, false),
+        };
+        let spec =
+            InletSpec { node: node.clone(), worker: worker.clone(), arbiter, inlet: inlet.into() };
+        let actor = Restarting::start(node, format!("the UDP inlet on {address}"), spec)?;
+        Ok(Self { node: node.clone(), worker, actor, address })
+    }
+
+    /// The address that clients send to, with the port that the system chose for port 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends the inlet, and its flows with it.
+    ///
+    /// # Errors
+    /// If it has been stopped before.
+    pub fn stop(&self) -> Result<()> {
+        let stopped = || Error::WorkerEnded(self.worker.clone());
+        self.actor.end().ok_or_else(stopped)?;
+        // In the pause before a restart there is no actor to stop.
+        let _ = self.node.stop_worker(self.worker.clone());
+        Ok(())
+    }
+}
+
+/// What every actor of one inlet has in common.
+struct Inlet {
+    node: Node,
+    address: SocketAddr,
+    socket: UdpSocket,
+    route: Route,
+    /// Watching it keeps the connection to the first hop up.
+    first_hop: Lock<FirstHop>,
+    flows: Flows<SocketAddr, Flow>,
+}
+
+/// What belongs to one client.
+struct Flow {
+    sending: Sending,
+    /// The address that answers come to.
+    _registration: Registration,
+}
+
+impl Inlet {
+    /// Sends all that clients send; returns only if the socket cannot be used.
+    async fn receive(self: &Arc<Self>, node: &Node) -> io::Error {
+        // Another descriptor of the same socket: answers are sent from any thread.
+        let socket = match self.socket.try_clone().and_then(tokio::net::UdpSocket::from_std) {
+            Ok(socket) => socket,
+            Err(error) => return error,
+        };
+        let who = format!("the UDP inlet on {}", self.address);
+        receive_all(&socket, &who, &node.refusals(), |datagram, client| {
+            self.send(datagram, client);
+        })
+        .await
+    }
+
+    /// Sends the datagram of a client along the route.
+    fn send(self: &Arc<Self>, datagram: &[u8], client: SocketAddr) {
+        if let Err(loss) = self.try_send(datagram, client) {
+            loss.count(&self.node, format_args!("{client} to {}", self.address));
+        }
+    }
+
+    fn try_send(self: &Arc<Self>, datagram: &[u8], client: SocketAddr) -> Result<(), Loss> {
+        let first_hop = self.first_hop()?;
+        let flow = match self.flows.find(&client) {
+            Some(flow) => flow,
+            None => {
+                let holders = [Holder::Source(SourceAddress::of(client.ip()))];
+                self.flows.add(&client, &holders, || self.open(client, &first_hop))?
+            }
+        };
+        flow.sending.send(&self.node, &first_hop, &self.route, datagram)
+    }
+
+    /// The first hop as it is now: a peer may have been dialled anew since.
+    fn first_hop(&self) -> Result<FirstHop, Loss> {
+        let mut first_hop = self.first_hop.lock();
+        if !first_hop.state().up {
+            let again = self.node.first_hop(&self.route).map_err(|_| Loss::PathLost)?;
+            *first_hop = again;
+        }
+        Ok(first_hop.clone())
+    }
+
+    fn open(self: &Arc<Self>, client: SocketAddr, first_hop: &FirstHop) -> Result<Flow, Loss> {
+        let description = Description::answered_over(first_hop);
+        let sending = Sending::onward(description.address.clone());
+        let answers = Answers { inlet: Arc::downgrade(self), client };
+        // An error says that the node has stopped.
+        let registration = self.node.register_delivery(description, answers);
+        Ok(Flow { sending, _registration: registration.map_err(|_| Loss::PathLost)? })
+    }
+
+    /// Passes an answer, or a notice, on to a client.
+    fn answer(&self, message: &Message, client: SocketAddr) -> Result<(), Loss> {
+        if message.kind == MessageKind::Notice {
+            return Loss::of_notice(&message.payload).map_or(Ok(()), Err);
+        }
+        let datagram = decode(&message.payload)?;
+        self.flows.find(&client);
+        let sent = self.socket.send_to(&message.payload[datagram], client);
+        sent.map(drop).map_err(Loss::Socket)
+    }
+}
+
+/// Takes what comes to the address of one flow.
+struct Answers {
+    inlet: Weak<Inlet>,
+    client: SocketAddr,
+}
+
+impl Deliver for Answers {
+    fn deliver(&self, _: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
+        let Some(inlet) = self.inlet.upgrade() else { return Ok(()) };
+        if let Err(loss) = inlet.answer(&message, self.client) {
+            let whose = format_args!("{} or its answer, at {}", self.client, inlet.address);
+            loss.count(&inlet.node, whose);
+        }
+        Ok(())
+    }
+}
+
+/// What every actor of one inlet is started with.
+struct InletSpec {
+    node: Node,
+    worker: Address,
+    arbiter: usize,
+    inlet: Arc<Inlet>,
+}
+
+impl Restartable for InletSpec {
+    type Actor = InletWorker;
+
+    fn start(&self, supervised: Supervised) -> Result<Addr<InletWorker>> {
+        let (node, inlet) = (self.node.clone(), self.inlet.clone());
+        let worker = InletWorker { node, inlet, registration: None, supervised };
+        let description = Description::new(self.worker.clone(), Class::Internal);
+        self.node.launch(description.on(self.arbiter), move |_| worker)
+    }
+
+    fn stop(&self, _: Addr<InletWorker>) {
+        // An error means that it has ended already.
+        let _ = self.node.stop_worker(self.worker.clone());
+    }
+}
+
+struct InletWorker {
+    node: Node,
+    inlet: Arc<Inlet>,
+    registration: Option<Registration>,
+    supervised: Supervised,
+}
+
+impl Actor for InletWorker {
+    type Context = Context<Self>;
+}
+
+impl Handler<Registered> for InletWorker {
+    type Result = ();
+
+    fn handle(&mut self, Registered(registration): Registered, context: &mut Context<Self>) {
+        let gone = registration.entry().stop_signal();
+        self.registration = Some(registration);
+        let (node, inlet) = (self.node.clone(), self.inlet.clone());
+        let receiving = async move {
+            tokio::select! {
+                biased;
+                _ = gone => {}
+                () = node.stopping() => {}
+                () = inlet.flows.keep_ending_idle() => {}
+                error = inlet.receive(&node) => {
+                    log::error!("the UDP inlet on {} ended: {error}", inlet.address);
+                }
+            }
+        };
+        context.spawn(receiving.into_actor(self).map(|(), inlet, context| {
+            inlet.supervised.end();
+            context.stop();
+        }));
+    }
+}
+
+impl Handler<Routed<Payload>> for InletWorker {
+    type Result = ();
+
+    fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {
+        log::debug!("an inlet takes no messages, but one came from {}", message.return_route());
+    }
+}
