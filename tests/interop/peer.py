@@ -4,7 +4,8 @@
     pip install noiseprotocol cryptography msgpack
     peer.py initiator HOST:PORT IDENTIFIER   opens a channel, asks the echoer, watches "once",
                                              crosses a change of keys, opens a stream to "outlet",
-                                             and one that outlives two connections
+                                             and one that outlives two connections, and sends
+                                             datagrams to "udp"
     peer.py responder                        listens, prints its port and its identifier, answers
                                              one connection until that ends
     peer.py private HOST:PORT                has a hub forward to it, prints the forwarding
@@ -442,6 +443,22 @@ def outlive_connections(peer, identity, expected):
     print(f"resumed a stream {stream.attempt} times", flush=True)
 
 
+def exchange_datagrams(channel):
+    """Sends datagrams of two flows to "udp", and expects each back where it came from."""
+    flows = [random_address(), random_address()]
+    for length in (0, 2, 255, 256, 60_000):
+        for flow in flows:
+            datagram = os.urandom(length)
+            channel.send(["udp"], [flow], msgpack.packb([11, 1, datagram]))
+            onward, back, payload = channel.receive([REPLY])
+            check(onward == [flow] and back == [], "an answer for the flow")
+            check(unpack(payload) == [11, 1, datagram], "the datagram")
+    channel.send(["udp"], flows[:1], msgpack.packb([11, 2]))
+    onward, back, payload = channel.receive([NOTICE])
+    check(onward == flows[:1] and unpack(payload)[0] == 4, "a notice about the version")
+    print("exchanged datagrams", flush=True)
+
+
 def initiate(peer, expected):
     identity = Identity()
     connection = Connection(socket.create_connection(split(peer), DEADLINE))
@@ -449,6 +466,7 @@ def initiate(peer, expected):
     print("channel established", flush=True)
     back = echo(channel, "hello from another implementation")
     watch(channel)
+    exchange_datagrams(channel)
     # Past the change of keys in both directions: each ping is a record, and so is each pong.
     missing = KEY_CHANGE + 10 - channel.sent
     while missing > 0:

@@ -15,6 +15,7 @@ use ockam_actix_runtime::{
 use ockam_actix_transports::frame::{missing, next_frame, Greeting};
 
 use crate::{
+    datagram,
     forwarder::{
         address::ForwardingAddress,
         protocol::{Answer, Request},
@@ -169,6 +170,8 @@ fn handshakes_and_identities() {
 fn messages_of_portals_and_forwarders() {
     let controls = [named(&["data"]), named(&PORTAL_CONTROLS)].concat();
     feed_mutations("portal message", &controls, |input| portal::decode(input).is_ok());
+    let datagram = vec![0x93, 11, 1, 0xc4, 2, b'h', b'i'];
+    feed_mutations("datagram", &[datagram], |input| datagram::message::decode(input).is_ok());
     let requests = ["register", "register claim", "register again", "proof", "renew", "release"];
     let requests = named(&requests);
     feed_mutations("request", &requests, |input| Request::decode(input).is_ok());

@@ -15,6 +15,7 @@ use ockam_actix_transports::frame::{
 };
 
 use crate::{
+    datagram::message as datagram,
     forwarder::protocol::{
         claim::{self, Claim, ForwarderId, Instance, Salt, Statement, Tenure},
         displacement::Displacement,
@@ -168,7 +169,13 @@ fn portals() -> Made {
         ("resume", resume.encode()),
         ("resumed", Control::Resumed { received, limit }.encode()),
         ("unknown", Control::Unknown { life }.encode()),
+        ("datagram", datagram_for("dns", b"hi")),
     ]
+}
+
+fn datagram_for(outlet: &str, bytes: &[u8]) -> Vec<u8> {
+    let payload = [datagram::Header::of(bytes.len()).as_slice(), bytes].concat();
+    codec::encode(Message::new(route![outlet], route!["f1"], payload.into())).to_vec()
 }
 
 fn claim(service: &str, instance: u8, tenure: u64) -> Claim {
@@ -299,6 +306,8 @@ fn every_block_is_read_as_what_it_says() {
     assert_eq!(portal::decode(&both), Ok((Decoded::Control(expected), open.len())));
     let data = Decoded::Data { offset: Offset::new(0), range: 16..34 };
     assert_eq!(portal::decode(&blocks["data"]), Ok((data, blocks["data"].len())));
+    let to_dns = message("datagram").into_parts().payload;
+    assert_eq!(to_dns[datagram::decode(&to_dns).unwrap()], *b"hi");
     for name in PORTAL_CONTROLS {
         let Ok((Decoded::Control(control), _)) = portal::decode(&blocks[name]) else {
             panic!("{name} is not a control message");
