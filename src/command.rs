@@ -12,6 +12,7 @@ pub(crate) mod output;
 pub(crate) mod resume_args;
 pub(crate) mod route_args;
 pub(crate) mod transports;
+pub(crate) mod udp_args;
 pub(crate) mod vault;
 
 /// Where the commands' outlet nodes listen for secure channels.

@@ -169,6 +169,8 @@
 //!       ├─ dialled connections                         connect again while somebody watches
 //!       ├─ inlet ── streams                            end with client or outlet; outlive their path
 //!       ├─ outlet ── streams                           end with target or inlet; outlive their path
+//!       ├─ UDP inlet ── flows                          end when idle, or with the inlet
+//!       ├─ UDP outlet ── flows                         end when idle, or with the outlet
 //!       ├─ secure channel listener ── decryptors       end with handshake or channel
 //!       ├─ secure channel (its actor) ── decryptor     established again when lost
 //!       ├─ forwarding service ── forwarders            end with the connection that asked
@@ -220,6 +222,7 @@
 //! 8. Limits stand in one file of their crate or module, with unit and reason:
 //!    [runtime](ockam_actix_runtime::limits), [transports](ockam_actix_transports::limits),
 //!    [portals](ockam_actix_workers::portal::limits),
+//!    [UDP portals](ockam_actix_workers::datagram::limits),
 //!    [forwarders](ockam_actix_workers::forwarder::limits). What a site decides is in
 //!    [`NodeLimits`], [`ChannelLimits`] and [`ForwardingOptions`].
 //! 9. There is one [clock](ockam_actix_runtime::clock) and one [source of
@@ -239,6 +242,7 @@
 //! | first hop | the first address of a route, as its sources see it: budget and loss |
 //! | inlet, outlet | the TCP server and the TCP client at the two ends of a portal |
 //! | stream | one tunnelled TCP connection |
+//! | flow | the datagrams of one client of a UDP inlet, and their answers |
 //! | path | what carries a stream from end to end, until the link of its first hop is lost |
 //! | suspended, resumption | a stream without a path; how it goes on along another one |
 //! | outlet life | by which an inlet knows an outlet that may have forgotten streams since |
@@ -268,6 +272,7 @@ mod run;
 mod tcp_transport;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod udp_portals;
 mod unix_transport;
 
 /// The attribute that turns an async `main` into a program that runs a node.
@@ -292,6 +297,7 @@ pub use ockam_actix_runtime::{
 pub use ockam_actix_transports::QUIC;
 pub use ockam_actix_transports::{ListenOptions, Listener, TCP, UNIX};
 pub use ockam_actix_workers::{
+    datagram::{limits::IDLE_TIMEOUT, UdpInlet, UdpOutlet, UdpOutletOptions},
     echoer::Echoer,
     forwarder::{
         ForwardingOptions, ForwardingService, RegistrationState, RemoteForwarder,
@@ -318,6 +324,7 @@ pub use ockam_actix_workers::{
 pub use quic_transport::QuicTransport;
 pub use run::{flush_logger, run, start_logger, start_logger_at};
 pub use tcp_transport::{InletOptions, TcpTransport};
+pub use udp_portals::{UdpInletOptions, UdpPortals};
 pub use unix_transport::UnixTransport;
 
 /// The context of a worker's actor: actix's `Context`, under a name that is neither that of the

@@ -1,11 +1,15 @@
 //! `ockam inlet`: a TCP server whose clients are tunnelled to an outlet.
 
 use clap::Args;
-use ockam::{route, Context, InletOptions, Result, SecureChannels};
+use ockam::{route, Context, InletOptions, Result, SecureChannels, UdpInletOptions};
 
 use crate::command::{
-    identity_args::IdentityArguments, resume_args::ResumeArguments, route_args::RouteArguments,
-    transports::Transports, OUTLET,
+    identity_args::IdentityArguments,
+    resume_args::ResumeArguments,
+    route_args::RouteArguments,
+    transports::Transports,
+    udp_args::{udp_address, UdpArguments, UDP},
+    OUTLET,
 };
 
 /// Listen for TCP clients, and tunnel each of them to an outlet.
@@ -16,9 +20,10 @@ use crate::command::{
   ockam inlet --listen 127.0.0.1:4001 --route 'tcp#127.0.0.1:4000 => secure_channel_listener_service'
   ockam inlet --listen 127.0.0.1:4001 --route 'tcp#hub.example.org:4000 => FORWARDING_ADDRESS'
   ockam inlet --listen 127.0.0.1:4001 --route-file FILE --resume-for 10m
+  ockam inlet --listen udp://127.0.0.1:5353 --route ROUTE
   ockam inlet --listen 127.0.0.1:4001 --route ROUTE --identity laptop --trust ID")]
 pub(crate) struct Arguments {
-    /// Address to listen on for TCP clients, as host:port.
+    /// Address to listen on for TCP clients, as host:port; for clients of UDP, as udp://host:port.
     #[arg(long, value_name = "ADDR")]
     listen: String,
 
@@ -33,13 +38,16 @@ pub(crate) struct Arguments {
     resume: ResumeArguments,
 
     #[command(flatten)]
+    udp: UdpArguments,
+
+    #[command(flatten)]
     identity: IdentityArguments,
 }
 
 /// Starts the inlet.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     arguments.identity.check_use("without --plain", !arguments.plain)?;
-    let tcp = Transports::create(&ctx).await?.tcp;
+    let transports = Transports::create(&ctx).await?;
     let route = arguments.route.route()?;
     let route = if arguments.plain {
         route
@@ -49,8 +57,14 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
         let channel = entity.create_secure_channel(options, arguments.identity.policy())?;
         route![channel, OUTLET]
     };
+    if let Some(address) = udp_address(&arguments.listen) {
+        let options = UdpInletOptions::on(address).idle_timeout(arguments.udp.idle_timeout);
+        let inlet = transports.udp.create_inlet(options, route).await?;
+        println!("inlet on {UDP}{}", inlet.address());
+        return Ok(());
+    }
     let options = InletOptions::on(&arguments.listen).resume_for(arguments.resume.resume_for);
-    let inlet = tcp.create_inlet(options, route).await?;
+    let inlet = transports.tcp.create_inlet(options, route).await?;
     println!("inlet on {}", inlet.address());
     Ok(())
 }

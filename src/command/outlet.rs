@@ -6,13 +6,17 @@ use actix_rt::time::sleep;
 use clap::Args;
 use ockam::{
     access, route, Address, Context, Entity, Error, Identifier, OutletOptions, RemoteForwarder,
-    RemoteForwarderOptions, Result, Route, SecureChannels, TcpTransport, TrustEveryonePolicy,
-    TrustIdentifierPolicy, TrustPolicy,
+    RemoteForwarderOptions, Result, Route, SecureChannels, TrustEveryonePolicy,
+    TrustIdentifierPolicy, TrustPolicy, UdpOutletOptions,
 };
 
 use crate::command::{
-    identity_args::IdentityArguments, node_address::NodeAddress, resume_args::ResumeArguments,
-    transports::Transports, CHANNEL_LISTENER, OUTLET,
+    identity_args::IdentityArguments,
+    node_address::NodeAddress,
+    resume_args::ResumeArguments,
+    transports::Transports,
+    udp_args::{udp_address, UdpArguments, UDP},
+    CHANNEL_LISTENER, OUTLET,
 };
 
 /// The variable of the environment that names the hub.
@@ -31,9 +35,10 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(1);
   ockam outlet --to 127.0.0.1:5000 --via hub.example.org:4000
   ockam outlet --to 127.0.0.1:5000 --via one.example.org:4000,other.example.org:4000
   ockam outlet --to 127.0.0.1:5000 --via hub.example.org:4000 --identity web --trust ID,ID
+  ockam outlet --to udp://127.0.0.1:53 --via hub.example.org:4000
   ockam outlet --to 127.0.0.1:5432 --via hub.example.org:4000 --identity web --service database")]
 pub(crate) struct Arguments {
-    /// TCP server to connect to for each stream, as host:port.
+    /// TCP server to connect to for each stream, as host:port; a server of UDP, as udp://host:port.
     #[arg(long, value_name = "TARGET")]
     to: String,
 
@@ -65,6 +70,9 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     resume: ResumeArguments,
+
+    #[command(flatten)]
+    udp: UdpArguments,
 
     #[command(flatten)]
     identity: IdentityArguments,
@@ -102,8 +110,11 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     };
     let plain = if arguments.plain { " --plain" } else { "" };
     println!("start an inlet for it with:");
-    let resume = arguments.resume.unless_default();
-    println!("ockam inlet --listen 127.0.0.1:4001{plain}{resume} --route '{route}'");
+    let (scheme, lasting) = match udp_address(&arguments.to) {
+        Some(_) => (UDP, arguments.udp.unless_default()),
+        None => ("", arguments.resume.unless_default()),
+    };
+    println!("ockam inlet --listen {scheme}127.0.0.1:4001{plain}{lasting} --route '{route}'");
     Ok(())
 }
 
@@ -112,7 +123,7 @@ async fn listen_plain(transports: &Transports, arguments: &Arguments) -> Result<
     if arguments.listen.is_empty() {
         return Err("--plain needs --listen".into());
     }
-    transports.tcp.create_outlet(OUTLET, arguments.options()).await?;
+    create_outlet(transports, arguments).await?;
     let bound = transports.listen(&arguments.listen, Some(OUTLET.into())).await?;
     Ok(format!("{} => {OUTLET}", NodeAddress::any_of(&bound)))
 }
@@ -123,11 +134,10 @@ async fn accept_channels(
     transports: &Transports,
     arguments: &Arguments,
 ) -> Result<String> {
-    let tcp = &transports.tcp;
     let mut entity = arguments.identity.entity(ctx).await?;
     entity.create_secure_channel_listener(CHANNEL_LISTENER, arguments.identity.policy())?;
     if !arguments.listen.is_empty() {
-        create_outlet(tcp, arguments).await?;
+        create_outlet(transports, arguments).await?;
         let bound = transports.listen(&arguments.listen, None).await?;
         return Ok(format!("{} => {CHANNEL_LISTENER}", NodeAddress::any_of(&bound)));
     }
@@ -140,18 +150,27 @@ async fn accept_channels(
     let forwarder = RemoteForwarder::create(ctx, route_to_hub, service.keep_trying()).await?;
     // Before the registration, the hub at the end of a channel has more rights than any other hub,
     // so the outlet starts after it.
-    create_outlet(tcp, arguments).await?;
+    create_outlet(transports, arguments).await?;
     Ok(format!("{hub} => {}", forwarder.remote_address()))
 }
 
 /// Starts the outlet for whoever may have a channel with the listener, but not for the hub that
 /// this node has a channel with.
-async fn create_outlet(tcp: &TcpTransport, arguments: &Arguments) -> Result<()> {
-    let mut options = arguments.options();
-    if let trusted @ [_, ..] = arguments.identity.trusted() {
-        options = options.access(access::from_identities(trusted.iter().copied()));
+async fn create_outlet(transports: &Transports, arguments: &Arguments) -> Result<()> {
+    let trusted = arguments.identity.trusted();
+    let rule = (!trusted.is_empty()).then(|| access::from_identities(trusted.iter().copied()));
+    if let Some(target) = udp_address(&arguments.to) {
+        let mut options = UdpOutletOptions::to(target).idle_timeout(arguments.udp.idle_timeout);
+        if let Some(rule) = rule {
+            options = options.access(rule);
+        }
+        return transports.udp.create_outlet(OUTLET, options).await.map(drop);
     }
-    tcp.create_outlet(OUTLET, options).await.map(drop)
+    let mut options = arguments.options();
+    if let Some(rule) = rule {
+        options = options.access(rule);
+    }
+    transports.tcp.create_outlet(OUTLET, options).await.map(drop)
 }
 
 /// Establishes a secure channel with the hub itself.

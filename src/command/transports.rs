@@ -1,7 +1,8 @@
-//! The transports of a command's node.
+//! The transports of a command's node, and its portals for UDP.
 
 use ockam::{
-    Address, Context, ListenOptions, QuicTransport, Result, TcpTransport, UnixTransport, QUIC, UNIX,
+    Address, Context, ListenOptions, QuicTransport, Result, TcpTransport, UdpPortals,
+    UnixTransport, QUIC, UNIX,
 };
 
 use crate::command::node_address::NodeAddress;
@@ -10,6 +11,7 @@ use crate::command::node_address::NodeAddress;
 pub(crate) struct Transports {
     pub(crate) tcp: TcpTransport,
     quic: QuicTransport,
+    pub(crate) udp: UdpPortals,
     unix: UnixTransport,
 }
 
@@ -18,6 +20,7 @@ impl Transports {
         Ok(Self {
             tcp: TcpTransport::create(ctx).await?,
             quic: QuicTransport::create(ctx).await?,
+            udp: UdpPortals::create(ctx).await?,
             unix: UnixTransport::create(ctx).await?,
         })
     }

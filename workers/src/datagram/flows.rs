@@ -8,7 +8,11 @@ use ockam_actix_runtime::{
 use tokio::time::sleep;
 
 use crate::{
-    datagram::{flow_table::FlowTable, limits::MAX_FLOWS, loss::Loss},
+    datagram::{
+        flow_table::FlowTable,
+        limits::{MAX_FLOWS, MIN_IDLE_TIMEOUT},
+        loss::Loss,
+    },
     portal::pool::Holder,
 };
 
@@ -89,6 +93,7 @@ pub(crate) struct Flows<K, V> {
 impl<K: Clone + Eq + Hash, V> Flows<K, V> {
     /// None yet; each ends when it was idle for so long. Those of an outlet take a descriptor each.
     pub(crate) fn new(node: &Node, idle_timeout: Duration, takes_descriptors: bool) -> Self {
+        let idle_timeout = idle_timeout.max(MIN_IDLE_TIMEOUT);
         Self {
             began: Instant::now(),
             idle_timeout,

@@ -42,7 +42,7 @@ use crate::{
         loss::Loss,
         message::decode,
         sending::Sending,
-        socket::{enlarge_buffer, has_datagrams, receive_all},
+        socket::{enlarge_buffer, has_datagrams, receive_all, GivesWay},
     },
     portal::pool::Holder,
 };
@@ -79,7 +79,8 @@ impl UdpInletOptions {
         Self { route: route.into(), idle_timeout: IDLE_TIMEOUT }
     }
 
-    /// Ends a flow in which nothing has passed for so long; [`IDLE_TIMEOUT`] if this is not called.
+    /// Ends a flow in which nothing has passed for so long, at least 100 ms; [`IDLE_TIMEOUT`] if this
+    /// is not called.
     /// Answers that come later are dropped, until the client speaks again.
     pub const fn idle_timeout(mut self, limit: Duration) -> Self {
         self.idle_timeout = limit;
@@ -177,17 +178,15 @@ impl Inlet {
             Err(error) => return error,
         };
         let who = format!("the UDP inlet on {}", self.address);
-        receive_all(&socket, &who, &node.refusals(), |datagram, client| {
-            self.send(datagram, client);
-        })
-        .await
+        receive_all(&socket, &who, &node.refusals(), |datagram, client| self.send(datagram, client))
+            .await
     }
 
     /// Sends the datagram of a client along the route.
-    fn send(self: &Arc<Self>, datagram: &[u8], client: SocketAddr) {
-        if let Err(loss) = self.try_send(datagram, client) {
-            loss.count(&self.node, format_args!("{client} to {}", self.address));
-        }
+    fn send(self: &Arc<Self>, datagram: &[u8], client: SocketAddr) -> GivesWay {
+        let Err(loss) = self.try_send(datagram, client) else { return false };
+        loss.count(&self.node, format_args!("{client} to {}", self.address));
+        matches!(loss, Loss::NoRoom)
     }
 
     fn try_send(self: &Arc<Self>, datagram: &[u8], client: SocketAddr) -> Result<(), Loss> {

@@ -15,6 +15,10 @@ use crate::datagram::message::MAX_HEADER;
 /// speak first.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The shortest time that options can choose for it: flows that ended at once would cost more than
+/// their datagrams.
+pub const MIN_IDLE_TIMEOUT: Duration = Duration::from_millis(100);
+
 /// Bytes of the largest datagram: what fits into one of IPv4.
 pub const MAX_DATAGRAM: usize = 65_507;
 

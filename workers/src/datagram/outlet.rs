@@ -28,7 +28,7 @@ use crate::{
         loss::Loss,
         message::decode,
         outlet::flow::{Back, Flow, FlowKey, Target},
-        socket::{has_datagrams, receive_all},
+        socket::{has_datagrams, receive_all, GivesWay},
     },
     portal::pool::Holder,
 };
@@ -70,7 +70,8 @@ impl UdpOutletOptions {
         self
     }
 
-    /// Ends a flow in which nothing has passed for so long; [`IDLE_TIMEOUT`] if this is not called.
+    /// Ends a flow in which nothing has passed for so long, at least 100 ms; [`IDLE_TIMEOUT`] if this
+    /// is not called.
     /// The target sees the client's next datagram come from another port.
     pub const fn idle_timeout(mut self, limit: Duration) -> Self {
         self.idle_timeout = limit;
@@ -248,11 +249,11 @@ impl Reader {
     }
 
     /// Passes an answer back.
-    fn pass(&self, answer: &[u8]) {
-        let Some(outlet) = self.outlet.upgrade() else { return };
+    fn pass(&self, answer: &[u8]) -> GivesWay {
+        let Some(outlet) = self.outlet.upgrade() else { return true };
         outlet.flows.find(&self.key);
-        if let Err(loss) = self.flow.answer(&self.node, answer) {
-            loss.count(&self.node, format_args!("{}", self.target));
-        }
+        let Err(loss) = self.flow.answer(&self.node, answer) else { return false };
+        loss.count(&self.node, format_args!("{}", self.target));
+        matches!(loss, Loss::NoRoom)
     }
 }

@@ -20,6 +20,10 @@ pub(crate) fn enlarge_buffer(socket: SockRef<'_>) {
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
 }
 
+/// Whether others should have their turn before another datagram is read: the connection that they
+/// leave by may make room for it.
+pub(crate) type GivesWay = bool;
+
 /// Reads datagrams and hands each to `take`, with its sender, until the future is dropped. That the
 /// other host has no socket there, as ICMP says of what was sent before, ends nothing.
 ///
@@ -29,7 +33,7 @@ pub(crate) async fn receive_all(
     socket: &UdpSocket,
     who: &str,
     log: &RefusalLog,
-    mut take: impl FnMut(&[u8], SocketAddr),
+    mut take: impl FnMut(&[u8], SocketAddr) -> GivesWay,
 ) -> io::Error {
     loop {
         if let Err(error) = socket.readable().await {
@@ -40,15 +44,14 @@ pub(crate) async fn receive_all(
             for _ in 0..DATAGRAMS_IN_A_ROW {
                 match socket.try_recv_from(buffer) {
                     Ok((length, from)) => {
-                        take(&buffer[..length], from);
                         bytes += length;
+                        if take(&buffer[..length], from) || bytes >= BYTES_IN_A_ROW {
+                            break;
+                        }
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     Err(error) if is_about_another(&error) => {}
                     Err(error) => return Err(error),
-                }
-                if bytes >= BYTES_IN_A_ROW {
-                    break;
                 }
             }
             Ok(())
