@@ -5,14 +5,13 @@ use std::{
     future::Future,
     net::SocketAddr,
     rc::Rc,
-    sync::Arc,
     time::Duration,
 };
 
 use actix_rt::task::JoinHandle;
-use ockam_actix_runtime::{route, Address, Host, Node, NodeBuilder, Route};
+use ockam_actix_runtime::{route, Address, Node, NodeBuilder, Route};
 use ockam_actix_transports::{
-    tcp::{listener::listen, TcpDialer},
+    tcp::{self, listener::listen},
     ListenOptions, TCP,
 };
 use ockam_actix_workers::{
@@ -61,7 +60,7 @@ pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
 /// A node that can dial.
 pub(crate) async fn node(arbiters: usize) -> Node {
     let node = NodeBuilder::new().arbiters(arbiters).start().await.unwrap();
-    node.add_dialer("tcp", Arc::new(TcpDialer::default()));
+    tcp::add(&node);
     node
 }
 
