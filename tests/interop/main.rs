@@ -17,12 +17,12 @@ use actix::{Actor, ActorContext as _, Handler};
 use node::Node;
 use ockam::{
     route, Echoer, ForwardingAddress, ForwardingOptions, ForwardingService, Route, Routed,
-    SecureChannels, TrustEveryonePolicy, WorkerContext, TCP,
+    SecureChannels, TrustEveryonePolicy, UdpPortals, WorkerContext, TCP,
 };
 use python::Peer;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
+    net::{TcpListener, UdpSocket},
     time::timeout,
 };
 
@@ -72,6 +72,19 @@ async fn backwards() -> SocketAddr {
     address
 }
 
+/// A server that sends each datagram back.
+async fn datagrams_back() -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    actix_rt::spawn(async move {
+        let mut buffer = vec![0; 65_536];
+        while let Ok((length, client)) = socket.recv_from(&mut buffer).await {
+            socket.send_to(&buffer[..length], client).await.unwrap();
+        }
+    });
+    address
+}
+
 /// Stops at its first message.
 struct Once;
 
@@ -96,10 +109,13 @@ fn foreign_initiator_reaches_our_echoer_and_outlet() {
         Echoer::start(node.ctx.node(), "echoer").unwrap();
         node.ctx.worker("once", Once).start().unwrap();
         node.tcp.create_outlet("outlet", backwards().await.to_string()).await.unwrap();
+        let udp = UdpPortals::create(&node.ctx).await.unwrap();
+        udp.create_outlet("udp", datagrams_back().await.to_string()).await.unwrap();
         let address = node.listen().await.to_string();
         let mut peer = Peer::start(&["initiator", &address, &identifier.to_string()]);
         let said = peer.end().await;
         assert!(said.contains("watched a worker until it stopped"), "{said}");
+        assert!(said.contains("exchanged datagrams"), "{said}");
         assert!(said.contains("hello under the next keys (record 655"), "{said}");
         assert!(said.contains("tunnelled 300000 bytes each way"), "{said}");
         assert!(said.contains("resumed a stream 2 times"), "{said}");
