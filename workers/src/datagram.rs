@@ -12,11 +12,11 @@
 //! happens at the source alone, before a channel has sealed it: channels and connections lose
 //! nothing on their way, so what was dropped is missing nowhere else.
 //!
-//! * A flow begins with its first datagram and ends when nothing has passed for a while. When there
-//!   are too many, the one that was used least recently ends.
-//! * All flows of an inlet, or of an outlet towards one peer, share the room on the first edge. Each
-//!   may have no more under way than is left free, so a flood takes half of it, and a client that
-//!   comes later finds room.
+//! * A flow begins with its first datagram and ends when nothing has passed for a while. When
+//!   there are too many, the one that was used least recently ends.
+//! * All flows of an inlet, or of an outlet towards one peer, share the room on the first edge.
+//!   Each may have no more under way than is left free, so a flood takes half of it, and a client
+//!   that comes later finds room.
 //! * A lost path ends no flow. Datagrams are lost meanwhile; the next one that arrives at the outlet
 //!   says where answers go from then on.
 //! * An answer is taken only where the inlet's route leads to, and each flow has a random address

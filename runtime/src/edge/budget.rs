@@ -142,8 +142,8 @@ impl Permit {
         Self { flow: None, ..self }
     }
 
-    /// The same, which also holds `other` until it is dropped: for a source that bounds what each of
-    /// those for whom it sends has under way.
+    /// The same, which also holds `other` until it is dropped: for a source that bounds what each
+    /// of those for whom it sends has under way.
     #[must_use]
     pub fn also_holding(self, other: Self) -> Self {
         Self { _also: Some(Box::new(other)), ..self }

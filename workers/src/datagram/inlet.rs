@@ -4,7 +4,8 @@
 //!   node, to which answers come.
 //! * Inbox: none that workers use. Answers are delivered where they come in, straight into the
 //!   socket: nothing waits for a turn of the actor.
-//! * Started by [`UdpInlet::start`], on the arbiter of its route's first hop; its flows end with it.
+//! * Started by [`UdpInlet::start`], on the arbiter of its route's first hop; its flows end with
+//!   it.
 //! * A panic ends receiving for a moment: it is [`Supervised`], and datagrams wait in the socket.
 //!   Flows go on.
 
@@ -79,9 +80,8 @@ impl UdpInletOptions {
         Self { route: route.into(), idle_timeout: IDLE_TIMEOUT }
     }
 
-    /// Ends a flow in which nothing has passed for so long, at least 100 ms; [`IDLE_TIMEOUT`] if this
-    /// is not called.
-    /// Answers that come later are dropped, until the client speaks again.
+    /// Ends a flow in which nothing has passed for so long, at least 100 ms; [`IDLE_TIMEOUT`] if
+    /// this is not called. Answers that come later are dropped, until the client speaks again.
     pub const fn idle_timeout(mut self, limit: Duration) -> Self {
         self.idle_timeout = limit;
         self

@@ -8,11 +8,9 @@ use std::time::Duration;
 
 use ockam_actix_runtime::limits::MAX_PAYLOAD_BYTES;
 
-use crate::datagram::message::MAX_HEADER;
-
-/// How long, unless options say otherwise, a flow lasts in which nothing passes. Most exchanges over
-/// UDP are over within seconds, and what lasts sends keepalives twice as often, or has its client
-/// speak first.
+/// How long, unless options say otherwise, a flow lasts in which nothing passes. Most exchanges
+/// over UDP are over within seconds, and what lasts sends keepalives twice as often, or has its
+/// client speak first.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The shortest time that options can choose for it: flows that ended at once would cost more than
@@ -25,6 +23,9 @@ pub const MAX_DATAGRAM: usize = 65_507;
 /// Bytes of the largest datagram through a secure channel, or through a channel in a channel:
 /// a record that did not fit into that of the next channel would end its own.
 pub const MAX_CHANNEL_DATAGRAM: usize = MAX_PAYLOAD_BYTES - MAX_HEADER;
+
+/// Bytes of the longest header of a datagram.
+pub const MAX_HEADER: usize = 6;
 
 /// Flows of all UDP portals of a node: an outlet's take a descriptor each, and each some 2 KiB.
 pub const MAX_FLOWS: usize = 8_192;

@@ -7,16 +7,13 @@ use std::ops::Range;
 
 use ockam_actix_runtime::message::messagepack::{DecodeError, Reader};
 
-use crate::datagram::limits::MAX_DATAGRAM;
+use crate::datagram::limits::{MAX_DATAGRAM, MAX_HEADER};
 
 /// The first element.
 const DATAGRAM: u8 = 11;
 
 /// The version of this form.
 const VERSION: u8 = 1;
-
-/// Bytes of the longest header.
-pub const MAX_HEADER: usize = 6;
 
 /// The bytes before a datagram of `length` bytes, which is at most [`MAX_DATAGRAM`].
 ///

@@ -3,7 +3,8 @@
 //! * Owns: the outlet's name, and a flow with a socket for each client of an inlet.
 //! * Inbox: datagrams. It has no mailbox: they are delivered on the arbiter where they came in, and
 //!   go straight into the flow's socket.
-//! * Started by [`UdpOutlet::start`]; ends, with its flows, by [`UdpOutlet::stop`] or with the node.
+//! * Started by [`UdpOutlet::start`]; ends, with its flows, by [`UdpOutlet::stop`] or with the
+//!   node.
 //! * A panic is contained by the node's hand-over, in the task that delivers: one datagram is lost.
 //!   One in the task that reads a flow's socket ends that task, and the flow with it when it has
 //!   been idle.
@@ -70,9 +71,8 @@ impl UdpOutletOptions {
         self
     }
 
-    /// Ends a flow in which nothing has passed for so long, at least 100 ms; [`IDLE_TIMEOUT`] if this
-    /// is not called.
-    /// The target sees the client's next datagram come from another port.
+    /// Ends a flow in which nothing has passed for so long, at least 100 ms; [`IDLE_TIMEOUT`] if
+    /// this is not called. The target sees the client's next datagram come from another port.
     pub const fn idle_timeout(mut self, limit: Duration) -> Self {
         self.idle_timeout = limit;
         self

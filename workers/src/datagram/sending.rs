@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_datagram_has_room_on_an_idle_edge() {
+    fn idle_edges_have_room_for_the_largest_datagram() {
         let edge = Budget::new(ockam_actix_runtime::limits::LANE_BUDGET_BYTES);
         let flow = Sending::onward(Address::random());
         assert!(flow.room(&edge, MAX_DATAGRAM).is_some());
