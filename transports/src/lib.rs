@@ -6,6 +6,8 @@
 //! | what runs on a connection, whatever carries it | [`connection`] |
 //! | TCP: resolving, connecting, listening | [`tcp`] |
 //! | Unix sockets | [`unix`] |
+//! | WebSockets, with the feature `ws` | `ws` |
+//! | TLS, with the feature `tls` | `tls` |
 //! | a virtual link between two nodes of one process, for tests | [`memory`] |
 //! | every limit, with its unit and reason | [`limits`] |
 //!
@@ -21,8 +23,16 @@ pub mod limits;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod memory;
 pub mod tcp;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod unix;
+#[cfg(feature = "ws")]
+pub mod ws;
 
 pub use connection::listener::{ListenOptions, Listener};
 pub use tcp::TCP;
 pub use unix::UNIX;
+#[cfg(feature = "ws")]
+pub use ws::WS;
+#[cfg(feature = "tls")]
+pub use ws::WSS;

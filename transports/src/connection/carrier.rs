@@ -13,6 +13,9 @@ use bytes::BytesMut;
 /// The calls are those of a non-blocking socket. Readiness and moving bytes are separate, so that
 /// one task polls both directions and data is read into a buffer and written from slices that the
 /// connection chooses.
+///
+/// An error of the kind [`InvalidData`](io::ErrorKind::InvalidData) says that the peer did not keep
+/// to the protocol of the carrier itself.
 pub trait Carrier: 'static {
     /// Ready when [`try_read`](Self::try_read) may have something, or the carrier has ended.
     fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>>;

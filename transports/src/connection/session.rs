@@ -77,10 +77,7 @@ impl<C: Carrier> Session<C> {
         lanes: Lanes,
     ) -> SessionEnd {
         let (carrier, peer) = (self.carrier.clone(), self.peer.clone());
-        let lost = |error| {
-            let what = format!("the connection with {peer} was lost");
-            Poll::Ready(SessionEnd::Lost(Error::transport(what, error)))
-        };
+        let lost = |error| Poll::Ready(SessionEnd::Lost(lost(&peer, error)));
         let (host, _link) = (node.clone(), node.link());
         let mut leaving = pin!(host.leaving().fuse());
         let mut pulse = Pulse::new(patience(&ingress.door));
@@ -168,10 +165,7 @@ impl<C: Carrier> Session<C> {
                     queue.signs().hear();
                     more
                 }
-                Err(error) => {
-                    let what = format!("the connection with {} was lost", self.peer);
-                    return Error::transport(what, error).into();
-                }
+                Err(error) => return lost(&self.peer, error).into(),
             };
         }
     }
@@ -291,6 +285,14 @@ async fn yield_to_woken_tasks() {
         Poll::Pending
     })
     .await;
+}
+
+/// The error of a carrier: the peer's fault if it did not keep to the carrier's own protocol.
+fn lost(peer: &str, error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::InvalidData => protocol_error(peer, error),
+        _ => Error::transport(format!("the connection with {peer} was lost"), error),
+    }
 }
 
 fn protocol_error(peer: &str, error: impl std::fmt::Display) -> Error {
