@@ -267,6 +267,8 @@ mod tcp_transport;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod unix_transport;
+#[cfg(feature = "ws")]
+mod ws_transport;
 
 /// The attribute that turns an async `main` into a program that runs a node.
 pub use ockam_actix_macros::node;
@@ -285,6 +287,13 @@ pub use ockam_actix_runtime::{
     Address, Answer, Ask, AskAs, Body, Context, Culprit, Ended, Error, Group, GroupBuilder,
     Identifier, Message, Node, NodeBuilder, Notice, Origin, Payload, Reply, Request, RestartPolicy,
     Result, Route, Routed, Watch, WorkerBuilder, WorkerHandle,
+};
+#[cfg(feature = "ws")]
+pub use ockam_actix_transports::WS;
+#[cfg(feature = "tls")]
+pub use ockam_actix_transports::{
+    tls::{ClientTls, ServerTls},
+    WSS,
 };
 pub use ockam_actix_transports::{ListenOptions, Listener, TCP, UNIX};
 pub use ockam_actix_workers::{
@@ -313,6 +322,10 @@ pub use ockam_actix_workers::{
 pub use run::{flush_logger, run, start_logger, start_logger_at};
 pub use tcp_transport::{InletOptions, TcpTransport};
 pub use unix_transport::UnixTransport;
+#[cfg(feature = "ws")]
+pub use ws_transport::WsTransport;
+#[cfg(feature = "tls")]
+pub use ws_transport::WssTransport;
 
 /// The context of a worker's actor: actix's `Context`, under a name that is neither that of the
 /// node's [`Context`] nor that of actix's trait `ActorContext`.

@@ -5,7 +5,7 @@ use ockam::{route, Context, InletOptions, Result, SecureChannels};
 
 use crate::command::{
     identity_args::IdentityArguments, resume_args::ResumeArguments, route_args::RouteArguments,
-    transports::Transports, OUTLET,
+    tls_args::AuthorityArguments, transports::Transports, OUTLET,
 };
 
 /// Listen for TCP clients, and tunnel each of them to an outlet.
@@ -33,13 +33,16 @@ pub(crate) struct Arguments {
     resume: ResumeArguments,
 
     #[command(flatten)]
+    authorities: AuthorityArguments,
+
+    #[command(flatten)]
     identity: IdentityArguments,
 }
 
 /// Starts the inlet.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     arguments.identity.check_use("without --plain", !arguments.plain)?;
-    let tcp = Transports::create(&ctx).await?.tcp;
+    let tcp = Transports::create(&ctx, &arguments.authorities).await?.tcp;
     let route = arguments.route.route()?;
     let route = if arguments.plain {
         route

@@ -11,8 +11,12 @@ use ockam::{
 };
 
 use crate::command::{
-    identity_args::IdentityArguments, node_address::NodeAddress, resume_args::ResumeArguments,
-    transports::Transports, CHANNEL_LISTENER, OUTLET,
+    identity_args::IdentityArguments,
+    node_address::NodeAddress,
+    resume_args::ResumeArguments,
+    tls_args::{AuthorityArguments, CertificateArguments},
+    transports::Transports,
+    CHANNEL_LISTENER, OUTLET,
 };
 
 /// The variable of the environment that names the hub.
@@ -37,12 +41,12 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TARGET")]
     to: String,
 
-    /// Address to listen on for inlets' nodes, as host:port or unix:/path; several with commas
-    /// between them.
+    /// Address to listen on for inlets' nodes, as host:port, ws://host:port/path,
+    /// wss://host:port/path or unix:/path; several with commas between them.
     #[arg(long, value_name = "ADDR", conflicts_with = "via", value_delimiter = ',')]
     listen: Vec<NodeAddress>,
 
-    /// Hub to be reached through, as host:port or unix:/path, without listening anywhere.
+    /// Hub to be reached through, in the same forms, without listening anywhere.
     ///
     /// Several with commas between them are all used, so that clients find another one when one is
     /// gone. Without this option and --listen, OCKAM_HUB in the environment says which.
@@ -65,6 +69,12 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     resume: ResumeArguments,
+
+    #[command(flatten)]
+    certificate: CertificateArguments,
+
+    #[command(flatten)]
+    authorities: AuthorityArguments,
 
     #[command(flatten)]
     identity: IdentityArguments,
@@ -95,7 +105,7 @@ impl Arguments {
 /// Starts the outlet. A hub that cannot be reached or refuses is tried again, which the log says.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     arguments.identity.check_use("without --plain", !arguments.plain)?;
-    let transports = Transports::create(&ctx).await?;
+    let transports = Transports::create(&ctx, &arguments.authorities).await?;
     let route = match arguments.plain {
         true => listen_plain(&transports, &arguments).await?,
         false => accept_channels(&ctx, &transports, &arguments).await?,
@@ -113,7 +123,8 @@ async fn listen_plain(transports: &Transports, arguments: &Arguments) -> Result<
         return Err("--plain needs --listen".into());
     }
     transports.tcp.create_outlet(OUTLET, arguments.options()).await?;
-    let bound = transports.listen(&arguments.listen, Some(OUTLET.into())).await?;
+    let bound =
+        transports.listen(&arguments.listen, Some(OUTLET.into()), &arguments.certificate).await?;
     Ok(format!("{} => {OUTLET}", NodeAddress::any_of(&bound)))
 }
 
@@ -128,7 +139,7 @@ async fn accept_channels(
     entity.create_secure_channel_listener(CHANNEL_LISTENER, arguments.identity.policy())?;
     if !arguments.listen.is_empty() {
         create_outlet(tcp, arguments).await?;
-        let bound = transports.listen(&arguments.listen, None).await?;
+        let bound = transports.listen(&arguments.listen, None, &arguments.certificate).await?;
         return Ok(format!("{} => {CHANNEL_LISTENER}", NodeAddress::any_of(&bound)));
     }
     let hub = &arguments.hub()?;

@@ -1,18 +1,31 @@
 //! The transports of a command's node.
 
-use ockam::{Address, Context, ListenOptions, Result, TcpTransport, UnixTransport, UNIX};
+use ockam::{
+    Address, Context, ListenOptions, Result, TcpTransport, UnixTransport, WsTransport,
+    WssTransport, UNIX, WS, WSS,
+};
 
-use crate::command::node_address::NodeAddress;
+use crate::command::{
+    node_address::NodeAddress,
+    tls_args::{AuthorityArguments, CertificateArguments},
+};
 
 /// All transports, so that every route and every address that a command is given can be used.
 pub(crate) struct Transports {
     pub(crate) tcp: TcpTransport,
     unix: UnixTransport,
+    ws: WsTransport,
+    wss: WssTransport,
 }
 
 impl Transports {
-    pub(crate) async fn create(ctx: &Context) -> Result<Self> {
-        Ok(Self { tcp: TcpTransport::create(ctx).await?, unix: UnixTransport::create(ctx).await? })
+    pub(crate) async fn create(ctx: &Context, authorities: &AuthorityArguments) -> Result<Self> {
+        Ok(Self {
+            tcp: TcpTransport::create(ctx).await?,
+            unix: UnixTransport::create(ctx).await?,
+            ws: WsTransport::create(ctx).await?,
+            wss: WssTransport::trusting(ctx, authorities.authorities()?).await?,
+        })
     }
 
     /// Listens for nodes on each of `all`, through which anybody reaches the worker at `exposed`;
@@ -21,6 +34,7 @@ impl Transports {
         &self,
         all: &[NodeAddress],
         exposed: Option<Address>,
+        tls: &CertificateArguments,
     ) -> Result<Vec<NodeAddress>> {
         let mut bound = Vec::new();
         for address in all {
@@ -30,6 +44,11 @@ impl Transports {
             }
             let text = match address.transport {
                 UNIX => self.unix.listen(options).await?.address().display().to_string(),
+                WS => address.bound_to(self.ws.listen(options).await?.address()),
+                WSS => {
+                    let listener = self.wss.listen(options, tls.certificate()?).await?;
+                    address.bound_to(listener.address())
+                }
                 _ => self.tcp.listen(options).await?.address().to_string(),
             };
             bound.push(NodeAddress { transport: address.transport, text });

@@ -45,7 +45,7 @@ impl TlsStream {
     ) -> Result<Self> {
         let name = ServerName::try_from(host.to_owned());
         let name = name.map_err(|error| Error::Usage(format!("{peer}: {error}")))?;
-        let session = ClientConnection::new(tls.config(), name);
+        let session = ClientConnection::new(tls.config().await?, name);
         Self::shake_hands(socket, session.map(Connection::Client), peer).await
     }
 

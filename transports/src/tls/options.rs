@@ -11,6 +11,7 @@ use rustls::{
     },
     ClientConfig, ConfigBuilder, RootCertStore, ServerConfig, WantsVerifier,
 };
+use tokio::{sync::OnceCell, task::spawn_blocking};
 
 /// What is spoken in TLS. A web server on the way must not choose HTTP/2, which has no WebSockets
 /// of this kind.
@@ -61,16 +62,18 @@ impl fmt::Debug for ServerTls {
 /// The authorities whose certificates a node that dials takes for valid.
 #[derive(Clone)]
 pub struct ClientTls {
-    config: Arc<ClientConfig>,
+    /// Made of the system's authorities when it is first needed: reading them takes a while.
+    config: Arc<OnceCell<Arc<ClientConfig>>>,
 }
 
 impl ClientTls {
     /// Trusts the authorities that the system trusts, or those that `SSL_CERT_FILE` and
-    /// `SSL_CERT_DIR` in the environment name.
-    ///
-    /// # Errors
-    /// If the system has none.
-    pub fn system() -> Result<Self> {
+    /// `SSL_CERT_DIR` in the environment name. They are read when they are first needed.
+    pub fn system() -> Self {
+        Self { config: Arc::default() }
+    }
+
+    fn of_system() -> Result<Arc<ClientConfig>> {
         let mut roots = RootCertStore::empty();
         let found = rustls_native_certs::load_native_certs();
         // Systems have old ones among them that nothing can read.
@@ -98,19 +101,24 @@ impl ClientTls {
                 Error::Usage(format!("{path} has a certificate that cannot be used: {error}"))
             })?;
         }
-        Self::trusting(roots)
+        Ok(Self { config: Arc::new(Self::trusting(roots)?.into()) })
     }
 
-    fn trusting(roots: RootCertStore) -> Result<Self> {
+    fn trusting(roots: RootCertStore) -> Result<Arc<ClientConfig>> {
         let builder = ClientConfig::builder_with_provider(ring::default_provider().into());
         let builder = safe(builder.with_safe_default_protocol_versions())?;
         let mut config = builder.with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = vec![PROTOCOL.into()];
-        Ok(Self { config: config.into() })
+        Ok(config.into())
     }
 
-    pub(super) fn config(&self) -> Arc<ClientConfig> {
-        self.config.clone()
+    pub(super) async fn config(&self) -> Result<Arc<ClientConfig>> {
+        // The disk is not waited for on an arbiter.
+        let load = || async {
+            let loading = spawn_blocking(Self::of_system).await;
+            loading.map_err(|error| Error::Bug(error.to_string()))?
+        };
+        self.config.get_or_try_init(load).await.cloned()
     }
 }
 
