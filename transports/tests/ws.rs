@@ -8,72 +8,23 @@ mod ws_peers;
 
 use std::{net::SocketAddr, time::Duration};
 
-use actix::{Actor, Context as ActorContext, Handler};
-use ockam_actix_runtime::{route, Address, Context, Host, NodeBuilder, Routed, TransportType};
+use ockam_actix_runtime::{Address, TransportType};
 use ockam_actix_transports::{
     tls::{ClientTls, ServerTls},
     ws::{self, listener},
     ListenOptions, Listener, WS, WSS,
 };
-use ws_peers::{Authority, Raw};
+use ws_peers::{Authority, Pair, Raw};
 
 /// How long anything may take.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Answers with what it was sent.
-struct Echo;
-
-impl Actor for Echo {
-    type Context = ActorContext<Self>;
+async fn listen(pair: &Pair, address: &str) -> Listener {
+    listener::listen(pair.far.node(), exposed(address)).await.unwrap()
 }
 
-impl Handler<Routed<String>> for Echo {
-    type Result = ();
-
-    fn handle(&mut self, message: Routed<String>, _: &mut ActorContext<Self>) {
-        let (body, reply) = message.into_parts();
-        let _ = reply.send(body);
-    }
-}
-
-/// A node that answers, and one that asks it.
-struct Pair {
-    far: Context,
-    near: Context,
-}
-
-impl Pair {
-    async fn new() -> Self {
-        let builder = NodeBuilder::new().arbiters(2);
-        let far = builder.clone().start_with_context().await.unwrap();
-        let near = builder.start_with_context().await.unwrap();
-        far.worker("echo", Echo).start().unwrap();
-        ws::add(near.node());
-        Self { far, near }
-    }
-
-    async fn listen(&self, address: &str) -> Listener {
-        listener::listen(self.far.node(), exposed(address)).await.unwrap()
-    }
-
-    async fn listen_with_tls(&self, tls: ServerTls) -> Listener {
-        listener::listen_with_tls(self.far.node(), exposed("127.0.0.1:0"), tls).await.unwrap()
-    }
-
-    /// Sends so many bytes, and compares the answer.
-    async fn echo(&self, peer: &Address, length: usize) {
-        let text: String = ('a'..='z').cycle().take(length).collect();
-        let asked = self.near.ask(route![peer.clone(), "echo"], text.clone());
-        let answer: String = asked.reply_as().within(DEADLINE).await.unwrap();
-        assert!(answer == text, "{length} bytes have come back as others");
-    }
-
-    /// Why the peer cannot be reached.
-    async fn failure(&self, peer: &Address) -> String {
-        let mut hop = self.near.node().first_hop(&route![peer.clone()]).unwrap();
-        let attempted = tokio::time::timeout(DEADLINE, hop.attempted()).await;
-        attempted.expect("an attempt ends in time").unwrap_err().to_string()
-    }
+async fn listen_with_tls(pair: &Pair, tls: ServerTls) -> Listener {
+    listener::listen_with_tls(pair.far.node(), exposed("127.0.0.1:0"), tls).await.unwrap()
 }
 
 fn exposed(address: &str) -> ListenOptions {
@@ -97,7 +48,7 @@ const SIZES: [usize; 6] = [0, 1, 100, 200, 5_000, 60_000];
 fn messages_of_every_size_come_back() {
     run(async {
         let pair = Pair::new().await;
-        let listener = pair.listen("127.0.0.1:0").await;
+        let listener = listen(&pair, "127.0.0.1:0").await;
         let peer = at(WS, listener.address(), "/any");
         for length in SIZES {
             pair.echo(&peer, length).await;
@@ -110,7 +61,7 @@ fn they_come_back_through_tls_as_well() {
     run(async {
         let pair = Pair::new().await;
         let authority = Authority::new("one");
-        let listener = pair.listen_with_tls(authority.server("127.0.0.1", 2030)).await;
+        let listener = listen_with_tls(&pair, authority.server("127.0.0.1", 2030)).await;
         ws::add_with_tls(pair.near.node(), authority.client());
         let peer = at(WSS, listener.address(), "");
         for length in SIZES {
@@ -123,7 +74,7 @@ fn they_come_back_through_tls_as_well() {
 fn a_listener_with_a_path_serves_it_alone() {
     run(async {
         let pair = Pair::new().await;
-        let listener = pair.listen("127.0.0.1:0/node").await;
+        let listener = listen(&pair, "127.0.0.1:0/node").await;
         pair.echo(&at(WS, listener.address(), "/node"), 10).await;
         let failure = pair.failure(&at(WS, listener.address(), "/")).await;
         assert!(failure.contains("404") && failure.contains("check the path"), "{failure}");
@@ -141,11 +92,11 @@ fn clients_believe_only_their_authority() {
             (authority.server("example.org", 2030), "for another name"),
             (authority.server("127.0.0.1", 2001), "has expired"),
         ] {
-            let listener = pair.listen_with_tls(server).await;
+            let listener = listen_with_tls(&pair, server).await;
             let failure = pair.failure(&at(WSS, listener.address(), "")).await;
             assert!(failure.contains(why), "{failure}");
         }
-        let listener = pair.listen("127.0.0.1:0").await;
+        let listener = listen(&pair, "127.0.0.1:0").await;
         let failure = pair.failure(&at(WSS, listener.address(), "")).await;
         assert!(failure.contains("does not speak TLS"), "{failure}");
     });
@@ -180,7 +131,7 @@ async fn answer_to(listener: &Listener, bytes: &[u8]) -> String {
 fn other_requests_get_a_short_answer() {
     run(async {
         let pair = Pair::new().await;
-        let listener = pair.listen("127.0.0.1:0").await;
+        let listener = listen(&pair, "127.0.0.1:0").await;
         let page = format!("{}Origin: https://evil.example\r\n\r\n", ws_peers::UPGRADE);
         let long = format!("GET / HTTP/1.1\r\nCookie: {}", "c".repeat(8 * 1024));
         for (request, status) in [
@@ -202,8 +153,8 @@ fn unfinished_handshakes_are_given_up() {
     run(async {
         let pair = Pair::new().await;
         let authority = Authority::new("one");
-        let plain = pair.listen("127.0.0.1:0").await;
-        let tls = pair.listen_with_tls(authority.server("127.0.0.1", 2030)).await;
+        let plain = listen(&pair, "127.0.0.1:0").await;
+        let tls = listen_with_tls(&pair, authority.server("127.0.0.1", 2030)).await;
         let mut waiting = Vec::new();
         for listener in [&plain, &tls] {
             for begun in [&b""[..], b"GET / HTTP/1.1\r\n", &[22, 3, 1, 0, 200]] {
@@ -233,7 +184,7 @@ fn clients_give_up_silent_servers() {
 fn another_implementation_is_understood() {
     run(async {
         let pair = Pair::new().await;
-        let listener = pair.listen("127.0.0.1:0").await;
+        let listener = listen(&pair, "127.0.0.1:0").await;
         let address = listener.address();
         let other = tokio::task::spawn_blocking(move || ws_peers::speak_with(address));
         tokio::time::timeout(DEADLINE, other).await.expect("it ends in time").unwrap();

@@ -1,14 +1,21 @@
-//! What connects to nodes in these tests: certificates, raw sockets, and another implementation of
-//! WebSockets.
+//! What these tests have in common: two nodes, certificates, raw sockets, and another implementation
+//! of WebSockets.
+
+// Each test uses a part.
+#![allow(dead_code)]
 
 use std::{
     net::{SocketAddr, TcpStream as BlockingStream},
+    path::{Path, PathBuf},
     time::Duration,
 };
 
+use actix::{Actor, Context as ActorContext, Handler};
+use ockam_actix_runtime::{route, Address, Context, Host, NodeBuilder, Routed};
 use ockam_actix_transports::{
     frame::Greeting,
     tls::{ClientTls, ServerTls},
+    ws,
 };
 use rcgen::{
     date_time_ymd, BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair,
@@ -26,9 +33,60 @@ use tungstenite::{
     Bytes, Message,
 };
 
+/// How long an answer may take.
+const DEADLINE: Duration = Duration::from_secs(10);
+
 /// A request for a WebSocket, up to headers that may follow.
 pub(crate) const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: \
     websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
+
+/// Answers with what it was sent.
+struct Echo;
+
+impl Actor for Echo {
+    type Context = ActorContext<Self>;
+}
+
+impl Handler<Routed<String>> for Echo {
+    type Result = ();
+
+    fn handle(&mut self, message: Routed<String>, _: &mut ActorContext<Self>) {
+        let (body, reply) = message.into_parts();
+        let _ = reply.send(body);
+    }
+}
+
+/// A node that answers, and one that asks it.
+pub(crate) struct Pair {
+    pub(crate) far: Context,
+    pub(crate) near: Context,
+}
+
+impl Pair {
+    pub(crate) async fn new() -> Self {
+        let builder = NodeBuilder::new().arbiters(2);
+        let far = builder.clone().start_with_context().await.unwrap();
+        let near = builder.start_with_context().await.unwrap();
+        far.worker("echo", Echo).start().unwrap();
+        ws::add(near.node());
+        Self { far, near }
+    }
+
+    /// Sends so many bytes, and compares the answer.
+    pub(crate) async fn echo(&self, peer: &Address, length: usize) {
+        let text: String = ('a'..='z').cycle().take(length).collect();
+        let asked = self.near.ask(route![peer.clone(), "echo"], text.clone());
+        let answer: String = asked.reply_as().within(DEADLINE).await.unwrap();
+        assert!(answer == text, "{length} bytes have come back as others");
+    }
+
+    /// Why the peer cannot be reached.
+    pub(crate) async fn failure(&self, peer: &Address) -> String {
+        let mut hop = self.near.node().first_hop(&route![peer.clone()]).unwrap();
+        let attempted = tokio::time::timeout(DEADLINE, hop.attempted()).await;
+        attempted.expect("an attempt ends in time").unwrap_err().to_string()
+    }
+}
 
 /// An authority that signs certificates for the tests.
 pub(crate) struct Authority {
@@ -48,16 +106,22 @@ impl Authority {
 
     /// A server's certificate for `name`, which ends with that year.
     pub(crate) fn server(&self, name: &str, until: i32) -> ServerTls {
+        let folder = tempfile::tempdir().unwrap();
+        let (chain, key) = self.files(folder.path(), name, until);
+        ServerTls::from_pem_files(chain, key).unwrap()
+    }
+
+    /// The same in two files, with its key in the second one.
+    pub(crate) fn files(&self, folder: &Path, name: &str, until: i32) -> (PathBuf, PathBuf) {
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         (params.not_before, params.not_after) =
             (date_time_ymd(2000, 1, 1), date_time_ymd(until, 12, 31));
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let (chain, private) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
+        let private = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&private, &self.issuer).unwrap();
+        let (chain, key) = (folder.join("chain.pem"), folder.join("key.pem"));
         std::fs::write(&chain, certificate.pem()).unwrap();
-        std::fs::write(&private, key.serialize_pem()).unwrap();
-        ServerTls::from_pem_files(chain, private).unwrap()
+        std::fs::write(&key, private.serialize_pem()).unwrap();
+        (chain, key)
     }
 
     /// What a client that trusts this authority alone is given.
