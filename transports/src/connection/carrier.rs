@@ -31,6 +31,12 @@ pub trait Carrier: 'static {
     /// nothing.
     fn clear_read_ready(&self) {}
 
+    /// Whether more may have arrived although the last read returned fewer bytes than there was
+    /// room for. Readiness is then kept.
+    fn may_have_more(&self) -> bool {
+        false
+    }
+
     /// Ready when [`try_write_vectored`](Self::try_write_vectored) may take something.
     fn poll_write_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>>;
 
@@ -64,6 +70,10 @@ impl Carrier for Box<dyn Carrier> {
 
     fn clear_read_ready(&self) {
         (**self).clear_read_ready();
+    }
+
+    fn may_have_more(&self) -> bool {
+        (**self).may_have_more()
     }
 
     fn poll_write_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -350,7 +350,7 @@ async fn fill(
                 } else if read < *capacity / 16 {
                     *capacity = (*capacity / 2).max(MIN_READ_BYTES);
                 }
-                if read == room {
+                if read == room || carrier.may_have_more() {
                     return Ok(More::Perhaps);
                 }
                 carrier.clear_read_ready();

@@ -11,13 +11,14 @@ use std::{
 };
 
 use bytes::{Buf, BytesMut};
+use ockam_actix_runtime::socket::buffers;
 
 use crate::{
     connection::carrier::Carrier,
-    limits::{MASKED_BYTES, MAX_WRITE_SLICES, MIN_READ_BYTES},
+    limits::{MASKED_BYTES, MAX_WRITE_SLICES},
     ws::{
         byte_stream::ByteStream,
-        frames::{self, Incoming, Keys, Role, Violation},
+        frames::{self, Incoming, Keys, Role, Violation, MAX_HEADER_BYTES},
     },
 };
 
@@ -34,11 +35,10 @@ struct Ends {
     incoming: Incoming,
     /// What has arrived together with the end of the handshake.
     early: BytesMut,
-    /// Whether the last read left something, as far as is known.
+    /// Whether the last read may have left something: it took all that there was room for.
     may_read: bool,
-    /// Bytes that were accepted for sending, in frames, and how many of them the stream has taken.
-    waiting: Vec<u8>,
-    taken: usize,
+    /// Bytes that were accepted for sending, in frames, and that the stream has not taken.
+    waiting: BytesMut,
     /// Bytes of a server's message that its header has announced and that are still to be written.
     /// They are the next that the connection writes.
     announced: usize,
@@ -56,8 +56,7 @@ impl WebSocket {
             incoming: Incoming::new(role),
             early,
             may_read: true,
-            waiting: Vec::new(),
-            taken: 0,
+            waiting: BytesMut::new(),
             announced: 0,
             keys: Keys::default(),
         };
@@ -78,8 +77,9 @@ impl Carrier for WebSocket {
         self.ends.borrow_mut().read(buffer)
     }
 
-    /// Nothing: how much has arrived of frames says nothing about the socket, which was asked.
-    fn clear_read_ready(&self) {}
+    fn may_have_more(&self) -> bool {
+        self.ends.borrow().may_read
+    }
 
     fn poll_write_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut ends = self.ends.borrow_mut();
@@ -113,13 +113,8 @@ impl Ends {
             if self.incoming.is_closed {
                 return Ok(0);
             }
-            match self.fill(buffer) {
-                Ok(0) => return Ok(0),
-                Ok(_) => self.may_read = true,
-                Err(error) => {
-                    self.may_read &= error.kind() != ErrorKind::WouldBlock;
-                    return Err(error);
-                }
+            if self.fill(buffer)? == 0 {
+                return Ok(0);
             }
             let kept = match self.incoming.take(&mut buffer[begin..]) {
                 Ok(kept) => kept,
@@ -137,10 +132,14 @@ impl Ends {
     }
 
     fn fill(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
+        let room = buffer.capacity() - buffer.len();
         if self.early.is_empty() {
-            return self.stream.try_read(buffer);
+            self.may_read = false;
+            let read = self.stream.try_read(buffer)?;
+            self.may_read = read == room;
+            return Ok(read);
         }
-        let length = self.early.len().min(buffer.capacity() - buffer.len());
+        let length = self.early.len().min(room);
         buffer.extend_from_slice(&self.early[..length]);
         self.early.advance(length);
         if self.early.is_empty() {
@@ -196,6 +195,7 @@ impl Ends {
             part
         });
         let key = self.keys.next();
+        self.waiting = buffers::take(MAX_HEADER_BYTES + length);
         frames::put_masked(&mut self.waiting, key, length, parts);
         unless_blocked(self.write_waiting())?;
         Ok(length)
@@ -210,11 +210,11 @@ impl Ends {
             frames::put_message_header(&mut self.waiting, length);
             self.announced = length;
         }
-        let header = self.waiting.len() - self.taken;
+        let header = self.waiting.len();
         let mut all = [IoSlice::new(&[]); 1 + MAX_WRITE_SLICES];
         let mut count = 0;
         if header > 0 {
-            all[0] = IoSlice::new(&self.waiting[self.taken..]);
+            all[0] = IoSlice::new(&self.waiting);
             count = 1;
         }
         let mut left = self.announced;
@@ -240,7 +240,7 @@ impl Ends {
     /// Writes what waits.
     fn write_waiting(&mut self) -> io::Result<()> {
         while !self.waiting.is_empty() {
-            let written = self.stream.try_write(&[IoSlice::new(&self.waiting[self.taken..])])?;
+            let written = self.stream.try_write(&[IoSlice::new(&self.waiting)])?;
             if written == 0 {
                 return Err(ErrorKind::WriteZero.into());
             }
@@ -250,14 +250,10 @@ impl Ends {
     }
 
     fn advance(&mut self, written: usize) {
-        self.taken += written;
-        if self.taken == self.waiting.len() {
-            self.taken = 0;
-            self.waiting.clear();
-            if self.waiting.capacity() > MIN_READ_BYTES {
-                // An idle connection keeps no large buffer.
-                self.waiting = Vec::new();
-            }
+        self.waiting.advance(written);
+        if self.waiting.is_empty() {
+            // An idle connection keeps no buffer, and what it had is used again.
+            self.waiting = BytesMut::new();
         }
     }
 

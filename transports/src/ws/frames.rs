@@ -8,6 +8,7 @@
 
 use std::io::Cursor;
 
+use bytes::{BufMut, BytesMut};
 use ockam_actix_runtime::random;
 use tungstenite::protocol::frame::{
     coding::{CloseCode, Control, Data, OpCode},
@@ -18,7 +19,7 @@ use tungstenite::protocol::frame::{
 pub(super) const MAX_CONTROL_BYTES: usize = 125;
 
 /// Bytes of the longest header of a frame.
-const MAX_HEADER_BYTES: usize = 14;
+pub(super) const MAX_HEADER_BYTES: usize = 14;
 
 /// Which end of a connection this is: clients mask what they send, servers do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,12 +203,11 @@ fn header_length(second: u8) -> usize {
 
 /// Appends a message of the bytes in `parts`, which are `length` together, masked.
 pub(super) fn put_masked<'a>(
-    out: &mut Vec<u8>,
+    out: &mut BytesMut,
     key: [u8; 4],
     length: usize,
     parts: impl IntoIterator<Item = &'a [u8]>,
 ) {
-    out.reserve(MAX_HEADER_BYTES + length);
     put_header(out, OpCode::Data(Data::Binary), Some(key), length);
     let begin = out.len();
     parts.into_iter().for_each(|part| out.extend_from_slice(part));
@@ -215,21 +215,21 @@ pub(super) fn put_masked<'a>(
 }
 
 /// Appends the header of a message of `length` bytes, which follow as they are.
-pub(super) fn put_message_header(out: &mut Vec<u8>, length: usize) {
+pub(super) fn put_message_header(out: &mut BytesMut, length: usize) {
     put_header(out, OpCode::Data(Data::Binary), None, length);
 }
 
 /// Appends the answer to a ping.
-pub(super) fn put_pong(out: &mut Vec<u8>, key: Option<[u8; 4]>, payload: &[u8]) {
+pub(super) fn put_pong(out: &mut BytesMut, key: Option<[u8; 4]>, payload: &[u8]) {
     put_control(out, Control::Pong, key, payload);
 }
 
 /// Appends the last frame of a connection, which says why it ends.
-pub(super) fn put_close(out: &mut Vec<u8>, key: Option<[u8; 4]>, code: u16) {
+pub(super) fn put_close(out: &mut BytesMut, key: Option<[u8; 4]>, code: u16) {
     put_control(out, Control::Close, key, &code.to_be_bytes());
 }
 
-fn put_control(out: &mut Vec<u8>, kind: Control, key: Option<[u8; 4]>, payload: &[u8]) {
+fn put_control(out: &mut BytesMut, kind: Control, key: Option<[u8; 4]>, payload: &[u8]) {
     put_header(out, OpCode::Control(kind), key, payload.len());
     let begin = out.len();
     out.extend_from_slice(payload);
@@ -238,9 +238,9 @@ fn put_control(out: &mut Vec<u8>, kind: Control, key: Option<[u8; 4]>, payload: 
     }
 }
 
-fn put_header(out: &mut Vec<u8>, opcode: OpCode, mask: Option<[u8; 4]>, length: usize) {
+fn put_header(out: &mut BytesMut, opcode: OpCode, mask: Option<[u8; 4]>, length: usize) {
     let header = FrameHeader { opcode, mask, ..FrameHeader::default() };
-    header.format(length as u64, out).expect("writing to memory does not fail");
+    header.format(length as u64, &mut out.writer()).expect("writing to memory does not fail");
 }
 
 // ----- masks -------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ fn payload_passes_in_every_cut() {
 fn what_is_made_is_what_is_taken() {
     let payload = numbered(100_000);
     let (parts, mut keys) = (payload.chunks(999), Keys::default());
-    let mut out = Vec::new();
+    let mut out = BytesMut::new();
     put_masked(&mut out, keys.next(), payload.len(), parts);
     put_pong(&mut out, Some(keys.next()), b"yes");
     put_close(&mut out, Some(keys.next()), 1000);
@@ -74,7 +74,7 @@ fn what_is_made_is_what_is_taken() {
     assert!(taken(&mut incoming, &out, 4_096).unwrap() == payload);
     assert!(incoming.is_closed && incoming.ping.is_none());
 
-    let mut out = Vec::new();
+    let mut out = BytesMut::new();
     put_message_header(&mut out, payload.len());
     out.extend_from_slice(&payload);
     put_close(&mut out, None, 1000);
