@@ -274,6 +274,8 @@ mod tcp_transport;
 pub mod testing;
 mod udp_portals;
 mod unix_transport;
+#[cfg(feature = "ws")]
+mod ws_transport;
 
 /// The attribute that turns an async `main` into a program that runs a node.
 pub use ockam_actix_macros::node;
@@ -295,6 +297,13 @@ pub use ockam_actix_runtime::{
 };
 #[cfg(feature = "quic")]
 pub use ockam_actix_transports::QUIC;
+#[cfg(feature = "ws")]
+pub use ockam_actix_transports::WS;
+#[cfg(feature = "tls")]
+pub use ockam_actix_transports::{
+    tls::{ClientTls, ServerTls},
+    WSS,
+};
 pub use ockam_actix_transports::{ListenOptions, Listener, TCP, UNIX};
 pub use ockam_actix_workers::{
     datagram::{limits::IDLE_TIMEOUT, UdpInlet, UdpOutlet, UdpOutletOptions},
@@ -326,6 +335,10 @@ pub use run::{flush_logger, run, start_logger, start_logger_at};
 pub use tcp_transport::{InletOptions, TcpTransport};
 pub use udp_portals::{UdpInletOptions, UdpPortals};
 pub use unix_transport::UnixTransport;
+#[cfg(feature = "ws")]
+pub use ws_transport::WsTransport;
+#[cfg(feature = "tls")]
+pub use ws_transport::WssTransport;
 
 /// The context of a worker's actor: actix's `Context`, under a name that is neither that of the
 /// node's [`Context`] nor that of actix's trait `ActorContext`.

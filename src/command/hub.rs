@@ -9,8 +9,12 @@ use ockam::{
 };
 
 use crate::command::{
-    identity_args::IdentityArguments, node_address::NodeAddress, output::say,
-    transports::Transports, CHANNEL_LISTENER,
+    identity_args::IdentityArguments,
+    node_address::NodeAddress,
+    output::say,
+    tls_args::{AuthorityArguments, CertificateArguments},
+    transports::Transports,
+    CHANNEL_LISTENER,
 };
 
 /// Run a hub, through which nodes in private networks are reached.
@@ -21,9 +25,11 @@ use crate::command::{
 #[command(after_help = "Examples:
   ockam hub 0.0.0.0:4000 --known /var/lib/ockam/known
   ockam hub 0.0.0.0:4000 unix:/run/ockam/hub.sock
+  ockam hub wss://0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem
   ockam hub 0.0.0.0:4000 --require-channel --identity hub --trust ID,ID")]
 pub(crate) struct Arguments {
-    /// Addresses to listen on for nodes, as host:port, quic://host:port or unix:/path.
+    /// Addresses to listen on for nodes, as host:port, quic://host:port, ws://host:port/path,
+    /// wss://host:port/path or unix:/path.
     #[arg(default_value = "127.0.0.1:4000", value_name = "ADDR")]
     addresses: Vec<NodeAddress>,
 
@@ -38,12 +44,19 @@ pub(crate) struct Arguments {
     known: Option<PathBuf>,
 
     #[command(flatten)]
+    certificate: CertificateArguments,
+
+    #[command(flatten)]
+    authorities: AuthorityArguments,
+
+    #[command(flatten)]
     identity: IdentityArguments,
 }
 
 /// Starts the hub.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
-    let Arguments { addresses, require_channel, known, identity } = arguments;
+    let Arguments { addresses, require_channel, known, certificate, authorities, identity } =
+        arguments;
     identity.check_use("with --require-channel", require_channel)?;
     if let Some(path) = known {
         // The disk is not waited for on an arbiter.
@@ -58,7 +71,8 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
         options = options.permit(registrants(identity.trusted()));
     }
     ForwardingService::start(ctx.node(), options)?;
-    for bound in Transports::create(&ctx).await?.listen(&addresses, None).await? {
+    let transports = Transports::create(&ctx, &authorities).await?;
+    for bound in transports.listen(&addresses, None, &certificate).await? {
         say!("hub on {bound}");
     }
     Ok(())

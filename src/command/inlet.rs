@@ -7,6 +7,7 @@ use crate::command::{
     identity_args::IdentityArguments,
     resume_args::ResumeArguments,
     route_args::RouteArguments,
+    tls_args::AuthorityArguments,
     transports::Transports,
     udp_args::{udp_address, UdpArguments, UDP},
     OUTLET,
@@ -41,13 +42,16 @@ pub(crate) struct Arguments {
     udp: UdpArguments,
 
     #[command(flatten)]
+    authorities: AuthorityArguments,
+
+    #[command(flatten)]
     identity: IdentityArguments,
 }
 
 /// Starts the inlet.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     arguments.identity.check_use("without --plain", !arguments.plain)?;
-    let transports = Transports::create(&ctx).await?;
+    let transports = Transports::create(&ctx, &arguments.authorities).await?;
     let route = arguments.route.route()?;
     let route = if arguments.plain {
         route

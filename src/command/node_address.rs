@@ -1,12 +1,17 @@
 //! Addresses of nodes as people write them: `host:port`, or with a transport before it.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, net::SocketAddr, str::FromStr};
 
-use ockam::{Address, TransportType, QUIC, TCP, UNIX};
+use ockam::{Address, TransportType, QUIC, TCP, UNIX, WS, WSS};
 
 /// The transports that a command knows, with the form of their addresses.
-const TRANSPORTS: [(TransportType, Form); 3] =
-    [(TCP, Form::HostPort), (QUIC, Form::HostPort), (UNIX, Form::Path)];
+const TRANSPORTS: [(TransportType, Form); 5] = [
+    (TCP, Form::HostPort),
+    (QUIC, Form::HostPort),
+    (UNIX, Form::Path),
+    (WS, Form::Web { port: 80 }),
+    (WSS, Form::Web { port: 443 }),
+];
 
 /// What follows `transport:` in an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +20,8 @@ enum Form {
     HostPort,
     /// `/path`, or the same with `//` before it.
     Path,
+    /// `//host:port/path`, where the path may be missing, and the port if it is this one.
+    Web { port: u16 },
 }
 
 /// Where a node listens, or is reached.
@@ -35,6 +42,12 @@ impl NodeAddress {
             false => format!("{}#{text}", transport.name()),
         });
         Address::from((first, each.collect::<Vec<_>>().join(",")))
+    }
+
+    /// The text for what it was bound to: with the port that the system chose, and the same path.
+    pub(crate) fn bound_to(&self, address: SocketAddr) -> String {
+        let path = self.text.find('/').map_or("", |slash| &self.text[slash..]);
+        format!("{address}{path}")
     }
 }
 
@@ -74,6 +87,7 @@ impl FromStr for NodeAddress {
             Form::HostPort => host_and_port(rest)?,
             Form::Path if rest.starts_with('/') => rest.to_owned(),
             Form::Path => return Err(format!("expected an absolute path: unix:/{rest}")),
+            Form::Web { port } => web(rest, port)?,
         };
         Ok(Self { transport, text })
     }
@@ -86,6 +100,14 @@ fn host_and_port(text: &str) -> Result<String, String> {
         Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.into()),
         _ => Err("expected host:port, such as 127.0.0.1:4000 or hub.example.org:4000".into()),
     }
+}
+
+/// `host:port/path`, with the port that was left out; a slash alone says nothing.
+fn web(text: &str, port: u16) -> Result<String, String> {
+    let (host, path) = text.find('/').map_or((text, ""), |slash| text.split_at(slash));
+    let has_port = !host.ends_with(']') && host.contains(':');
+    let host = if has_port { host.to_owned() } else { format!("{host}:{port}") };
+    Ok(format!("{}{}", host_and_port(&host)?, if path == "/" { "" } else { path }))
 }
 
 fn unknown(scheme: &str, rest: &str) -> String {
@@ -113,6 +135,10 @@ mod tests {
             ("tcp://hub:4000", "tcp#hub:4000", "hub:4000"),
             ("tcp://hub:4000/", "tcp#hub:4000", "hub:4000"),
             ("quic://hub:4000", "quic#hub:4000", "quic://hub:4000"),
+            ("ws://hub:8080/", "ws#hub:8080", "ws://hub:8080"),
+            ("ws://[::1]/a/b", "ws#[::1]:80/a/b", "ws://[::1]:80/a/b"),
+            ("wss://hub", "wss#hub:443", "wss://hub:443"),
+            ("wss://hub:8443/node", "wss#hub:8443/node", "wss://hub:8443/node"),
             ("unix:/run/hub.sock", "unix#/run/hub.sock", "unix:/run/hub.sock"),
             ("unix:///run/hub.sock", "unix#/run/hub.sock", "unix:/run/hub.sock"),
         ] {
@@ -145,7 +171,9 @@ mod tests {
             ("a:1 b:2", "commas"),
             ("tcp#a:1", "tcp://a:1"),
             ("http://a:1", "write a:1"),
-            ("tpc://a:1", "tcp, quic, unix"),
+            ("tpc://a:1", "tcp, quic, unix, ws"),
+            ("ws://", "host:port"),
+            ("wss://:443/a", "host:port"),
             ("unix://run/hub.sock", "unix:/run/hub.sock"),
         ] {
             let error = text.parse::<NodeAddress>().unwrap_err();

@@ -14,6 +14,7 @@ use crate::command::{
     identity_args::IdentityArguments,
     node_address::NodeAddress,
     resume_args::ResumeArguments,
+    tls_args::{AuthorityArguments, CertificateArguments},
     transports::Transports,
     udp_args::{udp_address, UdpArguments, UDP},
     CHANNEL_LISTENER, OUTLET,
@@ -42,12 +43,12 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TARGET")]
     to: String,
 
-    /// Address to listen on for inlets' nodes, as host:port or unix:/path; several with commas
-    /// between them.
+    /// Address to listen on for inlets' nodes, as host:port, ws://host:port/path,
+    /// wss://host:port/path or unix:/path; several with commas between them.
     #[arg(long, value_name = "ADDR", conflicts_with = "via", value_delimiter = ',')]
     listen: Vec<NodeAddress>,
 
-    /// Hub to be reached through, as host:port or unix:/path, without listening anywhere.
+    /// Hub to be reached through, in the same forms, without listening anywhere.
     ///
     /// Several with commas between them are all used, so that clients find another one when one is
     /// gone. Without this option and --listen, OCKAM_HUB in the environment says which.
@@ -73,6 +74,12 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     udp: UdpArguments,
+
+    #[command(flatten)]
+    certificate: CertificateArguments,
+
+    #[command(flatten)]
+    authorities: AuthorityArguments,
 
     #[command(flatten)]
     identity: IdentityArguments,
@@ -103,7 +110,7 @@ impl Arguments {
 /// Starts the outlet. A hub that cannot be reached or refuses is tried again, which the log says.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     arguments.identity.check_use("without --plain", !arguments.plain)?;
-    let transports = Transports::create(&ctx).await?;
+    let transports = Transports::create(&ctx, &arguments.authorities).await?;
     let route = match arguments.plain {
         true => listen_plain(&transports, &arguments).await?,
         false => accept_channels(&ctx, &transports, &arguments).await?,
@@ -124,7 +131,8 @@ async fn listen_plain(transports: &Transports, arguments: &Arguments) -> Result<
         return Err("--plain needs --listen".into());
     }
     create_outlet(transports, arguments).await?;
-    let bound = transports.listen(&arguments.listen, Some(OUTLET.into())).await?;
+    let bound =
+        transports.listen(&arguments.listen, Some(OUTLET.into()), &arguments.certificate).await?;
     Ok(format!("{} => {OUTLET}", NodeAddress::any_of(&bound)))
 }
 
@@ -138,7 +146,7 @@ async fn accept_channels(
     entity.create_secure_channel_listener(CHANNEL_LISTENER, arguments.identity.policy())?;
     if !arguments.listen.is_empty() {
         create_outlet(transports, arguments).await?;
-        let bound = transports.listen(&arguments.listen, None).await?;
+        let bound = transports.listen(&arguments.listen, None, &arguments.certificate).await?;
         return Ok(format!("{} => {CHANNEL_LISTENER}", NodeAddress::any_of(&bound)));
     }
     let hub = &arguments.hub()?;

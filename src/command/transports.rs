@@ -2,10 +2,13 @@
 
 use ockam::{
     Address, Context, ListenOptions, QuicTransport, Result, TcpTransport, UdpPortals,
-    UnixTransport, QUIC, UNIX,
+    UnixTransport, WsTransport, WssTransport, QUIC, UNIX, WS, WSS,
 };
 
-use crate::command::node_address::NodeAddress;
+use crate::command::{
+    node_address::NodeAddress,
+    tls_args::{AuthorityArguments, CertificateArguments},
+};
 
 /// All transports, so that every route and every address that a command is given can be used.
 pub(crate) struct Transports {
@@ -13,15 +16,19 @@ pub(crate) struct Transports {
     quic: QuicTransport,
     pub(crate) udp: UdpPortals,
     unix: UnixTransport,
+    ws: WsTransport,
+    wss: WssTransport,
 }
 
 impl Transports {
-    pub(crate) async fn create(ctx: &Context) -> Result<Self> {
+    pub(crate) async fn create(ctx: &Context, authorities: &AuthorityArguments) -> Result<Self> {
         Ok(Self {
             tcp: TcpTransport::create(ctx).await?,
             quic: QuicTransport::create(ctx).await?,
             udp: UdpPortals::create(ctx).await?,
             unix: UnixTransport::create(ctx).await?,
+            ws: WsTransport::create(ctx).await?,
+            wss: WssTransport::trusting(ctx, authorities.authorities()?).await?,
         })
     }
 
@@ -31,6 +38,7 @@ impl Transports {
         &self,
         all: &[NodeAddress],
         exposed: Option<Address>,
+        tls: &CertificateArguments,
     ) -> Result<Vec<NodeAddress>> {
         let mut bound = Vec::new();
         for address in all {
@@ -41,6 +49,11 @@ impl Transports {
             let text = match address.transport {
                 QUIC => self.quic.listen(options).await?.address().to_string(),
                 UNIX => self.unix.listen(options).await?.address().display().to_string(),
+                WS => address.bound_to(self.ws.listen(options).await?.address()),
+                WSS => {
+                    let listener = self.wss.listen(options, tls.certificate()?).await?;
+                    address.bound_to(listener.address())
+                }
                 _ => self.tcp.listen(options).await?.address().to_string(),
             };
             bound.push(NodeAddress { transport: address.transport, text });

@@ -7,6 +7,8 @@
 //! | TCP: resolving, connecting, listening | [`tcp`] |
 //! | Unix sockets | [`unix`] |
 //! | QUIC, with the feature `quic` | `quic` |
+//! | WebSockets, with the feature `ws` | `ws` |
+//! | TLS, with the feature `tls` | `tls` |
 //! | a virtual link between two nodes of one process, for tests | [`memory`] |
 //! | every limit, with its unit and reason | [`limits`] |
 //!
@@ -24,10 +26,18 @@ pub mod memory;
 #[cfg(feature = "quic")]
 pub mod quic;
 pub mod tcp;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod unix;
+#[cfg(feature = "ws")]
+pub mod ws;
 
 pub use connection::listener::{ListenOptions, Listener};
 #[cfg(feature = "quic")]
 pub use quic::QUIC;
 pub use tcp::TCP;
 pub use unix::UNIX;
+#[cfg(feature = "ws")]
+pub use ws::WS;
+#[cfg(feature = "tls")]
+pub use ws::WSS;

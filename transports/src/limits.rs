@@ -119,3 +119,14 @@ pub const MAX_QUEUED_BYTES: usize = 16 * 1024 * 1024;
 /// Bytes that the system holds for a connection and has not sent: with more, what is urgent would
 /// wait behind them. Enough for it to send while the node prepares the next.
 pub const UNSENT_BYTES: u32 = 512 * 1024;
+
+/// Bytes of the longest WebSocket message that a client sends, which is copied to be masked: what
+/// is staged for one write, so that a connection costs no more system calls than over TCP.
+pub const MASKED_BYTES: usize = STAGED_BYTES;
+
+/// Bytes of the head of a request or an answer that begins a WebSocket. Browsers with many cookies
+/// send about as much; nodes send some two hundred.
+pub const MAX_HEAD_BYTES: usize = 8 * 1024;
+
+/// Bytes of TLS records that one read takes in.
+pub const RECORDS_BYTES: usize = 64 * 1024;

@@ -107,11 +107,19 @@ impl Connector for TcpConnector {
     }
 
     async fn connect(&self, peer: String) -> Result<Socket> {
-        let stream = connect(&self.network, &peer).await?;
-        let failed = |source| Error::transport(format!("no greeting from {peer}"), source);
-        configure(&stream).map_err(failed)?;
-        Ok(stream)
+        dial(&self.network, &peer).await
     }
+}
+
+/// Connects to `peer`, which is `host:port`, for one of the transports that run on TCP.
+///
+/// # Errors
+/// If the name is unknown, or none of its addresses answers in time.
+pub(crate) async fn dial(network: &Network, peer: &str) -> Result<Socket> {
+    let stream = connect(network, peer).await?;
+    let failed = |source| Error::transport(format!("no greeting from {peer}"), source);
+    configure(&stream).map_err(failed)?;
+    Ok(stream)
 }
 
 /// Connects to the first of `peer`'s addresses that answers.

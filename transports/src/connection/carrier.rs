@@ -13,6 +13,9 @@ use bytes::BytesMut;
 /// The calls are those of a non-blocking socket. Readiness and moving bytes are separate, so that
 /// one task polls both directions and data is read into a buffer and written from slices that the
 /// connection chooses.
+///
+/// An error of the kind [`InvalidData`](io::ErrorKind::InvalidData) says that the peer did not keep
+/// to the protocol of the carrier itself.
 pub trait Carrier: 'static {
     /// Ready when [`try_read`](Self::try_read) may have something, or the carrier has ended.
     fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>>;
@@ -27,6 +30,12 @@ pub trait Carrier: 'static {
     /// room for. That saves the read that would find nothing. A carrier that cannot know does
     /// nothing.
     fn clear_read_ready(&self) {}
+
+    /// Whether more may have arrived although the last read returned fewer bytes than there was
+    /// room for. Readiness is then kept.
+    fn may_have_more(&self) -> bool {
+        false
+    }
 
     /// Ready when [`try_write_vectored`](Self::try_write_vectored) may take something.
     fn poll_write_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>>;
@@ -61,6 +70,10 @@ impl Carrier for Box<dyn Carrier> {
 
     fn clear_read_ready(&self) {
         (**self).clear_read_ready();
+    }
+
+    fn may_have_more(&self) -> bool {
+        (**self).may_have_more()
     }
 
     fn poll_write_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {

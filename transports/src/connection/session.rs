@@ -77,10 +77,7 @@ impl<C: Carrier> Session<C> {
         lanes: Lanes,
     ) -> SessionEnd {
         let (carrier, peer) = (self.carrier.clone(), self.peer.clone());
-        let lost = |error| {
-            let what = format!("the connection with {peer} was lost");
-            Poll::Ready(SessionEnd::Lost(Error::transport(what, error)))
-        };
+        let lost = |error| Poll::Ready(SessionEnd::Lost(lost(&peer, error)));
         let (host, _link) = (node.clone(), node.link());
         let mut leaving = pin!(host.leaving().fuse());
         let mut pulse = Pulse::new(patience(&ingress.door));
@@ -168,10 +165,7 @@ impl<C: Carrier> Session<C> {
                     queue.signs().hear();
                     more
                 }
-                Err(error) => {
-                    let what = format!("the connection with {} was lost", self.peer);
-                    return Error::transport(what, error).into();
-                }
+                Err(error) => return lost(&self.peer, error).into(),
             };
         }
     }
@@ -293,6 +287,14 @@ async fn yield_to_woken_tasks() {
     .await;
 }
 
+/// The error of a carrier: the peer's fault if it did not keep to the carrier's own protocol.
+fn lost(peer: &str, error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::InvalidData => protocol_error(peer, error),
+        _ => Error::transport(format!("the connection with {peer} was lost"), error),
+    }
+}
+
 fn protocol_error(peer: &str, error: impl std::fmt::Display) -> Error {
     Error::Peer { who: peer.to_owned(), what: format!("was disconnected: {error}") }
 }
@@ -348,7 +350,7 @@ async fn fill(
                 } else if read < *capacity / 16 {
                     *capacity = (*capacity / 2).max(MIN_READ_BYTES);
                 }
-                if read == room {
+                if read == room || carrier.may_have_more() {
                     return Ok(More::Perhaps);
                 }
                 carrier.clear_read_ready();

@@ -1,0 +1,51 @@
+//! What `wss://` needs: a certificate to listen with, and authorities to dial with.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use ockam::{ClientTls, Result, ServerTls};
+
+/// The options of a command that listens for nodes.
+#[derive(Args)]
+pub(crate) struct CertificateArguments {
+    /// PEM file with the certificate for wss:// addresses to listen on, and those of its issuers.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+
+    /// PEM file with the private key of that certificate.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+}
+
+impl CertificateArguments {
+    /// The certificate.
+    ///
+    /// # Errors
+    /// If none was given, or the files have none.
+    pub(crate) fn certificate(&self) -> Result<ServerTls> {
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(chain), Some(key)) => ServerTls::from_pem_files(chain, key),
+            _ => Err("to listen on wss://, give --tls-cert and --tls-key".into()),
+        }
+    }
+}
+
+/// The options of a command that dials nodes.
+#[derive(Args)]
+pub(crate) struct AuthorityArguments {
+    /// PEM file with the only authorities that wss:// servers may have their certificates of.
+    ///
+    /// Without this option, those that the system trusts.
+    #[arg(long, value_name = "FILE")]
+    tls_ca: Option<PathBuf>,
+}
+
+impl AuthorityArguments {
+    /// The authorities.
+    ///
+    /// # Errors
+    /// If the file has none.
+    pub(crate) fn authorities(&self) -> Result<ClientTls> {
+        self.tls_ca.as_ref().map_or_else(|| Ok(ClientTls::system()), ClientTls::with_ca_file)
+    }
+}

@@ -1,0 +1,115 @@
+//! WebSockets: connections that pass where only web traffic does, through proxies and beside web
+//! sites; in TLS too.
+//!
+//! | idea | module |
+//! |---|---|
+//! | frames, without a socket | `frames` |
+//! | the carrier: a WebSocket after its handshake | [`carrier`] |
+//! | the HTTP request that begins one, and its answer | `upgrade` |
+//! | what it runs on: a socket, or TLS on one | `byte_stream` |
+//! | listening | [`listener`] |
+//!
+//! The requests, their answers and the headers of frames are read and made by tungstenite. Its
+//! WebSockets are not used, nor are those of tokio-websockets, as they keep whole messages: a peer
+//! could fill a limit for each connection beyond what the node counts, every byte is copied two or
+//! three times more, and the latter queues an answer for each of a flood of pings. Here frames are
+//! taken apart in the buffer of the connection, as the stream of bytes that they are.
+
+mod byte_stream;
+pub mod carrier;
+mod endpoint;
+mod frames;
+pub mod listener;
+mod upgrade;
+
+use std::future::Future;
+
+use ockam_actix_runtime::{socket::network::Network, Error, Host, Node, Result, TransportType};
+use tokio::time::timeout;
+
+#[cfg(feature = "tls")]
+use crate::tls::{ClientTls, TlsStream};
+use crate::{
+    connection::{connectors::Connector, dialled::add_connector},
+    limits::GREETING_TIMEOUT,
+    tcp,
+    ws::{byte_stream::ByteStream, carrier::WebSocket, endpoint::Endpoint},
+};
+
+/// The transport's name in addresses: `(WS, "host:port")` or `(WS, "host:port/path")`.
+pub const WS: TransportType = TransportType::new("ws");
+
+/// The same in TLS: `(WSS, "host:port")` or `(WSS, "host:port/path")`.
+#[cfg(feature = "tls")]
+pub const WSS: TransportType = TransportType::new("wss");
+
+/// Makes `node` dial addresses such as `(WS, "host:port/path")`.
+pub fn add(node: &Node) {
+    let network = node.network().clone();
+    add_connector(node, WS, WsConnector { network });
+}
+
+/// Makes `node` dial addresses such as `(WSS, "host:port/path")`.
+#[cfg(feature = "tls")]
+pub fn add_with_tls(node: &Node, tls: ClientTls) {
+    let network = node.network().clone();
+    add_connector(node, WSS, WssConnector { network, tls });
+}
+
+/// Connects to nodes at `host:port/path`.
+struct WsConnector {
+    network: Network,
+}
+
+impl Connector for WsConnector {
+    type Carrier = WebSocket;
+
+    fn check(&self, peer: &str) -> Result<()> {
+        Endpoint::parse(WS.name(), peer).map(drop)
+    }
+
+    async fn connect(&self, peer: String) -> Result<WebSocket> {
+        let endpoint = Endpoint::parse(WS.name(), &peer)?;
+        let socket = tcp::dial(&self.network, endpoint.host_and_port).await?;
+        in_time(&peer, ask(ByteStream::Plain(socket), &endpoint, &peer)).await
+    }
+}
+
+/// Connects to nodes at `host:port/path` in TLS.
+#[cfg(feature = "tls")]
+struct WssConnector {
+    network: Network,
+    tls: ClientTls,
+}
+
+#[cfg(feature = "tls")]
+impl Connector for WssConnector {
+    type Carrier = WebSocket;
+
+    fn check(&self, peer: &str) -> Result<()> {
+        Endpoint::parse(WSS.name(), peer).map(drop)
+    }
+
+    async fn connect(&self, peer: String) -> Result<WebSocket> {
+        let endpoint = Endpoint::parse(WSS.name(), &peer)?;
+        let socket = tcp::dial(&self.network, endpoint.host_and_port).await?;
+        in_time(&peer, async {
+            let stream = TlsStream::connect(socket, &self.tls, endpoint.host(), &peer).await?;
+            ask(ByteStream::Tls(Box::new(stream)), &endpoint, &peer).await
+        })
+        .await
+    }
+}
+
+async fn ask(stream: ByteStream, endpoint: &Endpoint<'_>, peer: &str) -> Result<WebSocket> {
+    let path = endpoint.path.unwrap_or("/");
+    upgrade::ask(stream, endpoint.host_and_port, path, peer).await
+}
+
+/// Bounds the time of the handshakes with `peer`.
+async fn in_time<T>(peer: &str, handshake: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(GREETING_TIMEOUT, handshake).await.unwrap_or_else(|_| {
+        let waited_for = format!("the handshake of {peer}");
+        Err(Error::TimedOut { waited_for, limit: GREETING_TIMEOUT })
+    })
+}
