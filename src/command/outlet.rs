@@ -33,7 +33,7 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(1);
   ockam outlet --to 127.0.0.1:5000 --via hub.example.org:4000 --identity web --trust ID,ID
   ockam outlet --to 127.0.0.1:5432 --via hub.example.org:4000 --identity web --service database")]
 pub(crate) struct Arguments {
-    /// TCP server to connect to for each stream, as host:port.
+    /// Server to connect to for each stream, as host:port.
     #[arg(long, value_name = "TARGET")]
     to: String,
 

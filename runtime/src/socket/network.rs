@@ -20,13 +20,14 @@ pub enum Network {
 }
 
 impl Network {
-    /// The addresses of `host:port`, in the resolver's order.
+    /// The addresses of `host:port`, in the resolver's order; an IPv6 address is in brackets and may
+    /// name an interface, as in `[fe80::1%eth0]:80`.
     ///
     /// # Errors
     /// If the text has another form, or the name is unknown.
     pub async fn resolve(&self, name: &str) -> io::Result<Vec<SocketAddr>> {
         match self {
-            Self::System => Ok(lookup_host(name).await?.collect()),
+            Self::System => Ok(lookup_host(host_and_port(name)?).await?.collect()),
             #[cfg(feature = "testing")]
             Self::Simulated(host) => Ok(vec![host.resolve(name)?]),
         }
@@ -57,6 +58,46 @@ impl Network {
             Self::System => Ok(bind(address)?.into()),
             #[cfg(feature = "testing")]
             Self::Simulated(host) => Ok(host.bind(address)?.into()),
+        }
+    }
+}
+
+/// The host, without brackets, and the port.
+fn host_and_port(name: &str) -> io::Result<(&str, u16)> {
+    let parsed = name.rsplit_once(':').and_then(|(host, port)| {
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        Some((bare.unwrap_or(host), port.parse().ok()?))
+    });
+    parsed.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "expected host:port"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+
+    fn resolved(name: &str) -> io::Result<Vec<SocketAddr>> {
+        actix_rt::System::new().block_on(Network::System.resolve(name))
+    }
+
+    #[test]
+    fn an_address_may_name_its_interface() {
+        let loopback = if cfg!(target_os = "linux") { "lo" } else { "lo0" };
+        for (zone, scope) in [(loopback, 1), ("7", 7)] {
+            let name = format!("[fe80::1%{zone}]:80");
+            let [SocketAddr::V6(address)] = resolved(&name).unwrap()[..] else { panic!("{name}") };
+            assert_eq!((address.scope_id(), address.port()), (scope, 80), "{name}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_not_looked_up() {
+        for name in ["127.0.0.1:80", "[::1]:80"] {
+            assert_eq!(resolved(name).unwrap(), [name.parse().unwrap()]);
+        }
+        for name in ["127.0.0.1", "127.0.0.1:http", "[::1]", ""] {
+            assert_eq!(resolved(name).unwrap_err().kind(), io::ErrorKind::InvalidInput, "{name}");
         }
     }
 }

@@ -37,7 +37,7 @@ use crate::portal::{
     limits::{PATH_PATIENCE, RESUME_FOR},
     pool::{StreamPool, StreamSlot},
     protocol::{resumption::StreamSecret, stream::Stream},
-    target::prepare,
+    target::connect::prepare,
 };
 
 /// A running inlet. Dropping this does not stop it; [`Inlet::stop`] does.

@@ -17,7 +17,7 @@ use ockam_actix_runtime::{
         routing::NextHop,
         Node,
     },
-    Address, Class, Error, Host, Message, Origin, Payload, Result, UndeliverableReason,
+    Address, Class, Host, Message, Origin, Payload, Result, UndeliverableReason,
 };
 
 use crate::portal::{
@@ -36,6 +36,7 @@ use crate::portal::{
         resumption::StreamSecret,
         stream::Stream,
     },
+    target::Target,
 };
 
 /// A running outlet. Dropping this does not stop it; [`Outlet::stop`] does.
@@ -105,7 +106,7 @@ impl Outlet {
     /// [`OutletOptions`] with more.
     ///
     /// # Errors
-    /// If the address is invalid or already in use, or the target is not `host:port`.
+    /// If the address is invalid or already in use, or the target is not `host:port` or `unix:/path`.
     pub fn start(
         node: &impl AsRef<Node>,
         address: impl Into<Address>,
@@ -113,7 +114,7 @@ impl Outlet {
     ) -> Result<Self> {
         let (node, options) = (node.as_ref(), options.into());
         let OutletOptions { target, access, resume_for } = options;
-        check_target(&target)?;
+        let target: Arc<Target> = Arc::new(target.parse()?);
         let mut description = Description::new(address, Class::User);
         description.access = access;
         let address = description.address.clone();
@@ -140,19 +141,9 @@ impl Outlet {
     }
 }
 
-fn check_target(target: &str) -> Result<()> {
-    let port = target.rsplit_once(':').filter(|(host, _)| !host.is_empty());
-    if port.is_some_and(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0)) {
-        return Ok(());
-    }
-    Err(Error::Usage(format!(
-        "\"{target}\" is not a target: expected host:port, such as 127.0.0.1:5000"
-    )))
-}
-
 struct OutletDelivery {
     node: Node,
-    target: String,
+    target: Arc<Target>,
     opening: Opening,
     kept: KeptStreams,
     resume_for: Duration,

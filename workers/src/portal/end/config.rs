@@ -1,12 +1,12 @@
 //! What one end of a stream is started with.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use ockam_actix_runtime::{edge::first_hop::FirstHop, MessageKind, Node, Route};
 
 use crate::portal::{
     kept_streams::Kept, known_outlet::KnownOutlet, opening::Listed, pool::StreamSlot,
-    protocol::stream::Stream,
+    protocol::stream::Stream, target::Target,
 };
 
 /// Which end of the stream this is.
@@ -14,7 +14,7 @@ pub(crate) enum Side {
     /// A client connected to the inlet at this address.
     Inlet { client: SocketAddr, outlet: KnownOutlet },
     /// The outlet connects to this target.
-    Outlet { target: String, kept: Option<Kept>, _listed: Option<Listed> },
+    Outlet { target: Arc<Target>, kept: Option<Kept>, _listed: Option<Listed> },
 }
 
 impl Side {

@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -10,7 +11,10 @@ use ockam_actix_runtime::socket::network::Network;
 
 use crate::portal::{
     end::joined_delay::{opened_delay, JoinedDelay},
-    target::{connect_target, Connected, NoTarget},
+    target::{
+        connect::{connect_target, Connected, NoTarget},
+        Target,
+    },
 };
 
 /// The application's socket is being connected, or there.
@@ -25,8 +29,8 @@ pub(crate) enum Opening {
 
 impl Opening {
     /// Connects to `target`.
-    pub(crate) fn connect(network: &Network, target: &str) -> Self {
-        Self::Connecting(Box::pin(connect_target(network.clone(), target.to_owned())))
+    pub(crate) fn connect(network: &Network, target: &Arc<Target>) -> Self {
+        Self::Connecting(Box::pin(connect_target(network.clone(), target.clone())))
     }
 
     /// Whether the target has not answered yet.

@@ -42,7 +42,7 @@ use crate::portal::{
         round_trip::RoundTrip,
         stream::Stream,
     },
-    target::{Connected, NoTarget},
+    target::connect::{Connected, NoTarget},
 };
 
 /// What has become of an end in a turn.
