@@ -16,11 +16,16 @@ use crate::command::{
   ockam inlet --listen 127.0.0.1:4001 --route 'tcp#127.0.0.1:4000 => secure_channel_listener_service'
   ockam inlet --listen 127.0.0.1:4001 --route 'tcp#hub.example.org:4000 => FORWARDING_ADDRESS'
   ockam inlet --listen 127.0.0.1:4001 --route-file FILE --resume-for 10m
+  ockam inlet --listen unix:/run/db.sock --listen-mode 660 --route ROUTE
   ockam inlet --listen 127.0.0.1:4001 --route ROUTE --identity laptop --trust ID")]
 pub(crate) struct Arguments {
-    /// Address to listen on for TCP clients, as host:port.
+    /// Address to listen on for TCP clients, as host:port, or unix:/path for a Unix socket.
     #[arg(long, value_name = "ADDR")]
     listen: String,
+
+    /// Who may connect to a Unix socket, as the mode of its file.
+    #[arg(long, value_name = "MODE", default_value = "600", value_parser = mode)]
+    listen_mode: u32,
 
     #[command(flatten)]
     route: RouteArguments,
@@ -49,8 +54,16 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
         let channel = entity.create_secure_channel(options, arguments.identity.policy())?;
         route![channel, OUTLET]
     };
-    let options = InletOptions::on(&arguments.listen).resume_for(arguments.resume.resume_for);
+    let options = InletOptions::on(&arguments.listen)
+        .mode(arguments.listen_mode)
+        .resume_for(arguments.resume.resume_for);
     let inlet = tcp.create_inlet(options, route).await?;
-    println!("inlet on {}", inlet.address());
+    println!("inlet on {}", inlet.endpoint());
     Ok(())
+}
+
+/// The mode of a file, as chmod takes it.
+fn mode(text: &str) -> Result<u32, String> {
+    let parsed = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
+    parsed.ok_or_else(|| "expected up to three digits below 8, such as 660".to_owned())
 }

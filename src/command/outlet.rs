@@ -31,9 +31,10 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(1);
   ockam outlet --to 127.0.0.1:5000 --via hub.example.org:4000
   ockam outlet --to 127.0.0.1:5000 --via one.example.org:4000,other.example.org:4000
   ockam outlet --to 127.0.0.1:5000 --via hub.example.org:4000 --identity web --trust ID,ID
-  ockam outlet --to 127.0.0.1:5432 --via hub.example.org:4000 --identity web --service database")]
+  ockam outlet --to 127.0.0.1:5432 --via hub.example.org:4000 --identity web --service database
+  ockam outlet --to unix:/run/postgresql/.s.PGSQL.5432 --via hub.example.org:4000")]
 pub(crate) struct Arguments {
-    /// Server to connect to for each stream, as host:port.
+    /// Server to connect to for each stream, as host:port, or unix:/path for a Unix socket.
     #[arg(long, value_name = "TARGET")]
     to: String,
 

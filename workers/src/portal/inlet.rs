@@ -1,6 +1,6 @@
 //! The inlet: accepts clients and tunnels each connection to an outlet.
 //!
-//! * Owns: the listening socket.
+//! * Owns: the listening socket, and the file of a Unix socket, which goes when it ends.
 //! * Inbox: none that workers use; it accepts until it is stopped or the node begins to stop.
 //! * Started by [`Inlet::start`], on the arbiter of its route's first hop, so that clients of a
 //!   channel begin where the channel lives; where the first hop is a worker of this node, clients
@@ -8,7 +8,11 @@
 //! * A panic ends accepting for a moment: it is [`Supervised`], the socket stays open, and clients
 //!   wait in its queue. Streams go on.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
@@ -17,7 +21,10 @@ use ockam_actix_runtime::{
     edge::first_hop::FirstHop,
     node::{directory::Registration, entry::Description},
     random,
-    socket::{accept::accept_all, listener::Listener, stream::Socket},
+    socket::{
+        accept::accept_all, endpoint::Endpoint, listener::Listener, stream::Socket,
+        unix::UnixSocket,
+    },
     trust::{refusal_log::RefusalLog, source::SourceAddress},
     worker::{
         mailbox::Registered,
@@ -37,7 +44,7 @@ use crate::portal::{
     limits::{PATH_PATIENCE, RESUME_FOR},
     pool::{StreamPool, StreamSlot},
     protocol::{resumption::StreamSecret, stream::Stream},
-    target::connect::prepare,
+    target::{connect::prepare, unix_path},
 };
 
 /// A running inlet. Dropping this does not stop it; [`Inlet::stop`] does.
@@ -46,7 +53,7 @@ pub struct Inlet {
     node: Node,
     worker: Address,
     actor: Restarting<InletWorker>,
-    address: SocketAddr,
+    endpoint: Endpoint,
 }
 
 /// Along which route an inlet's streams go, and for how long they outlive it. A route alone
@@ -86,6 +93,20 @@ impl<T: Into<Route>> From<T> for InletOptions {
     }
 }
 
+/// Listens at a Unix socket, if `address` is `unix:/path` or `unix:///path`. Its file has `mode`,
+/// which says who may connect, and is removed when nothing listens any more; one that a socket has
+/// left behind is replaced.
+///
+/// # Errors
+/// If the path cannot be used, or something listens there.
+pub fn listen_unix(address: &str, mode: u32) -> Option<Result<Listener>> {
+    let is_right = |meant: &str| matches!(unix_path(meant), Some(Ok(_)));
+    let written = (address, "a place to listen");
+    let path = unix_path(address)?.map_err(|misspelt| misspelt.error(written, is_right));
+    let failed = |source| Error::transport(format!("cannot listen on {address}"), source);
+    Some(path.and_then(|path| Ok(UnixSocket::bind(path, mode).map_err(failed)?.into())))
+}
+
 impl Inlet {
     /// Accepts clients on `listener` and tunnels them to an outlet: along a route, or as
     /// [`InletOptions`] say.
@@ -101,7 +122,7 @@ impl Inlet {
         let InletOptions { route, resume_for } = options.into();
         let first_hop = node.first_hop(&route)?;
         let failed = |source| Error::transport("cannot use the inlet's listening socket", source);
-        let address = listener.local_address().map_err(failed)?;
+        let endpoint = listener.endpoint().map_err(failed)?;
         if let Some(listener) = listener.system() {
             listener.set_nonblocking(true).map_err(failed)?;
             // Each accepted socket inherits this, so that there is no moment at which SIGKILL looks
@@ -110,27 +131,33 @@ impl Inlet {
         }
         let worker = Address::random();
         let arbiter = first_hop.arbiter.unwrap_or(0);
-        log::info!("inlet on {address} for clients of {route}");
+        log::info!("inlet on {endpoint} for clients of {route}");
         let spec = InletSpec {
             node: node.clone(),
             worker: worker.clone(),
             arbiter,
             listener,
             accept: Accept {
-                address,
+                endpoint: endpoint.clone(),
                 route,
                 resume_for,
                 outlet: KnownOutlet::default(),
                 first_hop,
             },
         };
-        let actor = Restarting::start(node, format!("the inlet on {address}"), spec)?;
-        Ok(Self { node: node.clone(), worker, actor, address })
+        let actor = Restarting::start(node, format!("the inlet on {endpoint}"), spec)?;
+        Ok(Self { node: node.clone(), worker, actor, endpoint })
     }
 
-    /// The address that clients connect to, with the port that the system chose for port 0.
+    /// The address that clients connect to, with the port that the system chose for port 0. Of an
+    /// inlet at a Unix socket, this is `0.0.0.0:0`: see [`Inlet::endpoint`].
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.endpoint.network().unwrap_or(SocketAddr::from(([0; 4], 0)))
+    }
+
+    /// Where clients connect: an address, or the path of a Unix socket.
+    pub const fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     /// Stops accepting clients; open streams go on.
@@ -175,6 +202,12 @@ impl Restartable for InletSpec {
         // An error means that it has ended already.
         let _ = self.node.stop_worker(self.worker.clone());
     }
+
+    fn ended_in_pause(&self) {
+        if let Some(socket) = self.listener.unix() {
+            socket.remove_file();
+        }
+    }
 }
 
 struct InletWorker {
@@ -188,7 +221,7 @@ struct InletWorker {
 /// What is needed to start a stream for a client.
 #[derive(Clone)]
 struct Accept {
-    address: SocketAddr,
+    endpoint: Endpoint,
     route: Route,
     resume_for: Duration,
     outlet: KnownOutlet,
@@ -225,6 +258,7 @@ impl Handler<Registered> for InletWorker {
         let gone = registration.entry().stop_signal();
         self.registration = Some(registration);
         let Some(listener) = self.listener.take() else { return };
+        let unix = listener.unix().cloned();
         let (node, accept) = (self.node.clone(), self.accept.clone());
         let accepting = async move {
             tokio::select! {
@@ -235,7 +269,10 @@ impl Handler<Registered> for InletWorker {
                 _ = gone => {}
             }
         };
-        context.spawn(accepting.into_actor(self).map(|(), inlet, context| {
+        context.spawn(accepting.into_actor(self).map(move |(), inlet, context| {
+            if let Some(socket) = unix {
+                socket.remove_file();
+            }
             inlet.supervised.end();
             context.stop();
         }));
@@ -252,10 +289,10 @@ impl Handler<Routed<Payload>> for InletWorker {
 
 async fn accept_clients(node: &Node, listener: Listener, accept: &Accept) {
     let refusal_log = node.refusals();
-    let who = format!("the inlet on {}", accept.address);
+    let who = format!("the inlet on {}", accept.endpoint);
     let error = accept_all(listener, &who, &refusal_log, |socket, client| {
-        open(node, socket, client, accept)
-            .unwrap_or_else(|error| log_reset(&refusal_log, client, &error));
+        open(node, socket, client.clone(), accept)
+            .unwrap_or_else(|error| log_reset(&refusal_log, &client, &error));
     })
     .await;
     log::error!("{who} ended: {error}");
@@ -263,11 +300,11 @@ async fn accept_clients(node: &Node, listener: Listener, accept: &Accept) {
 
 /// Starts the stream of one client: at once, or when the path that is lost is there again. Longer
 /// than [`PATH_PATIENCE`] nobody waits; the first hop then says what is wrong.
-fn open(node: &Node, socket: Socket, client: SocketAddr, accept: &Accept) -> Result<()> {
+fn open(node: &Node, socket: Socket, client: Endpoint, accept: &Accept) -> Result<()> {
     // Clients that connected between `listen` and `prepare` have inherited nothing, and this option
     // matters.
     socket.set_resets_on_close(true).map_err(unusable)?;
-    let slot = StreamPool::of(node).enter_client(SourceAddress::of(client.ip()));
+    let slot = StreamPool::of(node).enter_client(source_of(&client));
     let slot = slot.map_err(|full| Error::Usage(full.to_string()))?;
     // The first hop may have another actor than when the inlet began: a peer may have been dialled
     // anew.
@@ -282,10 +319,17 @@ fn open(node: &Node, socket: Socket, client: SocketAddr, accept: &Accept) -> Res
         let _ = timeout(PATH_PATIENCE, first_hop.up()).await;
         let refusal_log = opening.node.refusals();
         let again = opening.node.first_hop(&opening.accept.route);
+        let client = opening.client.clone();
         let started = again.and_then(|first_hop| opening.start(first_hop));
-        started.unwrap_or_else(|error| log_reset(&refusal_log, client, &error));
+        started.unwrap_or_else(|error| log_reset(&refusal_log, &client, &error));
     });
     Ok(())
+}
+
+/// Whom a client counts against: those of a Unix socket are this machine.
+fn source_of(client: &Endpoint) -> SourceAddress {
+    let address = client.network().map(|address| address.ip());
+    SourceAddress::of(address.unwrap_or(Ipv4Addr::LOCALHOST.into()))
 }
 
 /// Whether the last attempt to make the path has failed.
@@ -298,7 +342,7 @@ fn unusable(source: io::Error) -> Error {
     Error::transport("its socket cannot be used", source)
 }
 
-fn log_reset(refusal_log: &RefusalLog, client: SocketAddr, error: &Error) {
+fn log_reset(refusal_log: &RefusalLog, client: &Endpoint, error: &Error) {
     let what = format_args!("reset the client {client}: {}", error.one_line());
     refusal_log.warn("client-reset", what);
 }
@@ -307,7 +351,7 @@ fn log_reset(refusal_log: &RefusalLog, client: SocketAddr, error: &Error) {
 struct OpeningClient {
     node: Node,
     socket: Socket,
-    client: SocketAddr,
+    client: Endpoint,
     slot: StreamSlot,
     accept: Accept,
 }

@@ -153,6 +153,10 @@ pub(crate) const PATH_PATIENCE: Duration = Duration::from_secs(3);
 /// How long the outlet waits for its target to answer.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The pause between attempts to connect to a Unix socket whose server is behind with accepting: it
+/// is of this machine, and each attempt costs it microseconds.
+pub(crate) const UNIX_CONNECT_PAUSE: Duration = Duration::from_millis(20);
+
 /// When an application's host counts as gone: after a minute of silence, and three probes in half a
 /// minute. Both ends of 10,000 idle streams send 330 probes a second.
 pub(crate) const KEEPALIVE: Keepalive =

@@ -17,8 +17,8 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use ockam_actix_runtime::{Error, Result};
 
-pub(crate) use self::host_port::HostPort;
-use self::{misspelt::Misspelt, unix_path::unix_path};
+pub(crate) use self::unix_path::unix_path;
+use self::{host_port::HostPort, misspelt::Misspelt};
 
 /// A server that an outlet connects to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,8 @@ impl FromStr for Target {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        parse(text).map_err(|misspelt| misspelt.error(text, |meant| parse(meant).is_ok()))
+        let is_right = |meant: &str| parse(meant).is_ok();
+        parse(text).map_err(|misspelt| misspelt.error((text, "a target"), is_right))
     }
 }
 

@@ -8,5 +8,6 @@ mod idle_streams;
 mod peer_that_never_reads;
 mod stalled;
 mod support;
+mod unix;
 mod unknown_streams;
 mod urgent;

@@ -1,8 +1,10 @@
 //! What one end of a stream is started with.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use ockam_actix_runtime::{edge::first_hop::FirstHop, MessageKind, Node, Route};
+use ockam_actix_runtime::{
+    edge::first_hop::FirstHop, socket::endpoint::Endpoint, MessageKind, Node, Route,
+};
 
 use crate::portal::{
     kept_streams::Kept, known_outlet::KnownOutlet, opening::Listed, pool::StreamSlot,
@@ -11,8 +13,8 @@ use crate::portal::{
 
 /// Which end of the stream this is.
 pub(crate) enum Side {
-    /// A client connected to the inlet at this address.
-    Inlet { client: SocketAddr, outlet: KnownOutlet },
+    /// This client connected to the inlet.
+    Inlet { client: Endpoint, outlet: KnownOutlet },
     /// The outlet connects to this target.
     Outlet { target: Arc<Target>, kept: Option<Kept>, _listed: Option<Listed> },
 }

@@ -1,6 +1,6 @@
 //! The connection to an outlet's target, or the reason why there is none.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use ockam_actix_runtime::socket::{
     connect::{first_to_answer, refuse_self_connected},
@@ -9,11 +9,15 @@ use ockam_actix_runtime::socket::{
 };
 use socket2::{Domain, Protocol, SockRef, Socket as SystemSocket, Type};
 use tokio::{
-    net::TcpStream,
-    time::{timeout_at, Instant},
+    net::{TcpStream, UnixStream},
+    time::{sleep, timeout_at, Instant},
 };
 
-use crate::portal::{limits::CONNECT_TIMEOUT, protocol::reason::StreamRefusal, target::Target};
+use crate::portal::{
+    limits::{CONNECT_TIMEOUT, UNIX_CONNECT_PAUSE},
+    protocol::reason::StreamRefusal,
+    target::Target,
+};
 
 /// Why there is no connection to the target.
 pub(crate) struct NoTarget {
@@ -36,8 +40,17 @@ pub(crate) async fn connect_target(
     target: Arc<Target>,
 ) -> Result<Connected, NoTarget> {
     let end = Instant::now() + CONNECT_TIMEOUT;
-    let name = target.to_string();
-    let Ok(found) = timeout_at(end, network.resolve(&name)).await else {
+    match &*target {
+        Target::Tcp(server) => connect_tcp(&network, &server.to_string(), end).await,
+        Target::Unix(path) => match timeout_at(end, connect_unix(&network, path)).await {
+            Ok(connected) => connected.map_err(no_server),
+            Err(_) => Err(no_target(io::ErrorKind::TimedOut.into())),
+        },
+    }
+}
+
+async fn connect_tcp(network: &Network, name: &str, end: Instant) -> Result<Connected, NoTarget> {
+    let Ok(found) = timeout_at(end, network.resolve(name)).await else {
         return Err(no_target(io::ErrorKind::TimedOut.into()));
     };
     let addresses = found.map_err(|error| no_address(error, is_socket_to_be_had()))?;
@@ -45,7 +58,7 @@ pub(crate) async fn connect_target(
         Network::System => first_to_answer(addresses, end, connect_to).await,
         // Only in tests.
         #[allow(unreachable_patterns)]
-        simulated => first_to_answer(addresses, end, |at| connect_simulated(&simulated, at)).await,
+        simulated => first_to_answer(addresses, end, |at| connect_simulated(simulated, at)).await,
     };
     connected.map_err(no_target)
 }
@@ -54,6 +67,23 @@ async fn connect_simulated(network: &Network, address: SocketAddr) -> io::Result
     let socket = network.connect(address).await?;
     socket.set_resets_on_close(true)?;
     Ok(Connected { socket, reset: None })
+}
+
+async fn connect_unix(network: &Network, path: &Path) -> io::Result<Connected> {
+    if !matches!(network, Network::System) {
+        return Err(io::Error::new(io::ErrorKind::Unsupported, "it has no Unix sockets"));
+    }
+    loop {
+        match UnixStream::connect(path).await {
+            // The server's queue is full, and nothing tells when there is room.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                sleep(UNIX_CONNECT_PAUSE).await;
+            }
+            connected => {
+                return connected.map(|socket| Connected { socket: socket.into(), reset: None });
+            }
+        }
+    }
 }
 
 /// The socket is prepared before it connects: if the client leaves meanwhile, the target may have
@@ -135,6 +165,16 @@ fn no_target(error: io::Error) -> NoTarget {
     NoTarget { reason, why: error.to_string() }
 }
 
+/// Why there is no connection to a Unix socket, whose server makes the file when it starts.
+fn no_server(error: io::Error) -> NoTarget {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            NoTarget { reason: StreamRefusal::TargetRefused, why: error.to_string() }
+        }
+        _ => no_target(error),
+    }
+}
+
 /// Sets the options of every application's socket; those that an inlet accepts inherit them from
 /// its listening socket.
 ///
@@ -196,6 +236,28 @@ mod tests {
         for text in ["Temporary failure in name resolution", "Try again", "System error"] {
             assert_eq!(of(text, true), StreamRefusal::NameUnresolved);
         }
+    }
+
+    #[test]
+    fn a_unix_socket_is_waited_for_and_missed() {
+        actix_rt::System::new().block_on(async {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("socket");
+            let target: Arc<Target> = Arc::new(Target::Unix(path.clone()));
+            let connect = || connect_target(Network::System, target.clone());
+            let missed = connect().await.err().map(|no_target| no_target.reason);
+            assert_eq!(missed, Some(StreamRefusal::TargetRefused), "there is no file");
+            let listener = SystemSocket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+            listener.bind(&socket2::SockAddr::unix(&path).unwrap()).unwrap();
+            let missed = connect().await.err().map(|no_target| no_target.reason);
+            assert_eq!(missed, Some(StreamRefusal::TargetRefused), "nobody listens");
+            listener.listen(0).unwrap();
+            let _first = connect().await.unwrap_or_else(|no_target| panic!("{}", no_target.why));
+            let mut second = Box::pin(connect());
+            assert!(second.as_mut().now_or_never().is_none(), "the queue is full");
+            listener.accept().unwrap();
+            assert!(second.await.is_ok());
+        });
     }
 
     #[test]

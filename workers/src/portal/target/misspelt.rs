@@ -1,4 +1,4 @@
-//! What is wrong with a text that was to be a target.
+//! What is wrong with a text that was to be a target, or a place to listen.
 
 use ockam_actix_runtime::Error;
 
@@ -19,12 +19,17 @@ impl Misspelt {
         Self { why, meant: Some(meant.into()) }
     }
 
-    /// The error for whoever has written `text`, with a suggestion that `is_right`.
-    pub(crate) fn error(self, text: &str, is_right: impl FnOnce(&str) -> bool) -> Error {
+    /// The error for whoever has written `text`, which was to be `what`, with a suggestion that
+    /// `is_right`.
+    pub(crate) fn error(
+        self,
+        (text, what): (&str, &str),
+        is_right: impl FnOnce(&str) -> bool,
+    ) -> Error {
         let remedy = match self.meant.filter(|meant| is_right(meant)) {
             Some(meant) => format!("did you mean {meant}?"),
             None => "expected host:port, such as 127.0.0.1:5000, or unix:/path".into(),
         };
-        Error::Usage(format!("\"{text}\" is not a target: {}; {remedy}", self.why))
+        Error::Usage(format!("\"{text}\" is not {what}: {}; {remedy}", self.why))
     }
 }
