@@ -15,7 +15,7 @@
 //! | accepts clients and starts a stream for each | [`inlet`] |
 //! | starts the other end of a stream for each `Open` | [`outlet`] |
 //! | the actor of one end, and its socket | `end` |
-//! | the outlet's connection to its target | `target` |
+//! | what an outlet connects to, and how | `target` |
 //! | streams whose inlets do not know their addresses yet | `opening` |
 //! | streams that an outlet keeps when their paths are lost | `kept_streams` |
 //! | what an inlet knows of its outlet | `known_outlet` |
@@ -37,3 +37,4 @@ mod target;
 
 pub use inlet::{Inlet, InletOptions};
 pub use outlet::{Outlet, OutletOptions};
+pub use target::proxy_protocol::ProxyProtocol;

@@ -11,6 +11,7 @@
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
@@ -43,7 +44,10 @@ use crate::portal::{
     known_outlet::{Known, KnownOutlet},
     limits::{PATH_PATIENCE, RESUME_FOR},
     pool::{StreamPool, StreamSlot},
-    protocol::{resumption::StreamSecret, stream::Stream},
+    protocol::{
+        introduction::ClientAddresses, message::encode_introduction, resumption::StreamSecret,
+        stream::Stream,
+    },
     target::{connect::prepare, unix_path},
 };
 
@@ -71,18 +75,25 @@ pub struct Inlet {
 pub struct InletOptions {
     route: Route,
     resume_for: Duration,
+    hides_clients: bool,
 }
 
 impl InletOptions {
     /// Streams go along `route`, to an outlet.
     pub fn along(route: impl Into<Route>) -> Self {
-        Self { route: route.into(), resume_for: RESUME_FOR }
+        Self { route: route.into(), resume_for: RESUME_FOR, hides_clients: false }
     }
 
     /// Keeps a stream whose path is lost, and its client, for up to `limit` until there is a path
     /// again; [`RESUME_FOR`] if this is not called. Zero has streams end with their paths.
     pub const fn resume_for(mut self, limit: Duration) -> Self {
         self.resume_for = limit;
+        self
+    }
+
+    /// Does not tell the outlet, which else may tell its target, where clients come from.
+    pub const fn hide_clients(mut self) -> Self {
+        self.hides_clients = true;
         self
     }
 }
@@ -119,7 +130,7 @@ impl Inlet {
         options: impl Into<InletOptions>,
     ) -> Result<Self> {
         let (node, listener) = (node.as_ref(), listener.into());
-        let InletOptions { route, resume_for } = options.into();
+        let InletOptions { route, resume_for, hides_clients } = options.into();
         let first_hop = node.first_hop(&route)?;
         let failed = |source| Error::transport("cannot use the inlet's listening socket", source);
         let endpoint = listener.endpoint().map_err(failed)?;
@@ -141,6 +152,7 @@ impl Inlet {
                 endpoint: endpoint.clone(),
                 route,
                 resume_for,
+                hides_clients,
                 outlet: KnownOutlet::default(),
                 first_hop,
             },
@@ -224,6 +236,7 @@ struct Accept {
     endpoint: Endpoint,
     route: Route,
     resume_for: Duration,
+    hides_clients: bool,
     outlet: KnownOutlet,
     /// Watching it keeps the connection to the first hop up.
     first_hop: FirstHop,
@@ -235,6 +248,17 @@ impl Accept {
     fn is_resuming(&self, first_hop: &FirstHop) -> bool {
         let is_local = self.route.len() == 1 && !first_hop.is_watched();
         !self.resume_for.is_zero() && !is_local
+    }
+
+    /// What the outlet is told of a client.
+    fn introduce(&self, client: &Endpoint, socket: &Socket) -> Option<Arc<[u8]>> {
+        let client = client.network().filter(|_| !self.hides_clients)?;
+        let mut server = self.endpoint.network()?;
+        if server.ip().is_unspecified() {
+            server = socket.system()?.local_addr().ok()?.as_socket()?;
+        }
+        let addresses = ClientAddresses { client, server };
+        Some(encode_introduction(Some(addresses), "").into())
     }
 
     /// Never ends. Where the first hop is a worker of this node, nobody tells when the path was
@@ -362,6 +386,7 @@ impl OpeningClient {
         let description = Description::answered_over(&first_hop);
         // A client that has waited for a lost path in vain is reset, and waits no longer.
         let is_resuming = accept.is_resuming(&first_hop) && !is_lost(&first_hop);
+        let introduction = accept.introduce(&client, &socket);
         let Accept { route, resume_for, outlet, .. } = accept;
         let mut stream = Stream::inlet(slot.first_window());
         let known = match outlet.get() {
@@ -373,7 +398,7 @@ impl OpeningClient {
         if let Some(known) = known {
             stream = stream.resumable_by(StreamSecret::from_bytes(random::bytes()), known);
         }
-        let side = Side::Inlet { client, outlet };
+        let side = Side::Inlet { client, outlet, introduction };
         let arbiter = first_hop.arbiter.unwrap_or_else(|| node.next_arbiter());
         let config =
             StreamConfig { node: node.clone(), stream, first_hop, route, side, slot, resume_for };

@@ -20,6 +20,9 @@ pub const MAX_MESSAGES: usize = 8;
 /// The most bytes of text in `Refused`: one line of a log.
 pub const MAX_TEXT: usize = 200;
 
+/// The most bytes of a target that `Open` names: the longest name of DNS, a colon and a port.
+pub const MAX_TARGET: usize = 253 + 1 + 5;
+
 /// The most resumes of unknown streams that an outlet remembers, in some 100 bytes each: more than
 /// the streams that one client resumes after the outlet's restart.
 pub const MAX_STRAYS: usize = 4096;

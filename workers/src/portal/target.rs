@@ -11,6 +11,8 @@
 pub(crate) mod connect;
 mod host_port;
 mod misspelt;
+pub(crate) mod permitted;
+pub(crate) mod proxy_protocol;
 mod unix_path;
 
 use std::{fmt, path::PathBuf, str::FromStr};

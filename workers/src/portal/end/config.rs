@@ -8,15 +8,20 @@ use ockam_actix_runtime::{
 
 use crate::portal::{
     kept_streams::Kept, known_outlet::KnownOutlet, opening::Listed, pool::StreamSlot,
-    protocol::stream::Stream, target::Target,
+    protocol::stream::Stream, target::connect::Dial,
 };
 
 /// Which end of the stream this is.
 pub(crate) enum Side {
     /// This client connected to the inlet.
-    Inlet { client: Endpoint, outlet: KnownOutlet },
-    /// The outlet connects to this target.
-    Outlet { target: Arc<Target>, kept: Option<Kept>, _listed: Option<Listed> },
+    Inlet {
+        client: Endpoint,
+        outlet: KnownOutlet,
+        /// What the outlet is told of the client, encoded; until it has answered.
+        introduction: Option<Arc<[u8]>>,
+    },
+    /// The outlet connects to a target.
+    Outlet { dial: Dial, kept: Option<Kept>, _listed: Option<Listed> },
 }
 
 impl Side {

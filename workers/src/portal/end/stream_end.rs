@@ -87,8 +87,8 @@ impl StreamEnd {
         let StreamConfig { node, stream, first_hop, route, side, slot, resume_for } = config;
         let (opening, round_trip) = match &side {
             Side::Inlet { .. } => (Opening::Open, RoundTrip::default()),
-            Side::Outlet { target, .. } => {
-                let connecting = Opening::connect(node.network(), target);
+            Side::Outlet { dial, .. } => {
+                let connecting = Opening::connect(node.network(), dial);
                 (connecting, RoundTrip::after_early(EARLY_CREDIT))
             }
         };
@@ -124,8 +124,16 @@ impl StreamEnd {
     /// Begins on its path, with the address that the other end answers to.
     pub(crate) fn begin(&mut self, registration: Registration) {
         self.path.begin(registration);
+        self.introduce();
         self.resume();
         self.perform_actions();
+    }
+
+    /// Has an `Open` along the path introduce the client.
+    fn introduce(&mut self) {
+        if let Side::Inlet { introduction, .. } = &self.side {
+            self.path.introduce(introduction.clone());
+        }
     }
 
     /// Goes on with what has come since the last turn.
@@ -250,8 +258,8 @@ impl StreamEnd {
     }
 
     fn refuse(&mut self, no_target: &NoTarget) {
-        if let Side::Outlet { target, .. } = &self.side {
-            let why = &no_target.why;
+        if let Side::Outlet { dial, .. } = &self.side {
+            let (target, why) = (&dial.target, &no_target.why);
             let what =
                 format_args!("cannot connect to the target {target}: {why}; the client is reset");
             self.warn("target-unreachable", what);
@@ -382,8 +390,8 @@ impl StreamEnd {
             (Side::Inlet { client, .. }, end) => {
                 log::debug!("the stream of client {client} ended: {end:?}")
             }
-            (Side::Outlet { target, .. }, end) => {
-                log::debug!("a stream to {target} ended: {end:?}")
+            (Side::Outlet { dial, .. }, end) => {
+                log::debug!("a stream to {} ended: {end:?}", dial.target)
             }
         }
     }

@@ -1,6 +1,13 @@
 //! The connection to an outlet's target, or the reason why there is none.
 
-use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    io::{self, IoSlice},
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use ockam_actix_runtime::socket::{
     connect::{first_to_answer, refuse_self_connected},
@@ -15,9 +22,17 @@ use tokio::{
 
 use crate::portal::{
     limits::{CONNECT_TIMEOUT, UNIX_CONNECT_PAUSE},
-    protocol::reason::StreamRefusal,
-    target::Target,
+    protocol::{introduction::ClientAddresses, reason::StreamRefusal},
+    target::{proxy_protocol::ProxyProtocol, Target},
 };
+
+/// What a stream connects to, and how it begins there.
+#[derive(Clone)]
+pub(crate) struct Dial {
+    pub(crate) target: Arc<Target>,
+    /// The version in which the target is told of the client, and its addresses, if they are known.
+    pub(crate) proxy: Option<(ProxyProtocol, Option<ClientAddresses>)>,
+}
 
 /// Why there is no connection to the target.
 pub(crate) struct NoTarget {
@@ -34,19 +49,42 @@ pub(crate) struct Connected {
     pub(crate) reset: Option<io::Error>,
 }
 
-/// Connects to `target`: to the first of its addresses that answers.
-pub(crate) async fn connect_target(
-    network: Network,
-    target: Arc<Target>,
-) -> Result<Connected, NoTarget> {
+/// Connects to a target: to the first of its addresses that answers. It is told of the client
+/// first, if it is to be told at all.
+pub(crate) async fn connect_target(network: Network, dial: Dial) -> Result<Connected, NoTarget> {
     let end = Instant::now() + CONNECT_TIMEOUT;
-    match &*target {
-        Target::Tcp(server) => connect_tcp(&network, &server.to_string(), end).await,
+    let timed_out = || no_target(io::ErrorKind::TimedOut.into());
+    let mut connected = match &*dial.target {
+        Target::Tcp(server) => connect_tcp(&network, &server.to_string(), end).await?,
         Target::Unix(path) => match timeout_at(end, connect_unix(&network, path)).await {
-            Ok(connected) => connected.map_err(no_server),
-            Err(_) => Err(no_target(io::ErrorKind::TimedOut.into())),
+            Ok(connected) => connected.map_err(no_server)?,
+            Err(_) => return Err(timed_out()),
         },
+    };
+    if let Some((version, client)) = dial.proxy {
+        let header = version.header(client);
+        timeout_at(end, connected.tell(&header)).await.map_err(|_| timed_out())?;
     }
+    Ok(connected)
+}
+
+impl Connected {
+    /// Writes the first bytes.
+    async fn tell(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() && self.reset.is_none() {
+            // An error is that of the write as well.
+            let _ = poll_fn(|task| self.socket.poll_write_ready(task)).await;
+            match self.socket.try_write(&[IoSlice::new(bytes)]) {
+                Ok(written) => bytes = &bytes[written..],
+                Err(error) if is_transient(&error) => {}
+                Err(error) => self.reset = Some(error),
+            }
+        }
+    }
+}
+
+fn is_transient(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 async fn connect_tcp(network: &Network, name: &str, end: Instant) -> Result<Connected, NoTarget> {
@@ -210,8 +248,12 @@ mod tests {
         (target, first)
     }
 
-    fn address(target: &TcpListener) -> Arc<Target> {
-        Arc::new(target.local_addr().unwrap().to_string().parse().unwrap())
+    fn dial(target: Target) -> Dial {
+        Dial { target: Arc::new(target), proxy: None }
+    }
+
+    fn address(target: &TcpListener) -> Dial {
+        dial(target.local_addr().unwrap().to_string().parse().unwrap())
     }
 
     #[test]
@@ -243,7 +285,7 @@ mod tests {
         actix_rt::System::new().block_on(async {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("socket");
-            let target: Arc<Target> = Arc::new(Target::Unix(path.clone()));
+            let target = dial(Target::Unix(path.clone()));
             let connect = || connect_target(Network::System, target.clone());
             let missed = connect().await.err().map(|no_target| no_target.reason);
             assert_eq!(missed, Some(StreamRefusal::TargetRefused), "there is no file");

@@ -43,6 +43,9 @@ impl HostPort {
             return Err(Misspelt::meant("the host is missing", format!("127.0.0.1{text}")));
         }
         let port = parse_port(port).ok_or_else(|| without_port_number(host, port))?;
+        if host.contains("://") {
+            return Err(Misspelt::new("it is a URL"));
+        }
         if host.contains(':') && !host.starts_with('[') {
             let meant = format!("[{host}]:{port}");
             return Err(Misspelt::meant("an IPv6 address is written in brackets", meant));
@@ -78,9 +81,7 @@ impl Host {
         }
         let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
         if text.contains('*') {
-            return Err(Misspelt::new(
-                "* is for the patterns of inlets whose clients name targets",
-            ));
+            return Err(Misspelt::new("* stands for a host, or for what is before a dot"));
         }
         if text.is_empty() || text.len() > MAX_NAME || !text.chars().all(fits) {
             return Err(Misspelt::new("no host has such a name"));

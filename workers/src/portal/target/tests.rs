@@ -78,7 +78,7 @@ fn errors_without_a_guess_show_the_form() {
         ("0x7f000001:80", "four numbers"),
         ("user@host:22", "no host has such a name"),
         ("a,b:80", "no host has such a name"),
-        ("*:80", "patterns"),
+        ("*:80", "* stands for a host"),
         ("[::1:80", "in the brackets"),
         ("[localhost]:80", "in the brackets"),
         ("[fe80::1%]:80", "in the brackets"),

@@ -68,9 +68,12 @@ impl StreamEnd {
     /// Notes what an inlet learns from its outlet's answers: the address of the other end, and the
     /// outlet's life.
     fn note_answer(&mut self, control: &Control<'_>, return_route: &Route) {
-        let Side::Inlet { outlet, .. } = &self.side else { return };
+        let Side::Inlet { outlet, introduction, .. } = &mut self.side else { return };
         match control {
             Control::Opened { life, .. } => {
+                // No other `Open` follows.
+                *introduction = None;
+                self.path.introduce(None);
                 // An outlet keeps only streams that are to be kept.
                 if self.stream.is_resumable() {
                     outlet.set(*life);
