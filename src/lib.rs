@@ -304,7 +304,7 @@ pub use ockam_actix_workers::{
         },
         Identity, IdentityError,
     },
-    portal::{limits::RESUME_FOR, Inlet, Outlet, OutletOptions},
+    portal::{limits::RESUME_FOR, Inlet, Outlet, OutletOptions, ProxyProtocol},
     relay::Relay,
     secure_channel::{Limits as ChannelLimits, SecureChannelListener, SecureChannelOptions},
     Entity, ForwardingAddress, SecureChannel, SecureChannels, TrustEveryonePolicy,

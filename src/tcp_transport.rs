@@ -82,7 +82,7 @@ impl TcpTransport {
         options: impl Into<InletOptions>,
         route: impl Into<Route>,
     ) -> Result<Inlet> {
-        let InletOptions { listen, mode, resume_for } = options.into();
+        let InletOptions { listen, mode, resume_for, hides_clients, is_socks } = options.into();
         let listener = match listen {
             Listen::On(address) => match listen_unix(&address, mode) {
                 Some(listener) => listener?,
@@ -90,7 +90,13 @@ impl TcpTransport {
             },
             Listen::With(listener) => listener.into(),
         };
-        let streams = portal::InletOptions::along(route).resume_for(resume_for);
+        let mut streams = portal::InletOptions::along(route).resume_for(resume_for);
+        if hides_clients {
+            streams = streams.hide_clients();
+        }
+        if is_socks {
+            streams = streams.socks();
+        }
         Inlet::start(&self.node, listener, streams)
     }
 }
@@ -131,6 +137,8 @@ pub struct InletOptions {
     listen: Listen,
     mode: u32,
     resume_for: Duration,
+    hides_clients: bool,
+    is_socks: bool,
 }
 
 #[derive(Debug)]
@@ -154,7 +162,7 @@ impl InletOptions {
     }
 
     const fn of(listen: Listen) -> Self {
-        Self { listen, mode: 0o600, resume_for: RESUME_FOR }
+        Self { listen, mode: 0o600, resume_for: RESUME_FOR, hides_clients: false, is_socks: false }
     }
 
     /// Who may connect to a Unix socket, as the mode of its file: with `0o660`, for example, all of
@@ -171,6 +179,21 @@ impl InletOptions {
     /// first ends the stream.
     pub const fn resume_for(mut self, limit: Duration) -> Self {
         self.resume_for = limit;
+        self
+    }
+
+    /// Does not tell the outlet where clients come from, which it would else tell its target with
+    /// [`OutletOptions::proxy_protocol`].
+    pub const fn hide_clients(mut self) -> Self {
+        self.hides_clients = true;
+        self
+    }
+
+    /// Clients speak SOCKS5, and name the servers that the outlet connects them to, if its
+    /// [patterns](OutletOptions::to) permit these. Whoever reaches the inlet may ask, as there is
+    /// no authentication.
+    pub const fn socks(mut self) -> Self {
+        self.is_socks = true;
         self
     }
 }

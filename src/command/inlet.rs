@@ -17,6 +17,7 @@ use crate::command::{
   ockam inlet --listen 127.0.0.1:4001 --route 'tcp#hub.example.org:4000 => FORWARDING_ADDRESS'
   ockam inlet --listen 127.0.0.1:4001 --route-file FILE --resume-for 10m
   ockam inlet --listen unix:/run/db.sock --listen-mode 660 --route ROUTE
+  ockam inlet --listen 127.0.0.1:1080 --socks --route ROUTE
   ockam inlet --listen 127.0.0.1:4001 --route ROUTE --identity laptop --trust ID")]
 pub(crate) struct Arguments {
     /// Address to listen on for TCP clients, as host:port, or unix:/path for a Unix socket.
@@ -26,6 +27,15 @@ pub(crate) struct Arguments {
     /// Who may connect to a Unix socket, as the mode of its file.
     #[arg(long, value_name = "MODE", default_value = "600", value_parser = mode)]
     listen_mode: u32,
+
+    /// Have clients speak SOCKS5 and name their servers, which the outlet has to permit; names are
+    /// looked up at the outlet.
+    #[arg(long)]
+    socks: bool,
+
+    /// Do not tell the outlet where clients come from.
+    #[arg(long)]
+    hide_clients: bool,
 
     #[command(flatten)]
     route: RouteArguments,
@@ -54,9 +64,15 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
         let channel = entity.create_secure_channel(options, arguments.identity.policy())?;
         route![channel, OUTLET]
     };
-    let options = InletOptions::on(&arguments.listen)
+    let mut options = InletOptions::on(&arguments.listen)
         .mode(arguments.listen_mode)
         .resume_for(arguments.resume.resume_for);
+    if arguments.socks {
+        options = options.socks();
+    }
+    if arguments.hide_clients {
+        options = options.hide_clients();
+    }
     let inlet = tcp.create_inlet(options, route).await?;
     println!("inlet on {}", inlet.endpoint());
     Ok(())

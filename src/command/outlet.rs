@@ -5,9 +5,9 @@ use std::{env, sync::Arc, time::Duration};
 use actix_rt::time::sleep;
 use clap::Args;
 use ockam::{
-    access, route, Address, Context, Entity, Error, Identifier, OutletOptions, RemoteForwarder,
-    RemoteForwarderOptions, Result, Route, SecureChannels, TcpTransport, TrustEveryonePolicy,
-    TrustIdentifierPolicy, TrustPolicy,
+    access, route, Address, Context, Entity, Error, Identifier, OutletOptions, ProxyProtocol,
+    RemoteForwarder, RemoteForwarderOptions, Result, Route, SecureChannels, TcpTransport,
+    TrustEveryonePolicy, TrustIdentifierPolicy, TrustPolicy,
 };
 
 use crate::command::{
@@ -32,11 +32,22 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(1);
   ockam outlet --to 127.0.0.1:5000 --via one.example.org:4000,other.example.org:4000
   ockam outlet --to 127.0.0.1:5000 --via hub.example.org:4000 --identity web --trust ID,ID
   ockam outlet --to 127.0.0.1:5432 --via hub.example.org:4000 --identity web --service database
-  ockam outlet --to unix:/run/postgresql/.s.PGSQL.5432 --via hub.example.org:4000")]
+  ockam outlet --to unix:/run/postgresql/.s.PGSQL.5432 --via hub.example.org:4000
+  ockam outlet --to 127.0.0.1:80 --proxy-protocol v2 --via hub.example.org:4000
+  ockam outlet --to 'db.internal:5432,*.web.internal:443' --via hub.example.org:4000")]
 pub(crate) struct Arguments {
     /// Server to connect to for each stream, as host:port, or unix:/path for a Unix socket.
+    ///
+    /// Or patterns, with commas between them, for the servers that clients of `ockam inlet --socks`
+    /// name: db.internal:5432,*.web.internal:443,10.1.0.0/16:*. Names are looked up here, and it is
+    /// the name that is permitted, wherever it leads.
     #[arg(long, value_name = "TARGET")]
     to: String,
+
+    /// Tell the target where each client comes from, as its inlet says, by the PROXY protocol in
+    /// this version, v1 or v2, which the target has to expect.
+    #[arg(long, value_name = "VERSION")]
+    proxy_protocol: Option<ProxyProtocol>,
 
     /// Address to listen on for inlets' nodes, as host:port or unix:/path; several with commas
     /// between them.
@@ -74,7 +85,11 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// What the outlet connects to, for all that reach it.
     fn options(&self) -> OutletOptions {
-        OutletOptions::to(&self.to).resume_for(self.resume.resume_for)
+        let options = OutletOptions::to(&self.to).resume_for(self.resume.resume_for);
+        match self.proxy_protocol {
+            Some(version) => options.proxy_protocol(version),
+            None => options,
+        }
     }
 
     /// The address in routes of the hub, or of the list of hubs.
@@ -104,7 +119,11 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     let plain = if arguments.plain { " --plain" } else { "" };
     println!("start an inlet for it with:");
     let resume = arguments.resume.unless_default();
-    println!("ockam inlet --listen 127.0.0.1:4001{plain}{resume} --route '{route}'");
+    let listen = match arguments.options().has_patterns() {
+        true => "127.0.0.1:1080 --socks",
+        false => "127.0.0.1:4001",
+    };
+    println!("ockam inlet --listen {listen}{plain}{resume} --route '{route}'");
     Ok(())
 }
 

@@ -8,25 +8,16 @@
 //! * A panic ends accepting for a moment: it is [`Supervised`], the socket stays open, and clients
 //!   wait in its queue. Streams go on.
 
-use std::{
-    io,
-    net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+mod clients;
+
+use std::{net::SocketAddr, time::Duration};
 
 use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
 };
 use ockam_actix_runtime::{
-    edge::first_hop::FirstHop,
     node::{directory::Registration, entry::Description},
-    random,
-    socket::{
-        accept::accept_all, endpoint::Endpoint, listener::Listener, stream::Socket,
-        unix::UnixSocket,
-    },
-    trust::{refusal_log::RefusalLog, source::SourceAddress},
+    socket::{endpoint::Endpoint, listener::Listener, unix::UnixSocket},
     worker::{
         mailbox::Registered,
         supervision::{Restartable, Restarting, Supervised},
@@ -34,20 +25,11 @@ use ockam_actix_runtime::{
     Address, Class, Error, Host, Node, Payload, Result, Route, Routed,
 };
 use socket2::SockRef;
-use tokio::time::timeout;
 
 use crate::portal::{
-    end::{
-        config::{Side, StreamConfig},
-        worker::StreamWorker,
-    },
-    known_outlet::{Known, KnownOutlet},
-    limits::{PATH_PATIENCE, RESUME_FOR},
-    pool::{StreamPool, StreamSlot},
-    protocol::{
-        introduction::ClientAddresses, message::encode_introduction, resumption::StreamSecret,
-        stream::Stream,
-    },
+    inlet::clients::{accept_clients, Accept},
+    known_outlet::KnownOutlet,
+    limits::RESUME_FOR,
     target::{connect::prepare, unix_path},
 };
 
@@ -76,12 +58,13 @@ pub struct InletOptions {
     route: Route,
     resume_for: Duration,
     hides_clients: bool,
+    is_socks: bool,
 }
 
 impl InletOptions {
     /// Streams go along `route`, to an outlet.
     pub fn along(route: impl Into<Route>) -> Self {
-        Self { route: route.into(), resume_for: RESUME_FOR, hides_clients: false }
+        Self { route: route.into(), resume_for: RESUME_FOR, hides_clients: false, is_socks: false }
     }
 
     /// Keeps a stream whose path is lost, and its client, for up to `limit` until there is a path
@@ -94,6 +77,13 @@ impl InletOptions {
     /// Does not tell the outlet, which else may tell its target, where clients come from.
     pub const fn hide_clients(mut self) -> Self {
         self.hides_clients = true;
+        self
+    }
+
+    /// Clients speak SOCKS5 without authentication, and name the servers that the outlet connects
+    /// them to, if it permits these.
+    pub const fn socks(mut self) -> Self {
+        self.is_socks = true;
         self
     }
 }
@@ -130,7 +120,7 @@ impl Inlet {
         options: impl Into<InletOptions>,
     ) -> Result<Self> {
         let (node, listener) = (node.as_ref(), listener.into());
-        let InletOptions { route, resume_for, hides_clients } = options.into();
+        let InletOptions { route, resume_for, hides_clients, is_socks } = options.into();
         let first_hop = node.first_hop(&route)?;
         let failed = |source| Error::transport("cannot use the inlet's listening socket", source);
         let endpoint = listener.endpoint().map_err(failed)?;
@@ -153,6 +143,7 @@ impl Inlet {
                 route,
                 resume_for,
                 hides_clients,
+                is_socks,
                 outlet: KnownOutlet::default(),
                 first_hop,
             },
@@ -230,47 +221,6 @@ struct InletWorker {
     supervised: Supervised,
 }
 
-/// What is needed to start a stream for a client.
-#[derive(Clone)]
-struct Accept {
-    endpoint: Endpoint,
-    route: Route,
-    resume_for: Duration,
-    hides_clients: bool,
-    outlet: KnownOutlet,
-    /// Watching it keeps the connection to the first hop up.
-    first_hop: FirstHop,
-}
-
-impl Accept {
-    /// Whether streams outlive their path over `first_hop`. What goes straight to an outlet of this
-    /// node has none to lose.
-    fn is_resuming(&self, first_hop: &FirstHop) -> bool {
-        let is_local = self.route.len() == 1 && !first_hop.is_watched();
-        !self.resume_for.is_zero() && !is_local
-    }
-
-    /// What the outlet is told of a client.
-    fn introduce(&self, client: &Endpoint, socket: &Socket) -> Option<Arc<[u8]>> {
-        let client = client.network().filter(|_| !self.hides_clients)?;
-        let mut server = self.endpoint.network()?;
-        if server.ip().is_unspecified() {
-            server = socket.system()?.local_addr().ok()?.as_socket()?;
-        }
-        let addresses = ClientAddresses { client, server };
-        Some(encode_introduction(Some(addresses), "").into())
-    }
-
-    /// Never ends. Where the first hop is a worker of this node, nobody tells when the path was
-    /// made again: the first stream learns what there is to know.
-    async fn learn_of_outlet(&self, node: &Node) {
-        if self.is_resuming(&self.first_hop) && self.first_hop.is_watched() {
-            self.outlet.keep_asking(node, &self.route).await;
-        }
-        std::future::pending().await
-    }
-}
-
 impl Actor for InletWorker {
     type Context = Context<Self>;
 }
@@ -308,109 +258,5 @@ impl Handler<Routed<Payload>> for InletWorker {
 
     fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {
         log::debug!("an inlet takes no messages, but one came from {}", message.return_route());
-    }
-}
-
-async fn accept_clients(node: &Node, listener: Listener, accept: &Accept) {
-    let refusal_log = node.refusals();
-    let who = format!("the inlet on {}", accept.endpoint);
-    let error = accept_all(listener, &who, &refusal_log, |socket, client| {
-        open(node, socket, client.clone(), accept)
-            .unwrap_or_else(|error| log_reset(&refusal_log, &client, &error));
-    })
-    .await;
-    log::error!("{who} ended: {error}");
-}
-
-/// Starts the stream of one client: at once, or when the path that is lost is there again. Longer
-/// than [`PATH_PATIENCE`] nobody waits; the first hop then says what is wrong.
-fn open(node: &Node, socket: Socket, client: Endpoint, accept: &Accept) -> Result<()> {
-    // Clients that connected between `listen` and `prepare` have inherited nothing, and this option
-    // matters.
-    socket.set_resets_on_close(true).map_err(unusable)?;
-    let slot = StreamPool::of(node).enter_client(source_of(&client));
-    let slot = slot.map_err(|full| Error::Usage(full.to_string()))?;
-    // The first hop may have another actor than when the inlet began: a peer may have been dialled
-    // anew.
-    let mut first_hop = node.first_hop(&accept.route)?;
-    let opening =
-        OpeningClient { node: node.clone(), socket, client, slot, accept: accept.clone() };
-    if !is_lost(&first_hop) {
-        return opening.start(first_hop);
-    }
-    tokio::task::spawn_local(async move {
-        // An error says that the time is over.
-        let _ = timeout(PATH_PATIENCE, first_hop.up()).await;
-        let refusal_log = opening.node.refusals();
-        let again = opening.node.first_hop(&opening.accept.route);
-        let client = opening.client.clone();
-        let started = again.and_then(|first_hop| opening.start(first_hop));
-        started.unwrap_or_else(|error| log_reset(&refusal_log, &client, &error));
-    });
-    Ok(())
-}
-
-/// Whom a client counts against: those of a Unix socket are this machine.
-fn source_of(client: &Endpoint) -> SourceAddress {
-    let address = client.network().map(|address| address.ip());
-    SourceAddress::of(address.unwrap_or(Ipv4Addr::LOCALHOST.into()))
-}
-
-/// Whether the last attempt to make the path has failed.
-fn is_lost(first_hop: &FirstHop) -> bool {
-    let state = first_hop.state();
-    !state.up && state.failure.is_some()
-}
-
-fn unusable(source: io::Error) -> Error {
-    Error::transport("its socket cannot be used", source)
-}
-
-fn log_reset(refusal_log: &RefusalLog, client: &Endpoint, error: &Error) {
-    let what = format_args!("reset the client {client}: {}", error.one_line());
-    refusal_log.warn("client-reset", what);
-}
-
-/// A client whose stream has not begun.
-struct OpeningClient {
-    node: Node,
-    socket: Socket,
-    client: Endpoint,
-    slot: StreamSlot,
-    accept: Accept,
-}
-
-impl OpeningClient {
-    fn start(self, first_hop: FirstHop) -> Result<()> {
-        let Self { node, socket, client, slot, accept } = self;
-        let description = Description::answered_over(&first_hop);
-        // A client that has waited for a lost path in vain is reset, and waits no longer.
-        let is_resuming = accept.is_resuming(&first_hop) && !is_lost(&first_hop);
-        let introduction = accept.introduce(&client, &socket);
-        let Accept { route, resume_for, outlet, .. } = accept;
-        let mut stream = Stream::inlet(slot.first_window());
-        let known = match outlet.get() {
-            _ if !is_resuming => None,
-            Known::Nothing => Some(None),
-            Known::Keeps(life) => Some(Some(life)),
-            Known::KeepsNothing => None,
-        };
-        if let Some(known) = known {
-            stream = stream.resumable_by(StreamSecret::from_bytes(random::bytes()), known);
-        }
-        let side = Side::Inlet { client, outlet, introduction };
-        let arbiter = first_hop.arbiter.unwrap_or_else(|| node.next_arbiter());
-        let config =
-            StreamConfig { node: node.clone(), stream, first_hop, route, side, slot, resume_for };
-        if node.current_arbiter() == Some(arbiter) {
-            node.launch_here(description, StreamWorker::new(config, Some(socket)))?;
-            return Ok(());
-        }
-        let socket = socket.detach().map_err(unusable)?;
-        node.launch(description.on(arbiter), move |_| match socket.attach() {
-            Ok(socket) => StreamWorker::new(config, Some(socket)),
-            Err(_) => StreamWorker::without_socket(config),
-        })?;
-        Ok(())
     }
 }

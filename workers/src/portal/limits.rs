@@ -153,6 +153,9 @@ pub(crate) const MAX_OPENED_DELAY: Duration = Duration::from_millis(10);
 /// longer than the longest pause between two attempts.
 pub(crate) const PATH_PATIENCE: Duration = Duration::from_secs(3);
 
+/// How long the client of a SOCKS inlet has to name its server: programs do it at once.
+pub(crate) const SOCKS_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How long the outlet waits for its target to answer.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -65,8 +65,16 @@ pub struct OutletOptions {
 }
 
 impl OutletOptions {
-    /// Streams connect to `target` (`host:port`). Its name is resolved for each stream, so a target
-    /// that moves or starts later is found.
+    /// Streams connect to `target`: `host:port`, or `unix:/path` for a Unix socket. Its name is
+    /// resolved for each stream, so a target that moves or starts later is found.
+    ///
+    /// Or to the servers that the clients of a [SOCKS inlet](crate::portal::InletOptions::socks)
+    /// name, if they match one of several patterns with commas between them:
+    /// `db.internal:5432,*.web.internal:443,10.1.0.0/16:*`. `*.web.internal` are all names below
+    /// that one, `*` is any host, `10.1.0.0/16` and `[fd00::/8]` are networks, and the port may be
+    /// `*`. Names are looked up here, and patterns are about hosts as they are named: an address
+    /// that a client gives literally matches patterns for addresses alone, and to which address a
+    /// permitted name leads is not looked at.
     pub fn to(target: impl Into<String>) -> Self {
         Self { target: target.into(), access: None, resume_for: RESUME_FOR, proxy_protocol: None }
     }
@@ -96,6 +104,13 @@ impl OutletOptions {
     pub const fn proxy_protocol(mut self, version: ProxyProtocol) -> Self {
         self.proxy_protocol = Some(version);
         self
+    }
+}
+
+impl OutletOptions {
+    /// Whether clients name what they connect to, so that their inlet has to ask them.
+    pub fn has_patterns(&self) -> bool {
+        matches!(self.target.parse(), Ok(Permitted::Listed(_)))
     }
 }
 

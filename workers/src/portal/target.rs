@@ -19,8 +19,8 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use ockam_actix_runtime::{Error, Result};
 
-pub(crate) use self::unix_path::unix_path;
-use self::{host_port::HostPort, misspelt::Misspelt};
+use self::misspelt::Misspelt;
+pub(crate) use self::{host_port::HostPort, unix_path::unix_path};
 
 /// A server that an outlet connects to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,6 +19,8 @@ pub(crate) enum Side {
         outlet: KnownOutlet,
         /// What the outlet is told of the client, encoded; until it has answered.
         introduction: Option<Arc<[u8]>>,
+        /// Whether the client speaks SOCKS, and waits for the reply to its request.
+        owes_reply: bool,
     },
     /// The outlet connects to a target.
     Outlet { dial: Dial, kept: Option<Kept>, _listed: Option<Listed> },

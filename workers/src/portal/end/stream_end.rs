@@ -37,11 +37,13 @@ use crate::portal::{
     pool::StreamSlot,
     protocol::{
         action::{Action, End},
+        introduction::Introduction,
         message::Control,
         reason::ResetReason,
         round_trip::RoundTrip,
         stream::Stream,
     },
+    socks::wire::Reply,
     target::connect::{Connected, NoTarget},
 };
 
@@ -316,8 +318,15 @@ impl StreamEnd {
                 Action::ResetSocket if self.has_last_words() => {}
                 Action::ResetSocket => {
                     self.write_last();
-                    // Closed with `SO_LINGER` 0, which it has had from the start.
-                    self.socket.close();
+                    let reply = match self.stream.end() {
+                        Some(End::Refused(reason)) => reason.into(),
+                        _ => Reply::Failed,
+                    };
+                    match self.reply_to_client(reply) {
+                        true => self.socket.close_cleanly(),
+                        // Closed with `SO_LINGER` 0, which it has had from the start.
+                        false => self.socket.close(),
+                    }
                 }
                 Action::Finished(end) => self.finish(end),
             }
@@ -357,6 +366,16 @@ impl StreamEnd {
         self.socket.drop_unwritten();
     }
 
+    /// Replies to the request of a client that speaks SOCKS. Returns whether that was due.
+    fn reply_to_client(&mut self, reply: Reply) -> bool {
+        let Side::Inlet { owes_reply, .. } = &mut self.side else { return false };
+        let is_due = std::mem::take(owes_reply);
+        if is_due {
+            self.socket.write_first(&reply.bytes());
+        }
+        is_due
+    }
+
     fn finish(&mut self, end: End) {
         self.is_finished = true;
         let leaves_doubt = self.stream.leaves_doubt();
@@ -377,9 +396,14 @@ impl StreamEnd {
             self.path.give_address_back();
         }
         match (&self.side, end) {
-            (Side::Inlet { client, .. }, End::Refused(reason)) => {
+            (Side::Inlet { client, introduction, .. }, End::Refused(reason)) => {
                 let (why, route) = (reason.text(), self.path.route());
-                let what = format_args!("reset the client {client}: {why} (through {route})");
+                let named = match introduction.as_deref().map(Introduction::of) {
+                    Some(client) if !client.target().is_empty() => client.target(),
+                    _ => "the target",
+                };
+                let what =
+                    format_args!("reset the client {client}: {why} ({named} through {route})");
                 self.warn("client-reset", what);
             }
             (Side::Inlet { client, .. }, End::ByPeer(why @ ResetReason::Forgotten)) => {

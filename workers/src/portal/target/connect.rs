@@ -1,13 +1,6 @@
 //! The connection to an outlet's target, or the reason why there is none.
 
-use std::{
-    future::poll_fn,
-    io::{self, IoSlice},
-    net::SocketAddr,
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use ockam_actix_runtime::socket::{
     connect::{first_to_answer, refuse_self_connected},
@@ -21,6 +14,7 @@ use tokio::{
 };
 
 use crate::portal::{
+    first_bytes::write_all,
     limits::{CONNECT_TIMEOUT, UNIX_CONNECT_PAUSE},
     protocol::{introduction::ClientAddresses, reason::StreamRefusal},
     target::{proxy_protocol::ProxyProtocol, Target},
@@ -63,28 +57,12 @@ pub(crate) async fn connect_target(network: Network, dial: Dial) -> Result<Conne
     };
     if let Some((version, client)) = dial.proxy {
         let header = version.header(client);
-        timeout_at(end, connected.tell(&header)).await.map_err(|_| timed_out())?;
-    }
-    Ok(connected)
-}
-
-impl Connected {
-    /// Writes the first bytes.
-    async fn tell(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() && self.reset.is_none() {
-            // An error is that of the write as well.
-            let _ = poll_fn(|task| self.socket.poll_write_ready(task)).await;
-            match self.socket.try_write(&[IoSlice::new(bytes)]) {
-                Ok(written) => bytes = &bytes[written..],
-                Err(error) if is_transient(&error) => {}
-                Err(error) => self.reset = Some(error),
-            }
+        let told = timeout_at(end, write_all(&connected.socket, &header)).await;
+        if let Err(error) = told.map_err(|_| timed_out())? {
+            connected.reset.get_or_insert(error);
         }
     }
-}
-
-fn is_transient(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+    Ok(connected)
 }
 
 async fn connect_tcp(network: &Network, name: &str, end: Instant) -> Result<Connected, NoTarget> {

@@ -7,6 +7,7 @@ use crate::portal::{
     end::{config::Side, stream_end::StreamEnd},
     limits::MAX_MESSAGES,
     protocol::message::{decode, Control, DecodeError, Decoded},
+    socks::wire::Reply,
 };
 
 impl StreamEnd {
@@ -54,7 +55,12 @@ impl StreamEnd {
                 self.note_progress();
                 return Ok(());
             }
-            Ok(None) => self.forget_acknowledged(),
+            Ok(None) => {
+                self.forget_acknowledged();
+                if self.stream.is_established() {
+                    self.reply_to_client(Reply::Connected);
+                }
+            }
             Err(violation) => {
                 let what =
                     format_args!("the other end of a stream broke the protocol: {violation}");
