@@ -58,34 +58,32 @@ fn sees_each_client(name: &str, start: Start) {
     if !are_installed(&[name, "curl"]) {
         return;
     }
-    in_own_network(|| {
-        let folder = tempfile::tempdir().unwrap();
-        let address = free_address();
-        let server = start(folder.path(), address);
-        poll("the server to listen", PATIENCE, || connect(address, PATIENCE).map(drop));
-        for version in ["v1", "v2"] {
-            let to = address.to_string();
-            let portal = Portal::start(
-                &["--to", &to, "--proxy-protocol", version],
-                &["--listen", "127.0.0.1:0"],
-            );
-            let url = format!("http://{}/", portal.address());
-            for port in [40_001, 40_002] {
-                // A client at an address of its own, as others of the network have them.
-                let from = ["--interface", "127.0.0.9", "--local-port", &port.to_string()];
-                let page = succeed(&[&["curl", "-sS", &url], &from[..]].concat());
-                assert_eq!(page, format!("127.0.0.9:{port}"), "{version}: {server}");
-            }
+    let folder = tempfile::tempdir().unwrap();
+    let address = free_address();
+    let server = start(folder.path(), address);
+    poll("the server to listen", PATIENCE, || connect(address, PATIENCE).map(drop));
+    for (version, ports) in [("v1", [40_001, 40_002]), ("v2", [40_003, 40_004])] {
+        let to = address.to_string();
+        let portal = Portal::start(
+            &["--to", &to, "--proxy-protocol", version],
+            &["--listen", "127.0.0.1:0"],
+        );
+        let url = format!("http://{}/", portal.address());
+        for port in ports {
+            // A client at an address of its own, as others of the network have them.
+            let from = ["--interface", "127.0.0.9", "--local-port", &port.to_string()];
+            let page = succeed(&[&["curl", "-sS", &url], &from[..]].concat());
+            assert_eq!(page, format!("127.0.0.9:{port}"), "{version}: {server}");
         }
-    });
+    }
 }
 
 #[test]
 fn nginx_sees_each_client() {
-    sees_each_client("nginx", nginx);
+    in_own_network(|| sees_each_client("nginx", nginx));
 }
 
 #[test]
 fn haproxy_sees_each_client() {
-    sees_each_client("haproxy", haproxy);
+    in_own_network(|| sees_each_client("haproxy", haproxy));
 }
