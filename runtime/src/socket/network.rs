@@ -20,8 +20,8 @@ pub enum Network {
 }
 
 impl Network {
-    /// The addresses of `host:port`, in the resolver's order; an IPv6 address is in brackets and may
-    /// name an interface, as in `[fe80::1%eth0]:80`.
+    /// The addresses of `host:port`, in the resolver's order; an IPv6 address is in brackets and
+    /// may name an interface, as in `[fe80::1%eth0]:80`.
     ///
     /// # Errors
     /// If the text has another form, or the name is unknown.

@@ -137,7 +137,8 @@ impl Outlet {
     /// [`OutletOptions`] with more.
     ///
     /// # Errors
-    /// If the address is invalid or already in use, or the target is not `host:port` or `unix:/path`.
+    /// If the address is invalid or already in use, or the target is none of what
+    /// [`OutletOptions::to`] takes.
     pub fn start(
         node: &impl AsRef<Node>,
         address: impl Into<Address>,

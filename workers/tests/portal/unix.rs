@@ -104,7 +104,7 @@ fn a_client_that_leaves_ends_its_target() {
 }
 
 #[test]
-fn a_target_that_is_not_there_ends_the_client() {
+fn a_missing_target_ends_the_client() {
     run(async {
         let ctx = node().await;
         let Portal { path, target, folder, inlet: _inlet } = Portal::start(ctx.node());

@@ -148,6 +148,7 @@ impl OpeningClient {
     async fn start_as_asked(mut self) {
         let refusal_log = self.node.refusals();
         let named = tokio::select! {
+            biased;
             named = named_server(&self.socket) => named,
             () = self.node.stopping() => return,
         };
