@@ -212,8 +212,8 @@
 //! 2. What decides is pure, what moves bytes is an actor: codec, routing table, handshake, records,
 //!    credit and streams know no socket, clock or actix. A test checks it.
 //! 3. Trust never travels: an [`Origin`] is stamped by the ingress and believed because of that.
-//! 4. Every ingress prepends itself to the return route; a message from outside never opens a
-//!    connection and never resolves a name.
+//! 4. Every ingress prepends itself to the return route; a message from outside opens a connection
+//!    or resolves a name at an outlet alone, as far as that permits it.
 //! 5. Every edge is bounded in bytes: sources wait, relays pause the connection that feeds a full
 //!    one, and targets never pause, because credit bounds what they can be sent.
 //! 6. Nothing is lost in silence: an undeliverable message yields one notice. A stream whose path
@@ -323,7 +323,7 @@ pub use ockam_actix_workers::{
         },
         Identity, IdentityError,
     },
-    portal::{limits::RESUME_FOR, Inlet, Outlet, OutletOptions},
+    portal::{limits::RESUME_FOR, Inlet, Outlet, OutletOptions, ProxyProtocol},
     relay::Relay,
     secure_channel::{Limits as ChannelLimits, SecureChannelListener, SecureChannelOptions},
     Entity, ForwardingAddress, SecureChannel, SecureChannels, TrustEveryonePolicy,

@@ -7,7 +7,9 @@ use ockam_actix_transports::{
     tcp::{self, listener},
     ListenOptions, Listener, TCP,
 };
-use ockam_actix_workers::portal::{self, limits::RESUME_FOR, Inlet, Outlet, OutletOptions};
+use ockam_actix_workers::portal::{
+    self, inlet::listen_unix, limits::RESUME_FOR, Inlet, Outlet, OutletOptions,
+};
 
 /// A node's connections to other nodes over TCP, and to TCP servers and clients through portals.
 ///
@@ -57,11 +59,11 @@ impl TcpTransport {
     }
 
     /// Starts an outlet: a worker at `address` whose streams connect to a target, which is
-    /// `"host:port"`, or [`OutletOptions`] that also say for whom, and for how long streams outlive
-    /// a lost path.
+    /// `"host:port"`, `"unix:/path"`, or [`OutletOptions`] that also say for whom, and for how long
+    /// streams outlive a lost path.
     ///
     /// # Errors
-    /// If the address is invalid or already in use, or the target is not `host:port`.
+    /// If the address is invalid or already in use, or the target has another form.
     pub async fn create_outlet(
         &self,
         address: impl Into<Address>,
@@ -71,7 +73,7 @@ impl TcpTransport {
     }
 
     /// Starts an inlet: a TCP server that tunnels each client along `route` to an outlet. It
-    /// listens on `"host:port"`, or as [`InletOptions`] say.
+    /// listens on `"host:port"`, at `"unix:/path"`, or as [`InletOptions`] say.
     ///
     /// # Errors
     /// If the address cannot be bound, or the route's first hop does not exist.
@@ -80,12 +82,21 @@ impl TcpTransport {
         options: impl Into<InletOptions>,
         route: impl Into<Route>,
     ) -> Result<Inlet> {
-        let InletOptions { listen, resume_for } = options.into();
+        let InletOptions { listen, mode, resume_for, hides_clients, is_socks } = options.into();
         let listener = match listen {
-            Listen::On(address) => listener::bind(self.node.network(), &address).await?,
+            Listen::On(address) => match listen_unix(&address, mode) {
+                Some(listener) => listener?,
+                None => listener::bind(self.node.network(), &address).await?,
+            },
             Listen::With(listener) => listener.into(),
         };
-        let streams = portal::InletOptions::along(route).resume_for(resume_for);
+        let mut streams = portal::InletOptions::along(route).resume_for(resume_for);
+        if hides_clients {
+            streams = streams.hide_clients();
+        }
+        if is_socks {
+            streams = streams.socks();
+        }
         Inlet::start(&self.node, listener, streams)
     }
 }
@@ -98,7 +109,7 @@ pub(crate) async fn connect(node: &Node, address: Address) -> Result<Address> {
 }
 
 /// Where an inlet listens, and for how long its streams outlive a lost path. An address alone
-/// (`host:port`) converts into it.
+/// (`host:port`, or `unix:/path`) converts into it.
 ///
 /// ```no_run
 /// # async fn example(tcp: ockam::TcpTransport) -> ockam::Result<()> {
@@ -113,6 +124,10 @@ pub(crate) async fn connect(node: &Node, address: Address) -> Result<Address> {
 /// // For clients that rather begin anew than wait for longer than five seconds.
 /// let impatient = InletOptions::on("127.0.0.1:4001").resume_for(Duration::from_secs(5));
 /// tcp.create_inlet(impatient, route!["outlet"]).await?;
+///
+/// // A Unix socket, for all of its file's group.
+/// let local = InletOptions::on("unix:/run/db.sock").mode(0o660);
+/// println!("inlet on {}", tcp.create_inlet(local, route!["outlet"]).await?.endpoint());
 /// # Ok(())
 /// # }
 /// ```
@@ -120,7 +135,10 @@ pub(crate) async fn connect(node: &Node, address: Address) -> Result<Address> {
 #[must_use]
 pub struct InletOptions {
     listen: Listen,
+    mode: u32,
     resume_for: Duration,
+    hides_clients: bool,
+    is_socks: bool,
 }
 
 #[derive(Debug)]
@@ -130,7 +148,10 @@ enum Listen {
 }
 
 impl InletOptions {
-    /// On `address` (`host:port`).
+    /// On `address`: `host:port`, or `unix:/path` for a Unix socket.
+    ///
+    /// The file of a Unix socket is removed when the inlet stops, and replaced if a program has
+    /// left it behind. Such a socket knows no reset: its clients see one as an end.
     pub fn on(address: impl Into<String>) -> Self {
         Self::of(Listen::On(address.into()))
     }
@@ -141,7 +162,14 @@ impl InletOptions {
     }
 
     const fn of(listen: Listen) -> Self {
-        Self { listen, resume_for: RESUME_FOR }
+        Self { listen, mode: 0o600, resume_for: RESUME_FOR, hides_clients: false, is_socks: false }
+    }
+
+    /// Who may connect to a Unix socket, as the mode of its file: with `0o660`, for example, all of
+    /// its group. `0o600` if this is not called: only this user. An address does without it.
+    pub const fn mode(mut self, mode: u32) -> Self {
+        self.mode = mode;
+        self
     }
 
     /// Keeps a stream whose path is lost, and its client, for up to `limit` until there is a path
@@ -151,6 +179,21 @@ impl InletOptions {
     /// first ends the stream.
     pub const fn resume_for(mut self, limit: Duration) -> Self {
         self.resume_for = limit;
+        self
+    }
+
+    /// Does not tell the outlet where clients come from, which it would else tell its target with
+    /// [`OutletOptions::proxy_protocol`].
+    pub const fn hide_clients(mut self) -> Self {
+        self.hides_clients = true;
+        self
+    }
+
+    /// Clients speak SOCKS5, and name the servers that the outlet connects them to, if its
+    /// [patterns](OutletOptions::to) permit these. Whoever reaches the inlet may ask, as there is
+    /// no authentication.
+    pub const fn socks(mut self) -> Self {
+        self.is_socks = true;
         self
     }
 }

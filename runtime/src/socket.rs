@@ -4,6 +4,7 @@
 //! |---|---|
 //! | where names are looked up, and sockets made: the system, or a simulated network | [`network`] |
 //! | connected and listening sockets | [`stream`], [`listener`] |
+//! | where they are bound, and who is at their other end | [`endpoint`] |
 //! | accepting, and connecting to names with several addresses | [`accept`], [`connect`] |
 //! | looking names up, with few threads | `lookup` |
 //! | listening on paths | [`unix`] |
@@ -12,6 +13,7 @@
 pub mod accept;
 pub mod buffers;
 pub mod connect;
+pub mod endpoint;
 pub mod listener;
 mod lookup;
 pub mod network;

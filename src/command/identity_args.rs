@@ -8,7 +8,7 @@ use ockam::{
     TrustIdentifierPolicy, TrustMultiIdentifiersPolicy, TrustPolicy, Vault,
 };
 
-use crate::command::{identity, vault::VaultArguments};
+use crate::command::{identity, output::say, vault::VaultArguments};
 
 /// The options of every command that has secure channels.
 #[derive(Args, Clone)]
@@ -39,7 +39,7 @@ impl IdentityArguments {
             }
             None => Entity::create(ctx, &Vault::create(ctx)?)?,
         };
-        println!("identity {}", entity.identifier());
+        say!("identity {}", entity.identifier());
         Ok(entity)
     }
 

@@ -5,6 +5,7 @@ use ockam::{route, Context, InletOptions, Result, SecureChannels, UdpInletOption
 
 use crate::command::{
     identity_args::IdentityArguments,
+    output::say,
     resume_args::ResumeArguments,
     route_args::RouteArguments,
     tls_args::AuthorityArguments,
@@ -22,11 +23,27 @@ use crate::command::{
   ockam inlet --listen 127.0.0.1:4001 --route 'tcp#hub.example.org:4000 => FORWARDING_ADDRESS'
   ockam inlet --listen 127.0.0.1:4001 --route-file FILE --resume-for 10m
   ockam inlet --listen udp://127.0.0.1:5353 --route ROUTE
+  ockam inlet --listen unix:/run/db.sock --listen-mode 660 --route ROUTE
+  ockam inlet --listen 127.0.0.1:1080 --socks --route ROUTE
   ockam inlet --listen 127.0.0.1:4001 --route ROUTE --identity laptop --trust ID")]
 pub(crate) struct Arguments {
-    /// Address to listen on for TCP clients, as host:port; for clients of UDP, as udp://host:port.
+    /// Address to listen on for TCP clients, as host:port, or unix:/path for a Unix socket; for
+    /// clients of UDP, as udp://host:port.
     #[arg(long, value_name = "ADDR")]
     listen: String,
+
+    /// Who may connect to a Unix socket, as the mode of its file.
+    #[arg(long, value_name = "MODE", default_value = "600", value_parser = mode)]
+    listen_mode: u32,
+
+    /// Have clients speak SOCKS5 and name their servers, which the outlet has to permit; names are
+    /// looked up at the outlet.
+    #[arg(long)]
+    socks: bool,
+
+    /// Do not tell the outlet where clients come from.
+    #[arg(long)]
+    hide_clients: bool,
 
     #[command(flatten)]
     route: RouteArguments,
@@ -64,11 +81,25 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     if let Some(address) = udp_address(&arguments.listen) {
         let options = UdpInletOptions::on(address).idle_timeout(arguments.udp.idle_timeout);
         let inlet = transports.udp.create_inlet(options, route).await?;
-        println!("inlet on {UDP}{}", inlet.address());
+        say!("inlet on {UDP}{}", inlet.address());
         return Ok(());
     }
-    let options = InletOptions::on(&arguments.listen).resume_for(arguments.resume.resume_for);
+    let mut options = InletOptions::on(&arguments.listen)
+        .mode(arguments.listen_mode)
+        .resume_for(arguments.resume.resume_for);
+    if arguments.socks {
+        options = options.socks();
+    }
+    if arguments.hide_clients {
+        options = options.hide_clients();
+    }
     let inlet = transports.tcp.create_inlet(options, route).await?;
-    println!("inlet on {}", inlet.address());
+    say!("inlet on {}", inlet.endpoint());
     Ok(())
+}
+
+/// The mode of a file, as chmod takes it.
+fn mode(text: &str) -> Result<u32, String> {
+    let parsed = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
+    parsed.ok_or_else(|| "expected up to three digits below 8, such as 660".to_owned())
 }

@@ -5,14 +5,15 @@ use std::{env, sync::Arc, time::Duration};
 use actix_rt::time::sleep;
 use clap::Args;
 use ockam::{
-    access, route, Address, Context, Entity, Error, Identifier, OutletOptions, RemoteForwarder,
-    RemoteForwarderOptions, Result, Route, SecureChannels, TrustEveryonePolicy,
+    access, route, Address, Context, Entity, Error, Identifier, OutletOptions, ProxyProtocol,
+    RemoteForwarder, RemoteForwarderOptions, Result, Route, SecureChannels, TrustEveryonePolicy,
     TrustIdentifierPolicy, TrustPolicy, UdpOutletOptions,
 };
 
 use crate::command::{
     identity_args::IdentityArguments,
     node_address::NodeAddress,
+    output::say,
     resume_args::ResumeArguments,
     tls_args::{AuthorityArguments, CertificateArguments},
     transports::Transports,
@@ -37,13 +38,26 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(1);
   ockam outlet --to 127.0.0.1:5000 --via one.example.org:4000,other.example.org:4000
   ockam outlet --to 127.0.0.1:5000 --via hub.example.org:4000 --identity web --trust ID,ID
   ockam outlet --to udp://127.0.0.1:53 --via hub.example.org:4000
-  ockam outlet --to 127.0.0.1:5432 --via hub.example.org:4000 --identity web --service database")]
+  ockam outlet --to 127.0.0.1:5432 --via hub.example.org:4000 --identity web --service database
+  ockam outlet --to unix:/run/postgresql/.s.PGSQL.5432 --via hub.example.org:4000
+  ockam outlet --to 127.0.0.1:80 --proxy-protocol v2 --via hub.example.org:4000
+  ockam outlet --to 'db.internal:5432,*.web.internal:443' --via hub.example.org:4000")]
 pub(crate) struct Arguments {
-    /// TCP server to connect to for each stream, as host:port; a server of UDP, as udp://host:port.
+    /// Server to connect to for each stream, as host:port, or unix:/path for a Unix socket; a server
+    /// of UDP, as udp://host:port.
+    ///
+    /// Or patterns, with commas between them, for the servers that clients of `ockam inlet --socks`
+    /// name: db.internal:5432,*.web.internal:443,10.1.0.0/16:*. Names are looked up here, and it is
+    /// the name that is permitted, wherever it leads.
     #[arg(long, value_name = "TARGET")]
     to: String,
 
-    /// Address to listen on for inlets' nodes, as host:port, ws://host:port/path,
+    /// Tell the target where each client comes from, as its inlet says, by the PROXY protocol in
+    /// this version, v1 or v2, which the target has to expect.
+    #[arg(long, value_name = "VERSION")]
+    proxy_protocol: Option<ProxyProtocol>,
+
+    /// Address to listen on for inlets' nodes, as host:port, quic://host:port, ws://host:port/path,
     /// wss://host:port/path or unix:/path; several with commas between them.
     #[arg(long, value_name = "ADDR", conflicts_with = "via", value_delimiter = ',')]
     listen: Vec<NodeAddress>,
@@ -88,7 +102,11 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// What the outlet connects to, for all that reach it.
     fn options(&self) -> OutletOptions {
-        OutletOptions::to(&self.to).resume_for(self.resume.resume_for)
+        let options = OutletOptions::to(&self.to).resume_for(self.resume.resume_for);
+        match self.proxy_protocol {
+            Some(version) => options.proxy_protocol(version),
+            None => options,
+        }
     }
 
     /// The address in routes of the hub, or of the list of hubs.
@@ -116,12 +134,15 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
         false => accept_channels(&ctx, &transports, &arguments).await?,
     };
     let plain = if arguments.plain { " --plain" } else { "" };
-    println!("start an inlet for it with:");
-    let (scheme, lasting) = match udp_address(&arguments.to) {
-        Some(_) => (UDP, arguments.udp.unless_default()),
-        None => ("", arguments.resume.unless_default()),
+    say!("start an inlet for it with:");
+    let (listen, lasting) = match udp_address(&arguments.to) {
+        Some(_) => (format!("{UDP}127.0.0.1:4001"), arguments.udp.unless_default()),
+        None if arguments.options().has_patterns() => {
+            ("127.0.0.1:1080 --socks".into(), arguments.resume.unless_default())
+        }
+        None => ("127.0.0.1:4001".into(), arguments.resume.unless_default()),
     };
-    println!("ockam inlet --listen {scheme}127.0.0.1:4001{plain}{lasting} --route '{route}'");
+    say!("ockam inlet --listen {listen}{plain}{lasting} --route '{route}'");
     Ok(())
 }
 
@@ -200,6 +221,6 @@ async fn channel_to(
             Err(error) => return Err(error),
         }
     };
-    println!("hub {identifier}");
+    say!("hub {identifier}");
     Ok(route![channel])
 }

@@ -309,10 +309,21 @@ def messages(payload):
     return list(unpacker)
 
 
+def name_another(channel):
+    """Names a server that is not the target of "outlet", which refuses it."""
+    own = random_address()
+    channel.send(["outlet"], [own], msgpack.packb([0, 1, 65_536, b"", b"", "other.example:80"]))
+    onward, _, payload = channel.receive()
+    kind, code, _ = unpack(payload)
+    check(onward == [own] and kind == 2 and code == 5, "refused, as it is not permitted")
+
+
 def tunnel(channel, request):
     """Sends a request through a stream to "outlet", half-closes it, and returns the whole answer."""
     own, limit, step = random_address(), 65_536, 65_536
-    channel.send(["outlet"], [own], msgpack.packb([0, 1, limit, b""]))
+    # A client at 192.0.2.1:50000 that connected to 127.0.0.1:1080.
+    client = bytes([192, 0, 2, 1, 0xC3, 0x50, 127, 0, 0, 1, 0x04, 0x38])
+    channel.send(["outlet"], [own], msgpack.packb([0, 1, limit, b"", client]))
     onward, route, payload = channel.receive()
     kind, may_send, life = unpack(payload)
     check(onward == [own] and kind == 1 and life == 0, "opened")
@@ -478,6 +489,7 @@ def initiate(peer, expected):
         missing -= some
     echo(channel, "hello under the next keys", back)
     request = os.urandom(300_000)
+    name_another(channel)
     answer = tunnel(channel, request)
     check(answer == request[::-1], "the target's answer: the request backwards")
     print(f"tunnelled {len(request)} bytes each way", flush=True)

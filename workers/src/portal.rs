@@ -15,7 +15,9 @@
 //! | accepts clients and starts a stream for each | [`inlet`] |
 //! | starts the other end of a stream for each `Open` | [`outlet`] |
 //! | the actor of one end, and its socket | `end` |
-//! | the outlet's connection to its target | `target` |
+//! | what an outlet connects to, and how | `target` |
+//! | clients that name their servers | `socks` |
+//! | what passes on a socket before its stream does | `first_bytes` |
 //! | streams whose inlets do not know their addresses yet | `opening` |
 //! | streams that an outlet keeps when their paths are lost | `kept_streams` |
 //! | what an inlet knows of its outlet | `known_outlet` |
@@ -23,6 +25,7 @@
 //! | every limit, with its unit and reason | [`limits`] |
 
 mod end;
+mod first_bytes;
 pub mod inlet;
 mod kept_streams;
 mod known_outlet;
@@ -33,7 +36,9 @@ pub mod outlet;
 pub mod pool;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod protocol;
+mod socks;
 mod target;
 
 pub use inlet::{Inlet, InletOptions};
 pub use outlet::{Outlet, OutletOptions};
+pub use target::proxy_protocol::ProxyProtocol;

@@ -1,11 +1,14 @@
 //! The loop that accepts connections, and goes on after failures.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, path::Path, sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, time::sleep};
+use tokio::{
+    net::{TcpListener, UnixListener},
+    time::sleep,
+};
 
 use crate::{
-    socket::{listener::Listener, stream::Socket},
+    socket::{endpoint::Endpoint, listener::Listener, stream::Socket},
     trust::refusal_log::RefusalLog,
 };
 
@@ -22,7 +25,7 @@ pub async fn accept_all(
     listener: Listener,
     who: &str,
     log: &RefusalLog,
-    mut serve: impl FnMut(Socket, SocketAddr),
+    mut serve: impl FnMut(Socket, Endpoint),
 ) -> io::Error {
     let listener = match Accepting::new(listener) {
         Ok(listener) => listener,
@@ -45,6 +48,7 @@ pub async fn accept_all(
 /// A listener on its arbiter.
 enum Accepting {
     System(TcpListener),
+    Unix(UnixListener, Arc<Path>),
     #[cfg(feature = "testing")]
     Simulated(crate::simulated::Listener),
 }
@@ -53,21 +57,29 @@ impl Accepting {
     fn new(listener: Listener) -> io::Result<Self> {
         match listener {
             Listener::System(listener) => Ok(Self::System(TcpListener::from_std(listener)?)),
+            Listener::Unix(socket) => {
+                let listener = UnixListener::from_std(socket.listener().try_clone()?)?;
+                Ok(Self::Unix(listener, socket.path().into()))
+            }
             #[cfg(feature = "testing")]
             Listener::Simulated(listener) => Ok(Self::Simulated(listener)),
         }
     }
 
-    async fn accept(&self) -> io::Result<(Socket, SocketAddr)> {
+    async fn accept(&self) -> io::Result<(Socket, Endpoint)> {
         match self {
             Self::System(listener) => {
                 let (socket, peer) = listener.accept().await?;
-                Ok((socket.into(), peer))
+                Ok((socket.into(), peer.into()))
+            }
+            Self::Unix(listener, path) => {
+                let (socket, _) = listener.accept().await?;
+                Ok((socket.into(), Endpoint::Unix(path.clone())))
             }
             #[cfg(feature = "testing")]
             Self::Simulated(listener) => {
                 let (socket, peer) = listener.accept().await?;
-                Ok((socket.into(), peer))
+                Ok((socket.into(), peer.into()))
             }
         }
     }
@@ -93,7 +105,8 @@ mod tests {
             let connecting = async {
                 for _ in 0..3 {
                     let stream = TcpStream::connect(address).await.unwrap();
-                    assert_eq!(served.recv().await, Some(stream.local_addr().unwrap()));
+                    let expected = Endpoint::from(stream.local_addr().unwrap());
+                    assert_eq!(served.recv().await, Some(expected));
                 }
             };
             tokio::select! {

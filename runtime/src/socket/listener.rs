@@ -1,15 +1,18 @@
 //! A listening socket: the system's, or one of a simulated network.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, sync::Arc};
 
 #[cfg(feature = "testing")]
 use crate::simulated;
+use crate::socket::{endpoint::Endpoint, unix::UnixSocket};
 
-/// A listening TCP socket that is not on an arbiter yet.
+/// A listening socket that is not on an arbiter yet.
 #[derive(Debug)]
 pub enum Listener {
-    /// One of the system.
+    /// One of the system, for TCP.
     System(std::net::TcpListener),
+    /// One of the system, at a path.
+    Unix(Arc<UnixSocket>),
     /// One of a simulated network.
     #[cfg(feature = "testing")]
     Simulated(simulated::Listener),
@@ -19,12 +22,32 @@ impl Listener {
     /// The address that it is bound to.
     ///
     /// # Errors
-    /// If the system does not tell.
+    /// If the system does not tell, or it is a Unix socket.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
         match self {
             Self::System(socket) => socket.local_addr(),
+            Self::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
             #[cfg(feature = "testing")]
             Self::Simulated(socket) => Ok(socket.local_address()),
+        }
+    }
+
+    /// The address or the path that it is bound to.
+    ///
+    /// # Errors
+    /// If the system does not tell.
+    pub fn endpoint(&self) -> io::Result<Endpoint> {
+        match self {
+            Self::Unix(socket) => Ok(Endpoint::Unix(socket.path().into())),
+            _ => self.local_address().map(Endpoint::from),
+        }
+    }
+
+    /// The Unix socket, if it is one.
+    pub const fn unix(&self) -> Option<&Arc<UnixSocket>> {
+        match self {
+            Self::Unix(socket) => Some(socket),
+            _ => None,
         }
     }
 
@@ -35,15 +58,17 @@ impl Listener {
     pub fn try_clone(&self) -> io::Result<Self> {
         match self {
             Self::System(socket) => Ok(Self::System(socket.try_clone()?)),
+            Self::Unix(socket) => Ok(Self::Unix(socket.clone())),
             #[cfg(feature = "testing")]
             Self::Simulated(socket) => Ok(Self::Simulated(socket.clone())),
         }
     }
 
-    /// The system's socket, for options that only it has.
+    /// The system's TCP socket, for options that only it has.
     pub fn system(&self) -> Option<&std::net::TcpListener> {
         match self {
             Self::System(socket) => Some(socket),
+            Self::Unix(_) => None,
             #[cfg(feature = "testing")]
             Self::Simulated(_) => None,
         }
@@ -53,6 +78,12 @@ impl Listener {
 impl From<std::net::TcpListener> for Listener {
     fn from(socket: std::net::TcpListener) -> Self {
         Self::System(socket)
+    }
+}
+
+impl From<UnixSocket> for Listener {
+    fn from(socket: UnixSocket) -> Self {
+        Self::Unix(Arc::new(socket))
     }
 }
 

@@ -23,12 +23,22 @@ use crate::{limits::MAX_LOOKUPS, lock::Lock};
 /// # Errors
 /// If the text has another form, or the name is unknown.
 pub(crate) async fn lookup(name: &str) -> io::Result<Vec<SocketAddr>> {
-    static LOOKUPS: LazyLock<Arc<Lookups>> =
-        LazyLock::new(|| Lookups::with(|name| Ok(name.to_socket_addrs()?.collect())));
+    static LOOKUPS: LazyLock<Arc<Lookups>> = LazyLock::new(|| {
+        Lookups::with(|name| Ok(host_and_port(name)?.to_socket_addrs()?.collect()))
+    });
     match name.parse() {
         Ok(address) => Ok(vec![address]),
         Err(_) => LOOKUPS.addresses(name).await,
     }
+}
+
+/// The host, without brackets, and the port.
+fn host_and_port(name: &str) -> io::Result<(&str, u16)> {
+    let parsed = name.rsplit_once(':').and_then(|(host, port)| {
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        Some((bare.unwrap_or(host), port.parse().ok()?))
+    });
+    parsed.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "expected host:port"))
 }
 
 /// What came of a lookup; an error by its kind and text, as several are told.

@@ -22,7 +22,8 @@ pub enum Network {
 }
 
 impl Network {
-    /// The addresses of `host:port`, in the resolver's order.
+    /// The addresses of `host:port`, in the resolver's order; an IPv6 address is in brackets and
+    /// may name an interface, as in `[fe80::1%eth0]:80`.
     ///
     /// # Errors
     /// If the text has another form, or the name is unknown.
@@ -59,6 +60,37 @@ impl Network {
             Self::System => Ok(bind(address)?.into()),
             #[cfg(feature = "testing")]
             Self::Simulated(host) => Ok(host.bind(address)?.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+
+    fn resolved(name: &str) -> io::Result<Vec<SocketAddr>> {
+        actix_rt::System::new().block_on(Network::System.resolve(name))
+    }
+
+    #[test]
+    fn an_address_may_name_its_interface() {
+        let loopback = if cfg!(target_os = "linux") { "lo" } else { "lo0" };
+        for (zone, scope) in [(loopback, 1), ("7", 7)] {
+            let name = format!("[fe80::1%{zone}]:80");
+            let [SocketAddr::V6(address)] = resolved(&name).unwrap()[..] else { panic!("{name}") };
+            assert_eq!((address.scope_id(), address.port()), (scope, 80), "{name}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_not_looked_up() {
+        for name in ["127.0.0.1:80", "[::1]:80"] {
+            assert_eq!(resolved(name).unwrap(), [name.parse().unwrap()]);
+        }
+        for name in ["127.0.0.1", "127.0.0.1:http", "[::1]", ""] {
+            assert_eq!(resolved(name).unwrap_err().kind(), io::ErrorKind::InvalidInput, "{name}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! A connected socket: the system's, or one of a simulated network.
+//! A connected socket: one of the system, for TCP or at a path, or one of a simulated network.
 //!
-//! In a program without the feature `testing` there is only the first kind, so that choosing costs
-//! nothing.
+//! A Unix socket knows no reset: where TCP would reset, it is closed, which the other end sees as
+//! an end. Options that only TCP has do nothing to it.
 
 use std::{
     io::{self, IoSlice, Read as _, Write as _},
@@ -12,17 +12,22 @@ use std::{
 
 use bytes::BufMut;
 use socket2::SockRef;
-use tokio::{io::Interest, net::TcpStream};
+use tokio::{
+    io::Interest,
+    net::{TcpStream, UnixStream},
+};
 
 #[cfg(feature = "testing")]
 use crate::simulated;
 use crate::socket::{drained, try_write, Keepalive};
 
-/// A connected TCP socket that does not block.
+/// A connected socket that does not block.
 #[derive(Debug)]
 pub enum Socket {
-    /// One of the system.
+    /// One of the system, for TCP.
     System(TcpStream),
+    /// One of the system, at a path.
+    Unix(UnixStream),
     /// One of a simulated network.
     #[cfg(feature = "testing")]
     Simulated(simulated::Stream),
@@ -31,8 +36,10 @@ pub enum Socket {
 /// A socket on its way to another arbiter.
 #[derive(Debug)]
 pub enum Detached {
-    /// One of the system.
+    /// One of the system, for TCP.
     System(std::net::TcpStream),
+    /// One of the system, at a path.
+    Unix(std::os::unix::net::UnixStream),
     /// One of a simulated network, which has one thread.
     #[cfg(feature = "testing")]
     Simulated(simulated::Stream),
@@ -46,15 +53,17 @@ impl Socket {
     pub fn detach(self) -> io::Result<Detached> {
         match self {
             Self::System(socket) => Ok(Detached::System(socket.into_std()?)),
+            Self::Unix(socket) => Ok(Detached::Unix(socket.into_std()?)),
             #[cfg(feature = "testing")]
             Self::Simulated(socket) => Ok(Detached::Simulated(socket)),
         }
     }
 
-    /// The system's socket, for options that only it has.
+    /// The system's TCP socket, for options that only it has.
     pub fn system(&self) -> Option<SockRef<'_>> {
         match self {
             Self::System(socket) => Some(SockRef::from(socket)),
+            Self::Unix(_) => None,
             #[cfg(feature = "testing")]
             Self::Simulated(_) => None,
         }
@@ -66,6 +75,7 @@ impl Socket {
     pub fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::System(socket) => socket.poll_read_ready(task),
+            Self::Unix(socket) => socket.poll_read_ready(task),
             #[cfg(feature = "testing")]
             Self::Simulated(socket) => socket.poll_read_ready(task),
         }
@@ -75,6 +85,7 @@ impl Socket {
     pub fn poll_write_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::System(socket) => socket.poll_write_ready(task),
+            Self::Unix(socket) => socket.poll_write_ready(task),
             #[cfg(feature = "testing")]
             Self::Simulated(socket) => socket.poll_write_ready(task),
         }
@@ -87,6 +98,7 @@ impl Socket {
     pub async fn failed(&self) -> io::Result<()> {
         match self {
             Self::System(socket) => socket.ready(Interest::ERROR).await.map(|_| ()),
+            Self::Unix(socket) => socket.ready(Interest::ERROR).await.map(|_| ()),
             #[cfg(feature = "testing")]
             Self::Simulated(socket) => std::future::poll_fn(|task| socket.poll_failed(task)).await,
         }
@@ -96,7 +108,8 @@ impl Socket {
     pub fn drained(&self) {
         match self {
             Self::System(socket) => drained(socket),
-            // It knows.
+            // They know.
+            Self::Unix(_) => {}
             #[cfg(feature = "testing")]
             Self::Simulated(_) => {}
         }
@@ -111,6 +124,7 @@ impl Socket {
     pub fn try_read_buf(&self, buffer: &mut impl BufMut) -> io::Result<usize> {
         match self {
             Self::System(socket) => socket.try_read_buf(buffer),
+            Self::Unix(socket) => socket.try_read_buf(buffer),
             #[cfg(feature = "testing")]
             Self::Simulated(socket) => socket.try_read(buffer),
         }
@@ -123,6 +137,7 @@ impl Socket {
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::System(socket) => socket.try_read(buffer),
+            Self::Unix(socket) => socket.try_read(buffer),
             #[cfg(feature = "testing")]
             Self::Simulated(socket) => socket.try_read(&mut &mut *buffer),
         }
@@ -135,6 +150,7 @@ impl Socket {
     pub fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::System(socket) => (&*SockRef::from(socket)).read(buffer),
+            Self::Unix(socket) => (&*SockRef::from(socket)).read(buffer),
             #[cfg(feature = "testing")]
             Self::Simulated(socket) => socket.try_read(&mut &mut *buffer),
         }
@@ -147,6 +163,10 @@ impl Socket {
     pub fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::System(socket) => try_write(socket, slices),
+            Self::Unix(socket) => match slices {
+                [only] => socket.try_write(only),
+                _ => socket.try_write_vectored(slices),
+            },
             #[cfg(feature = "testing")]
             Self::Simulated(socket) => socket.try_write(slices),
         }
@@ -159,6 +179,7 @@ impl Socket {
     pub fn write_now(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::System(socket) => (&*SockRef::from(socket)).write_vectored(slices),
+            Self::Unix(socket) => (&*SockRef::from(socket)).write_vectored(slices),
             #[cfg(feature = "testing")]
             Self::Simulated(socket) => socket.try_write(slices),
         }
@@ -171,6 +192,7 @@ impl Socket {
     pub fn shut_down(&self) -> io::Result<()> {
         match self {
             Self::System(socket) => SockRef::from(socket).shutdown(Shutdown::Write),
+            Self::Unix(socket) => SockRef::from(socket).shutdown(Shutdown::Write),
             #[cfg(feature = "testing")]
             Self::Simulated(socket) => {
                 socket.shut_down();
@@ -191,6 +213,7 @@ impl Socket {
             Self::System(socket) => {
                 SockRef::from(socket).set_linger(resets.then_some(Duration::ZERO))
             }
+            Self::Unix(_) => Ok(()),
             #[cfg(feature = "testing")]
             Self::Simulated(socket) => {
                 socket.set_resets_on_close(resets);
@@ -210,6 +233,7 @@ impl Socket {
             Self::System(socket) => SockRef::from(socket).set_tcp_user_timeout(Some(limit)),
             #[cfg(not(any(target_os = "android", target_os = "fuchsia", target_os = "linux")))]
             Self::System(_) => Ok(()),
+            Self::Unix(_) => Ok(()),
             #[cfg(feature = "testing")]
             Self::Simulated(socket) => {
                 socket.set_user_timeout(limit);
@@ -225,6 +249,7 @@ impl Socket {
     pub fn set_keepalive(&self, keepalive: Keepalive) -> io::Result<()> {
         match self {
             Self::System(socket) => SockRef::from(socket).set_tcp_keepalive(&keepalive.into()),
+            Self::Unix(_) => Ok(()),
             #[cfg(feature = "testing")]
             Self::Simulated(socket) => {
                 socket.set_keepalive(keepalive);
@@ -242,6 +267,7 @@ impl Detached {
     pub fn attach(self) -> io::Result<Socket> {
         match self {
             Self::System(socket) => Ok(Socket::System(TcpStream::from_std(socket)?)),
+            Self::Unix(socket) => Ok(Socket::Unix(UnixStream::from_std(socket)?)),
             #[cfg(feature = "testing")]
             Self::Simulated(socket) => Ok(Socket::Simulated(socket)),
         }
@@ -251,6 +277,12 @@ impl Detached {
 impl From<TcpStream> for Socket {
     fn from(socket: TcpStream) -> Self {
         Self::System(socket)
+    }
+}
+
+impl From<UnixStream> for Socket {
+    fn from(socket: UnixStream) -> Self {
+        Self::Unix(socket)
     }
 }
 

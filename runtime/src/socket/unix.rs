@@ -15,7 +15,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 /// Connections that wait until they are accepted.
 const BACKLOG: i32 = 1024;
 
-/// A socket that listens on a path. Its file is removed when this is dropped.
+/// A socket that listens on a path. Its file is removed when this is dropped, if not before.
 #[derive(Debug)]
 pub struct UnixSocket {
     listener: UnixListener,
@@ -59,15 +59,20 @@ impl UnixSocket {
     pub fn path(&self) -> &Path {
         &self.path
     }
-}
 
-impl Drop for UnixSocket {
-    fn drop(&mut self) {
+    /// Removes the file, unless another socket has its place: nobody can connect any more.
+    pub fn remove_file(&self) {
         let file = fs::symlink_metadata(&self.path);
         if file.is_ok_and(|file| file.ino() == self.file) {
             // What cannot be removed is replaced by the next one that listens there.
             let _ = fs::remove_file(&self.path);
         }
+    }
+}
+
+impl Drop for UnixSocket {
+    fn drop(&mut self) {
+        self.remove_file();
     }
 }
 

@@ -5,6 +5,7 @@ use std::{io, net::SocketAddr};
 use ockam_actix_runtime::{
     socket::{
         accept::accept_all,
+        endpoint::Endpoint,
         listener::Listener as ListeningSocket,
         network::Network,
         stream::{Detached, Socket},
@@ -105,11 +106,13 @@ impl Binding for TcpBinding {
             Ok(socket) => socket,
             Err(error) => return error,
         };
-        let serve = |socket: Socket, peer: SocketAddr| match configure(&socket)
-            .and_then(|()| socket.detach())
-        {
-            Ok(socket) => serve(TcpIncoming { socket, peer }, peer.into()),
-            Err(error) => log::warn!("lost the connection with {peer}: {error}"),
+        let serve = |socket: Socket, peer: Endpoint| {
+            // It has an address, as the listener has one.
+            let Some(peer) = peer.network() else { return };
+            match configure(&socket).and_then(|()| socket.detach()) {
+                Ok(socket) => serve(TcpIncoming { socket, peer }, peer.into()),
+                Err(error) => log::warn!("lost the connection with {peer}: {error}"),
+            }
         };
         accept_all(socket, who, log, serve).await
     }

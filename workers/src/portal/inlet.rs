@@ -1,6 +1,6 @@
 //! The inlet: accepts clients and tunnels each connection to an outlet.
 //!
-//! * Owns: the listening socket.
+//! * Owns: the listening socket, and the file of a Unix socket, which goes when it ends.
 //! * Inbox: none that workers use; it accepts until it is stopped or the node begins to stop.
 //! * Started by [`Inlet::start`], on the arbiter of its route's first hop, so that clients of a
 //!   channel begin where the channel lives; where the first hop is a worker of this node, clients
@@ -8,17 +8,16 @@
 //! * A panic ends accepting for a moment: it is [`Supervised`], the socket stays open, and clients
 //!   wait in its queue. Streams go on.
 
-use std::{io, net::SocketAddr, time::Duration};
+mod clients;
+
+use std::{net::SocketAddr, time::Duration};
 
 use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
 };
 use ockam_actix_runtime::{
-    edge::first_hop::FirstHop,
     node::{directory::Registration, entry::Description},
-    random,
-    socket::{accept::accept_all, listener::Listener, stream::Socket},
-    trust::{refusal_log::RefusalLog, source::SourceAddress},
+    socket::{endpoint::Endpoint, listener::Listener, unix::UnixSocket},
     worker::{
         mailbox::Registered,
         supervision::{Restartable, Restarting, Supervised},
@@ -26,18 +25,12 @@ use ockam_actix_runtime::{
     Address, Class, Error, Host, Node, Payload, Result, Route, Routed,
 };
 use socket2::SockRef;
-use tokio::time::timeout;
 
 use crate::portal::{
-    end::{
-        config::{Side, StreamConfig},
-        worker::StreamWorker,
-    },
-    known_outlet::{Known, KnownOutlet},
-    limits::{PATH_PATIENCE, RESUME_FOR},
-    pool::{StreamPool, StreamSlot},
-    protocol::{resumption::StreamSecret, stream::Stream},
-    target::prepare,
+    inlet::clients::{accept_clients, Accept},
+    known_outlet::KnownOutlet,
+    limits::RESUME_FOR,
+    target::{connect::prepare, unix_path},
 };
 
 /// A running inlet. Dropping this does not stop it; [`Inlet::stop`] does.
@@ -46,7 +39,7 @@ pub struct Inlet {
     node: Node,
     worker: Address,
     actor: Restarting<InletWorker>,
-    address: SocketAddr,
+    endpoint: Endpoint,
 }
 
 /// Along which route an inlet's streams go, and for how long they outlive it. A route alone
@@ -64,12 +57,14 @@ pub struct Inlet {
 pub struct InletOptions {
     route: Route,
     resume_for: Duration,
+    hides_clients: bool,
+    is_socks: bool,
 }
 
 impl InletOptions {
     /// Streams go along `route`, to an outlet.
     pub fn along(route: impl Into<Route>) -> Self {
-        Self { route: route.into(), resume_for: RESUME_FOR }
+        Self { route: route.into(), resume_for: RESUME_FOR, hides_clients: false, is_socks: false }
     }
 
     /// Keeps a stream whose path is lost, and its client, for up to `limit` until there is a path
@@ -78,12 +73,39 @@ impl InletOptions {
         self.resume_for = limit;
         self
     }
+
+    /// Does not tell the outlet, which else may tell its target, where clients come from.
+    pub const fn hide_clients(mut self) -> Self {
+        self.hides_clients = true;
+        self
+    }
+
+    /// Clients speak SOCKS5 without authentication, and name the servers that the outlet connects
+    /// them to, if it permits these.
+    pub const fn socks(mut self) -> Self {
+        self.is_socks = true;
+        self
+    }
 }
 
 impl<T: Into<Route>> From<T> for InletOptions {
     fn from(route: T) -> Self {
         Self::along(route)
     }
+}
+
+/// Listens at a Unix socket, if `address` is `unix:/path` or `unix:///path`. Its file has `mode`,
+/// which says who may connect, and is removed when nothing listens any more; one that a socket has
+/// left behind is replaced.
+///
+/// # Errors
+/// If the path cannot be used, or something listens there.
+pub fn listen_unix(address: &str, mode: u32) -> Option<Result<Listener>> {
+    let is_right = |meant: &str| matches!(unix_path(meant), Some(Ok(_)));
+    let written = (address, "a place to listen");
+    let path = unix_path(address)?.map_err(|misspelt| misspelt.error(written, is_right));
+    let failed = |source| Error::transport(format!("cannot listen on {address}"), source);
+    Some(path.and_then(|path| Ok(UnixSocket::bind(path, mode).map_err(failed)?.into())))
 }
 
 impl Inlet {
@@ -98,10 +120,10 @@ impl Inlet {
         options: impl Into<InletOptions>,
     ) -> Result<Self> {
         let (node, listener) = (node.as_ref(), listener.into());
-        let InletOptions { route, resume_for } = options.into();
+        let InletOptions { route, resume_for, hides_clients, is_socks } = options.into();
         let first_hop = node.first_hop(&route)?;
         let failed = |source| Error::transport("cannot use the inlet's listening socket", source);
-        let address = listener.local_address().map_err(failed)?;
+        let endpoint = listener.endpoint().map_err(failed)?;
         if let Some(listener) = listener.system() {
             listener.set_nonblocking(true).map_err(failed)?;
             // Each accepted socket inherits this, so that there is no moment at which SIGKILL looks
@@ -110,27 +132,35 @@ impl Inlet {
         }
         let worker = Address::random();
         let arbiter = first_hop.arbiter.unwrap_or(0);
-        log::info!("inlet on {address} for clients of {route}");
+        log::info!("inlet on {endpoint} for clients of {route}");
         let spec = InletSpec {
             node: node.clone(),
             worker: worker.clone(),
             arbiter,
             listener,
             accept: Accept {
-                address,
+                endpoint: endpoint.clone(),
                 route,
                 resume_for,
+                hides_clients,
+                is_socks,
                 outlet: KnownOutlet::default(),
                 first_hop,
             },
         };
-        let actor = Restarting::start(node, format!("the inlet on {address}"), spec)?;
-        Ok(Self { node: node.clone(), worker, actor, address })
+        let actor = Restarting::start(node, format!("the inlet on {endpoint}"), spec)?;
+        Ok(Self { node: node.clone(), worker, actor, endpoint })
     }
 
-    /// The address that clients connect to, with the port that the system chose for port 0.
+    /// The address that clients connect to, with the port that the system chose for port 0. Of an
+    /// inlet at a Unix socket, this is `0.0.0.0:0`: see [`Inlet::endpoint`].
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.endpoint.network().unwrap_or(SocketAddr::from(([0; 4], 0)))
+    }
+
+    /// Where clients connect: an address, or the path of a Unix socket.
+    pub const fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     /// Stops accepting clients; open streams go on.
@@ -175,6 +205,12 @@ impl Restartable for InletSpec {
         // An error means that it has ended already.
         let _ = self.node.stop_worker(self.worker.clone());
     }
+
+    fn ended_in_pause(&self) {
+        if let Some(socket) = self.listener.unix() {
+            socket.remove_file();
+        }
+    }
 }
 
 struct InletWorker {
@@ -183,35 +219,6 @@ struct InletWorker {
     accept: Accept,
     registration: Option<Registration>,
     supervised: Supervised,
-}
-
-/// What is needed to start a stream for a client.
-#[derive(Clone)]
-struct Accept {
-    address: SocketAddr,
-    route: Route,
-    resume_for: Duration,
-    outlet: KnownOutlet,
-    /// Watching it keeps the connection to the first hop up.
-    first_hop: FirstHop,
-}
-
-impl Accept {
-    /// Whether streams outlive their path over `first_hop`. What goes straight to an outlet of this
-    /// node has none to lose.
-    fn is_resuming(&self, first_hop: &FirstHop) -> bool {
-        let is_local = self.route.len() == 1 && !first_hop.is_watched();
-        !self.resume_for.is_zero() && !is_local
-    }
-
-    /// Never ends. Where the first hop is a worker of this node, nobody tells when the path was
-    /// made again: the first stream learns what there is to know.
-    async fn learn_of_outlet(&self, node: &Node) {
-        if self.is_resuming(&self.first_hop) && self.first_hop.is_watched() {
-            self.outlet.keep_asking(node, &self.route).await;
-        }
-        std::future::pending().await
-    }
 }
 
 impl Actor for InletWorker {
@@ -225,6 +232,7 @@ impl Handler<Registered> for InletWorker {
         let gone = registration.entry().stop_signal();
         self.registration = Some(registration);
         let Some(listener) = self.listener.take() else { return };
+        let unix = listener.unix().cloned();
         let (node, accept) = (self.node.clone(), self.accept.clone());
         let accepting = async move {
             tokio::select! {
@@ -235,7 +243,10 @@ impl Handler<Registered> for InletWorker {
                 _ = gone => {}
             }
         };
-        context.spawn(accepting.into_actor(self).map(|(), inlet, context| {
+        context.spawn(accepting.into_actor(self).map(move |(), inlet, context| {
+            if let Some(socket) = unix {
+                socket.remove_file();
+            }
             inlet.supervised.end();
             context.stop();
         }));
@@ -247,101 +258,5 @@ impl Handler<Routed<Payload>> for InletWorker {
 
     fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {
         log::debug!("an inlet takes no messages, but one came from {}", message.return_route());
-    }
-}
-
-async fn accept_clients(node: &Node, listener: Listener, accept: &Accept) {
-    let refusal_log = node.refusals();
-    let who = format!("the inlet on {}", accept.address);
-    let error = accept_all(listener, &who, &refusal_log, |socket, client| {
-        open(node, socket, client, accept)
-            .unwrap_or_else(|error| log_reset(&refusal_log, client, &error));
-    })
-    .await;
-    log::error!("{who} ended: {error}");
-}
-
-/// Starts the stream of one client: at once, or when the path that is lost is there again. Longer
-/// than [`PATH_PATIENCE`] nobody waits; the first hop then says what is wrong.
-fn open(node: &Node, socket: Socket, client: SocketAddr, accept: &Accept) -> Result<()> {
-    // Clients that connected between `listen` and `prepare` have inherited nothing, and this option
-    // matters.
-    socket.set_resets_on_close(true).map_err(unusable)?;
-    let slot = StreamPool::of(node).enter_client(SourceAddress::of(client.ip()));
-    let slot = slot.map_err(|full| Error::Usage(full.to_string()))?;
-    // The first hop may have another actor than when the inlet began: a peer may have been dialled
-    // anew.
-    let mut first_hop = node.first_hop(&accept.route)?;
-    let opening =
-        OpeningClient { node: node.clone(), socket, client, slot, accept: accept.clone() };
-    if !is_lost(&first_hop) {
-        return opening.start(first_hop);
-    }
-    tokio::task::spawn_local(async move {
-        // An error says that the time is over.
-        let _ = timeout(PATH_PATIENCE, first_hop.up()).await;
-        let refusal_log = opening.node.refusals();
-        let again = opening.node.first_hop(&opening.accept.route);
-        let started = again.and_then(|first_hop| opening.start(first_hop));
-        started.unwrap_or_else(|error| log_reset(&refusal_log, client, &error));
-    });
-    Ok(())
-}
-
-/// Whether the last attempt to make the path has failed.
-fn is_lost(first_hop: &FirstHop) -> bool {
-    let state = first_hop.state();
-    !state.up && state.failure.is_some()
-}
-
-fn unusable(source: io::Error) -> Error {
-    Error::transport("its socket cannot be used", source)
-}
-
-fn log_reset(refusal_log: &RefusalLog, client: SocketAddr, error: &Error) {
-    let what = format_args!("reset the client {client}: {}", error.one_line());
-    refusal_log.warn("client-reset", what);
-}
-
-/// A client whose stream has not begun.
-struct OpeningClient {
-    node: Node,
-    socket: Socket,
-    client: SocketAddr,
-    slot: StreamSlot,
-    accept: Accept,
-}
-
-impl OpeningClient {
-    fn start(self, first_hop: FirstHop) -> Result<()> {
-        let Self { node, socket, client, slot, accept } = self;
-        let description = Description::answered_over(&first_hop);
-        // A client that has waited for a lost path in vain is reset, and waits no longer.
-        let is_resuming = accept.is_resuming(&first_hop) && !is_lost(&first_hop);
-        let Accept { route, resume_for, outlet, .. } = accept;
-        let mut stream = Stream::inlet(slot.first_window());
-        let known = match outlet.get() {
-            _ if !is_resuming => None,
-            Known::Nothing => Some(None),
-            Known::Keeps(life) => Some(Some(life)),
-            Known::KeepsNothing => None,
-        };
-        if let Some(known) = known {
-            stream = stream.resumable_by(StreamSecret::from_bytes(random::bytes()), known);
-        }
-        let side = Side::Inlet { client, outlet };
-        let arbiter = first_hop.arbiter.unwrap_or_else(|| node.next_arbiter());
-        let config =
-            StreamConfig { node: node.clone(), stream, first_hop, route, side, slot, resume_for };
-        if node.current_arbiter() == Some(arbiter) {
-            node.launch_here(description, StreamWorker::new(config, Some(socket)))?;
-            return Ok(());
-        }
-        let socket = socket.detach().map_err(unusable)?;
-        node.launch(description.on(arbiter), move |_| match socket.attach() {
-            Ok(socket) => StreamWorker::new(config, Some(socket)),
-            Err(_) => StreamWorker::without_socket(config),
-        })?;
-        Ok(())
     }
 }

@@ -20,6 +20,9 @@ pub const MAX_MESSAGES: usize = 8;
 /// The most bytes of text in `Refused`: one line of a log.
 pub const MAX_TEXT: usize = 200;
 
+/// The most bytes of a target that `Open` names: the longest name of DNS, a colon and a port.
+pub const MAX_TARGET: usize = 253 + 1 + 5;
+
 /// The most resumes of unknown streams that an outlet remembers, in some 100 bytes each: more than
 /// the streams that one client resumes after the outlet's restart.
 pub const MAX_STRAYS: usize = 4096;
@@ -150,8 +153,15 @@ pub(crate) const MAX_OPENED_DELAY: Duration = Duration::from_millis(10);
 /// longer than the longest pause between two attempts.
 pub(crate) const PATH_PATIENCE: Duration = Duration::from_secs(3);
 
+/// How long the client of a SOCKS inlet has to name its server: programs do it at once.
+pub(crate) const SOCKS_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How long the outlet waits for its target to answer.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The pause between attempts to connect to a Unix socket whose server is behind with accepting: it
+/// is of this machine, and each attempt costs it microseconds.
+pub(crate) const UNIX_CONNECT_PAUSE: Duration = Duration::from_millis(20);
 
 /// When an application's host counts as gone: after a minute of silence, and three probes in half a
 /// minute. Both ends of 10,000 idle streams send 330 probes a second.

@@ -17,7 +17,8 @@ use ockam_actix_runtime::{
         routing::NextHop,
         Node,
     },
-    Address, Class, Error, Host, Message, Origin, Payload, Result, UndeliverableReason,
+    text::Shown,
+    Address, Class, Host, Message, Origin, Payload, Result, UndeliverableReason,
 };
 
 use crate::portal::{
@@ -30,12 +31,14 @@ use crate::portal::{
     opening::Opening,
     pool::StreamPool,
     protocol::{
+        introduction::Introduction,
         message::{decode, Control, DecodeError, Decoded},
         offset::Limit,
         reason::StreamRefusal,
         resumption::StreamSecret,
         stream::Stream,
     },
+    target::{connect::Dial, permitted::Permitted, proxy_protocol::ProxyProtocol},
 };
 
 /// A running outlet. Dropping this does not stop it; [`Outlet::stop`] does.
@@ -58,13 +61,22 @@ pub struct OutletOptions {
     target: String,
     access: Option<AccessRule>,
     resume_for: Duration,
+    proxy_protocol: Option<ProxyProtocol>,
 }
 
 impl OutletOptions {
-    /// Streams connect to `target` (`host:port`). Its name is resolved for each stream, so a target
-    /// that moves or starts later is found.
+    /// Streams connect to `target`: `host:port`, or `unix:/path` for a Unix socket. Its name is
+    /// resolved for each stream, so a target that moves or starts later is found.
+    ///
+    /// Or to the servers that the clients of a [SOCKS inlet](crate::portal::InletOptions::socks)
+    /// name, if they match one of several patterns with commas between them:
+    /// `db.internal:5432,*.web.internal:443,10.1.0.0/16:*`. `*.web.internal` are all names below
+    /// that one, `*` is any host, `10.1.0.0/16` and `[fd00::/8]` are networks, and the port may be
+    /// `*`. Names are looked up here, and patterns are about hosts as they are named: an address
+    /// that a client gives literally matches patterns for addresses alone, and to which address a
+    /// permitted name leads is not looked at.
     pub fn to(target: impl Into<String>) -> Self {
-        Self { target: target.into(), access: None, resume_for: RESUME_FOR }
+        Self { target: target.into(), access: None, resume_for: RESUME_FOR, proxy_protocol: None }
     }
 
     /// Accepts only streams from the origins that `rule` permits, on top of the rules for all: see
@@ -81,6 +93,25 @@ impl OutletOptions {
         self.resume_for = limit;
         self
     }
+
+    /// Tells the target where each client comes from, by first bytes in this version of the [PROXY
+    /// protocol](https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt), which the target has
+    /// to expect.
+    ///
+    /// The address is what the inlet says, so it is as true as the inlet's node: narrow who reaches
+    /// the outlet with [`access`](Self::access) where it counts. Of a client at a Unix socket, and
+    /// of an inlet that hides its clients, the target hears `UNKNOWN`, or `LOCAL`.
+    pub const fn proxy_protocol(mut self, version: ProxyProtocol) -> Self {
+        self.proxy_protocol = Some(version);
+        self
+    }
+}
+
+impl OutletOptions {
+    /// Whether clients name what they connect to, so that their inlet has to ask them.
+    pub fn has_patterns(&self) -> bool {
+        matches!(self.target.parse(), Ok(Permitted::Listed(_)))
+    }
 }
 
 impl<T: Into<String>> From<T> for OutletOptions {
@@ -96,6 +127,7 @@ impl fmt::Debug for OutletOptions {
             .field("target", &self.target)
             .field("narrowed", &narrowed)
             .field("resume_for", &self.resume_for)
+            .field("proxy_protocol", &self.proxy_protocol)
             .finish()
     }
 }
@@ -105,22 +137,27 @@ impl Outlet {
     /// [`OutletOptions`] with more.
     ///
     /// # Errors
-    /// If the address is invalid or already in use, or the target is not `host:port`.
+    /// If the address is invalid or already in use, or the target is none of what
+    /// [`OutletOptions::to`] takes.
     pub fn start(
         node: &impl AsRef<Node>,
         address: impl Into<Address>,
         options: impl Into<OutletOptions>,
     ) -> Result<Self> {
         let (node, options) = (node.as_ref(), options.into());
-        let OutletOptions { target, access, resume_for } = options;
-        check_target(&target)?;
+        let OutletOptions { target, access, resume_for, proxy_protocol } = options;
+        let target: Permitted = target.parse()?;
         let mut description = Description::new(address, Class::User);
         description.access = access;
         let address = description.address.clone();
-        let (opening, own) = (Opening::default(), node.unheld());
-        let kept = KeptStreams::new();
-        let delivery =
-            OutletDelivery { node: own, target: target.clone(), opening, kept, resume_for };
+        let delivery = OutletDelivery {
+            node: node.unheld(),
+            target: target.clone(),
+            opening: Opening::default(),
+            kept: KeptStreams::new(),
+            resume_for,
+            proxy_protocol,
+        };
         node.register_delivery(description, delivery)?.detach();
         log::info!("outlet \"{address}\" for the target {target}");
         Ok(Self { node: node.clone(), address })
@@ -140,22 +177,13 @@ impl Outlet {
     }
 }
 
-fn check_target(target: &str) -> Result<()> {
-    let port = target.rsplit_once(':').filter(|(host, _)| !host.is_empty());
-    if port.is_some_and(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0)) {
-        return Ok(());
-    }
-    Err(Error::Usage(format!(
-        "\"{target}\" is not a target: expected host:port, such as 127.0.0.1:5000"
-    )))
-}
-
 struct OutletDelivery {
     node: Node,
-    target: String,
+    target: Permitted,
     opening: Opening,
     kept: KeptStreams,
     resume_for: Duration,
+    proxy_protocol: Option<ProxyProtocol>,
 }
 
 impl Deliver for OutletDelivery {
@@ -167,8 +195,16 @@ impl Deliver for OutletDelivery {
             return self.pass_on(stream, message);
         }
         match decode(&message.payload) {
-            Ok((Decoded::Control(Control::Open { limit, secret }), length)) => {
-                self.open(entry, limit, secret, length, message)
+            Ok((Decoded::Control(Control::Open { limit, secret, introduction }), length)) => {
+                let dial = self.dial(&introduction, &message.origin);
+                message.payload.narrow(length..usize::MAX);
+                match dial {
+                    Some(dial) => self.open(entry, (limit, secret), dial, message),
+                    None => {
+                        self.refuse(entry, message, StreamRefusal::NotAllowed);
+                        Ok(())
+                    }
+                }
             }
             Ok((
                 Decoded::Control(Control::Resume { secret, attempt, received, limit }),
@@ -199,15 +235,25 @@ impl OutletDelivery {
         self.node.try_route(message, NextHop::Chosen)
     }
 
-    /// Starts the stream of a message that begins with `length` bytes of `Open`; the stream gets
-    /// the rest.
+    /// What the stream of such a client connects to, if that is permitted.
+    fn dial(&self, client: &Introduction<'_>, origin: &Origin) -> Option<Dial> {
+        let Some(target) = self.target.named(client.target()) else {
+            let named = Shown(client.target());
+            let what = format_args!("refused {origin} a stream to {named}: not permitted");
+            self.node.refusals().warn("target-not-permitted", what);
+            return None;
+        };
+        let proxy = self.proxy_protocol.map(|version| (version, client.client()));
+        Some(Dial { target, proxy })
+    }
+
+    /// Starts the stream of a message that began with `Open`; the stream gets the rest.
     fn open(
         &self,
         entry: &Entry,
-        limit: Limit,
-        secret: Option<StreamSecret>,
-        length: usize,
-        mut message: Message,
+        (limit, secret): (Limit, Option<StreamSecret>),
+        dial: Dial,
+        message: Message,
     ) -> Result<(), Box<Undelivered>> {
         let node = &self.node;
         let inlet = message.return_route.clone();
@@ -218,7 +264,7 @@ impl OutletDelivery {
         let slot = match StreamPool::of(node).enter(&message.origin) {
             Ok(slot) => slot,
             Err(full) => {
-                let (target, origin) = (&self.target, &message.origin);
+                let (target, origin) = (&dial.target, &message.origin);
                 let what = format_args!("refused a stream from {origin} to {target}: {full}");
                 node.refusals().warn(full.rule(), what);
                 self.refuse(entry, message, StreamRefusal::Busy);
@@ -241,7 +287,7 @@ impl OutletDelivery {
         let description = Description::answered_over(&first_hop);
         let address = description.address.clone();
         let listed = self.opening.list(inlet.clone(), address.clone());
-        let side = Side::Outlet { target: self.target.clone(), kept, _listed: Some(listed) };
+        let side = Side::Outlet { dial, kept, _listed: Some(listed) };
         let arbiter = node.arbiter_for(&first_hop);
         let config = StreamConfig {
             node: node.clone(),
@@ -264,7 +310,6 @@ impl OutletDelivery {
                 UndeliverableReason::Unreachable,
             ));
         }
-        message.payload.narrow(length..usize::MAX);
         match message.payload.is_empty() {
             true => Ok(()),
             false => self.pass_on(address, message),

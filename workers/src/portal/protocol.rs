@@ -5,6 +5,7 @@
 //!   direction of a stream.
 //! * [`reason`]: why a stream was refused or reset, as codes that survive versions.
 //! * [`message`]: the eleven messages and their MessagePack form.
+//! * [`introduction`]: what an inlet tells of a client.
 //! * [`resumption`]: what a stream that outlives its path is known by.
 //! * [`credit`]: how much may be sent ([`SendWindow`](credit::SendWindow)) and received
 //!   ([`ReceiveWindow`](credit::ReceiveWindow)).
@@ -16,6 +17,7 @@
 
 pub mod action;
 pub mod credit;
+pub mod introduction;
 pub mod message;
 pub mod offset;
 pub mod reason;

@@ -24,6 +24,7 @@ use crate::{
     },
     identity::{address_secret::AddressSecret, local_identity::LocalIdentity, Identity},
     portal::protocol::{
+        introduction::{ClientAddresses, Introduction},
         message as portal,
         message::{Control, Decoded},
         offset::{Limit, Offset},
@@ -36,7 +37,7 @@ use crate::{
 const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
 
 /// The blocks that are one control message of a stream each.
-pub(crate) const PORTAL_CONTROLS: [&str; 12] = [
+pub(crate) const PORTAL_CONTROLS: [&str; 13] = [
     "fin",
     "opened",
     "refused busy",
@@ -44,6 +45,7 @@ pub(crate) const PORTAL_CONTROLS: [&str; 12] = [
     "fin 200",
     "reset",
     "open resumable",
+    "open introducing",
     "opened kept",
     "ack",
     "resume",
@@ -142,7 +144,7 @@ fn connections() -> Made {
 fn portals() -> Made {
     let request = b"GET / HTTP/1.0\r\n\r\n";
     let limit = Limit::new(262_144);
-    let open = Control::Open { limit, secret: None }.encode();
+    let open = Control::Open { limit, secret: None, introduction: Default::default() }.encode();
     let data = [&portal::data_header(Offset::new(0), 18)[..], request].concat();
     let both = [&open[..], &data].concat();
     let first = |payload: Vec<u8>| {
@@ -153,6 +155,11 @@ fn portals() -> Made {
     let received = Offset::new(18).after_fin();
     let resume = Control::Resume { secret, attempt: 1, received: Offset::new(200), limit };
     let busy = Control::Refused { reason: StreamRefusal::from_code(6), text: "no" };
+    let [client, server] = ["192.0.2.1:50000", "127.0.0.1:1080"].map(|end| end.parse().unwrap());
+    let addresses = ClientAddresses { client, server };
+    let introduction = portal::encode_introduction(Some(addresses), "db.internal:5432");
+    let introduction = Introduction::of(&introduction);
+    let introducing = Control::Open { limit, secret: None, introduction };
     vec![
         ("open", first(open)),
         ("open and data", first(both)),
@@ -163,7 +170,12 @@ fn portals() -> Made {
         ("window", Control::Window { limit }.encode()),
         ("fin 200", Control::Fin { offset: Offset::new(200) }.encode()),
         ("reset", Control::Reset { reason: ResetReason::from_code(4) }.encode()),
-        ("open resumable", Control::Open { limit, secret: Some(secret) }.encode()),
+        (
+            "open resumable",
+            Control::Open { limit, secret: Some(secret), introduction: Default::default() }
+                .encode(),
+        ),
+        ("open introducing", introducing.encode()),
         ("opened kept", Control::Opened { limit, life }.encode()),
         ("ack", Control::Ack { received }.encode()),
         ("resume", resume.encode()),
@@ -299,7 +311,11 @@ fn every_block_is_read_as_what_it_says() {
         assert_eq!(Answer::decode(&blocks[name]), Ok(answer), "{name}");
     }
     let open = message("open").into_parts().payload;
-    let expected = Control::Open { limit: Limit::new(262_144), secret: None };
+    let expected = Control::Open {
+        limit: Limit::new(262_144),
+        secret: None,
+        introduction: Default::default(),
+    };
     assert_eq!(portal::decode(&open), Ok((Decoded::Control(expected), open.len())));
     let both = message("open and data").into_parts().payload;
     assert_eq!(both[..], [&open[..], &blocks["data"]].concat());

@@ -113,7 +113,12 @@ fn an_outlet_takes_a_whole_exchange_at_once() {
     run(async {
         let mut ctx = node().await;
         let target = outlet(ctx.node()).await;
-        let open = Control::Open { limit: Limit::new(100), secret: None }.encode();
+        let open = Control::Open {
+            limit: Limit::new(100),
+            secret: None,
+            introduction: Default::default(),
+        }
+        .encode();
         let data = |offset, text: &[u8]| {
             [&data_header(Offset::new(offset), text.len() as u32)[..], text].concat()
         };
@@ -135,7 +140,9 @@ fn an_outlet_takes_a_whole_exchange_at_once() {
 async fn answer_to(windows: usize, fin: &[u8]) -> Vec<u8> {
     let mut ctx = node().await;
     let target = outlet(ctx.node()).await;
-    let open = Control::Open { limit: Limit::new(100), secret: None }.encode();
+    let open =
+        Control::Open { limit: Limit::new(100), secret: None, introduction: Default::default() }
+            .encode();
     let window = Control::Window { limit: Limit::new(100) }.encode();
     send(&ctx, &[vec![open], vec![window; windows], vec![fin.to_vec()]].concat()).await;
     // The end of its connection is the stream's; a stream that is reset early may not connect at

@@ -55,7 +55,11 @@ fn reset_streams_leave_no_more_than_the_edge() {
         ctx.node().register_delivery(description, stuck.clone()).unwrap().detach();
         for _ in 0..MOST + 100 {
             let back = route!["stuck", Address::random()];
-            let open = Control::Open { limit: Limit::new(1), secret: None };
+            let open = Control::Open {
+                limit: Limit::new(1),
+                secret: None,
+                introduction: Default::default(),
+            };
             ctx.node().route(message(open, &back));
             let reset = Control::Reset { reason: ResetReason::ByApplication };
             accept_and_end(&target, || ctx.node().route(message(reset, &back))).await;
@@ -81,7 +85,7 @@ fn messages_sent_with_bytes_wait_for_no_permit() {
         ctx.node().register_delivery(description, stuck.clone()).unwrap().detach();
         let all: Vec<_> = std::iter::from_fn(|| budget.try_acquire_urgent()).collect();
         ctx.node().route(message(
-            Control::Open { limit: Limit::new(1), secret: None },
+            Control::Open { limit: Limit::new(1), secret: None, introduction: Default::default() },
             &route!["stuck", "s1"],
         ));
         let (mut socket, _) = in_time("the target", target.accept()).await.unwrap();

@@ -46,11 +46,15 @@ pub(crate) fn inlet(node: &Node, route: Route) -> SocketAddr {
     Inlet::start(node, listener, route).unwrap().address()
 }
 
-/// The same, for streams that end with their path.
-pub(crate) fn passing_inlet(node: &Node, route: Route) -> SocketAddr {
+/// An inlet with options.
+pub(crate) fn inlet_with(node: &Node, options: InletOptions) -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let options = InletOptions::along(route).resume_for(Duration::ZERO);
     Inlet::start(node, listener, options).unwrap().address()
+}
+
+/// An inlet on `node` for `route`, for streams that end with their path.
+pub(crate) fn passing_inlet(node: &Node, route: Route) -> SocketAddr {
+    inlet_with(node, InletOptions::along(route).resume_for(Duration::ZERO))
 }
 
 /// One connection through a portal: the client's socket and the target's.

@@ -161,6 +161,16 @@ impl AppSocket {
         self.write(|slices| socket.write_now(slices))
     }
 
+    /// Writes bytes that are not the stream's, of which the first ones find room in any socket.
+    pub(crate) fn write_first(&mut self, bytes: &[u8]) {
+        let Some(socket) = &self.socket else { return };
+        match socket.write_now(&[io::IoSlice::new(bytes)]) {
+            Ok(written) if written == bytes.len() => {}
+            Ok(_) => self.note_reset(&io::ErrorKind::WriteZero.into()),
+            Err(error) => self.note_reset(&error),
+        }
+    }
+
     /// Writes until `write` takes nothing more.
     fn write(&mut self, mut write: impl FnMut(&[io::IoSlice<'_>]) -> io::Result<usize>) -> usize {
         let mut all = 0;

@@ -1,20 +1,29 @@
 //! What one end of a stream is started with.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use ockam_actix_runtime::{edge::first_hop::FirstHop, MessageKind, Node, Route};
+use ockam_actix_runtime::{
+    edge::first_hop::FirstHop, socket::endpoint::Endpoint, MessageKind, Node, Route,
+};
 
 use crate::portal::{
     kept_streams::Kept, known_outlet::KnownOutlet, opening::Listed, pool::StreamSlot,
-    protocol::stream::Stream,
+    protocol::stream::Stream, target::connect::Dial,
 };
 
 /// Which end of the stream this is.
 pub(crate) enum Side {
-    /// A client connected to the inlet at this address.
-    Inlet { client: SocketAddr, outlet: KnownOutlet },
-    /// The outlet connects to this target.
-    Outlet { target: String, kept: Option<Kept>, _listed: Option<Listed> },
+    /// This client connected to the inlet.
+    Inlet {
+        client: Endpoint,
+        outlet: KnownOutlet,
+        /// What the outlet is told of the client, encoded; until it has answered.
+        introduction: Option<Arc<[u8]>>,
+        /// Whether the client speaks SOCKS, and waits for the reply to its request.
+        owes_reply: bool,
+    },
+    /// The outlet connects to a target.
+    Outlet { dial: Dial, kept: Option<Kept>, _listed: Option<Listed> },
 }
 
 impl Side {

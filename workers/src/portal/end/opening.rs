@@ -10,7 +10,7 @@ use ockam_actix_runtime::socket::network::Network;
 
 use crate::portal::{
     end::joined_delay::{opened_delay, JoinedDelay},
-    target::{connect_target, Connected, NoTarget},
+    target::connect::{connect_target, Connected, Dial, NoTarget},
 };
 
 /// The application's socket is being connected, or there.
@@ -24,9 +24,9 @@ pub(crate) enum Opening {
 }
 
 impl Opening {
-    /// Connects to `target`.
-    pub(crate) fn connect(network: &Network, target: &str) -> Self {
-        Self::Connecting(Box::pin(connect_target(network.clone(), target.to_owned())))
+    /// Connects to a target.
+    pub(crate) fn connect(network: &Network, dial: &Dial) -> Self {
+        Self::Connecting(Box::pin(connect_target(network.clone(), dial.clone())))
     }
 
     /// Whether the target has not answered yet.

@@ -6,6 +6,7 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -147,6 +148,11 @@ impl Path {
         self.controls.push(control);
     }
 
+    /// Has `Open` say this of the client, which is encoded.
+    pub(crate) fn introduce(&mut self, introduction: Option<Arc<[u8]>>) {
+        self.controls.introduce(introduction);
+    }
+
     /// Whether messages wait.
     pub(crate) const fn has_unsent(&self) -> bool {
         !self.controls.is_empty()
@@ -154,7 +160,7 @@ impl Path {
 
     /// Forgets the messages that wait.
     pub(crate) fn forget_unsent(&mut self) {
-        self.controls = PendingControls::default();
+        self.controls.clear();
     }
 
     /// Sends the messages that found no bytes to go with, if the first edge has room for them.

@@ -4,15 +4,19 @@
 //! takes, they do not pile up: of windows and of acknowledgements only the last counts, and every
 //! other message is sent once on a path.
 
+use std::sync::Arc;
+
 use rmp::encode::ByteBuf;
 
-use crate::portal::protocol::message::Control;
+use crate::portal::protocol::{introduction::Introduction, message::Control};
 
 /// Messages in the order in which they were queued: at most a greeting, an acknowledgement, a
 /// window, an end and a reset.
 #[derive(Debug, Default)]
 pub(crate) struct PendingControls {
     controls: Vec<Control<'static>>,
+    /// What `Open` says of the client, encoded.
+    introduction: Option<Arc<[u8]>>,
 }
 
 impl PendingControls {
@@ -28,11 +32,27 @@ impl PendingControls {
         self.controls.is_empty()
     }
 
+    /// Has `Open` say this of the client.
+    pub(crate) fn introduce(&mut self, introduction: Option<Arc<[u8]>>) {
+        self.introduction = introduction;
+    }
+
+    /// Forgets all of them.
+    pub(crate) fn clear(&mut self) {
+        self.controls = Vec::new();
+    }
+
     /// Takes all of them, as MessagePack, one message after the other.
     pub(crate) fn take(&mut self) -> Vec<u8> {
         let mut bytes = ByteBuf::new();
         for control in std::mem::take(&mut self.controls) {
-            control.encode_to(&mut bytes);
+            match (control, &self.introduction) {
+                (Control::Open { limit, secret, .. }, Some(introduction)) => {
+                    let introduction = Introduction::of(introduction);
+                    Control::Open { limit, secret, introduction }.encode_to(&mut bytes);
+                }
+                (control, _) => control.encode_to(&mut bytes),
+            }
         }
         bytes.into_vec()
     }

@@ -37,12 +37,14 @@ use crate::portal::{
     pool::StreamSlot,
     protocol::{
         action::{Action, End},
+        introduction::Introduction,
         message::Control,
         reason::ResetReason,
         round_trip::RoundTrip,
         stream::Stream,
     },
-    target::{Connected, NoTarget},
+    socks::wire::Reply,
+    target::connect::{Connected, NoTarget},
 };
 
 /// What has become of an end in a turn.
@@ -87,8 +89,8 @@ impl StreamEnd {
         let StreamConfig { node, stream, first_hop, route, side, slot, resume_for } = config;
         let (opening, round_trip) = match &side {
             Side::Inlet { .. } => (Opening::Open, RoundTrip::default()),
-            Side::Outlet { target, .. } => {
-                let connecting = Opening::connect(node.network(), target);
+            Side::Outlet { dial, .. } => {
+                let connecting = Opening::connect(node.network(), dial);
                 (connecting, RoundTrip::after_early(EARLY_CREDIT))
             }
         };
@@ -124,8 +126,16 @@ impl StreamEnd {
     /// Begins on its path, with the address that the other end answers to.
     pub(crate) fn begin(&mut self, registration: Registration) {
         self.path.begin(registration);
+        self.introduce();
         self.resume();
         self.perform_actions();
+    }
+
+    /// Has an `Open` along the path introduce the client.
+    fn introduce(&mut self) {
+        if let Side::Inlet { introduction, .. } = &self.side {
+            self.path.introduce(introduction.clone());
+        }
     }
 
     /// Goes on with what has come since the last turn.
@@ -250,8 +260,8 @@ impl StreamEnd {
     }
 
     fn refuse(&mut self, no_target: &NoTarget) {
-        if let Side::Outlet { target, .. } = &self.side {
-            let why = &no_target.why;
+        if let Side::Outlet { dial, .. } = &self.side {
+            let (target, why) = (&dial.target, &no_target.why);
             let what =
                 format_args!("cannot connect to the target {target}: {why}; the client is reset");
             self.warn("target-unreachable", what);
@@ -308,8 +318,15 @@ impl StreamEnd {
                 Action::ResetSocket if self.has_last_words() => {}
                 Action::ResetSocket => {
                     self.write_last();
-                    // Closed with `SO_LINGER` 0, which it has had from the start.
-                    self.socket.close();
+                    let reply = match self.stream.end() {
+                        Some(End::Refused(reason)) => reason.into(),
+                        _ => Reply::Failed,
+                    };
+                    match self.reply_to_client(reply) {
+                        true => self.socket.close_cleanly(),
+                        // Closed with `SO_LINGER` 0, which it has had from the start.
+                        false => self.socket.close(),
+                    }
                 }
                 Action::Finished(end) => self.finish(end),
             }
@@ -349,6 +366,16 @@ impl StreamEnd {
         self.socket.drop_unwritten();
     }
 
+    /// Replies to the request of a client that speaks SOCKS. Returns whether that was due.
+    fn reply_to_client(&mut self, reply: Reply) -> bool {
+        let Side::Inlet { owes_reply, .. } = &mut self.side else { return false };
+        let is_due = std::mem::take(owes_reply);
+        if is_due {
+            self.socket.write_first(&reply.bytes());
+        }
+        is_due
+    }
+
     fn finish(&mut self, end: End) {
         self.is_finished = true;
         let leaves_doubt = self.stream.leaves_doubt();
@@ -369,9 +396,14 @@ impl StreamEnd {
             self.path.give_address_back();
         }
         match (&self.side, end) {
-            (Side::Inlet { client, .. }, End::Refused(reason)) => {
+            (Side::Inlet { client, introduction, .. }, End::Refused(reason)) => {
                 let (why, route) = (reason.text(), self.path.route());
-                let what = format_args!("reset the client {client}: {why} (through {route})");
+                let named = match introduction.as_deref().map(Introduction::of) {
+                    Some(client) if !client.target().is_empty() => client.target(),
+                    _ => "the target",
+                };
+                let what =
+                    format_args!("reset the client {client}: {why} ({named} through {route})");
                 self.warn("client-reset", what);
             }
             (Side::Inlet { client, .. }, End::ByPeer(why @ ResetReason::Forgotten)) => {
@@ -382,8 +414,8 @@ impl StreamEnd {
             (Side::Inlet { client, .. }, end) => {
                 log::debug!("the stream of client {client} ended: {end:?}")
             }
-            (Side::Outlet { target, .. }, end) => {
-                log::debug!("a stream to {target} ended: {end:?}")
+            (Side::Outlet { dial, .. }, end) => {
+                log::debug!("a stream to {} ended: {end:?}", dial.target)
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! | message | array | direction |
 //! |---|---|---|
-//! | `Open` | `[0, version, limit, secret]` | inlet to outlet, first |
+//! | `Open` | `[0, version, limit, secret, (client, (target))]` | inlet to outlet, first |
 //! | `Opened` | `[1, limit, life]` | outlet to inlet, first |
 //! | `Refused` | `[2, code, text]` | outlet to inlet, instead of `Opened` |
 //! | `Data` | `[3, offset, bin]` | both |
@@ -31,6 +31,7 @@ use thiserror::Error;
 use crate::portal::{
     limits::{MAX_DATA, MAX_MESSAGES, MAX_TEXT},
     protocol::{
+        introduction::{ClientAddresses, Introduction},
         offset::{Limit, Offset},
         reason::{ResetReason, StreamRefusal},
         resumption::{OutletLife, StreamSecret},
@@ -63,6 +64,8 @@ pub enum Control<'a> {
         limit: Limit,
         /// What the stream can be resumed by; `None` if the inlet does not want that.
         secret: Option<StreamSecret>,
+        /// What the inlet tells of its client.
+        introduction: Introduction<'a>,
     },
     /// The outlet reached its target and lets the inlet send up to `limit`.
     Opened {
@@ -151,10 +154,12 @@ impl Control<'_> {
     pub(crate) fn encode_to(&self, out: &mut ByteBuf) {
         let number = |life: Option<OutletLife>| life.map_or(0, OutletLife::value);
         match *self {
-            Self::Open { limit, secret } => {
+            Self::Open { limit, secret, introduction } => {
                 let secret = secret.as_ref().map_or(&[][..], |secret| secret.as_bytes());
-                array(out, 4, &[OPEN.into(), VERSION, limit.value()]);
+                let elements = 4 + introduction.elements();
+                array(out, elements, &[OPEN.into(), VERSION, limit.value()]);
                 written(write_bin(out, secret));
+                out.as_mut_vec().extend_from_slice(introduction.encoded());
             }
             Self::Opened { limit, life } => {
                 array(out, 3, &[OPENED.into(), limit.value(), number(life)]);
@@ -178,6 +183,19 @@ impl Control<'_> {
             Self::Unknown { life } => array(out, 2, &[UNKNOWN.into(), number(life)]),
         }
     }
+}
+
+/// The elements of an [`Introduction`]; `target` is `host:port`, or empty.
+pub fn encode_introduction(client: Option<ClientAddresses>, target: &str) -> Vec<u8> {
+    let mut out = ByteBuf::new();
+    let client = client.map_or(Vec::new(), ClientAddresses::to_bytes);
+    if !client.is_empty() || !target.is_empty() {
+        written(write_bin(&mut out, &client));
+    }
+    if !target.is_empty() {
+        written(write_str(&mut out, target));
+    }
+    out.into_vec()
 }
 
 /// A message that [`decode`] found.
@@ -268,9 +286,11 @@ pub fn decode(input: &[u8]) -> Result<(Decoded<'_>, usize), DecodeError> {
         }
         OPEN => {
             version(&mut rest)?;
-            exactly(4)?;
-            let limit = limit(&mut rest)?;
-            Decoded::Control(Control::Open { limit, secret: secret(&mut rest)? })
+            exactly(came.clamp(4, 6))?;
+            let (limit, secret) = (limit(&mut rest)?, secret(&mut rest)?);
+            let introduction = Introduction::read(&mut rest, came - 4);
+            let introduction = introduction.map_err(DecodeError::Malformed)?;
+            Decoded::Control(Control::Open { limit, secret, introduction })
         }
         OPENED => {
             exactly(3)?;

@@ -101,7 +101,14 @@ mod tests {
     #[test]
     fn bytes_beyond_all_numbers_answer_nothing() {
         let mut trip = RoundTrip::default();
-        trip.sent(&Control::Open { limit: Limit::new(100), secret: None }, ms(0));
+        trip.sent(
+            &Control::Open {
+                limit: Limit::new(100),
+                secret: None,
+                introduction: Default::default(),
+            },
+            ms(0),
+        );
         trip.received(&Decoded::Data { offset: Offset::new(u64::MAX), range: 0..1 }, ms(1));
         assert_eq!(trip.estimate(), ASSUMED_ROUND_TRIP);
     }

@@ -7,6 +7,7 @@ use crate::portal::{
     end::{config::Side, stream_end::StreamEnd},
     limits::MAX_MESSAGES,
     protocol::message::{decode, Control, DecodeError, Decoded},
+    socks::wire::Reply,
 };
 
 impl StreamEnd {
@@ -54,7 +55,12 @@ impl StreamEnd {
                 self.note_progress();
                 return Ok(());
             }
-            Ok(None) => self.forget_acknowledged(),
+            Ok(None) => {
+                self.forget_acknowledged();
+                if self.stream.is_established() {
+                    self.reply_to_client(Reply::Connected);
+                }
+            }
             Err(violation) => {
                 let what =
                     format_args!("the other end of a stream broke the protocol: {violation}");
@@ -68,9 +74,12 @@ impl StreamEnd {
     /// Notes what an inlet learns from its outlet's answers: the address of the other end, and the
     /// outlet's life.
     fn note_answer(&mut self, control: &Control<'_>, return_route: &Route) {
-        let Side::Inlet { outlet, .. } = &self.side else { return };
+        let Side::Inlet { outlet, introduction, .. } = &mut self.side else { return };
         match control {
             Control::Opened { life, .. } => {
+                // No other `Open` follows.
+                *introduction = None;
+                self.path.introduce(None);
                 // An outlet keeps only streams that are to be kept.
                 if self.stream.is_resumable() {
                     outlet.set(*life);

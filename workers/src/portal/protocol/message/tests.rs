@@ -5,18 +5,26 @@ use rmp::encode as mp;
 
 use super::*;
 
-type Parts = (u8, u64, u64, u16, String);
+type Parts = (u8, u64, u64, u16, String, Vec<u8>);
 
 fn control() -> impl Strategy<Value = Parts> {
-    (0..10u8, any::<u64>(), any::<u64>(), any::<u16>(), "\\PC{0,80}")
+    let introduction = (any::<Option<bool>>(), "\\PC{0,60}").prop_map(|(is_v4, target)| {
+        let end = |is_v4| if is_v4 { "192.0.2.1:9" } else { "[2001:db8::1]:9" }.parse().unwrap();
+        let both = |is_v4| ClientAddresses { client: end(is_v4), server: end(is_v4) };
+        encode_introduction(is_v4.map(both), &target)
+    });
+    (0..10u8, any::<u64>(), any::<u64>(), any::<u16>(), "\\PC{0,80}", introduction)
 }
 
-fn build<'a>(&(kind, number, other, code, ref text): &'a Parts) -> Control<'a> {
+fn build<'a>(&(kind, number, other, code, ref text, ref introduction): &'a Parts) -> Control<'a> {
     let secret = StreamSecret::from_bytes((u128::from(other) << 3).to_be_bytes());
     let (received, limit) = (Offset::new(other), Limit::new(number));
     let life = OutletLife::new(other.saturating_sub(u64::MAX / 2));
     match kind {
-        0 => Control::Open { limit, secret: Some(secret).filter(|_| code % 2 == 0) },
+        0 => {
+            let introduction = Introduction::of(introduction);
+            Control::Open { limit, secret: Some(secret).filter(|_| code % 2 == 0), introduction }
+        }
         1 => Control::Opened { limit, life },
         2 => Control::Refused { reason: StreamRefusal::from_code(code), text: shortened(text) },
         3 => Control::Window { limit },
@@ -99,7 +107,7 @@ proptest! {
 fn the_bytes_on_the_wire_are_these() {
     let limit = Limit::new(262_144);
     assert_eq!(
-        Control::Open { limit, secret: None }.encode(),
+        Control::Open { limit, secret: None, introduction: Default::default() }.encode(),
         [0x94, 0, 1, 0xce, 0, 4, 0, 0, 0xc4, 0]
     );
     assert_eq!(Control::Opened { limit, life: None }.encode(), [0x93, 1, 0xce, 0, 4, 0, 0, 0]);
@@ -109,9 +117,24 @@ fn the_bytes_on_the_wire_are_these() {
     assert_eq!(Control::Fin { offset: Offset::new(200) }.encode(), [0x92, 5, 0xcc, 200]);
     assert_eq!(Control::Reset { reason: ResetReason::Stopped }.encode(), [0x92, 6, 4]);
     let secret = StreamSecret::from_bytes([0xab; 16]);
-    let open = Control::Open { limit, secret: Some(secret) }.encode();
+    let open =
+        Control::Open { limit, secret: Some(secret), introduction: Default::default() }.encode();
     assert_eq!(open[..10], [0x94, 0, 1, 0xce, 0, 4, 0, 0, 0xc4, 16]);
     assert_eq!(open[10..], [0xab; 16]);
+    let open = |client: Option<&str>, target| {
+        let end = |text: &str| text.parse().unwrap();
+        let client = client.map(|text| ClientAddresses { client: end(text), server: end(text) });
+        let introduction = encode_introduction(client, target);
+        let introduction = Introduction::of(&introduction);
+        assert_eq!((introduction.client(), introduction.target()), (client, target));
+        Control::Open { limit, secret: None, introduction }.encode()
+    };
+    assert_eq!(open(None, ""), [0x94, 0, 1, 0xce, 0, 4, 0, 0, 0xc4, 0]);
+    let client = open(Some("192.0.2.1:9"), "");
+    assert_eq!((client[0], &client[8..14]), (0x95, &[0xc4, 0, 0xc4, 12, 192, 0][..]));
+    assert_eq!(open(None, "a:1")[8..], [0xc4, 0, 0xc4, 0, 0xa3, b'a', b':', b'1']);
+    let both = open(Some("[::1]:9"), "a:1");
+    assert_eq!((both[0], both.len()), (0x96, 52));
     let opened = Control::Opened { limit, life: OutletLife::new(7) };
     assert_eq!(opened.encode(), [0x93, 1, 0xce, 0, 4, 0, 0, 7]);
     let received = Offset::new(5).after_fin();
@@ -155,7 +178,7 @@ fn integers_are_read_in_every_width_unless_negative() {
 fn what_is_no_message_is_refused_by_name() {
     let secret = DecodeError::Malformed("the secret");
     let resume = [&[0x96, 8, 1, 0xc4, 16][..], &[7; 16]].concat();
-    let cases: [(&[u8], DecodeError); 20] = [
+    let cases: [(&[u8], DecodeError); 26] = [
         (&[], DecodeError::Malformed("the array")),
         (&[0x82, 5, 1, 1, 1], DecodeError::Malformed("the array")),
         (&[0xc0], DecodeError::Malformed("the array")),
@@ -165,6 +188,12 @@ fn what_is_no_message_is_refused_by_name() {
         (&[0x95, 0, 2, 1, 1], DecodeError::UnsupportedVersion(2)),
         (&[0x91, 8, 2], DecodeError::UnsupportedVersion(2)),
         (&[0x93, 0, 1, 1], DecodeError::WrongLength { kind: 0, expected: 4, came: 3 }),
+        (&[0x97, 0, 1, 1, 0xc4, 0], DecodeError::WrongLength { kind: 0, expected: 6, came: 7 }),
+        (&[0x95, 0, 1, 1, 0xc4, 0, 0xc4, 1, 9], DecodeError::Malformed("the client's addresses")),
+        (&[0x95, 0, 1, 1, 0xc4, 0, 0xc4, 12], DecodeError::Malformed("the client's addresses")),
+        (&[0x95, 0, 1, 1, 0xc4, 0, 0xa0], DecodeError::Malformed("the client's addresses")),
+        (&[0x96, 0, 1, 1, 0xc4, 0, 0xc4, 0, 1], DecodeError::Malformed("the target")),
+        (&[0x96, 0, 1, 1, 0xc4, 0, 0xc4, 0, 0xa1, 0xff], DecodeError::Malformed("the target")),
         (&[0x94, 0, 1, 1, 0xc4, 15], secret),
         (&[0x94, 0, 1, 1, 0xc4, 16, 1], secret),
         (&[0x94, 0, 1, 1, 0xa0], secret),
@@ -215,8 +244,13 @@ fn next(seed: &mut u64) -> u64 {
 fn a_million_mutated_inputs_never_panic_or_allocate() {
     let (limit, received) = (Limit::new(1 << 40), Offset::new(70_000));
     let secret = StreamSecret::from_bytes([3; 16]);
+    let end = "192.0.2.1:9".parse().unwrap();
+    let client = ClientAddresses { client: end, server: end };
+    let introduction = encode_introduction(Some(client), "db.internal:5432");
+    let introduction = Introduction::of(&introduction);
     let seeds = [
-        Control::Open { limit, secret: None }.encode(),
+        Control::Open { limit, secret: None, introduction }.encode(),
+        Control::Open { limit, secret: None, introduction: Default::default() }.encode(),
         Control::Opened { limit, life: None }.encode(),
         Control::Refused { reason: StreamRefusal::NotAllowed, text: "by the policy of the outlet" }
             .encode(),
@@ -224,7 +258,7 @@ fn a_million_mutated_inputs_never_panic_or_allocate() {
         Control::Window { limit }.encode(),
         Control::Fin { offset: Offset::new(70_000) }.encode(),
         Control::Reset { reason: ResetReason::Unknown(999) }.encode(),
-        Control::Open { limit, secret: Some(secret) }.encode(),
+        Control::Open { limit, secret: Some(secret), introduction: Default::default() }.encode(),
         Control::Opened { limit, life: OutletLife::new(1 << 50) }.encode(),
         Control::Ack { received }.encode(),
         Control::Resume { secret, attempt: 1, received, limit }.encode(),
@@ -237,7 +271,7 @@ fn a_million_mutated_inputs_never_panic_or_allocate() {
     let info = allocation_counter::measure(|| {
         for _ in 0..1_000_000 {
             input.clear();
-            input.extend_from_slice(&seeds[(next(&mut seed) % 13) as usize]);
+            input.extend_from_slice(&seeds[(next(&mut seed) % 14) as usize]);
             for _ in 0..next(&mut seed) % 4 {
                 let at = (next(&mut seed) as usize) % input.len().max(1);
                 match next(&mut seed) % 5 {

@@ -2,6 +2,7 @@
 
 use crate::portal::protocol::{
     action::{Action, End},
+    introduction::Introduction,
     message::Control,
     stream::{
         state::{Opening, Path, ReceiveHalf, Resumption, SendHalf},
@@ -78,7 +79,9 @@ impl Stream {
             Resumption::Offered { secret, .. } => Some(secret),
             _ => None,
         };
-        Control::Open { limit: self.receive_window.granted(), secret }
+        // Who sends it knows the client.
+        let introduction = Introduction::default();
+        Control::Open { limit: self.receive_window.granted(), secret, introduction }
     }
 
     fn say_opened(&mut self) -> Control<'static> {

@@ -164,7 +164,11 @@ enum Hostile {
 
 fn any_control((kind, number): (u8, u64)) -> Hostile {
     Hostile::Control(match kind {
-        0 => Control::Open { limit: Limit::new(number), secret: None },
+        0 => Control::Open {
+            limit: Limit::new(number),
+            secret: None,
+            introduction: Default::default(),
+        },
         1 => Control::Opened { limit: Limit::new(number), life: None },
         2 => Control::Refused { reason: StreamRefusal::Busy, text: "" },
         3 => Control::Window { limit: Limit::new(number) },

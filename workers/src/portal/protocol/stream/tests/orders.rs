@@ -328,7 +328,10 @@ fn messages_out_of_place_reset_the_stream() {
     let outlet = |message| control(&mut open_outlet(), message).unwrap_err();
     let limit = Limit::new(1);
     assert!(matches!(outlet(Control::Opened { limit, life: None }), Violation::Unexpected { .. }));
-    assert!(matches!(outlet(Control::Open { limit, secret: None }), Violation::Unexpected { .. }));
+    assert!(matches!(
+        outlet(Control::Open { limit, secret: None, introduction: Default::default() }),
+        Violation::Unexpected { .. }
+    ));
     assert!(matches!(outlet(fin(1)), Violation::WrongFin { .. }));
     let limit = Limit::new(u64::MAX);
     assert!(matches!(outlet(Control::Window { limit }), Violation::AbsurdLimit { .. }));

@@ -227,7 +227,10 @@ fn unknown_opens_anew_only_without_doubt() {
     for (known, early) in [(LIFE, 100), (OTHER, 0), (None, 0)] {
         let mut stream = unknown(known, early, LIFE);
         let limit = Limit::new(INITIAL_WINDOW);
-        says(&mut stream, [Control::Open { limit, secret: Some(SECRET) }]);
+        says(
+            &mut stream,
+            [Control::Open { limit, secret: Some(SECRET), introduction: Default::default() }],
+        );
         assert_eq!((stream.resendable(), stream.next_offset()), (early, Offset::ZERO));
     }
     let end = End::ByPeer(ResetReason::Forgotten);

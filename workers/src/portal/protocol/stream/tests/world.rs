@@ -168,7 +168,7 @@ impl World {
                 if !self.strays.admits_open(secret, &path) => {}
             Wire::Control(Control::Resume { secret, attempt, .. })
                 if !self.strays.admits_resume(secret, attempt) => {}
-            Wire::Control(Control::Open { limit, secret }) => {
+            Wire::Control(Control::Open { limit, secret, .. }) => {
                 // One that is not kept has yet to notice that its path is lost.
                 self.at(OUTLET, |side| assert!(!side.stream.suspend(), "two at once"));
                 let plan = self.setting.plans[OUTLET];
