@@ -295,7 +295,7 @@ pub use ockam_actix_runtime::{
 };
 #[cfg(feature = "quic")]
 pub use ockam_actix_transports::QUIC;
-pub use ockam_actix_transports::{ListenOptions, Listener, TCP, UNIX};
+pub use ockam_actix_transports::{ListenOptions, Listener, Proxies, TCP, UNIX};
 pub use ockam_actix_workers::{
     datagram::{limits::IDLE_TIMEOUT, UdpInlet, UdpOutlet, UdpOutletOptions},
     echoer::Echoer,

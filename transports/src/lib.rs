@@ -7,6 +7,8 @@
 //! | TCP: resolving, connecting, listening | [`tcp`] |
 //! | Unix sockets | [`unix`] |
 //! | QUIC, with the feature `quic` | `quic` |
+//! | proxies for outgoing connections | [`proxy`] |
+//! | peers as people write them | [`peer`] |
 //! | a virtual link between two nodes of one process, for tests | [`memory`] |
 //! | every limit, with its unit and reason | [`limits`] |
 //!
@@ -21,12 +23,17 @@ pub mod frame;
 pub mod limits;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod memory;
+#[cfg_attr(not(internals), doc(hidden))]
+pub mod peer;
+#[cfg_attr(not(internals), doc(hidden))]
+pub mod proxy;
 #[cfg(feature = "quic")]
 pub mod quic;
 pub mod tcp;
 pub mod unix;
 
 pub use connection::listener::{ListenOptions, Listener};
+pub use proxy::Proxies;
 #[cfg(feature = "quic")]
 pub use quic::QUIC;
 pub use tcp::TCP;

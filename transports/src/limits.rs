@@ -26,8 +26,14 @@ pub const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
 /// most, even by satellite.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The time to look a name up and to try all of its addresses.
+/// The time to look a name up and to try all of its addresses, or to have a proxy do so.
 pub const PEER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes of the header of a proxy's answer. A refusal that explains itself does so after it.
+pub(crate) const MAX_PROXY_HEADER_BYTES: usize = 8 * 1024;
+
+/// Lines of that header.
+pub(crate) const MAX_PROXY_HEADERS: usize = 64;
 
 /// The time for one attempt to connect to one of several peers, and to be greeted.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(15);
