@@ -15,24 +15,19 @@ pub struct HostPort<'a> {
 }
 
 impl<'a> HostPort<'a> {
-    /// Takes `host:port` apart, without resolving the host.
+    /// Takes `host:port` apart, without resolving the host. An address of IPv6 is in brackets, or
+    /// else has a zone, so that its end is clear.
     ///
     /// # Errors
-    /// If the text has another form.
+    /// If the text has another form; it says which one was probably meant.
     pub fn parse(peer: &'a str) -> Result<Self> {
-        let parsed = peer.rsplit_once(':').and_then(|(host, port)| {
-            let host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-                Some(inside) => Some(inside).filter(|inside| is_ipv6(inside)),
-                None => Some(host).filter(|host| is_name(host)),
-            }?;
-            let digits = port.bytes().all(|byte| byte.is_ascii_digit());
-            Some(Self { host, port: port.parse().ok().filter(|_| digits)? })
-        });
-        parsed.ok_or_else(|| {
-            Error::Usage(format!(
-                "\"{peer}\" is not a TCP address: expected host:port, such as 127.0.0.1:4000, \
-                 [::1]:4000 or example.org:4000, or several with commas between them"
-            ))
+        parse(peer).ok_or_else(|| {
+            let examples = "such as 127.0.0.1:4000, [::1]:4000 or example.org:4000";
+            let hint = match meant(peer) {
+                Some(meant) => format!("did you mean {meant}?"),
+                None => format!("expected host:port, {examples}"),
+            };
+            Error::Usage(format!("\"{peer}\" is not a TCP address: {hint}"))
         })
     }
 
@@ -53,6 +48,51 @@ impl<'a> HostPort<'a> {
             None => is_within(self.host, "localhost"),
         }
     }
+}
+
+fn parse(peer: &str) -> Option<HostPort<'_>> {
+    let (host, port) = peer.rsplit_once(':')?;
+    let host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(inside) => Some(inside).filter(|inside| is_ipv6(inside)),
+        None => Some(host).filter(|host| is_name(host) || (host.contains('%') && is_ipv6(host))),
+    }?;
+    let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+    Some(HostPort { host, port: port.parse().ok().filter(|_| is_number)? })
+}
+
+/// The peer that was probably meant by a text that is none.
+fn meant(text: &str) -> Option<String> {
+    let text = text.trim();
+    let (before, last) = text.rsplit_once(':').unwrap_or(("", text));
+    let in_brackets = format!("[{text}]:4000");
+    // `2001:db8::1:4000` is an address as well, and more likely one with a port.
+    let has_port = last.len() >= 4 && before.parse::<Ipv6Addr>().is_ok();
+    let candidates = [
+        text.to_owned(),
+        if has_port { format!("[{before}]:{last}") } else { in_brackets },
+        format!("127.0.0.1{text}"),
+        format!("127.0.0.1:{text}"),
+        format!("{text}:4000"),
+    ];
+    candidates.into_iter().chain(meant_by_url(text)).find(|candidate| parse(candidate).is_some())
+}
+
+/// The host and the port in `http://example.org/`, and in what is nearly such a text, such as
+/// `tcp:example.org:4000`.
+fn meant_by_url(text: &str) -> Vec<String> {
+    let Some((scheme, rest)) = text.split_once(':') else { return Vec::new() };
+    let rest = rest.trim_start_matches('/').split(['/', '?', '#']).next().unwrap_or_default();
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let is_scheme = scheme.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if !is_scheme || host.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Vec::new();
+    }
+    let port = match scheme.to_ascii_lowercase().as_str() {
+        "http" | "ws" => 80,
+        "https" | "wss" => 443,
+        _ => 4000,
+    };
+    vec![host.to_owned(), format!("{host}:{port}")]
 }
 
 /// Whether a name is `domain`, or one below it.
@@ -86,10 +126,48 @@ mod tests {
             ("127.0.0.1:4000", "127.0.0.1", 4000),
             ("[::1]:4000", "::1", 4000),
             ("[fe80::1%eth0]:4000", "fe80::1%eth0", 4000),
+            ("fe80::1%eth0:4000", "fe80::1%eth0", 4000),
+            ("[fe80::1%2]:4000", "fe80::1%2", 4000),
             ("example.org:1", "example.org", 1),
             ("my_host:65535", "my_host", 65535),
         ] {
             assert_eq!(HostPort::parse(peer).unwrap(), HostPort { host, port }, "{peer}");
+        }
+    }
+
+    #[test]
+    fn errors_say_what_was_probably_meant() {
+        for (peer, hint) in [
+            ("http://example.org", "did you mean example.org:80?"),
+            ("https://user@example.org/path?query", "did you mean example.org:443?"),
+            ("https://example.org:8443/", "did you mean example.org:8443?"),
+            ("tcp://example.org:4000", "did you mean example.org:4000?"),
+            ("tpc:/example.org:4000", "did you mean example.org:4000?"),
+            ("udp:127.0.0.1:53", "did you mean 127.0.0.1:53?"),
+            ("tcp://[::1]:4000", "did you mean [::1]:4000?"),
+            (" example.org:4000", "did you mean example.org:4000?"),
+            ("example.org: 4000", "expected host:port"),
+            ("example.org", "did you mean example.org:4000?"),
+            ("4000", "did you mean 127.0.0.1:4000?"),
+            (":4000", "did you mean 127.0.0.1:4000?"),
+            ("::1", "did you mean [::1]:4000?"),
+            ("fe80::1%eth0", "did you mean [fe80::1%eth0]:4000?"),
+            ("2001:db8::1:4000", "did you mean [2001:db8::1]:4000?"),
+            ("[::1]", "did you mean [::1]:4000?"),
+            ("::1%", "expected host:port"),
+            ("host:70000", "expected host:port"),
+            ("example.org:70000", "expected host:port"),
+            ("example.org:+80", "expected host:port"),
+            ("exa mple.org:80", "expected host:port"),
+            ("[example.org]:80", "expected host:port"),
+            ("a:1\r\nHost: b:1", "expected host:port"),
+            ("", "expected host:port"),
+        ] {
+            let text = HostPort::parse(peer).unwrap_err().to_string();
+            assert!(
+                text.starts_with(&format!("\"{peer}\" is not a TCP address: {hint}")),
+                "{text}"
+            );
         }
     }
 

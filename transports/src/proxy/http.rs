@@ -57,9 +57,11 @@ fn check(header: &[u8]) -> Result<(), Failure> {
     let said = said.trim_end().to_owned();
     match status {
         200..300 => Ok(()),
-        407 => {
-            let name = "proxy-authenticate";
-            let asks = response.headers.iter().filter(|one| one.name.eq_ignore_ascii_case(name));
+        // tinyproxy answers wrong credentials with what a web server would.
+        401 | 407 => {
+            let names = ["proxy-authenticate", "www-authenticate"];
+            let is_challenge = |name: &str| names.iter().any(|one| one.eq_ignore_ascii_case(name));
+            let asks = response.headers.iter().filter(|header| is_challenge(header.name));
             let schemes: Vec<_> = asks.map(|one| scheme(one.value)).collect();
             if schemes.is_empty() || schemes.iter().any(|one| one.eq_ignore_ascii_case("basic")) {
                 return Err(Failure::Unauthorized(said));
