@@ -9,7 +9,7 @@ use ockam::{
 };
 
 use crate::command::{
-    identity_args::IdentityArguments, node_address::NodeAddress, output::say,
+    elsewhere::Elsewhere, identity_args::IdentityArguments, node_address::NodeAddress, output::say,
     transports::Transports, CHANNEL_LISTENER,
 };
 
@@ -60,6 +60,7 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     ForwardingService::start(ctx.node(), options)?;
     for bound in Transports::create(&ctx).await?.listen(&addresses, None).await? {
         say!("hub on {bound}");
+        Elsewhere::print("other nodes reach it as", &bound).await;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use clap::Args;
 use ockam::{route, Context, InletOptions, Result, SecureChannels, UdpInletOptions};
 
 use crate::command::{
+    elsewhere::Elsewhere,
     identity_args::IdentityArguments,
     resume_args::ResumeArguments,
     route_args::RouteArguments,
@@ -66,5 +67,6 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     let options = InletOptions::on(&arguments.listen).resume_for(arguments.resume.resume_for);
     let inlet = transports.tcp.create_inlet(options, route).await?;
     println!("inlet on {}", inlet.address());
+    Elsewhere::print("clients reach it at", &inlet.address().into()).await;
     Ok(())
 }

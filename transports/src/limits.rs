@@ -20,6 +20,10 @@ pub const GREETING_TIMEOUT: Duration = Duration::from_secs(3);
 /// The time from the first byte of a frame to its last. A frame of 256 KiB passes at 70 Kbit/s.
 pub const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How many ports that the system chooses are tried until one is free for IPv4 and IPv6. Of those
+/// that it chooses from, few are taken.
+pub(crate) const BIND_ATTEMPTS: u32 = 16;
+
 /// The time for one attempt to connect to one network address. Systems that get no answer ask
 /// again after 1 s, and then ever less often, so that an attempt which began on a line that was
 /// down would miss its return; a new one begins with the first question. Answers take a second at

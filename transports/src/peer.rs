@@ -22,12 +22,11 @@ impl<'a> HostPort<'a> {
     /// If the text has another form; it says which one was probably meant.
     pub fn parse(peer: &'a str) -> Result<Self> {
         parse(peer).ok_or_else(|| {
-            let examples = "such as 127.0.0.1:4000, [::1]:4000 or example.org:4000";
             let hint = match meant(peer) {
                 Some(meant) => format!("did you mean {meant}?"),
-                None => format!("expected host:port, {examples}"),
+                None => "such as 127.0.0.1:4000, [::1]:4000 or example.org:4000".into(),
             };
-            Error::Usage(format!("\"{peer}\" is not a TCP address: {hint}"))
+            Error::Usage(format!("\"{peer}\" is not a TCP address: expected host:port; {hint}"))
         })
     }
 
@@ -146,7 +145,7 @@ mod tests {
             ("udp:127.0.0.1:53", "did you mean 127.0.0.1:53?"),
             ("tcp://[::1]:4000", "did you mean [::1]:4000?"),
             (" example.org:4000", "did you mean example.org:4000?"),
-            ("example.org: 4000", "expected host:port"),
+            ("example.org: 4000", "such as 127.0.0.1"),
             ("example.org", "did you mean example.org:4000?"),
             ("4000", "did you mean 127.0.0.1:4000?"),
             (":4000", "did you mean 127.0.0.1:4000?"),
@@ -154,18 +153,20 @@ mod tests {
             ("fe80::1%eth0", "did you mean [fe80::1%eth0]:4000?"),
             ("2001:db8::1:4000", "did you mean [2001:db8::1]:4000?"),
             ("[::1]", "did you mean [::1]:4000?"),
-            ("::1%", "expected host:port"),
-            ("host:70000", "expected host:port"),
-            ("example.org:70000", "expected host:port"),
-            ("example.org:+80", "expected host:port"),
-            ("exa mple.org:80", "expected host:port"),
-            ("[example.org]:80", "expected host:port"),
-            ("a:1\r\nHost: b:1", "expected host:port"),
-            ("", "expected host:port"),
+            ("::1%", "such as 127.0.0.1"),
+            ("host:70000", "such as 127.0.0.1"),
+            ("example.org:70000", "such as 127.0.0.1"),
+            ("example.org:+80", "such as 127.0.0.1"),
+            ("exa mple.org:80", "such as 127.0.0.1"),
+            ("[example.org]:80", "such as 127.0.0.1"),
+            ("a:1\r\nHost: b:1", "such as 127.0.0.1"),
+            ("", "such as 127.0.0.1"),
         ] {
             let text = HostPort::parse(peer).unwrap_err().to_string();
             assert!(
-                text.starts_with(&format!("\"{peer}\" is not a TCP address: {hint}")),
+                text.starts_with(&format!(
+                    "\"{peer}\" is not a TCP address: expected host:port; {hint}"
+                )),
                 "{text}"
             );
         }

@@ -1,5 +1,8 @@
 //! Connections through proxies of HTTP and SOCKS5 that answer as a test says.
 
+// Clippy knows tests by their attribute, and not what helps them.
+#![allow(clippy::unwrap_used)]
+
 use std::{future::Future, net::SocketAddr, time::Duration};
 
 use ockam_actix_runtime::{socket::stream::Socket, Error};

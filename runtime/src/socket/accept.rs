@@ -45,6 +45,7 @@ pub async fn accept_all(
 /// A listener on its arbiter.
 enum Accepting {
     System(TcpListener),
+    Both(TcpListener, TcpListener),
     #[cfg(feature = "testing")]
     Simulated(crate::simulated::Listener),
 }
@@ -53,6 +54,9 @@ impl Accepting {
     fn new(listener: Listener) -> io::Result<Self> {
         match listener {
             Listener::System(listener) => Ok(Self::System(TcpListener::from_std(listener)?)),
+            Listener::Both([four, six]) => {
+                Ok(Self::Both(TcpListener::from_std(four)?, TcpListener::from_std(six)?))
+            }
             #[cfg(feature = "testing")]
             Listener::Simulated(listener) => Ok(Self::Simulated(listener)),
         }
@@ -62,6 +66,13 @@ impl Accepting {
         match self {
             Self::System(listener) => {
                 let (socket, peer) = listener.accept().await?;
+                Ok((socket.into(), peer))
+            }
+            Self::Both(four, six) => {
+                let (socket, peer) = tokio::select! {
+                    accepted = four.accept() => accepted?,
+                    accepted = six.accept() => accepted?,
+                };
                 Ok((socket.into(), peer))
             }
             #[cfg(feature = "testing")]
