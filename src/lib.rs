@@ -304,7 +304,7 @@ pub use ockam_actix_transports::{
     tls::{ClientTls, ServerTls},
     WSS,
 };
-pub use ockam_actix_transports::{ListenOptions, Listener, TCP, UNIX};
+pub use ockam_actix_transports::{ListenOptions, Listener, Proxies, TCP, UNIX};
 pub use ockam_actix_workers::{
     datagram::{limits::IDLE_TIMEOUT, UdpInlet, UdpOutlet, UdpOutletOptions},
     echoer::Echoer,

@@ -31,11 +31,14 @@ pub struct TcpTransport {
 impl TcpTransport {
     /// Makes the node able to dial: routes that start with `(TCP, "host:port")` work from here on.
     ///
+    /// Connections go through the proxy that the environment names, as
+    /// [`Proxies`](ockam_actix_transports::Proxies) says.
+    ///
     /// # Errors
-    /// None at present; it returns a result because setting up a transport may fail.
+    /// If `HTTPS_PROXY`, `ALL_PROXY` or `NO_PROXY` is set and has another form than is expected.
     pub async fn create(node: &impl AsRef<Node>) -> Result<Self> {
         let node = node.as_ref();
-        tcp::add(node);
+        tcp::add(node)?;
         Ok(Self { node: node.clone() })
     }
 

@@ -42,10 +42,10 @@ impl WsTransport {
     /// `(WS, "host:port/path")` work from here on.
     ///
     /// # Errors
-    /// None at present; it returns a result because setting up a transport may fail.
+    /// If a variable of the environment that names a proxy has another form than is expected.
     pub async fn create(node: &impl AsRef<Node>) -> Result<Self> {
         let node = node.as_ref();
-        ws::add(node);
+        ws::add(node)?;
         Ok(Self { node: node.clone() })
     }
 
@@ -102,7 +102,7 @@ impl WssTransport {
     /// start with `(WSS, "host:port")` or `(WSS, "host:port/path")` work from here on.
     ///
     /// # Errors
-    /// None at present; it returns a result because setting up a transport may fail.
+    /// If a variable of the environment that names a proxy has another form than is expected.
     pub async fn create(node: &impl AsRef<Node>) -> Result<Self> {
         Self::trusting(node, ClientTls::system()).await
     }
@@ -113,7 +113,7 @@ impl WssTransport {
     /// As [`create`](Self::create).
     pub async fn trusting(node: &impl AsRef<Node>, authorities: ClientTls) -> Result<Self> {
         let node = node.as_ref();
-        ws::add_with_tls(node, authorities);
+        ws::add_with_tls(node, authorities)?;
         Ok(Self { node: node.clone() })
     }
 

@@ -57,6 +57,11 @@ pub fn raise_descriptor_limit() {
     }
 }
 
+/// The name of this machine, as it knows itself.
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 /// Keeps the system from writing the memory of the process, with the keys in it, to a file when the
 /// process crashes.
 ///

@@ -9,6 +9,7 @@ use ockam::{
 };
 
 use crate::command::{
+    elsewhere::Elsewhere,
     identity_args::IdentityArguments,
     node_address::NodeAddress,
     output::say,
@@ -74,6 +75,7 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     let transports = Transports::create(&ctx, &authorities).await?;
     for bound in transports.listen(&addresses, None, &certificate).await? {
         say!("hub on {bound}");
+        Elsewhere::print("other nodes reach it as", &bound).await;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use clap::Args;
 use ockam::{route, Context, InletOptions, Result, SecureChannels, UdpInletOptions};
 
 use crate::command::{
+    elsewhere::Elsewhere,
     identity_args::IdentityArguments,
     output::say,
     resume_args::ResumeArguments,
@@ -95,6 +96,9 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     }
     let inlet = transports.tcp.create_inlet(options, route).await?;
     say!("inlet on {}", inlet.endpoint());
+    if let Some(address) = inlet.endpoint().network() {
+        Elsewhere::print("clients reach it at", &address.into()).await;
+    }
     Ok(())
 }
 

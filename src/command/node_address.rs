@@ -3,6 +3,7 @@
 use std::{fmt, net::SocketAddr, str::FromStr};
 
 use ockam::{Address, TransportType, QUIC, TCP, UNIX, WS, WSS};
+use ockam_actix_transports::peer::HostPort;
 
 /// The transports that a command knows, with the form of their addresses.
 const TRANSPORTS: [(TransportType, Form); 5] = [
@@ -93,13 +94,10 @@ impl FromStr for NodeAddress {
     }
 }
 
-/// `host:port`, as the transports check it more closely.
+/// `host:port`, if it is that.
 fn host_and_port(text: &str) -> Result<String, String> {
     let text = text.trim_end_matches('/');
-    match text.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.into()),
-        _ => Err("expected host:port, such as 127.0.0.1:4000 or hub.example.org:4000".into()),
-    }
+    HostPort::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 /// `host:port/path`, with the port that was left out; a slash alone says nothing.
@@ -132,6 +130,8 @@ mod tests {
         for (text, address, shown) in [
             ("127.0.0.1:4000", "tcp#127.0.0.1:4000", "127.0.0.1:4000"),
             ("[::1]:4000", "tcp#[::1]:4000", "[::1]:4000"),
+            ("[fe80::1%eth0]:4000", "tcp#[fe80::1%eth0]:4000", "[fe80::1%eth0]:4000"),
+            ("fe80::1%eth0:4000", "tcp#fe80::1%eth0:4000", "fe80::1%eth0:4000"),
             ("tcp://hub:4000", "tcp#hub:4000", "hub:4000"),
             ("tcp://hub:4000/", "tcp#hub:4000", "hub:4000"),
             ("quic://hub:4000", "quic#hub:4000", "quic://hub:4000"),
@@ -166,8 +166,10 @@ mod tests {
     #[test]
     fn errors_show_the_form_that_was_meant() {
         for (text, said) in [
-            ("localhost", "host:port"),
-            (":4000", "host:port"),
+            ("localhost", "localhost:4000"),
+            (":4000", "127.0.0.1:4000"),
+            ("::1", "[::1]:4000"),
+            ("udp:127.0.0.1:53", "did you mean 127.0.0.1:53"),
             ("a:1 b:2", "commas"),
             ("tcp#a:1", "tcp://a:1"),
             ("http://a:1", "write a:1"),

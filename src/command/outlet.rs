@@ -11,6 +11,7 @@ use ockam::{
 };
 
 use crate::command::{
+    elsewhere::Elsewhere,
     identity_args::IdentityArguments,
     node_address::NodeAddress,
     output::say,
@@ -134,6 +135,7 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
         false => accept_channels(&ctx, &transports, &arguments).await?,
     };
     let plain = if arguments.plain { " --plain" } else { "" };
+    Elsewhere::explain(&route);
     say!("start an inlet for it with:");
     let (listen, lasting) = match udp_address(&arguments.to) {
         Some(_) => (format!("{UDP}127.0.0.1:4001"), arguments.udp.unless_default()),
@@ -154,7 +156,7 @@ async fn listen_plain(transports: &Transports, arguments: &Arguments) -> Result<
     create_outlet(transports, arguments).await?;
     let bound =
         transports.listen(&arguments.listen, Some(OUTLET.into()), &arguments.certificate).await?;
-    Ok(format!("{} => {OUTLET}", NodeAddress::any_of(&bound)))
+    Ok(format!("{} => {OUTLET}", route_to(&bound).await))
 }
 
 /// Starts an outlet that is reached through a secure channel listener; returns the route to that.
@@ -168,7 +170,7 @@ async fn accept_channels(
     if !arguments.listen.is_empty() {
         create_outlet(transports, arguments).await?;
         let bound = transports.listen(&arguments.listen, None, &arguments.certificate).await?;
-        return Ok(format!("{} => {CHANNEL_LISTENER}", NodeAddress::any_of(&bound)));
+        return Ok(format!("{} => {CHANNEL_LISTENER}", route_to(&bound).await));
     }
     let hub = &arguments.hub()?;
     let route_to_hub = match arguments.hub_channel {
@@ -181,6 +183,13 @@ async fn accept_channels(
     // so the outlet starts after it.
     create_outlet(transports, arguments).await?;
     Ok(format!("{hub} => {}", forwarder.remote_address()))
+}
+
+/// The address in routes of other machines of this node, which listens on all of `bound`.
+async fn route_to(bound: &[NodeAddress]) -> Address {
+    let elsewhere = Elsewhere::find().await;
+    let reached: Vec<_> = bound.iter().map(|bound| elsewhere.address(bound)).collect();
+    NodeAddress::any_of(&reached)
 }
 
 /// Starts the outlet for whoever may have a channel with the listener, but not for the hub that

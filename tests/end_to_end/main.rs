@@ -7,6 +7,7 @@
 //! | [`guide`] | what each step carries |
 //! | [`starting`] | the examples to start with |
 //! | [`command`] | `ockam` and its errors |
+//! | [`addresses`] | addresses as people write them |
 //! | [`hops`] | streams that pass more workers |
 //! | [`outage`] | programs that are killed and started again, targets that are not there |
 //! | [`survival`], [`lost_line`] | what open connections do not notice |
@@ -24,6 +25,7 @@
 // A test that fails panics with what it found.
 #![allow(clippy::unwrap_used)]
 
+mod addresses;
 mod command;
 mod conformance;
 mod descriptors;

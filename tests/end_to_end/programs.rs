@@ -5,11 +5,13 @@
 //! | [`http`] | curl over HTTP/1.1 and HTTP/2 |
 //! | [`ssh`] | commands, scp and rsync over a private OpenSSH server |
 //! | [`redis`] | redis-cli: large values, a pipeline, a subscriber |
+//! | [`proxies`] | `ockam` itself through tinyproxy and microsocks |
 //!
 //! `nc -N` and WebSocket are here. A program that is not installed is skipped, and a line says so.
 
 mod http;
 mod http2;
+mod proxies;
 mod redis;
 mod ssh;
 

@@ -62,7 +62,7 @@ impl Handler<Routed<Payload>> for Sink {
 
 async fn node() -> Context {
     let ctx = NodeBuilder::new().arbiters(1).start_with_context().await.unwrap();
-    tcp::add(ctx.node());
+    tcp::add(ctx.node()).unwrap();
     quic::add(ctx.node());
     ctx
 }

@@ -9,6 +9,8 @@
 //! | QUIC, with the feature `quic` | `quic` |
 //! | WebSockets, with the feature `ws` | `ws` |
 //! | TLS, with the feature `tls` | `tls` |
+//! | proxies for outgoing connections | [`proxy`] |
+//! | peers as people write them | [`peer`] |
 //! | a virtual link between two nodes of one process, for tests | [`memory`] |
 //! | every limit, with its unit and reason | [`limits`] |
 //!
@@ -23,6 +25,10 @@ pub mod frame;
 pub mod limits;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod memory;
+#[cfg_attr(not(internals), doc(hidden))]
+pub mod peer;
+#[cfg_attr(not(internals), doc(hidden))]
+pub mod proxy;
 #[cfg(feature = "quic")]
 pub mod quic;
 pub mod tcp;
@@ -33,6 +39,7 @@ pub mod unix;
 pub mod ws;
 
 pub use connection::listener::{ListenOptions, Listener};
+pub use proxy::Proxies;
 #[cfg(feature = "quic")]
 pub use quic::QUIC;
 pub use tcp::TCP;

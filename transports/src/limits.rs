@@ -20,14 +20,24 @@ pub const GREETING_TIMEOUT: Duration = Duration::from_secs(3);
 /// The time from the first byte of a frame to its last. A frame of 256 KiB passes at 70 Kbit/s.
 pub const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How many ports that the system chooses are tried until one is free for IPv4 and IPv6. Of those
+/// that it chooses from, few are taken.
+pub(crate) const BIND_ATTEMPTS: u32 = 16;
+
 /// The time for one attempt to connect to one network address. Systems that get no answer ask
 /// again after 1 s, and then ever less often, so that an attempt which began on a line that was
 /// down would miss its return; a new one begins with the first question. Answers take a second at
 /// most, even by satellite.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The time to look a name up and to try all of its addresses.
+/// The time to look a name up and to try all of its addresses, or to have a proxy do so.
 pub const PEER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes of the header of a proxy's answer. A refusal that explains itself does so after it.
+pub(crate) const MAX_PROXY_HEADER_BYTES: usize = 8 * 1024;
+
+/// Lines of that header.
+pub(crate) const MAX_PROXY_HEADERS: usize = 64;
 
 /// The time for one attempt to connect to one of several peers, and to be greeted.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(15);

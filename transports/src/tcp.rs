@@ -1,20 +1,27 @@
 //! TCP: listeners that accept connections of other nodes, and connections made for a route.
 //!
 //! What runs on a connection, once it is made, is in [`connection`](crate::connection). Here is
-//! what only TCP has: how a name becomes a socket, the socket's options, and the [`listener`].
+//! what only TCP has: how a name becomes a socket, perhaps through a [`proxy`](crate::proxy), the
+//! socket's options, and the [`listener`].
 
 pub mod listener;
 
 use std::{
     io::{self, ErrorKind, IoSlice},
     net::SocketAddr,
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use bytes::BytesMut;
 
 use ockam_actix_runtime::{
-    socket::{connect::first_to_answer, network::Network, stream::Socket, Keepalive},
+    socket::{
+        connect::{first_to_answer, race, NoneAnswered},
+        network::Network,
+        stream::Socket,
+        Keepalive,
+    },
     Error, Host, Node, Result, TransportType,
 };
 use tokio::time::{timeout, timeout_at, Instant};
@@ -25,6 +32,8 @@ use crate::{
         CONNECT_TIMEOUT, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, PEER_TIMEOUT,
         PROGRESS_TIMEOUT, UNSENT_BYTES,
     },
+    peer::HostPort,
+    proxy::{Proxies, ProxyServer},
 };
 
 /// The transport's name in addresses: `(TCP, "host:port")`.
@@ -35,12 +44,17 @@ pub const TCP: TransportType = TransportType::new("tcp");
 /// # Errors
 /// If the text is not `host:port`, or the name is unknown.
 pub async fn resolve(network: &Network, peer: &str) -> Result<Vec<SocketAddr>> {
-    check_peer(peer)?;
+    resolve_as(network, peer, peer).await
+}
+
+/// Resolves `peer`, which errors call `name`.
+async fn resolve_as(network: &Network, peer: &str, name: &str) -> Result<Vec<SocketAddr>> {
+    HostPort::parse(peer)?;
     let found = network.resolve(peer).await;
     let addresses =
-        found.map_err(|source| Error::transport(format!("cannot resolve {peer}"), source))?;
+        found.map_err(|source| Error::transport(format!("cannot resolve {name}"), source))?;
     if addresses.is_empty() {
-        return Err(Error::Usage(format!("{peer} has no network address")));
+        return Err(Error::Usage(format!("{name} has no network address")));
     }
     Ok(addresses)
 }
@@ -50,20 +64,7 @@ pub async fn resolve(network: &Network, peer: &str) -> Result<Vec<SocketAddr>> {
 /// # Errors
 /// If the text has another form.
 pub fn check_peer(peer: &str) -> Result<()> {
-    let well_formed = match peer.rsplit_once(':') {
-        Some((host, port)) => {
-            let ipv6 = host.starts_with('[') && host.ends_with(']');
-            !host.is_empty() && (ipv6 || !host.contains(':')) && port.parse::<u16>().is_ok()
-        }
-        None => false,
-    };
-    if well_formed {
-        return Ok(());
-    }
-    Err(Error::Usage(format!(
-        "\"{peer}\" is not a TCP address: expected host:port, such as 127.0.0.1:4000, [::1]:4000 \
-         or example.org:4000"
-    )))
+    HostPort::parse(peer).map(drop)
 }
 
 impl Carrier for Socket {
@@ -88,15 +89,93 @@ impl Carrier for Socket {
     }
 }
 
-/// Makes `node` dial addresses such as `(TCP, "host:port")`, on the network that the node is on.
-pub fn add(node: &Node) {
-    add_connector(node, TCP, TcpConnector { network: node.network().clone() });
+/// Makes `node` dial addresses such as `(TCP, "host:port")`, on the network that the node is on and
+/// through its proxies.
+///
+/// # Errors
+/// As [`TcpConnector::of`].
+pub fn add(node: &Node) -> Result<()> {
+    add_connector(node, TCP, TcpConnector::of(node)?);
+    Ok(())
 }
 
-/// Connects to nodes at `host:port`.
-#[derive(Clone, Debug, Default)]
-struct TcpConnector {
+/// Connects to nodes at `host:port`, directly or through a proxy.
+#[derive(Clone, Debug)]
+pub struct TcpConnector {
     network: Network,
+    proxies: Arc<Proxies>,
+}
+
+impl TcpConnector {
+    /// For the network that `node` is on, and through its proxies.
+    ///
+    /// # Errors
+    /// If a variable of the environment that names a proxy has another form than is expected.
+    pub fn of(node: &Node) -> Result<Self> {
+        Ok(Self { network: node.network().clone(), proxies: Proxies::of(node)? })
+    }
+
+    /// For the system's network, and through `proxies`.
+    pub fn through(proxies: Proxies) -> Self {
+        Self { network: Network::System, proxies: Arc::new(proxies) }
+    }
+
+    /// A connection to the first of `peer`'s addresses that answers, with the options of those
+    /// between nodes. If it is to go through a proxy, that one looks the name up, and connects.
+    ///
+    /// # Errors
+    /// If the name is unknown, none of its addresses answers in time, or the proxy refuses.
+    pub async fn open(&self, peer: &str) -> Result<Socket> {
+        let end = Instant::now() + PEER_TIMEOUT;
+        let socket = match self.proxies.server_for(&HostPort::parse(peer)?) {
+            Some(server) => self.ask(server, peer, end).await?,
+            None => self.direct(peer, peer, end).await?,
+        };
+        let failed = |source| Error::transport(format!("lost the connection to {peer}"), source);
+        configure(&socket).map_err(failed)?;
+        Ok(socket)
+    }
+
+    /// Connects to `address`, which errors call `name`.
+    async fn direct(&self, address: &str, name: &str, end: Instant) -> Result<Socket> {
+        let timed_out =
+            |limit| Error::TimedOut { waited_for: format!("a TCP connection to {name}"), limit };
+        let resolved = timeout_at(end, resolve_as(&self.network, address, name)).await;
+        let addresses = resolved.map_err(|_| timed_out(PEER_TIMEOUT))??;
+        let connect = |address| async move {
+            let connecting = timeout(CONNECT_TIMEOUT, self.network.connect(address));
+            connecting.await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
+        };
+        let connected = first_to_answer(addresses, end, connect).await;
+        connected.map_err(|source| match source.kind() {
+            ErrorKind::TimedOut => timed_out(CONNECT_TIMEOUT),
+            _ => Error::transport(format!("cannot connect to {name}"), source),
+        })
+    }
+
+    /// Has the proxy `server` connect to `peer`.
+    async fn ask(&self, server: &ProxyServer, peer: &str, end: Instant) -> Result<Socket> {
+        let timed_out = || {
+            let waited_for = format!("the proxy {server} to connect to {peer}");
+            Error::TimedOut { waited_for, limit: PEER_TIMEOUT }
+        };
+        let targets = match server.takes_addresses() {
+            true => {
+                let resolved = timeout_at(end, resolve(&self.network, peer)).await;
+                let addresses = resolved.map_err(|_| timed_out())??;
+                addresses.iter().map(SocketAddr::to_string).collect()
+            }
+            false => vec![peer.to_owned()],
+        };
+        let name = &format!("the proxy {server} for {peer}");
+        let connect = |target: String| async move {
+            let socket = self.direct(server.address(), name, end).await?;
+            server.tunnel(&socket, &target).await?;
+            Ok(socket)
+        };
+        let connected = race(targets, end, connect).await;
+        connected.map_err(|NoneAnswered { failure, .. }| failure.unwrap_or_else(timed_out))
+    }
 }
 
 impl Connector for TcpConnector {
@@ -106,41 +185,14 @@ impl Connector for TcpConnector {
         check_peer(peer)
     }
 
-    async fn connect(&self, peer: String) -> Result<Socket> {
-        dial(&self.network, &peer).await
+    fn proxy(&self, peer: &str) -> Option<String> {
+        let server = self.proxies.server_for(&HostPort::parse(peer).ok()?)?;
+        Some(server.to_string())
     }
-}
 
-/// Connects to `peer`, which is `host:port`, for one of the transports that run on TCP.
-///
-/// # Errors
-/// If the name is unknown, or none of its addresses answers in time.
-pub(crate) async fn dial(network: &Network, peer: &str) -> Result<Socket> {
-    let stream = connect(network, peer).await?;
-    let failed = |source| Error::transport(format!("no greeting from {peer}"), source);
-    configure(&stream).map_err(failed)?;
-    Ok(stream)
-}
-
-/// Connects to the first of `peer`'s addresses that answers.
-///
-/// # Errors
-/// If the name is unknown, or none of its addresses answers in time.
-async fn connect(network: &Network, peer: &str) -> Result<Socket> {
-    let timed_out =
-        |limit| Error::TimedOut { waited_for: format!("a TCP connection to {peer}"), limit };
-    let end = Instant::now() + PEER_TIMEOUT;
-    let resolved = timeout_at(end, resolve(network, peer)).await;
-    let addresses = resolved.map_err(|_| timed_out(PEER_TIMEOUT))??;
-    let connect = |address| async move {
-        let connecting = timeout(CONNECT_TIMEOUT, network.connect(address));
-        connecting.await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
-    };
-    let connected = first_to_answer(addresses, end, connect).await;
-    connected.map_err(|source| match source.kind() {
-        ErrorKind::TimedOut => timed_out(CONNECT_TIMEOUT),
-        _ => Error::transport(format!("cannot connect to {peer}"), source),
-    })
+    async fn connect(&self, peer: String) -> Result<Socket> {
+        self.open(&peer).await
+    }
 }
 
 /// Sets the options of every connection between nodes: small frames are not delayed, and it ends

@@ -24,7 +24,7 @@ mod upgrade;
 
 use std::future::Future;
 
-use ockam_actix_runtime::{socket::network::Network, Error, Host, Node, Result, TransportType};
+use ockam_actix_runtime::{Error, Node, Result, TransportType};
 use tokio::time::timeout;
 
 #[cfg(feature = "tls")]
@@ -32,7 +32,7 @@ use crate::tls::{ClientTls, TlsStream};
 use crate::{
     connection::{connectors::Connector, dialled::add_connector},
     limits::GREETING_TIMEOUT,
-    tcp,
+    tcp::TcpConnector,
     ws::{byte_stream::ByteStream, carrier::WebSocket, endpoint::Endpoint},
 };
 
@@ -44,21 +44,27 @@ pub const WS: TransportType = TransportType::new("ws");
 pub const WSS: TransportType = TransportType::new("wss");
 
 /// Makes `node` dial addresses such as `(WS, "host:port/path")`.
-pub fn add(node: &Node) {
-    let network = node.network().clone();
-    add_connector(node, WS, WsConnector { network });
+///
+/// # Errors
+/// As [`TcpConnector::of`].
+pub fn add(node: &Node) -> Result<()> {
+    add_connector(node, WS, WsConnector { tcp: TcpConnector::of(node)? });
+    Ok(())
 }
 
 /// Makes `node` dial addresses such as `(WSS, "host:port/path")`.
+///
+/// # Errors
+/// As [`TcpConnector::of`].
 #[cfg(feature = "tls")]
-pub fn add_with_tls(node: &Node, tls: ClientTls) {
-    let network = node.network().clone();
-    add_connector(node, WSS, WssConnector { network, tls });
+pub fn add_with_tls(node: &Node, tls: ClientTls) -> Result<()> {
+    add_connector(node, WSS, WssConnector { tcp: TcpConnector::of(node)?, tls });
+    Ok(())
 }
 
 /// Connects to nodes at `host:port/path`.
 struct WsConnector {
-    network: Network,
+    tcp: TcpConnector,
 }
 
 impl Connector for WsConnector {
@@ -68,9 +74,13 @@ impl Connector for WsConnector {
         Endpoint::parse(WS.name(), peer).map(drop)
     }
 
+    fn proxy(&self, peer: &str) -> Option<String> {
+        self.tcp.proxy(Endpoint::parse(WS.name(), peer).ok()?.host_and_port)
+    }
+
     async fn connect(&self, peer: String) -> Result<WebSocket> {
         let endpoint = Endpoint::parse(WS.name(), &peer)?;
-        let socket = tcp::dial(&self.network, endpoint.host_and_port).await?;
+        let socket = self.tcp.open(endpoint.host_and_port).await?;
         in_time(&peer, ask(ByteStream::Plain(socket), &endpoint, &peer)).await
     }
 }
@@ -78,7 +88,7 @@ impl Connector for WsConnector {
 /// Connects to nodes at `host:port/path` in TLS.
 #[cfg(feature = "tls")]
 struct WssConnector {
-    network: Network,
+    tcp: TcpConnector,
     tls: ClientTls,
 }
 
@@ -90,9 +100,13 @@ impl Connector for WssConnector {
         Endpoint::parse(WSS.name(), peer).map(drop)
     }
 
+    fn proxy(&self, peer: &str) -> Option<String> {
+        self.tcp.proxy(Endpoint::parse(WSS.name(), peer).ok()?.host_and_port)
+    }
+
     async fn connect(&self, peer: String) -> Result<WebSocket> {
         let endpoint = Endpoint::parse(WSS.name(), &peer)?;
-        let socket = tcp::dial(&self.network, endpoint.host_and_port).await?;
+        let socket = self.tcp.open(endpoint.host_and_port).await?;
         in_time(&peer, async {
             let stream = TlsStream::connect(socket, &self.tls, endpoint.host(), &peer).await?;
             ask(ByteStream::Tls(Box::new(stream)), &endpoint, &peer).await

@@ -52,7 +52,7 @@ impl actix::Handler<Routed<String>> for Echoer {
 async fn start(builder: NodeBuilder) -> Context {
     let ctx = builder.start_with_context().await.unwrap();
     quic::add(ctx.node());
-    tcp::add(ctx.node());
+    tcp::add(ctx.node()).unwrap();
     ctx
 }
 

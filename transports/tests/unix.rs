@@ -35,7 +35,7 @@ impl actix::Handler<Routed<String>> for Echoer {
 async fn node() -> (Context, Node) {
     let ctx = NodeBuilder::new().arbiters(1).start_with_context().await.unwrap();
     let node = ctx.node().clone();
-    tcp::add(&node);
+    tcp::add(&node).unwrap();
     unix::add(&node);
     (ctx, node)
 }

@@ -49,6 +49,7 @@ pub async fn accept_all(
 enum Accepting {
     System(TcpListener),
     Unix(UnixListener, Arc<Path>),
+    Both(TcpListener, TcpListener),
     #[cfg(feature = "testing")]
     Simulated(crate::simulated::Listener),
 }
@@ -60,6 +61,9 @@ impl Accepting {
             Listener::Unix(socket) => {
                 let listener = UnixListener::from_std(socket.listener().try_clone()?)?;
                 Ok(Self::Unix(listener, socket.path().into()))
+            }
+            Listener::Both([four, six]) => {
+                Ok(Self::Both(TcpListener::from_std(four)?, TcpListener::from_std(six)?))
             }
             #[cfg(feature = "testing")]
             Listener::Simulated(listener) => Ok(Self::Simulated(listener)),
@@ -75,6 +79,13 @@ impl Accepting {
             Self::Unix(listener, path) => {
                 let (socket, _) = listener.accept().await?;
                 Ok((socket.into(), Endpoint::Unix(path.clone())))
+            }
+            Self::Both(four, six) => {
+                let (socket, peer) = tokio::select! {
+                    accepted = four.accept() => accepted?,
+                    accepted = six.accept() => accepted?,
+                };
+                Ok((socket.into(), peer.into()))
             }
             #[cfg(feature = "testing")]
             Self::Simulated(listener) => {

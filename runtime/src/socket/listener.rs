@@ -13,19 +13,21 @@ pub enum Listener {
     System(std::net::TcpListener),
     /// One of the system, at a path.
     Unix(Arc<UnixSocket>),
+    /// Two of the system that have a port in common: of IPv4 and of IPv6.
+    Both([std::net::TcpListener; 2]),
     /// One of a simulated network.
     #[cfg(feature = "testing")]
     Simulated(simulated::Listener),
 }
 
 impl Listener {
-    /// The address that it is bound to.
+    /// The address that it is bound to; of two, that of IPv4.
     ///
     /// # Errors
     /// If the system does not tell, or it is a Unix socket.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
         match self {
-            Self::System(socket) => socket.local_addr(),
+            Self::System(socket) | Self::Both([socket, _]) => socket.local_addr(),
             Self::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
             #[cfg(feature = "testing")]
             Self::Simulated(socket) => Ok(socket.local_address()),
@@ -59,18 +61,20 @@ impl Listener {
         match self {
             Self::System(socket) => Ok(Self::System(socket.try_clone()?)),
             Self::Unix(socket) => Ok(Self::Unix(socket.clone())),
+            Self::Both([four, six]) => Ok(Self::Both([four.try_clone()?, six.try_clone()?])),
             #[cfg(feature = "testing")]
             Self::Simulated(socket) => Ok(Self::Simulated(socket.clone())),
         }
     }
 
-    /// The system's TCP socket, for options that only it has.
-    pub fn system(&self) -> Option<&std::net::TcpListener> {
+    /// The system's TCP sockets, for options that only they have.
+    pub const fn system(&self) -> &[std::net::TcpListener] {
         match self {
-            Self::System(socket) => Some(socket),
-            Self::Unix(_) => None,
+            Self::System(socket) => std::slice::from_ref(socket),
+            Self::Both(sockets) => sockets,
+            Self::Unix(_) => &[],
             #[cfg(feature = "testing")]
-            Self::Simulated(_) => None,
+            Self::Simulated(_) => &[],
         }
     }
 }

@@ -18,7 +18,8 @@ use tokio::{
 
 use crate::{limits::MAX_LOOKUPS, lock::Lock};
 
-/// The addresses of `host:port`, in the system's order.
+/// The addresses of `host:port`, in the system's order. An address of IPv6 may name an interface, as
+/// in `[fe80::1%eth0]:80`.
 ///
 /// # Errors
 /// If the text has another form, or the name is unknown.
@@ -131,6 +132,27 @@ mod tests {
             }
         });
         (lookups, go, count)
+    }
+
+    #[test]
+    fn addresses_of_a_link_name_their_interface() {
+        actix_rt::System::new().block_on(async {
+            let interface = if cfg!(target_os = "linux") { "lo" } else { "lo0" };
+            for (name, scope) in [
+                (format!("[fe80::1%{interface}]:80"), 1),
+                (format!("fe80::1%{interface}:80"), 1),
+                ("[fe80::1%7]:80".into(), 7),
+            ] {
+                match lookup(&name).await.unwrap()[..] {
+                    [SocketAddr::V6(found)] => assert_eq!(found.scope_id(), scope, "{name}"),
+                    ref other => panic!("{name}: {other:?}"),
+                }
+            }
+            for name in ["127.0.0.1", "127.0.0.1:http", "[::1]", ""] {
+                let error = lookup(name).await.unwrap_err();
+                assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{name}");
+            }
+        });
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Environment variables that a user may have set.
-const VARIABLES: [&str; 7] = [
+const VARIABLES: [&str; 13] = [
     "RUST_LOG",
     "RUST_LOG_STYLE",
     "OCKAM_ARBITERS",
@@ -22,6 +22,12 @@ const VARIABLES: [&str; 7] = [
     "OCKAM_PASSPHRASE",
     "OCKAM_VAULT",
     "http_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "NO_PROXY",
+    "no_proxy",
 ];
 
 /// The command for one of the repository's examples.

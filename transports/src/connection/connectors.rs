@@ -19,6 +19,11 @@ pub trait Connector: Send + Sync + 'static {
     /// If the transport cannot dial it.
     fn check(&self, peer: &str) -> Result<()>;
 
+    /// The proxy that a connection to `peer` goes through, for the log.
+    fn proxy(&self, _peer: &str) -> Option<String> {
+        None
+    }
+
     /// Connects to `peer`. It gives up by itself after a while.
     ///
     /// # Errors
@@ -58,6 +63,12 @@ impl Connectors {
         })
     }
 
+    /// The proxy that a connection to one peer goes through.
+    pub(crate) fn proxy(&self, peer: &Address) -> Option<String> {
+        let (connector, text) = self.find(peer).ok()?;
+        connector.proxy(&text)
+    }
+
     /// Connects to one peer.
     pub(crate) async fn connect(&self, peer: &Address) -> Result<Box<dyn Carrier>> {
         let (connector, text) = self.find(peer)?;
@@ -68,12 +79,17 @@ impl Connectors {
 /// A [`Connector`] of any transport.
 trait AnyConnector: Send + Sync {
     fn check(&self, peer: &str) -> Result<()>;
+    fn proxy(&self, peer: &str) -> Option<String>;
     fn connect(&self, peer: String) -> LocalBoxFuture<'_, Result<Box<dyn Carrier>>>;
 }
 
 impl<C: Connector> AnyConnector for C {
     fn check(&self, peer: &str) -> Result<()> {
         Connector::check(self, peer)
+    }
+
+    fn proxy(&self, peer: &str) -> Option<String> {
+        Connector::proxy(self, peer)
     }
 
     fn connect(&self, peer: String) -> LocalBoxFuture<'_, Result<Box<dyn Carrier>>> {

@@ -196,9 +196,11 @@ impl Dialled {
         let queue = session.queue();
         let connected = Phase::Connected { queue: queue.clone(), via: registration };
         let before = std::mem::replace(&mut self.phase, connected);
+        let proxy = self.connectors.proxy(&peer);
+        let through = proxy.map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
         match peer == self.address {
-            true => log::info!("connected to {}", self.address),
-            false => log::info!("connected to {peer}, of {}", self.address),
+            true => log::info!("connected to {}{through}", self.address),
+            false => log::info!("connected to {peer}{through}, of {}", self.address),
         }
         (self.since, self.last) = (Instant::now(), Some(peer));
         self.state.send_modify(LinkState::establish);

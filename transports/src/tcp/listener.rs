@@ -1,6 +1,9 @@
 //! What a TCP listener listens with.
 
-use std::{io, net::SocketAddr};
+use std::{
+    io::{self, ErrorKind},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+};
 
 use ockam_actix_runtime::{
     socket::{
@@ -20,6 +23,8 @@ use crate::{
         accepted::Peer,
         listener::{Binding, Incoming, ListenOptions, Listener},
     },
+    limits::BIND_ATTEMPTS,
+    peer::HostPort,
     tcp::{configure, resolve},
 };
 
@@ -33,11 +38,17 @@ pub async fn listen(node: &Node, options: ListenOptions) -> Result<Listener> {
     crate::connection::listener::listen(node, binding, options)
 }
 
-/// Binds the first of `address`'s network addresses that can be bound.
+/// Binds the first of `address`'s network addresses that can be bound. `localhost` is both those of
+/// the loopback interface, as programs that connect to it may try only one of them.
 ///
 /// # Errors
 /// As [`listen`].
 pub async fn bind(network: &Network, address: &str) -> Result<ListeningSocket> {
+    let HostPort { host, port } = HostPort::parse(address)?;
+    let failed = |source| Error::transport(format!("cannot listen on {address}"), source);
+    if host.eq_ignore_ascii_case("localhost") && matches!(network, Network::System) {
+        return bind_localhost(port).map_err(failed);
+    }
     let mut last = None;
     for candidate in resolve(network, address).await? {
         match network.bind(candidate, bind_one) {
@@ -45,8 +56,26 @@ pub async fn bind(network: &Network, address: &str) -> Result<ListeningSocket> {
             Err(error) => last = Some(error),
         }
     }
-    let source = last.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into());
-    Err(Error::transport(format!("cannot listen on {address}"), source))
+    Err(failed(last.unwrap_or_else(|| ErrorKind::AddrNotAvailable.into())))
+}
+
+/// Binds a port of both loopback addresses; on a machine without IPv6, of that of IPv4.
+fn bind_localhost(port: u16) -> io::Result<ListeningSocket> {
+    let mut attempts = BIND_ATTEMPTS;
+    loop {
+        let four = bind_one((Ipv4Addr::LOCALHOST, port).into())?;
+        attempts -= 1;
+        match bind_one((Ipv6Addr::LOCALHOST, four.local_addr()?.port()).into()) {
+            Ok(six) => return Ok(ListeningSocket::Both([four, six])),
+            // The system has chosen a port that is free for one of them only.
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                if port != 0 || attempts == 0 {
+                    return Err(error);
+                }
+            }
+            Err(_) => return Ok(four.into()),
+        }
+    }
 }
 
 fn bind_one(address: SocketAddr) -> io::Result<std::net::TcpListener> {
@@ -89,7 +118,10 @@ impl Binding for TcpBinding {
     }
 
     fn name(&self) -> String {
-        self.address.to_string()
+        match self.socket.system() {
+            [_, _] => format!("localhost:{}", self.address.port()),
+            _ => self.address.to_string(),
+        }
     }
 
     fn is_loopback(&self) -> bool {

@@ -124,7 +124,7 @@ impl Inlet {
         let first_hop = node.first_hop(&route)?;
         let failed = |source| Error::transport("cannot use the inlet's listening socket", source);
         let endpoint = listener.endpoint().map_err(failed)?;
-        if let Some(listener) = listener.system() {
+        for listener in listener.system() {
             listener.set_nonblocking(true).map_err(failed)?;
             // Each accepted socket inherits this, so that there is no moment at which SIGKILL looks
             // like an end.

@@ -60,7 +60,7 @@ pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
 /// A node that can dial.
 pub(crate) async fn node(arbiters: usize) -> Node {
     let node = NodeBuilder::new().arbiters(arbiters).start().await.unwrap();
-    tcp::add(&node);
+    tcp::add(&node).unwrap();
     node
 }
 

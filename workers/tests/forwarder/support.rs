@@ -47,7 +47,7 @@ pub(crate) fn with_arbiters<F: Future<Output = ()>>(test: impl Fn(usize) -> F) {
 /// A node that can dial.
 pub(crate) async fn node(arbiters: usize) -> Node {
     let node = NodeBuilder::new().arbiters(arbiters).start().await.unwrap();
-    tcp::add(&node);
+    tcp::add(&node).unwrap();
     node
 }
 

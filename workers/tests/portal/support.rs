@@ -29,7 +29,7 @@ pub(crate) async fn in_time<T>(what: &str, waiting: impl Future<Output = T>) -> 
 /// A node that can dial.
 pub(crate) async fn node() -> Context {
     let ctx = NodeBuilder::new().arbiters(2).start_with_context().await.unwrap();
-    tcp::add(ctx.node());
+    tcp::add(ctx.node()).unwrap();
     ctx
 }
 

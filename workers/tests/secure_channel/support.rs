@@ -59,7 +59,7 @@ impl Peer {
     pub(crate) async fn with_limits(arbiters: usize, limits: Limits) -> Self {
         let ctx = NodeBuilder::new().arbiters(arbiters).start_with_context().await.unwrap();
         let node = ctx.node().clone();
-        tcp::add(&node);
+        tcp::add(&node).unwrap();
         let vault = Vault::create(&ctx).unwrap();
         let entity = Entity::create(&ctx, &vault).unwrap().with_limits(limits);
         Self { ctx, node, entity }
