@@ -1,9 +1,10 @@
 //! The one stream of a QUIC connection as a carrier.
 //!
 //! quinn has no readiness apart from moving bytes, so this remembers for each direction whether
-//! the last attempt found nothing. Attempts register no one; what waits, registers by
-//! [`poll_read_ready`](Carrier::poll_read_ready) and [`poll_write_ready`](Carrier::poll_write_ready),
-//! which look once more with the task's waker, so that nothing that happened in between is missed.
+//! the last attempt found nothing. Attempts register nobody. Who waits is registered by
+//! [`poll_read_ready`](Carrier::poll_read_ready) and
+//! [`poll_write_ready`](Carrier::poll_write_ready), which look once more, so that nothing that
+//! happened in between is missed.
 
 use std::{
     cell::RefCell,

@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fast_reader_gets_more_up_to_the_most() {
+    fn a_fast_reader_gets_up_to_the_most() {
         let shared = SharedBytes::default();
         assert_eq!(after_windows(&shared, 1, ROUND_TRIP).1, 2 * MIN_RECEIVE_BYTES);
         assert_eq!(after_windows(&shared, 20, ROUND_TRIP).1, MAX_RECEIVE_BYTES);

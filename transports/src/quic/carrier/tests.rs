@@ -154,7 +154,7 @@ fn a_lossy_line_changes_no_byte() {
 const TCP_ON_A_LOSSY_LINE: f64 = 1_448.0 / 0.05 * 1.22 / 0.1;
 
 #[test]
-fn a_long_lossy_line_brings_thrice_what_tcp_does() {
+fn a_lossy_line_brings_thrice_what_tcp_does() {
     let delay = Duration::from_millis(25);
     let line = Line { delay, lost: 10, seed: 5, ..Line::default() };
     on_a_line(Some(line), async |Pair { near, far, .. }| {
