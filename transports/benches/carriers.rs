@@ -140,8 +140,8 @@ fn nodes(transport: TransportType) -> f64 {
     })
 }
 
-/// The same with quinn alone, and with windows that loopback never fills: two threads, one stream, chunks that
-/// are not copied.
+/// The same with quinn alone, and with windows that loopback never fills: two threads, one stream,
+/// chunks that are not copied.
 fn plain_quinn() -> f64 {
     let arrived = Arc::new(AtomicU64::new(0));
     let (bound, address) = std::sync::mpsc::channel();
