@@ -1,5 +1,5 @@
-//! What these tests have in common: two nodes, certificates, raw sockets, and another implementation
-//! of WebSockets.
+//! What these tests have in common: two nodes, certificates, raw sockets, and another
+//! implementation of WebSockets.
 
 // Each test uses a part.
 #![allow(dead_code)]
