@@ -47,11 +47,13 @@ const SIZES: [usize; 6] = [0, 1, 100, 200, 5_000, 60_000];
 #[test]
 fn messages_of_every_size_come_back() {
     run(async {
-        let pair = Pair::new().await;
-        let listener = listen(&pair, "127.0.0.1:0").await;
-        let peer = at(WS, listener.address(), "/any");
-        for length in SIZES {
-            pair.echo(&peer, length).await;
+        for arbiters in [1, 2] {
+            let pair = Pair::with_arbiters(arbiters).await;
+            let listener = listen(&pair, "127.0.0.1:0").await;
+            let peer = at(WS, listener.address(), "/any");
+            for length in SIZES {
+                pair.echo(&peer, length).await;
+            }
         }
     });
 }

@@ -64,7 +64,11 @@ pub(crate) struct Pair {
 
 impl Pair {
     pub(crate) async fn new() -> Self {
-        let builder = NodeBuilder::new().arbiters(2);
+        Self::with_arbiters(2).await
+    }
+
+    pub(crate) async fn with_arbiters(number: usize) -> Self {
+        let builder = NodeBuilder::new().arbiters(number);
         let far = builder.clone().start_with_context().await.unwrap();
         let near = builder.start_with_context().await.unwrap();
         far.worker("echo", Echo).start().unwrap();
