@@ -17,8 +17,8 @@
 //! * All flows of an inlet, or of an outlet towards one peer, share the room on the first edge.
 //!   Each may have no more under way than is left free, so a flood takes half of it, and a client
 //!   that comes later finds room.
-//! * A lost path ends no flow. Datagrams are lost meanwhile; the next one that arrives at the outlet
-//!   says where answers go from then on.
+//! * A lost path ends no flow. Datagrams are lost meanwhile; the next one that arrives at the
+//!   outlet says where answers go from then on.
 //! * An answer is taken only where the inlet's route leads to, and each flow has a random address
 //!   of its own.
 //!

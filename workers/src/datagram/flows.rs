@@ -175,3 +175,60 @@ impl<K: Clone + Eq + Hash, V> Flows<K, V> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ockam_actix_runtime::Address;
+
+    use super::*;
+
+    const IDLE: Duration = Duration::from_secs(60);
+
+    /// Flows of a node that has room for so many.
+    fn flows(most: usize) -> Flows<u32, u32> {
+        let (most_descriptors, by_holder) = (usize::MAX, Lock::default());
+        let counts = Arc::new(FlowCounts { most, most_descriptors, by_holder });
+        let (began, table) = (Instant::now(), Lock::new(FlowTable::new(IDLE)));
+        Flows { began, idle_timeout: IDLE, takes_descriptors: true, counts, table }
+    }
+
+    fn holder(name: &'static str) -> [Holder; 1] {
+        [Holder::Ingress(Address::from(name))]
+    }
+
+    fn add(flows: &Flows<u32, u32>, keys: std::ops::Range<u32>, holder: &[Holder]) {
+        for key in keys {
+            flows.add(&key, holder, || Ok(key)).unwrap();
+        }
+    }
+
+    fn found(flows: &Flows<u32, u32>, keys: std::ops::Range<u32>) -> usize {
+        keys.filter(|key| flows.find(key).is_some()).count()
+    }
+
+    #[test]
+    fn a_holder_ends_its_own_flows_alone() {
+        let flows = flows(1_000);
+        add(&flows, 0..10, &holder("quiet"));
+        add(&flows, 100..5_100, &holder("greedy"));
+        assert_eq!(found(&flows, 0..10), 10, "the quiet one's are there");
+        let kept = found(&flows, 100..5_100);
+        assert!((700..800).contains(&kept), "{kept} of 1,000");
+        assert_eq!(found(&flows, 5_000..5_100), 100, "the latest are there");
+        add(&flows, 10..50, &holder("quiet"));
+        assert_eq!(found(&flows, 0..50), 50, "there is room for more");
+    }
+
+    #[test]
+    fn a_full_node_ends_the_least_recent_flow() {
+        let flows = flows(3);
+        for (key, name) in [(1, "a"), (2, "b"), (3, "c"), (4, "d")] {
+            flows.add(&key, &holder(name), || Ok(key)).unwrap();
+        }
+        assert_eq!([1, 2, 3, 4].map(|key| flows.find(&key).is_some()), [false, true, true, true]);
+        let refused = flows.add(&5, &holder("e"), || Err(Loss::NoRoom));
+        assert!(matches!(refused, Err(Loss::NoRoom)));
+        flows.remove(&4);
+        assert_eq!(flows.counts.by_holder.lock().0, 1, "slots come back");
+    }
+}
