@@ -50,7 +50,8 @@ fn haproxy(folder: &Path, address: SocketAddr) -> Program {
 
 fn start(program: &str, folder: &Path, config: &str, arguments: &[&str]) -> Program {
     let file = folder.join("config");
-    fs::write(&file, config).unwrap();
+    // haproxy wants an end of the last line.
+    fs::write(&file, format!("{}\n", config.trim_end())).unwrap();
     Program::start(clean(installed(program).unwrap()).args(arguments).arg(file))
 }
 
