@@ -186,6 +186,7 @@ fn wireguard_over(wan: &Wan) {
     let lost = run(&mut line("ping -c 1 -W 1 10.98.0.2"));
     assert!(!lost.status.success(), "the line is cut");
     // Longer than it takes to notice the loss.
+    #[allow(clippy::disallowed_methods)]
     std::thread::sleep(Duration::from_secs(6));
     wan.mend();
     ping();

@@ -94,7 +94,7 @@ fn nodes_and_a_web_site_share_a_port() {
             Ok(nginx) => nginx,
             Err(error) => return eprintln!("skipped, as nginx cannot be started: {error}"),
         };
-        ws::add_with_tls(pair.near.node(), authority.client());
+        ws::add_with_tls(pair.near.node(), authority.client()).unwrap();
         let at = |path| Address::from((WSS, format!("localhost:{}{path}", nginx.address.port())));
         for length in [1, 1_000, 60_000] {
             pair.echo(&at("/node"), length).await;

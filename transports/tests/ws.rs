@@ -64,7 +64,7 @@ fn they_come_back_through_tls_as_well() {
         let pair = Pair::new().await;
         let authority = Authority::new("one");
         let listener = listen_with_tls(&pair, authority.server("127.0.0.1", 2030)).await;
-        ws::add_with_tls(pair.near.node(), authority.client());
+        ws::add_with_tls(pair.near.node(), authority.client()).unwrap();
         let peer = at(WSS, listener.address(), "");
         for length in SIZES {
             pair.echo(&peer, length).await;
@@ -88,7 +88,7 @@ fn clients_believe_only_their_authority() {
     run(async {
         let pair = Pair::new().await;
         let (authority, other) = (Authority::new("one"), Authority::new("other"));
-        ws::add_with_tls(pair.near.node(), authority.client());
+        ws::add_with_tls(pair.near.node(), authority.client()).unwrap();
         for (server, why) in [
             (other.server("127.0.0.1", 2030), "authority that this node does not trust"),
             (authority.server("example.org", 2030), "for another name"),

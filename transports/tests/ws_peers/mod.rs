@@ -72,7 +72,7 @@ impl Pair {
         let far = builder.clone().start_with_context().await.unwrap();
         let near = builder.start_with_context().await.unwrap();
         far.worker("echo", Echo).start().unwrap();
-        ws::add(near.node());
+        ws::add(near.node()).unwrap();
         Self { far, near }
     }
 
