@@ -12,6 +12,7 @@ use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
 };
 use ockam_actix_runtime::{
+    node::Busy,
     trust::{
         origin::Door, reachability::Listening, refusal_log::RefusalLog, source::SourceAddress,
     },
@@ -178,7 +179,8 @@ pub fn listen<B: Binding>(
     let loopback = binding.is_loopback();
     node.add_listener(Listening { bound: name.clone(), loopback, exposed: exposed.clone() });
     let limits = ConnectionLimits::of(node);
-    let spec = Listens { node: node.clone(), binding, name: name.clone(), exposed, limits };
+    let (own, open) = (node.clone(), node.link());
+    let spec = Listens { node: own, binding, name: name.clone(), exposed, limits, _open: open };
     let what = format!("the listener on {name}");
     let actor = Restarting::start(node, what, Spec(Arc::new(spec)))?;
     log::info!("listening for nodes on {name}");
@@ -194,6 +196,9 @@ struct Listens<B> {
     exposed: Arc<HashSet<Address>>,
     /// Count the connections of all listeners of the node.
     limits: ConnectionLimits,
+    /// A node has stopped when its sockets are closed: others may listen in its place. Dropped
+    /// after the binding.
+    _open: Busy,
 }
 
 /// The spec from which every acceptor of one listener is started.

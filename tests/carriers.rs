@@ -1,0 +1,313 @@
+//! The guide's step 04 with every pair of carriers: an inlet's node reaches the hub by one, an
+//! outlet's node by another.
+//!
+//! `OCKAM_MEGABYTES=100 cargo test --test carriers` sends 100 MB over each stream, in each
+//! direction, instead of one.
+
+#![cfg(all(feature = "tls", feature = "quic"))]
+// Clippy knows tests by their attribute, but not the functions that help them.
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    future::{Future, IntoFuture},
+    net::SocketAddr,
+    path::PathBuf,
+    time::Duration,
+};
+
+use futures::future::{join_all, try_join_all};
+use ockam::{
+    route, Address, ClientTls, Context, Entity, ForwardingOptions, ForwardingService, Inlet,
+    ListenOptions, Node, NodeBuilder, NodeLimits, QuicTransport, RemoteForwarder, SecureChannels,
+    ServerTls, TcpTransport, TrustEveryonePolicy, UnixTransport, Vault, WsTransport, WssTransport,
+    QUIC, TCP, UNIX, WS, WSS,
+};
+use ockam_actix_harness::{pattern::Pattern, transfer::next_chunk};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+
+const DEADLINE: Duration = Duration::from_secs(60);
+const LISTENER: &str = "listener";
+const OUTLET: &str = "outlet";
+
+/// Streams that transfer at the same time.
+const STREAMS: u64 = 4;
+
+/// Connections that are open at the same time.
+const CONNECTIONS: u64 = 50;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carrier {
+    Tcp,
+    Unix,
+    Ws,
+    Wss,
+    Quic,
+}
+
+const ALL: [Carrier; 5] = [Carrier::Tcp, Carrier::Unix, Carrier::Ws, Carrier::Wss, Carrier::Quic];
+
+async fn in_time<T>(what: &str, waiting: impl Future<Output = T>) -> T {
+    timeout(DEADLINE, waiting).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+}
+
+/// What the carriers need of the disk: a socket's folder and a certificate.
+struct Files(tempfile::TempDir);
+
+impl Files {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        std::fs::write(folder.path().join("chain.pem"), made.cert.pem()).unwrap();
+        std::fs::write(folder.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn authority(&self) -> ClientTls {
+        ClientTls::with_ca_file(self.path("chain.pem")).unwrap()
+    }
+}
+
+impl Carrier {
+    /// Has a node listen at `port`, or any, and returns its address in routes.
+    async fn listen(self, node: &Node, files: &Files, port: u16) -> Address {
+        let on = ListenOptions::on(format!("127.0.0.1:{port}")).expose("echoer");
+        let at = |bound: SocketAddr| format!("localhost:{}", bound.port());
+        match self {
+            Self::Tcp => {
+                let transport = TcpTransport::create(node).await.unwrap();
+                Address::from((TCP, at(transport.listen(on).await.unwrap().address())))
+            }
+            Self::Unix => {
+                let transport = UnixTransport::create(node).await.unwrap();
+                let path = files.path("hub.sock").display().to_string();
+                transport.listen(&path).await.unwrap();
+                Address::from((UNIX, path))
+            }
+            Self::Ws => {
+                let transport = WsTransport::create(node).await.unwrap();
+                Address::from((WS, at(transport.listen(on).await.unwrap().address())))
+            }
+            Self::Wss => {
+                let transport = WssTransport::create(node).await.unwrap();
+                let [chain, key] = ["chain.pem", "key.pem"].map(|name| files.path(name));
+                let tls = ServerTls::from_pem_files(chain, key).unwrap();
+                Address::from((WSS, at(transport.listen(on, tls).await.unwrap().address())))
+            }
+            Self::Quic => {
+                let transport = QuicTransport::create(node).await.unwrap();
+                Address::from((QUIC, at(transport.listen(on).await.unwrap().address())))
+            }
+        }
+    }
+
+    /// Makes a node able to dial.
+    async fn join(self, node: &Node, files: &Files) {
+        match self {
+            Self::Tcp => drop(TcpTransport::create(node).await.unwrap()),
+            Self::Unix => drop(UnixTransport::create(node).await.unwrap()),
+            Self::Ws => drop(WsTransport::create(node).await.unwrap()),
+            Self::Wss => drop(WssTransport::trusting(node, files.authority()).await.unwrap()),
+            Self::Quic => drop(QuicTransport::create(node).await.unwrap()),
+        }
+    }
+}
+
+/// The port of an address in routes; 0 for one that has none.
+fn port(address: &Address) -> u16 {
+    address.as_str().rsplit_once(':').map_or(0, |(_, port)| port.parse().unwrap())
+}
+
+/// A hub, and a node at each of its sides, with an inlet on one and an outlet on the other.
+struct Tunnel {
+    hub: Node,
+    near: (Context, Inlet),
+    far: Context,
+    /// The hub's address for the inlet's node.
+    at: Address,
+}
+
+async fn hub(arbiters: usize) -> Node {
+    let hub = NodeBuilder::new().arbiters(arbiters).start().await.unwrap();
+    ForwardingService::start(&hub, ForwardingOptions::new()).unwrap();
+    hub
+}
+
+impl Tunnel {
+    async fn through(sides: [Carrier; 2], files: &Files, arbiters: usize) -> Self {
+        let hub = hub(arbiters).await;
+        let first = sides[0].listen(&hub, files, 0).await;
+        let second = match sides[0] == sides[1] {
+            true => first.clone(),
+            false => sides[1].listen(&hub, files, 0).await,
+        };
+        let start = || NodeBuilder::new().arbiters(arbiters).start_with_context();
+        let (far, near) = (start().await.unwrap(), start().await.unwrap());
+        let identity = |ctx: &Context| Entity::create(ctx, &Vault::create(ctx).unwrap()).unwrap();
+
+        sides[1].join(far.node(), files).await;
+        let mut entity = identity(&far);
+        entity.create_secure_channel_listener(LISTENER, TrustEveryonePolicy).unwrap();
+        let tcp = TcpTransport::create(&far).await.unwrap();
+        tcp.create_outlet(OUTLET, echo_server().await.to_string()).await.unwrap();
+        let registering = RemoteForwarder::create(&far, route![second], LISTENER);
+        let forwarder = in_time("a forwarder", registering).await.unwrap();
+
+        sides[0].join(near.node(), files).await;
+        let to_listener = route![first.clone(), forwarder.remote_address()];
+        let channel =
+            identity(&near).create_secure_channel(to_listener, TrustEveryonePolicy).unwrap();
+        let tcp = TcpTransport::create(&near).await.unwrap();
+        let inlet = tcp.create_inlet("127.0.0.1:0", route![channel, OUTLET]).await.unwrap();
+        Self { hub, near: (near, inlet), far, at: first }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.near.1.address()).await.unwrap()
+    }
+
+    async fn stop(self) {
+        self.near.0.node().stop().await;
+        self.far.node().stop().await;
+        self.hub.stop().await;
+    }
+}
+
+/// A server that sends back what it is sent.
+async fn echo_server() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    actix_rt::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            actix_rt::spawn(async move {
+                let (mut from, mut to) = stream.split();
+                let _ = tokio::io::copy(&mut from, &mut to).await;
+                let _ = to.shutdown().await;
+            });
+        }
+    });
+    address
+}
+
+/// Sends `count` bytes to a server that sends them back, and checks each, and the end.
+async fn echoes(mut stream: TcpStream, seed: u64, count: u64) {
+    let (mut from, mut to) = stream.split();
+    let pattern = Pattern::new(seed);
+    let sending = async {
+        let mut sent = 0;
+        while sent < count {
+            let chunk = next_chunk(&pattern, sent, count - sent);
+            to.write_all(&chunk).await.unwrap();
+            sent += chunk.len() as u64;
+        }
+        to.shutdown().await.unwrap();
+    };
+    let receiving = async {
+        let (mut came, mut buffer) = (0, vec![0; 64 * 1024]);
+        loop {
+            let read = from.read(&mut buffer).await.unwrap();
+            pattern.check(came, &buffer[..read]).unwrap();
+            came += read as u64;
+            if read == 0 {
+                break assert_eq!(came, count);
+            }
+        }
+    };
+    in_time("all bytes", async { tokio::join!(sending, receiving) }).await;
+}
+
+/// Runs a test with every pair, with one arbiter and with two.
+fn with_every_pair<F: Future<Output = ()>>(test: impl Fn(Tunnel) -> F) {
+    let files = Files::new();
+    for arbiters in [1, 2] {
+        for pair in ALL.iter().flat_map(|near| ALL.map(|far| [*near, far])) {
+            println!("{pair:?}, {arbiters} arbiters");
+            actix_rt::System::new().block_on(async {
+                test(Tunnel::through(pair, &files, arbiters).await).await;
+            });
+        }
+    }
+}
+
+#[test]
+fn every_pair_of_carriers_changes_no_byte() {
+    let megabytes = std::env::var("OCKAM_MEGABYTES").map_or(1, |text| text.parse().unwrap());
+    with_every_pair(|tunnel| async move {
+        let connecting = in_time("connections", join_all((0..STREAMS).map(|_| tunnel.connect())));
+        let count = megabytes * 1_000_000;
+        let numbered = connecting.await.into_iter().zip(0..);
+        let streams = numbered.map(|(stream, seed)| echoes(stream, seed, count));
+        join_all(streams).await;
+        tunnel.stop().await;
+    });
+}
+
+#[test]
+fn every_pair_of_carriers_serves_many_connections() {
+    with_every_pair(|tunnel| async move {
+        let all =
+            try_join_all((0..CONNECTIONS).map(|_| TcpStream::connect(tunnel.near.1.address())));
+        let all = in_time("connections", all).await.unwrap();
+        let numbered = all.into_iter().zip(0..);
+        join_all(numbered.map(|(stream, seed)| echoes(stream, seed, 10_000))).await;
+        tunnel.stop().await;
+    });
+}
+
+/// Says a byte and hears it.
+async fn speak(stream: &mut TcpStream, byte: u8) {
+    stream.write_all(&[byte]).await.unwrap();
+    assert_eq!(in_time("a byte", stream.read_u8()).await.unwrap(), byte);
+}
+
+#[test]
+fn streams_outlive_a_hub_on_every_carrier() {
+    let files = Files::new();
+    for carrier in ALL {
+        println!("{carrier:?}");
+        actix_rt::System::new().block_on(async {
+            let mut tunnel = Tunnel::through([carrier; 2], &files, 1).await;
+            let mut stream = tunnel.connect().await;
+            speak(&mut stream, 1).await;
+            tunnel.hub.stop().await;
+            tunnel.hub = hub(1).await;
+            carrier.listen(&tunnel.hub, &files, port(&tunnel.at)).await;
+            speak(&mut stream, 2).await;
+            tunnel.stop().await;
+        });
+    }
+}
+
+#[test]
+fn sources_have_a_limit_on_every_carrier() {
+    let files = Files::new();
+    for carrier in ALL.into_iter().filter(|carrier| *carrier != Carrier::Unix) {
+        println!("{carrier:?}");
+        actix_rt::System::new().block_on(async {
+            let limits = NodeLimits { connections_per_source: 2, ..NodeLimits::default() };
+            let server = NodeBuilder::new().limits(limits).start().await.unwrap();
+            ockam::Echoer::start(&server, "echoer").unwrap();
+            let address = carrier.listen(&server, &files, 0).await;
+            let mut clients = Vec::new();
+            for number in 0..3 {
+                let ctx = NodeBuilder::new().arbiters(1).start_with_context().await.unwrap();
+                carrier.join(ctx.node(), &files).await;
+                let asking = ctx.ask(route![address.clone(), "echoer"], String::from("hello"));
+                let answer = in_time("an answer", asking.reply_as::<String>().into_future()).await;
+                assert_eq!(answer.is_ok(), number < 2, "client {number}: {answer:?}");
+                clients.push(ctx);
+            }
+            for ctx in clients {
+                ctx.node().stop().await;
+            }
+            server.stop().await;
+        });
+    }
+}
