@@ -44,8 +44,8 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(1);
   ockam outlet --to 127.0.0.1:80 --proxy-protocol v2 --via hub.example.org:4000
   ockam outlet --to 'db.internal:5432,*.web.internal:443' --via hub.example.org:4000")]
 pub(crate) struct Arguments {
-    /// Server to connect to for each stream, as host:port, or unix:/path for a Unix socket; a server
-    /// of UDP, as udp://host:port.
+    /// Server to connect to for each stream, as host:port, or unix:/path for a Unix socket; a
+    /// server of UDP, as udp://host:port.
     ///
     /// Or patterns, with commas between them, for the servers that clients of `ockam inlet --socks`
     /// name: db.internal:5432,*.web.internal:443,10.1.0.0/16:*. Names are looked up here, and it is

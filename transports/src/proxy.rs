@@ -78,7 +78,12 @@ impl Proxies {
     /// # Errors
     /// If one of them has another form than the one that is expected.
     pub fn from_environment() -> Result<Self> {
-        environment::read(|name| env::var_os(name))
+        environment::read(|name| env::var_os(name)).map(Self::named)
+    }
+
+    fn named(named: Option<(ProxyServer, Exceptions)>) -> Self {
+        let through = |(server, exceptions)| Self { server: Some(Arc::new(server)), exceptions };
+        named.map_or_else(Self::none, through)
     }
 
     /// All connections through the proxy at `url`: `http://`, `socks5://` or `socks5h://`, perhaps
@@ -88,7 +93,7 @@ impl Proxies {
     /// If it has another form.
     pub fn through(url: &str) -> Result<Self> {
         let server = ProxyServer::parse(url, "the proxy's URL")?;
-        Ok(Self { server: Some(Arc::new(server)), exceptions: Exceptions::default() })
+        Ok(Self::named(Some((server, Exceptions::default()))))
     }
 
     /// But to some peers without it: a list, with commas between them, of names, which stand for

@@ -18,8 +18,8 @@ use tokio::{
 
 use crate::{limits::MAX_LOOKUPS, lock::Lock};
 
-/// The addresses of `host:port`, in the system's order. An address of IPv6 may name an interface, as
-/// in `[fe80::1%eth0]:80`.
+/// The addresses of `host:port`, in the system's order. An address of IPv6 may name an interface,
+/// as in `[fe80::1%eth0]:80`.
 ///
 /// # Errors
 /// If the text has another form, or the name is unknown.

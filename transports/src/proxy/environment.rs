@@ -1,10 +1,10 @@
 //! The variables of the environment that name a proxy.
 
-use std::{ffi::OsString, sync::Arc};
+use std::ffi::OsString;
 
 use ockam_actix_runtime::{Error, Result};
 
-use crate::proxy::{Exceptions, Proxies, ProxyServer};
+use crate::proxy::{exceptions::Exceptions, server::ProxyServer};
 
 /// Those that name it, the first that is set being the one that counts.
 const SERVER: [&str; 2] = ["HTTPS_PROXY", "ALL_PROXY"];
@@ -12,8 +12,10 @@ const SERVER: [&str; 2] = ["HTTPS_PROXY", "ALL_PROXY"];
 /// The one that lists the peers that are connected to without it.
 const EXCEPTIONS: &str = "NO_PROXY";
 
-/// What the variables that `lookup` finds say.
-pub(super) fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Proxies> {
+/// The proxy that the variables which `lookup` finds name, and its exceptions.
+pub(super) fn read(
+    lookup: impl Fn(&str) -> Option<OsString>,
+) -> Result<Option<(ProxyServer, Exceptions)>> {
     for name in SERVER {
         let Some((name, url)) = variable(&lookup, name)? else { continue };
         let server = ProxyServer::parse(&url, &name)?;
@@ -24,9 +26,9 @@ pub(super) fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Proxies>
             }
             None => Exceptions::default(),
         };
-        return Ok(Proxies { server: Some(Arc::new(server)), exceptions });
+        return Ok(Some((server, exceptions)));
     }
-    Ok(Proxies::none())
+    Ok(None)
 }
 
 /// A variable's name as it was found, and its value, if that is not empty.

@@ -7,7 +7,7 @@ use super::{server::Protocol, *};
 /// What these variables of an environment say.
 fn environment(variables: &[(&str, &str)]) -> Result<Proxies> {
     let variables: HashMap<_, _> = variables.iter().copied().collect();
-    environment::read(|name| variables.get(name).map(Into::into))
+    environment::read(|name| variables.get(name).map(Into::into)).map(Proxies::named)
 }
 
 /// The proxy for a peer, as `host:port`.
