@@ -226,8 +226,8 @@ fn arguments_that_are_missing_or_wrong_are_named() {
 fn addresses_without_a_port_are_named() {
     ockam_fails("hub localhost", &["'localhost'", "host:port"]);
     ockam_fails("hub localhost:99999", &["'localhost:99999'", "host:port"]);
-    ockam_fails("outlet --to localhost --listen 127.0.0.1:0", &["\"localhost\"", "host:port"]);
-    ockam_fails("outlet --to :1 --listen 127.0.0.1:0", &["\":1\"", "host:port"]);
+    ockam_fails("outlet --to localhost --listen 127.0.0.1:0", &["\"localhost\"", "localhost:5000"]);
+    ockam_fails("outlet --to :1 --listen 127.0.0.1:0", &["\":1\"", "127.0.0.1:1"]);
     ockam_fails("outlet --to a:1 --listen localhost", &["'localhost'", "host:port"]);
     ockam_fails("outlet --to a:1 --via localhost", &["'localhost'", "host:port"]);
     ockam_fails("inlet --listen localhost --route tcp#a:1", &["\"localhost\"", "host:port"]);

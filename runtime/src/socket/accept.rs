@@ -1,6 +1,6 @@
 //! The loop that accepts connections, and goes on after failures.
 
-use std::{io, path::Path, sync::Arc, time::Duration};
+use std::{cell::Cell, future::poll_fn, io, path::Path, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, UnixListener},
@@ -49,7 +49,8 @@ pub async fn accept_all(
 enum Accepting {
     System(TcpListener),
     Unix(UnixListener, Arc<Path>),
-    Both(TcpListener, TcpListener),
+    /// The one that is asked first takes turns.
+    Both([TcpListener; 2], Cell<bool>),
     #[cfg(feature = "testing")]
     Simulated(crate::simulated::Listener),
 }
@@ -63,7 +64,8 @@ impl Accepting {
                 Ok(Self::Unix(listener, socket.path().into()))
             }
             Listener::Both([four, six]) => {
-                Ok(Self::Both(TcpListener::from_std(four)?, TcpListener::from_std(six)?))
+                let both = [TcpListener::from_std(four)?, TcpListener::from_std(six)?];
+                Ok(Self::Both(both, Cell::new(false)))
             }
             #[cfg(feature = "testing")]
             Listener::Simulated(listener) => Ok(Self::Simulated(listener)),
@@ -80,11 +82,16 @@ impl Accepting {
                 let (socket, _) = listener.accept().await?;
                 Ok((socket.into(), Endpoint::Unix(path.clone())))
             }
-            Self::Both(four, six) => {
-                let (socket, peer) = tokio::select! {
-                    accepted = four.accept() => accepted?,
-                    accepted = six.accept() => accepted?,
-                };
+            Self::Both(both, turn) => {
+                let first = turn.replace(!turn.get());
+                let (socket, peer) = poll_fn(|task| {
+                    let accepted = both[usize::from(first)].poll_accept(task);
+                    if accepted.is_ready() {
+                        return accepted;
+                    }
+                    both[usize::from(!first)].poll_accept(task)
+                })
+                .await?;
                 Ok((socket.into(), peer.into()))
             }
             #[cfg(feature = "testing")]

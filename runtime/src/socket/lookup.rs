@@ -11,12 +11,9 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use tokio::{
-    sync::{watch, Semaphore},
-    task::spawn_blocking,
-};
+use tokio::{sync::Semaphore, task::spawn_blocking};
 
-use crate::{limits::MAX_LOOKUPS, lock::Lock};
+use crate::{limits::MAX_LOOKUPS, lock::Lock, watched};
 
 /// The addresses of `host:port`, in the system's order. An address of IPv6 may name an interface,
 /// as in `[fe80::1%eth0]:80`.
@@ -49,7 +46,7 @@ type Resolver = Box<dyn Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
 
 struct Lookups {
     resolve: Resolver,
-    running: Lock<HashMap<String, watch::Receiver<Option<Outcome>>>>,
+    running: Lock<HashMap<String, watched::Receiver<Option<Outcome>>>>,
     threads: Arc<Semaphore>,
 }
 
@@ -74,19 +71,20 @@ impl Lookups {
     }
 
     /// Has a thread look a name up, when there is one for it.
-    async fn begin(self: &Arc<Self>, name: &str) -> io::Result<watch::Receiver<Option<Outcome>>> {
+    async fn begin(self: &Arc<Self>, name: &str) -> io::Result<watched::Receiver<Option<Outcome>>> {
         let thread = self.threads.clone().acquire_owned().await.map_err(io::Error::other)?;
         let mut all = self.running.lock();
         if let Some(told) = all.get(name) {
             return Ok(told.clone());
         }
-        let (teller, told) = watch::channel(None);
+        let (teller, told) = watched::channel(None);
         all.insert(name.to_owned(), told.clone());
         let running = Running { lookups: self.clone(), name: name.to_owned() };
         spawn_blocking(move || {
             let outcome = (running.lookups.resolve)(&running.name);
             drop(running);
-            let _ = teller.send(Some(outcome.map_err(|error| (error.kind(), error.to_string()))));
+            let outcome = outcome.map_err(|error| (error.kind(), error.to_string()));
+            teller.send_replace(Some(outcome));
             drop(thread);
         });
         Ok(told)
@@ -156,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn all_who_ask_for_a_name_share_one_thread() {
+    fn a_name_is_looked_up_by_one_thread() {
         actix_rt::System::new().block_on(async {
             let (lookups, go, count) = lookups();
             // Those who have given up count no more.
