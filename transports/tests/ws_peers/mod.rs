@@ -188,7 +188,8 @@ pub(crate) fn speak_with(address: SocketAddr) {
     // A frame of the node's own that has no end, as its header says.
     let mut socket = connect();
     socket.send(Message::Binary(greeting.into())).unwrap();
-    socket.send(Message::binary(vec![0xff; 1 << 20])).unwrap();
+    // The node may end the connection before it has all of it.
+    let _ = socket.send(Message::binary(vec![0xff; 1 << 20]));
     let closed = std::iter::from_fn(|| socket.read().ok()).last();
     assert!(matches!(closed, None | Some(Message::Close(_))), "{closed:?}");
 }
