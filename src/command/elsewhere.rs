@@ -1,14 +1,20 @@
 //! How other machines reach what listens on all addresses of this one.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use ockam_actix_runtime::process::host_name;
-use tokio::net::lookup_host;
+use tokio::{net::lookup_host, time::timeout};
 
 use crate::command::{node_address::NodeAddress, output::say};
 
 /// Stands for the name of this machine, where that is unknown.
 const PLACEHOLDER: &str = "YOUR-HOST";
+
+/// How long to look for this machine's name: a name server that hangs delays no start for longer.
+const LOOKUP: Duration = Duration::from_secs(2);
 
 /// What to do about it.
 const EXPLANATION: &str =
@@ -24,8 +30,9 @@ impl Elsewhere {
     /// By the machine's name, if that stands for an address that others may reach.
     pub(crate) async fn find() -> Self {
         let name = host_name();
-        let found = lookup_host((name.as_str(), 0)).await;
-        let is_known = found.is_ok_and(|mut found| found.any(|one| is_of_others(one.ip())));
+        let found = timeout(LOOKUP, lookup_host((name.as_str(), 0))).await;
+        let addresses = found.into_iter().flatten().flatten();
+        let is_known = addresses.map(|one| one.ip()).any(is_of_others);
         let host = is_known.then_some(name);
         Self { host }
     }

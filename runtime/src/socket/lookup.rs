@@ -79,6 +79,8 @@ impl Lookups {
         }
         let (teller, told) = watched::channel(None);
         all.insert(name.to_owned(), told.clone());
+        // A runtime that is shutting down drops what it is given at once, which takes the lock.
+        drop(all);
         let running = Running { lookups: self.clone(), name: name.to_owned() };
         spawn_blocking(move || {
             let outcome = (running.lookups.resolve)(&running.name);
