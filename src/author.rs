@@ -41,5 +41,5 @@ pub use ockam_actix_transports::connection::{
     connection_limits::{ConnectionLimits, ConnectionSlot},
     connectors::Connector,
     dialled::add_connector,
-    listener::{listen, Binding, Incoming},
+    listener::{listen, Binding, Incoming, Opened},
 };

@@ -1,6 +1,7 @@
 //! The commands of `ockam`, and the names that they share.
 
 pub(crate) mod demo;
+pub(crate) mod dial_args;
 pub(crate) mod elsewhere;
 pub(crate) mod hub;
 pub(crate) mod identity;

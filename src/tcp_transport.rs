@@ -42,6 +42,29 @@ impl TcpTransport {
         Ok(Self { node: node.clone() })
     }
 
+    /// As [`create`](Self::create), with as many TCP connections to each peer as `connections`
+    /// says, up to [`MAX_PARTS`](ockam_actix_transports::limits::MAX_PARTS), which carry what one would.
+    ///
+    /// For long paths: a system lets one TCP connection have a few megabytes under way, which at a
+    /// round trip of 100 ms are 30 MB/s. Whoever listens needs to do nothing, and counts each
+    /// connection against its limits.
+    ///
+    /// ```no_run
+    /// # async fn example(ctx: ockam::Context) -> ockam::Result<()> {
+    /// let tcp = ockam::TcpTransport::with_connections(&ctx, 8).await?;
+    /// # let _ = tcp;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`create`](Self::create), or if `connections` is 0 or too large.
+    pub async fn with_connections(node: &impl AsRef<Node>, connections: usize) -> Result<Self> {
+        let node = node.as_ref();
+        tcp::add_bundling(node, connections)?;
+        Ok(Self { node: node.clone() })
+    }
+
     /// Listens for connections of other nodes on `"host:port"`, or with [`ListenOptions`] that say
     /// what anybody may reach through the listener.
     ///

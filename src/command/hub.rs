@@ -9,12 +9,8 @@ use ockam::{
 };
 
 use crate::command::{
-    elsewhere::Elsewhere,
-    identity_args::IdentityArguments,
-    node_address::NodeAddress,
-    output::say,
-    tls_args::{AuthorityArguments, CertificateArguments},
-    transports::Transports,
+    dial_args::DialArguments, elsewhere::Elsewhere, identity_args::IdentityArguments,
+    node_address::NodeAddress, output::say, tls_args::CertificateArguments, transports::Transports,
     CHANNEL_LISTENER,
 };
 
@@ -48,7 +44,7 @@ pub(crate) struct Arguments {
     certificate: CertificateArguments,
 
     #[command(flatten)]
-    authorities: AuthorityArguments,
+    dial: DialArguments,
 
     #[command(flatten)]
     identity: IdentityArguments,
@@ -56,8 +52,7 @@ pub(crate) struct Arguments {
 
 /// Starts the hub.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
-    let Arguments { addresses, require_channel, known, certificate, authorities, identity } =
-        arguments;
+    let Arguments { addresses, require_channel, known, certificate, dial, identity } = arguments;
     identity.check_use("with --require-channel", require_channel)?;
     if let Some(path) = known {
         // The disk is not waited for on an arbiter.
@@ -72,7 +67,7 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
         options = options.permit(registrants(identity.trusted()));
     }
     ForwardingService::start(ctx.node(), options)?;
-    let transports = Transports::create(&ctx, &authorities).await?;
+    let transports = Transports::create(&ctx, &dial).await?;
     for bound in transports.listen(&addresses, None, &certificate).await? {
         say!("hub on {bound}");
         Elsewhere::print("other nodes reach it as", &bound).await;

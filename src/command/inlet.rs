@@ -4,12 +4,12 @@ use clap::Args;
 use ockam::{route, Context, InletOptions, Result, SecureChannels, UdpInletOptions};
 
 use crate::command::{
+    dial_args::DialArguments,
     elsewhere::Elsewhere,
     identity_args::IdentityArguments,
     output::say,
     resume_args::ResumeArguments,
     route_args::RouteArguments,
-    tls_args::AuthorityArguments,
     transports::Transports,
     udp_args::{udp_address, UdpArguments, UDP},
     OUTLET,
@@ -60,7 +60,7 @@ pub(crate) struct Arguments {
     udp: UdpArguments,
 
     #[command(flatten)]
-    authorities: AuthorityArguments,
+    dial: DialArguments,
 
     #[command(flatten)]
     identity: IdentityArguments,
@@ -69,7 +69,7 @@ pub(crate) struct Arguments {
 /// Starts the inlet.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     arguments.identity.check_use("without --plain", !arguments.plain)?;
-    let transports = Transports::create(&ctx, &arguments.authorities).await?;
+    let transports = Transports::create(&ctx, &arguments.dial).await?;
     let route = arguments.route.route()?;
     let route = if arguments.plain {
         route

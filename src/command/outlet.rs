@@ -11,12 +11,13 @@ use ockam::{
 };
 
 use crate::command::{
+    dial_args::DialArguments,
     elsewhere::Elsewhere,
     identity_args::IdentityArguments,
     node_address::NodeAddress,
     output::say,
     resume_args::ResumeArguments,
-    tls_args::{AuthorityArguments, CertificateArguments},
+    tls_args::CertificateArguments,
     transports::Transports,
     udp_args::{udp_address, UdpArguments, UDP},
     CHANNEL_LISTENER, OUTLET,
@@ -94,7 +95,7 @@ pub(crate) struct Arguments {
     certificate: CertificateArguments,
 
     #[command(flatten)]
-    authorities: AuthorityArguments,
+    dial: DialArguments,
 
     #[command(flatten)]
     identity: IdentityArguments,
@@ -129,7 +130,7 @@ impl Arguments {
 /// Starts the outlet. A hub that cannot be reached or refuses is tried again, which the log says.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     arguments.identity.check_use("without --plain", !arguments.plain)?;
-    let transports = Transports::create(&ctx, &arguments.authorities).await?;
+    let transports = Transports::create(&ctx, &arguments.dial).await?;
     let route = match arguments.plain {
         true => listen_plain(&transports, &arguments).await?,
         false => accept_channels(&ctx, &transports, &arguments).await?,

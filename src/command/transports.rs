@@ -6,8 +6,7 @@ use ockam::{
 };
 
 use crate::command::{
-    node_address::NodeAddress,
-    tls_args::{AuthorityArguments, CertificateArguments},
+    dial_args::DialArguments, node_address::NodeAddress, tls_args::CertificateArguments,
 };
 
 /// All transports, so that every route and every address that a command is given can be used.
@@ -21,14 +20,14 @@ pub(crate) struct Transports {
 }
 
 impl Transports {
-    pub(crate) async fn create(ctx: &Context, authorities: &AuthorityArguments) -> Result<Self> {
+    pub(crate) async fn create(ctx: &Context, dial: &DialArguments) -> Result<Self> {
         Ok(Self {
-            tcp: TcpTransport::create(ctx).await?,
+            tcp: TcpTransport::with_connections(ctx, dial.connections).await?,
             quic: QuicTransport::create(ctx).await?,
             udp: UdpPortals::create(ctx).await?,
             unix: UnixTransport::create(ctx).await?,
             ws: WsTransport::create(ctx).await?,
-            wss: WssTransport::trusting(ctx, authorities.authorities()?).await?,
+            wss: WssTransport::trusting(ctx, dial.authorities.authorities()?).await?,
         })
     }
 

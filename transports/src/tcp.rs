@@ -4,17 +4,18 @@
 //! what only TCP has: how a name becomes a socket, perhaps through a [`proxy`](crate::proxy), the
 //! socket's options, and the [`listener`].
 
+pub mod bundle;
+pub mod carrier;
 pub mod listener;
 
 use std::{
+    future::poll_fn,
     io::{self, ErrorKind, IoSlice},
     net::SocketAddr,
     sync::Arc,
-    task::{Context, Poll},
 };
 
-use bytes::BytesMut;
-
+use futures::future::try_join_all;
 use ockam_actix_runtime::{
     socket::{
         connect::{first_to_answer, race, NoneAnswered},
@@ -27,13 +28,20 @@ use ockam_actix_runtime::{
 use tokio::time::{timeout, timeout_at, Instant};
 
 use crate::{
-    connection::{carrier::Carrier, connectors::Connector, dialled::add_connector},
+    connection::{connectors::Connector, dialled::add_connector},
     limits::{
-        CONNECT_TIMEOUT, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, PEER_TIMEOUT,
-        PROGRESS_TIMEOUT, UNSENT_BYTES,
+        CONNECT_TIMEOUT, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, MAX_PARTS,
+        PEER_TIMEOUT, PROGRESS_TIMEOUT, UNSENT_BYTES,
     },
     peer::HostPort,
     proxy::{Proxies, ProxyServer},
+    tcp::{
+        bundle::{
+            preface::{BundleId, Preface},
+            Bundle,
+        },
+        carrier::TcpCarrier,
+    },
 };
 
 /// The transport's name in addresses: `(TCP, "host:port")`.
@@ -67,35 +75,21 @@ pub fn check_peer(peer: &str) -> Result<()> {
     HostPort::parse(peer).map(drop)
 }
 
-impl Carrier for Socket {
-    fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_read_ready(task)
-    }
-
-    fn try_read(&self, buffer: &mut BytesMut) -> io::Result<usize> {
-        self.try_read_buf(buffer)
-    }
-
-    fn clear_read_ready(&self) {
-        self.drained();
-    }
-
-    fn poll_write_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_write_ready(task)
-    }
-
-    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.try_write(slices)
-    }
-}
-
 /// Makes `node` dial addresses such as `(TCP, "host:port")`, on the network that the node is on and
 /// through its proxies.
 ///
 /// # Errors
 /// As [`TcpConnector::of`].
 pub fn add(node: &Node) -> Result<()> {
-    add_connector(node, TCP, TcpConnector::of(node)?);
+    add_bundling(node, 1)
+}
+
+/// As [`add`], with `parts` TCP connections for each peer, which carry what one would.
+///
+/// # Errors
+/// As [`add`], or if there are none or more than [`MAX_PARTS`].
+pub fn add_bundling(node: &Node, parts: usize) -> Result<()> {
+    add_connector(node, TCP, TcpConnector::of(node)?.bundling(parts)?);
     Ok(())
 }
 
@@ -104,6 +98,7 @@ pub fn add(node: &Node) -> Result<()> {
 pub struct TcpConnector {
     network: Network,
     proxies: Arc<Proxies>,
+    parts: usize,
 }
 
 impl TcpConnector {
@@ -112,12 +107,25 @@ impl TcpConnector {
     /// # Errors
     /// If a variable of the environment that names a proxy has another form than is expected.
     pub fn of(node: &Node) -> Result<Self> {
-        Ok(Self { network: node.network().clone(), proxies: Proxies::of(node)? })
+        Ok(Self { network: node.network().clone(), proxies: Proxies::of(node)?, parts: 1 })
     }
 
     /// For the system's network, and through `proxies`.
     pub fn through(proxies: Proxies) -> Self {
-        Self { network: Network::System, proxies: Arc::new(proxies) }
+        Self { network: Network::System, proxies: Arc::new(proxies), parts: 1 }
+    }
+
+    /// Connects with `parts` connections, which carry what one would.
+    ///
+    /// # Errors
+    /// If there are none or more than [`MAX_PARTS`].
+    pub fn bundling(mut self, parts: usize) -> Result<Self> {
+        if !(1..=MAX_PARTS).contains(&parts) {
+            let text = format!("{parts} connections to a peer: give 1 to {MAX_PARTS}");
+            return Err(Error::Usage(text));
+        }
+        self.parts = parts;
+        Ok(self)
     }
 
     /// A connection to the first of `peer`'s addresses that answers, with the options of those
@@ -134,6 +142,32 @@ impl TcpConnector {
         let failed = |source| Error::transport(format!("lost the connection to {peer}"), source);
         configure(&socket).map_err(failed)?;
         Ok(socket)
+    }
+
+    /// Opens all connections of a bundle, to the one machine that the first has reached, where
+    /// `peer` may be the name of several.
+    async fn open_bundle(&self, peer: &str) -> Result<Bundle> {
+        let lost = |source| Error::transport(format!("lost the connection to {peer}"), source);
+        let first = self.open(peer).await?;
+        let is_direct = self.proxies.server_for(&HostPort::parse(peer)?).is_none();
+        let reached = first.system().filter(|_| is_direct).and_then(|s| s.peer_addr().ok());
+        let reached = reached.and_then(|address| address.as_socket());
+        let name = reached.map_or_else(|| peer.to_owned(), |address| address.to_string());
+        let others = (1..self.parts).map(|_| self.open(&name));
+        let mut parts = vec![first];
+        parts.extend(try_join_all(others).await?);
+        let bundle = BundleId::random();
+        for (part, socket) in parts.iter().enumerate() {
+            let preface = Preface { bundle, parts: self.parts, part }.encode();
+            share_unsent(socket, self.parts).map_err(lost)?;
+            // The buffer of a new connection has room for it.
+            poll_fn(|task| socket.poll_write_ready(task)).await.map_err(lost)?;
+            match socket.try_write(&[IoSlice::new(&preface)]).map_err(lost)? {
+                written if written == preface.len() => {}
+                _ => return Err(lost(ErrorKind::WriteZero.into())),
+            }
+        }
+        Ok(Bundle::new(parts))
     }
 
     /// Connects to `address`, which errors call `name`.
@@ -179,7 +213,7 @@ impl TcpConnector {
 }
 
 impl Connector for TcpConnector {
-    type Carrier = Socket;
+    type Carrier = TcpCarrier;
 
     fn check(&self, peer: &str) -> Result<()> {
         check_peer(peer)
@@ -190,8 +224,11 @@ impl Connector for TcpConnector {
         Some(server.to_string())
     }
 
-    async fn connect(&self, peer: String) -> Result<Socket> {
-        self.open(&peer).await
+    async fn connect(&self, peer: String) -> Result<TcpCarrier> {
+        match self.parts {
+            1 => self.open(&peer).await.map(TcpCarrier::One),
+            _ => self.open_bundle(&peer).await.map(TcpCarrier::Several),
+        }
     }
 }
 
@@ -208,6 +245,18 @@ fn configure(stream: &Socket) -> io::Result<()> {
         #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
         socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
     }
+    Ok(())
+}
+
+/// Divides what waits unsent for one peer among the connections of a bundle.
+fn share_unsent(stream: &Socket, parts: usize) -> io::Result<()> {
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    if let Some(socket) = stream.system() {
+        let parts = u32::try_from(parts).unwrap_or(u32::MAX);
+        socket.set_tcp_notsent_lowat(UNSENT_BYTES / parts.max(1))?;
+    }
+    #[cfg(not(any(target_os = "android", target_os = "fuchsia", target_os = "linux")))]
+    let _ = (stream, parts);
     Ok(())
 }
 

@@ -21,9 +21,10 @@ use crate::{
     connection::{
         accepted::Peer,
         carrier::Carrier,
+        connection_limits::ConnectionSlot,
         connectors::Connector,
         dialled::add_connector,
-        listener::{Binding, Incoming, ListenOptions, Listener},
+        listener::{Binding, Incoming, ListenOptions, Listener, Opened},
     },
     limits::CONNECT_TIMEOUT,
 };
@@ -163,8 +164,8 @@ pub struct UnixIncoming(Detached);
 impl Incoming for UnixIncoming {
     type Carrier = UnixStream;
 
-    async fn open(self) -> Result<UnixStream> {
+    async fn open(self, slot: ConnectionSlot) -> Result<Opened<UnixStream>> {
         let failed = |source| Error::transport("cannot use an accepted socket", source);
-        UnixStream::from_std(self.0).map_err(failed)
+        Ok(Opened::one(UnixStream::from_std(self.0).map_err(failed)?, slot))
     }
 }

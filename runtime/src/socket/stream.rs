@@ -130,6 +130,17 @@ impl Socket {
         }
     }
 
+    /// Waits for the first byte that a read would find, and leaves it there; `None` at the end, and
+    /// for a socket of a simulated network, or at a path.
+    ///
+    /// # Errors
+    /// If the connection was lost.
+    pub async fn peek(&self) -> io::Result<Option<u8>> {
+        let Self::System(socket) = self else { return Ok(None) };
+        let mut first = [0];
+        Ok((socket.peek(&mut first).await? > 0).then_some(first[0]))
+    }
+
     /// As [`try_read_buf`](Self::try_read_buf), into a slice.
     ///
     /// # Errors

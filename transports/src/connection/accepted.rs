@@ -39,8 +39,8 @@ pub(crate) struct Accepted<C: Carrier> {
     /// Dropped with the actor: the sources of this connection then see it lost.
     state: watched::Sender<LinkState>,
     registration: Option<Registration>,
-    /// Counts this connection against its listener's limit.
-    _slot: ConnectionSlot,
+    /// Count this connection, and all that it consists of, against the limits of listeners.
+    _slots: Vec<ConnectionSlot>,
 }
 
 /// Who is at the other end of an accepted carrier, as its listener knows it.
@@ -59,7 +59,7 @@ pub async fn accept<C: Carrier>(
     carrier: C,
     peer: Peer,
     door: Door,
-    slot: ConnectionSlot,
+    slots: Vec<ConnectionSlot>,
 ) {
     let session = match Session::greet(carrier, peer.name).await {
         Ok(session) => session,
@@ -82,7 +82,7 @@ pub async fn accept<C: Carrier>(
         session: Some((session, door, pools.lanes(peer.source))),
         state,
         registration: None,
-        _slot: slot,
+        _slots: slots,
     };
     if let Err(error) = node.launch_here(description, accepted) {
         log::debug!("{error}");

@@ -67,11 +67,27 @@ pub trait Incoming: Send + 'static {
     type Carrier: Carrier;
 
     /// Does what the transport has to do before nodes greet each other, on the arbiter that the
-    /// connection stays on: a handshake, for example. The caller bounds its time.
+    /// connection stays on: a handshake, for example. The caller bounds its time. The slot counts
+    /// the connection until it is dropped.
     ///
     /// # Errors
     /// If the peer does not keep to the transport's protocol, or is gone.
-    fn open(self) -> impl Future<Output = Result<Self::Carrier>>;
+    fn open(self, slot: ConnectionSlot) -> impl Future<Output = Result<Opened<Self::Carrier>>>;
+}
+
+/// What an accepted connection has become.
+pub enum Opened<C> {
+    /// A carrier, with the slots of the connections that it takes.
+    Carrier(C, Vec<ConnectionSlot>),
+    /// A part of a carrier that another one brings.
+    Part,
+}
+
+impl<C> Opened<C> {
+    /// The carrier that one connection is.
+    pub fn one(carrier: C, slot: ConnectionSlot) -> Self {
+        Self::Carrier(carrier, vec![slot])
+    }
 }
 
 /// Where a listener listens, and who reaches what through it. An address alone converts into it.
@@ -296,12 +312,13 @@ async fn serve_here(
     door: Door,
     slot: ConnectionSlot,
 ) {
-    let opened = timeout(GREETING_TIMEOUT, incoming.open()).await.unwrap_or_else(|_| {
+    let opened = timeout(GREETING_TIMEOUT, incoming.open(slot)).await.unwrap_or_else(|_| {
         let waited_for = format!("the handshake of {}", peer.name);
         Err(Error::TimedOut { waited_for, limit: GREETING_TIMEOUT })
     });
     match opened {
-        Ok(carrier) => accept(node, carrier, peer, door, slot).await,
+        Ok(Opened::Carrier(carrier, slots)) => accept(node, carrier, peer, door, slots).await,
+        Ok(Opened::Part) => {}
         Err(error) => {
             let refusal_log = node.refusals();
             refusal_log.warn("no-greeting", format_args!("{}", error.one_line()));

@@ -17,7 +17,8 @@ use quinn::{Endpoint, Incoming as Unfinished, ServerConfig};
 use crate::{
     connection::{
         accepted::Peer,
-        listener::{Binding, Incoming, ListenOptions, Listener},
+        connection_limits::ConnectionSlot,
+        listener::{Binding, Incoming, ListenOptions, Listener, Opened},
     },
     quic::{
         carrier::QuicCarrier, endpoint, limits::UNVALIDATED_HANDSHAKES, shared_bytes,
@@ -169,7 +170,7 @@ pub struct QuicIncoming {
 impl Incoming for QuicIncoming {
     type Carrier = QuicCarrier;
 
-    async fn open(self) -> Result<QuicCarrier> {
+    async fn open(self, slot: ConnectionSlot) -> Result<Opened<QuicCarrier>> {
         let Self { connection, handshake, shared } = self;
         let peer = connection.remote_address();
         let failed = |error: quinn::ConnectionError| {
@@ -179,6 +180,6 @@ impl Incoming for QuicIncoming {
         drop(handshake);
         // The peer opens the stream with its greeting.
         let streams = connection.accept_bi().await.map_err(failed)?;
-        Ok(QuicCarrier::new(connection, streams, shared))
+        Ok(Opened::one(QuicCarrier::new(connection, streams, shared), slot))
     }
 }

@@ -1,6 +1,7 @@
 //! What a TCP listener listens with.
 
 use std::{
+    future::poll_fn,
     io::{self, ErrorKind},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
 };
@@ -21,11 +22,20 @@ use socket2::{Domain, Protocol, Socket as SystemSocket, Type};
 use crate::{
     connection::{
         accepted::Peer,
-        listener::{Binding, Incoming, ListenOptions, Listener},
+        connection_limits::ConnectionSlot,
+        listener::{Binding, Incoming, ListenOptions, Listener, Opened},
     },
     limits::BIND_ATTEMPTS,
     peer::HostPort,
-    tcp::{configure, resolve},
+    tcp::{
+        bundle::{
+            assembly::{Assemblies, Placed},
+            preface::{Preface, FIRST_BYTE, PREFACE_BYTES},
+            Bundle,
+        },
+        carrier::TcpCarrier,
+        configure, resolve, share_unsent,
+    },
 };
 
 /// Listens for connections of other nodes.
@@ -94,6 +104,7 @@ fn bind_one(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 pub struct TcpBinding {
     socket: ListeningSocket,
     address: SocketAddr,
+    assemblies: Assemblies,
 }
 
 impl TcpBinding {
@@ -105,7 +116,8 @@ impl TcpBinding {
         let socket = bind(network, address).await?;
         let bound = socket.local_address();
         let failed = |source| Error::transport(format!("cannot listen on {address}"), source);
-        Ok(Self { address: bound.map_err(failed)?, socket })
+        let assemblies = Assemblies::default();
+        Ok(Self { address: bound.map_err(failed)?, socket, assemblies })
     }
 }
 
@@ -142,7 +154,10 @@ impl Binding for TcpBinding {
             // It has an address, as the listener has one.
             let Some(peer) = peer.network() else { return };
             match configure(&socket).and_then(|()| socket.detach()) {
-                Ok(socket) => serve(TcpIncoming { socket, peer }, peer.into()),
+                Ok(socket) => {
+                    let assemblies = self.assemblies.clone();
+                    serve(TcpIncoming { socket, peer, assemblies }, peer.into());
+                }
                 Err(error) => log::warn!("lost the connection with {peer}: {error}"),
             }
         };
@@ -155,14 +170,72 @@ impl Binding for TcpBinding {
 pub struct TcpIncoming {
     socket: Detached,
     peer: SocketAddr,
+    assemblies: Assemblies,
+}
+
+impl TcpIncoming {
+    /// The socket, on this arbiter.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub(crate) fn attach(self) -> Result<Socket> {
+        let peer = self.peer;
+        self.socket.attach().map_err(|source| lost(peer, source))
+    }
 }
 
 impl Incoming for TcpIncoming {
-    type Carrier = Socket;
+    type Carrier = TcpCarrier;
 
-    async fn open(self) -> Result<Socket> {
-        let lost =
-            |source| Error::transport(format!("lost the connection with {}", self.peer), source);
-        self.socket.attach().map_err(lost)
+    async fn open(self, slot: ConnectionSlot) -> Result<Opened<TcpCarrier>> {
+        let (peer, assemblies) = (self.peer, self.assemblies.clone());
+        let socket = self.attach()?;
+        if socket.peek().await.map_err(|source| lost(peer, source))? != Some(FIRST_BYTE) {
+            return Ok(Opened::one(TcpCarrier::One(socket), slot));
+        }
+        let preface = read_preface(&socket).await.map_err(|source| lost(peer, source))?;
+        let arrived = (socket.detach().map_err(|source| lost(peer, source))?, slot);
+        let wrong = || Error::Peer {
+            who: peer.to_string(),
+            what: "sent a part of no bundle that is awaited".into(),
+        };
+        let preface = preface.ok_or_else(wrong)?;
+        match assemblies.add(preface, arrived).ok_or_else(wrong)? {
+            Placed::Joined => Ok(Opened::Part),
+            Placed::First(incomplete) => {
+                let (parts, slots) = incomplete.complete().await.into_iter().unzip();
+                let bundle = assemble(parts).map_err(|source| lost(peer, source))?;
+                Ok(Opened::Carrier(TcpCarrier::Several(bundle), slots))
+            }
+        }
     }
+}
+
+/// Makes a bundle of its parts, on this arbiter.
+fn assemble(parts: Vec<Detached>) -> io::Result<Bundle> {
+    let count = parts.len();
+    let attach = |part: Detached| {
+        let socket = part.attach()?;
+        share_unsent(&socket, count)?;
+        Ok(socket)
+    };
+    Ok(Bundle::new(parts.into_iter().map(attach).collect::<io::Result<_>>()?))
+}
+
+async fn read_preface(socket: &Socket) -> io::Result<Option<Preface>> {
+    let (mut bytes, mut arrived) = ([0; PREFACE_BYTES], 0);
+    while arrived < PREFACE_BYTES {
+        poll_fn(|task| socket.poll_read_ready(task)).await?;
+        match socket.try_read(&mut bytes[arrived..]) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(read) => arrived += read,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Preface::decode(bytes))
+}
+
+fn lost(peer: SocketAddr, source: io::Error) -> Error {
+    Error::transport(format!("lost the connection with {peer}"), source)
 }

@@ -2,16 +2,15 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
-use ockam_actix_runtime::{
-    socket::stream::Socket, trust::refusal_log::RefusalLog, Host, Node, Result,
-};
+use ockam_actix_runtime::{trust::refusal_log::RefusalLog, Host, Node, Result};
 
 #[cfg(feature = "tls")]
 use crate::tls::{ServerTls, TlsStream};
 use crate::{
     connection::{
         accepted::Peer,
-        listener::{Binding, Incoming, ListenOptions, Listener},
+        connection_limits::ConnectionSlot,
+        listener::{Binding, Incoming, ListenOptions, Listener, Opened},
     },
     tcp::listener::{TcpBinding, TcpIncoming},
     ws::{byte_stream::ByteStream, carrier::WebSocket, endpoint::Endpoint, upgrade, WS},
@@ -119,8 +118,8 @@ pub struct WsIncoming {
 impl Incoming for WsIncoming {
     type Carrier = WebSocket;
 
-    async fn open(self) -> Result<WebSocket> {
-        let socket: Socket = self.tcp.open().await?;
+    async fn open(self, slot: ConnectionSlot) -> Result<Opened<WebSocket>> {
+        let socket = self.tcp.attach()?;
         #[cfg(feature = "tls")]
         let stream = match &self.tls {
             Some(tls) => {
@@ -130,6 +129,7 @@ impl Incoming for WsIncoming {
         };
         #[cfg(not(feature = "tls"))]
         let stream = ByteStream::Plain(socket);
-        upgrade::answer(stream, self.path.as_deref(), &self.peer).await
+        let carrier = upgrade::answer(stream, self.path.as_deref(), &self.peer).await?;
+        Ok(Opened::one(carrier, slot))
     }
 }

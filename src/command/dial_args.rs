@@ -1,0 +1,17 @@
+//! How a command's node connects to others.
+
+use clap::Args;
+
+use crate::command::tls_args::AuthorityArguments;
+
+/// The options of every command whose node connects to others.
+#[derive(Args)]
+pub(crate) struct DialArguments {
+    /// Use so many TCP connections to each node instead of one, up to 16: for paths that are longer
+    /// than one connection can fill, with a round trip above some 20 ms and more than 30 MB/s.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) connections: usize,
+
+    #[command(flatten)]
+    pub(crate) authorities: AuthorityArguments,
+}
