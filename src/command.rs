@@ -12,6 +12,7 @@ pub(crate) mod outlet;
 pub(crate) mod output;
 pub(crate) mod resume_args;
 pub(crate) mod route_args;
+pub(crate) mod service;
 pub(crate) mod tls_args;
 pub(crate) mod transports;
 pub(crate) mod udp_args;

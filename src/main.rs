@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{ArgAction, Parser, Subcommand};
-use command::{demo, hub, identity, inlet, outlet, output::complete};
+use command::{demo, hub, identity, inlet, outlet, output::complete, service};
 use log::LevelFilter;
 
 /// Tunnel any TCP protocol through end-to-end encrypted, mutually authenticated channels.
@@ -29,6 +29,9 @@ enum Command {
     Hub(hub::Arguments),
     Outlet(outlet::Arguments),
     Inlet(inlet::Arguments),
+    Run(service::Arguments),
+    /// Say whether a file is one that `ockam run` can use, and if not, where the mistake is.
+    Check(service::Arguments),
     Identity(identity::Arguments),
 }
 
@@ -49,6 +52,11 @@ fn main() -> ExitCode {
         Command::Hub(arguments) => ockam::run(|ctx| hub::run(ctx, arguments)),
         Command::Outlet(arguments) => ockam::run(|ctx| outlet::run(ctx, arguments)),
         Command::Inlet(arguments) => ockam::run(|ctx| inlet::run(ctx, arguments)),
+        Command::Run(arguments) => {
+            ockam_actix_runtime::process::raise_descriptor_limit();
+            report(actix_rt::System::new().block_on(service::run(arguments)))
+        }
+        Command::Check(arguments) => report(service::check(&arguments).and_then(|()| complete())),
         Command::Identity(arguments) => report(identity::run(&arguments).and_then(|()| complete())),
     }
 }
