@@ -16,6 +16,7 @@ pub(crate) mod service;
 pub(crate) mod tls_args;
 pub(crate) mod transports;
 pub(crate) mod udp_args;
+pub(crate) mod variables;
 pub(crate) mod vault;
 
 /// Where the commands' outlet nodes listen for secure channels.

@@ -7,8 +7,8 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{ArgAction, Parser, Subcommand};
-use command::{demo, hub, identity, inlet, outlet, output::complete, service};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
+use command::{demo, hub, identity, inlet, outlet, output::complete, service, variables};
 use log::LevelFilter;
 
 /// Tunnel any TCP protocol through end-to-end encrypted, mutually authenticated channels.
@@ -42,7 +42,10 @@ enum Command {
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    let Arguments { verbose, command } = Arguments::parse();
+    let given: Vec<_> = std::env::args_os().map(|one| one.to_string_lossy().into()).collect();
+    let matches = variables::with_variables(Arguments::command(), &given).get_matches();
+    let parsed = Arguments::from_arg_matches(&matches);
+    let Arguments { verbose, command } = parsed.unwrap_or_else(|error| error.exit());
     log_from(verbose, matches!(command, Command::Demo(_)));
     if let Err(error) = ockam_actix_runtime::process::forbid_core_dumps() {
         log::warn!("a crash may write the keys of this program to a core dump: {error}");

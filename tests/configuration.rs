@@ -135,7 +135,7 @@ fn a_changed_file_changes_only_what_it_says() {
         let before = program.line_count();
         replace(&file, &format!("{outlet}{}\nlisen = 1", inlet(4001)));
         let said = program.wait_for_line_after(before, "nothing is changed", PATIENCE);
-        assert!(said.contains("tunnel.toml:9: ") && said.contains("\"listen\"?"), "{said}");
+        assert!(said.contains("tunnel.toml:10: ") && said.contains("\"listen\"?"), "{said}");
         stays.echoes();
         assert_eq!(fetch(at(4003), "/"), Ok(PAGE.into()), "{program}");
 

@@ -146,7 +146,7 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
         true => (listen_plain(&transports, &arguments).await?, None),
         false => accept_channels(&ctx, &transports, &arguments).await?,
     };
-    let with = with.map_or_else(|| " --plain".into(), |pinned| pinned);
+    let with = with.unwrap_or_else(|| " --plain".into());
     Elsewhere::explain(&route);
     say!("start an inlet for it with:");
     let (listen, lasting) = match udp_address(&arguments.to) {

@@ -245,7 +245,8 @@ impl<'a> Source<'a> {
         }
         let section = Section { kind, place: self.place(at), options };
         section.check().map_err(|Misfit { option, text }| {
-            let named = table.iter().find(|(key, _)| Some(key.get_ref().as_ref()) == option.as_deref());
+            let named =
+                table.iter().find(|(key, _)| Some(key.get_ref().as_ref()) == option.as_deref());
             match named {
                 Some((key, value)) => {
                     self.mistake(value.span().start, format_args!("{}: {text}", key.get_ref()))
@@ -271,7 +272,8 @@ impl<'a> Source<'a> {
             }
             DeValue::Boolean(false) if is_switch(argument) || needs_none => Ok(Vec::new()),
             _ if is_switch(argument) => {
-                Err(self.mistake(value.span().start, format_args!("{name}: expected true or false")))
+                Err(self
+                    .mistake(value.span().start, format_args!("{name}: expected true or false")))
             }
             _ => {
                 let values = self.values(name, argument, value)?;
@@ -370,6 +372,22 @@ mod tests {
             let error = read_text(text).err().unwrap().one_line().to_string();
             let place = if line == 0 { "file.toml:".into() } else { format!("file.toml:{line}: ") };
             assert!(error.contains(&place) && error.contains(said), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_page_has_a_row_for_every_key() {
+        let page = include_str!("../../../docs/configuration.md");
+        for kind in Kind::ALL {
+            let section = page.split(&format!("## `[[{}]]`\n")).nth(1).unwrap();
+            let section = section.split("\n## ").next().unwrap();
+            for key in kind.command().get_arguments().map(key_of) {
+                let (name, row) = (kind.name(), format!("\n| `{key}` |"));
+                assert!(section.contains(&row), "{name} lacks the key {key}");
+            }
+        }
+        for key in NODE_KEYS.into_iter().chain(DEFAULTS) {
+            assert!(page.contains(&format!("\n| `{key}` |")), "[node] lacks {key}");
         }
     }
 
