@@ -379,7 +379,7 @@ mod tests {
     fn the_page_has_a_row_for_every_key() {
         let page = include_str!("../../../docs/configuration.md");
         for kind in Kind::ALL {
-            let section = page.split(&format!("## `[[{}]]`\n")).nth(1).unwrap();
+            let section = page.split(&format!("## `[[{}]]`\n", kind.name())).nth(1).unwrap();
             let section = section.split("\n## ").next().unwrap();
             for key in kind.command().get_arguments().map(key_of) {
                 let (name, row) = (kind.name(), format!("\n| `{key}` |"));
