@@ -13,9 +13,11 @@ pub(crate) mod outlet;
 pub(crate) mod output;
 pub(crate) mod resume_args;
 pub(crate) mod route_args;
+pub(crate) mod service;
 pub(crate) mod tls_args;
 pub(crate) mod transports;
 pub(crate) mod udp_args;
+pub(crate) mod variables;
 pub(crate) mod vault;
 
 /// Where the commands' outlet nodes listen for secure channels.

@@ -7,8 +7,8 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{ArgAction, Parser, Subcommand};
-use command::{demo, hub, identity, inlet, outlet, output::complete};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
+use command::{demo, hub, identity, inlet, outlet, output::complete, service, variables};
 use log::LevelFilter;
 
 /// Tunnel any TCP protocol through end-to-end encrypted, mutually authenticated channels.
@@ -29,6 +29,9 @@ enum Command {
     Hub(hub::Arguments),
     Outlet(outlet::Arguments),
     Inlet(inlet::Arguments),
+    Run(service::Arguments),
+    /// Say whether a file is one that `ockam run` can use, and if not, where the mistake is.
+    Check(service::Arguments),
     Identity(identity::Arguments),
 }
 
@@ -39,7 +42,10 @@ enum Command {
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    let Arguments { verbose, command } = Arguments::parse();
+    let given: Vec<_> = std::env::args_os().map(|one| one.to_string_lossy().into()).collect();
+    let matches = variables::with_variables(Arguments::command(), &given).get_matches();
+    let parsed = Arguments::from_arg_matches(&matches);
+    let Arguments { verbose, command } = parsed.unwrap_or_else(|error| error.exit());
     log_from(verbose, matches!(command, Command::Demo(_)));
     if let Err(error) = ockam_actix_runtime::process::forbid_core_dumps() {
         log::warn!("a crash may write the keys of this program to a core dump: {error}");
@@ -49,6 +55,11 @@ fn main() -> ExitCode {
         Command::Hub(arguments) => ockam::run(|ctx| hub::run(ctx, arguments)),
         Command::Outlet(arguments) => ockam::run(|ctx| outlet::run(ctx, arguments)),
         Command::Inlet(arguments) => ockam::run(|ctx| inlet::run(ctx, arguments)),
+        Command::Run(arguments) => {
+            ockam_actix_runtime::process::raise_descriptor_limit();
+            report(actix_rt::System::new().block_on(service::run(arguments)))
+        }
+        Command::Check(arguments) => report(service::check(&arguments).and_then(|()| complete())),
         Command::Identity(arguments) => report(identity::run(&arguments).and_then(|()| complete())),
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     /// Addresses to listen on for nodes, as host:port, quic://host:port, ws://host:port/path,
     /// wss://host:port/path or unix:/path.
     #[arg(default_value = "127.0.0.1:4000", value_name = "ADDR")]
-    addresses: Vec<NodeAddress>,
+    listen: Vec<NodeAddress>,
 
     /// Register only nodes that come through a secure channel with the hub, as
     /// `ockam outlet --via HUB --hub-channel` does.
@@ -50,10 +50,17 @@ pub(crate) struct Arguments {
     identity: IdentityArguments,
 }
 
+impl Arguments {
+    /// Checks what needs nothing to be started.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.identity.check_use("with --require-channel", self.require_channel)
+    }
+}
+
 /// Starts the hub.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
-    let Arguments { addresses, require_channel, known, certificate, dial, identity } = arguments;
-    identity.check_use("with --require-channel", require_channel)?;
+    arguments.check()?;
+    let Arguments { listen, require_channel, known, certificate, dial, identity } = arguments;
     if let Some(path) = known {
         // The disk is not waited for on an arbiter.
         let opening = actix_rt::task::spawn_blocking(move || HistoryFile::open(path));
@@ -68,7 +75,7 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     }
     ForwardingService::start(ctx.node(), options)?;
     let transports = Transports::create(&ctx, &dial).await?;
-    for bound in transports.listen(&addresses, None, &certificate).await? {
+    for bound in transports.listen(&listen, None, &certificate).await? {
         say!("hub on {bound}");
         Elsewhere::print("other nodes reach it as", &bound).await;
     }

@@ -66,6 +66,14 @@ pub(crate) struct Arguments {
     identity: IdentityArguments,
 }
 
+impl Arguments {
+    /// Checks what needs nothing to be started.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.identity.check_use("without --plain", !self.plain)?;
+        self.route.route().map(drop)
+    }
+}
+
 /// Starts the inlet.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     arguments.identity.check_use("without --plain", !arguments.plain)?;

@@ -45,6 +45,12 @@ impl NodeAddress {
         Address::from((first, each.collect::<Vec<_>>().join(",")))
     }
 
+    /// Whether other machines may reach what is bound to it.
+    pub(crate) fn is_for_others(&self) -> bool {
+        let host = self.text.parse::<SocketAddr>().map(|address| address.ip().to_canonical());
+        self.transport != UNIX && !host.is_ok_and(|ip| ip.is_loopback())
+    }
+
     /// The text for what it was bound to: with the port that the system chose, and the same path.
     pub(crate) fn bound_to(&self, address: SocketAddr) -> String {
         let path = self.text.find('/').map_or("", |slash| &self.text[slash..]);

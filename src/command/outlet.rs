@@ -102,6 +102,18 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
+    /// Checks what needs nothing to be started.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.identity.check_use("without --plain", !self.plain)?;
+        if self.listen.is_empty() && self.plain {
+            return Err("--plain needs --listen".into());
+        }
+        if self.listen.is_empty() {
+            self.hub()?;
+        }
+        Ok(())
+    }
+
     /// What the outlet connects to, for all that reach it.
     fn options(&self) -> OutletOptions {
         let options = OutletOptions::to(&self.to).resume_for(self.resume.resume_for);
@@ -129,13 +141,13 @@ impl Arguments {
 
 /// Starts the outlet. A hub that cannot be reached or refuses is tried again, which the log says.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
-    arguments.identity.check_use("without --plain", !arguments.plain)?;
+    arguments.check()?;
     let transports = Transports::create(&ctx, &arguments.dial).await?;
-    let route = match arguments.plain {
-        true => listen_plain(&transports, &arguments).await?,
+    let (route, with) = match arguments.plain {
+        true => (listen_plain(&transports, &arguments).await?, None),
         false => accept_channels(&ctx, &transports, &arguments).await?,
     };
-    let plain = if arguments.plain { " --plain" } else { "" };
+    let with = with.unwrap_or_else(|| " --plain".into());
     Elsewhere::explain(&route);
     say!("start an inlet for it with:");
     let (listen, lasting) = match udp_address(&arguments.to) {
@@ -145,33 +157,39 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
         }
         None => ("127.0.0.1:4001".into(), arguments.resume.unless_default()),
     };
-    say!("ockam inlet --listen {listen}{plain}{lasting} --route '{route}'");
+    say!("ockam inlet --listen {listen}{with}{lasting} --route '{route}'");
     Ok(())
 }
 
 /// Starts an outlet that everybody reaches; returns the route to it.
 async fn listen_plain(transports: &Transports, arguments: &Arguments) -> Result<String> {
-    if arguments.listen.is_empty() {
-        return Err("--plain needs --listen".into());
-    }
     create_outlet(transports, arguments).await?;
     let bound =
         transports.listen(&arguments.listen, Some(OUTLET.into()), &arguments.certificate).await?;
+    for bound in bound.iter().filter(|bound| bound.is_for_others()) {
+        log::warn!(
+            "--plain on {bound}: whoever reaches this port reaches {}, and whoever is on the way \
+             reads and changes it; without --plain, streams are encrypted",
+            arguments.to
+        );
+    }
     Ok(format!("{} => {OUTLET}", route_to(&bound).await))
 }
 
-/// Starts an outlet that is reached through a secure channel listener; returns the route to that.
+/// Starts an outlet that is reached through a secure channel listener; returns the route to that,
+/// and the option that pins its identity, if the route does not.
 async fn accept_channels(
     ctx: &Context,
     transports: &Transports,
     arguments: &Arguments,
-) -> Result<String> {
+) -> Result<(String, Option<String>)> {
     let mut entity = arguments.identity.entity(ctx).await?;
     entity.create_secure_channel_listener(CHANNEL_LISTENER, arguments.identity.policy())?;
     if !arguments.listen.is_empty() {
         create_outlet(transports, arguments).await?;
         let bound = transports.listen(&arguments.listen, None, &arguments.certificate).await?;
-        return Ok(format!("{} => {CHANNEL_LISTENER}", route_to(&bound).await));
+        let pinned = format!(" --trust {}", entity.identifier());
+        return Ok((format!("{} => {CHANNEL_LISTENER}", route_to(&bound).await), Some(pinned)));
     }
     let hub = &arguments.hub()?;
     let route_to_hub = match arguments.hub_channel {
@@ -183,7 +201,7 @@ async fn accept_channels(
     // Before the registration, the hub at the end of a channel has more rights than any other hub,
     // so the outlet starts after it.
     create_outlet(transports, arguments).await?;
-    Ok(format!("{hub} => {}", forwarder.remote_address()))
+    Ok((format!("{hub} => {}", forwarder.remote_address()), Some(String::new())))
 }
 
 /// The address in routes of other machines of this node, which listens on all of `bound`.

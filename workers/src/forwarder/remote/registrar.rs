@@ -244,7 +244,8 @@ impl Registrar {
         if service {
             let text = format!(
                 "has no forwarding service that this node may use: \
-                 is \"{FORWARDING_SERVICE}\" started there?"
+                 is \"{FORWARDING_SERVICE}\" started there? A hub that requires a channel \
+                 registers `ockam outlet --hub-channel`"
             );
             return self.blame(text);
         }

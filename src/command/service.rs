@@ -1,0 +1,107 @@
+//! `ockam run FILE` and `ockam check FILE`: hubs, outlets and inlets of one file, as a service.
+//!
+//! | idea | module |
+//! |---|---|
+//! | what a file says, with the line of each mistake | [`file`] |
+//! | one hub, outlet or inlet of it, by the options of the command line | [`section`] |
+//! | the sections that run, and what a changed file changes | [`services`] |
+//! | what the manager of services is told | [`manager`] |
+
+pub(crate) mod file;
+pub(crate) mod manager;
+pub(crate) mod section;
+pub(crate) mod services;
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Args;
+use ockam::{Error, Result};
+use tokio::{
+    signal::unix::{signal, Signal, SignalKind},
+    time::interval,
+};
+
+use crate::command::{output::say, service::services::Services};
+
+/// How often to look whether the file has changed; a change counts when it has lasted as long.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Run the hubs, outlets and inlets of a file.
+///
+/// The file is read again when it changes, and on SIGHUP: what did not change keeps its streams,
+/// what was removed lets them finish, and a file with a mistake changes nothing.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  ockam run /etc/ockam/tunnel.toml
+  ockam check /etc/ockam/tunnel.toml")]
+pub(crate) struct Arguments {
+    /// File in TOML with the sections [node], [[hub]], [[outlet]] and [[inlet]], whose keys are the
+    /// options of these commands.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+/// Says whether the file could be run, without starting anything.
+pub(crate) fn check(arguments: &Arguments) -> Result<()> {
+    let read = file::read(&arguments.file)?;
+    say!("{}: {} sections", arguments.file.display(), read.sections.len());
+    Ok(())
+}
+
+/// Runs the sections of the file until a signal ends them.
+pub(crate) async fn run(arguments: Arguments) -> Result<()> {
+    let mut interrupt = signal_of(SignalKind::interrupt())?;
+    let mut terminate = signal_of(SignalKind::terminate())?;
+    let mut hangup = signal_of(SignalKind::hangup())?;
+    let file = arguments.file;
+    let mut read = file::read(&file)?;
+    let mut seen = file::stamp(&file, &read.included);
+    let mut before = seen.clone();
+    let mut services = Services::new();
+    services.replace(read.sections, read.settings).await;
+    let mut look = interval(LOOK);
+    let ended = loop {
+        let is_asked = tokio::select! {
+            _ = interrupt.recv() => break Ok(()),
+            _ = terminate.recv() => break Ok(()),
+            event = services.next_event() => match event {
+                Ok(()) => {
+                    manager::notify("READY=1");
+                    continue;
+                }
+                Err(error) => break Err(error),
+            },
+            _ = hangup.recv() => true,
+            _ = look.tick() => false,
+        };
+        let now = file::stamp(&file, &read.included);
+        let has_settled = now == before && now != seen && now[0].1.is_some();
+        before.clone_from(&now);
+        if !is_asked && !has_settled {
+            continue;
+        }
+        seen = now;
+        manager::notify("RELOADING=1");
+        match file::read(&file) {
+            Ok(again) => {
+                read.included = again.included;
+                services.replace(again.sections, again.settings).await;
+            }
+            Err(mistake) => {
+                log::error!("nothing is changed: {}", mistake.one_line());
+            }
+        }
+        manager::notify("READY=1");
+    };
+    manager::notify("STOPPING=1");
+    tokio::select! {
+        () = services.stop() => {}
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    ended
+}
+
+fn signal_of(kind: SignalKind) -> Result<Signal> {
+    signal(kind).map_err(|source| Error::transport("cannot wait for signals", source))
+}

@@ -1,0 +1,401 @@
+//! What a configuration says. Each mistake names its file, its line, and what is expected there.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use clap::Arg;
+use ockam::{Error, Result};
+use toml::{
+    de::{DeTable, DeValue},
+    Spanned,
+};
+
+use crate::command::{
+    resume_args::duration,
+    service::section::{is_switch, key_of, Kind, Misfit, Place, Section},
+};
+
+/// Keys of `[node]`.
+const NODE_KEYS: [&str; 2] = ["arbiters", "drain_timeout"];
+
+/// Keys of `[node]` that are the defaults of the sections that have an identity.
+const DEFAULTS: [&str; 3] = ["vault", "key_file", "passphrase_fd"];
+
+/// Keys beside the sections.
+const TOP_KEYS: [&str; 5] = ["include", "node", "hub", "outlet", "inlet"];
+
+/// A file, and those that it includes.
+pub(crate) struct Configuration {
+    pub(crate) sections: Vec<Section>,
+    pub(crate) settings: Settings,
+    /// The patterns of the files that it includes.
+    pub(crate) included: Vec<String>,
+}
+
+/// What the node of each section is started with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Settings {
+    pub(crate) arbiters: Option<usize>,
+    pub(crate) drain_timeout: Option<Duration>,
+}
+
+/// When a file was changed last, its length, and which one it is.
+type Stamp = Option<(SystemTime, u64, u64)>;
+
+type Key<'a> = Spanned<std::borrow::Cow<'a, str>>;
+
+/// What tells whether the file, or one that it includes, has changed since.
+pub(crate) fn stamp(file: &Path, included: &[String]) -> Vec<(PathBuf, Stamp)> {
+    let of = |path: PathBuf| {
+        let stamp = fs::metadata(&path).ok().and_then(|file| {
+            file.modified().ok().map(|modified| (modified, file.len(), file.ino()))
+        });
+        (path, stamp)
+    };
+    let included = included.iter().flat_map(|pattern| glob::glob(pattern)).flatten().flatten();
+    std::iter::once(file.to_owned()).chain(included).map(of).collect()
+}
+
+/// Reads the file, and those that it includes.
+///
+/// # Errors
+/// If one cannot be read, or has a mistake.
+pub(crate) fn read(path: &Path) -> Result<Configuration> {
+    let text = text_of(path)?;
+    let file = Source { path, text: &text };
+    let root = file.parse()?;
+    let mut configuration =
+        Configuration { sections: Vec::new(), settings: Settings::default(), included: Vec::new() };
+    let mut defaults = Vec::new();
+    for (key, value) in root.iter() {
+        match key.get_ref().as_ref() {
+            "node" => defaults = file.node(value, &mut configuration.settings)?,
+            "include" => configuration.included = file.patterns(value)?,
+            known if TOP_KEYS.contains(&known) => {}
+            _ => return Err(file.unknown(key, TOP_KEYS.into_iter())),
+        }
+    }
+    file.sections(&root, &defaults, &mut configuration.sections)?;
+    for pattern in &configuration.included {
+        let paths = glob::glob(pattern).map_err(|error| Error::Usage(error.to_string()))?;
+        for path in paths.flatten() {
+            let text = text_of(&path)?;
+            let file = Source { path: &path, text: &text };
+            let root = file.parse()?;
+            let sections = Kind::ALL.map(Kind::name);
+            if let Some((key, _)) =
+                root.iter().find(|(key, _)| !sections.contains(&key.get_ref().as_ref()))
+            {
+                return Err(file.unknown(key, sections.into_iter()));
+            }
+            file.sections(&root, &defaults, &mut configuration.sections)?;
+        }
+    }
+    Ok(configuration)
+}
+
+fn text_of(path: &Path) -> Result<String> {
+    let failed = |source| Error::transport(format!("cannot read {}", path.display()), source);
+    fs::read_to_string(path).map_err(failed)
+}
+
+/// A file that is being read.
+struct Source<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl<'a> Source<'a> {
+    fn place(&self, at: usize) -> Place {
+        let before = &self.text.as_bytes()[..at.min(self.text.len())];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        Place { file: self.path.to_owned(), line }
+    }
+
+    fn mistake(&self, at: usize, what: impl std::fmt::Display) -> Error {
+        Error::Usage(format!("{}: {what}", self.place(at)))
+    }
+
+    fn parse(&self) -> Result<DeTable<'a>> {
+        let parsed = DeTable::parse(self.text).map_err(|error| {
+            self.mistake(error.span().map_or(0, |span| span.start), error.message())
+        })?;
+        Ok(parsed.into_inner())
+    }
+
+    fn unknown<'k>(&self, key: &Key<'_>, known: impl Iterator<Item = &'k str>) -> Error {
+        let (name, known) = (key.get_ref(), known.collect::<Vec<_>>());
+        let hint = match nearest(name, &known) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("expected one of {}", known.join(", ")),
+        };
+        self.mistake(key.span().start, format_args!("there is no key \"{name}\": {hint}"))
+    }
+
+    /// Reads `[node]`; returns what it says for the sections.
+    fn node(
+        &self,
+        value: &Spanned<DeValue<'a>>,
+        settings: &mut Settings,
+    ) -> Result<Vec<(String, String)>> {
+        let at = value.span().start;
+        let DeValue::Table(table) = value.get_ref() else {
+            return Err(self.mistake(at, "\"node\" is a section: write [node]"));
+        };
+        let mut defaults = Vec::new();
+        for (key, value) in table.iter() {
+            let at = value.span().start;
+            let name = key.get_ref().as_ref();
+            let text = || self.text_of(name, value);
+            match name {
+                "arbiters" => {
+                    let parsed = text()?.parse().ok().filter(|count| (1..=1024).contains(count));
+                    let expected = || self.mistake(at, "arbiters: expected 1 to 1024 threads");
+                    settings.arbiters = Some(parsed.ok_or_else(expected)?);
+                }
+                "drain_timeout" => {
+                    let parsed = duration(&text()?);
+                    let wrong = |error| self.mistake(at, format_args!("drain_timeout: {error}"));
+                    settings.drain_timeout = Some(parsed.map_err(wrong)?);
+                }
+                _ if DEFAULTS.contains(&name) => {
+                    let mut text = text()?;
+                    if name != "passphrase_fd" {
+                        text = self.resolve(&text);
+                    }
+                    defaults.push((name.to_owned(), text));
+                }
+                _ => return Err(self.unknown(key, NODE_KEYS.into_iter().chain(DEFAULTS))),
+            }
+        }
+        Ok(defaults)
+    }
+
+    fn patterns(&self, value: &Spanned<DeValue<'a>>) -> Result<Vec<String>> {
+        let values = match value.get_ref() {
+            DeValue::Array(values) => values.iter().collect(),
+            _ => vec![value],
+        };
+        let pattern = |value: &Spanned<DeValue<'a>>| {
+            let pattern = self.resolve(&self.text_of("include", value)?);
+            let wrong = |error| self.mistake(value.span().start, format_args!("include: {error}"));
+            glob::Pattern::new(&pattern).map_err(wrong)?;
+            Ok(pattern)
+        };
+        values.into_iter().map(pattern).collect()
+    }
+
+    fn sections(
+        &self,
+        root: &DeTable<'a>,
+        defaults: &[(String, String)],
+        into: &mut Vec<Section>,
+    ) -> Result<()> {
+        for kind in Kind::ALL {
+            let Some(value) = root.get(kind.name()) else { continue };
+            let DeValue::Array(tables) = value.get_ref() else {
+                let name = kind.name();
+                return Err(self.mistake(value.span().start, format_args!("write [[{name}]]")));
+            };
+            for table in tables.iter() {
+                into.push(self.section(kind, table, defaults)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn section(
+        &self,
+        kind: Kind,
+        value: &Spanned<DeValue<'a>>,
+        defaults: &[(String, String)],
+    ) -> Result<Section> {
+        let at = value.span().start;
+        let DeValue::Table(table) = value.get_ref() else {
+            return Err(self.mistake(at, format_args!("write [[{}]]", kind.name())));
+        };
+        let command = kind.command();
+        let (mut options, mut positional) = (Vec::new(), Vec::new());
+        for (key, value) in table.iter() {
+            let name = key.get_ref().as_ref();
+            let Some(argument) = command.get_arguments().find(|one| key_of(one) == name) else {
+                let known: Vec<_> = command.get_arguments().map(key_of).collect();
+                return Err(self.unknown(key, known.iter().map(String::as_str)));
+            };
+            match argument.get_long() {
+                Some(long) => options.extend(self.option(long, name, argument, value)?),
+                None => positional.extend(self.values(name, argument, value)?),
+            }
+        }
+        if options.iter().any(|option| option.starts_with("--identity=")) {
+            for (key, text) in defaults {
+                let is_given = table.keys().any(|given| given.get_ref().as_ref() == key);
+                if !is_given {
+                    options.push(format!("--{}={text}", key.replace('_', "-")));
+                }
+            }
+        }
+        if !positional.is_empty() {
+            options.push("--".into());
+            options.extend(positional);
+        }
+        let section = Section { kind, place: self.place(at), options };
+        section.check().map_err(|Misfit { option, text }| {
+            let named =
+                table.iter().find(|(key, _)| Some(key.get_ref().as_ref()) == option.as_deref());
+            match named {
+                Some((key, value)) => {
+                    self.mistake(value.span().start, format_args!("{}: {text}", key.get_ref()))
+                }
+                None => self.mistake(at, format_args!("[[{}]]: {text}", kind.name())),
+            }
+        })?;
+        Ok(section)
+    }
+
+    /// The words of a command line for one key.
+    fn option(
+        &self,
+        long: &str,
+        name: &str,
+        argument: &Arg,
+        value: &Spanned<DeValue<'a>>,
+    ) -> Result<Vec<String>> {
+        let needs_none = argument.get_num_args().is_some_and(|count| count.min_values() == 0);
+        match value.get_ref() {
+            DeValue::Boolean(true) if is_switch(argument) || needs_none => {
+                Ok(vec![format!("--{long}")])
+            }
+            DeValue::Boolean(false) if is_switch(argument) || needs_none => Ok(Vec::new()),
+            _ if is_switch(argument) => {
+                Err(self
+                    .mistake(value.span().start, format_args!("{name}: expected true or false")))
+            }
+            _ => {
+                let values = self.values(name, argument, value)?;
+                Ok(values.into_iter().map(|text| format!("--{long}={text}")).collect())
+            }
+        }
+    }
+
+    fn values(
+        &self,
+        name: &str,
+        argument: &Arg,
+        value: &Spanned<DeValue<'a>>,
+    ) -> Result<Vec<String>> {
+        let is_list = matches!(argument.get_action(), clap::ArgAction::Append);
+        let is_path = argument.get_value_parser().type_id() == std::any::TypeId::of::<PathBuf>();
+        let values = match value.get_ref() {
+            DeValue::Array(values) if is_list => values.iter().collect(),
+            _ => vec![value],
+        };
+        let text = |value: &Spanned<DeValue<'a>>| {
+            let text = self.text_of(name, value)?;
+            Ok(if is_path { self.resolve(&text) } else { text })
+        };
+        values.into_iter().map(text).collect()
+    }
+
+    fn text_of(&self, name: &str, value: &Spanned<DeValue<'a>>) -> Result<String> {
+        match value.get_ref() {
+            DeValue::String(text) => Ok(text.to_string()),
+            DeValue::Integer(number) => Ok(number.to_string()),
+            _ => {
+                let what = format_args!("{name}: expected a text in quotes").to_string();
+                Err(self.mistake(value.span().start, what))
+            }
+        }
+    }
+
+    /// A path as seen from the file that names it.
+    fn resolve(&self, path: &str) -> String {
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        folder.join(path).to_string_lossy().into_owned()
+    }
+}
+
+/// What was meant, if it is near enough to what was written.
+fn nearest<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
+    let meant = [("name", "service"), ("target", "to"), ("hub", "via"), ("address", "listen")];
+    let meant = meant.iter().find(|(other, meant)| *other == written && known.contains(meant));
+    let far = 1 + written.len() / 4;
+    let near = known.iter().map(|known| (distance(written, known), *known)).min();
+    let near = near.filter(|(distance, _)| *distance <= far).map(|(_, known)| known);
+    near.or(meant.map(|(_, meant)| *meant))
+}
+
+/// How many characters are to be added, removed or replaced to make one of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (index, byte) in one.bytes().enumerate() {
+        let mut before = std::mem::replace(&mut row[0], index + 1);
+        for (column, with) in other.bytes().enumerate() {
+            let replaced = before + usize::from(byte != with);
+            before = row[column + 1];
+            row[column + 1] = replaced.min(before + 1).min(row[column] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(text: &str) -> Result<Configuration> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file.toml");
+        fs::write(&path, text).unwrap();
+        read(&path)
+    }
+
+    #[test]
+    fn mistakes_name_line_key_and_remedy() {
+        for (text, line, said) in [
+            ("[[hub]]\nlisen = 'a:1'", 2, "did you mean \"listen\"?"),
+            ("[[outlet]]\nname = 'a'", 2, "did you mean \"service\"?"),
+            ("\n[[outlte]]\n", 2, "did you mean \"outlet\"?"),
+            ("[outlet]\nto = 'a:1'", 1, "write [[outlet]]"),
+            ("[[outlet]]\nto = 'a:1'\nlisten = 'a'", 3, "listen: "),
+            ("[[outlet]]\nto = 'a:1'\nlisten = 'a:1'\nvia = 'a:1'", 0, "via"),
+            ("[[outlet]]\nlisten = 'a:1'\n", 1, "--to"),
+            ("[[outlet]]\nto = 'a:1'\nlisten = 'a:1'\nplain = 1", 4, "true or false"),
+            ("[[inlet]]\nlisten = 'a:1'\nroute = 'x'\nresume_for = 'x'", 4, "such as 30s"),
+            ("[node]\narbiters = 0", 2, "1 to 1024"),
+            ("[[hub]]\nlisten = [", 2, ""),
+        ] {
+            let error = read_text(text).err().unwrap().one_line().to_string();
+            let place = if line == 0 { "file.toml:".into() } else { format!("file.toml:{line}: ") };
+            assert!(error.contains(&place) && error.contains(said), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_page_has_a_row_for_every_key() {
+        let page = include_str!("../../../docs/configuration.md");
+        for kind in Kind::ALL {
+            let section = page.split(&format!("## `[[{}]]`\n", kind.name())).nth(1).unwrap();
+            let section = section.split("\n## ").next().unwrap();
+            for key in kind.command().get_arguments().map(key_of) {
+                let (name, row) = (kind.name(), format!("\n| `{key}` |"));
+                assert!(section.contains(&row), "{name} lacks the key {key}");
+            }
+        }
+        for key in NODE_KEYS.into_iter().chain(DEFAULTS) {
+            assert!(page.contains(&format!("\n| `{key}` |")), "[node] lacks {key}");
+        }
+    }
+
+    #[test]
+    fn order_of_keys_and_place_make_no_difference() {
+        let one = read_text("[[hub]]\nlisten = ['a:1', 'b:1']\nknown = 'k'").unwrap();
+        let other = read_text("\n[[hub]]\nknown = 'k'\nlisten = ['a:1', 'b:1']").unwrap();
+        assert_eq!(one.sections[0].options[1..], other.sections[0].options[1..]);
+        assert_eq!(other.sections[0].place.line, 2);
+    }
+}

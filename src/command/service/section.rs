@@ -1,0 +1,154 @@
+//! One hub, outlet or inlet: its options are those of the command of the same name, so that each
+//! has one name and one meaning.
+
+use std::{fmt, path::PathBuf};
+
+use clap::{error::ContextKind, ArgAction, Args, Command, FromArgMatches};
+use ockam::{Context, Error, Result};
+
+use crate::command::{hub, inlet, outlet};
+
+/// What a section is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Hub,
+    Outlet,
+    Inlet,
+}
+
+/// Where something stands in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) file: PathBuf,
+    pub(crate) line: usize,
+}
+
+/// A section with its options. Two are equal if they do the same, wherever they stand.
+#[derive(Clone)]
+pub(crate) struct Section {
+    pub(crate) kind: Kind,
+    pub(crate) place: Place,
+    /// As on the command line, in a fixed order.
+    pub(crate) options: Vec<String>,
+}
+
+impl PartialEq for Section {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.options == other.options
+    }
+}
+
+/// Options that were understood.
+enum Parsed {
+    Hub(hub::Arguments),
+    Outlet(outlet::Arguments),
+    Inlet(inlet::Arguments),
+}
+
+/// Why options were not understood: the option, if it is one alone, and what is wrong.
+pub(crate) struct Misfit {
+    pub(crate) option: Option<String>,
+    pub(crate) text: String,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 3] = [Self::Hub, Self::Outlet, Self::Inlet];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Hub => "hub",
+            Self::Outlet => "outlet",
+            Self::Inlet => "inlet",
+        }
+    }
+
+    /// The command with the options that a section may have.
+    pub(crate) fn command(self) -> Command {
+        let command = Command::new(self.name()).no_binary_name(true).disable_help_flag(true);
+        match self {
+            Self::Hub => hub::Arguments::augment_args(command),
+            Self::Outlet => outlet::Arguments::augment_args(command),
+            Self::Inlet => inlet::Arguments::augment_args(command),
+        }
+    }
+
+    fn parse(self, options: &[String]) -> std::result::Result<Parsed, clap::Error> {
+        let matches = self.command().try_get_matches_from(options)?;
+        Ok(match self {
+            Self::Hub => Parsed::Hub(hub::Arguments::from_arg_matches(&matches)?),
+            Self::Outlet => Parsed::Outlet(outlet::Arguments::from_arg_matches(&matches)?),
+            Self::Inlet => Parsed::Inlet(inlet::Arguments::from_arg_matches(&matches)?),
+        })
+    }
+}
+
+/// The key in a file for an option.
+pub(crate) fn key_of(argument: &clap::Arg) -> String {
+    argument.get_long().unwrap_or(argument.get_id().as_str()).replace('-', "_")
+}
+
+/// Whether an option is there or not, and has no value.
+pub(crate) fn is_switch(argument: &clap::Arg) -> bool {
+    matches!(argument.get_action(), ArgAction::SetTrue)
+}
+
+impl Section {
+    /// Checks the options without starting anything.
+    pub(crate) fn check(&self) -> std::result::Result<(), Misfit> {
+        let parsed = self.kind.parse(&self.options).map_err(|error| misfit(&error))?;
+        let checked = match &parsed {
+            Parsed::Hub(arguments) => arguments.check(),
+            Parsed::Outlet(arguments) => arguments.check(),
+            Parsed::Inlet(arguments) => arguments.check(),
+        };
+        checked.map_err(|error| Misfit { option: None, text: error.one_line().to_string() })
+    }
+
+    /// Whether it may take long until it has started, and others need not wait for it.
+    pub(crate) fn waits_for_others(&self) -> bool {
+        let is_via = |option: &String| option.starts_with("--via=");
+        self.kind == Kind::Outlet && self.options.iter().any(is_via)
+    }
+
+    /// Starts it on a node of its own.
+    pub(crate) async fn start(&self, ctx: Context) -> Result<()> {
+        let parsed = self.kind.parse(&self.options);
+        match parsed.map_err(|error| Error::Bug(misfit(&error).text))? {
+            Parsed::Hub(arguments) => hub::run(ctx, arguments).await,
+            Parsed::Outlet(arguments) => outlet::run(ctx, arguments).await,
+            Parsed::Inlet(arguments) => inlet::run(ctx, arguments).await,
+        }
+    }
+}
+
+/// What clap says, in the words of a file. The value is not shown: it may be secret.
+fn misfit(error: &clap::Error) -> Misfit {
+    let option = error.get(ContextKind::InvalidArg).map(ToString::to_string);
+    let key = |text: &str| {
+        let words = text.trim_start_matches("--").split([' ', '=', '[']).next().unwrap_or("");
+        words.replace('-', "_")
+    };
+    let prior = error.get(ContextKind::PriorArg).map(|prior| key(&prior.to_string()));
+    let text = match (std::error::Error::source(error), prior) {
+        (Some(source), _) => source.to_string(),
+        (None, Some(prior)) => format!("it cannot be used with \"{prior}\""),
+        (None, None) => {
+            let said = error.kind().as_str().unwrap_or("it was not understood");
+            let missing = option.as_deref().map(|option| format!(": {option}"));
+            return Misfit { option: None, text: format!("{said}{}", missing.unwrap_or_default()) };
+        }
+    };
+    Misfit { option: option.map(|option| key(&option)), text }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file.display(), self.line)
+    }
+}
+
+impl fmt::Display for Section {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: [[{}]]", self.place, self.kind.name())
+    }
+}
