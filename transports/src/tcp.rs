@@ -68,6 +68,10 @@ pub fn check_peer(peer: &str) -> Result<()> {
 }
 
 impl Carrier for Socket {
+    fn transport(&self) -> &'static str {
+        TCP.name()
+    }
+
     fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_read_ready(task)
     }

@@ -28,6 +28,7 @@ use crate::{
     quic::{
         limits::MAX_SEND_BYTES,
         windows::{ReceiveWindow, SharedBytes},
+        QUIC,
     },
 };
 
@@ -104,6 +105,10 @@ impl QuicCarrier {
 }
 
 impl Carrier for QuicCarrier {
+    fn transport(&self) -> &'static str {
+        QUIC.name()
+    }
+
     fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         let reading = &mut *self.reading.borrow_mut();
         if !reading.is_drained || !reading.first.is_empty() {

@@ -8,8 +8,9 @@ use std::{
 use bytes::BytesMut;
 use ockam_actix_runtime::socket::stream::Socket;
 
+use crate::ws::WS;
 #[cfg(feature = "tls")]
-use crate::tls::TlsStream;
+use crate::{tls::TlsStream, ws::WSS};
 
 /// A stream of bytes that does not block. What of it can be read or written at once tells its
 /// socket.
@@ -21,6 +22,15 @@ pub(crate) enum ByteStream {
 }
 
 impl ByteStream {
+    /// The name of the transport of which it carries the messages.
+    pub(super) fn transport(&self) -> &'static str {
+        match self {
+            Self::Plain(_) => WS.name(),
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => WSS.name(),
+        }
+    }
+
     /// The socket, whose readiness is that of the stream once a call was refused.
     pub(super) fn socket(&self) -> &Socket {
         match self {
