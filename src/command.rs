@@ -1,5 +1,6 @@
 //! The commands of `ockam`, and the names that they share.
 
+pub(crate) mod console_args;
 pub(crate) mod demo;
 pub(crate) mod elsewhere;
 pub(crate) mod hub;
@@ -12,6 +13,7 @@ pub(crate) mod outlet;
 pub(crate) mod output;
 pub(crate) mod resume_args;
 pub(crate) mod route_args;
+pub(crate) mod status;
 pub(crate) mod tls_args;
 pub(crate) mod transports;
 pub(crate) mod udp_args;

@@ -264,6 +264,8 @@
 //! [actix]: https://docs.rs/actix
 
 pub mod author;
+#[cfg(feature = "console")]
+pub mod console;
 #[cfg(feature = "logger")]
 mod logger;
 #[cfg(feature = "quic")]

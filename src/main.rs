@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{ArgAction, Parser, Subcommand};
-use command::{demo, hub, identity, inlet, outlet, output::complete};
+use command::{demo, hub, identity, inlet, outlet, output::complete, status};
 use log::LevelFilter;
 
 /// Tunnel any TCP protocol through end-to-end encrypted, mutually authenticated channels.
@@ -30,6 +30,7 @@ enum Command {
     Outlet(outlet::Arguments),
     Inlet(inlet::Arguments),
     Identity(identity::Arguments),
+    Status(status::Arguments),
 }
 
 /// The system's allocator would keep the memory that a crowd of clients needed, even when all have
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         Command::Outlet(arguments) => ockam::run(|ctx| outlet::run(ctx, arguments)),
         Command::Inlet(arguments) => ockam::run(|ctx| inlet::run(ctx, arguments)),
         Command::Identity(arguments) => report(identity::run(&arguments).and_then(|()| complete())),
+        Command::Status(arguments) => report(status::run(&arguments).and_then(|()| complete())),
     }
 }
 

@@ -25,7 +25,7 @@ use std::sync::{
 };
 
 use crate::{
-    address::identifier::Identifier,
+    address::{identifier::Identifier, Address},
     clock::Instant,
     metrics::{
         histogram::Histogram,
@@ -106,6 +106,8 @@ impl Metrics {
 pub struct Forwarder {
     /// Where it leads to, for people.
     pub route: String,
+    /// The first address of that route.
+    pub over: Option<Address>,
     /// The identity that proved that the address is its own.
     pub identity: Option<Identifier>,
     /// When it was registered.

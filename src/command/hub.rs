@@ -9,6 +9,7 @@ use ockam::{
 };
 
 use crate::command::{
+    console_args::ConsoleArguments,
     elsewhere::Elsewhere,
     identity_args::IdentityArguments,
     node_address::NodeAddress,
@@ -51,14 +52,25 @@ pub(crate) struct Arguments {
     authorities: AuthorityArguments,
 
     #[command(flatten)]
+    console: ConsoleArguments,
+
+    #[command(flatten)]
     identity: IdentityArguments,
 }
 
 /// Starts the hub.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
-    let Arguments { addresses, require_channel, known, certificate, authorities, identity } =
-        arguments;
+    let Arguments {
+        addresses,
+        require_channel,
+        known,
+        certificate,
+        authorities,
+        console,
+        identity,
+    } = arguments;
     identity.check_use("with --require-channel", require_channel)?;
+    console.start(&ctx)?;
     if let Some(path) = known {
         // The disk is not waited for on an arbiter.
         let opening = actix_rt::task::spawn_blocking(move || HistoryFile::open(path));

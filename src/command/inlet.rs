@@ -4,6 +4,7 @@ use clap::Args;
 use ockam::{route, Context, InletOptions, Result, SecureChannels, UdpInletOptions};
 
 use crate::command::{
+    console_args::ConsoleArguments,
     elsewhere::Elsewhere,
     identity_args::IdentityArguments,
     output::say,
@@ -63,12 +64,16 @@ pub(crate) struct Arguments {
     authorities: AuthorityArguments,
 
     #[command(flatten)]
+    console: ConsoleArguments,
+
+    #[command(flatten)]
     identity: IdentityArguments,
 }
 
 /// Starts the inlet.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     arguments.identity.check_use("without --plain", !arguments.plain)?;
+    arguments.console.start(&ctx)?;
     let transports = Transports::create(&ctx, &arguments.authorities).await?;
     let route = arguments.route.route()?;
     let route = if arguments.plain {

@@ -11,6 +11,7 @@ use ockam::{
 };
 
 use crate::command::{
+    console_args::ConsoleArguments,
     elsewhere::Elsewhere,
     identity_args::IdentityArguments,
     node_address::NodeAddress,
@@ -97,6 +98,9 @@ pub(crate) struct Arguments {
     authorities: AuthorityArguments,
 
     #[command(flatten)]
+    console: ConsoleArguments,
+
+    #[command(flatten)]
     identity: IdentityArguments,
 }
 
@@ -129,6 +133,7 @@ impl Arguments {
 /// Starts the outlet. A hub that cannot be reached or refuses is tried again, which the log says.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     arguments.identity.check_use("without --plain", !arguments.plain)?;
+    arguments.console.start(&ctx)?;
     let transports = Transports::create(&ctx, &arguments.authorities).await?;
     let route = match arguments.plain {
         true => listen_plain(&transports, &arguments).await?,

@@ -105,7 +105,8 @@ impl Forwarder {
             })
             .collect::<Result<Vec<_>>>()?;
         let (route, since) = (route.to_string(), clock::Instant::now());
-        let record = ForwarderRecord { route, identity, since };
+        let over = Some(life.first_hop.address.clone());
+        let record = ForwarderRecord { route, over, identity, since };
         let record = Metrics::of(node).forwarders.list(record);
         node.start_on(arbiter, move |_| Self {
             slot,
