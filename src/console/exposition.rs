@@ -114,7 +114,7 @@ impl Encoder<'_> {
         let mut encoder = self.describe(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
         all.into_iter().try_for_each(|(labels, histogram)| {
             let counts = histogram.counts();
-            let bounds = BOUNDS.iter().map(|bound| bound.as_secs_f64()).chain([f64::MAX]);
+            let bounds = BOUNDS.iter().map(|bound| bound.as_secs_f64()).chain([f64::INFINITY]);
             let buckets: Vec<_> = bounds.zip(counts).collect();
             let (sum, count) = (histogram.sum().as_secs_f64(), counts.iter().sum());
             match N {

@@ -5,7 +5,10 @@ import { element, plural, rate, duration, setAttribute, setText, short, sync } f
 // Boxes of one column; what is beyond them is put together in one.
 const MOST = 7;
 
-const TITLES = ["Programs here", "This node", "Secure channels", "Neighbours"];
+const TITLES = ["Programs", "Portals of this node", "Secure channels of this node", "Neighbours"];
+
+// The columns that are this node.
+const HERE = [1, 2];
 
 let drawn = [];
 let choose = () => {};
@@ -23,12 +26,15 @@ export function show(state) {
   const columns = TITLES.map((title, index) => fold(boxes.filter((box) => box.column === index), index));
   const used = columns.map((column, index) => ({ index, ...column })).filter(({ shown }) => shown.length > 0);
   const nothing = used.length === 0;
-  const groups = nothing ? [{ index: "nothing", shown: [] }] : used;
-  picture.style.gridTemplateColumns = nothing ? "1fr" : "";
-  if (!nothing) picture.style.setProperty("--columns", used.length);
+  const here = used.flatMap(({ index }, at) => (HERE.includes(index) ? [at + 1] : []));
+  const frame = here.length > 0 ? [{ index: "frame", at: `${here[0]} / ${here[here.length - 1] + 1}` }] : [];
+  const placed = used.map((column, at) => ({ ...column, at: at + 1 }));
+  const groups = nothing ? [{ index: "nothing", at: 1 }] : [...frame, ...placed];
+  picture.style.setProperty("--columns", Math.max(1, used.length));
   let canvas = picture.querySelector("svg");
   canvas?.remove();
-  sync(picture, groups, ({ index }) => index, ({ index }) => group(index), (made, { shown }) => {
+  sync(picture, groups, ({ index }) => index, ({ index }) => group(index), (made, { shown, at }) => {
+    made.style.gridColumn = at;
     const list = made.querySelector("ul");
     if (list) sync(list, shown, (box) => box.id, place, fill);
   });
@@ -139,8 +145,8 @@ function group(index) {
   if (index === "nothing") {
     return element("p", { class: "nothing" }, "No route yet. The picture begins with an inlet, an outlet, or a neighbour.");
   }
+  if (index === "frame") return element("div", { class: "frame" });
   const made = element("div", { class: "column-group" });
-  made.style.gridColumn = "auto";
   made.append(element("h3", {}, TITLES[index]), element("ul", { class: "column" }));
   return made;
 }
@@ -185,7 +191,8 @@ function lines(picture) {
     const way = `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
     const busy = !off && rate >= 1;
     const width = busy ? Math.min(7, 2 + Math.log10(rate) / 1.6) : 1.5;
-    return [{ key: `${from} ${to}`, way, width, kind: off ? "off" : busy ? "" : "idle" }];
+    const line = { key: `${from} ${to}`, way, width, kind: off ? "off" : busy ? "" : "idle" };
+    return busy ? [line, { key: `${line.key} moving`, way, width: width / 2.5, kind: "moving" }] : [line];
   });
   const make = () => document.createElementNS("http://www.w3.org/2000/svg", "path");
   sync(canvas, paths, ({ key }) => key, make, (path, { way, width, kind }) => {
