@@ -124,7 +124,7 @@ function tiles(state) {
     return number > 0 ? { attention: `${count(number)} down` } : null;
   };
   const outgoing = connections.filter((one) => one.up && one.direction === "outgoing");
-  const ways = `${count(outgoing.length)} outgoing, ${count(up(connections) - outgoing.length)} incoming`;
+  const ways = `${count(outgoing.length)} out, ${count(up(connections) - outgoing.length)} in`;
   const trips = [...outgoing, ...connections.filter((one) => one.direction === "incoming")];
   const trip = median(trips.map((one) => one.round_trip_seconds));
   const tripOfStreams = median(streams.map((one) => one.round_trip_seconds));
