@@ -18,9 +18,10 @@ const state = {
 };
 const sent = number("Sent", (one) => one.sent_bytes, bytes);
 const received = number("Received", (one) => one.received_bytes, bytes);
+const moving = (perSecond) => (perSecond < 1 ? "–" : rate(perSecond));
 const rates = [
-  number("Sent/s", (one) => one.sent_rate, rate),
-  number("Received/s", (one) => one.received_rate, rate),
+  number("Sent/s", (one) => one.sent_rate, moving),
+  number("Received/s", (one) => one.received_rate, moving),
 ];
 const roundTrip = number("Round trip", (one) => one.round_trip_seconds, duration);
 const ago = (seconds) => (seconds === null ? "–" : `${duration(seconds)} ago`);
@@ -31,8 +32,8 @@ export const PARTS = {
     empty: "No stream is open. One begins when a client connects to an inlet.",
     columns: [
       name("Client", (one) => one.client ?? (one.peer ? "not told" : null)),
-      text("Portal", (one) => one.portal_name),
-      { ...identity, title: "From" },
+      text("Portal", (one) => one.portal_name, "tight"),
+      { ...identity, title: "From", optional: true },
       name("To", (one) => one.target ?? one.leads_to),
       {
         title: "State",
@@ -185,8 +186,9 @@ export function select(id, filter) {
 
 export function show(state) {
   latest = state;
-  const { columns, empty } = PARTS[view.part];
+  const { columns: possible, empty } = PARTS[view.part];
   const rows = state[view.part] ?? [];
+  const columns = possible.filter((one) => !one.optional || rows.some((row) => one.value(row) !== null));
   for (const id of Object.keys(PARTS)) {
     const tab = by(`tab-${id}`);
     const chosen = id === view.part;
@@ -197,25 +199,26 @@ export function show(state) {
   }
   setAttribute(part(), "aria-labelledby", `tab-${view.part}`);
   const table = part().querySelector("table");
-  if (table.dataset.part !== view.part) {
-    table.dataset.part = view.part;
+  const shape = [view.part, ...columns.map(({ title }) => title)].join();
+  if (table.dataset.shape !== shape) {
+    table.dataset.shape = shape;
     table.tBodies[0].replaceChildren();
     head(table.tHead, columns);
   }
   const found = sorted(rows.filter(matches), columns);
   const shown = view.all ? found : found.slice(0, FEW);
-  marks(table.tHead);
+  marks(table.tHead, columns);
   sync(table.tBodies[0], shown, (one) => one.id, () => line(columns), (row, one) => fill(row, one, columns));
   said(state, rows, found, shown, empty);
 }
 
 function head(to, columns) {
-  const cells = columns.map((column, index) => {
+  const cells = columns.map((column) => {
     const button = element("button", { type: "button" }, column.title);
     button.addEventListener("click", () => {
       const { at, down } = view.sort[view.part] ?? {};
       const first = column.kind === "number";
-      view.sort[view.part] = { at: index, down: at === index ? !down : first };
+      view.sort[view.part] = { at: column.title, down: at === column.title ? !down : first };
       show(latest);
     });
     return element("th", { scope: "col", class: column.kind ?? "" }, button);
@@ -223,10 +226,10 @@ function head(to, columns) {
   to.replaceChildren(element("tr", {}, ...cells));
 }
 
-function marks(to) {
+function marks(to, columns) {
   const { at, down } = view.sort[view.part] ?? {};
   [...to.rows[0].cells].forEach((cell, index) => {
-    setAttribute(cell, "aria-sort", index === at ? (down ? "descending" : "ascending") : null);
+    setAttribute(cell, "aria-sort", columns[index].title === at ? (down ? "descending" : "ascending") : null);
   });
 }
 
@@ -234,8 +237,9 @@ const matches = (one) => !view.filter || one.words.includes(view.filter);
 
 function sorted(rows, columns) {
   const { at, down } = view.sort[view.part] ?? {};
-  if (at === undefined) return rows;
-  const { value } = columns[at];
+  const column = columns.find(({ title }) => title === at);
+  if (!column) return rows;
+  const { value } = column;
   const order = (a, b) => {
     const [one, other] = [value(a), value(b)];
     if (one === other) return 0;
