@@ -79,7 +79,8 @@ function graph(state) {
       lines: [plural(portal.streams, "stream")],
     });
     edges.push({ from: end.id, to: portal.id, rate: portal.rate, off: false });
-    if (inlet && portal.over) edges.push({ from: portal.id, to: portal.over, off: false });
+    const carries = flows.has(`${portal.id} ${portal.over}`);
+    if (inlet && portal.over && !carries) edges.push({ from: portal.id, to: portal.over, off: false });
   }
   for (const flow of flows.values()) edges.push({ from: flow.portal, to: flow.over, rate: flow.rate, off: flow.off });
   if (state.node.forwarders > 0) {
