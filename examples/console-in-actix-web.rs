@@ -1,5 +1,5 @@
-//! A web application that shows what its node does: a page at `/node/`, JSON at `/node/api/v1/`, and
-//! figures for Prometheus at `/node/metrics`.
+//! A web application that shows what its node does: a page at `/node/`, JSON at `/node/api/v1/`,
+//! and figures for Prometheus at `/node/metrics`.
 
 use actix_web::{web, App, HttpServer};
 use ockam::{console, Echoer, NodeBuilder, TcpTransport};

@@ -36,6 +36,7 @@ mod guard;
 mod process;
 mod public_text;
 mod snapshot;
+mod words;
 
 use std::{io, sync::Arc};
 

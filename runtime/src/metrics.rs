@@ -9,29 +9,28 @@
 //! | lists of what is open: whoever opens something lists it, for as long as it lasts | [`listing`] |
 //! | connections and secure channels, up or down | [`link`] |
 //! | inlets and outlets, and their streams and flows | [`portal`] |
-//! | how long things take | [`histogram`] |
+//! | how often something happens, and how long it takes | [`counter`], [`histogram`] |
 //!
 //! Refusals are counted by the [refusal log](crate::trust::refusal_log), and which workers are
 //! reached from where is [record](crate::trust::reachability) apart.
 
+pub mod counter;
 pub mod histogram;
 pub mod link;
 pub mod listing;
 pub mod portal;
 
-use std::sync::{
-    atomic::{AtomicU64, Ordering},
-    Arc,
-};
+use std::sync::Arc;
 
 use crate::{
     address::{identifier::Identifier, Address},
     clock::Instant,
     metrics::{
+        counter::Counter,
         histogram::Histogram,
         link::{Link, Traffic},
         listing::{Listing, Recorded},
-        portal::{Portal, StreamRecord},
+        portal::{figures, Portal, PortalFigures, StreamRecord},
     },
     node::Node,
 };
@@ -90,6 +89,11 @@ impl Metrics {
         self.connections.list(link)
     }
 
+    /// All portals with what their streams come to, those that have ended included.
+    pub fn portal_figures(&self) -> Vec<PortalFigures> {
+        figures(&self.portals, &self.streams)
+    }
+
     /// Bytes of all connections, those that have ended included: sent, and received.
     pub fn connection_bytes(&self) -> [u64; 2] {
         self.connections.while_locked(|connections| {
@@ -115,22 +119,6 @@ pub struct Forwarder {
 }
 
 impl listing::Record for Forwarder {}
-
-/// How often something has happened.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// Counts it once more.
-    pub fn increment(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// How often, so far.
-    pub fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -17,7 +17,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::console::{process::Process, public_text::public, snapshot::direction};
+use crate::console::{process::Process, public_text::public, words::direction};
 
 /// All figures of `node` now.
 pub(super) fn text(node: &Node) -> Result<String, fmt::Error> {

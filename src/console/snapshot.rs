@@ -7,8 +7,6 @@ mod links;
 mod portals;
 mod workers;
 
-pub(super) use self::links::direction;
-
 use ockam_actix_runtime::{metrics::Metrics, Node};
 use serde::Serialize;
 
@@ -101,9 +99,4 @@ impl Snapshot {
             refusals: workers::refusals(node),
         }
     }
-}
-
-/// A time in seconds, to the microsecond.
-fn seconds(time: std::time::Duration) -> f64 {
-    time.as_micros() as f64 / 1e6
 }

@@ -10,7 +10,7 @@ const DOCUMENT: &str = include_str!("../../docs/console.md");
 
 type Fields = BTreeMap<String, BTreeSet<String>>;
 
-/// The fields of each part in the document, which are the first column of the table after its title.
+/// The fields of each part in the document: the first column of the table after its title.
 fn documented() -> Fields {
     let (_, api) = DOCUMENT.split_once("\n## API").unwrap();
     let (api, _) = api.split_once("\n## ").unwrap();

@@ -14,9 +14,9 @@ use crate::{
     clock::Instant,
     lock::Lock,
     metrics::{
+        counter::Counter,
         link::Traffic,
-        listing::{Record, Recorded},
-        Counter, Metrics,
+        listing::{Listing, Record, Recorded},
     },
     socket::endpoint::Endpoint,
 };
@@ -170,28 +170,28 @@ pub struct PortalFigures {
     pub received: u64,
 }
 
-impl Metrics {
-    /// All portals with what their streams come to, those that have ended included.
-    pub fn portal_figures(&self) -> Vec<PortalFigures> {
-        let portals = self.portals.all();
-        self.streams.while_locked(|streams| {
-            let mut open = HashMap::<*const Portal, [u64; 4]>::new();
-            for (_, stream) in streams {
-                let sums = open.entry(&raw const **stream.portal).or_default();
-                let (traffic, suspended) = (&stream.traffic, u64::from(stream.is_suspended()));
-                let more = [1, suspended, traffic.sent(), traffic.received()];
-                sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
-            }
-            let figures = |(number, portal): (u64, Arc<Portal>)| {
-                let of_open = open.get(&Arc::as_ptr(&portal)).copied().unwrap_or_default();
-                let [open, suspended, sent, received] = of_open;
-                let (sent, received) =
-                    (sent + portal.ended.sent(), received + portal.ended.received());
-                PortalFigures { number, portal, open, suspended, sent, received }
-            };
-            portals.into_iter().map(figures).collect()
-        })
-    }
+/// All portals with what their streams come to, those that have ended included.
+pub(super) fn figures(
+    portals: &Listing<Portal>,
+    streams: &Listing<StreamRecord>,
+) -> Vec<PortalFigures> {
+    let portals = portals.all();
+    streams.while_locked(|streams| {
+        let mut open = HashMap::<*const Portal, [u64; 4]>::new();
+        for (_, stream) in streams {
+            let sums = open.entry(&raw const **stream.portal).or_default();
+            let (traffic, suspended) = (&stream.traffic, u64::from(stream.is_suspended()));
+            let more = [1, suspended, traffic.sent(), traffic.received()];
+            sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+        }
+        let figures = |(number, portal): (u64, Arc<Portal>)| {
+            let of_open = open.get(&Arc::as_ptr(&portal)).copied().unwrap_or_default();
+            let [open, suspended, sent, received] = of_open;
+            let (sent, received) = (sent + portal.ended.sent(), received + portal.ended.received());
+            PortalFigures { number, portal, open, suspended, sent, received }
+        };
+        portals.into_iter().map(figures).collect()
+    })
 }
 
 #[cfg(test)]
@@ -200,16 +200,16 @@ mod tests {
 
     #[test]
     fn bytes_of_ended_streams_stay_with_portals() {
-        let metrics = Metrics::default();
+        let (portals, streams) = (Listing::default(), Listing::default());
         let portal = Portal::new(PortalKind::Inlet, "127.0.0.1:5000", "outlet");
-        let portal = Arc::new(metrics.portals.list(portal));
-        let begin = || metrics.streams.list(StreamRecord::new(portal.clone(), None));
+        let portal = Arc::new(portals.list(portal));
+        let begin = || streams.list(StreamRecord::new(portal.clone(), None));
         let (one, two) = (begin(), begin());
         one.traffic.count_sent(3);
         two.traffic.count_received(4);
         two.suspend();
         let figures = || {
-            let all = metrics.portal_figures();
+            let all = super::figures(&portals, &streams);
             let one = &all[0];
             (one.open, one.suspended, one.sent, one.received, one.portal.begun.count())
         };
@@ -219,6 +219,6 @@ mod tests {
         drop(portal);
         assert_eq!(figures(), (1, 0, 3, 4, 2), "it has a stream");
         drop(one);
-        assert!(metrics.portal_figures().is_empty());
+        assert!(super::figures(&portals, &streams).is_empty());
     }
 }

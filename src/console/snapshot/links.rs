@@ -4,14 +4,17 @@ use std::{collections::HashMap, sync::Arc};
 
 use ockam_actix_runtime::{
     metrics::{
-        link::{Link, Opener, State},
+        link::{Link, State},
         Forwarder as ForwarderRecord,
     },
     Address,
 };
 use serde::Serialize;
 
-use crate::console::{public_text::public, snapshot::seconds};
+use crate::console::{
+    public_text::public,
+    words::{direction, seconds},
+};
 
 /// A link with its number.
 type Numbered = (u64, Arc<Link>);
@@ -158,13 +161,5 @@ impl Status {
             times_up: state.times,
             failure: state.failure.as_deref().map(public),
         }
-    }
-}
-
-/// Which end has opened a link, in the words of figures.
-pub(in crate::console) const fn direction(opener: Opener) -> &'static str {
-    match opener {
-        Opener::Here => "outgoing",
-        Opener::Peer => "incoming",
     }
 }

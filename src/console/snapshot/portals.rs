@@ -5,10 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use ockam_actix_runtime::metrics::portal::{PortalFigures, StreamRecord};
 use serde::Serialize;
 
-use crate::console::{
-    public_text::public,
-    snapshot::{links::Ids, seconds},
-};
+use crate::console::{public_text::public, snapshot::links::Ids, words::seconds};
 
 #[derive(Serialize)]
 pub(super) struct Portal {

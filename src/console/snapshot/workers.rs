@@ -9,7 +9,7 @@ use ockam_actix_runtime::{
 use ockam_actix_workers::secure_channel::ChannelListeners;
 use serde::Serialize;
 
-use crate::console::{public_text::public, snapshot::seconds};
+use crate::console::{public_text::public, words::seconds};
 
 #[derive(Serialize)]
 pub(super) struct Listener {

@@ -28,7 +28,6 @@ use crate::{
     quic::{
         limits::MAX_SEND_BYTES,
         windows::{ReceiveWindow, SharedBytes},
-        QUIC,
     },
 };
 
@@ -106,7 +105,7 @@ impl QuicCarrier {
 
 impl Carrier for QuicCarrier {
     fn transport(&self) -> &'static str {
-        QUIC.name()
+        crate::QUIC.name()
     }
 
     fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {

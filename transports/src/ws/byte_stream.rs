@@ -8,9 +8,8 @@ use std::{
 use bytes::BytesMut;
 use ockam_actix_runtime::socket::stream::Socket;
 
-use crate::ws::WS;
 #[cfg(feature = "tls")]
-use crate::{tls::TlsStream, ws::WSS};
+use crate::tls::TlsStream;
 
 /// A stream of bytes that does not block. What of it can be read or written at once tells its
 /// socket.
@@ -25,9 +24,9 @@ impl ByteStream {
     /// The name of the transport of which it carries the messages.
     pub(super) fn transport(&self) -> &'static str {
         match self {
-            Self::Plain(_) => WS.name(),
+            Self::Plain(_) => crate::WS.name(),
             #[cfg(feature = "tls")]
-            Self::Tls(_) => WSS.name(),
+            Self::Tls(_) => crate::WSS.name(),
         }
     }
 
