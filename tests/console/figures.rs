@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::network::{get, with_network};
 
@@ -79,5 +80,28 @@ fn figures_count_what_has_happened() {
             "{text}"
         );
         drop(client);
+    });
+}
+
+#[test]
+fn a_stream_that_went_on_is_counted() {
+    with_network(async |network| {
+        let mut client = network.client(10).await;
+        let hub = network.replace_hub().await;
+        client.write_all(b"again").await.unwrap();
+        client.read_exact(&mut [0; 5]).await.unwrap();
+        for console in [network.outlet, network.inlet] {
+            let text = get(console, "/metrics").await;
+            for line in [
+                "ockam_reconnects_total 1",
+                "ockam_resumptions_total 1",
+                "ockam_stall_seconds_count 1",
+            ] {
+                assert!(text.lines().any(|one| one == line), "no {line} in\n{text}");
+            }
+        }
+        let streams = get(network.inlet, "/api/v1/streams").await;
+        assert!(streams.contains("\"suspended\":false"), "{streams}");
+        hub.stop().await.unwrap();
     });
 }

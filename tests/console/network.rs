@@ -18,6 +18,8 @@ const LISTENER: &str = "listener";
 /// The nodes with their consoles' addresses.
 pub(crate) struct Network {
     nodes: Vec<Context>,
+    /// Where the hub listens.
+    hub_at: String,
     pub(crate) hub: SocketAddr,
     pub(crate) outlet: SocketAddr,
     pub(crate) inlet: SocketAddr,
@@ -47,10 +49,7 @@ fn serve(node: &Context) -> SocketAddr {
 
 impl Network {
     async fn start() -> Self {
-        let hub = NodeBuilder::new().start_with_context().await.unwrap();
-        ForwardingService::start(hub.node(), ForwardingOptions::new()).unwrap();
-        let hub_at = TcpTransport::create(&hub).await.unwrap().listen("127.0.0.1:0").await.unwrap();
-        let hub_at = hub_at.address().to_string();
+        let (hub, hub_at) = start_hub("127.0.0.1:0").await;
 
         let there = NodeBuilder::new().start_with_context().await.unwrap();
         let mut entity = Entity::create(&there, &Vault::create(&there).unwrap()).unwrap();
@@ -63,7 +62,7 @@ impl Network {
         let here = NodeBuilder::new().start_with_context().await.unwrap();
         let mut entity = Entity::create(&here, &Vault::create(&here).unwrap()).unwrap();
         let tcp = TcpTransport::create(&here).await.unwrap();
-        let channel = route![(TCP, hub_at), address.as_str()];
+        let channel = route![(TCP, hub_at.as_str()), address.as_str()];
         let channel = entity.create_secure_channel(channel, TrustEveryonePolicy).unwrap();
         channel.established_within(Duration::from_secs(30)).await.unwrap();
         let inlet = tcp.create_inlet("127.0.0.1:0", route![channel, "outlet"]).await.unwrap();
@@ -75,12 +74,19 @@ impl Network {
             entrance: inlet.address(),
             secret,
             nodes: vec![hub, there, here],
+            hub_at,
         }
     }
 
     /// The consoles of all nodes.
     pub(crate) fn consoles(&self) -> [SocketAddr; 3] {
         [self.hub, self.outlet, self.inlet]
+    }
+
+    /// Stops the hub, and starts another one in its place, which is returned.
+    pub(crate) async fn replace_hub(&self) -> Context {
+        self.nodes[0].stop().await.unwrap();
+        start_hub(&self.hub_at).await.0
     }
 
     /// Notes a refusal at each node.
@@ -98,6 +104,15 @@ impl Network {
         client.read_exact(&mut vec![0; bytes]).await.unwrap();
         client
     }
+}
+
+/// A hub, and where it listens.
+async fn start_hub(address: &str) -> (Context, String) {
+    let hub = NodeBuilder::new().start_with_context().await.unwrap();
+    ForwardingService::start(hub.node(), ForwardingOptions::new()).unwrap();
+    let listener = TcpTransport::create(&hub).await.unwrap().listen(address).await.unwrap();
+    let address = listener.address().to_string();
+    (hub, address)
 }
 
 /// A server that sends back what it gets.

@@ -198,7 +198,7 @@ impl OpeningClient {
         let Accept { route, resume_for, outlet, portal, is_socks: owes_reply, .. } = accept;
         let mut record = StreamRecord::new(portal, over);
         record.client = Some(client.clone());
-        record.target = Some(target.into()).filter(|target: &Box<str>| !target.is_empty());
+        record.target = (!target.is_empty()).then(|| target.into());
         let record = Metrics::of(&node).streams.list(record);
         let mut stream = Stream::inlet(slot.first_window());
         let known = match outlet.get() {
