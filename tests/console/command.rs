@@ -5,8 +5,13 @@ use std::{
     time::Duration,
 };
 
-use ockam_actix_harness::process::Process;
+use ockam_actix_harness::{
+    process::Process,
+    program::{example, Program},
+};
 use serde_json::Value;
+
+use crate::network::{ask, get};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -35,4 +40,20 @@ fn status_shows_what_a_console_tells() {
     let gone = status(&[port]);
     let error = String::from_utf8(gone.stderr).unwrap();
     assert!(!gone.status.success() && error.contains("started with --console"), "{error}");
+}
+
+#[test]
+fn an_application_has_the_console_in_a_scope() {
+    let program = Program::start(example("console-in-actix-web").arg("127.0.0.1:0"));
+    let line = program.wait_for_line("open http://");
+    let console = line.trim().rsplit("http://").next().unwrap();
+    let address = console.trim_end_matches("/node/").parse().unwrap();
+    actix_rt::System::new().block_on(async {
+        assert!(get(address, "/").await.contains("own page"));
+        assert!(get(address, "/node/").await.contains("<title>ockam console</title>"));
+        assert!(get(address, "/node/page.js").await.contains("api/v1/"));
+        assert!(get(address, "/node/api/v1/workers").await.contains("\"echoer\""));
+        let (head, _) = ask(address, "GET /node", "localhost").await;
+        assert!(head.contains("location: node/"), "{head}");
+    });
 }

@@ -5,7 +5,10 @@ import { element, plural, rate, duration, setAttribute, setText, short, sync } f
 // Boxes of one column; what is beyond them is put together in one.
 const MOST = 7;
 
-const TITLES = ["Programs", "Portals of this node", "Secure channels of this node", "Neighbours"];
+const TITLES = ["Programs", "This node", "Secure channels of this node", "Neighbours"];
+
+// Bytes a second of a connection on which nothing but signs of life passes.
+const SIGNS_OF_LIFE = 500;
 
 // The columns that are this node.
 const HERE = [1, 2];
@@ -88,8 +91,11 @@ function graph(state) {
       id: "hub", column: 1, part: "forwarders", filter: "", title: "Forwarding service",
       lines: [plural(state.node.forwarders, "forwarder")],
     });
-    const over = new Set(state.forwarders.map((one) => one.over).filter(Boolean));
-    for (const id of over) edges.push({ from: "hub", to: id, off: false });
+    // What passes a connection of a hub, it forwards, unless a channel or a stream of its own is there.
+    const own = new Set([...state.channels, ...state.streams].map((one) => one.over));
+    for (const { id, rate, up } of state.connections.filter((one) => !own.has(one.id))) {
+      edges.push({ from: "hub", to: id, rate: rate < SIGNS_OF_LIFE ? 0 : rate, off: !up });
+    }
   }
   const carried = new Map();
   for (const { over, rate } of flows.values()) carried.set(over, (carried.get(over) ?? 0) + rate);
@@ -112,7 +118,6 @@ function graph(state) {
       id: link.id, column: 3, part: "connections", filter: link.name, title: link.name.replace(/^tcp#/, ""),
       rate: link.rate, off: !link.up, mark: link.up ? null : "down, trying again", lines: notes,
     });
-    // What only the hub's forwarding service or a registration uses is still a way out.
   }
   for (const one of state.registrations) {
     if (one.over) edges.push({ from: `registered/${one.destination}`, to: one.over, off: !one.up });
@@ -168,7 +173,7 @@ function fill(item, box) {
   setText(button.firstChild, box.title);
   const notes = box.lines.map((text) => ({ text, kind: "" }));
   if (box.mark) notes.unshift({ text: `▲ ${box.mark}`, kind: "mark" });
-  if (box.rate >= 1) notes.push({ text: rate(box.rate), kind: "rate" });
+  if (box.rate >= (box.part === "connections" ? SIGNS_OF_LIFE : 1)) notes.push({ text: rate(box.rate), kind: "rate" });
   sync(button.lastChild, notes.map((note, index) => ({ ...note, index })), ({ index }) => index,
     () => element("span"), (span, { text, kind }) => {
       setText(span, text);

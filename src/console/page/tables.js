@@ -133,7 +133,7 @@ export const PARTS = {
 };
 
 // Which is shown, and how.
-const view = { part: "streams", filter: "", sort: {}, all: false };
+const view = { part: null, filter: "", sort: {}, all: false };
 let latest = {};
 
 const part = () => document.getElementById("panel");
@@ -186,6 +186,8 @@ export function select(id, filter) {
 
 export function show(state) {
   latest = state;
+  // At first: a hub has no streams of its own.
+  view.part ??= state.portals.length > 0 || state.connections.length === 0 ? "streams" : "connections";
   const { columns: possible, empty } = PARTS[view.part];
   const rows = state[view.part] ?? [];
   const columns = possible.filter((one) => !one.optional || rows.some((row) => one.value(row) !== null));
