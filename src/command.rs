@@ -1,5 +1,6 @@
 //! The commands of `ockam`, and the names that they share.
 
+pub(crate) mod console_args;
 pub(crate) mod demo;
 pub(crate) mod dial_args;
 pub(crate) mod elsewhere;
@@ -14,6 +15,7 @@ pub(crate) mod output;
 pub(crate) mod resume_args;
 pub(crate) mod route_args;
 pub(crate) mod service;
+pub(crate) mod status;
 pub(crate) mod tls_args;
 pub(crate) mod transports;
 pub(crate) mod udp_args;

@@ -122,6 +122,12 @@
 //! With the feature `testing`, `ockam::testing` runs networks of nodes inside one test, with
 //! virtual time, faults and a seed: `docs/testing.md` shows how.
 //!
+//! # Watch over it
+//!
+//! With the feature `console`, `ockam::console` is a page, JSON and figures for Prometheus in any
+//! actix-web application; `docs/console.md` describes them. What it reads, the node
+//! [counts anyway](ockam_actix_runtime::metrics).
+//!
 //! `#[ockam::node]` also starts a logger, unless the program has installed one;
 //! `#[ockam::node(logger = false)]` and this package without default features start none. Authors
 //! of transports, and of workers that see envelopes, find what they need in [`author`].
@@ -264,6 +270,8 @@
 //! [actix]: https://docs.rs/actix
 
 pub mod author;
+#[cfg(feature = "console")]
+pub mod console;
 #[cfg(feature = "logger")]
 mod logger;
 #[cfg(feature = "quic")]

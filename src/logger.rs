@@ -30,7 +30,9 @@ static QUEUE: OnceLock<LineQueue> = OnceLock::new();
 /// Starts a logger that writes to standard error what `RUST_LOG` asks for, by default `level` and
 /// above. A program that has installed a logger of its own keeps it.
 pub(crate) fn start(level: LevelFilter) {
-    let mut builder = Builder::from_env(Env::default().default_filter_or(level.as_str()));
+    // The console's web server tells of each start and end.
+    let filter = format!("{level},actix_server=warn");
+    let mut builder = Builder::from_env(Env::default().default_filter_or(filter));
     let has_colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     if has_colours && std::env::var_os("RUST_LOG_STYLE").is_none() {
         builder.write_style(WriteStyle::Always);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
-use command::{demo, hub, identity, inlet, outlet, output::complete, service, variables};
+use command::{demo, hub, identity, inlet, outlet, output::complete, service, status, variables};
 use log::LevelFilter;
 
 /// Tunnel any TCP protocol through end-to-end encrypted, mutually authenticated channels.
@@ -33,6 +33,7 @@ enum Command {
     /// Say whether a file is one that `ockam run` can use, and if not, where the mistake is.
     Check(service::Arguments),
     Identity(identity::Arguments),
+    Status(status::Arguments),
 }
 
 /// The system's allocator would keep the memory that a crowd of clients needed, even when all have
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         }
         Command::Check(arguments) => report(service::check(&arguments).and_then(|()| complete())),
         Command::Identity(arguments) => report(identity::run(&arguments).and_then(|()| complete())),
+        Command::Status(arguments) => report(status::run(&arguments).and_then(|()| complete())),
     }
 }
 

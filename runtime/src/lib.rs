@@ -15,6 +15,7 @@
 //! | [`host`] | what a node does for the transports and workers that are built on it |
 //! | [`group`] | workers, here or elsewhere, that share one address |
 //! | [`watch`] | how somebody is told that a worker, here or elsewhere, has ended |
+//! | [`metrics`] | what a node counts of itself, and what is open on it |
 //! | [`error`], [`limits`] | errors, by whose fault they are; every limit with its reason |
 //! | [`clock`], [`random`] | time and random bits, which a simulated network replaces |
 //! | [`watched`] | values that others watch, such as the state of a link |
@@ -31,6 +32,7 @@ pub mod limits;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod lock;
 pub mod message;
+pub mod metrics;
 pub mod node;
 pub mod process;
 #[cfg_attr(not(internals), doc(hidden))]

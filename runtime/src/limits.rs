@@ -246,6 +246,9 @@ pub const RATED_SOURCES: usize = 4_096;
 /// between are counted.
 pub const REFUSAL_LOG_BURST: u32 = 16;
 
+/// Characters that are kept of the last line about refusals by one rule: a few addresses, and why.
+pub const MAX_REFUSAL_CHARS: usize = 400;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,9 +9,9 @@ use ockam::{
 };
 
 use crate::command::{
-    dial_args::DialArguments, elsewhere::Elsewhere, identity_args::IdentityArguments,
-    node_address::NodeAddress, output::say, tls_args::CertificateArguments, transports::Transports,
-    CHANNEL_LISTENER,
+    console_args::ConsoleArguments, dial_args::DialArguments, elsewhere::Elsewhere,
+    identity_args::IdentityArguments, node_address::NodeAddress, output::say,
+    tls_args::CertificateArguments, transports::Transports, CHANNEL_LISTENER,
 };
 
 /// Run a hub, through which nodes in private networks are reached.
@@ -47,6 +47,9 @@ pub(crate) struct Arguments {
     dial: DialArguments,
 
     #[command(flatten)]
+    console: ConsoleArguments,
+
+    #[command(flatten)]
     identity: IdentityArguments,
 }
 
@@ -60,7 +63,9 @@ impl Arguments {
 /// Starts the hub.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     arguments.check()?;
-    let Arguments { listen, require_channel, known, certificate, dial, identity } = arguments;
+    let Arguments { listen, require_channel, known, certificate, dial, console, identity } =
+        arguments;
+    console.start(&ctx)?;
     if let Some(path) = known {
         // The disk is not waited for on an arbiter.
         let opening = actix_rt::task::spawn_blocking(move || HistoryFile::open(path));

@@ -4,6 +4,7 @@ use clap::Args;
 use ockam::{route, Context, InletOptions, Result, SecureChannels, UdpInletOptions};
 
 use crate::command::{
+    console_args::ConsoleArguments,
     dial_args::DialArguments,
     elsewhere::Elsewhere,
     identity_args::IdentityArguments,
@@ -63,6 +64,9 @@ pub(crate) struct Arguments {
     dial: DialArguments,
 
     #[command(flatten)]
+    console: ConsoleArguments,
+
+    #[command(flatten)]
     identity: IdentityArguments,
 }
 
@@ -77,6 +81,7 @@ impl Arguments {
 /// Starts the inlet.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     arguments.identity.check_use("without --plain", !arguments.plain)?;
+    arguments.console.start(&ctx)?;
     let transports = Transports::create(&ctx, &arguments.dial).await?;
     let route = arguments.route.route()?;
     let route = if arguments.plain {

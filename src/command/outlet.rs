@@ -11,6 +11,7 @@ use ockam::{
 };
 
 use crate::command::{
+    console_args::ConsoleArguments,
     dial_args::DialArguments,
     elsewhere::Elsewhere,
     identity_args::IdentityArguments,
@@ -98,6 +99,9 @@ pub(crate) struct Arguments {
     dial: DialArguments,
 
     #[command(flatten)]
+    console: ConsoleArguments,
+
+    #[command(flatten)]
     identity: IdentityArguments,
 }
 
@@ -142,6 +146,7 @@ impl Arguments {
 /// Starts the outlet. A hub that cannot be reached or refuses is tried again, which the log says.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     arguments.check()?;
+    arguments.console.start(&ctx)?;
     let transports = Transports::create(&ctx, &arguments.dial).await?;
     let (route, with) = match arguments.plain {
         true => (listen_plain(&transports, &arguments).await?, None),

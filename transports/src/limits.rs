@@ -69,6 +69,9 @@ pub const IDLE_ASK_AFTER: Duration = Duration::from_secs(15);
 /// The same for one that has connected, which asks before that itself.
 pub const IDLE_ASK_AFTER_ACCEPTED: Duration = Duration::from_secs(30);
 
+/// How often the round trip to a peer that is heard anyway is measured.
+pub const MEASURE_EVERY: Duration = Duration::from_secs(10);
+
 /// How patient an end of a connection is with its peer.
 pub(crate) fn patience(door: &Door) -> Patience {
     let idle_ask_after = match door {

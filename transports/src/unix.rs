@@ -56,6 +56,10 @@ pub fn check_path(path: &str) -> Result<()> {
 }
 
 impl Carrier for UnixStream {
+    fn transport(&self) -> &'static str {
+        UNIX.name()
+    }
+
     fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_read_ready(task)
     }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, time::Duration};
 
 use crate::{
     clock::Instant,
-    limits::REFUSAL_LOG_BURST,
+    limits::{MAX_REFUSAL_CHARS, REFUSAL_LOG_BURST},
     lock::Lock,
     text::Shown,
     trust::rate::{Rate, TokenBucket},
@@ -28,6 +28,19 @@ struct Count {
     lines: TokenBucket,
     /// Refusals that were not logged since the last one that was.
     silent: u64,
+    /// The last that was logged.
+    last: Option<(Instant, String)>,
+}
+
+/// The refusals by one rule so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusalCount {
+    /// The rule's name.
+    pub rule: &'static str,
+    /// How often it has refused.
+    pub count: u64,
+    /// When it last did so and was logged, and what the log says.
+    pub last: Option<(Instant, String)>,
 }
 
 impl Default for RefusalLog {
@@ -55,11 +68,28 @@ impl RefusalLog {
 
     fn log(&self, level: log::Level, rule: &'static str, what: fmt::Arguments<'_>) {
         let Some(silent) = self.count(rule, self.began.elapsed()) else { return };
-        let what = what.to_string();
-        match (Shown(&what), silent) {
-            (what, 0) => log::log!(level, "{what} ({rule})"),
-            (what, silent) => log::log!(level, "{what} ({rule}, {silent} more not logged)"),
+        let what = Shown(&what.to_string()).to_string();
+        match silent {
+            0 => log::log!(level, "{what} ({rule})"),
+            silent => log::log!(level, "{what} ({rule}, {silent} more not logged)"),
         }
+        if let Some(tally) = self.counts.lock().get_mut(rule) {
+            let kept = what.chars().take(MAX_REFUSAL_CHARS).collect();
+            tally.last = Some((Instant::now(), kept));
+        }
+    }
+
+    /// All rules that have refused, by their names.
+    pub fn counts(&self) -> Vec<RefusalCount> {
+        let tallies = self.counts.lock();
+        let count = |(rule, tally): (&&'static str, &Count)| RefusalCount {
+            rule,
+            count: tally.count,
+            last: tally.last.clone(),
+        };
+        let mut counts: Vec<_> = tallies.iter().map(count).collect();
+        counts.sort_by_key(|one| one.rule);
+        counts
     }
 
     /// Refusals so far by `rule`.
@@ -97,5 +127,20 @@ mod tests {
             [refusal_log.by("a"), refusal_log.by("b"), refusal_log.by("c")],
             [few + 5, 1, 0]
         );
+    }
+
+    #[test]
+    fn the_last_refusal_is_kept_with_its_count() {
+        let refusal_log = RefusalLog::default();
+        refusal_log.warn("b", format_args!("first"));
+        refusal_log.warn("b", format_args!("{}\nlast", "x".repeat(MAX_REFUSAL_CHARS)));
+        refusal_log.info("a", format_args!("other"));
+        let counts = refusal_log.counts();
+        assert_eq!(
+            [(counts[0].rule, counts[0].count), (counts[1].rule, counts[1].count)],
+            [("a", 1), ("b", 2)]
+        );
+        let last = counts[1].last.as_ref().map(|(_, what)| what.as_str());
+        assert_eq!(last, Some("x".repeat(MAX_REFUSAL_CHARS).as_str()));
     }
 }

@@ -11,6 +11,11 @@ use std::sync::Arc;
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use ockam_actix_runtime::{
     edge::{connection_pools::ConnectionPools, first_hop::LinkState, lane::Lanes},
+    metrics::{
+        link::{Link, Opener},
+        listing::Recorded,
+        Metrics,
+    },
     node::{directory::Registration, entry::Description},
     trust::{
         origin::{Door, Ingress},
@@ -39,6 +44,7 @@ pub(crate) struct Accepted<C: Carrier> {
     /// Dropped with the actor: the sources of this connection then see it lost.
     state: watched::Sender<LinkState>,
     registration: Option<Registration>,
+    _record: Recorded<Link>,
     /// Count this connection, and all that it consists of, against the limits of listeners.
     _slots: Vec<ConnectionSlot>,
 }
@@ -61,7 +67,7 @@ pub async fn accept<C: Carrier>(
     door: Door,
     slots: Vec<ConnectionSlot>,
 ) {
-    let session = match Session::greet(carrier, peer.name).await {
+    let session = match Session::greet(carrier, peer.name.clone()).await {
         Ok(session) => session,
         Err(error) => {
             let refusal_log = node.refusals();
@@ -70,6 +76,9 @@ pub async fn accept<C: Carrier>(
     };
     let state = watched::Sender::new(LinkState::established());
     let via = Address::random();
+    let record = Link::new(Opener::Peer, via.clone(), peer.name);
+    record.up(session.transport(), None);
+    let record = Metrics::of(&node).list_connection(record);
     let pools = node.extension(|| ConnectionPools::new(node.limits()));
     let description = Description::new(via.clone(), Class::Reply)
         .with_link_budgets(pools.link_budgets())
@@ -77,11 +86,12 @@ pub async fn accept<C: Carrier>(
     let accepted = Accepted {
         node: node.unheld(),
         via,
-        queue: session.queue(),
+        queue: session.queue(record.traffic.clone()),
         source: peer.source,
         session: Some((session, door, pools.lanes(peer.source))),
         state,
         registration: None,
+        _record: record,
         _slots: slots,
     };
     if let Err(error) = node.launch_here(description, accepted) {

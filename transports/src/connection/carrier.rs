@@ -17,6 +17,11 @@ use bytes::BytesMut;
 /// An error of the kind [`InvalidData`](io::ErrorKind::InvalidData) says that the peer did not keep
 /// to the protocol of the carrier itself.
 pub trait Carrier: 'static {
+    /// The name of its transport, for figures: `tcp`, for example.
+    fn transport(&self) -> &'static str {
+        "other"
+    }
+
     /// Ready when [`try_read`](Self::try_read) may have something, or the carrier has ended.
     fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>>;
 
@@ -60,6 +65,10 @@ pub trait Carrier: 'static {
 }
 
 impl Carrier for Box<dyn Carrier> {
+    fn transport(&self) -> &'static str {
+        (**self).transport()
+    }
+
     fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         (**self).poll_read_ready(task)
     }

@@ -28,6 +28,11 @@ use ockam_actix_runtime::{
     limits::EDGE_BUDGET_BYTES,
     lock::Lock,
     message::undelivered::Undelivered,
+    metrics::{
+        link::{Link, Opener},
+        listing::Recorded,
+        Metrics,
+    },
     node::{directory::Registration, entry::Description, Dialer},
     socket::connect::{race, NoneAnswered},
     trust::origin::{Door, Ingress},
@@ -87,6 +92,7 @@ struct Dialled {
     /// Of several peers, the one that was connected last.
     last: Option<Address>,
     registration: Option<Registration>,
+    record: Recorded<Link>,
 }
 
 /// Bytes that may wait for a peer until it is connected: what sources of this node may have under
@@ -120,8 +126,11 @@ impl Dialled {
         // It is an entrance to this node from now on, and listed as one.
         drop(node.hub_grants(&address));
         let own = node.unheld();
+        let record = Link::new(Opener::Here, address.clone(), address.to_string());
+        let record = Metrics::of(node).list_connection(record);
         node.launch(description, move |_| Self {
             node: own,
+            record,
             address,
             connectors,
             budgets,
@@ -193,7 +202,7 @@ impl Dialled {
         let Some(own) = &self.registration else { return context.stop() };
         let registered = self.node.register_again(description, own);
         let Ok(registration) = registered else { return context.stop() };
-        let queue = session.queue();
+        let queue = session.queue(self.record.traffic.clone());
         let connected = Phase::Connected { queue: queue.clone(), via: registration };
         let before = std::mem::replace(&mut self.phase, connected);
         let proxy = self.connectors.proxy(&peer);
@@ -202,7 +211,9 @@ impl Dialled {
             true => log::info!("connected to {}{through}", self.address),
             false => log::info!("connected to {peer}{through}, of {}", self.address),
         }
+        self.note_connected(session.transport(), &peer);
         (self.since, self.last) = (Instant::now(), Some(peer));
+        self.record.enters_by(via.clone());
         self.state.send_modify(LinkState::establish);
         if let Phase::Connecting(waiting) = before {
             waiting.into_iter().for_each(|message| write(&self.node, &queue, &via, message));
@@ -217,6 +228,14 @@ impl Dialled {
             SessionEnd::Lost(error) => actor.failed(&error, context),
             SessionEnd::GoneAway => actor.gone_away(context),
         }));
+    }
+
+    fn note_connected(&self, transport: &'static str, peer: &Address) {
+        let metrics = Metrics::of(&self.node);
+        metrics.node_connects.observe(self.since.elapsed());
+        if self.record.up(transport, Some(name_of(peer).to_owned())) {
+            metrics.reconnects.increment();
+        }
     }
 
     /// The peer stops, and has said so.
@@ -241,6 +260,7 @@ impl Dialled {
 
     fn down(&mut self, failure: Arc<str>, announced: bool, context: &mut Context<Self>) {
         let was_up = self.state.borrow().up;
+        self.record.down(failure.clone());
         let phase = Phase::Waiting { failure: failure.clone() };
         let before = std::mem::replace(&mut self.phase, phase);
         self.state.send_modify(|state| {

@@ -2,8 +2,8 @@
 //!
 //! The system notices that a host is gone, and late; it notices nothing of a program that hangs or
 //! is suspended, whose system goes on acknowledging. So a peer that says nothing is asked, soon
-//! while something is under way, and the connection ends if it does not answer. Nothing is asked
-//! while the peer is heard anyway.
+//! while something is under way, and the connection ends if it does not answer. One that is heard
+//! anyway is asked seldom, to know the round trip.
 
 use std::{
     cell::Cell,
@@ -11,6 +11,7 @@ use std::{
     io,
     pin::Pin,
     task::{ready, Context, Poll},
+    time::Duration,
 };
 
 use ockam_actix_runtime::{
@@ -18,6 +19,8 @@ use ockam_actix_runtime::{
     edge::liveness::{Liveness, Patience, Verdict},
 };
 use tokio::time::{sleep_until, Sleep};
+
+use crate::limits::MEASURE_EVERY;
 
 /// What a connection's reader and writer know of its peer.
 #[derive(Default)]
@@ -29,6 +32,8 @@ pub(super) struct Signs {
     pub(super) is_queueing: Cell<bool>,
     /// This end does not read now, because it holds too much.
     pub(super) is_full: Cell<bool>,
+    /// When the peer was asked what it has not answered.
+    asked: Cell<Option<Instant>>,
 }
 
 impl Signs {
@@ -36,6 +41,16 @@ impl Signs {
     pub(super) fn hear(&self) {
         self.heard.set(true);
         self.is_unanswered.set(false);
+    }
+
+    /// The peer is asked.
+    pub(super) fn ask(&self) {
+        self.asked.set(Some(Instant::now()));
+    }
+
+    /// The peer has answered. Returns how long that took, if it was asked.
+    pub(super) fn answered(&self) -> Option<Duration> {
+        self.asked.take().map(|asked| asked.elapsed())
     }
 
     /// A message was written.
@@ -61,6 +76,8 @@ pub(super) enum Beat {
 pub(super) struct Pulse {
     liveness: Liveness,
     patience: Patience,
+    /// When the peer is asked next although it is heard, to measure the round trip.
+    measure_at: Instant,
     timer: Pin<Box<Sleep>>,
 }
 
@@ -69,7 +86,7 @@ impl Pulse {
     pub(super) fn new(patience: Patience) -> Self {
         let now = Instant::now();
         let timer = Box::pin(sleep_until(now + patience.between_checks()));
-        Self { liveness: Liveness::new(now), patience, timer }
+        Self { liveness: Liveness::new(now), patience, measure_at: now, timer }
     }
 
     /// Ready with what to send now, or that the peer is silent.
@@ -89,13 +106,17 @@ impl Pulse {
         let now = Instant::now();
         let verdict = self.liveness.check(now, heard, under_way, &self.patience);
         let (beat, again) = match verdict {
-            Verdict::Fine(again) => (is_full.then_some(Beat::Live), again),
+            Verdict::Fine(again) if is_full => (Some(Beat::Live), again),
+            Verdict::Fine(again) => ((heard && now >= self.measure_at).then_some(Beat::Ask), again),
             Verdict::Ask(again) => (Some(Beat::Ask), again),
             Verdict::Lost(silence) => {
                 let why = format!("the peer has been silent for {silence:.1?}");
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, why)));
             }
         };
+        if beat == Some(Beat::Ask) {
+            self.measure_at = now + MEASURE_EVERY;
+        }
         self.timer.as_mut().reset(now + again);
         if self.timer.as_mut().poll(task).is_ready() {
             task.waker().wake_by_ref();

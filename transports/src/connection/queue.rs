@@ -13,6 +13,7 @@ use std::{
     collections::VecDeque,
     io::{self, IoSlice},
     rc::Rc,
+    sync::Arc,
     task::{ready, Context, Poll},
 };
 
@@ -22,6 +23,7 @@ use ockam_actix_runtime::{
         codec::{routes_fit, Encoder},
         undelivered::Undelivered,
     },
+    metrics::link::Traffic,
     Message, MessageKind, MessageParts, Notice, Payload, Permit, UndeliverableReason,
 };
 
@@ -55,6 +57,7 @@ struct Shared {
     /// Whether the carrier takes nothing at the moment.
     is_blocked: Cell<bool>,
     signs: Signs,
+    traffic: Arc<Traffic>,
 }
 
 /// A frame as at most two slices: its header and that of the message if the payload had no room for
@@ -69,11 +72,11 @@ struct Frame {
 }
 
 impl WriteQueue {
-    /// An empty queue for frames with bodies of at most `limit` bytes.
-    pub(crate) fn new(limit: usize) -> Self {
-        let queue = Self::default();
-        queue.shared.limit.set(limit);
-        queue
+    /// An empty queue for frames with bodies of at most `limit` bytes, which counts what passes in
+    /// `traffic`.
+    pub(crate) fn new(limit: usize, traffic: Arc<Traffic>) -> Self {
+        let shared = Shared { limit: limit.into(), traffic, ..Shared::default() };
+        Self { shared: shared.into() }
     }
 
     /// Adds a message.
@@ -127,6 +130,11 @@ impl WriteQueue {
     /// What is known of the peer.
     pub(super) fn signs(&self) -> &Signs {
         &self.shared.signs
+    }
+
+    /// Where the bytes of the connection are counted.
+    pub(super) fn traffic(&self) -> &Traffic {
+        &self.shared.traffic
     }
 
     /// Adds credit that the peer granted.
@@ -234,6 +242,7 @@ impl WriteQueue {
             }
         }
         let mut written = carrier.try_write_vectored(&slices[..count])?;
+        self.shared.traffic.count_sent(written);
         while let Some(frame) = frames.front_mut() {
             written = frame.advance(written);
             if !frame.is_written() {

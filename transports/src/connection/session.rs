@@ -16,8 +16,8 @@ use std::{
 use bytes::BytesMut;
 use futures::FutureExt;
 use ockam_actix_runtime::{
-    edge::lane::Lanes, message::codec::Decoder, socket::buffers, trust::origin::Ingress, Error,
-    Host, Node, Origin, Result,
+    edge::lane::Lanes, message::codec::Decoder, metrics::link::Traffic, socket::buffers,
+    trust::origin::Ingress, Error, Host, Node, Origin, Result,
 };
 use tokio::time::{timeout, timeout_at, Instant};
 
@@ -62,9 +62,14 @@ impl<C: Carrier> Session<C> {
         Ok(Self { carrier: Rc::new(carrier), arrived, max_frame, decoder, peer })
     }
 
-    /// The queue for messages to the peer.
-    pub(crate) fn queue(&self) -> WriteQueue {
-        WriteQueue::new(self.max_frame)
+    /// The queue for messages to the peer; bytes of either direction are counted in `traffic`.
+    pub(crate) fn queue(&self, traffic: Arc<Traffic>) -> WriteQueue {
+        WriteQueue::new(self.max_frame, traffic)
+    }
+
+    /// The name of what carries it.
+    pub(crate) fn transport(&self) -> &'static str {
+        self.carrier.transport()
     }
 
     /// Reads and writes until the connection ends; says how. When the node stops, it sends what it
@@ -84,7 +89,10 @@ impl<C: Carrier> Session<C> {
         let mut reading = pin!(self.read(node, ingress, &queue, &lanes));
         poll_fn(|task| {
             match pulse.poll(queue.signs(), task) {
-                Poll::Ready(Ok(Some(Beat::Ask))) => queue.signal(Signal::Ping),
+                Poll::Ready(Ok(Some(Beat::Ask))) => {
+                    queue.signs().ask();
+                    queue.signal(Signal::Ping);
+                }
                 Poll::Ready(Ok(Some(Beat::Live))) => queue.signal(Signal::Pong),
                 Poll::Ready(Err(error)) => return lost(error),
                 Poll::Ready(Ok(None)) | Poll::Pending => {}
@@ -131,7 +139,7 @@ impl<C: Carrier> Session<C> {
                 // cache.
                 yield_to_woken_tasks().await;
             }
-            let unfinished = missing(&self.arrived);
+            let (unfinished, before) = (missing(&self.arrived), self.arrived.len());
             let waits = !lanes.has_room() && !is_nearly_whole(&self.arrived);
             if waits && self.arrived.is_empty() {
                 // Others may have the room of the buffer meanwhile.
@@ -162,6 +170,7 @@ impl<C: Carrier> Session<C> {
             buffered.set(self.arrived.capacity());
             more = match read {
                 Ok(more) => {
+                    queue.traffic().count_received(self.arrived.len() - before);
                     queue.signs().hear();
                     more
                 }
@@ -188,7 +197,7 @@ impl<C: Carrier> Session<C> {
             if let (CONTROL, Some(signal)) = (lane, Signal::decode(&body)) {
                 match signal {
                     Signal::Ping => queue.signal(Signal::Pong),
-                    Signal::Pong => {}
+                    Signal::Pong => queue.traffic().note_round_trip(queue.signs().answered()),
                     Signal::GoAway => return Err(SessionEnd::GoneAway),
                 }
                 continue;

@@ -104,6 +104,10 @@ impl QuicCarrier {
 }
 
 impl Carrier for QuicCarrier {
+    fn transport(&self) -> &'static str {
+        crate::QUIC.name()
+    }
+
     fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         let reading = &mut *self.reading.borrow_mut();
         if !reading.is_drained || !reading.first.is_empty() {

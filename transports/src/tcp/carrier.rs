@@ -8,9 +8,16 @@ use std::{
 use bytes::BytesMut;
 use ockam_actix_runtime::socket::stream::Socket;
 
-use crate::{connection::carrier::Carrier, tcp::bundle::Bundle};
+use crate::{
+    connection::carrier::Carrier,
+    tcp::{bundle::Bundle, TCP},
+};
 
 impl Carrier for Socket {
+    fn transport(&self) -> &'static str {
+        TCP.name()
+    }
+
     fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_read_ready(task)
     }
@@ -41,6 +48,10 @@ pub enum TcpCarrier {
 }
 
 impl Carrier for TcpCarrier {
+    fn transport(&self) -> &'static str {
+        TCP.name()
+    }
+
     fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::One(socket) => socket.poll_read_ready(task),

@@ -21,6 +21,15 @@ pub(crate) enum ByteStream {
 }
 
 impl ByteStream {
+    /// The name of the transport of which it carries the messages.
+    pub(super) fn transport(&self) -> &'static str {
+        match self {
+            Self::Plain(_) => crate::WS.name(),
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => crate::WSS.name(),
+        }
+    }
+
     /// The socket, whose readiness is that of the stream once a call was refused.
     pub(super) fn socket(&self) -> &Socket {
         match self {

@@ -65,6 +65,10 @@ impl WebSocket {
 }
 
 impl Carrier for WebSocket {
+    fn transport(&self) -> &'static str {
+        self.ends.borrow().stream.transport()
+    }
+
     fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         let ends = self.ends.borrow();
         match ends.may_read {

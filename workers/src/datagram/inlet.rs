@@ -23,6 +23,11 @@ use ockam_actix_runtime::{
     edge::first_hop::FirstHop,
     lock::Lock,
     message::{undelivered::Undelivered, MessageKind},
+    metrics::{
+        listing::Recorded,
+        portal::{Portal, PortalKind, StreamRecord},
+        Metrics,
+    },
     node::{
         directory::Registration,
         entry::{Deliver, Description, Entry},
@@ -119,6 +124,8 @@ impl UdpInlet {
         let address = socket.local_addr().map_err(failed)?;
         log::info!("UDP inlet on {address} for clients of {route}");
         let (worker, arbiter) = (Address::random(), first_hop.arbiter.unwrap_or(0));
+        let portal = Portal::new(PortalKind::UdpInlet, address.to_string(), route.to_string());
+        let portal = Metrics::of(node).portals.list(portal.over(route.first())).into();
         let inlet = Inlet {
             node: node.unheld(),
             address,
@@ -126,6 +133,7 @@ impl UdpInlet {
             route,
             first_hop: Lock::new(first_hop),
             flows: Flows::new(node, idle_timeout, false),
+            portal,
         };
         let spec =
             InletSpec { node: node.clone(), worker: worker.clone(), arbiter, inlet: inlet.into() };
@@ -160,6 +168,7 @@ struct Inlet {
     /// Watching it keeps the connection to the first hop up.
     first_hop: Lock<FirstHop>,
     flows: Flows<SocketAddr, Flow>,
+    portal: Arc<Recorded<Portal>>,
 }
 
 /// What belongs to one client.
@@ -167,6 +176,7 @@ struct Flow {
     sending: Sending,
     /// The address that answers come to.
     _registration: Registration,
+    record: Recorded<StreamRecord>,
 }
 
 impl Inlet {
@@ -198,7 +208,9 @@ impl Inlet {
                 self.flows.add(&client, &holders, || self.open(client, &first_hop))?
             }
         };
-        flow.sending.send(&self.node, &first_hop, &self.route, datagram)
+        flow.sending.send(&self.node, &first_hop, &self.route, datagram)?;
+        flow.record.traffic.count_sent(datagram.len());
+        Ok(())
     }
 
     /// The first hop as it is now: a peer may have been dialled anew since.
@@ -217,7 +229,12 @@ impl Inlet {
         let answers = Answers { inlet: Arc::downgrade(self), client };
         // An error says that the node has stopped.
         let registration = self.node.register_delivery(description, answers);
-        Ok(Flow { sending, _registration: registration.map_err(|_| Loss::PathLost)? })
+        let registration = registration.map_err(|_| Loss::PathLost)?;
+        let over = Some(first_hop.address.clone());
+        let mut record = StreamRecord::new(self.portal.clone(), over);
+        record.client = Some(client.into());
+        let record = Metrics::of(&self.node).streams.list(record);
+        Ok(Flow { sending, _registration: registration, record })
     }
 
     /// Passes an answer, or a notice, on to a client.
@@ -226,9 +243,11 @@ impl Inlet {
             return Loss::of_notice(&message.payload).map_or(Ok(()), Err);
         }
         let datagram = decode(&message.payload)?;
-        self.flows.find(&client);
+        let flow = self.flows.find(&client);
         let sent = self.socket.send_to(&message.payload[datagram], client);
-        sent.map(drop).map_err(Loss::Socket)
+        let sent = sent.map_err(Loss::Socket)?;
+        flow.iter().for_each(|flow| flow.record.traffic.count_received(sent));
+        Ok(())
     }
 }
 

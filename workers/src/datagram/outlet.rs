@@ -17,6 +17,11 @@ use std::{
 
 use ockam_actix_runtime::{
     message::{undelivered::Undelivered, MessageKind},
+    metrics::{
+        listing::Recorded,
+        portal::{Portal, PortalKind, StreamRecord},
+        Metrics,
+    },
     node::entry::{AccessRule, Deliver, Description, Entry},
     Address, Class, Error, Host, Message, Node, Origin, Result, UndeliverableReason,
 };
@@ -118,7 +123,9 @@ impl UdpOutlet {
         let address = description.address.clone();
         log::info!("UDP outlet \"{address}\" for the target {target}");
         let flows = Flows::new(node, idle_timeout, true);
-        let outlet = Arc::new(Outlet { node: node.unheld(), target, flows });
+        let portal = Portal::new(PortalKind::UdpOutlet, address.to_string(), target.to_string());
+        let portal = Metrics::of(node).portals.list(portal).into();
+        let outlet = Arc::new(Outlet { node: node.unheld(), target, flows, portal });
         let registration = node.register_delivery(description, Delivery(outlet.clone()))?;
         let gone = registration.entry().stop_signal();
         node.spawn_on(node.next_arbiter(), async move {
@@ -151,11 +158,13 @@ struct Outlet {
     node: Node,
     target: Target,
     flows: Flows<FlowKey, OpenFlow>,
+    portal: Arc<Recorded<Portal>>,
 }
 
 /// A flow, whose reader ends with this.
 struct OpenFlow {
     flow: Arc<Flow>,
+    record: Recorded<StreamRecord>,
     _reading: oneshot::Sender<()>,
 }
 
@@ -189,14 +198,18 @@ impl Outlet {
         let key = FlowKey { peer: holders.first().cloned(), inlet };
         if let Some(open) = self.flows.find(&key) {
             open.flow.answer_along(node, route)?;
-            return open.flow.send(datagram);
+            return open.send(datagram);
         }
         let back = Back::along(node, route)?;
         let arbiter = node.arbiter_for(&back.first_hop);
         let (reading, ended) = oneshot::channel();
         let open = self.flows.add(&key, &holders, || {
+            let over = Some(back.first_hop.address.clone());
+            let mut record = StreamRecord::new(self.portal.clone(), over);
+            record.peer = message.origin.peer();
+            let record = Metrics::of(node).streams.list(record);
             let flow = Flow::new(key.inlet.clone(), back, &self.target).into();
-            Ok(OpenFlow { flow, _reading: reading })
+            Ok(OpenFlow { flow, record, _reading: reading })
         })?;
         let reader = Reader {
             node: node.clone(),
@@ -212,7 +225,15 @@ impl Outlet {
                 () = reader.run() => {}
             }
         });
-        open.flow.send(datagram)
+        open.send(datagram)
+    }
+}
+
+impl OpenFlow {
+    fn send(&self, datagram: &[u8]) -> Result<(), Loss> {
+        self.flow.send(datagram)?;
+        self.record.traffic.count_received(datagram.len());
+        Ok(())
     }
 }
 
@@ -251,8 +272,11 @@ impl Reader {
     /// Passes an answer back.
     fn pass(&self, answer: &[u8]) -> GivesWay {
         let Some(outlet) = self.outlet.upgrade() else { return true };
-        outlet.flows.find(&self.key);
-        let Err(loss) = self.flow.answer(&self.node, answer) else { return false };
+        let open = outlet.flows.find(&self.key);
+        let Err(loss) = self.flow.answer(&self.node, answer) else {
+            open.iter().for_each(|open| open.record.traffic.count_sent(answer.len()));
+            return false;
+        };
         loss.count(&self.node, format_args!("{}", self.target));
         matches!(loss, Loss::NoRoom)
     }

@@ -16,6 +16,10 @@ use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
 };
 use ockam_actix_runtime::{
+    metrics::{
+        portal::{Portal, PortalKind},
+        Metrics,
+    },
     node::{directory::Registration, entry::Description},
     socket::{endpoint::Endpoint, listener::Listener, unix::UnixSocket},
     worker::{
@@ -132,6 +136,8 @@ impl Inlet {
         }
         let worker = Address::random();
         let arbiter = first_hop.arbiter.unwrap_or(0);
+        let portal = Portal::new(PortalKind::Inlet, endpoint.to_string(), route.to_string());
+        let portal = Metrics::of(node).portals.list(portal.over(route.first()));
         log::info!("inlet on {endpoint} for clients of {route}");
         let spec = InletSpec {
             node: node.clone(),
@@ -145,6 +151,7 @@ impl Inlet {
                 hides_clients,
                 is_socks,
                 outlet: KnownOutlet::default(),
+                portal: portal.into(),
                 first_hop,
             },
         };

@@ -12,11 +12,17 @@ use std::{fmt, sync::Arc, time::Duration};
 use ockam_actix_runtime::{
     edge::first_hop::FirstHop,
     message::{undelivered::Undelivered, MessageKind},
+    metrics::{
+        listing::Recorded,
+        portal::{Portal, PortalKind, StreamRecord},
+        Metrics,
+    },
     node::{
         entry::{AccessRule, Deliver, Description, Entry},
         routing::NextHop,
         Node,
     },
+    socket::endpoint::Endpoint,
     text::Shown,
     Address, Class, Host, Message, Origin, Payload, Result, UndeliverableReason,
 };
@@ -150,6 +156,7 @@ impl Outlet {
         let mut description = Description::new(address, Class::User);
         description.access = access;
         let address = description.address.clone();
+        let portal = Portal::new(PortalKind::Outlet, address.to_string(), target.to_string());
         let delivery = OutletDelivery {
             node: node.unheld(),
             target: target.clone(),
@@ -157,6 +164,7 @@ impl Outlet {
             kept: KeptStreams::new(),
             resume_for,
             proxy_protocol,
+            portal: Metrics::of(node).portals.list(portal).into(),
         };
         node.register_delivery(description, delivery)?.detach();
         log::info!("outlet \"{address}\" for the target {target}");
@@ -184,6 +192,7 @@ struct OutletDelivery {
     kept: KeptStreams,
     resume_for: Duration,
     proxy_protocol: Option<ProxyProtocol>,
+    portal: Arc<Recorded<Portal>>,
 }
 
 impl Deliver for OutletDelivery {
@@ -197,9 +206,10 @@ impl Deliver for OutletDelivery {
         match decode(&message.payload) {
             Ok((Decoded::Control(Control::Open { limit, secret, introduction }), length)) => {
                 let dial = self.dial(&introduction, &message.origin);
+                let client = introduction.client().map(|client| client.client.into());
                 message.payload.narrow(length..usize::MAX);
                 match dial {
-                    Some(dial) => self.open(entry, (limit, secret), dial, message),
+                    Some(dial) => self.open(entry, (limit, secret), (dial, client), message),
                     None => {
                         self.refuse(entry, message, StreamRefusal::NotAllowed);
                         Ok(())
@@ -252,7 +262,7 @@ impl OutletDelivery {
         &self,
         entry: &Entry,
         (limit, secret): (Limit, Option<StreamSecret>),
-        dial: Dial,
+        (dial, client): (Dial, Option<Endpoint>),
         message: Message,
     ) -> Result<(), Box<Undelivered>> {
         let node = &self.node;
@@ -284,6 +294,11 @@ impl OutletDelivery {
             }
             stream = stream.kept_by(self.kept.life());
         }
+        let over = Some(first_hop.address.clone());
+        let mut record = StreamRecord::new(self.portal.clone(), over);
+        (record.client, record.peer) = (client, message.origin.peer());
+        record.target = self.target.is_list().then(|| dial.target.to_string().into());
+        let record = Metrics::of(node).streams.list(record);
         let description = Description::answered_over(&first_hop);
         let address = description.address.clone();
         let listed = self.opening.list(inlet.clone(), address.clone());
@@ -297,6 +312,7 @@ impl OutletDelivery {
             side,
             slot,
             resume_for: self.resume_for,
+            record,
         };
         let launched = if node.current_arbiter() == Some(arbiter) {
             node.launch_here(description, StreamWorker::new(config, None)).map(drop)

@@ -12,13 +12,22 @@
 
 use actix::{Actor, ActorContext, Context, Handler};
 use ockam_actix_runtime::{
-    edge::first_hop::LinkState, node::directory::Registration, watched,
-    worker::mailbox::Registered, Identifier, Payload, Routed,
+    edge::first_hop::LinkState,
+    metrics::{
+        link::{Link, Opener},
+        listing::Recorded,
+        Metrics,
+    },
+    node::directory::Registration,
+    watched,
+    worker::mailbox::Registered,
+    Identifier, Payload, Routed,
 };
 
 use crate::secure_channel::{
     event::{Ending, Event},
     lifeline::Gone,
+    outbound::Outbound,
     session::{self, End, OpenEnd, SessionSetup},
 };
 
@@ -30,6 +39,7 @@ pub(super) struct AcceptedEnd {
     setup: Option<(SessionSetup, Gone)>,
     end: Option<OpenEnd>,
     registration: Option<Registration>,
+    record: Option<Recorded<Link>>,
 }
 
 impl AcceptedEnd {
@@ -40,7 +50,7 @@ impl AcceptedEnd {
         decryptor: Gone,
     ) -> Self {
         let setup = Some((setup, decryptor));
-        Self { peer, state, setup, end: None, registration: None }
+        Self { peer, state, setup, end: None, registration: None, record: None }
     }
 }
 
@@ -56,6 +66,7 @@ impl End for AcceptedEnd {
 
     fn over(&mut self, ending: Ending, context: &mut Context<Self>) {
         let Some(end) = self.end.take() else { return };
+        self.record = None;
         log::info!("the secure channel with {} has ended: {}", self.peer, ending.why);
         end.end(&ending, context);
         self.state.send_modify(|state| {
@@ -81,6 +92,10 @@ impl Handler<Registered> for AcceptedEnd {
     fn handle(&mut self, Registered(registration): Registered, context: &mut Context<Self>) {
         self.registration = Some(registration);
         let Some((setup, gone)) = self.setup.take() else { return };
+        let Outbound { node, channel, peer_route, .. } = &setup.outbound;
+        let record = Link::along(Opener::Peer, channel.clone(), peer_route);
+        record.up("", Some(self.peer.to_string()));
+        self.record = Some(Metrics::of(node).channels.list(record));
         session::watch_decryptor(setup.session, gone, context);
         self.end = Some(OpenEnd::begin(setup, context));
     }

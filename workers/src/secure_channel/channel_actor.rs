@@ -29,6 +29,11 @@ use ockam_actix_runtime::{
         first_hop::{FirstHop, LinkState},
         message_queue::MessageQueue,
     },
+    metrics::{
+        link::{Link, Opener},
+        listing::Recorded,
+        Metrics,
+    },
     node::{directory::Registration, entry::Description},
     watched,
     worker::{
@@ -79,7 +84,9 @@ impl Restartable for ChannelSpec {
             .with_budget(first_hop.budget.clone())
             .with_state(state.subscribe())
             .intercepted_by(sealing.clone());
+        let record = Link::along(Opener::Here, self.address.clone(), &self.route);
         let actor = ChannelActor {
+            record: Metrics::of(&self.node).channels.list(record),
             opened: self.opened.clone(),
             node: self.node.clone(),
             route: self.route.clone(),
@@ -140,6 +147,7 @@ pub(super) struct ChannelActor {
     /// The peer of the last session.
     peer: Option<Identifier>,
     registration: Option<Registration>,
+    record: Recorded<Link>,
     supervised: Supervised,
 }
 

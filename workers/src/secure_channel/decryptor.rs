@@ -24,6 +24,7 @@ use actix::{
 };
 use ockam_actix_runtime::{
     clock::Instant,
+    metrics::Metrics,
     node::{directory::Registration, routing::NextHop},
     worker::mailbox::Registered,
     Address, Host, Message, MessageKind, Node, Notice, Payload, Permit, Route, Routed,
@@ -55,6 +56,7 @@ pub(super) struct Decryptor {
     registration: Option<Registration>,
     /// Changes of trust before the handshake.
     changes: u64,
+    begun: Instant,
 }
 
 /// What every decryptor is started with.
@@ -108,7 +110,8 @@ type Opened = (Inbound, Recipient<Event>, Arc<AtomicBool>);
 impl Decryptor {
     fn new(config: DecryptorConfig, role: Role, peer_route: Option<Route>) -> Self {
         let changes = config.credentials.sessions.changes();
-        Self { config, role, phase: Phase::Closed, peer_route, registration: None, changes }
+        let (phase, registration, begun) = (Phase::Closed, None, Instant::now());
+        Self { config, role, phase, peer_route, registration, changes, begun }
     }
 
     fn begin(&mut self, context: &mut Context<Self>) {
@@ -206,6 +209,7 @@ impl Decryptor {
             }
         };
         let (inbound, encryptor, heard) = opened;
+        Metrics::of(&self.config.node).handshakes.observe(self.begun.elapsed());
         let Credentials { local, policy, sessions, .. } = &self.config.credentials;
         let listed = sessions.list(NewSession {
             own: local.now().identifier(),

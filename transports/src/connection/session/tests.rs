@@ -100,7 +100,7 @@ async fn serve_with(node: Node, ours: Socket, send: impl FnOnce(&WriteQueue)) ->
 async fn run_with(node: Node, ours: Socket, send: impl FnOnce(&WriteQueue)) -> SessionEnd {
     let session = Session::greet(ours, "the peer".into()).await.unwrap();
     let door = Door::Listener { loopback: true, exposed: Arc::default() };
-    let queue = session.queue();
+    let queue = session.queue(Arc::default());
     send(&queue);
     let ingress = Ingress { via: Address::random(), door, source: None };
     session.run(node, Arc::new(ingress), queue, Lanes::new(usize::MAX, Vec::new())).await

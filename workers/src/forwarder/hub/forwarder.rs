@@ -16,19 +16,22 @@ use std::sync::Arc;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, WrapFuture};
 use ockam_actix_runtime::{
+    clock,
     edge::first_hop::FirstHop,
     lock::Lock,
     message::undelivered::Undelivered,
+    metrics::{listing::Recorded, Forwarder as ForwarderRecord, Metrics},
     node::{
         directory::Registration,
         entry::{Deliver, Description, Entry},
     },
-    watched, Address, Class, Host, Message, Node, Result, Route,
+    watched, Address, Class, Host, Identifier, Message, Node, Result, Route,
 };
 use tokio::time::{sleep_until, Instant};
 
 use crate::{
     forwarder::{
+        address::ForwardingAddress,
         hub::{
             journal::Journal,
             ledger::{Generation, Ledger},
@@ -75,6 +78,7 @@ pub(super) struct Forwarder {
     /// What ends it; taken when the actor starts.
     life: Option<Life>,
     _registrations: Vec<Registration>,
+    _record: Recorded<ForwarderRecord>,
 }
 
 impl Forwarder {
@@ -91,6 +95,7 @@ impl Forwarder {
             let description = Description::new(address, Class::Forwarder).on(arbiter);
             description.with_budget(life.first_hop.budget.clone())
         };
+        let identity = addresses.iter().find_map(claimed_by);
         // All addresses are registered before anybody learns of them.
         let registrations = addresses
             .into_iter()
@@ -99,13 +104,24 @@ impl Forwarder {
                 node.register_delivery(describe(address), onward)
             })
             .collect::<Result<Vec<_>>>()?;
+        let (route, since) = (route.to_string(), clock::Instant::now());
+        let over = Some(life.first_hop.address.clone());
+        let record = ForwarderRecord { route, over, identity, since };
+        let record = Metrics::of(node).forwarders.list(record);
         node.start_on(arbiter, move |_| Self {
             slot,
+            _record: record,
             life: Some(life),
             _registrations: registrations,
         });
         Ok(())
     }
+}
+
+/// The identity in a forwarder's address, which has proved that the address is its own.
+fn claimed_by(address: &Address) -> Option<Identifier> {
+    let parsed: ForwardingAddress = address.as_str().parse().ok()?;
+    parsed.identifier
 }
 
 impl Actor for Forwarder {

@@ -22,6 +22,11 @@ use actix::{
 };
 use ockam_actix_runtime::{
     edge::first_hop::FirstHop,
+    metrics::{
+        link::{Link, Opener},
+        listing::Recorded,
+        Metrics,
+    },
     node::routing::NextHop,
     watched,
     worker::supervision::{Restartable, Restarting, Supervised},
@@ -63,6 +68,7 @@ struct Keeping {
     state: Arc<watched::Sender<RegistrationState>>,
     /// Whether the hub forwards at the start.
     registered: bool,
+    record: Arc<Recorded<Link>>,
 }
 
 /// What is needed to tell the hub that the forwarder is no longer wanted.
@@ -87,14 +93,20 @@ impl RegistrationKeeper {
         let node = registrar.node().clone();
         let hub = registrar.hub().clone();
         let mut first_hop = node.first_hop(&hub)?;
+        let record = Link::along(Opener::Here, registrar.destination().clone(), &hub);
+        let record = Metrics::of(&node).registrations.list(record);
         let mut attempts = Attempts::new();
         let granted = loop {
             match register_first(&mut registrar, &mut first_hop).await {
                 Ok(granted) => break granted,
                 Err(error) if !keep_trying => return Err(error),
-                Err(error) => sleep(attempts.pause_after(error)?).await,
+                Err(error) => {
+                    record.down(error.one_line());
+                    sleep(attempts.pause_after(error)?).await;
+                }
             }
         };
+        record.up("", Some(granted.address.to_string()));
         let epoch = first_hop.state().epoch;
         let first = RegistrationState {
             address: granted.address.clone(),
@@ -106,7 +118,8 @@ impl RegistrationKeeper {
         let (state, watched) = watched::channel(first);
         let state = Arc::new(state);
         let release = Release { node: node.clone(), hub, state: state.clone() };
-        let keeping = Keeping { registrar, first_hop, epoch, granted, state, registered: true };
+        let (registered, record) = (true, record.into());
+        let keeping = Keeping { registrar, first_hop, epoch, granted, state, registered, record };
         let what = format!("the remote forwarder at {}", release.hub);
         let arbiter = node.arbiter_for(&keeping.first_hop);
         let begun = AtomicBool::new(false);
@@ -215,6 +228,7 @@ impl Keeping {
             self.state.send_modify(|state| state.registered = false);
             let again = match lost {
                 Failure::Failed(reason) => {
+                    self.record.down(reason.one_line());
                     self.log_loss(&reason);
                     self.register_again().await
                 }
@@ -292,6 +306,7 @@ impl Keeping {
              give them different service names",
             self.registrar.hub()
         );
+        self.record.down("another program has the address now");
         self.state.send_modify(|state| state.displaced = true);
     }
 
@@ -313,6 +328,7 @@ impl Keeping {
                  (the destination has no identity that could claim the old one)"
             );
         }
+        self.record.up("", Some(address.to_string()));
         self.granted = granted;
         self.state.send_modify(|state| {
             state.address = self.granted.address.clone();

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use ockam_actix_runtime::{
-    edge::first_hop::FirstHop, socket::endpoint::Endpoint, MessageKind, Node, Route,
+    edge::first_hop::FirstHop,
+    metrics::{listing::Recorded, portal::StreamRecord},
+    socket::endpoint::Endpoint,
+    MessageKind, Node, Route,
 };
 
 use crate::portal::{
@@ -47,4 +50,6 @@ pub(crate) struct StreamConfig {
     pub(crate) slot: StreamSlot,
     /// How long the stream waits for another path when its own is lost.
     pub(crate) resume_for: Duration,
+    /// What is counted of the stream.
+    pub(crate) record: Recorded<StreamRecord>,
 }

@@ -11,8 +11,8 @@ use std::{
 };
 
 use ockam_actix_runtime::{
-    edge::first_hop::FirstHop, node::directory::Registration, Host, Message, MessageKind, Node,
-    Payload, Permit, Route,
+    edge::first_hop::FirstHop, node::directory::Registration, Address, Host, Message, MessageKind,
+    Node, Payload, Permit, Route,
 };
 
 use crate::portal::{
@@ -85,6 +85,11 @@ impl Path {
     /// Gives the address back: nobody else is to know of the stream for the rest of its life.
     pub(crate) fn give_address_back(&mut self) {
         self.registration = None;
+    }
+
+    /// The address of its first hop.
+    pub(crate) const fn first_hop(&self) -> &Address {
+        &self.first_hop.address
     }
 
     /// The route to the other end.

@@ -17,6 +17,7 @@ use std::{
 use ockam_actix_runtime::{
     clock::Instant,
     edge::first_hop::FirstHop,
+    metrics::{listing::Recorded, portal::StreamRecord, Metrics},
     node::{directory::Registration, Busy},
     socket::stream::Socket,
     Host, Node, Route,
@@ -77,6 +78,7 @@ pub(crate) struct StreamEnd {
     heard: bool,
     begun: Instant,
     round_trip: RoundTrip,
+    record: Recorded<StreamRecord>,
     slot: StreamSlot,
     /// Whether the stream has said that nothing follows.
     is_finished: bool,
@@ -86,7 +88,8 @@ pub(crate) struct StreamEnd {
 impl StreamEnd {
     /// An end as described; `socket` is the client's.
     pub(crate) fn new(config: StreamConfig, socket: Option<Socket>) -> Self {
-        let StreamConfig { node, stream, first_hop, route, side, slot, resume_for } = config;
+        let StreamConfig { node, stream, first_hop, route, side, slot, resume_for, record } =
+            config;
         let (opening, round_trip) = match &side {
             Side::Inlet { .. } => (Opening::Open, RoundTrip::default()),
             Side::Outlet { dial, .. } => {
@@ -109,6 +112,7 @@ impl StreamEnd {
             heard: false,
             begun: Instant::now(),
             round_trip,
+            record,
             slot,
             is_finished: false,
             _busy: node.busy(),
@@ -226,6 +230,7 @@ impl StreamEnd {
         let Poll::Ready(connected) = self.opening.poll_connected(task) else { return };
         match connected {
             Ok(Connected { socket, reset }) => {
+                Metrics::of(&self.node).target_connects.observe(self.begun.elapsed());
                 self.socket.connected(socket, reset.as_ref());
                 match self.stream.end() {
                     Some(_) => {
@@ -280,6 +285,7 @@ impl StreamEnd {
             return;
         }
         self.stream.set_receive_cap(self.slot.receive_cap());
+        self.record.traffic.count_received(bytes);
         let now = self.begun.elapsed();
         if let Err(misuse) = self.stream.socket_wrote(bytes, now, self.round_trip.estimate()) {
             log::error!("a bug in a portal, please report it: {misuse}");

@@ -4,6 +4,11 @@ use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use ockam_actix_runtime::{
     edge::first_hop::FirstHop,
+    metrics::{
+        listing::Recorded,
+        portal::{Portal, StreamRecord},
+        Metrics,
+    },
     node::entry::Description,
     random,
     socket::{accept::accept_all, endpoint::Endpoint, listener::Listener, stream::Socket},
@@ -39,6 +44,7 @@ pub(super) struct Accept {
     pub(super) hides_clients: bool,
     pub(super) is_socks: bool,
     pub(super) outlet: KnownOutlet,
+    pub(super) portal: Arc<Recorded<Portal>>,
     /// Watching it keeps the connection to the first hop up.
     pub(super) first_hop: FirstHop,
 }
@@ -188,7 +194,12 @@ impl OpeningClient {
         let is_resuming = accept.is_resuming(&first_hop) && !is_lost(&first_hop);
         let introduction = encode_introduction(accept.addresses(&client, &socket), &target);
         let introduction = Some(introduction.into()).filter(|bytes: &Arc<[u8]>| !bytes.is_empty());
-        let Accept { route, resume_for, outlet, is_socks: owes_reply, .. } = accept;
+        let over = Some(first_hop.address.clone());
+        let Accept { route, resume_for, outlet, portal, is_socks: owes_reply, .. } = accept;
+        let mut record = StreamRecord::new(portal, over);
+        record.client = Some(client.clone());
+        record.target = (!target.is_empty()).then(|| target.into());
+        let record = Metrics::of(&node).streams.list(record);
         let mut stream = Stream::inlet(slot.first_window());
         let known = match outlet.get() {
             _ if !is_resuming => None,
@@ -201,8 +212,16 @@ impl OpeningClient {
         }
         let side = Side::Inlet { client, outlet, introduction, owes_reply };
         let arbiter = first_hop.arbiter.unwrap_or_else(|| node.next_arbiter());
-        let config =
-            StreamConfig { node: node.clone(), stream, first_hop, route, side, slot, resume_for };
+        let config = StreamConfig {
+            node: node.clone(),
+            stream,
+            first_hop,
+            route,
+            side,
+            slot,
+            resume_for,
+            record,
+        };
         if node.current_arbiter() == Some(arbiter) {
             node.launch_here(description, StreamWorker::new(config, Some(socket)))?;
             return Ok(());

@@ -30,6 +30,10 @@ impl RoundTrip {
         self.least.unwrap_or(ASSUMED_ROUND_TRIP)
     }
 
+    pub(crate) const fn measured(&self) -> Option<Duration> {
+        self.least
+    }
+
     pub(crate) fn sent(&mut self, control: &Control<'_>, now: Duration) {
         match control {
             Control::Window { limit } => {

@@ -49,6 +49,11 @@ enum Hosts {
 }
 
 impl Permitted {
+    /// Whether clients name what they connect to.
+    pub(crate) const fn is_list(&self) -> bool {
+        matches!(self, Self::Listed(_))
+    }
+
     /// The server of a client that names `name`, or none; `None` if it may not be connected to.
     pub(crate) fn named(&self, name: &str) -> Option<Arc<Target>> {
         match self {

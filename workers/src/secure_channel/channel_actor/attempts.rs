@@ -106,6 +106,8 @@ impl ChannelActor {
         let Established { sealer, peer, peer_route } = session;
         self.log_peer(peer);
         self.first_peer.established(peer);
+        self.record.up("", Some(peer.to_string()));
+        self.record.enters_by(attempt.answers.address().clone());
         let outbound = Outbound {
             node: self.node.clone(),
             channel: self.address.clone(),
@@ -264,6 +266,7 @@ impl ChannelActor {
 
     /// Tells watchers that the channel is down.
     fn down(&mut self, failure: &Arc<str>, losses: u64) {
+        self.record.down(failure.clone());
         self.outcome.send_replace(Outcome::Pending(Some(failure.clone())));
         self.state.send_modify(|state| {
             state.epoch += losses;

@@ -84,6 +84,7 @@ impl StreamEnd {
             // Only more than `readable()` is refused, and no more was read.
             return self.stream.stop(ResetReason::Stopped);
         };
+        self.record.traffic.count_sent(length);
         self.retain(&payload);
         if let Some(ack) = self.stream.take_ack() {
             self.queue_control(ack);

@@ -46,6 +46,7 @@ impl StreamEnd {
             self.note_answer(control, return_route);
         }
         self.round_trip.received(&decoded, self.begun.elapsed());
+        self.record.traffic.note_round_trip(self.round_trip.measured());
         match self.stream.handle_message(decoded) {
             Ok(Some(range)) => {
                 let mut data = rest.split_to(length);

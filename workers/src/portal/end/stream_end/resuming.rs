@@ -10,7 +10,8 @@ use std::{
 
 use actix::{dev::ToEnvelope, Addr, Handler};
 use ockam_actix_runtime::{
-    clock::Instant, edge::first_hop::FirstHop, Node, Notice, Payload, UndeliverableReason,
+    clock::Instant, edge::first_hop::FirstHop, metrics::Metrics, Node, Notice, Payload,
+    UndeliverableReason,
 };
 use tokio::task::unconstrained;
 
@@ -64,6 +65,7 @@ impl StreamEnd {
             return;
         }
         log::debug!("a stream waits for another path than {}", self.path.route());
+        self.record.suspend();
         let now = Instant::now();
         let is_another = |suspension: &mut Suspension| suspension.is_another_loss(now);
         if self.suspension.as_mut().is_some_and(is_another) {
@@ -77,6 +79,7 @@ impl StreamEnd {
 
     /// The first hop of another path, once there is one.
     pub(super) fn poll_suspension(&mut self, task: &mut Context<'_>) -> Option<FirstHop> {
+        self.count_resumption();
         let suspension = self.suspension.as_mut()?;
         if !self.stream.is_suspended() {
             suspension.note_resumed(Instant::now());
@@ -102,6 +105,19 @@ impl StreamEnd {
                 self.perform_actions();
                 None
             }
+        }
+    }
+
+    /// Counts that the stream goes on, once.
+    fn count_resumption(&self) {
+        let goes_on = !self.stream.is_suspended() && self.stream.end().is_none();
+        if !self.record.is_suspended() || !goes_on {
+            return;
+        }
+        let metrics = Metrics::of(&self.node);
+        metrics.resumptions.increment();
+        if let Some(stalled) = self.record.go_on(Some(self.path.first_hop().clone())) {
+            metrics.stalls.observe(stalled);
         }
     }
 

@@ -1,0 +1,177 @@
+//! `ockam status`: what a node does, as its console tells.
+
+mod table;
+
+use std::time::Duration;
+
+use clap::Args;
+use ockam::{Error, Result};
+use serde_json::Value;
+
+use crate::command::{
+    console_args::{address, HOST, PORT},
+    output::say,
+    status::table::{bytes, duration, short, Table},
+};
+
+/// How long a console may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Streams that are shown one by one.
+const MOST_STREAMS: usize = 20;
+
+/// Show what a node does, which was started with --console.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  ockam hub --console 4090    and then    ockam status
+  ockam status 127.0.0.1:4091 --json")]
+pub(crate) struct Arguments {
+    /// Address of the node's console, as host:port or a port of this machine [default:
+    /// 127.0.0.1:4090]
+    #[arg(value_name = "ADDR")]
+    console: Option<String>,
+
+    /// Print all that the console tells, as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Asks the console, and prints its answer.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let given = arguments.console.as_deref();
+    let console = given.map_or_else(|| format!("{HOST}:{PORT}"), address);
+    let answer = ask(&console)?;
+    if arguments.json {
+        say!("{}", answer.trim_end());
+        return Ok(());
+    }
+    let not_understood = |_| Error::Peer {
+        who: format!("the console at {console}"),
+        what: "answers something else than the state of a node".into(),
+    };
+    let state: Value = serde_json::from_str(&answer).map_err(not_understood)?;
+    summary(&state);
+    tables(&state).iter().filter(|table| !table.is_empty()).for_each(|table| say!("\n{table}"));
+    Ok(())
+}
+
+fn ask(console: &str) -> Result<String> {
+    let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).proxy(None).build();
+    let url = format!("http://{console}/api/v1/");
+    let failed = |error: ureq::Error| {
+        let what = format!("no console answers at {console}: was the node started with --console?");
+        Error::transport(what, error.into_io())
+    };
+    let mut response = ureq::Agent::new_with_config(config).get(&url).call().map_err(failed)?;
+    response.body_mut().with_config().limit(u64::MAX).read_to_string().map_err(failed)
+}
+
+/// One line about the process, and one about the node.
+fn summary(state: &Value) {
+    let (node, process) = (&state["node"], &state["process"]);
+    say!(
+        "ockam {}, process {}: {} of memory, {} of processors, {} descriptors",
+        text(&node["version"]),
+        process["pid"],
+        bytes(&process["resident_bytes"]),
+        duration(&process["cpu_seconds"]),
+        process["open_descriptors"],
+    );
+    say!(
+        "{} streams, {} forwarders; {} sent to other nodes, {} received; {} reconnects, {} resumptions",
+        node["streams"],
+        node["forwarders"],
+        bytes(&node["sent_bytes"]),
+        bytes(&node["received_bytes"]),
+        node["reconnects"],
+        node["resumptions"],
+    );
+    each(&node["identities"], |identity| say!("identity {}", text(identity)));
+    each(&state["listeners"], |one| say!("listening for nodes on {}", text(&one["address"])));
+}
+
+fn tables(state: &Value) -> Vec<Table> {
+    let mut all = Vec::new();
+    let mut table = |part: &str, columns: &[&'static str], row: &dyn Fn(&Value) -> Vec<String>| {
+        let mut table = Table::new(part, columns);
+        let rows = state[part].as_array().map_or(&[][..], Vec::as_slice);
+        let first = if part == "streams" { rows.len().saturating_sub(MOST_STREAMS) } else { 0 };
+        rows[first..].iter().for_each(|one| table.push(row(one)));
+        all.push(table);
+    };
+    table(
+        "connections",
+        &["WITH", "DIRECTION", "STATE", "ROUND TRIP", "SENT", "RECEIVED"],
+        &|one| {
+            vec![
+                text(&one["name"]),
+                text(&one["direction"]),
+                link(one),
+                duration(&one["round_trip_seconds"]),
+                bytes(&one["sent_bytes"]),
+                bytes(&one["received_bytes"]),
+            ]
+        },
+    );
+    table("channels", &["WITH", "DIRECTION", "STATE", "OVER", "ROUTE"], &|one| {
+        let fields = [text(&one["direction"]), link(one), text(&one["over"]), text(&one["route"])];
+        [vec![short(&one["peer"])], fields.into()].concat()
+    });
+    table("portals", &["PORTAL", "NAME", "STREAMS", "SENT", "RECEIVED", "LEADS TO"], &|one| {
+        vec![
+            text(&one["kind"]),
+            text(&one["name"]),
+            format!("{}{}", one["streams"], waiting(&one["suspended"])),
+            bytes(&one["sent_bytes"]),
+            bytes(&one["received_bytes"]),
+            text(&one["leads_to"]),
+        ]
+    });
+    table("streams", &["CLIENT", "PORTAL", "AGE", "ROUND TRIP", "SENT", "RECEIVED"], &|one| {
+        let state = if one["suspended"] == true { " (waits for a path)" } else { "" };
+        vec![
+            format!("{}{state}", text(&one["client"])),
+            text(&one["portal"]),
+            duration(&one["age_seconds"]),
+            duration(&one["round_trip_seconds"]),
+            bytes(&one["sent_bytes"]),
+            bytes(&one["received_bytes"]),
+        ]
+    });
+    table("registrations", &["HUB", "DESTINATION", "STATE"], &|one| {
+        vec![text(&one["hub"]), text(&one["destination"]), link(one)]
+    });
+    table("refusals", &["RULE", "COUNT", "LAST", ""], &|one| {
+        let ago = one["last_seconds_ago"].as_f64().map_or(String::new(), |_| " ago".into());
+        let when = format!("{}{ago}", duration(&one["last_seconds_ago"]));
+        vec![text(&one["rule"]), one["count"].to_string(), when, text(&one["last"])]
+    });
+    all
+}
+
+/// Whether a link is up, since when, or why not.
+fn link(one: &Value) -> String {
+    match one["up"].as_bool() {
+        Some(true) => format!("up {}", duration(&one["up_seconds"])),
+        _ => match one["failure"].as_str() {
+            Some(failure) => format!("down: {failure}"),
+            None => "not up yet".into(),
+        },
+    }
+}
+
+fn waiting(suspended: &Value) -> String {
+    match suspended.as_u64() {
+        None | Some(0) => String::new(),
+        Some(count) => format!(" ({count} waiting)"),
+    }
+}
+
+fn each(list: &Value, show: impl Fn(&Value)) {
+    list.as_array().into_iter().flatten().for_each(show);
+}
+
+/// A text, or a dash for none.
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or("-").to_owned()
+}

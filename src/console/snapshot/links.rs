@@ -1,0 +1,165 @@
+//! Connections, secure channels, registrations and forwarders.
+
+use std::{collections::HashMap, sync::Arc};
+
+use ockam_actix_runtime::{
+    metrics::{
+        link::{Link, State},
+        Forwarder as ForwarderRecord,
+    },
+    Address,
+};
+use serde::Serialize;
+
+use crate::console::{
+    public_text::public,
+    words::{direction, seconds},
+};
+
+/// A link with its number.
+type Numbered = (u64, Arc<Link>);
+
+/// The links' ids, by the addresses that routes over them begin with.
+pub(super) struct Ids(HashMap<Address, String>);
+
+impl Ids {
+    pub(super) fn of(connections: &[Numbered], channels: &[Numbered]) -> Self {
+        let mut ids = HashMap::new();
+        let kinds = [("connection", connections), ("channel", channels)];
+        for (kind, (number, link)) in
+            kinds.into_iter().flat_map(|(kind, links)| links.iter().map(move |link| (kind, link)))
+        {
+            let id = format!("{kind}/{number}");
+            ids.extend(link.state().via.map(|via| (via, id.clone())));
+            ids.insert(link.address.clone(), id);
+        }
+        Self(ids)
+    }
+
+    /// The id of the link at an address, if there is one.
+    pub(super) fn at(&self, address: Option<&Address>) -> Option<String> {
+        self.0.get(address?).cloned()
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct Connection {
+    id: String,
+    name: String,
+    direction: &'static str,
+    transport: Option<&'static str>,
+    peer: Option<String>,
+    #[serde(flatten)]
+    status: Status,
+    sent_bytes: u64,
+    received_bytes: u64,
+    round_trip_seconds: Option<f64>,
+}
+
+impl Connection {
+    pub(super) fn of((number, link): &Numbered) -> Self {
+        let state = link.state();
+        Self {
+            id: format!("connection/{number}"),
+            name: public(&link.name),
+            direction: direction(link.opener),
+            transport: Some(state.transport).filter(|transport| !transport.is_empty()),
+            peer: state.peer.as_deref().map(public),
+            sent_bytes: link.traffic.sent(),
+            received_bytes: link.traffic.received(),
+            round_trip_seconds: link.traffic.round_trip().map(seconds),
+            status: Status::of(&state),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct Channel {
+    id: String,
+    route: String,
+    direction: &'static str,
+    peer: Option<String>,
+    over: Option<String>,
+    #[serde(flatten)]
+    status: Status,
+}
+
+impl Channel {
+    pub(super) fn of((number, link): &Numbered, ids: &Ids) -> Self {
+        let state = link.state();
+        Self {
+            id: format!("channel/{number}"),
+            route: public(&link.name),
+            direction: direction(link.opener),
+            peer: state.peer.as_deref().map(public),
+            over: ids.at(link.over.as_ref()),
+            status: Status::of(&state),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct Registration {
+    id: String,
+    hub: String,
+    destination: String,
+    address: Option<String>,
+    over: Option<String>,
+    #[serde(flatten)]
+    status: Status,
+}
+
+impl Registration {
+    pub(super) fn of((number, link): &Numbered, ids: &Ids) -> Self {
+        let state = link.state();
+        Self {
+            id: format!("registration/{number}"),
+            hub: public(&link.name),
+            destination: public(link.address.as_str()),
+            address: state.peer.as_deref().map(public),
+            over: ids.at(link.over.as_ref()),
+            status: Status::of(&state),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct Forwarder {
+    id: String,
+    route: String,
+    over: Option<String>,
+    identity: Option<String>,
+    age_seconds: f64,
+}
+
+impl Forwarder {
+    pub(super) fn of((number, forwarder): &(u64, Arc<ForwarderRecord>), ids: &Ids) -> Self {
+        Self {
+            id: format!("forwarder/{number}"),
+            route: public(&forwarder.route),
+            over: ids.at(forwarder.over.as_ref()),
+            identity: forwarder.identity.map(|identity| identity.to_string()),
+            age_seconds: seconds(forwarder.since.elapsed()),
+        }
+    }
+}
+
+/// Whether a link is up, and why not.
+#[derive(Serialize)]
+struct Status {
+    up: bool,
+    up_seconds: Option<f64>,
+    times_up: u64,
+    failure: Option<String>,
+}
+
+impl Status {
+    fn of(state: &State) -> Self {
+        Self {
+            up: state.since.is_some(),
+            up_seconds: state.since.map(|since| seconds(since.elapsed())),
+            times_up: state.times,
+            failure: state.failure.as_deref().map(public),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Inlets, outlets and their streams.
+
+use std::{collections::HashMap, sync::Arc};
+
+use ockam_actix_runtime::metrics::portal::{PortalFigures, StreamRecord};
+use serde::Serialize;
+
+use crate::console::{public_text::public, snapshot::links::Ids, words::seconds};
+
+#[derive(Serialize)]
+pub(super) struct Portal {
+    id: String,
+    kind: &'static str,
+    name: String,
+    leads_to: String,
+    over: Option<String>,
+    streams: u64,
+    suspended: u64,
+    streams_begun: u64,
+    sent_bytes: u64,
+    received_bytes: u64,
+}
+
+impl Portal {
+    pub(super) fn of(figures: &PortalFigures, ids: &Ids) -> Self {
+        let portal = &figures.portal;
+        Self {
+            id: format!("portal/{}", figures.number),
+            kind: portal.kind.name(),
+            name: public(&portal.name),
+            leads_to: public(&portal.leads_to),
+            over: ids.at(portal.over.as_ref()),
+            streams: figures.open,
+            suspended: figures.suspended,
+            streams_begun: portal.begun.count(),
+            sent_bytes: figures.sent,
+            received_bytes: figures.received,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct Stream {
+    id: String,
+    portal: Option<String>,
+    client: Option<String>,
+    target: Option<String>,
+    peer: Option<String>,
+    over: Option<String>,
+    suspended: bool,
+    age_seconds: f64,
+    sent_bytes: u64,
+    received_bytes: u64,
+    round_trip_seconds: Option<f64>,
+}
+
+/// The streams, of which the portals are among `portals` unless they have begun since.
+pub(super) fn streams(
+    streams: &[(u64, Arc<StreamRecord>)],
+    portals: &[PortalFigures],
+    ids: &Ids,
+) -> Vec<Stream> {
+    let numbers: HashMap<_, _> =
+        portals.iter().map(|one| (Arc::as_ptr(&one.portal), one.number)).collect();
+    let shown = |(number, stream): &(u64, Arc<StreamRecord>)| Stream {
+        id: format!("stream/{number}"),
+        portal: numbers.get(&(&raw const **stream.portal)).map(|number| format!("portal/{number}")),
+        client: stream.client.as_ref().map(|client| public(&client.to_string())),
+        target: stream.target.as_deref().map(public),
+        peer: stream.peer.map(|peer| peer.to_string()),
+        over: ids.at(stream.over().as_ref()),
+        suspended: stream.is_suspended(),
+        age_seconds: seconds(stream.since.elapsed()),
+        sent_bytes: stream.traffic.sent(),
+        received_bytes: stream.traffic.received(),
+        round_trip_seconds: stream.traffic.round_trip().map(seconds),
+    };
+    streams.iter().map(shown).collect()
+}

@@ -1,0 +1,89 @@
+//! Who reaches what, and what was refused.
+
+use std::collections::BTreeSet;
+
+use ockam_actix_runtime::{
+    trust::reachability::{Class, Entrance, Reach, Reachability},
+    Host, Node,
+};
+use ockam_actix_workers::secure_channel::ChannelListeners;
+use serde::Serialize;
+
+use crate::console::{public_text::public, words::seconds};
+
+#[derive(Serialize)]
+pub(super) struct Listener {
+    address: String,
+}
+
+/// Where the node accepts connections of others.
+pub(super) fn listeners(reachability: &Reachability) -> Vec<Listener> {
+    let bound = |entrance: &Entrance| match entrance {
+        Entrance::Listener(bound) => Some(Listener { address: public(bound) }),
+        _ => None,
+    };
+    reachability.entrances.iter().filter_map(bound).collect()
+}
+
+/// The identities that answer at the node's channel listeners.
+pub(super) fn identities(node: &Node, reachability: &Reachability) -> Vec<String> {
+    let listeners = node.extension(ChannelListeners::default);
+    let is_listener = |class| class == Class::ChannelListener;
+    let workers = reachability.workers.iter().filter(|worker| is_listener(worker.class));
+    let identity = |address| listeners.identity_of(address).map(|own| own.identifier().to_string());
+    let all: BTreeSet<_> = workers.filter_map(|worker| identity(&worker.address)).collect();
+    all.into_iter().collect()
+}
+
+#[derive(Serialize)]
+pub(super) struct Worker {
+    address: String,
+    class: &'static str,
+    reached_from: Vec<String>,
+}
+
+/// The workers that have names, and what reaches them from outside.
+pub(super) fn workers(reachability: &Reachability) -> Vec<Worker> {
+    let entrance = |(entrance, reach): (&Entrance, &Reach)| match (entrance, reach) {
+        (Entrance::ThisNode, _) | (_, Reach::Refused(_)) => None,
+        (entrance, Reach::Open) => Some(public(&entrance.to_string())),
+        (entrance, Reach::Narrowed) => Some(public(&format!("{entrance}, as its rule says"))),
+    };
+    let workers = reachability.workers.iter().map(|worker| Worker {
+        address: public(worker.address.as_str()),
+        class: match worker.class {
+            Class::Internal => "internal",
+            Class::Reply => "reply",
+            Class::ChannelListener => "channel-listener",
+            Class::Service => "service",
+            Class::Forwarder => "forwarder",
+            Class::User => "user",
+        },
+        reached_from: reachability
+            .entrances
+            .iter()
+            .zip(&worker.reach)
+            .filter_map(entrance)
+            .collect(),
+    });
+    workers.collect()
+}
+
+#[derive(Serialize)]
+pub(super) struct Refusal {
+    rule: &'static str,
+    count: u64,
+    last: Option<String>,
+    last_seconds_ago: Option<f64>,
+}
+
+/// What the log of refusals has counted, and the last line about each rule.
+pub(super) fn refusals(node: &Node) -> Vec<Refusal> {
+    let refusal = |one: ockam_actix_runtime::trust::refusal_log::RefusalCount| Refusal {
+        rule: one.rule,
+        count: one.count,
+        last: one.last.as_ref().map(|(_, what)| public(what)),
+        last_seconds_ago: one.last.map(|(when, _)| seconds(when.elapsed())),
+    };
+    node.refusals().counts().into_iter().map(refusal).collect()
+}

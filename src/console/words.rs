@@ -1,0 +1,18 @@
+//! How the API and the figures say the same thing.
+
+use std::time::Duration;
+
+use ockam_actix_runtime::metrics::link::Opener;
+
+/// Which end has opened a link.
+pub(super) const fn direction(opener: Opener) -> &'static str {
+    match opener {
+        Opener::Here => "outgoing",
+        Opener::Peer => "incoming",
+    }
+}
+
+/// A time in seconds, to the microsecond.
+pub(super) fn seconds(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1e6
+}

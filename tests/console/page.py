@@ -1,0 +1,85 @@
+"""Clicks through the console's page: `page.py URL CLIENT`, with a client whose stream is open."""
+
+import sys
+
+import browser
+
+url, client = sys.argv[1:]
+if not browser.find():
+    print("Chromium is not installed")
+    sys.exit(77)
+
+ROWS = "[...document.querySelectorAll('tbody tr')]"
+
+
+def check(page, script, what):
+    assert page.run(script), f"not true: {what}; the page says:\n{page.run('document.body.innerText')}"
+
+
+with browser.Browser() as page:
+    page.open(url)
+    page.wait(f"{ROWS}.length === 3", "three streams in the table")
+    check(page, "document.querySelectorAll('.tile').length === 6", "six tiles")
+    check(page, "document.querySelectorAll('.box').length === 4", "four boxes in the picture")
+    check(page, "document.querySelectorAll('.picture path').length >= 3", "lines between them")
+    check(page, "document.querySelector('.box b').textContent === '3 clients'", "the clients' box")
+
+    # The filter.
+    page.key("/", "/")
+    for letter in client.rsplit(":", 1)[1]:
+        page.key(letter, letter)
+    page.wait(f"{ROWS}.length === 1", "one stream that matches")
+    check(page, f"{ROWS}[0].innerText.includes({client!r})", "it is the client's")
+    page.run("(() => { const f = document.getElementById('filter'); f.value = '';"
+             " f.dispatchEvent(new Event('input')); })()")
+
+    # Sorting by bytes, the largest first, and then the smallest.
+    sent = page.run("[...document.querySelectorAll('th')].findIndex((one) => one.innerText === 'Sent')")
+    for order in ("descending", "ascending"):
+        page.click(f"th:nth-child({sent + 1}) button")
+        page.wait(f"document.querySelectorAll('th')[{sent}].ariaSort === {order!r}", order)
+        sizes = page.run(f"{ROWS}.map((row) => row.cells[{sent}].innerText)")
+        expected = ["30 kB", "2 kB", "100 B"]
+        assert sizes == (expected if order == "descending" else expected[::-1]), sizes
+
+    # Every table, with the mouse and with the keyboard.
+    parts = page.run("[...document.querySelectorAll('[role=tab]')].map((one) => one.id)")
+    assert len(parts) == 8, parts
+    for part in parts:
+        page.click(f"#{part}")
+        page.wait(f"document.getElementById({part!r}).ariaSelected === 'true'", part)
+        total = page.run(f"Number(document.querySelector('#{part} .number').innerText)")
+        page.wait(f"{ROWS}.length === {total}", f"the rows of {part}")
+        check(page, f"document.getElementById('empty').hidden === {str(total > 0).lower()}",
+              "that it is empty is said")
+    page.key("ArrowRight")
+    page.wait("document.activeElement.id === 'tab-streams'", "the first table after the last")
+
+    # A box of the picture leads to its table.
+    page.click(".box[data-id='channel/1']")
+    page.wait("document.getElementById('tab-channels').ariaSelected === 'true'", "the channels")
+    check(page, f"{ROWS}.length === 1", "the channel of the box")
+
+    # Themes: what the system prefers, until the button says otherwise.
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.run(ground)
+    page.dark(True)
+    dark = page.run(ground)
+    assert light != dark, light
+    for theme, colour in (("light", light), ("dark", dark), ("auto", dark)):
+        page.click("#theme")
+        page.wait(f"document.getElementById('theme').innerText === 'Theme: {theme}'", theme)
+        assert page.run(ground) == colour, (theme, page.run(ground))
+
+    # A pause, after which it goes on.
+    page.click("#pause")
+    page.wait("document.getElementById('state').innerText === 'paused'", "the pause")
+    page.click("#pause")
+    page.wait("document.getElementById('state').innerText === 'live'", "the end of the pause")
+
+    # A telephone: nothing is wider than its screen.
+    page.resize(380, 800)
+    wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    page.wait(f"{wide} === 0", "no part that is wider than the screen")
+
+    assert page.problems == [], page.problems
