@@ -13,6 +13,7 @@ pub(crate) mod output;
 pub(crate) mod resume_args;
 pub(crate) mod route_args;
 pub(crate) mod tls_args;
+pub(crate) mod trace;
 pub(crate) mod transports;
 pub(crate) mod udp_args;
 pub(crate) mod vault;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{ArgAction, Parser, Subcommand};
-use command::{demo, hub, identity, inlet, outlet, output::complete};
+use command::{demo, hub, identity, inlet, outlet, output::complete, trace};
 use log::LevelFilter;
 
 /// Tunnel any TCP protocol through end-to-end encrypted, mutually authenticated channels.
@@ -29,6 +29,7 @@ enum Command {
     Hub(hub::Arguments),
     Outlet(outlet::Arguments),
     Inlet(inlet::Arguments),
+    Trace(trace::Arguments),
     Identity(identity::Arguments),
 }
 
@@ -40,7 +41,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let Arguments { verbose, command } = Arguments::parse();
-    log_from(verbose, matches!(command, Command::Demo(_)));
+    log_from(verbose, &command);
     if let Err(error) = ockam_actix_runtime::process::forbid_core_dumps() {
         log::warn!("a crash may write the keys of this program to a core dump: {error}");
     }
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         Command::Hub(arguments) => ockam::run(|ctx| hub::run(ctx, arguments)),
         Command::Outlet(arguments) => ockam::run(|ctx| outlet::run(ctx, arguments)),
         Command::Inlet(arguments) => ockam::run(|ctx| inlet::run(ctx, arguments)),
+        Command::Trace(arguments) => ockam::run(|ctx| trace::run(ctx, arguments)),
         Command::Identity(arguments) => report(identity::run(&arguments).and_then(|()| complete())),
     }
 }
@@ -66,11 +68,13 @@ fn report(result: ockam::Result<()>) -> ExitCode {
     }
 }
 
-/// The demonstration draws its own picture, so it logs only what goes wrong.
-fn log_from(verbose: u8, quiet: bool) {
-    ockam::start_logger_at(match (verbose, quiet) {
-        (0, true) => LevelFilter::Error,
-        (0, false) => LevelFilter::Info,
+fn log_from(verbose: u8, command: &Command) {
+    ockam::start_logger_at(match (verbose, command) {
+        // It draws its own picture.
+        (0, Command::Demo(_)) => LevelFilter::Error,
+        // It says itself what fails.
+        (0, Command::Trace(_)) => LevelFilter::Off,
+        (0, _) => LevelFilter::Info,
         (1, _) => LevelFilter::Debug,
         (_, _) => LevelFilter::Trace,
     });
