@@ -173,7 +173,7 @@ fn an_outlet_that_trusts_others_refuses() {
 }
 
 #[test]
-fn a_line_that_says_nothing_is_the_first_hop() {
+fn a_silent_line_breaks_at_its_first_hop() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let route = format!("tcp#{} => outlet", silent.local_addr().unwrap());
     let limit = Duration::from_secs(1);
