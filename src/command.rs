@@ -10,6 +10,7 @@ pub(crate) mod known;
 pub(crate) mod node_address;
 pub(crate) mod outlet;
 pub(crate) mod output;
+pub(crate) mod reference;
 pub(crate) mod resume_args;
 pub(crate) mod route_args;
 pub(crate) mod tls_args;

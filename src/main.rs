@@ -7,8 +7,8 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{ArgAction, Parser, Subcommand};
-use command::{demo, hub, identity, inlet, outlet, output::complete, trace};
+use clap::{ArgAction, CommandFactory, Parser, Subcommand};
+use command::{demo, hub, identity, inlet, outlet, output::complete, reference, trace};
 use log::LevelFilter;
 
 /// Tunnel any TCP protocol through end-to-end encrypted, mutually authenticated channels.
@@ -31,6 +31,8 @@ enum Command {
     Inlet(inlet::Arguments),
     Trace(trace::Arguments),
     Identity(identity::Arguments),
+    Completions(reference::Completions),
+    Man(reference::Manual),
 }
 
 /// The system's allocator would keep the memory that a crowd of clients needed, even when all have
@@ -51,6 +53,10 @@ fn main() -> ExitCode {
         Command::Outlet(arguments) => ockam::run(|ctx| outlet::run(ctx, arguments)),
         Command::Inlet(arguments) => ockam::run(|ctx| inlet::run(ctx, arguments)),
         Command::Trace(arguments) => ockam::run(|ctx| trace::run(ctx, arguments)),
+        Command::Completions(wanted) => {
+            report(reference::completions(&wanted, Arguments::command()))
+        }
+        Command::Man(wanted) => report(reference::manual(&wanted, Arguments::command())),
         Command::Identity(arguments) => report(identity::run(&arguments).and_then(|()| complete())),
     }
 }
