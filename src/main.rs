@@ -13,7 +13,7 @@ use log::LevelFilter;
 
 /// Tunnel any TCP protocol through end-to-end encrypted, mutually authenticated channels.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(name = "ockam", version, arg_required_else_help = true)]
 struct Arguments {
     /// Log more: with -v what happens, with -vv each message; RUST_LOG, if set, decides instead.
     #[arg(short, long, global = true, action = ArgAction::Count)]
