@@ -334,6 +334,10 @@ pub use ockam_actix_workers::{
     portal::{limits::RESUME_FOR, Inlet, Outlet, OutletOptions, ProxyProtocol},
     relay::Relay,
     secure_channel::{Limits as ChannelLimits, SecureChannelListener, SecureChannelOptions},
+    trace::{
+        report::{HopRole, HopSight, Trace, TraceFailure, TracedHop},
+        trace, TraceOptions,
+    },
     Entity, ForwardingAddress, SecureChannel, SecureChannels, TrustEveryonePolicy,
     TrustIdentifierPolicy, TrustMultiIdentifiersPolicy, TrustPolicy, Vault,
 };

@@ -8,12 +8,15 @@ use std::{
 };
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
-use command::{demo, hub, identity, inlet, outlet, output::complete, service, status, variables};
+use command::{
+    demo, hub, identity, inlet, outlet, output::complete, reference, service, status, trace,
+    variables,
+};
 use log::LevelFilter;
 
 /// Tunnel any TCP protocol through end-to-end encrypted, mutually authenticated channels.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(name = "ockam", version, arg_required_else_help = true)]
 struct Arguments {
     /// Log more: with -v what happens, with -vv each message; RUST_LOG, if set, decides instead.
     #[arg(short, long, global = true, action = ArgAction::Count)]
@@ -32,8 +35,11 @@ enum Command {
     Run(service::Arguments),
     /// Say whether a file is one that `ockam run` can use, and if not, where the mistake is.
     Check(service::Arguments),
-    Identity(identity::Arguments),
+    Trace(trace::Arguments),
     Status(status::Arguments),
+    Identity(identity::Arguments),
+    Completions(reference::Completions),
+    Man(reference::Manual),
 }
 
 /// The system's allocator would keep the memory that a crowd of clients needed, even when all have
@@ -47,7 +53,7 @@ fn main() -> ExitCode {
     let matches = variables::with_variables(Arguments::command(), &given).get_matches();
     let parsed = Arguments::from_arg_matches(&matches);
     let Arguments { verbose, command } = parsed.unwrap_or_else(|error| error.exit());
-    log_from(verbose, matches!(command, Command::Demo(_)));
+    log_from(verbose, &command);
     if let Err(error) = ockam_actix_runtime::process::forbid_core_dumps() {
         log::warn!("a crash may write the keys of this program to a core dump: {error}");
     }
@@ -61,6 +67,11 @@ fn main() -> ExitCode {
             report(actix_rt::System::new().block_on(service::run(arguments)))
         }
         Command::Check(arguments) => report(service::check(&arguments).and_then(|()| complete())),
+        Command::Trace(arguments) => ockam::run(|ctx| trace::run(ctx, arguments)),
+        Command::Completions(wanted) => {
+            report(reference::completions(&wanted, Arguments::command()))
+        }
+        Command::Man(wanted) => report(reference::manual(&wanted, Arguments::command())),
         Command::Identity(arguments) => report(identity::run(&arguments).and_then(|()| complete())),
         Command::Status(arguments) => report(status::run(&arguments).and_then(|()| complete())),
     }
@@ -79,11 +90,13 @@ fn report(result: ockam::Result<()>) -> ExitCode {
     }
 }
 
-/// The demonstration draws its own picture, so it logs only what goes wrong.
-fn log_from(verbose: u8, quiet: bool) {
-    ockam::start_logger_at(match (verbose, quiet) {
-        (0, true) => LevelFilter::Error,
-        (0, false) => LevelFilter::Info,
+fn log_from(verbose: u8, command: &Command) {
+    ockam::start_logger_at(match (verbose, command) {
+        // It draws its own picture.
+        (0, Command::Demo(_)) => LevelFilter::Error,
+        // It says itself what fails.
+        (0, Command::Trace(_)) => LevelFilter::Off,
+        (0, _) => LevelFilter::Info,
         (1, _) => LevelFilter::Debug,
         (_, _) => LevelFilter::Trace,
     });

@@ -1,6 +1,6 @@
 //! What a node does for the transports and the workers that are built on it.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use actix::{Actor, Addr, Context as ActorContext, Handler};
 
@@ -17,6 +17,7 @@ use crate::{
     },
     socket::network::Network,
     trust::{origin::HubGrants, reachability::Listening},
+    watch::probe::Probed,
     worker::{mailbox::Registered, routed::Routed},
 };
 
@@ -126,6 +127,13 @@ pub trait Host {
     /// # Errors
     /// If the route is invalid, or its first hop does not exist and cannot be dialled.
     fn first_hop(&self, route: &Route) -> Result<FirstHop>;
+
+    /// Asks whether the worker at the end of `route` can be reached from here, without a message to
+    /// the worker, and waits for the answer for up to `limit`.
+    ///
+    /// # Errors
+    /// If the route is invalid, its first hop does not exist, or no answer comes in time.
+    fn probe(&self, route: &Route, limit: Duration) -> impl Future<Output = Result<Probed>>;
 
     /// Sends `body` along `route` from the address `sender`, and waits for room on the first edge.
     ///
@@ -296,6 +304,11 @@ impl Host for Node {
     #[inline]
     fn first_hop(&self, route: &Route) -> Result<FirstHop> {
         Node::first_hop(self, route)
+    }
+
+    #[inline]
+    fn probe(&self, route: &Route, limit: Duration) -> impl Future<Output = Result<Probed>> {
+        Node::probe(self, route, limit)
     }
 
     #[inline]

@@ -16,10 +16,12 @@
 //! * [`watching`]: one watch, as its watcher sees it; pure.
 //! * [`held`]: the watches that a node holds; pure.
 //! * `watcher`: the task of a watch, and [`Watch`], which its owner waits for.
+//! * [`probe`]: whether a worker can be reached at all, and how long that takes.
 //! * `keeper`: how a node holds watches, and tells of the end of workers.
 
 pub mod held;
 mod keeper;
+pub mod probe;
 mod watcher;
 pub mod watching;
 

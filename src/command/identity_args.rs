@@ -26,21 +26,26 @@ pub(crate) struct IdentityArguments {
 }
 
 impl IdentityArguments {
-    /// The identity that was asked for, or a new one that ends with the program.
+    /// The identity that was asked for, or a new one that ends with the program; printed.
     ///
     /// # Errors
     /// If the vault does not open, or has no such identity.
     pub(crate) async fn entity(&self, ctx: &Context) -> Result<Entity> {
-        let entity = match &self.identity {
-            Some(name) => self.named(ctx, name).await?,
-            None if self.vault.are_given() => {
-                let text = "a vault was given, but none of its identities: add --identity NAME";
-                return Err(Error::Usage(text.into()));
-            }
-            None => Entity::create(ctx, &Vault::create(ctx)?)?,
-        };
+        let entity = self.unprinted(ctx).await?;
         say!("identity {}", entity.identifier());
         Ok(entity)
+    }
+
+    /// As [`entity`](Self::entity), not printed.
+    pub(crate) async fn unprinted(&self, ctx: &Context) -> Result<Entity> {
+        match &self.identity {
+            Some(name) => self.named(ctx, name).await,
+            None if self.vault.are_given() => {
+                let text = "a vault was given, but none of its identities: add --identity NAME";
+                Err(Error::Usage(text.into()))
+            }
+            None => Entity::create(ctx, &Vault::create(ctx)?),
+        }
     }
 
     async fn named(&self, ctx: &Context, name: &str) -> Result<Entity> {

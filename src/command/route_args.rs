@@ -33,16 +33,43 @@ impl RouteArguments {
     /// # Errors
     /// If none was given, or it is malformed. No error shows a secret in it.
     pub(crate) fn route(&self) -> Result<Route> {
-        let text = match (&self.route, &self.route_file) {
-            (Some(route), _) => route.clone(),
-            (None, Some(file)) => read(file)?,
-            (None, None) => env::var(VARIABLE).map_err(|_| {
-                Error::Usage(format!("give a route: --route, --route-file or {VARIABLE}"))
-            })?,
-        };
-        let parsed = text.trim().parse();
-        parsed.map_err(|error| Error::Usage(format!("the route is malformed: {error}")))
+        given(self.route.as_deref(), self.route_file.as_ref(), "--route")
     }
+}
+
+/// The same where the route is an argument without an option.
+#[derive(Args)]
+pub(crate) struct RouteArgument {
+    /// Route to the outlet's node: addresses with => between them.
+    ///
+    /// Other users of the machine see it. Without it and --route-file, the route is taken from the
+    /// environment, OCKAM_ROUTE.
+    #[arg(value_name = "ROUTE", conflicts_with = "route_file")]
+    route: Option<String>,
+
+    /// File with the route; - means the standard input.
+    #[arg(long, value_name = "FILE")]
+    route_file: Option<PathBuf>,
+}
+
+impl RouteArgument {
+    /// As [`RouteArguments::route`].
+    pub(crate) fn route(&self) -> Result<Route> {
+        given(self.route.as_deref(), self.route_file.as_ref(), "ROUTE")
+    }
+}
+
+/// The route that was given by an argument called `name`, a file, or the environment.
+fn given(route: Option<&str>, file: Option<&PathBuf>, name: &str) -> Result<Route> {
+    let text = match (route, file) {
+        (Some(route), _) => route.to_owned(),
+        (None, Some(file)) => read(file)?,
+        (None, None) => env::var(VARIABLE).map_err(|_| {
+            Error::Usage(format!("give a route: {name}, --route-file or {VARIABLE}"))
+        })?,
+    };
+    let parsed = text.trim().parse();
+    parsed.map_err(|error| Error::Usage(format!("the route is malformed: {error}")))
 }
 
 fn read(file: &PathBuf) -> Result<String> {
@@ -60,7 +87,7 @@ fn read(file: &PathBuf) -> Result<String> {
 mod tests {
     use super::*;
 
-    fn given(route: Option<&str>, route_file: Option<PathBuf>) -> RouteArguments {
+    fn arguments(route: Option<&str>, route_file: Option<PathBuf>) -> RouteArguments {
         RouteArguments { route: route.map(str::to_owned), route_file }
     }
 
@@ -70,16 +97,16 @@ mod tests {
         let file = directory.path().join("route");
         fs::write(&file, "tcp#hub:4000 => listener\n").unwrap();
         let expected: Route = "tcp#hub:4000 => listener".parse().unwrap();
-        assert_eq!(given(None, Some(file)).route().unwrap(), expected);
-        assert_eq!(given(Some("tcp#hub:4000 => listener"), None).route().unwrap(), expected);
-        assert!(given(None, Some(directory.path().join("none"))).route().is_err());
+        assert_eq!(arguments(None, Some(file)).route().unwrap(), expected);
+        assert_eq!(arguments(Some("tcp#hub:4000 => listener"), None).route().unwrap(), expected);
+        assert!(arguments(None, Some(directory.path().join("none"))).route().is_err());
     }
 
     #[test]
     fn errors_show_no_secret_of_a_route() {
         let address = format!("F{}.I{}.S{}", "0".repeat(32), "1".repeat(64), "5e".repeat(32));
         for damaged in [format!("{address} x"), format!("tcp#hub:1 => {address}\u{7}")] {
-            let error = given(Some(&damaged), None).route().unwrap_err();
+            let error = arguments(Some(&damaged), None).route().unwrap_err();
             assert!(!format!("{error} {error:?}").contains("5e5e"), "{error}");
         }
     }

@@ -281,9 +281,9 @@ impl SecureChannels for Entity {
 }
 
 /// A route without the fingerprints and secrets that it carried.
-struct Pinned {
-    route: Route,
-    pin: Option<Identifier>,
+pub(crate) struct Pinned {
+    pub(crate) route: Route,
+    pub(crate) pin: Option<Identifier>,
     /// The secret of the last forwarding address: that of the listener at the end.
     secret: Option<AddressSecret>,
     /// Whether it passes nodes other than the one at its end.
@@ -291,7 +291,7 @@ struct Pinned {
 }
 
 impl Pinned {
-    fn of(route: &Route) -> Result<Self> {
+    pub(crate) fn of(route: &Route) -> Result<Self> {
         let (mut pin, mut secret) = (None, None);
         let mut forwarders = 0;
         let mut plain = Vec::with_capacity(route.len());

@@ -9,6 +9,7 @@
 //! | how a node that accepts no connections is reached through a hub | [`forwarder`] |
 //! | what a program calls to get identities and channels | [`entity`] |
 //! | workers that pass messages on or echo them | [`relay`], [`echoer`] |
+//! | what is at each hop of a route | [`trace`] |
 
 pub mod datagram;
 pub mod echoer;
@@ -20,6 +21,7 @@ pub mod relay;
 pub mod secure_channel;
 #[cfg(test)]
 mod tests;
+pub mod trace;
 
 pub use entity::{Entity, SecureChannels};
 pub use forwarder::address::ForwardingAddress;

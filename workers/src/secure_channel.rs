@@ -95,6 +95,6 @@ pub use relayed::RelayedListeners;
 
 pub(crate) use exchange::Credentials;
 pub(crate) use first_peer::FirstPeer;
-pub(crate) use handle::open;
+pub(crate) use handle::{open, ChannelFailure};
 pub(crate) use listener::listen;
 pub(crate) use open_sessions::OpenSessions;

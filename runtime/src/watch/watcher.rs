@@ -125,7 +125,7 @@ impl Node {
 }
 
 /// The delivery of a watcher, which takes notices and nothing else.
-struct Notices(mpsc::Sender<Notice>);
+pub(super) struct Notices(pub(super) mpsc::Sender<Notice>);
 
 impl Deliver for Notices {
     fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {

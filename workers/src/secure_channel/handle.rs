@@ -34,6 +34,15 @@ pub struct SecureChannel {
     actor: Restarting<ChannelActor>,
 }
 
+/// Why an attempt to establish a channel failed.
+#[derive(Clone, Debug)]
+pub(crate) struct ChannelFailure {
+    /// The cause, in a few words.
+    pub(crate) why: Arc<str>,
+    /// Whether one end does not trust the other.
+    pub(crate) is_refusal: bool,
+}
+
 /// Opens a channel along `route` and keeps it open; returns at once.
 pub(crate) fn open(
     node: &Node,
@@ -116,6 +125,19 @@ impl SecureChannel {
             };
             Err(Error::TimedOut { waited_for, limit })
         })
+    }
+
+    /// Waits until the channel is established, or an attempt to do so has failed.
+    pub(crate) async fn attempted(&self) -> Result<Identifier, ChannelFailure> {
+        let mut outcome = self.outcome.clone();
+        let decided = outcome.wait_for(|outcome| !matches!(outcome, Outcome::Pending(None))).await;
+        let failed = |why: &str, is_refusal| Err(ChannelFailure { why: why.into(), is_refusal });
+        match decided.as_deref() {
+            Ok(Outcome::Established(peer)) => Ok(*peer),
+            Ok(Outcome::Rejected(why)) => failed(why, true),
+            Ok(Outcome::Pending(Some(why))) => failed(why, false),
+            Ok(Outcome::Pending(None) | Outcome::Closed) | Err(_) => failed("it was closed", false),
+        }
     }
 
     /// Replaces the policy that decides whether the peer is trusted; a fingerprint in the route

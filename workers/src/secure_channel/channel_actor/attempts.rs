@@ -167,6 +167,7 @@ impl ChannelActor {
             self.backoff.reset();
         }
         end.end(&ending, context);
+        self.outcome.send_replace(Outcome::Pending(Some(failure.clone())));
         self.down(&failure, 1);
         let pause = self.backoff.next_pause();
         let below = self.first_hop.state();
@@ -217,9 +218,10 @@ impl ChannelActor {
         }
         // A key that was replaced while the handshake ran is no reason for a refusal's long pause.
         let refused = why.is_refusal() && self.keys == self.own_keys();
-        if refused {
-            self.outcome.send_replace(Outcome::Rejected(failure.clone()));
-        }
+        self.outcome.send_replace(match refused {
+            true => Outcome::Rejected(failure.clone()),
+            false => Outcome::Pending(Some(failure.clone())),
+        });
         if self.node.is_stopping() {
             return context.stop();
         }
@@ -267,7 +269,6 @@ impl ChannelActor {
     /// Tells watchers that the channel is down.
     fn down(&mut self, failure: &Arc<str>, losses: u64) {
         self.record.down(failure.clone());
-        self.outcome.send_replace(Outcome::Pending(Some(failure.clone())));
         self.state.send_modify(|state| {
             state.epoch += losses;
             state.up = false;
