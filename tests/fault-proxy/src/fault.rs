@@ -46,8 +46,8 @@ impl Fault {
         Self::Stall,
     ];
 
-    /// Whether all bytes still arrive in order, so that nothing may be noticed: a few datagrams more
-    /// or less are QUIC's own matter.
+    /// Whether all bytes still arrive in order, so that nothing may be noticed: a few datagrams
+    /// more or less are QUIC's own matter.
     pub fn is_harmless(self, line: &Line) -> bool {
         match line {
             Line::Udp(_) => self != Self::Stall,
