@@ -42,7 +42,11 @@ use self::{
 };
 use ockam_actix_harness::network::in_own_network;
 
-use crate::tunnel::{step_01, step_02, step_03, step_04, Step};
+use crate::{
+    carrier::Carrier,
+    over::Over,
+    tunnel::{step_01, step_02, step_03, step_04, Tunnel},
+};
 
 /// The outcomes that each exact script had, at client and target.
 type Seen = BTreeMap<String, BTreeSet<[Outcome; 2]>>;
@@ -67,26 +71,22 @@ fn number(variable: &str, default: u64) -> u64 {
     text.map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{variable}={text}")))
 }
 
-/// Plays all scripts over a direct connection; with a step of the guide also through its tunnel,
-/// and compares the outcomes.
-fn conforms(step: Option<Step>) {
+/// Plays all scripts over a direct connection; with a tunnel to the target also through that, and
+/// compares the outcomes.
+fn conforms(start: impl FnOnce(&str) -> Option<Tunnel> + Send + 'static) {
     actix_rt::System::new().block_on(async {
         let runner = Runner::start().await;
         let direct = runner.address();
         let count = number("OCKAM_ORDERS", 1);
-        match step {
-            None => drop(play_all("direct", &runner, direct, count).await),
-            Some(step) => {
-                let target = direct.to_string();
-                let start = tokio::task::spawn_blocking(move || step(&target, 2));
-                let mut tunnel = start.await.unwrap();
-                let directly = play_all("direct", &runner, direct, count).await;
-                let tunnelled = play_all("through the tunnel", &runner, tunnel.inlet, count).await;
-                compare(&directly, &tunnelled);
-                for program in &mut tunnel.programs {
-                    assert!(program.is_running(), "{program}");
-                }
-            }
+        let target = direct.to_string();
+        let start = tokio::task::spawn_blocking(move || start(&target));
+        let tunnel = start.await.unwrap();
+        let directly = play_all("direct", &runner, direct, count).await;
+        let Some(mut tunnel) = tunnel else { return };
+        let tunnelled = play_all("through the tunnel", &runner, tunnel.inlet, count).await;
+        compare(&directly, &tunnelled);
+        for program in &mut tunnel.programs {
+            assert!(program.is_running(), "{program}");
         }
     });
 }
@@ -160,25 +160,51 @@ fn bytes_of(seed: u64, run: u64) -> u64 {
 
 #[test]
 fn direct_connections_end_as_the_scripts_say() {
-    in_own_network(|| conforms(None));
+    in_own_network(|| conforms(|_| None));
 }
 
 #[test]
 fn step_01_ends_connections_as_tcp_does() {
-    in_own_network(|| conforms(Some(step_01)));
+    in_own_network(|| conforms(|target| Some(step_01(target, 2))));
 }
 
 #[test]
 fn step_02_ends_connections_as_tcp_does() {
-    in_own_network(|| conforms(Some(step_02)));
+    in_own_network(|| conforms(|target| Some(step_02(target, 2))));
 }
 
 #[test]
 fn step_03_ends_connections_as_tcp_does() {
-    in_own_network(|| conforms(Some(step_03)));
+    in_own_network(|| conforms(|target| Some(step_03(target, 2))));
 }
 
 #[test]
 fn step_04_ends_connections_as_tcp_does() {
-    in_own_network(|| conforms(Some(step_04)));
+    in_own_network(|| conforms(|target| Some(step_04(target, 2))));
+}
+
+/// Step 04 by `ockam`; over TCP it is above.
+fn conforms_over(carrier: Carrier) {
+    let over = Over::new(carrier);
+    conforms(move |target| Some(over.step_04(target)));
+}
+
+#[test]
+fn unix_sockets_end_connections_as_tcp_does() {
+    in_own_network(|| conforms_over(Carrier::Unix));
+}
+
+#[test]
+fn ws_ends_connections_as_tcp_does() {
+    in_own_network(|| conforms_over(Carrier::Ws));
+}
+
+#[test]
+fn wss_ends_connections_as_tcp_does() {
+    in_own_network(|| conforms_over(Carrier::Wss));
+}
+
+#[test]
+fn quic_ends_connections_as_tcp_does() {
+    in_own_network(|| conforms_over(Carrier::Quic));
 }

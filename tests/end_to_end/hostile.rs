@@ -1,32 +1,24 @@
-//! Hostile peers, and a hostile hub: nothing reaches the target, and the programs go on serving
-//! others.
+//! A hostile hub, on each carrier: nothing reaches the target.
 
-use std::{
-    future::Future,
-    io::{Read, Write},
-    net::{Shutdown, SocketAddr, TcpStream},
-    time::Duration,
-};
+use std::{future::Future, net::SocketAddr, time::Duration};
 
 use ockam::{
     route, Address, Entity, Error, ForwardingOptions, ForwardingService, Node, NodeBuilder, Route,
     SecureChannels, TcpTransport, TrustEveryonePolicy, UndeliverableReason, Vault, TCP,
 };
 use ockam_actix_harness::{
-    client::{connect, download_within, fetch, Ended},
-    deadline::{poll, PATIENCE},
+    client::{download_within, fetch, Ended},
     network::in_own_network,
     program::{example, Program},
     target::{Target, PAGE},
 };
 use ockam_actix_runtime::Class;
 
-use crate::tunnel::{
-    forwarding_address, inlet_address, listening_outlet, start, step_02, step_03, step_04,
+use crate::{
+    carrier::Carrier,
+    over::Over,
+    tunnel::{forwarding_address, inlet_address, listening_outlet, start},
 };
-
-/// A node's greeting, as in docs/protocol.md.
-const GREETING: &[u8] = b"\0\0\0\x13\0\0\x93\xabockam-actix\x01\xce\0\x04\0\0";
 
 /// How long a refusal may take.
 const MOMENT: Duration = Duration::from_secs(5);
@@ -88,19 +80,33 @@ fn step_03_outlet_is_unreachable_over_plain_tcp() {
     });
 }
 
+/// The outlet of step 04 with its hub at `hub`, and the forwarding address: by the guide's program
+/// over TCP, by `ockam` otherwise.
+fn outlet_at(over: &Over, hub: &Address, target: &str) -> (Program, String) {
+    let (transport, at) = hub.as_str().split_once('#').unwrap();
+    if over.carrier == Carrier::Tcp {
+        let outlet = Program::start(example("04-outlet").arg(target).env("OCKAM_HUB", at));
+        let address = forwarding_address(&outlet);
+        return (outlet, address);
+    }
+    let (outlet, route) = over.outlet_via(&format!("{transport}://{at}"), target);
+    let (_, address) = route.split_once(" => ").unwrap();
+    (outlet, address.to_owned())
+}
+
 #[test]
 fn step_04_hub_does_not_reach_the_outlet() {
+    Carrier::ALL.map(Over::new).iter().for_each(hub_does_not_reach_the_outlet);
+}
+
+fn hub_does_not_reach_the_outlet(over: &Over) {
     let target = Target::start();
     with_nodes(async {
         let hub = node().await;
         ForwardingService::start(&hub, ForwardingOptions::new()).unwrap();
-        let listener =
-            TcpTransport::create(&hub).await.unwrap().listen("127.0.0.1:0").await.unwrap();
+        let at = over.carrier.listen(&hub, &over.files, 0).await.unwrap();
         let own: Vec<Address> = addresses(&hub, Class::Reply);
-        let mut command = example("04-outlet");
-        command.arg(target.address()).env("OCKAM_HUB", listener.address().to_string());
-        let outlet = Program::start(&mut command);
-        let forwarding_address = forwarding_address(&outlet);
+        let (outlet, forwarding_address) = outlet_at(over, &at, &target.address());
 
         // The hub knows the connection, and the forwarder that leads into it.
         let mut connections = addresses(&hub, Class::Reply);
@@ -127,10 +133,11 @@ fn step_04_hub_does_not_reach_the_outlet() {
 
         // Whoever was given the whole address gets there.
         let client = node().await;
+        over.carrier.join(&client, &over.files).await;
         let tcp = TcpTransport::create(&client).await.unwrap();
         let vault = Vault::create(&ockam::Context::new(&client).unwrap()).unwrap();
         let mut entity = Entity::create(&ockam::Context::new(&client).unwrap(), &vault).unwrap();
-        let route = route![(TCP, listener.address().to_string()), forwarding_address.as_str()];
+        let route = route![at, forwarding_address.as_str()];
         let channel = entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
         let inlet = tcp.create_inlet("127.0.0.1:0", route![channel, "outlet"]).await.unwrap();
         assert_eq!(clients_end(inlet.address()).await, Ended::Whole);
@@ -143,25 +150,40 @@ fn addresses(node: &Node, class: Class) -> Vec<Address> {
     node.workers().into_iter().filter(|worker| worker.1 == class).map(|worker| worker.0).collect()
 }
 
+/// The inlet of step 04, by the same programs.
+fn inlet_at(over: &Over, hub: &Address, to_listener: Route) -> Program {
+    if over.carrier == Carrier::Tcp {
+        let (_, at) = hub.as_str().split_once('#').unwrap();
+        let address = to_listener.iter().nth(1).unwrap().to_string();
+        let mut command = example("04-inlet");
+        return Program::start(command.args(["127.0.0.1:0", &address]).env("OCKAM_HUB", at));
+    }
+    over.inlet(&to_listener.to_string())
+}
+
 #[test]
 fn hub_that_answers_the_handshake_itself_is_refused() {
+    Carrier::ALL.map(Over::new).iter().for_each(answering_hub_is_refused);
+}
+
+fn answering_hub_is_refused(over: &Over) {
     with_nodes(async {
         let forwarder = "F0123456789abcdef0123456789abcdef";
         let hub = NodeBuilder::new().arbiters(1).start_with_context().await.unwrap();
         let mut impostor = Entity::create(&hub, &Vault::create(&hub).unwrap()).unwrap();
         impostor.create_secure_channel_listener(forwarder, TrustEveryonePolicy).unwrap();
         let tcp = TcpTransport::create(&hub).await.unwrap();
-        let address = tcp.listen("127.0.0.1:0").await.unwrap().address().to_string();
+        let at = over.carrier.listen(hub.node(), &over.files, 0).await.unwrap();
         let target = Target::start();
         tcp.create_outlet("outlet", target.address()).await.unwrap();
 
         // The forwarding address names another identity.
         let node = NodeBuilder::new().arbiters(1).start_with_context().await.unwrap();
-        TcpTransport::create(&node).await.unwrap();
+        over.carrier.join(node.node(), &over.files).await;
         let mut entity = Entity::create(&node, &Vault::create(&node).unwrap()).unwrap();
         let expected = entity.identifier();
-        let route = route![(TCP, &address), format!("{forwarder}.{expected}")];
-        let channel = entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
+        let refused = route![&at, format!("{forwarder}.{expected}")];
+        let channel = entity.create_secure_channel(refused.clone(), TrustEveryonePolicy).unwrap();
         let error = channel.established_within(MOMENT).await.unwrap_err().one_line();
         let both = [expected.to_string(), impostor.identifier().to_string()];
         for identifier in &both {
@@ -171,12 +193,8 @@ fn hub_that_answers_the_handshake_itself_is_refused() {
             node.ask(route![&channel, "outlet"], "hello".to_owned()).reply_as::<String>().await;
         assert!(matches!(asked, Err(Error::Undeliverable(_))), "{asked:?}");
 
-        // The guide's program refuses as well.
-        let mut command = example("04-inlet");
-        command
-            .args(["127.0.0.1:0", &format!("{forwarder}.{expected}")])
-            .env("OCKAM_HUB", &address);
-        let inlet = Program::start(&mut command);
+        // The programs refuse as well.
+        let inlet = inlet_at(over, &at, refused);
         let said = inlet.wait_for_line("ERROR");
         for identifier in &both {
             assert!(said.contains(identifier), "{identifier} is not named: {said}");
@@ -185,98 +203,11 @@ fn hub_that_answers_the_handshake_itself_is_refused() {
         assert_eq!(target.accepted(), 0);
 
         // The same hub is accepted where its own identity is expected.
-        let route = route![(TCP, &address), format!("{forwarder}.{}", impostor.identifier())];
+        let route = route![at, format!("{forwarder}.{}", impostor.identifier())];
         let channel = entity.create_secure_channel(route, TrustEveryonePolicy).unwrap();
         let peer = channel.established_within(MOMENT).await.unwrap();
         assert_eq!(peer, impostor.identifier());
         node.node().stop().await;
         hub.node().stop().await;
-    });
-}
-
-/// Sends `bytes` to the fixed port, and waits until the node closes the connection; its log must
-/// name this peer and say `why`.
-fn is_disconnected(listening: &Program, bytes: &[u8], why: &str) {
-    let (mut peer, address) = hostile_peer(bytes);
-    // The rest may not be taken any more, and the connection may end with a reset.
-    let _ = peer.shutdown(Shutdown::Write);
-    let end = peer.read_to_end(&mut Vec::new());
-    if let Err(error) = end {
-        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{why}");
-    }
-    let said = poll("a line about the peer", MOMENT, || {
-        let lines = listening.stderr();
-        let named = lines.iter().find(|line| line.contains(&address)).cloned();
-        named.ok_or(format!("nothing about {address} ({why}): {listening}"))
-    });
-    assert!(said.contains(why), "{why:?} is not in {said:?}");
-}
-
-fn hostile_peer(bytes: &[u8]) -> (TcpStream, String) {
-    let mut peer = connect("127.0.0.1:4000".parse().unwrap(), PATIENCE).unwrap();
-    let address = peer.local_addr().unwrap().to_string();
-    let _ = peer.write_all(bytes);
-    (peer, address)
-}
-
-/// Everything that a peer can do wrong before it is understood; `serves` shows that others are
-/// served.
-fn garbage_at(listening: &mut Program, serves: impl Fn()) {
-    let after_greeting = |bytes: &[u8]| [GREETING, bytes].concat();
-    is_disconnected(listening, b"GET / HTTP/1.1\r\n\r\n", "does not speak the protocol");
-    serves();
-    is_disconnected(listening, &[0xff; 100_000], "does not speak the protocol");
-    is_disconnected(listening, b"\0\0\0\x13\0\0\x93\xabockam-actix\x09\xce\0\x04\0\0", "version 9");
-    is_disconnected(listening, &GREETING[..10], "greeting");
-    is_disconnected(listening, b"", "greeting");
-    serves();
-    is_disconnected(listening, &after_greeting(&[0xff; 4]), "frame of 4294967295 bytes");
-    is_disconnected(listening, &after_greeting(b"\0\x04\0\x01"), "frame of 262145 bytes");
-    is_disconnected(listening, &after_greeting(b"\0\0\0\x05\0\x01wrong"), "breaks the protocol");
-    is_disconnected(listening, &after_greeting(b"\0\0\0\0\0\x01"), "breaks the protocol");
-    is_disconnected(listening, &after_greeting(b"\0\0\0\0\0\0"), "malformed grant");
-    let absurd = after_greeting(b"\0\0\0\x0a\0\0\0\x07\0\0\0\x01\0\0\0\0");
-    is_disconnected(listening, &absurd, "credit for which there is no reason");
-    serves();
-    // Half a greeting and half a frame, and the connections stay open.
-    let open = [
-        hostile_peer(b""),
-        hostile_peer(&GREETING[..10]),
-        hostile_peer(&after_greeting(b"\0\0")),
-        hostile_peer(&after_greeting(b"\0\x04\0\0half of it")),
-    ];
-    serves();
-    drop(open);
-    serves();
-    assert!(listening.is_running(), "{listening}");
-}
-
-#[test]
-fn garbage_at_step_02_outlet_harms_nobody_else() {
-    in_own_network(|| {
-        let target = Target::start();
-        let mut tunnel = step_02(&target.address(), 1);
-        let inlet = tunnel.inlet;
-        garbage_at(&mut tunnel.programs[0], || assert_eq!(fetch(inlet, "/"), Ok(PAGE.into())));
-    });
-}
-
-#[test]
-fn garbage_at_step_03_outlet_harms_nobody_else() {
-    in_own_network(|| {
-        let target = Target::start();
-        let mut tunnel = step_03(&target.address(), 1);
-        let inlet = tunnel.inlet;
-        garbage_at(&mut tunnel.programs[0], || assert_eq!(fetch(inlet, "/"), Ok(PAGE.into())));
-    });
-}
-
-#[test]
-fn garbage_at_the_hub_harms_nobody_else() {
-    in_own_network(|| {
-        let target = Target::start();
-        let mut tunnel = step_04(&target.address(), 1);
-        let inlet = tunnel.inlet;
-        garbage_at(&mut tunnel.programs[0], || assert_eq!(fetch(inlet, "/"), Ok(PAGE.into())));
     });
 }

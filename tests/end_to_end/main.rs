@@ -4,6 +4,7 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`tunnel`] | the guide's steps as running programs |
+//! | [`over`] | step 04 with the program `ockam`, over each carrier |
 //! | [`guide`] | what each step carries |
 //! | [`starting`] | the examples to start with |
 //! | [`command`] | `ockam` and its errors |
@@ -20,16 +21,20 @@
 //! | [`saturation`] | both directions full at the same time |
 //! | [`programs`] | curl, ssh, rsync, redis and others, which do not notice the tunnel |
 //! | [`isolation`] | peers that take nothing, beside others that do |
-//! | [`hostile`] | hostile peers, and a hostile hub |
+//! | [`hostile`] | a hostile hub |
+//! | [`garbage`] | hostile peers |
 
 // A test that fails panics with what it found.
 #![allow(clippy::unwrap_used)]
 
 mod addresses;
+#[path = "../carriers/carrier.rs"]
+mod carrier;
 mod command;
 mod conformance;
 mod descriptors;
 mod farewell;
+mod garbage;
 mod guide;
 mod hops;
 mod hostile;
@@ -39,6 +44,7 @@ mod line;
 mod lost_line;
 mod memory;
 mod outage;
+mod over;
 mod programs;
 mod saturation;
 mod starting;

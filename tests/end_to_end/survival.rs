@@ -19,10 +19,17 @@ use ockam_actix_harness::{
     target::Target,
 };
 
-use crate::tunnel::{forwarding_address, hub, inlet_address, step_04, Tunnel};
+use crate::{
+    carrier::Carrier,
+    over::Over,
+    tunnel::{forwarding_address, hub, inlet_address, step_04, Tunnel},
+};
 
 /// How often hubs are killed.
 const KILLS: usize = 4;
+
+/// The same on each carrier.
+const KILLS_ON_EACH: usize = 3;
 
 /// How long what was begun goes on before the next kill.
 const BETWEEN: Duration = Duration::from_millis(500);
@@ -97,6 +104,21 @@ fn a_hub_is_killed_and_restarted() {
             trial.outlives(PATIENCE, || restart(&mut programs[0], || hub(2)));
         }
         ONE_HUB.judge(&trial.end());
+    });
+}
+
+#[test]
+fn a_hub_on_each_carrier_is_killed() {
+    in_own_network(|| {
+        for over in Carrier::ALL.map(Over::new) {
+            let target = Target::start();
+            let Tunnel { inlet, mut programs } = over.step_04(&target.address());
+            let mut trial = Trial::begin(target, inlet, PATIENCE);
+            for _ in 0..KILLS_ON_EACH {
+                trial.outlives(PATIENCE, || restart(&mut programs[0], || over.hub()));
+            }
+            ONE_HUB.judge(&trial.end());
+        }
     });
 }
 

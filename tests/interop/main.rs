@@ -100,6 +100,11 @@ impl Handler<Routed<String>> for Once {
     }
 }
 
+/// Has a node listen on a port that the system chooses; returns the address.
+async fn listen(node: &Node) -> String {
+    node.tcp.listen("127.0.0.1:0").await.unwrap().address().to_string()
+}
+
 #[test]
 fn foreign_initiator_reaches_our_echoer_and_outlet() {
     run(async {
@@ -111,7 +116,7 @@ fn foreign_initiator_reaches_our_echoer_and_outlet() {
         node.tcp.create_outlet("outlet", backwards().await.to_string()).await.unwrap();
         let udp = UdpPortals::create(&node.ctx).await.unwrap();
         udp.create_outlet("udp", datagrams_back().await.to_string()).await.unwrap();
-        let address = node.listen().await.to_string();
+        let address = listen(&node).await;
         let mut peer = Peer::start(&["initiator", &address, &identifier.to_string()]);
         let said = peer.end().await;
         assert!(said.contains("watched a worker until it stopped"), "{said}");
@@ -144,7 +149,7 @@ fn our_hub_forwards_to_a_pinned_foreign_node() {
     run(async {
         let (hub, mut node) = (Node::start(2).await, Node::start(2).await);
         ForwardingService::start(hub.ctx.node(), ForwardingOptions::new()).unwrap();
-        let address = hub.listen().await.to_string();
+        let address = listen(&hub).await;
         let mut peer = Peer::start(&["private", &address]);
         let line = peer.line().await;
         let forwarder: ForwardingAddress =

@@ -1,7 +1,5 @@
 //! A node with a TCP transport and an identity of its own, in this process.
 
-use std::net::SocketAddr;
-
 use ockam::{Context, Entity, NodeBuilder, TcpTransport, Vault};
 
 /// The parts that a test works with.
@@ -18,10 +16,5 @@ impl Node {
         let tcp = TcpTransport::create(&ctx).await.unwrap();
         let entity = Entity::create(&ctx, &Vault::create(&ctx).unwrap()).unwrap();
         Self { ctx, tcp, entity }
-    }
-
-    /// Listens on a port that the system chooses; returns the address.
-    pub(crate) async fn listen(&self) -> SocketAddr {
-        self.tcp.listen("127.0.0.1:0").await.unwrap().address()
     }
 }

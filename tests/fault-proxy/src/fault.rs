@@ -1,6 +1,9 @@
-//! The kinds of faults.
+//! The kinds of faults, as they are for frames. Other carriers have chunks of bytes or datagrams in
+//! their place.
 
 use std::{fmt, str::FromStr};
+
+use crate::line::Line;
 
 /// What happens to some frames of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,9 +46,13 @@ impl Fault {
         Self::Stall,
     ];
 
-    /// Whether all bytes still arrive in order, so that nothing may be noticed.
-    pub fn is_harmless(self) -> bool {
-        matches!(self, Self::Delay | Self::Slice)
+    /// Whether all bytes still arrive in order, so that nothing may be noticed: a few datagrams
+    /// more or less are QUIC's own matter.
+    pub fn is_harmless(self, line: &Line) -> bool {
+        match line {
+            Line::Udp(_) => self != Self::Stall,
+            _ => matches!(self, Self::Delay | Self::Slice),
+        }
     }
 
     fn name(self) -> &'static str {

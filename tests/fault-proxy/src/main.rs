@@ -1,5 +1,6 @@
 //! `cargo run -p ockam-actix-fault-proxy -- LISTEN UPSTREAM FAULT [SEED]`: the proxy as a program.
-//! It prints its log to stdout at Ctrl-C.
+//! It prints its log to stdout at Ctrl-C. UPSTREAM is an address of TCP, or `unix:/path`,
+//! `udp:127.0.0.1:4000`, or `opaque:127.0.0.1:4000` for what is no TCP of nodes but carries it.
 
 use std::{env::args, error::Error};
 
@@ -16,7 +17,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         [listen, upstream, fault, seed] => (listen, upstream, fault, seed.parse()?),
         _ => return Err(USAGE.into()),
     };
-    let proxy = Proxy::start(listen.parse()?, upstream.parse()?, fault.parse()?, seed).await?;
+    let proxy = Proxy::start(listen, upstream.parse()?, fault.parse()?, seed).await?;
     println!("{} -> {upstream}, {fault} with seed {seed}", proxy.address());
     tokio::signal::ctrl_c().await?;
     print!("{}", proxy.log());

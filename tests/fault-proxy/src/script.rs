@@ -1,4 +1,5 @@
-//! Which frames a fault hits: a seed decides, so that a run can be repeated.
+//! Which frames a fault hits, or chunks, or datagrams: a seed decides, so that a run can be
+//! repeated.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -28,9 +29,9 @@ pub enum Operation {
     Drop,
     /// Waits.
     Wait(Duration),
-    /// Ends the connection: a FIN in both directions.
+    /// Ends the connection, if it is one of a stream: a FIN in both directions.
     End,
-    /// Resets the connection in both directions.
+    /// Resets the connection in both directions; for datagrams, the client gets another address.
     Reset,
     /// Does nothing more in this direction.
     Stall,
@@ -95,7 +96,7 @@ impl Script {
                 let mut forged = frame.clone();
                 let earlier = self.past.get(self.random.index(self.past.len())).unwrap_or(&frame);
                 // The length of the frame stays as it is: only bodies are joined.
-                let most = forged.len().min(earlier.len()) - HEADER;
+                let most = forged.len().min(earlier.len()).saturating_sub(HEADER);
                 let end = self.random.index(most + 1);
                 let (kept, from) = (forged.len() - end, earlier.len() - end);
                 forged[kept..].copy_from_slice(&earlier[from..]);

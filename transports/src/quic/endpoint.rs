@@ -11,8 +11,10 @@ use std::{
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     sync::Arc,
+    time::Duration,
 };
 
+use ockam_actix_runtime::random;
 use quinn::{
     congestion::BbrConfig,
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
@@ -32,26 +34,73 @@ use quinn::{
         ClientConfig as TlsClient, DigitallySignedStruct, Error as TlsError,
         ServerConfig as TlsServer, SignatureScheme,
     },
-    ClientConfig, Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime,
-    TransportConfig, VarInt,
+    ClientConfig, ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig, IdleTimeout,
+    ServerConfig, TokioRuntime, TransportConfig, VarInt,
 };
-use ring::{rand::SystemRandom, signature::Ed25519KeyPair};
+use ring::{hmac, rand::SystemRandom, signature::Ed25519KeyPair};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::{
     limits::UNSENT_BYTES,
     quic::limits::{
-        IDLE_TIMEOUT, INITIAL_ROUND_TRIP, MAX_RECEIVE_BYTES, MIN_RECEIVE_BYTES, PROTOCOL,
-        SOCKET_BYTES, UNSEEN_BYTES, UNSEEN_BYTES_IN_ALL, UNSEEN_CONNECTIONS,
+        CONNECTION_ID_BYTES, IDLE_TIMEOUT, INITIAL_ROUND_TRIP, MAX_RECEIVE_BYTES,
+        MIN_RECEIVE_BYTES, PROTOCOL, RESET_INTERVAL, SOCKET_BYTES, UNSEEN_BYTES,
+        UNSEEN_BYTES_IN_ALL, UNSEEN_CONNECTIONS,
     },
 };
+
+/// The number that Linux has made at its start.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// A socket that accepts connections as `config` says, on the runtime of this thread.
 ///
 /// # Errors
 /// If the system refuses.
 pub fn server(socket: UdpSocket, config: ServerConfig) -> io::Result<Endpoint> {
-    Endpoint::new(EndpointConfig::default(), Some(config), socket, Arc::new(TokioRuntime))
+    let mut settings = EndpointConfig::default();
+    if let Some(key) = lasting_reset_key(socket.local_addr()?) {
+        settings.reset_key(Arc::new(key));
+    }
+    settings.cid_generator(|| Box::new(RandomIds));
+    settings.min_reset_interval(RESET_INTERVAL);
+    Endpoint::new(settings, Some(config), socket, Arc::new(TokioRuntime))
+}
+
+/// A key that a process has again when it is killed and started again.
+///
+/// So it can tell the peers of its former life, by a stateless reset ([RFC 9000, section 10.3]),
+/// that their connections are no more, and they need not find out by silence. Nothing has to be
+/// stored for that: the key follows from the random number that Linux makes when it starts. That
+/// never leaves the machine, and whoever is on the machine and knows it can end a connection only
+/// if they also see its packets on the way, as with TCP. The address keeps apart the listeners of a
+/// machine: none answers with the reset of another's connection. On other systems a listener has a
+/// key of its own.
+///
+/// [RFC 9000, section 10.3]: https://www.rfc-editor.org/rfc/rfc9000#section-10.3
+fn lasting_reset_key(address: SocketAddr) -> Option<hmac::Key> {
+    let boot = std::fs::read(BOOT_ID).ok().filter(|id| !id.is_empty())?;
+    let boot = hmac::Key::new(hmac::HMAC_SHA256, &boot);
+    let key = hmac::sign(&boot, format!("ockam quic reset {address}").as_bytes());
+    Some(hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()))
+}
+
+/// Names of connections that any listener might have given: quinn's own show whether a listener has
+/// given them in its present life, and those of a former one would get no answer.
+#[derive(Debug)]
+struct RandomIds;
+
+impl ConnectionIdGenerator for RandomIds {
+    fn generate_cid(&mut self) -> ConnectionId {
+        ConnectionId::new(&random::bytes::<CONNECTION_ID_BYTES>())
+    }
+
+    fn cid_len(&self) -> usize {
+        CONNECTION_ID_BYTES
+    }
+
+    fn cid_lifetime(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// A socket that dials peers of the same family of addresses as `peer`, from whatever address of

@@ -46,3 +46,11 @@ pub const UNSEEN_BYTES_IN_ALL: u64 = 4 * 1024 * 1024;
 /// Bytes that the system is asked to keep for a socket, in each direction: all connections of a
 /// listener share one. Systems grant less by default.
 pub const SOCKET_BYTES: usize = 4 * 1024 * 1024;
+
+/// The least time between two packets that tell peers of a former life that their connections are
+/// no more: a thousand peers hear of it within the second that a hub takes to be back. Each is
+/// shorter than the packet that it answers.
+pub const RESET_INTERVAL: Duration = Duration::from_millis(1);
+
+/// Bytes of a connection's name: too many to guess, so that only who sees its packets knows one.
+pub const CONNECTION_ID_BYTES: usize = 8;

@@ -9,23 +9,28 @@
 //! Whatever happens, an application gets a prefix of what was sent, and then either the rest and an
 //! end, or a reset. Once the faults stop, the same inlet works again.
 //!
-//! Each kind of fault runs `OCKAM_FAULTS` times for each of the two topologies, 10 by default;
-//! `OCKAM_FAULTS_SEED` repeats a run.
+//! Each kind of fault runs for each carrier and each of the two topologies, `OCKAM_FAULTS` times or
+//! 10 times over TCP and twice over each other carrier; `OCKAM_FAULTS_SEED` repeats a run. Over TCP
+//! and Unix sockets a fault hits a frame, as if a hub did it; in WebSockets and TLS it hits a chunk
+//! of bytes and in QUIC a datagram, as if the network did it.
 
 // Clippy knows tests by their attribute, but not the functions that help them.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../../carriers/carrier.rs"]
+mod carrier;
 #[path = "../../../interop/node.rs"]
 mod node;
 mod nodes;
 mod stream;
 
 use std::{
-    env,
+    env, thread,
     time::{Duration, Instant},
 };
 
-use fault_proxy::{Fault, Outcome, Proxy};
+use carrier::{Carrier, Files};
+use fault_proxy::{Fault, Line, Outcome, Proxy};
 use futures::{stream::iter, StreamExt};
 use nodes::{Nodes, Topology};
 use stream::{converse, Target};
@@ -53,54 +58,69 @@ struct Tally {
     faults: usize,
 }
 
-/// Runs one kind of fault many times on both topologies.
+/// Runs one kind of fault many times over each carrier and on both topologies, which all wait most
+/// of the time, so that they do it together.
 fn suffer(fault: Fault) {
     let _ = env_logger::Builder::from_env("RUST_LOG").is_test(true).try_init();
-    let (count, seed) = (number("OCKAM_FAULTS", 10), number("OCKAM_FAULTS_SEED", SEED));
-    let at_once = usize::try_from(number("OCKAM_FAULTS_AT_ONCE", AT_ONCE)).unwrap();
-    for topology in [Topology::Direct, Topology::ThroughHub] {
-        let begun = Instant::now();
-        let tally = actix_rt::System::new().block_on(async {
-            let target = Target::start().await;
-            let nodes = Nodes::start(topology, &target).await;
-            let mut runs = iter((0..count).map(|run| one(&nodes, &target, fault, seed + run)))
-                .buffer_unordered(at_once);
-            let mut tally = Tally::default();
-            while let Some(run) = runs.next().await {
-                tally.whole += run.whole;
-                tally.cut += run.cut;
-                tally.faults += run.faults;
+    thread::scope(|scope| {
+        for carrier in Carrier::ALL {
+            for topology in [Topology::Direct, Topology::ThroughHub] {
+                scope.spawn(move || suffer_over(carrier, topology, fault));
             }
-            drop(runs);
-            assert_eq!(target.wrong_seeds(), 0, "{fault}: the first bytes were altered");
-            nodes.stop().await;
-            tally
-        });
-        if fault.is_harmless() {
-            assert_eq!(tally.cut, 0, "{fault}: {tally:?}");
         }
-        println!(
-            "{fault} {topology:?}: {count} runs from seed {seed}, {} faults, \
-             {} directions whole and {} cut, 0 violations, {:.1} s",
-            tally.faults,
-            tally.whole,
-            tally.cut,
-            begun.elapsed().as_secs_f32()
-        );
-    }
+    });
 }
 
-async fn one(nodes: &Nodes, target: &Target, fault: Fault, seed: u64) -> Tally {
+fn suffer_over(carrier: Carrier, topology: Topology, fault: Fault) {
+    let default = if carrier == Carrier::Tcp { 10 } else { 2 };
+    let (count, seed) = (number("OCKAM_FAULTS", default), number("OCKAM_FAULTS_SEED", SEED));
+    let at_once = usize::try_from(number("OCKAM_FAULTS_AT_ONCE", AT_ONCE)).unwrap();
+    let begun = Instant::now();
+    let tally = actix_rt::System::new().block_on(async {
+        let (target, files) = (Target::start().await, Files::new());
+        let nodes = Nodes::start(topology, carrier, &files, &target).await;
+        let run = |run| one(&nodes, &files, &target, fault, seed + run);
+        let mut runs = iter((0..count).map(run)).buffer_unordered(at_once);
+        let mut tally = Tally::default();
+        while let Some(run) = runs.next().await {
+            tally.whole += run.whole;
+            tally.cut += run.cut;
+            tally.faults += run.faults;
+        }
+        drop(runs);
+        assert_eq!(target.wrong_seeds(), 0, "{fault}: the first bytes were altered");
+        if fault.is_harmless(&nodes.line()) {
+            assert_eq!(tally.cut, 0, "{fault}: {tally:?}");
+        }
+        nodes.stop().await;
+        tally
+    });
+    println!(
+        "{fault} {carrier:?} {topology:?}: {count} runs from seed {seed}, {} faults, \
+         {} directions whole and {} cut, 0 violations, {:.1} s",
+        tally.faults,
+        tally.whole,
+        tally.cut,
+        begun.elapsed().as_secs_f32()
+    );
+}
+
+async fn one(nodes: &Nodes, files: &Files, target: &Target, fault: Fault, seed: u64) -> Tally {
+    let line = nodes.line();
+    let what = format!("{fault}, {line:?}, seed {seed}");
+    let listen = match line {
+        Line::Unix(_) => files.path(&seed.to_string()).display().to_string(),
+        _ => "127.0.0.1:0".to_owned(),
+    };
     let run = async {
-        let proxy = Proxy::start("127.0.0.1:0".parse().unwrap(), nodes.door(), fault, seed);
-        let proxy = proxy.await.unwrap();
+        let proxy = Proxy::start(&listen, line, fault, seed).await.unwrap();
         let entrance = nodes.enter(proxy.address()).await;
         let mut tally = Tally::default();
         for direction in converse(entrance.address(), target, seed).await {
             match direction {
                 Ok(Outcome::Whole) => tally.whole += 1,
                 Ok(Outcome::Cut) => tally.cut += 1,
-                Err(what) => panic!("{fault}, seed {seed}: {what}\n{}", proxy.log()),
+                Err(violation) => panic!("{what}: {violation}\n{}", proxy.log()),
             }
         }
         tally.faults = proxy.faults();
@@ -111,7 +131,7 @@ async fn one(nodes: &Nodes, target: &Target, fault: Fault, seed: u64) -> Tally {
     };
     match tokio::time::timeout(DEADLINE, run).await {
         Ok(tally) => tally,
-        Err(_) => panic!("{fault}, seed {seed}: not over after {DEADLINE:?}"),
+        Err(_) => panic!("{what}: not over after {DEADLINE:?}"),
     }
 }
 

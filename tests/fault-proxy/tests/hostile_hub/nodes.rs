@@ -3,13 +3,14 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use fault_proxy::Outcome;
+use fault_proxy::{Line, Outcome};
 use ockam::{
-    route, Entity, ForwardingOptions, ForwardingService, Inlet, RemoteForwarder, SecureChannel,
-    SecureChannels, TrustEveryonePolicy, Vault, TCP,
+    route, Address, Entity, ForwardingOptions, ForwardingService, Inlet, RemoteForwarder,
+    SecureChannel, SecureChannels, TrustEveryonePolicy, Vault,
 };
 
 use crate::{
+    carrier::{Carrier, Files},
     node::Node,
     stream::{converse, Target},
 };
@@ -27,34 +28,49 @@ pub(crate) struct Nodes {
     inlet: Node,
     others: Vec<Node>,
     forwarder: Option<RemoteForwarder>,
-    door: SocketAddr,
+    carrier: Carrier,
+    door: Address,
 }
 
 impl Nodes {
-    pub(crate) async fn start(topology: Topology, target: &Target) -> Self {
+    pub(crate) async fn start(
+        topology: Topology,
+        carrier: Carrier,
+        files: &Files,
+        target: &Target,
+    ) -> Self {
         let (inlet, mut outlet) = (Node::start(1).await, Node::start(1).await);
+        carrier.join(inlet.ctx.node(), files).await;
+        carrier.join(outlet.ctx.node(), files).await;
         outlet.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
         outlet.tcp.create_outlet("outlet", target.address().to_string()).await.unwrap();
         if topology == Topology::Direct {
-            let door = outlet.listen().await;
-            return Self { inlet, others: vec![outlet], forwarder: None, door };
+            let door = carrier.listen(outlet.ctx.node(), files, 0).await.unwrap();
+            return Self { inlet, others: vec![outlet], forwarder: None, carrier, door };
         }
         let hub = Node::start(1).await;
         ForwardingService::start(hub.ctx.node(), ForwardingOptions::new()).unwrap();
-        let door = hub.listen().await;
-        let forwarder = RemoteForwarder::create(&outlet.ctx, (TCP, door.to_string()), SERVICE);
+        let door = carrier.listen(hub.ctx.node(), files, 0).await.unwrap();
+        let forwarder = RemoteForwarder::create(&outlet.ctx, door.clone(), SERVICE);
         let forwarder = Some(forwarder.await.unwrap());
-        Self { inlet, others: vec![outlet, hub], forwarder, door }
+        Self { inlet, others: vec![outlet, hub], forwarder, carrier, door }
     }
 
-    /// Where the node that the proxy leads to listens.
-    pub(crate) fn door(&self) -> SocketAddr {
-        self.door
+    /// The line to the node that the proxy leads to.
+    pub(crate) fn line(&self) -> Line {
+        let (_, at) = self.door.as_str().split_once('#').unwrap();
+        match self.carrier {
+            Carrier::Unix => Line::Unix(at.into()),
+            Carrier::Tcp => Line::Tcp(at.parse().unwrap()),
+            Carrier::Ws | Carrier::Wss => Line::Opaque(at.parse().unwrap()),
+            Carrier::Quic => Line::Udp(at.parse().unwrap()),
+        }
     }
 
     /// An inlet whose streams pass the proxy in a channel of their own.
-    pub(crate) async fn enter(&self, proxy: SocketAddr) -> Entrance {
-        let proxy = (TCP, proxy.to_string());
+    pub(crate) async fn enter(&self, proxy: &str) -> Entrance {
+        let (transport, _) = self.door.as_str().split_once('#').unwrap();
+        let proxy = Address::from(format!("{transport}#{proxy}"));
         let route = match &self.forwarder {
             None => route![proxy, SERVICE],
             Some(forwarder) => route![proxy, forwarder.remote_address()],

@@ -8,19 +8,20 @@
 // Clippy knows tests by their attribute, but not the functions that help them.
 #![allow(clippy::unwrap_used)]
 
+mod carrier;
+
 use std::{
     future::{Future, IntoFuture},
     net::SocketAddr,
-    path::PathBuf,
     time::Duration,
 };
 
+use carrier::{Carrier, Files};
 use futures::future::{join_all, try_join_all};
 use ockam::{
-    route, Address, ClientTls, Context, Entity, ForwardingOptions, ForwardingService, Inlet,
-    ListenOptions, Node, NodeBuilder, NodeLimits, QuicTransport, RemoteForwarder, Result,
-    SecureChannels, ServerTls, TcpTransport, TrustEveryonePolicy, UnixTransport, Vault,
-    WsTransport, WssTransport, QUIC, TCP, UNIX, WS, WSS,
+    route, Address, Context, Entity, ForwardingOptions, ForwardingService, Inlet, Node,
+    NodeBuilder, NodeLimits, RemoteForwarder, SecureChannels, TcpTransport, TrustEveryonePolicy,
+    Vault,
 };
 use ockam_actix_harness::{pattern::Pattern, transfer::next_chunk};
 use tokio::{
@@ -39,85 +40,8 @@ const STREAMS: u64 = 4;
 /// Connections that are open at the same time.
 const CONNECTIONS: u64 = 50;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Carrier {
-    Tcp,
-    Unix,
-    Ws,
-    Wss,
-    Quic,
-}
-
-const ALL: [Carrier; 5] = [Carrier::Tcp, Carrier::Unix, Carrier::Ws, Carrier::Wss, Carrier::Quic];
-
 async fn in_time<T>(what: &str, waiting: impl Future<Output = T>) -> T {
     timeout(DEADLINE, waiting).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
-}
-
-/// What the carriers need of the disk: a socket's folder and a certificate.
-struct Files(tempfile::TempDir);
-
-impl Files {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        std::fs::write(folder.path().join("chain.pem"), made.cert.pem()).unwrap();
-        std::fs::write(folder.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
-        Self(folder)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn authority(&self) -> ClientTls {
-        ClientTls::with_ca_file(self.path("chain.pem")).unwrap()
-    }
-}
-
-impl Carrier {
-    /// Has a node listen at `port`, or any, and returns its address in routes.
-    async fn listen(self, node: &Node, files: &Files, port: u16) -> Result<Address> {
-        let on = ListenOptions::on(format!("127.0.0.1:{port}")).expose("echoer");
-        let at = |bound: SocketAddr| format!("localhost:{}", bound.port());
-        Ok(match self {
-            Self::Tcp => {
-                let transport = TcpTransport::create(node).await.unwrap();
-                Address::from((TCP, at(transport.listen(on).await?.address())))
-            }
-            Self::Unix => {
-                let transport = UnixTransport::create(node).await.unwrap();
-                let path = files.path("hub.sock").display().to_string();
-                transport.listen(&path).await?;
-                Address::from((UNIX, path))
-            }
-            Self::Ws => {
-                let transport = WsTransport::create(node).await.unwrap();
-                Address::from((WS, at(transport.listen(on).await?.address())))
-            }
-            Self::Wss => {
-                let transport = WssTransport::create(node).await.unwrap();
-                let [chain, key] = ["chain.pem", "key.pem"].map(|name| files.path(name));
-                let tls = ServerTls::from_pem_files(chain, key).unwrap();
-                Address::from((WSS, at(transport.listen(on, tls).await?.address())))
-            }
-            Self::Quic => {
-                let transport = QuicTransport::create(node).await.unwrap();
-                Address::from((QUIC, at(transport.listen(on).await?.address())))
-            }
-        })
-    }
-
-    /// Makes a node able to dial.
-    async fn join(self, node: &Node, files: &Files) {
-        match self {
-            Self::Tcp => drop(TcpTransport::create(node).await.unwrap()),
-            Self::Unix => drop(UnixTransport::create(node).await.unwrap()),
-            Self::Ws => drop(WsTransport::create(node).await.unwrap()),
-            Self::Wss => drop(WssTransport::trusting(node, files.authority()).await.unwrap()),
-            Self::Quic => drop(QuicTransport::create(node).await.unwrap()),
-        }
-    }
 }
 
 /// The port of an address in routes; 0 for one that has none.
@@ -227,7 +151,7 @@ async fn echoes(mut stream: TcpStream, seed: u64, count: u64) {
 fn with_every_pair<F: Future<Output = ()>>(test: impl Fn(Tunnel) -> F) {
     let files = Files::new();
     for arbiters in [1, 2] {
-        for pair in ALL.iter().flat_map(|near| ALL.map(|far| [*near, far])) {
+        for pair in Carrier::ALL.iter().flat_map(|near| Carrier::ALL.map(|far| [*near, far])) {
             println!("{pair:?}, {arbiters} arbiters");
             actix_rt::System::new().block_on(async {
                 test(Tunnel::through(pair, &files, arbiters).await).await;
@@ -270,7 +194,7 @@ async fn speak(stream: &mut TcpStream, byte: u8) {
 #[test]
 fn streams_outlive_a_hub_on_every_carrier() {
     let files = Files::new();
-    for carrier in ALL {
+    for carrier in Carrier::ALL {
         println!("{carrier:?}");
         actix_rt::System::new().block_on(async {
             let mut tunnel = Tunnel::through([carrier; 2], &files, 1).await;
@@ -294,7 +218,7 @@ fn streams_outlive_a_hub_on_every_carrier() {
 #[test]
 fn sources_have_a_limit_on_every_carrier() {
     let files = Files::new();
-    for carrier in ALL.into_iter().filter(|carrier| *carrier != Carrier::Unix) {
+    for carrier in Carrier::ALL.into_iter().filter(|carrier| *carrier != Carrier::Unix) {
         println!("{carrier:?}");
         actix_rt::System::new().block_on(async {
             let limits = NodeLimits { connections_per_source: 2, ..NodeLimits::default() };
