@@ -13,18 +13,21 @@
 use actix::{Actor, ActorContext, Context, Handler};
 use ockam_actix_runtime::{
     edge::first_hop::LinkState, node::directory::Registration, watched,
-    worker::mailbox::Registered, Identifier, Payload, Routed,
+    worker::mailbox::Registered, Payload, Routed,
 };
 
-use crate::secure_channel::{
-    event::{Ending, Event},
-    lifeline::Gone,
-    session::{self, End, OpenEnd, SessionSetup},
+use crate::{
+    identity::peer_names::Peer,
+    secure_channel::{
+        event::{Ending, Event},
+        lifeline::Gone,
+        session::{self, End, OpenEnd, SessionSetup},
+    },
 };
 
 /// Seals messages for the initiator.
 pub(super) struct AcceptedEnd {
-    peer: Identifier,
+    peer: Peer,
     state: watched::Sender<LinkState>,
     /// Until the actor is registered.
     setup: Option<(SessionSetup, Gone)>,
@@ -34,7 +37,7 @@ pub(super) struct AcceptedEnd {
 
 impl AcceptedEnd {
     pub(super) fn new(
-        peer: Identifier,
+        peer: Peer,
         state: watched::Sender<LinkState>,
         setup: SessionSetup,
         decryptor: Gone,
