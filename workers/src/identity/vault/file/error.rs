@@ -175,7 +175,11 @@ pub enum VaultFileError {
         vault: PathBuf,
     },
     /// The key file does not have its 32 bytes.
-    #[error("{} is not a key file: it must hold exactly 32 random bytes", path.display())]
+    #[error(
+        "{} is not a key file: that has exactly 32 random bytes, and is made with the vault by \
+         \"ockam identity create\" when both are missing",
+        path.display()
+    )]
     BadKeyFile {
         /// The key file.
         path: PathBuf,
