@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_route_that_ends_at_a_node_is_explained() {
+    fn routes_that_end_at_nodes_are_explained() {
         let error = given(Some("tcp#hub:4000"), None).route().unwrap_err().to_string();
         assert!(error.contains("'tcp#hub:4000 => secure_channel_listener_service'"), "{error}");
         assert!(given(Some("tcp#hub:4000,,listener"), None).route().is_ok());

@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Weak},
     thread,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use ockam_actix_runtime::{
@@ -101,8 +101,7 @@ impl TrustFile {
     /// If the file cannot be read or created, others can change it, or a line of it is wrong.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, TrustFileError> {
         let path = disk::resolve(path.as_ref())?;
-        let mut looks = Looks::default();
-        looks.read = Some(stamp(&path));
+        let looks = Looks { read: Some(stamp(&path)), last: None };
         let list = match read(&path) {
             Err(TrustFileError::Missing { .. }) => {
                 disk::update_for(Readers::Anybody, &path, MAX_TRUST_FILE, |found| {
@@ -137,7 +136,8 @@ impl TrustFile {
     }
 
     /// Adds an identity at the end of the file, under this name or, if it is taken, one with a
-    /// number. Returns its name, which is the old one if it is there already. It waits for the disk.
+    /// number. Returns its name, which is the old one if it is there already. It waits for the
+    /// disk.
     ///
     /// # Errors
     /// If the file cannot be read or written, or something in it or the name is wrong.
@@ -224,12 +224,13 @@ impl State {
     }
 }
 
-/// What tells whether a file is still the same: its inode, when it was written, and its length.
-type Stamp = Option<(u64, Option<SystemTime>, u64)>;
+/// What tells whether a file is still the same: its inode, the second and the nanosecond when it
+/// was written, and its length.
+type Stamp = Option<(u64, (i64, i64), u64)>;
 
 fn stamp(path: &Path) -> Stamp {
     let found = fs::metadata(path).ok()?;
-    Some((found.ino(), found.modified().ok(), found.len()))
+    Some((found.ino(), (found.mtime(), found.mtime_nsec()), found.len()))
 }
 
 /// What was seen of a file.
