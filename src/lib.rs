@@ -324,7 +324,10 @@ pub use ockam_actix_workers::{
         access,
         known_identities::{HistoryFile, KnownHistory},
         local_identity::LocalIdentity,
+        peer_names::PeerNames,
         policy::{Decision, TrustContext},
+        trust_file::{TrustFile, TrustFileError, TrustFilePolicy},
+        trust_list::{is_peer_name, TrustLineError, TrustList, TrustListError, MAX_PEER_NAME},
         vault::{
             file::{Secret, VaultFileError},
             VaultError,

@@ -50,9 +50,9 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let given: Vec<_> = std::env::args_os().map(|one| one.to_string_lossy().into()).collect();
-    let matches = variables::with_variables(Arguments::command(), &given).get_matches();
-    let parsed = Arguments::from_arg_matches(&matches);
-    let Arguments { verbose, command } = parsed.unwrap_or_else(|error| error.exit());
+    let matches = variables::with_variables(Arguments::command(), &given).try_get_matches();
+    let parsed = matches.and_then(|matches| Arguments::from_arg_matches(&matches));
+    let Arguments { verbose, command } = parsed.unwrap_or_else(|error| explain(&error, &given));
     log_from(verbose, &command);
     if let Err(error) = ockam_actix_runtime::process::forbid_core_dumps() {
         log::warn!("a crash may write the keys of this program to a core dump: {error}");
@@ -75,6 +75,21 @@ fn main() -> ExitCode {
         Command::Identity(arguments) => report(identity::run(&arguments).and_then(|()| complete())),
         Command::Status(arguments) => report(status::run(&arguments).and_then(|()| complete())),
     }
+}
+
+/// Ends the program with clap's error, and a hint where a shell has taken a route apart.
+fn explain(error: &clap::Error, given: &[String]) -> ! {
+    // Where nobody reads it, the exit code is all that is left.
+    let _ = error.print();
+    if error.use_stderr() && given.iter().any(|one| one == "=" || one == "=>") {
+        let _ = writeln!(
+            io::stderr(),
+            "\nhint: put the route in quotes, --route 'tcp#host:4000 => ADDRESS', or write two \
+             commas for the arrow, --route tcp#host:4000,,ADDRESS; without quotes, the shell has \
+             written to a file named ADDRESS"
+        );
+    }
+    std::process::exit(error.exit_code())
 }
 
 /// Ends a command without a node as [`ockam::run`] ends one with a node.

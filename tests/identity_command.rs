@@ -183,3 +183,30 @@ fn a_passphrase_is_read_from_a_descriptor() {
     let as_argument = ockam(&vault, &["list", "--passphrase", "correct horse"]).output().unwrap();
     assert!(!as_argument.status.success(), "arguments are visible to others");
 }
+
+#[test]
+fn identities_are_renamed_moved_and_deleted() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let [one, other, moving, key] = ["one", "other", "moving", "moving.key"].map(at);
+    let [moving, key] = [&moving, &key].map(|path| path.to_str().unwrap());
+    let identifier = out(&identity(&one, &["create", "web"])).trim().to_owned();
+    out(&identity(&one, &["rename", "web", "shop"]));
+    assert_eq!(out(&identity(&one, &["list"])), format!("{identifier}  shop\n"));
+    out(&identity(&one, &["export", "shop", "--out", moving, "--file-key", key]));
+    let again = identity(&one, &["export", "shop", "--out", moving, "--file-key", key]);
+    expect_error(&again, &["exists", moving]);
+    let import = ["import", moving, "--file-key", key];
+    assert_eq!(out(&identity(&other, &import)), format!("{identifier}  shop\n"));
+    expect_error(
+        &identity(&other, &[&import[..], &["--name", "x"]].concat()),
+        &[&identifier, "shop"],
+    );
+    assert_eq!(
+        out(&identity(&other, &["export-public", "shop"])),
+        out(&identity(&one, &["export-public", "shop"]))
+    );
+    expect_error(&identity(&one, &["delete", "shop"]), &["--yes", &identifier]);
+    out(&identity(&one, &["delete", "shop", "--yes"]));
+    assert_eq!(out(&identity(&one, &["list"])), "");
+}

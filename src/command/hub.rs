@@ -1,11 +1,10 @@
 //! `ockam hub`: a node with a forwarding service.
 
-use std::{collections::HashSet, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use ockam::{
-    Context, Error, ForwardingOptions, ForwardingService, HistoryFile, Identifier, Origin, Result,
-    SecureChannels,
+    Context, Error, ForwardingOptions, ForwardingService, HistoryFile, Result, SecureChannels,
 };
 
 use crate::command::{
@@ -76,7 +75,10 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     if require_channel {
         let mut entity = identity.entity(&ctx).await?;
         entity.create_secure_channel_listener(CHANNEL_LISTENER, identity.policy())?;
-        options = options.permit(registrants(identity.trusted()));
+        options = match identity.access_rule(entity.identifier()) {
+            Some(rule) => options.permit(rule),
+            None => options.permit(|origin| origin.peer().is_some()),
+        };
     }
     ForwardingService::start(ctx.node(), options)?;
     let transports = Transports::create(&ctx, &dial).await?;
@@ -85,11 +87,4 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
         Elsewhere::print("other nodes reach it as", &bound).await;
     }
     Ok(())
-}
-
-/// The rule that admits senders who came through a channel as one of `trusted`, or as anybody if
-/// that is empty.
-fn registrants(trusted: &[Identifier]) -> impl Fn(&Origin) -> bool + Send + Sync + 'static {
-    let trusted: HashSet<Identifier> = trusted.iter().copied().collect();
-    move |origin| origin.peer().is_some_and(|peer| trusted.is_empty() || trusted.contains(&peer))
 }

@@ -1,13 +1,21 @@
 //! `ockam identity`: the identities in a vault.
 
-use std::{fs, path::PathBuf};
+use std::{
+    env, fs,
+    io::{self, IsTerminal},
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Subcommand};
-use ockam::{Error, Identity, Result, Vault};
+use ockam::{Error, Identity, Result, Secret, Vault};
 
-use crate::command::{known, output::say, vault::VaultArguments};
+use crate::command::{
+    known,
+    output::say,
+    vault::{ask, Asking, VaultArguments},
+};
 
-/// Create, show and rotate the identities in a vault.
+/// Create, show, rotate, move and delete the identities in a vault.
 ///
 /// A vault is a file that a passphrase or a key file opens. A node that is started with --identity
 /// NAME has the same identity after a restart.
@@ -62,7 +70,70 @@ enum Action {
         /// Name of the identity.
         name: String,
     },
+    /// Delete an identity and its keys, which nothing brings back.
+    Delete {
+        /// Name of the identity.
+        name: String,
+
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Give an identity another name in this vault; nothing else of it changes.
+    Rename {
+        /// Its name.
+        name: String,
+
+        /// Its new name.
+        new: String,
+    },
+    /// Write an identity with its keys to a file, encrypted, for "ockam identity import".
+    ///
+    /// The file is a vault with nothing else in it. Whoever can open it is this identity: delete it
+    /// after the import. Replace the keys in one of the two vaults alone.
+    Export {
+        /// Name of the identity.
+        name: String,
+
+        /// The new file.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+
+        #[command(flatten)]
+        secret: MovingSecret,
+    },
+    /// Take over an identity from a file that "ockam identity export" has written.
+    Import {
+        /// The file.
+        file: PathBuf,
+
+        /// Its name in this vault; by default the one that it had.
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+
+        #[command(flatten)]
+        secret: MovingSecret,
+    },
     Known(known::Arguments),
+}
+
+/// What opens the file in which an identity moves.
+#[derive(Args)]
+struct MovingSecret {
+    /// Key file of the file that moves, made if it is missing, instead of a passphrase
+    /// ($OCKAM_EXPORT_PASSPHRASE, or asked for).
+    #[arg(long, value_name = "FILE")]
+    file_key: Option<PathBuf>,
+}
+
+impl MovingSecret {
+    fn secret(&self, file: &Path, asking: Asking) -> Result<Secret> {
+        match (&self.file_key, env::var("OCKAM_EXPORT_PASSPHRASE")) {
+            (Some(path), _) => Ok(Secret::key_file(path)),
+            (None, Ok(text)) => Ok(Secret::passphrase(text)),
+            (None, Err(_)) => ask(file, asking).map(Secret::passphrase),
+        }
+    }
 }
 
 /// Carries out the command. There is no node, so the slow opening of the vault holds nothing up.
@@ -70,7 +141,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let vault = match &arguments.action {
         // It is a file of its own, and nothing in it is secret.
         Action::Known(known) => return known::run(known, &arguments.vault),
-        Action::Create { .. } => arguments.vault.open_or_create()?,
+        Action::Create { .. } | Action::Import { .. } => arguments.vault.open_or_create()?,
         _ => arguments.vault.open()?,
     };
     match &arguments.action {
@@ -105,6 +176,40 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             let identity = vault.rotate(&identifier)?;
             say!("{identifier} now has key {}", identity.key_count());
         }
+        Action::Delete { name, yes } => {
+            let identifier = arguments.identity(&vault, name)?.identifier();
+            confirm(*yes, &format!("delete {name}, {identifier}, for ever"))?;
+            vault.remove(&identifier)?;
+            say!("{identifier} is deleted");
+        }
+        Action::Rename { name, new } => {
+            let identifier = arguments.identity(&vault, name)?.identifier();
+            vault.rename(name, new)?;
+            say!("{identifier} is {new} now");
+        }
+        Action::Export { name, out, secret } => {
+            let identifier = arguments.identity(&vault, name)?.identifier();
+            if out.exists() {
+                return Err(Error::Usage(format!("{} exists: name a new file", out.display())));
+            }
+            let moving = Vault::open(out, &secret.secret(out, Asking::Twice)?)?;
+            moving.import(&vault, name, name)?;
+            say!("{identifier} is in {}: delete that after the import", out.display());
+        }
+        Action::Import { file, name, secret } => {
+            if !file.exists() {
+                return Err(Error::Usage(format!("there is no {}", file.display())));
+            }
+            let moving = Vault::open(file, &secret.secret(file, Asking::Once)?)?;
+            let held = moving.names();
+            let [(old, _)] = &held[..] else {
+                let path = file.display();
+                let text = format!("{path} holds {} identities: give an export", held.len());
+                return Err(Error::Usage(text));
+            };
+            let new = name.as_ref().unwrap_or(old);
+            say!("{}  {new}", vault.import(&moving, old, new)?);
+        }
         Action::Known(_) => {}
     }
     Ok(())
@@ -134,6 +239,24 @@ pub(crate) fn find(
             path.display()
         ))
     })
+}
+
+/// Has a person agree to what cannot be undone, unless that was said before.
+fn confirm(said: bool, what: &str) -> Result<()> {
+    if said {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() {
+        return Err(Error::Usage(format!("to {what}, add --yes")));
+    }
+    let mut answer = String::new();
+    say!("Really {what}? Type yes:");
+    let read = io::stdin().read_line(&mut answer);
+    read.map_err(|source| Error::transport("cannot read the answer", source))?;
+    match answer.trim() {
+        "yes" => Ok(()),
+        _ => Err(Error::Usage("nothing was deleted".into())),
+    }
 }
 
 fn hexadecimal(identity: &Identity) -> String {

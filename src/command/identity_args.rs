@@ -1,11 +1,16 @@
 //! The identity of a command's node, and the identities that it trusts.
 
-use std::sync::Arc;
+use std::{
+    path::PathBuf,
+    str::FromStr,
+    sync::{Arc, OnceLock},
+};
 
 use clap::Args;
 use ockam::{
-    Context, Entity, Error, Identifier, Result, Route, SecureChannelOptions, TrustEveryonePolicy,
-    TrustIdentifierPolicy, TrustMultiIdentifiersPolicy, TrustPolicy, Vault,
+    access, is_peer_name, Context, Entity, Error, Identifier, Origin, PeerNames, Result, Route,
+    SecureChannelOptions, TrustEveryonePolicy, TrustFile, TrustIdentifierPolicy, TrustList,
+    TrustMultiIdentifiersPolicy, TrustPolicy, Vault,
 };
 
 use crate::command::{identity, output::say, vault::VaultArguments};
@@ -20,9 +25,45 @@ pub(crate) struct IdentityArguments {
     #[command(flatten)]
     vault: VaultArguments,
 
-    /// Trust these identities and nobody else; by default everybody is trusted.
-    #[arg(long, value_name = "ID,...", value_delimiter = ',')]
-    trust: Vec<Identifier>,
+    /// Trust these identities and nobody else, each as ID or as NAME=ID, which gives it a name in
+    /// the log; by default everybody is trusted.
+    #[arg(long, value_name = "[NAME=]ID,...", value_delimiter = ',')]
+    trust: Vec<TrustedPeer>,
+
+    /// Trust the identities in this file, too: in each line a name and an identifier, # begins a
+    /// comment.
+    ///
+    /// It is created if it is missing. A change counts within a second, and whoever is taken out
+    /// loses the channels. `ockam invite` lets others add themselves.
+    #[arg(long, value_name = "FILE")]
+    trust_file: Option<PathBuf>,
+
+    /// The file, once the node has an identity that follows it.
+    #[arg(skip)]
+    followed: Arc<OnceLock<TrustFile>>,
+}
+
+/// An identity that is trusted, and the name that it has here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct TrustedPeer {
+    name: Option<String>,
+    identifier: Identifier,
+}
+
+impl FromStr for TrustedPeer {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let (name, identifier) = match text.split_once('=') {
+            Some((name, identifier)) => (Some(name), identifier),
+            None => (None, text),
+        };
+        let identifier = identifier.trim().parse().map_err(|error| format!("{error}"))?;
+        match name {
+            Some(name) if !is_peer_name(name) => Err(format!("{name:?} cannot name a peer")),
+            name => Ok(Self { name: name.map(str::to_owned), identifier }),
+        }
+    }
 }
 
 impl IdentityArguments {
@@ -33,6 +74,16 @@ impl IdentityArguments {
     pub(crate) async fn entity(&self, ctx: &Context) -> Result<Entity> {
         let entity = self.unprinted(ctx).await?;
         say!("identity {}", entity.identifier());
+        self.name_peers(ctx)?;
+        if let Some(path) = self.trust_file.clone() {
+            // The disk is not waited for on an arbiter.
+            let opening = actix_rt::task::spawn_blocking(move || TrustFile::open(path));
+            let opened = opening.await.map_err(|error| Error::Bug(error.to_string()))?;
+            let file = opened.map_err(|error| Error::Other(error.into()))?;
+            entity.follow(&file);
+            // Clones of these options share the first one.
+            let _ = self.followed.set(file);
+        }
         Ok(entity)
     }
 
@@ -46,6 +97,19 @@ impl IdentityArguments {
             }
             None => Entity::create(ctx, &Vault::create(ctx)?),
         }
+    }
+
+    /// Has the log show the names on the command line.
+    fn name_peers(&self, ctx: &Context) -> Result<()> {
+        let mut list = TrustList::default();
+        for TrustedPeer { name, identifier } in &self.trust {
+            if let Some(name) = name {
+                let inserted = list.insert(name, *identifier);
+                inserted.map_err(|error| Error::Usage(format!("--trust: {error}")))?;
+            }
+        }
+        PeerNames::of(ctx).replace("--trust", list);
+        Ok(())
     }
 
     async fn named(&self, ctx: &Context, name: &str) -> Result<Entity> {
@@ -62,23 +126,38 @@ impl IdentityArguments {
     /// # Errors
     /// If any of them was given where it would do nothing.
     pub(crate) fn check_use(&self, where_used: &str, used: bool) -> Result<()> {
-        let none_given =
-            self.identity.is_none() && self.trust.is_empty() && !self.vault.are_given();
+        let none_given = self.identity.is_none()
+            && self.trust.is_empty()
+            && self.trust_file.is_none()
+            && !self.vault.are_given();
         match used || none_given {
             true => Ok(()),
             false => Err(Error::Usage(format!(
-                "--identity, --trust and the options of the vault are for secure channels: \
+                "--identity, --trust, --trust-file and the options of the vault are for secure channels: \
                  use them {where_used}"
             ))),
         }
     }
 
-    /// The trust policy for the node's channels.
+    /// The trust policy for the node's channels. A trust file counts once there is an
+    /// [`entity`](Self::entity).
     pub(crate) fn policy(&self) -> Arc<dyn TrustPolicy> {
-        match self.trust[..] {
-            [] => Arc::new(TrustEveryonePolicy),
-            [one] => Arc::new(TrustIdentifierPolicy::new(one)),
-            _ => Arc::new(TrustMultiIdentifiersPolicy::new(self.trust.iter().copied())),
+        let named = self.trust.iter().map(|peer| peer.identifier);
+        let named: Option<Arc<dyn TrustPolicy>> = match self.trust[..] {
+            [] => None,
+            [TrustedPeer { identifier, .. }] => {
+                Some(Arc::new(TrustIdentifierPolicy::new(identifier)))
+            }
+            _ => Some(Arc::new(TrustMultiIdentifiersPolicy::new(named))),
+        };
+        let in_file = self.followed.get().map(TrustFile::policy);
+        match (named, in_file, &self.trust_file) {
+            (Some(named), Some(in_file), _) => Arc::new(named.or(in_file)),
+            (None, Some(in_file), _) => Arc::new(in_file),
+            (Some(named), None, _) => named,
+            (None, None, None) => Arc::new(TrustEveryonePolicy),
+            // Nobody, as the file was not read.
+            (None, None, Some(_)) => Arc::new(TrustMultiIdentifiersPolicy::new([])),
         }
     }
 
@@ -87,8 +166,29 @@ impl IdentityArguments {
         SecureChannelOptions::to(route).any_trusted_peer()
     }
 
-    /// The identities that were named; none means everybody.
-    pub(crate) fn trusted(&self) -> &[Identifier] {
-        &self.trust
+    /// The rule for workers that only the trusted peers of `own` reach; none where everybody is
+    /// trusted.
+    pub(crate) fn access_rule(
+        &self,
+        own: Identifier,
+    ) -> Option<impl Fn(&Origin) -> bool + Send + Sync + 'static> {
+        let is_open = self.trust.is_empty() && self.trust_file.is_none();
+        (!is_open).then(|| access::by_policy(own, self.policy()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trusted_peers_may_have_a_name() {
+        let id = Identifier::from_bytes([7; 32]);
+        let named = TrustedPeer { name: Some("laptop".into()), identifier: id };
+        assert_eq!(format!("laptop={id}").parse(), Ok(named));
+        assert_eq!(id.to_string().parse(), Ok(TrustedPeer { name: None, identifier: id }));
+        for wrong in [format!("={id}"), format!("a b={id}"), "laptop=I12".into(), "laptop".into()] {
+            assert!(wrong.parse::<TrustedPeer>().is_err(), "{wrong}");
+        }
     }
 }

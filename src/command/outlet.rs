@@ -5,7 +5,7 @@ use std::{env, sync::Arc, time::Duration};
 use actix_rt::time::sleep;
 use clap::Args;
 use ockam::{
-    access, route, Address, Context, Entity, Error, Identifier, OutletOptions, ProxyProtocol,
+    route, Address, Context, Entity, Error, Identifier, OutletOptions, ProxyProtocol,
     RemoteForwarder, RemoteForwarderOptions, Result, Route, SecureChannels, TrustEveryonePolicy,
     TrustIdentifierPolicy, TrustPolicy, UdpOutletOptions,
 };
@@ -168,7 +168,7 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
 
 /// Starts an outlet that everybody reaches; returns the route to it.
 async fn listen_plain(transports: &Transports, arguments: &Arguments) -> Result<String> {
-    create_outlet(transports, arguments).await?;
+    create_outlet(transports, arguments, None).await?;
     let bound =
         transports.listen(&arguments.listen, Some(OUTLET.into()), &arguments.certificate).await?;
     for bound in bound.iter().filter(|bound| bound.is_for_others()) {
@@ -191,7 +191,7 @@ async fn accept_channels(
     let mut entity = arguments.identity.entity(ctx).await?;
     entity.create_secure_channel_listener(CHANNEL_LISTENER, arguments.identity.policy())?;
     if !arguments.listen.is_empty() {
-        create_outlet(transports, arguments).await?;
+        create_outlet(transports, arguments, Some(entity.identifier())).await?;
         let bound = transports.listen(&arguments.listen, None, &arguments.certificate).await?;
         let pinned = format!(" --trust {}", entity.identifier());
         return Ok((format!("{} => {CHANNEL_LISTENER}", route_to(&bound).await), Some(pinned)));
@@ -205,7 +205,7 @@ async fn accept_channels(
     let forwarder = RemoteForwarder::create(ctx, route_to_hub, service.keep_trying()).await?;
     // Before the registration, the hub at the end of a channel has more rights than any other hub,
     // so the outlet starts after it.
-    create_outlet(transports, arguments).await?;
+    create_outlet(transports, arguments, Some(entity.identifier())).await?;
     Ok((format!("{hub} => {}", forwarder.remote_address()), Some(String::new())))
 }
 
@@ -218,9 +218,12 @@ async fn route_to(bound: &[NodeAddress]) -> Address {
 
 /// Starts the outlet for whoever may have a channel with the listener, but not for the hub that
 /// this node has a channel with.
-async fn create_outlet(transports: &Transports, arguments: &Arguments) -> Result<()> {
-    let trusted = arguments.identity.trusted();
-    let rule = (!trusted.is_empty()).then(|| access::from_identities(trusted.iter().copied()));
+async fn create_outlet(
+    transports: &Transports,
+    arguments: &Arguments,
+    own: Option<Identifier>,
+) -> Result<()> {
+    let rule = own.and_then(|own| arguments.identity.access_rule(own));
     if let Some(target) = udp_address(&arguments.to) {
         let mut options = UdpOutletOptions::to(target).idle_timeout(arguments.udp.idle_timeout);
         if let Some(rule) = rule {

@@ -6,6 +6,8 @@ use std::{env, fs, io::Read, path::PathBuf};
 use clap::Args;
 use ockam::{Error, Result, Route};
 
+use crate::command::CHANNEL_LISTENER;
+
 /// The variable of the environment that holds the route.
 const VARIABLE: &str = "OCKAM_ROUTE";
 
@@ -15,7 +17,8 @@ const MAX_ROUTE: u64 = 8 * 1024;
 /// The options of a command that is given a route.
 #[derive(Args)]
 pub(crate) struct RouteArguments {
-    /// Route to the outlet's node: addresses with => between them.
+    /// Route to the outlet's node: addresses with => between them, in quotes; or with two commas
+    /// between them and no quotes, as in tcp#hub:4000,,ADDRESS.
     ///
     /// Other users of the machine see it. Without this option and --route-file, the route is taken
     /// from the environment, OCKAM_ROUTE.
@@ -33,7 +36,15 @@ impl RouteArguments {
     /// # Errors
     /// If none was given, or it is malformed. No error shows a secret in it.
     pub(crate) fn route(&self) -> Result<Route> {
-        given(self.route.as_deref(), self.route_file.as_ref(), "--route")
+        let route = given(self.route.as_deref(), self.route_file.as_ref(), "--route")?;
+        match route.last() {
+            Some(last) if last.dial_parts().is_some() => Err(Error::Usage(format!(
+                "the route ends at the node {last}, and not at a worker there: did you mean \
+                 '{route} => {CHANNEL_LISTENER}', or the route that \"ockam outlet\" printed, whose \
+                 part after => is missing? Without quotes a shell takes it away: write ,, for =>"
+            ))),
+            _ => Ok(route),
+        }
     }
 }
 
@@ -100,6 +111,13 @@ mod tests {
         assert_eq!(arguments(None, Some(file)).route().unwrap(), expected);
         assert_eq!(arguments(Some("tcp#hub:4000 => listener"), None).route().unwrap(), expected);
         assert!(arguments(None, Some(directory.path().join("none"))).route().is_err());
+    }
+
+    #[test]
+    fn routes_that_end_at_nodes_are_explained() {
+        let error = arguments(Some("tcp#hub:4000"), None).route().unwrap_err().to_string();
+        assert!(error.contains("'tcp#hub:4000 => secure_channel_listener_service'"), "{error}");
+        assert!(arguments(Some("tcp#hub:4000,,listener"), None).route().is_ok());
     }
 
     #[test]

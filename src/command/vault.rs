@@ -28,6 +28,8 @@ pub(crate) struct VaultArguments {
     vault: Option<PathBuf>,
 
     /// Open the vault with this key file instead of a passphrase ($OCKAM_PASSPHRASE, or asked for).
+    ///
+    /// It has 32 random bytes. `identity create` makes it together with a new vault.
     #[arg(long, value_name = "FILE", global = true)]
     key_file: Option<PathBuf>,
 
@@ -106,12 +108,16 @@ impl VaultArguments {
 /// How often a person types a passphrase: twice for a new vault, because a slip would lock it for
 /// ever.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Asking {
+pub(crate) enum Asking {
     Once,
     Twice,
 }
 
-fn ask(vault: &Path, asking: Asking) -> Result<String> {
+/// Asks whoever sits at the terminal for the passphrase of `vault`.
+///
+/// # Errors
+/// If there is no terminal, or the two passphrases for a new vault differ.
+pub(crate) fn ask(vault: &Path, asking: Asking) -> Result<String> {
     if !io::stdin().is_terminal() {
         return Err(Error::Usage(format!(
             "no passphrase for the vault {}: set {PASSPHRASE}, give --passphrase-fd N or \

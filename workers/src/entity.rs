@@ -11,7 +11,9 @@ use crate::{
         current_policy::CurrentPolicy,
         known_identities::{KnownIdentities, WithHistory},
         local_identity::{CurrentIdentity, LocalIdentity},
+        peer_names::PeerNames,
         policy::TrustPolicy,
+        trust_file::TrustFile,
         vault::{Vault, VaultError},
         Identity,
     },
@@ -195,6 +197,24 @@ impl Entity {
     /// themselves, such as one that reads a list.
     pub fn recheck_channels(&self) -> usize {
         OpenSessions::of(&self.node).recheck(&self.identifier())
+    }
+
+    /// From now on, whoever is taken out of a trust file loses the sessions with this entity that
+    /// its [policy](TrustFile::policy) has admitted, within a second, and the names in the file are
+    /// shown in the log.
+    pub fn follow(&self, file: &TrustFile) {
+        let own = self.identifier();
+        let names = Arc::downgrade(&PeerNames::of(&self.node));
+        let sessions = Arc::downgrade(&OpenSessions::of(&self.node));
+        let source = file.path().display().to_string();
+        file.follow(move |list| {
+            if let Some(names) = names.upgrade() {
+                names.replace(source.as_str(), list.clone());
+            }
+            if let Some(sessions) = sessions.upgrade() {
+                sessions.recheck(&own);
+            }
+        });
     }
 
     fn credentials(&self, policy: Arc<dyn TrustPolicy>, replaceable: CurrentPolicy) -> Credentials {

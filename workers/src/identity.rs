@@ -38,6 +38,7 @@ pub mod key_history;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod known_identities;
 pub mod local_identity;
+pub mod peer_names;
 pub mod policy;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod secret_bytes;
@@ -45,6 +46,8 @@ pub mod secret_bytes;
 pub mod signature;
 #[cfg(test)]
 mod tests;
+pub mod trust_file;
+pub mod trust_list;
 pub mod vault;
 
 pub use change::MAX_CHANGES;

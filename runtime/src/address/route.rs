@@ -41,6 +41,17 @@ pub enum RouteError {
     /// One of its addresses is invalid.
     #[error(transparent)]
     Address(#[from] AddressError),
+    /// Something else than `=>` between two addresses.
+    #[error("\"{0}\" is no separator of a route: write => between its addresses")]
+    OtherArrow(&'static str),
+    /// An address without its transport, or with that in another form.
+    #[error("\"{written}\" names no worker of this node: did you mean {meant}?")]
+    DidYouMean {
+        /// What was written.
+        written: String,
+        /// What was meant, probably.
+        meant: String,
+    },
     /// More than [`MAX_ROUTE_ADDRESSES`].
     #[error("the route has {0} addresses, at most {MAX_ROUTE_ADDRESSES} are allowed")]
     TooLong(usize),
@@ -52,12 +63,25 @@ impl Route {
         Self::default()
     }
 
-    /// Checks a text such as `tcp#127.0.0.1:4000 => outlet` and makes it a route.
+    /// Checks a text such as `tcp#127.0.0.1:4000 => outlet` and makes it a route. Two commas mean
+    /// the same as the arrow, and need no quotes in a shell: `tcp#127.0.0.1:4000,,outlet`.
     ///
     /// # Errors
-    /// [`RouteError`] if an address is invalid or there are too many.
+    /// [`RouteError`] if an address is invalid or there are too many, and for what is likely to be
+    /// a slip, with what was meant.
     pub fn parse(text: &str) -> Result<Self, RouteError> {
-        let addresses = text.split("=>").map(|part| Address::parse(part.trim()));
+        let parts: Vec<_> = text.split("=>").flat_map(|part| part.split(",,")).collect();
+        for part in &parts {
+            if let Some(arrow) = ["->", "\u{2192}", "=&gt;"].into_iter().find(|a| part.contains(a))
+            {
+                return Err(RouteError::OtherArrow(arrow));
+            }
+            if let Some(meant) = meant_by(part.trim()) {
+                let written = Address::from(part.trim()).to_string();
+                return Err(RouteError::DidYouMean { written, meant });
+            }
+        }
+        let addresses = parts.into_iter().map(|part| Address::parse(part.trim()));
         let route = Self::from(addresses.collect::<Result<Vec<_>, _>>()?);
         route.validate()?;
         Ok(route)
@@ -135,6 +159,25 @@ impl Route {
     }
 }
 
+/// The address of a peer that was meant by what has not the form of one: `127.0.0.1:4000`,
+/// `tcp://127.0.0.1:4000`, `TCP#127.0.0.1:4000`.
+fn meant_by(text: &str) -> Option<String> {
+    if text.contains(char::is_whitespace) {
+        return None;
+    }
+    if let Some((transport, peer)) = text.split_once('#') {
+        let is_name = transport.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let has_capitals = transport.bytes().any(|byte| byte.is_ascii_uppercase());
+        return (is_name && has_capitals).then(|| format!("{}#{peer}", transport.to_lowercase()));
+    }
+    if let Some((transport, peer)) = text.split_once("://") {
+        return Some(format!("{}#{}", transport.to_lowercase(), peer.trim_end_matches('/')));
+    }
+    let (host, port) = text.rsplit_once(':')?;
+    let is_peer = !host.is_empty() && port.parse::<u16>().is_ok();
+    is_peer.then(|| format!("tcp#{text}"))
+}
+
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (position, address) in self.iter().enumerate() {
@@ -208,6 +251,31 @@ mod tests {
         back.prepend(&crate::route!["x", "y"]);
         assert_eq!(back.to_string(), "x => y => b => a");
         assert_eq!(back.then("z").last(), Some(&Address::from("z")));
+    }
+
+    #[test]
+    fn two_commas_separate_without_quotes() {
+        let route = Route::parse("tcp#a:1,b:2,,listener").unwrap();
+        assert_eq!(route, crate::route!["tcp#a:1,b:2", "listener"]);
+        assert_eq!(Route::parse(&route.to_string()), Ok(route));
+    }
+
+    #[test]
+    fn slips_are_told_what_was_meant() {
+        for (text, said) in [
+            ("127.0.0.1:4000 => x", "did you mean tcp#127.0.0.1:4000?"),
+            ("[::1]:4000 => x", "did you mean tcp#[::1]:4000?"),
+            ("TCP#a:1 => x", "did you mean tcp#a:1?"),
+            ("tcp://a:1/ => x", "did you mean tcp#a:1?"),
+            ("tcp#a:1 -> x", "write => between"),
+            ("tcp#a:1 \u{2192} x", "write => between"),
+        ] {
+            let error = Route::parse(text).unwrap_err().to_string();
+            assert!(error.contains(said), "{text}: {error}");
+        }
+        for good in ["a => b:x", "quic#a:1,wss#b:2/p => x", "unix#/a => x", "F00.I11"] {
+            assert!(Route::parse(good).is_ok(), "{good}");
+        }
     }
 
     #[test]

@@ -55,6 +55,9 @@ pub enum VaultError {
     /// Caller: names are unique.
     #[error("the vault already holds an identity named {0:?}")]
     NameTaken(String),
+    /// Caller: an identity is in a vault once.
+    #[error("the vault already holds {0}, as {1:?}")]
+    Held(Identifier, String),
     /// Caller: empty, too long or with characters that cannot be seen.
     #[error("{0:?} cannot name an identity: it needs 1 to {MAX_NAME} bytes that can all be seen")]
     BadName(String),
@@ -144,13 +147,9 @@ impl Vault {
     /// # Errors
     /// When the name is invalid or already in use, the vault is full, or the file was not written.
     pub fn create_identity(&self, name: &str) -> Result<Identifier, VaultError> {
-        if !content::is_name(name) {
-            return Err(VaultError::BadName(name.to_owned()));
-        }
+        check_name(name)?;
         self.change(|entries| {
-            if entries.iter().any(|entry| entry.name == name) {
-                return Err(VaultError::NameTaken(name.to_owned()));
-            }
+            check_free(entries, name)?;
             if entries.len() == MAX_IDENTITIES {
                 return Err(VaultError::Full);
             }
@@ -201,6 +200,46 @@ impl Vault {
                 entries.iter().position(|entry| entry.identity.identifier() == *identifier);
             entries.remove(position.ok_or(VaultError::UnknownIdentifier(*identifier))?);
             Ok(())
+        })
+    }
+
+    /// Gives an identity another name. Nothing else of it changes.
+    ///
+    /// # Errors
+    /// When the vault holds no `name`, `new` is invalid or in use, or the file was not written.
+    pub fn rename(&self, name: &str, new: &str) -> Result<(), VaultError> {
+        check_name(new)?;
+        self.change(|entries| {
+            check_free(entries, new)?;
+            let entry = entries.iter_mut().find(|entry| entry.name == name);
+            let entry = entry.ok_or_else(|| VaultError::UnknownName(name.to_owned()))?;
+            entry.name = new.to_owned();
+            Ok(())
+        })
+    }
+
+    /// Takes the identity that `from` holds as `name` over into this vault as `new`, with its keys.
+    /// Both vaults have it then: replace its keys in one of them alone, as two successors of one
+    /// key have peers refuse the identity.
+    ///
+    /// # Errors
+    /// When `from` holds no `name`, this vault has the identity or the name `new` already or is
+    /// full, the name is invalid, or the file was not written.
+    pub fn import(&self, from: &Self, name: &str, new: &str) -> Result<Identifier, VaultError> {
+        check_name(new)?;
+        let identifier = from.find(name)?;
+        let identity = from.local_identity(&identifier)?;
+        self.change(|entries| {
+            check_free(entries, new)?;
+            let mut held = entries.iter().filter(|e| e.identity.identifier() == identifier);
+            if let Some(entry) = held.next() {
+                return Err(VaultError::Held(identifier, entry.name.clone()));
+            }
+            if entries.len() == MAX_IDENTITIES {
+                return Err(VaultError::Full);
+            }
+            entries.push(Entry { name: new.to_owned(), identity });
+            Ok(identifier)
         })
     }
 
@@ -287,6 +326,20 @@ impl Vault {
         }
         written?;
         Ok(result)
+    }
+}
+
+fn check_name(name: &str) -> Result<(), VaultError> {
+    match content::is_name(name) {
+        true => Ok(()),
+        false => Err(VaultError::BadName(name.to_owned())),
+    }
+}
+
+fn check_free(entries: &[Entry], name: &str) -> Result<(), VaultError> {
+    match entries.iter().any(|entry| entry.name == name) {
+        true => Err(VaultError::NameTaken(name.to_owned())),
+        false => Ok(()),
     }
 }
 

@@ -21,19 +21,22 @@ use ockam_actix_runtime::{
     node::directory::Registration,
     watched,
     worker::mailbox::Registered,
-    Identifier, Payload, Routed,
+    Payload, Routed,
 };
 
-use crate::secure_channel::{
-    event::{Ending, Event},
-    lifeline::Gone,
-    outbound::Outbound,
-    session::{self, End, OpenEnd, SessionSetup},
+use crate::{
+    identity::peer_names::Peer,
+    secure_channel::{
+        event::{Ending, Event},
+        lifeline::Gone,
+        outbound::Outbound,
+        session::{self, End, OpenEnd, SessionSetup},
+    },
 };
 
 /// Seals messages for the initiator.
 pub(super) struct AcceptedEnd {
-    peer: Identifier,
+    peer: Peer,
     state: watched::Sender<LinkState>,
     /// Until the actor is registered.
     setup: Option<(SessionSetup, Gone)>,
@@ -44,7 +47,7 @@ pub(super) struct AcceptedEnd {
 
 impl AcceptedEnd {
     pub(super) fn new(
-        peer: Identifier,
+        peer: Peer,
         state: watched::Sender<LinkState>,
         setup: SessionSetup,
         decryptor: Gone,
@@ -94,7 +97,7 @@ impl Handler<Registered> for AcceptedEnd {
         let Some((setup, gone)) = self.setup.take() else { return };
         let Outbound { node, channel, peer_route, .. } = &setup.outbound;
         let record = Link::along(Opener::Peer, channel.clone(), peer_route);
-        record.up("", Some(self.peer.to_string()));
+        record.up("", Some(self.peer.identifier().to_string()));
         self.record = Some(Metrics::of(node).channels.list(record));
         session::watch_decryptor(setup.session, gone, context);
         self.end = Some(OpenEnd::begin(setup, context));

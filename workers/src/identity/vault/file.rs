@@ -29,7 +29,7 @@ use crate::identity::{
     },
 };
 
-pub(in crate::identity) mod disk;
+pub(crate) mod disk;
 mod error;
 mod header;
 mod random;

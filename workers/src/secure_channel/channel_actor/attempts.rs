@@ -12,17 +12,20 @@ use ockam_actix_runtime::{
 };
 use tokio::time::{sleep, timeout};
 
-use crate::secure_channel::{
-    channel_actor::{Attempt, ChannelActor, Held, Phase},
-    decryptor::{Decryptor, DecryptorConfig, Initiating},
-    event::{Ending, Established},
-    failure::FailureReason,
-    lifeline::lifeline,
-    limits::STEADY_AFTER,
-    outbound::{bounce, Outbound},
-    outcome::Outcome,
-    session::{self, OpenEnd, Partner, SessionSetup},
-    session_address::SessionAddress,
+use crate::{
+    identity::peer_names::PeerNames,
+    secure_channel::{
+        channel_actor::{Attempt, ChannelActor, Held, Phase},
+        decryptor::{Decryptor, DecryptorConfig, Initiating},
+        event::{Ending, Established},
+        failure::FailureReason,
+        lifeline::lifeline,
+        limits::STEADY_AFTER,
+        outbound::{bounce, Outbound},
+        outcome::Outcome,
+        session::{self, OpenEnd, Partner, SessionSetup},
+        session_address::SessionAddress,
+    },
 };
 
 impl ChannelActor {
@@ -141,11 +144,13 @@ impl ChannelActor {
 
     /// Logs who the peer is: the only mention of it where nothing was pinned.
     fn log_peer(&mut self, peer: ockam_actix_runtime::Identifier) {
-        let (channel, route) = (&self.address, &self.route);
-        log::info!("secure channel {channel} over {route} is established with {peer}");
+        let (channel, route, names) = (&self.address, &self.route, PeerNames::of(&self.node));
+        let shown = names.show(&peer);
+        log::info!("secure channel {channel} over {route} is established with {shown}");
         match self.peer.replace(peer) {
             Some(before) if before != peer => {
-                log::warn!("secure channel {channel}: the peer is {peer} now, it was {before}");
+                let before = names.show(&before);
+                log::warn!("secure channel {channel}: the peer is {shown} now, it was {before}");
             }
             _ => {}
         }

@@ -8,21 +8,24 @@ use ockam_actix_runtime::{
     Error, Host, MessageKind, Node, Origin, Permit, Route,
 };
 
-use crate::secure_channel::{
-    accepted_end::AcceptedEnd,
-    admission::HandshakeSlot,
-    decryptor::{Decryptor, DecryptorConfig, Opened, Role},
-    exchange::{Credentials, Exchange},
-    failure::FailureReason,
-    handshake::{Session, Work},
-    inbound::Inbound,
-    lifeline::{lifeline, Lifeline},
-    limits::Limits,
-    outbound::Outbound,
-    packet::Packet,
-    relayed::{relay_of, RelayedListeners},
-    sealing::Sealing,
-    session::{Partner, SessionSetup},
+use crate::{
+    identity::peer_names::PeerNames,
+    secure_channel::{
+        accepted_end::AcceptedEnd,
+        admission::HandshakeSlot,
+        decryptor::{Decryptor, DecryptorConfig, Opened, Role},
+        exchange::{Credentials, Exchange},
+        failure::FailureReason,
+        handshake::{Session, Work},
+        inbound::Inbound,
+        lifeline::{lifeline, Lifeline},
+        limits::Limits,
+        outbound::Outbound,
+        packet::Packet,
+        relayed::{relay_of, RelayedListeners},
+        sealing::Sealing,
+        session::{Partner, SessionSetup},
+    },
 };
 
 /// What only a responder's decryptor has.
@@ -104,12 +107,13 @@ impl Responding {
             limits: config.limits.clone(),
             busy: config.node.busy(),
         };
-        let encryptor = AcceptedEnd::new(peer, state, setup, gone);
+        let shown = PeerNames::of(&config.node).show(&peer);
+        let encryptor = AcceptedEnd::new(shown.clone(), state, setup, gone);
         let encryptor = config.node.launch_here(description, encryptor).map_err(undelivered)?;
         self.slot.establish();
         self.lifeline = Some(own_lifeline);
         Decryptor::live_with(encryptor_gone, context);
-        log::info!("{peer} has opened the secure channel {channel} to \"{}\"", self.listener);
+        log::info!("{shown} has opened the secure channel {channel} to \"{}\"", self.listener);
         let inbound = Inbound::new(session.opener, peer, channel, None, self.slot.source());
         Ok((inbound, encryptor.recipient(), heard))
     }

@@ -1,8 +1,9 @@
-//! Reading and replacing small private files.
+//! Reading and replacing small files that a node relies on.
 //!
 //! Who can replace a file can put an older one, or one of their own, in its place. So a file is
 //! used only if it belongs to this user, is private, and lies in directories that nobody else can
-//! write. Writers take turns by a lock on a file beside it.
+//! write. A [public](Readers::Anybody) one may be read by others, and belong to root. Writers take
+//! turns by a lock on a file beside it.
 
 use std::{
     fs::{self, File, Metadata, OpenOptions, TryLockError},
@@ -26,8 +27,17 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 /// Opens neither what a symbolic link leads to, nor waits for the other end of a pipe.
 const NEVER_ELSEWHERE: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK;
 
+/// Who may read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Readers {
+    /// This user alone: there are secrets in it, or what others are not to know.
+    Owner,
+    /// Anybody: what counts is who can change it.
+    Anybody,
+}
+
 /// The path without symbolic links, so that a replacement does not put a file where a link was.
-pub(in crate::identity) fn resolve(path: &Path) -> Result<PathBuf, VaultFileError> {
+pub(crate) fn resolve(path: &Path) -> Result<PathBuf, VaultFileError> {
     let failed = |source| VaultFileError::NoDirectory { path: path.to_owned(), source };
     match fs::canonicalize(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -40,7 +50,13 @@ pub(in crate::identity) fn resolve(path: &Path) -> Result<PathBuf, VaultFileErro
 
 /// The bytes of the file at a [resolved](resolve) path, or `None` when there is no such file. One
 /// that others can access or replace, or that is longer than `most`, is an error.
-pub(in crate::identity) fn read(
+pub(crate) fn read(path: &Path, most: usize) -> Result<Option<Vec<u8>>, VaultFileError> {
+    read_for(Readers::Owner, path, most)
+}
+
+/// As [`read`], of a file with these readers.
+pub(crate) fn read_for(
+    readers: Readers,
     path: &Path,
     most: usize,
 ) -> Result<Option<Vec<u8>>, VaultFileError> {
@@ -50,7 +66,7 @@ pub(in crate::identity) fn read(
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         other => other.map_err(failed)?,
     };
-    check_file(path, &file.metadata().map_err(failed)?)?;
+    check_file(readers, path, &file.metadata().map_err(failed)?)?;
     let mut bytes = Vec::with_capacity(most.min(4096));
     // One byte more than allowed is enough to notice.
     let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
@@ -66,14 +82,29 @@ pub(in crate::identity) fn read(
 
 /// Changes a file of at most `most` bytes that several programs add to: under the lock, `next` is
 /// shown what is there now and returns what is to be there, or `None` for the same.
-pub(in crate::identity) fn update(
+pub(crate) fn update(
+    path: &Path,
+    most: usize,
+    next: impl FnOnce(Option<&[u8]>) -> Result<Option<Vec<u8>>, VaultFileError>,
+) -> Result<(), VaultFileError> {
+    update_for(Readers::Owner, path, most, next)
+}
+
+/// As [`update`], of a file with these readers; whoever could read it still can.
+pub(crate) fn update_for(
+    readers: Readers,
     path: &Path,
     most: usize,
     next: impl FnOnce(Option<&[u8]>) -> Result<Option<Vec<u8>>, VaultFileError>,
 ) -> Result<(), VaultFileError> {
     let lock = WriteLock::take(path)?;
-    match next(lock.read(most)?.as_deref())? {
-        Some(bytes) => lock.replace(&bytes),
+    let now = read_for(readers, path, most)?;
+    let mode = match readers {
+        Readers::Owner => 0o600,
+        Readers::Anybody => fs::metadata(path).map_or(0o644, |found| found.mode() & 0o644),
+    };
+    match next(now.as_deref())? {
+        Some(bytes) => lock.replace_as(&bytes, mode),
         None => Ok(()),
     }
 }
@@ -103,7 +134,7 @@ impl WriteLock {
         let mut options = OpenOptions::new();
         options.write(true).create(true).mode(0o600).custom_flags(NEVER_ELSEWHERE);
         let file = options.open(&lock).map_err(failed)?;
-        check_file(&lock, &file.metadata().map_err(failed)?)?;
+        check_file(Readers::Owner, &lock, &file.metadata().map_err(failed)?)?;
         let deadline = Instant::now() + wait;
         loop {
             match file.try_lock() {
@@ -129,9 +160,14 @@ impl WriteLock {
 
     /// Replaces the file with `bytes`: complete and on disk, or not at all.
     pub(super) fn replace(&self, bytes: &[u8]) -> Result<(), VaultFileError> {
+        self.replace_as(bytes, 0o600)
+    }
+
+    fn replace_as(&self, bytes: &[u8], mode: u32) -> Result<(), VaultFileError> {
         let path = &self.path;
         let temporary = sibling(path, "tmp");
-        let renamed = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+        let renamed =
+            write_new(&temporary, bytes, mode).and_then(|()| fs::rename(&temporary, path));
         if let Err(source) = renamed {
             // The first error is the one to report; a leftover is removed by the next write.
             let _ = fs::remove_file(&temporary);
@@ -142,29 +178,32 @@ impl WriteLock {
     }
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
-/// Refuses a file that is not this user's alone.
-fn check_file(path: &Path, metadata: &Metadata) -> Result<(), VaultFileError> {
+/// Refuses a file that others can change, or read although it is for this user alone.
+fn check_file(readers: Readers, path: &Path, metadata: &Metadata) -> Result<(), VaultFileError> {
     let (path, mode) = (path.to_owned(), metadata.mode() & 0o777);
+    let is_public = readers == Readers::Anybody;
     if !metadata.is_file() {
         return Err(VaultFileError::NotAFile { path });
     }
-    if metadata.uid() != geteuid().as_raw() {
-        return Err(VaultFileError::ForeignOwner { path, owner: metadata.uid() });
+    let owner = metadata.uid();
+    if owner != geteuid().as_raw() && !(is_public && owner == 0) {
+        return Err(VaultFileError::ForeignOwner { path, owner });
     }
-    if mode & 0o077 != 0 {
-        return Err(VaultFileError::LoosePermissions { path, mode });
+    match is_public {
+        true if mode & 0o022 != 0 => Err(VaultFileError::LooseDirectory { path, mode }),
+        false if mode & 0o077 != 0 => Err(VaultFileError::LoosePermissions { path, mode }),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Refuses a file if somebody else than this user and root could put another one in its place, in

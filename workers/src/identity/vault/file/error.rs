@@ -9,7 +9,7 @@ use thiserror::Error;
 pub enum VaultFileError {
     /// The directory is missing or cannot be entered.
     #[error(
-        "cannot reach the directory of the vault {}: {source}; create the directory first",
+        "cannot reach the directory of {}: {source}; create the directory first",
         path.display()
     )]
     NoDirectory {
@@ -94,14 +94,14 @@ pub enum VaultFileError {
         /// The user's number.
         owner: u32,
     },
-    /// Others can write a directory that the file is in, and so can replace it.
+    /// Others can write the file, or a directory that it is in, and so can replace it.
     #[error(
         "others can replace what is kept in {} (mode {mode:03o}); run: chmod go-w {}",
         path.display(),
         path.display()
     )]
     LooseDirectory {
-        /// The directory.
+        /// The directory, or a file that others may read.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
@@ -175,7 +175,11 @@ pub enum VaultFileError {
         vault: PathBuf,
     },
     /// The key file does not have its 32 bytes.
-    #[error("{} is not a key file: it must hold exactly 32 random bytes", path.display())]
+    #[error(
+        "{} is not a key file: that has exactly 32 random bytes, and is made with the vault by \
+         \"ockam identity create\" when both are missing",
+        path.display()
+    )]
     BadKeyFile {
         /// The key file.
         path: PathBuf,

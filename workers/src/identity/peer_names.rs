@@ -1,0 +1,77 @@
+//! The names that a node's operator has for peers, for logs and lists. They decide nothing.
+
+use std::{collections::BTreeMap, fmt};
+
+use ockam_actix_runtime::{lock::SharedLock, Host, Identifier, Node};
+
+use crate::identity::trust_list::TrustList;
+
+/// The names of peers that a node knows, by where they come from: one of its extensions, see
+/// [`Node::extension`](ockam_actix_runtime::Node::extension).
+#[derive(Debug, Default)]
+pub struct PeerNames(SharedLock<BTreeMap<String, TrustList>>);
+
+impl PeerNames {
+    /// Those of a node.
+    pub fn of(node: &impl AsRef<Node>) -> std::sync::Arc<Self> {
+        node.as_ref().extension(Self::default)
+    }
+
+    /// Replaces the names that come from `source`, such as a file.
+    pub fn replace(&self, source: impl Into<String>, list: TrustList) {
+        self.0.write().insert(source.into(), list);
+    }
+
+    /// The name of a peer, if it has one.
+    pub fn name_of(&self, peer: &Identifier) -> Option<String> {
+        let all = self.0.read();
+        all.values().find_map(|list| list.name_of(peer)).map(str::to_owned)
+    }
+
+    /// A peer, as logs show it: `laptop (I0f3a...)`, or the identifier alone.
+    pub fn show(&self, peer: &Identifier) -> Peer {
+        Peer { name: self.name_of(peer), identifier: *peer }
+    }
+}
+
+/// A peer with the name that it has here, if it has one.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    name: Option<String>,
+    identifier: Identifier,
+}
+
+impl Peer {
+    /// Who it is.
+    pub fn identifier(&self) -> Identifier {
+        self.identifier
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "{name} ({})", self.identifier),
+            None => self.identifier.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALICE: Identifier = Identifier::from_bytes([1; 32]);
+
+    #[test]
+    fn peers_without_a_name_show_their_identifier() {
+        let names = PeerNames::default();
+        assert_eq!(names.show(&ALICE).to_string(), ALICE.to_string());
+        let mut list = TrustList::default();
+        list.insert("alice", ALICE).unwrap();
+        names.replace("file", list);
+        assert_eq!(names.show(&ALICE).to_string(), format!("alice ({ALICE})"));
+        names.replace("file", TrustList::default());
+        assert_eq!(names.name_of(&ALICE), None);
+    }
+}
