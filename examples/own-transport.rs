@@ -55,7 +55,7 @@ fn listen(node: &Node, listener: std::os::unix::net::UnixListener) {
             let door = Door::Listener { loopback: true, exposed: Default::default() };
             // Over the limit, the connection is dropped.
             let Ok(slot) = limits.take(None) else { continue };
-            actix_rt::spawn(accept(node.clone(), Socket(stream), peer, door, slot));
+            actix_rt::spawn(accept(node.clone(), Socket(stream), peer, door, vec![slot]));
         }
     });
 }
