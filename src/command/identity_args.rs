@@ -34,7 +34,7 @@ pub(crate) struct IdentityArguments {
     /// comment.
     ///
     /// It is created if it is missing. A change counts within a second, and whoever is taken out
-    /// loses the channels. `ockam invite` lets others add themselves.
+    /// loses the channels.
     #[arg(long, value_name = "FILE")]
     trust_file: Option<PathBuf>,
 
@@ -74,6 +74,19 @@ impl IdentityArguments {
     pub(crate) async fn entity(&self, ctx: &Context) -> Result<Entity> {
         let entity = self.unprinted(ctx).await?;
         say!("identity {}", entity.identifier());
+        Ok(entity)
+    }
+
+    /// As [`entity`](Self::entity), not printed.
+    pub(crate) async fn unprinted(&self, ctx: &Context) -> Result<Entity> {
+        let entity = match &self.identity {
+            Some(name) => self.named(ctx, name).await?,
+            None if self.vault.are_given() => {
+                let text = "a vault was given, but none of its identities: add --identity NAME";
+                return Err(Error::Usage(text.into()));
+            }
+            None => Entity::create(ctx, &Vault::create(ctx)?)?,
+        };
         self.name_peers(ctx)?;
         if let Some(path) = self.trust_file.clone() {
             // The disk is not waited for on an arbiter.
@@ -85,18 +98,6 @@ impl IdentityArguments {
             let _ = self.followed.set(file);
         }
         Ok(entity)
-    }
-
-    /// As [`entity`](Self::entity), not printed.
-    pub(crate) async fn unprinted(&self, ctx: &Context) -> Result<Entity> {
-        match &self.identity {
-            Some(name) => self.named(ctx, name).await,
-            None if self.vault.are_given() => {
-                let text = "a vault was given, but none of its identities: add --identity NAME";
-                Err(Error::Usage(text.into()))
-            }
-            None => Entity::create(ctx, &Vault::create(ctx)?),
-        }
     }
 
     /// Has the log show the names on the command line.
