@@ -42,8 +42,8 @@ impl TcpTransport {
         Ok(Self { node: node.clone() })
     }
 
-    /// As [`create`](Self::create), with as many TCP connections to each peer as `connections`
-    /// says, up to [`MAX_PARTS`](ockam_actix_transports::limits::MAX_PARTS), which carry what one would.
+    /// As [`create`](Self::create), with several TCP connections to each peer, up to
+    /// [`MAX_PARTS`](ockam_actix_transports::limits::MAX_PARTS), which carry what one would.
     ///
     /// For long paths: a system lets one TCP connection have a few megabytes under way, which at a
     /// round trip of 100 ms are 30 MB/s. Whoever listens needs to do nothing, and counts each

@@ -23,7 +23,7 @@ use ockam_actix_runtime::{
         stream::Socket,
         Keepalive,
     },
-    Error, Host, Node, Result, TransportType,
+    Error, Host, Node, Result,
 };
 use tokio::time::{timeout, timeout_at, Instant};
 
@@ -44,8 +44,7 @@ use crate::{
     },
 };
 
-/// The transport's name in addresses: `(TCP, "host:port")`.
-pub const TCP: TransportType = TransportType::new("tcp");
+pub use carrier::TCP;
 
 /// Resolves `host:port` to the addresses to try, in the resolver's order.
 ///

@@ -32,7 +32,6 @@ use smallvec::SmallVec;
 use crate::{
     connection::carrier::Carrier,
     limits::{CHUNK_BYTES, MAX_WRITE_SLICES},
-    tcp::TCP,
 };
 
 /// Bytes before each chunk.
@@ -118,10 +117,6 @@ impl Bundle {
 }
 
 impl Carrier for Bundle {
-    fn transport(&self) -> &'static str {
-        TCP.name()
-    }
-
     fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(Reading { part, .. }) = self.reading.get() {
             return self.parts[part].socket.poll_read_ready(task);

@@ -6,12 +6,12 @@ use std::{
 };
 
 use bytes::BytesMut;
-use ockam_actix_runtime::socket::stream::Socket;
+use ockam_actix_runtime::{socket::stream::Socket, TransportType};
 
-use crate::{
-    connection::carrier::Carrier,
-    tcp::{bundle::Bundle, TCP},
-};
+use crate::{connection::carrier::Carrier, tcp::bundle::Bundle};
+
+/// The transport's name in addresses: `(TCP, "host:port")`.
+pub const TCP: TransportType = TransportType::new("tcp");
 
 impl Carrier for Socket {
     fn transport(&self) -> &'static str {
