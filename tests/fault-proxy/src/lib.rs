@@ -5,7 +5,7 @@
 //! | what can go wrong with a frame, a chunk of bytes or a datagram | [`fault`] |
 //! | when it goes wrong, from a seed; no socket, no clock | [`script`] |
 //! | the proxy between two nodes, which follows a script and logs what it does | [`proxy`] |
-//! | what it stands in: TCP, a Unix socket, UDP | [`line`] |
+//! | what it stands in: TCP, a Unix socket, UDP | [`line`](mod@line) |
 //! | whether what was received is what was sent; no socket either | [`history`] |
 //!
 //! All that the proxy knows of the wire protocol is that a frame is a 4-byte length and a body, and
