@@ -78,7 +78,8 @@ fn summary(state: &Value) {
         process["open_descriptors"],
     );
     say!(
-        "{} streams, {} forwarders; {} sent to other nodes, {} received; {} reconnects, {} resumptions",
+        "streams {}, forwarders {}; {} sent to other nodes, {} received; lost and made again {}, \
+         streams resumed {}",
         node["streams"],
         node["forwarders"],
         bytes(&node["sent_bytes"]),

@@ -47,7 +47,8 @@ fn hubs_and_inlets_say_how_they_are_reached() {
     let reached = hub.wait_for_rest("other nodes reach it as ");
     assert_eq!(port(&reached), port_of_hub, "{reached}");
     assert!(!reached.contains("0.0.0.0"), "{reached}");
-    let inlet = format!("inlet --listen 0.0.0.0:0 --plain --route tcp#127.0.0.1:{port_of_hub}");
+    let inlet =
+        format!("inlet --listen 0.0.0.0:0 --plain --route tcp#127.0.0.1:{port_of_hub},,outlet");
     let reached = started(&inlet).wait_for_rest("clients reach it at ");
     assert!(!reached.contains("0.0.0.0"), "{reached}");
 }
@@ -98,8 +99,11 @@ fn what_is_no_address_is_refused_at_start() {
         ("hub https://hub.example.org", "hub.example.org"),
         ("hub udp:127.0.0.1:4000", "did you mean 127.0.0.1:4000?"),
         ("outlet --to 127.0.0.1:5000 --via ::1", "did you mean [::1]:4000?"),
-        ("inlet --listen 4001 --plain --route tcp#127.0.0.1:4000", "did you mean 127.0.0.1:4001?"),
-        ("inlet --listen 127.0.0.1:0 --plain --route tcp#http://a:1", "did you mean a:1?"),
+        (
+            "inlet --listen 4001 --plain --route tcp#127.0.0.1:4000,,a",
+            "did you mean 127.0.0.1:4001?",
+        ),
+        ("inlet --listen 127.0.0.1:0 --plain --route tcp#http://a:1,,a", "did you mean a:1?"),
     ] {
         let output = ockam().args(arguments.split(' ')).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);

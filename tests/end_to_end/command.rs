@@ -230,7 +230,7 @@ fn addresses_without_a_port_are_named() {
     ockam_fails("outlet --to :1 --listen 127.0.0.1:0", &["\":1\"", "127.0.0.1:1"]);
     ockam_fails("outlet --to a:1 --listen localhost", &["'localhost'", "host:port"]);
     ockam_fails("outlet --to a:1 --via localhost", &["'localhost'", "host:port"]);
-    ockam_fails("inlet --listen localhost --route tcp#a:1", &["\"localhost\"", "host:port"]);
+    ockam_fails("inlet --listen localhost --route tcp#a:1=>b", &["\"localhost\"", "host:port"]);
     ockam_fails("demo --once --listen localhost", &["\"localhost\"", "host:port"]);
 }
 
@@ -279,7 +279,7 @@ fn unknown_hosts_are_named() {
     in_own_network(|| {
         let unknown = ["no-such-host.invalid:4000", "resolve"];
         ockam_fails("hub no-such-host.invalid:4000", &unknown);
-        ockam_fails("inlet --listen no-such-host.invalid:4000 --route tcp#a:1", &unknown);
+        ockam_fails("inlet --listen no-such-host.invalid:4000 --route tcp#a:1=>b", &unknown);
     });
 }
 

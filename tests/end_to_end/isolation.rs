@@ -273,7 +273,9 @@ fn a_flood_from_many_connections_is_bounded_together() {
         drop(sink);
         poll("a new connection that is greeted", PATIENCE, || {
             let mut new = connect("127.0.0.1:4000".parse().unwrap(), PATIENCE).unwrap();
-            new.read_exact(&mut [0; GREETING.len()]).map_err(|error| error.to_string())
+            let greeted =
+                new.write_all(GREETING).and_then(|()| new.read_exact(&mut [0; GREETING.len()]));
+            greeted.map_err(|error| error.to_string())
         });
     });
 }
