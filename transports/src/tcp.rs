@@ -2,7 +2,7 @@
 //!
 //! What runs on a connection, once it is made, is in [`connection`](crate::connection). Here is
 //! what only TCP has: how a name becomes a socket, perhaps through a [`proxy`](crate::proxy), the
-//! socket's options, and the [`listener`].
+//! socket's options, the [`listener`], and the [`bundle`] of several connections that carry one.
 
 pub mod bundle;
 pub mod carrier;
