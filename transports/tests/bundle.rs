@@ -3,43 +3,22 @@
 // Clippy knows tests by their attribute, and not what helps them.
 #![allow(clippy::unwrap_used)]
 
+mod echoer;
+
 use std::{
     io::{Read, Write},
     net::TcpStream,
     time::Duration,
 };
 
-use ockam_actix_runtime::{
-    route, worker::mailbox::Registered, Context, Node, NodeBuilder, NodeLimits, Routed,
-};
+use echoer::Echoer;
+use ockam_actix_runtime::{route, Context, Node, NodeBuilder, NodeLimits};
 use ockam_actix_transports::{
     tcp::{add_bundling, listener::listen},
     ListenOptions, Listener,
 };
 
 const DEADLINE: Duration = Duration::from_secs(20);
-
-/// Answers with what it was sent.
-struct Echoer;
-
-impl actix::Actor for Echoer {
-    type Context = actix::Context<Self>;
-}
-
-impl actix::Handler<Registered> for Echoer {
-    type Result = ();
-
-    fn handle(&mut self, _: Registered, _: &mut Self::Context) {}
-}
-
-impl actix::Handler<Routed<String>> for Echoer {
-    type Result = ();
-
-    fn handle(&mut self, message: Routed<String>, _: &mut Self::Context) {
-        let (body, reply) = message.into_parts();
-        let _ = reply.send(body);
-    }
-}
 
 /// A node that listens, with a worker that echoes.
 async fn hub(limits: NodeLimits) -> (Node, Listener) {

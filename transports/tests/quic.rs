@@ -4,6 +4,8 @@
 // Clippy knows tests by their attribute, and not what helps them.
 #![allow(clippy::unwrap_used)]
 
+mod echoer;
+
 use std::{
     future::Future,
     net::{Ipv4Addr, SocketAddr, UdpSocket},
@@ -11,13 +13,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use echoer::Echoer;
 use ockam_actix_harness::{
     datagrams::{DatagramProxy, Line},
     network::{in_own_network, is_own},
 };
 use ockam_actix_runtime::{
-    edge::first_hop::FirstHop, route, worker::mailbox::Registered, Context, Host, NodeBuilder,
-    NodeLimits, Route, Routed,
+    edge::first_hop::FirstHop, route, Context, Host, NodeBuilder, NodeLimits, Route,
 };
 use ockam_actix_transports::{
     quic::{self, limits::UNVALIDATED_HANDSHAKES},
@@ -26,28 +28,6 @@ use ockam_actix_transports::{
 use tokio::time::timeout;
 
 const DEADLINE: Duration = Duration::from_secs(20);
-
-/// Answers with what it was sent.
-struct Echoer;
-
-impl actix::Actor for Echoer {
-    type Context = actix::Context<Self>;
-}
-
-impl actix::Handler<Registered> for Echoer {
-    type Result = ();
-
-    fn handle(&mut self, _: Registered, _: &mut Self::Context) {}
-}
-
-impl actix::Handler<Routed<String>> for Echoer {
-    type Result = ();
-
-    fn handle(&mut self, message: Routed<String>, _: &mut Self::Context) {
-        let (body, reply) = message.into_parts();
-        let _ = reply.send(body);
-    }
-}
 
 async fn start(builder: NodeBuilder) -> Context {
     let ctx = builder.start_with_context().await.unwrap();

@@ -3,34 +3,13 @@
 // Clippy knows tests by their attribute, and not what helps them.
 #![allow(clippy::unwrap_used)]
 
+mod echoer;
+
 use std::time::Duration;
 
-use ockam_actix_runtime::{
-    route, worker::mailbox::Registered, Context, Error, Node, NodeBuilder, Route, Routed,
-};
+use echoer::Echoer;
+use ockam_actix_runtime::{route, Context, Error, Node, NodeBuilder, Route};
 use ockam_actix_transports::{tcp, unix, ListenOptions};
-
-/// Answers with what it was sent.
-struct Echoer;
-
-impl actix::Actor for Echoer {
-    type Context = actix::Context<Self>;
-}
-
-impl actix::Handler<Registered> for Echoer {
-    type Result = ();
-
-    fn handle(&mut self, _: Registered, _: &mut Self::Context) {}
-}
-
-impl actix::Handler<Routed<String>> for Echoer {
-    type Result = ();
-
-    fn handle(&mut self, message: Routed<String>, _: &mut Self::Context) {
-        let (body, reply) = message.into_parts();
-        let _ = reply.send(body);
-    }
-}
 
 async fn node() -> (Context, Node) {
     let ctx = NodeBuilder::new().arbiters(1).start_with_context().await.unwrap();
