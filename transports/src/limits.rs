@@ -133,8 +133,8 @@ pub const MAX_QUEUED_BYTES: usize = 16 * 1024 * 1024;
 /// wait behind them. Enough for it to send while the node prepares the next.
 pub const UNSENT_BYTES: u32 = 512 * 1024;
 
-/// Connections that one connection of a bundle may consist of. Eight fill a path of 145 MB/s and
-/// 100 ms that one fills to a fifth.
+/// Connections that one connection of a bundle may consist of. Eight TCP connections fill a path of
+/// 145 MB/s and 100 ms that one fills to a fifth; more would only take more slots of a listener.
 pub const MAX_PARTS: usize = 16;
 
 /// Bytes that one connection of a bundle takes before it is the next one's turn, and of the longest
