@@ -28,7 +28,7 @@ use std::{
     net::SocketAddr,
     sync::{
         atomic::{AtomicU64, Ordering},
-        Mutex,
+        Arc, Mutex,
     },
     time::Instant,
 };
@@ -185,8 +185,11 @@ fn step_04_ends_connections_as_tcp_does() {
 
 /// Step 04 by `ockam`; over TCP it is above.
 fn conforms_over(carrier: Carrier) {
-    let over = Over::new(carrier);
-    conforms(move |target| Some(over.step_04(target)));
+    let over = Arc::new(Over::new(carrier));
+    // Its files stay until all scripts have been played: the inlet may dial a socket in their
+    // folder only after it has said where it listens.
+    let started = over.clone();
+    conforms(move |target| Some(started.step_04(target)));
 }
 
 #[test]
