@@ -2,7 +2,8 @@
 //!
 //! What ends a connection of TCP means something else here: a datagram that is cut comes shorter,
 //! and a reset is a router that has forgotten the client, so that the node sees it at another
-//! address from then on.
+//! address from then on. That happens to no datagram of a handshake, as QUIC lets a peer move only
+//! after that (RFC 9000, section 9).
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -53,7 +54,8 @@ impl Datagrams {
         let (mut direction, mut has_stalled) = (Direction::new(&self.journal, 0, up), false);
         loop {
             let datagram = self.receive(up).await?;
-            for operation in direction.handle(datagram, has_stalled) {
+            let moves_too_early = self.journal.is_reset() && is_of_handshake(&datagram);
+            for operation in direction.handle(datagram, has_stalled || moves_too_early) {
                 match operation {
                     Operation::Send(bytes) => self.send(up, &bytes).await,
                     Operation::Drop | Operation::End => {}
@@ -98,6 +100,11 @@ impl Datagrams {
             None => return,
         };
     }
+}
+
+/// Whether the first packet has a long header (RFC 9000, section 17.2).
+fn is_of_handshake(datagram: &[u8]) -> bool {
+    datagram.first().is_some_and(|first| first & 0x80 != 0)
 }
 
 async fn back() -> io::Result<Arc<UdpSocket>> {

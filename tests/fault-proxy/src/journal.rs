@@ -34,6 +34,11 @@ impl Journal {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the fault is a reset.
+    pub(crate) fn is_reset(&self) -> bool {
+        self.fault == Fault::Reset
+    }
+
     /// How many faults there were.
     pub(crate) fn faults(&self) -> usize {
         self.entries().0

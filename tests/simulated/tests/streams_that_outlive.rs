@@ -5,7 +5,7 @@
 
 use std::{io::ErrorKind, time::Duration};
 
-use ockam::testing::{Network, Stream};
+use ockam::testing::{explore, LinkOptions, Network, Stream};
 use ockam_actix_workers::portal::pool::StreamPool;
 use simulated::tunnel::{Step, Tunnel, INLET, TARGET};
 use tokio::{
@@ -156,5 +156,43 @@ fn an_end_while_suspended_arrives_with_its_bytes() {
         let mut all = Vec::new();
         timeout(MINUTE, open.client.read_to_end(&mut all)).await.unwrap().unwrap();
         assert_eq!(all, b"the last words");
+    });
+}
+
+#[test]
+fn both_ends_learn_whether_a_stream_began() {
+    explore(120, |net| {
+        net.set_links(LinkOptions::new().latency(Duration::from_millis(10)));
+        net.run(async {
+            let mut tunnel = Step::ThroughHub.start(net).await.unwrap();
+            let listener = net.host("far").listen_on(TARGET).unwrap();
+            let mut client = tunnel.nodes[0].host().connect_to(INLET).await.unwrap();
+            client.write_all(b"?").await.unwrap();
+            let (seed, ms) = (net.seed(), Duration::from_millis);
+            // The hub is lost while the stream opens, and again soon after, for longer than a
+            // client waits for an answer.
+            net.sleep(ms(seed % 40 * 3)).await;
+            tunnel.nodes[1].kill();
+            tunnel.nodes[1].restart().await.unwrap();
+            net.sleep(ms(100 + seed / 40 * 400)).await;
+            tunnel.nodes[1].kill();
+            net.sleep(Duration::from_secs(10)).await;
+            tunnel.nodes[1].restart().await.unwrap();
+
+            let mut answer = [0];
+            let first = timeout(Duration::from_secs(5), listener.accept()).await;
+            let Ok(Ok((mut target, _))) = first else {
+                // The stream never began.
+                reset_after(&mut client, Duration::from_secs(5)).await;
+                return;
+            };
+            target.read_exact(&mut answer).await.unwrap();
+            let written = target.write_all(b"!").await;
+            let heard = timeout(Duration::from_secs(5), client.read_exact(&mut answer)).await;
+            match heard.expect("waited 5 s for what became of the client") {
+                Ok(_) => assert!(written.is_ok() && answer == *b"!"),
+                Err(_) => drop(reset_after(&mut target, Duration::from_secs(5)).await),
+            }
+        });
     });
 }

@@ -10,9 +10,10 @@
 //! end, or a reset. Once the faults stop, the same inlet works again.
 //!
 //! Each kind of fault runs for each carrier and each of the two topologies, `OCKAM_FAULTS` times or
-//! 10 times over TCP and twice over each other carrier; `OCKAM_FAULTS_SEED` repeats a run. Over TCP
-//! and Unix sockets a fault hits a frame, as if a hub did it; in WebSockets and TLS it hits a chunk
-//! of bytes and in QUIC a datagram, as if the network did it.
+//! 10 times over TCP and twice over each other carrier; `OCKAM_FAULTS_SEED` repeats a run, and
+//! `OCKAM_FAULTS_OVER=wss` runs them over one carrier. Over TCP and Unix sockets a fault hits a
+//! frame, as if a hub did it; in WebSockets and TLS it hits a chunk of bytes and in QUIC a datagram,
+//! as if the network did it.
 
 // Clippy knows tests by their attribute, but not the functions that help them.
 #![allow(clippy::unwrap_used)]
@@ -61,9 +62,14 @@ struct Tally {
 /// Runs one kind of fault many times over each carrier and on both topologies, which all wait most
 /// of the time, so that they do it together.
 fn suffer(fault: Fault) {
-    let _ = env_logger::Builder::from_env("RUST_LOG").is_test(true).try_init();
+    let mut logger = env_logger::Builder::from_env("RUST_LOG");
+    let _ = logger.format_timestamp_millis().is_test(true).try_init();
+    let over = env::var("OCKAM_FAULTS_OVER").ok();
+    let is_chosen = |carrier: &Carrier| {
+        over.as_ref().is_none_or(|over| format!("{carrier:?}").eq_ignore_ascii_case(over))
+    };
     thread::scope(|scope| {
-        for carrier in Carrier::ALL {
+        for carrier in Carrier::ALL.into_iter().filter(is_chosen) {
             for topology in [Topology::Direct, Topology::ThroughHub] {
                 scope.spawn(move || suffer_over(carrier, topology, fault));
             }

@@ -15,7 +15,7 @@ use std::{
 use ockam_actix_runtime::{
     clock::Instant,
     edge::{backoff::Backoff, first_hop::FirstHop},
-    Host, Node, Notice, Route,
+    Error, Host, Node, Notice, Result, Route,
 };
 use tokio::time::{sleep, Sleep};
 
@@ -29,8 +29,10 @@ pub(crate) enum Outcome {
     Path(FirstHop),
     /// The outlet does not answer along the path that was found.
     NoAnswer,
-    /// It has waited long enough, or nothing can bring its path back.
+    /// It has waited long enough.
     Over,
+    /// Nothing can bring its path back: why.
+    Gone(Error),
 }
 
 /// What a suspended stream waits for. It lasts, however many paths are tried, until something has
@@ -50,7 +52,7 @@ enum Awaited {
     /// At the outlet: the inlet comes back.
     Return,
     /// At the inlet: there is another path.
-    Path(Pin<Box<dyn Future<Output = Option<FirstHop>>>>),
+    Path(Pin<Box<dyn Future<Output = Result<FirstHop>>>>),
     /// At the inlet: the outlet answers along it.
     Answer(Pin<Box<Sleep>>),
 }
@@ -86,6 +88,16 @@ impl Suspension {
         self.notice = Some(notice.to_string());
     }
 
+    /// Waits for `limit` more, if it has waited for less than that. Returns whether it does.
+    pub(crate) fn wait_on(&mut self, limit: Duration) -> bool {
+        let waits = self.limit < limit;
+        if waits {
+            self.limit = limit;
+            self.deadline = Box::pin(sleep(limit));
+        }
+        waits
+    }
+
     /// Why it is over.
     pub(crate) fn why(&self) -> String {
         let limit = self.limit;
@@ -115,22 +127,22 @@ impl Suspension {
             Awaited::Return => Poll::Pending,
             Awaited::Path(path) => path.as_mut().poll(task).map(|found| {
                 self.awaited = Awaited::Return;
-                found.map_or(Outcome::Over, Outcome::Path)
+                found.map_or_else(Outcome::Gone, Outcome::Path)
             }),
             Awaited::Answer(limit) => limit.as_mut().poll(task).map(|()| Outcome::NoAnswer),
         }
     }
 }
 
-/// The first hop of `route` as soon as it is established; `None` if it is none any more, such as a
-/// channel that was stopped.
-async fn find_path(node: Node, route: Route, pause: Duration) -> Option<FirstHop> {
+/// The first hop of `route` as soon as it is established; an error if it is none any more, such as
+/// a channel that was stopped.
+async fn find_path(node: Node, route: Route, pause: Duration) -> Result<FirstHop> {
     sleep(pause).await;
     loop {
-        let mut first_hop = node.first_hop(&route).ok()?;
+        let mut first_hop = node.first_hop(&route)?;
         first_hop.up().await;
         if first_hop.state().up {
-            return Some(first_hop);
+            return Ok(first_hop);
         }
         // Its actor has ended, and the next one is looked up.
         sleep(RESUME_FIRST_PAUSE).await;

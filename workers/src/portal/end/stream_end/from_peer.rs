@@ -47,6 +47,7 @@ impl StreamEnd {
         }
         self.round_trip.received(&decoded, self.begun.elapsed());
         self.record.traffic.note_round_trip(self.round_trip.measured());
+        let was_unanswered = self.stream.is_unanswered();
         match self.stream.handle_message(decoded) {
             Ok(Some(range)) => {
                 let mut data = rest.split_to(length);
@@ -58,6 +59,9 @@ impl StreamEnd {
             }
             Ok(None) => {
                 self.forget_acknowledged();
+                if was_unanswered && !self.stream.is_unanswered() {
+                    self.note_progress();
+                }
                 if self.stream.is_established() {
                     self.reply_to_client(Reply::Connected);
                 }

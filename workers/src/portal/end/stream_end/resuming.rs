@@ -96,16 +96,38 @@ impl StreamEnd {
             }
             Poll::Ready(Outcome::Over) => {
                 let why = suspension.why();
-                self.suspension = None;
-                if let Side::Inlet { client, .. } = &self.side {
-                    let what = format_args!("reset the client {client}: {why} ({})", self.route);
-                    self.warn("client-reset", what);
-                }
-                self.stream.give_up();
-                self.perform_actions();
+                // An outlet that may have begun the stream still learns that it is over, once there
+                // is a path.
+                let tells = suspension.wait_on(self.resume_for);
+                self.wait_no_longer(&why, tells);
+                task.waker().wake_by_ref();
+                None
+            }
+            Poll::Ready(Outcome::Gone(error)) => {
+                self.wait_no_longer(&error.one_line(), false);
                 None
             }
         }
+    }
+
+    /// Resets the client, or the target, of a stream that has waited in vain. With `tells`, the
+    /// other end is still to be told.
+    fn wait_no_longer(&mut self, why: &str, tells: bool) {
+        match &self.side {
+            Side::Inlet { client, .. } if self.stream.end().is_none() => {
+                let what = format_args!("reset the client {client}: {why} ({})", self.route);
+                self.warn("client-reset", what);
+            }
+            _ => {}
+        }
+        match tells {
+            true => self.stream.stop(ResetReason::PathLost),
+            false => {
+                self.suspension = None;
+                self.stream.give_up();
+            }
+        }
+        self.perform_actions();
     }
 
     /// Counts that the stream goes on, once.
