@@ -2,10 +2,18 @@
 //!
 //! What ends a connection of TCP means something else here: a datagram that is cut comes shorter,
 //! and a reset is a router that has forgotten the client, so that the node sees it at another
-//! address from then on. That happens to no datagram of a handshake, as QUIC lets a peer move only
-//! after that (RFC 9000, section 9).
+//! address from then on. That does not happen within a handshake, as QUIC lets a peer move only
+//! after it (RFC 9000, section 9).
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        Arc,
+    },
+    time::Duration,
+};
 
 use tokio::{
     net::UdpSocket,
@@ -32,6 +40,8 @@ pub(crate) struct Datagrams {
     node: SocketAddr,
     /// Where the client was last.
     client: watch::Sender<Option<SocketAddr>>,
+    /// Whether the last datagram of the client was of a handshake.
+    shakes_hands: AtomicBool,
     journal: Arc<Journal>,
 }
 
@@ -42,7 +52,14 @@ impl Datagrams {
         journal: Arc<Journal>,
     ) -> io::Result<Self> {
         let back = watch::Sender::new(back().await?);
-        Ok(Self { front, back, node, client: watch::Sender::new(None), journal })
+        Ok(Self {
+            front,
+            back,
+            node,
+            client: watch::Sender::new(None),
+            shakes_hands: AtomicBool::new(false),
+            journal,
+        })
     }
 
     pub(crate) async fn pass(self) {
@@ -54,7 +71,11 @@ impl Datagrams {
         let (mut direction, mut has_stalled) = (Direction::new(&self.journal, 0, up), false);
         loop {
             let datagram = self.receive(up).await?;
-            let moves_too_early = self.journal.is_reset() && is_of_handshake(&datagram);
+            if up {
+                self.shakes_hands.store(is_of_handshake(&datagram), Ordering::Relaxed);
+            }
+            let moves_too_early =
+                self.journal.is_reset() && self.shakes_hands.load(Ordering::Relaxed);
             for operation in direction.handle(datagram, has_stalled || moves_too_early) {
                 match operation {
                     Operation::Send(bytes) => self.send(up, &bytes).await,

@@ -27,7 +27,7 @@ use crate::portal::{
     kept_streams::GoOn,
     limits::{CHUNKS_IN_A_ROW, MAX_READ_BYTES, PATH_PATIENCE},
     pool::ResetNow,
-    protocol::{message::data_header, reason::ResetReason},
+    protocol::{action::End, message::data_header, reason::ResetReason},
 };
 
 impl StreamEnd {
@@ -113,19 +113,19 @@ impl StreamEnd {
     /// Resets the client, or the target, of a stream that has waited in vain. With `tells`, the
     /// other end is still to be told.
     fn wait_no_longer(&mut self, why: &str, tells: bool) {
-        match &self.side {
-            Side::Inlet { client, .. } if self.stream.end().is_none() => {
-                let what = format_args!("reset the client {client}: {why} ({})", self.route);
-                self.warn("client-reset", what);
-            }
-            _ => {}
-        }
+        let had_ended = self.stream.end().is_some();
         match tells {
             true => self.stream.stop(ResetReason::PathLost),
             false => {
                 self.suspension = None;
                 self.stream.give_up();
             }
+        }
+        if let (Side::Inlet { client, .. }, Some(End::Here(_)), false) =
+            (&self.side, self.stream.end(), had_ended)
+        {
+            let what = format_args!("reset the client {client}: {why} ({})", self.route);
+            self.warn("client-reset", what);
         }
         self.perform_actions();
     }
