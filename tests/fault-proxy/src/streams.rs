@@ -5,6 +5,7 @@ use std::{io, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::Mutex,
+    task::JoinSet,
     time::sleep,
 };
 
@@ -38,8 +39,11 @@ impl Listener {
 
 pub(crate) async fn accept(listener: Listener, line: Line, journal: Arc<Journal>) {
     let mut number = 0;
+    // They are cut when the proxy is dropped.
+    let mut connections = JoinSet::new();
     while let Ok(client) = listener.accept().await {
-        tokio::spawn(pass(client, line.clone(), number, journal.clone()));
+        connections.spawn(pass(client, line.clone(), number, journal.clone()));
+        while connections.try_join_next().is_some() {}
         number += 1;
     }
 }
