@@ -13,9 +13,12 @@ mod initiating;
 mod renewal;
 mod responding;
 
-use std::sync::{
-    atomic::{AtomicBool, Ordering},
-    Arc,
+use std::{
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        Arc,
+    },
+    time::Duration,
 };
 
 use actix::{
@@ -123,10 +126,14 @@ impl Decryptor {
             Ok(exchange) => self.phase = Phase::Handshaking(exchange),
             Err(why) => return self.fail(why, context),
         }
-        let deadline = self.config.limits.handshake_deadline;
-        context.run_later(deadline, move |actor, context| {
+        Self::fail_after(self.config.limits.handshake_deadline, context);
+    }
+
+    /// Fails unless the handshake is over in time.
+    fn fail_after(limit: Duration, context: &mut Context<Self>) {
+        context.run_later(limit, move |actor, context| {
             if matches!(actor.phase, Phase::Handshaking(_)) {
-                actor.fail(FailureReason::Late(deadline), context);
+                actor.fail(FailureReason::Late(limit), context);
             }
         });
     }
@@ -158,9 +165,11 @@ impl Decryptor {
             Role::Responder(responding) => responding.affords(work, &self.config.limits),
         };
         let next = match exchange.handle(&mut message.payload, &budget) {
-            Ok(Step::Send(bytes, exchange)) => self
-                .send(peer_route, bytes, permit)
-                .map(|()| self.phase = Phase::Handshaking(exchange)),
+            Ok(Step::Send(bytes, exchange)) => self.send(peer_route, bytes, permit).map(|()| {
+                self.phase = Phase::Handshaking(exchange);
+                // Only an initiator goes on after its answer.
+                Self::fail_after(self.confirmation_limit(), context);
+            }),
             Ok(Step::Established(session)) => self.open(*session, peer_route, context),
             // Nobody uses the channel before the initiator has this record, and a stopping node
             // sends its close after it.

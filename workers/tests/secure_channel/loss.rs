@@ -10,7 +10,8 @@ use std::{
 
 use ockam_actix_runtime::{edge::first_hop::FirstHop, route, Host, Message};
 use ockam_actix_workers::{
-    secure_channel::packet::Packet, Entity, SecureChannel, SecureChannels, TrustEveryonePolicy,
+    secure_channel::packet::{Packet, PacketError},
+    Entity, SecureChannel, SecureChannels, TrustEveryonePolicy,
 };
 
 use crate::support::{quick, run, tcp, to, until, Echo, Meddling, Middle, Peer, DEADLINE, SERVICE};
@@ -194,6 +195,36 @@ fn a_lost_first_message_is_sent_again() {
 #[test]
 fn second_answers_to_the_first_message_are_ignored() {
     attempted_once(|_, message| vec![copy(&message), message]);
+}
+
+/// Drops the first message that `is_meant`.
+fn drop_first(is_meant: fn(&Result<Packet<'_>, PacketError>) -> bool) -> Meddling {
+    let dropped = AtomicBool::new(false);
+    Arc::new(move |_, message| {
+        let drops = is_meant(&Packet::decode(&message.payload));
+        match drops && !dropped.swap(true, Ordering::SeqCst) {
+            true => vec![],
+            false => vec![message],
+        }
+    })
+}
+
+#[test]
+fn lost_last_messages_cost_no_deadline() {
+    // The first that is not of the handshake confirms it.
+    for meddle in [
+        drop_first(|packet| matches!(packet, Ok(Packet::Three(_)))),
+        drop_first(|packet| packet.is_err()),
+    ] {
+        run(async {
+            let mut limits = quick();
+            limits.resend_after = Duration::from_millis(20);
+            limits.handshake_deadline = DEADLINE;
+            let chain = Chain::start(meddle, limits).await;
+            chain.channel.established_within(DEADLINE / 2).await.unwrap();
+            answers(&chain.client, &chain.channel).await;
+        });
+    }
 }
 
 #[test]

@@ -94,7 +94,8 @@ fn suffer_over(carrier: Carrier, topology: Topology, fault: Fault) {
             tally.faults += run.faults;
         }
         drop(runs);
-        assert_eq!(target.wrong_seeds(), 0, "{fault}: the first bytes were altered");
+        let wrong = target.wrong_seeds();
+        assert!(wrong.is_empty(), "{fault}, {carrier:?}: first bytes were altered: {wrong:x?}");
         if fault.is_harmless(&nodes.line()) {
             assert_eq!(tally.cut, 0, "{fault}: {tally:?}");
         }

@@ -112,8 +112,8 @@ struct Register {
     waiting: RefCell<HashMap<u64, oneshot::Sender<Side>>>,
     /// Every seed that was ever sent.
     sent: RefCell<HashSet<u64>>,
-    /// How many seeds arrived that were never sent.
-    wrong: Cell<usize>,
+    /// What arrived in the place of a seed, and was never sent.
+    wrong: RefCell<Vec<u64>>,
 }
 
 /// The server that the outlet connects to.
@@ -141,9 +141,9 @@ impl Target {
         self.address
     }
 
-    /// How many connections began with a seed that nobody sent.
-    pub(crate) fn wrong_seeds(&self) -> usize {
-        self.register.wrong.get()
+    /// The first bytes of connections that began with a seed that nobody sent.
+    pub(crate) fn wrong_seeds(&self) -> Vec<u64> {
+        self.register.wrong.take()
     }
 }
 
@@ -154,7 +154,7 @@ async fn answer(mut socket: TcpStream, register: Rc<Register>) {
     }
     let number = u64::from_be_bytes(seed);
     if !register.sent.borrow().contains(&number) {
-        register.wrong.set(register.wrong.get() + 1);
+        register.wrong.borrow_mut().push(number);
     }
     let waiting = register.waiting.borrow_mut().remove(&number);
     let side = live(socket, &text(number, false), seed.to_vec()).await;

@@ -18,7 +18,7 @@ use crate::secure_channel::{
     handshake::Session,
     inbound::Inbound,
     lifeline::{Gone, Lifeline},
-    limits::MAX_COOKIES,
+    limits::{CONFIRMATION_ROUND_TRIPS, MAX_COOKIES},
     packet::Packet,
 };
 
@@ -98,6 +98,14 @@ impl Decryptor {
                 Err(why) => actor.fail(why, context),
             }
         });
+    }
+
+    /// How long the responder may take to answer message 3. The path has just carried two messages,
+    /// so one of the next two that is lost without a word costs no more than this.
+    pub(super) fn confirmation_limit(&self) -> Duration {
+        let limits = &self.config.limits;
+        let limit = self.begun.elapsed() * CONFIRMATION_ROUND_TRIPS;
+        limit.max(2 * limits.resend_after).min(limits.handshake_deadline)
     }
 
     /// Whether it answers a message 1 that was sent again, although another answer has come.
