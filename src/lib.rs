@@ -270,6 +270,7 @@
 //! [actix]: https://docs.rs/actix
 
 pub mod author;
+pub mod cluster;
 #[cfg(feature = "console")]
 pub mod console;
 #[cfg(feature = "logger")]

@@ -13,6 +13,7 @@ use crate::{
         directory::Registration,
         entry::{Deliver, Description},
         routing::NextHop,
+        strays::Strays,
         Busy, Dialer, Node,
     },
     socket::network::Network,
@@ -157,6 +158,10 @@ pub trait Host {
 
     /// Makes `dialer` responsible for addresses that start with `transport#`.
     fn add_dialer(&self, transport: &str, dialer: Arc<dyn Dialer>);
+
+    /// Has `strays` take messages to addresses that nobody has, from now on. Returns whether it does:
+    /// a node has one at most.
+    fn keep_strays(&self, strays: Arc<dyn Strays>) -> bool;
 
     /// Adds a listener that accepts connections of other nodes.
     fn add_listener(&self, listening: Listening);
@@ -329,6 +334,11 @@ impl Host for Node {
     #[inline]
     fn add_dialer(&self, transport: &str, dialer: Arc<dyn Dialer>) {
         Node::add_dialer(self, transport, dialer)
+    }
+
+    #[inline]
+    fn keep_strays(&self, strays: Arc<dyn Strays>) -> bool {
+        Node::keep_strays(self, strays)
     }
 
     #[inline]

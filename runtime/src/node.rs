@@ -24,6 +24,7 @@ mod router;
 pub mod routing;
 mod shutdown;
 mod stopping;
+pub mod strays;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod table;
 mod threads;
@@ -35,7 +36,7 @@ use std::{
     future::Future,
     sync::{
         atomic::{AtomicU64, AtomicUsize, Ordering},
-        Arc, Weak,
+        Arc, OnceLock, Weak,
     },
 };
 
@@ -55,6 +56,7 @@ use crate::{
         life::Life,
         router::Router,
         shutdown::{Shutdown, Stage},
+        strays::Strays,
         threads::OwnSystem,
     },
     socket::network::Network,
@@ -93,6 +95,7 @@ struct Shared {
     arbiters: Vec<Arbiter>,
     next_arbiter: AtomicUsize,
     dialers: SharedLock<HashMap<String, Arc<dyn Dialer>>>,
+    strays: OnceLock<Arc<dyn Strays>>,
     extensions: Lock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
     doors: Doors,
     shutdown: Shutdown,
@@ -182,6 +185,7 @@ impl Node {
             arbiters: started.with_routers(|| WeakNode::router(shared)),
             next_arbiter: AtomicUsize::new(0),
             dialers: SharedLock::default(),
+            strays: OnceLock::new(),
             extensions: Lock::default(),
             doors: Doors::default(),
             shutdown: Shutdown::new(),
@@ -260,6 +264,11 @@ impl Node {
     pub(crate) fn add_dialer(&self, transport: &str, dialer: Arc<dyn Dialer>) {
         let mut dialers = self.shared.dialers.write();
         dialers.entry(transport.to_owned()).or_insert(dialer);
+    }
+
+    /// See [`Host::keep_strays`](crate::host::Host::keep_strays).
+    pub(crate) fn keep_strays(&self, strays: Arc<dyn Strays>) -> bool {
+        self.shared.strays.set(strays).is_ok()
     }
 
     /// See [`Host::hub_grants`](crate::host::Host::hub_grants).

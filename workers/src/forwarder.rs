@@ -6,6 +6,7 @@
 //! | the address that is copied from the outlet to the inlet | [`address`] |
 //! | the hub's side | [`hub`] |
 //! | the side of a node that registers a forwarder | [`remote`] |
+//! | hubs that share their forwarders | [`cluster`] |
 //! | every limit, with its unit and reason | [`limits`] |
 //!
 //! # The route of a message
@@ -26,6 +27,7 @@
 //! that the forwarder leads to.
 
 pub mod address;
+pub mod cluster;
 pub mod hub;
 pub mod limits;
 #[cfg_attr(not(internals), doc(hidden))]

@@ -56,7 +56,7 @@ impl Node {
         let checked = next_hop == NextHop::Checked && !message.origin.is_local();
         let Some(entry) = self.find_or_dial(&address, checked) else {
             message.onward_route.push_front(address.clone());
-            return Err(Undelivered::new(message, &address, UndeliverableReason::Unreachable));
+            return self.stray(message, &address);
         };
         if checked {
             if let Err(rule) = self.admit(&entry, &message.origin) {
@@ -88,6 +88,17 @@ impl Node {
             }
             _ => entry.take(message),
         }
+    }
+
+    /// Nobody has the address that the message goes to.
+    #[cold]
+    fn stray(&self, message: Message, address: &Address) -> Result<(), Box<Undelivered>> {
+        let Some(strays) = self.shared.strays.get() else {
+            return Err(Undelivered::new(message, address, UndeliverableReason::Unreachable));
+        };
+        strays.take(address, Box::new(message)).map_err(|message| {
+            Undelivered::new(*message, address, UndeliverableReason::Unreachable)
+        })
     }
 
     fn find_or_dial(&self, address: &Address, remote: bool) -> Option<Arc<Entry>> {

@@ -115,15 +115,18 @@ impl Pump<'_> {
             };
             let Some(unit) = next else { return Ok(Ended::Quietly) };
             // Credit is a matter of each connection, and a hub that hurts its peers keeps to that:
-            // a frame that it drops has moved on.
-            let grant = self.has_frames.then(|| grant(&unit));
+            // a frame that it drops has moved on. Of a chunk the end is lost, since a whole one may
+            // be a frame, and credit with it.
+            let when_dropped = match self.has_frames {
+                true => grant(&unit),
+                false => unit[..unit.len() / 2].to_vec(),
+            };
             let grants = self.has_frames && unit[4..6] == [0, 0];
             for operation in self.direction.handle(unit, grants) {
                 match operation {
                     Operation::Send(bytes) => self.to.write(&bytes).await?,
-                    Operation::Drop => {
-                        self.from.write(grant.as_deref().unwrap_or_default()).await?
-                    }
+                    Operation::Drop if self.has_frames => self.from.write(&when_dropped).await?,
+                    Operation::Drop => self.to.write(&when_dropped).await?,
                     Operation::Wait(Duration::ZERO) => tokio::task::yield_now().await,
                     Operation::Wait(time) => sleep(time).await,
                     Operation::End => return Ok(Ended::Quietly),

@@ -11,6 +11,7 @@
 // These are parts of tests.
 #![allow(clippy::unwrap_used)]
 
+pub mod bus;
 pub mod exchange;
 pub mod faults;
 pub mod history;

@@ -65,3 +65,24 @@ pub const MAX_REFUSAL_PAUSE: Duration = Duration::from_secs(60);
 /// Different failures of one outage that are logged. Whoever answers in the hub's place can make
 /// up any number of them.
 pub const LOGGED_FAILURES: usize = 8;
+
+/// How long a hub of a cluster waits until another one says that it has a forwarder: many times the
+/// way to the bus and back.
+pub const FIND_LIMIT: Duration = Duration::from_secs(1);
+
+/// How long a hub of a cluster waits for a connection to the hub that has a forwarder.
+pub const REACH_LIMIT: Duration = Duration::from_secs(3);
+
+/// Forwarders that one hub of a cluster looks for at the same time: each takes a few milliseconds,
+/// or [`FIND_LIMIT`] if nobody has it.
+pub const LOOKUPS: usize = 4_096;
+
+/// How many lookups one connection may have for each that is left to others.
+pub const LOOKUPS_SHARE: usize = 1;
+
+/// Messages that wait while one forwarder is looked for: those that a handshake begins with, and
+/// their repetitions.
+pub const STRAYS_PER_ADDRESS: usize = 64;
+
+/// How long a hub of a cluster remembers where a forwarder is that nobody sends to.
+pub const STAND_IN_IDLE: Duration = Duration::from_secs(60);

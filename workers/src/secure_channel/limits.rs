@@ -123,8 +123,8 @@ pub(super) const STEADY_AFTER: Duration = Duration::from_secs(5);
 /// then a second, are verified all the same, so that they can be told. Each costs up to 4 ms.
 pub(super) const EXPLAINED_REFUSALS: Rate = Rate { burst: 16, per_second: 1 };
 
-/// How often the time from message 1 to its answer the responder may take to answer message 3, which
-/// needs more work. With less than two of [`Limits::resend_after`] nobody is given up.
+/// How many times as long as for message 1 the responder may take to answer message 3, which needs
+/// more work. With less than two of [`Limits::resend_after`] nobody is given up.
 pub(super) const CONFIRMATION_ROUND_TRIPS: u32 = 4;
 
 /// How often, in one attempt, the initiator sends message 1 again because a cookie was asked for.

@@ -12,8 +12,8 @@
 //! Each kind of fault runs for each carrier and each of the two topologies, `OCKAM_FAULTS` times or
 //! 10 times over TCP and twice over each other carrier; `OCKAM_FAULTS_SEED` repeats a run, and
 //! `OCKAM_FAULTS_OVER=wss` runs them over one carrier. Over TCP and Unix sockets a fault hits a
-//! frame, as if a hub did it; in WebSockets and TLS it hits a chunk of bytes and in QUIC a datagram,
-//! as if the network did it.
+//! frame, as if a hub did it; in WebSockets and TLS it hits a chunk of bytes, and in QUIC a
+//! datagram, as if the network did it.
 
 // Clippy knows tests by their attribute, but not the functions that help them.
 #![allow(clippy::unwrap_used)]
@@ -36,9 +36,8 @@ use futures::{stream::iter, StreamExt};
 use nodes::{Nodes, Topology};
 use stream::{converse, Target};
 
-/// For one run with its recovery: a lost peer is noticed within 8 s, and a frame that never ends is
-/// given up after 30 s.
-const DEADLINE: Duration = Duration::from_secs(60);
+/// For one run with its recovery: a stream that is given up, and others until one passes.
+const DEADLINE: Duration = Duration::from_secs(300);
 
 /// Runs at the same time: they mostly wait. `OCKAM_FAULTS_AT_ONCE` sets another number.
 const AT_ONCE: u64 = 10;

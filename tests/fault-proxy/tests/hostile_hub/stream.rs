@@ -28,9 +28,9 @@ const MOST: usize = 200_000;
 /// Bytes of one write, at most.
 const BURST: usize = 8_000;
 
-/// An end that has seen neither end nor reset for so long never will: a lost peer is noticed within
-/// 8 s, an unanswered opening within 30.
-const SILENCE: Duration = Duration::from_secs(40);
+/// An end that has seen neither end nor reset for so long never will: a stream waits for another
+/// path for two minutes, and that its path is lost is noticed within 30 s, where a frame never ends.
+const SILENCE: Duration = Duration::from_secs(150);
 
 /// What one end of a connection sent and received.
 #[derive(Debug)]
@@ -124,8 +124,7 @@ pub(crate) struct Target {
 
 impl Target {
     pub(crate) async fn start() -> Self {
-        // Elsewhere than the proxies: a node dials one that has ended for some time, and its port
-        // may belong to another by then.
+        // Elsewhere than the proxies, as inlets are.
         let listener = TcpListener::bind("127.0.0.2:0").await.unwrap();
         let (address, register) = (listener.local_addr().unwrap(), Rc::<Register>::default());
         let known = register.clone();

@@ -32,6 +32,7 @@ use tokio::time::{sleep_until, Instant};
 use crate::{
     forwarder::{
         address::ForwardingAddress,
+        cluster::Announced,
         hub::{
             journal::Journal,
             ledger::{Generation, Ledger},
@@ -70,6 +71,8 @@ pub(super) struct Life {
     pub(super) lease: watched::Receiver<Instant>,
     /// Where its end is noted.
     pub(super) journal: Arc<Journal>,
+    /// What makes it known to the other hubs of a cluster.
+    pub(super) _announced: Option<Announced>,
 }
 
 /// See the documentation of this module.

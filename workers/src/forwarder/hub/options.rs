@@ -4,9 +4,12 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use ockam_actix_runtime::{node::entry::AccessRule, Origin};
 
-use crate::forwarder::limits::{
-    LEASE, MAX_FORWARDERS, MAX_FORWARDERS_PER_CONNECTION, MAX_FORWARDERS_PER_SOURCE,
-    MAX_LEASE_SECONDS,
+use crate::forwarder::{
+    cluster::Cluster,
+    limits::{
+        LEASE, MAX_FORWARDERS, MAX_FORWARDERS_PER_CONNECTION, MAX_FORWARDERS_PER_SOURCE,
+        MAX_LEASE_SECONDS,
+    },
 };
 
 /// The caps of a hub, and who may register.
@@ -29,6 +32,7 @@ pub struct ForwardingOptions {
     pub(super) max_per_source: usize,
     pub(super) lease: Duration,
     pub(super) permit: Option<AccessRule>,
+    pub(super) cluster: Option<Cluster>,
 }
 
 impl ForwardingOptions {
@@ -41,6 +45,7 @@ impl ForwardingOptions {
             max_per_source: MAX_FORWARDERS_PER_SOURCE,
             lease: LEASE,
             permit: None,
+            cluster: None,
         }
     }
 
@@ -81,6 +86,13 @@ impl ForwardingOptions {
         self.permit = Some(Arc::new(rule));
         self
     }
+
+    /// The cluster whose other hubs reach the forwarders of this one, and the other way round.
+    #[must_use]
+    pub fn cluster(mut self, cluster: Cluster) -> Self {
+        self.cluster = Some(cluster);
+        self
+    }
 }
 
 impl Default for ForwardingOptions {
@@ -97,6 +109,7 @@ impl fmt::Debug for ForwardingOptions {
             .field("max_per_source", &self.max_per_source)
             .field("lease", &self.lease)
             .field("permit", &self.permit.as_ref().map(|_| "a rule"))
+            .field("cluster", &self.cluster)
             .finish()
     }
 }

@@ -35,6 +35,7 @@ use ring::rand::SystemRandom;
 
 use crate::{
     forwarder::{
+        cluster::Cluster,
         hub::{
             forwarder::{Forwarder, LedgerSlot, Life, SharedLedger},
             journal::{Journal, Whose},
@@ -129,6 +130,7 @@ struct ForwardingActor {
     proofs: Arc<Proofs>,
     ledger: SharedLedger,
     journal: Arc<Journal>,
+    cluster: Option<Cluster>,
     refusal_log: Arc<RefusalLog>,
     registration: Option<Registration>,
     _supervised: Supervised,
@@ -261,7 +263,9 @@ impl ForwardingActor {
             }
         }
         let slot = LedgerSlot { ledger: self.ledger.clone(), id, generation: entered.generation };
-        let life = Life { first_hop, epoch: state.epoch, lease, journal: self.journal.clone() };
+        let announced = self.cluster.as_ref().and_then(|cluster| cluster.announce(&id.address()));
+        let (epoch, journal) = (state.epoch, self.journal.clone());
+        let life = Life { first_hop, epoch, lease, journal, _announced: announced };
         if let Err(error) = Forwarder::launch(&self.node, slot, addresses, &route, life) {
             log::error!("cannot make a forwarder: {}", error.one_line());
             return Err(RegistrationRefusal::Route);
@@ -346,6 +350,7 @@ impl Restartable for ServiceSpec {
             proofs: self.proofs.clone(),
             ledger: self.ledger.clone(),
             journal: self.journal.clone(),
+            cluster: self.options.cluster.clone(),
             refusal_log: self.node.refusals(),
             registration: None,
             _supervised: supervised,

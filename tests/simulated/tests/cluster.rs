@@ -1,0 +1,170 @@
+//! Hubs of one cluster: what is registered at one is reached through any.
+
+// Clippy knows tests by their attribute, but not their helpers.
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use ockam::{
+    cluster::Cluster,
+    route,
+    testing::{explore, LinkOptions, Network, TestNode},
+    Context, Echoer, Entity, ForwardingOptions, ForwardingService, Node, RemoteForwarder, Result,
+    Route, SecureChannels, TcpTransport, TrustEveryonePolicy, UndeliverableReason, Vault, TCP,
+};
+use simulated::bus::MemoryBus;
+use tokio::time::Instant;
+
+const HUBS: [&str; 3] = ["one", "two", "three"];
+
+fn at(hub: &str) -> String {
+    format!("{hub}:4000")
+}
+
+async fn hub(node: Node, name: &'static str, bus: MemoryBus) -> Result<()> {
+    let cluster = Cluster::join(&node, (TCP, at(name)), bus.join(name))?;
+    ForwardingService::start(&node, ForwardingOptions::new().cluster(cluster))?;
+    TcpTransport::create(&node).await?.listen(at(name)).await.map(drop)
+}
+
+/// A cluster of three hubs.
+async fn hubs(net: &Network, bus: &MemoryBus) -> Vec<TestNode> {
+    net.set_links(LinkOptions::new().latency(Duration::from_millis(5)));
+    let mut nodes = Vec::new();
+    for name in HUBS {
+        let (mut node, bus) = (net.node(name), bus.clone());
+        node.boot(move |node| hub(node, name, bus.clone())).await.unwrap();
+        nodes.push(node);
+    }
+    nodes
+}
+
+/// A node with an echoer behind a forwarder at `hubs`.
+async fn outlet(net: &Network, hubs: &str) -> (TestNode, RemoteForwarder) {
+    let far = net.node("far");
+    TcpTransport::create(&far).await.unwrap();
+    Echoer::start(&far, "echo").unwrap();
+    let mut entity = Entity::create(&far, &Vault::in_memory()).unwrap();
+    entity.create_secure_channel_listener("listener", TrustEveryonePolicy).unwrap();
+    let forwarder = RemoteForwarder::create(&far, (TCP, hubs), "listener").await.unwrap();
+    (far, forwarder)
+}
+
+/// A client that reaches it through `hub`, and its route to the echoer.
+async fn client(
+    net: &Network,
+    name: &str,
+    hub: &str,
+    forwarder: &RemoteForwarder,
+) -> (TestNode, Context, Route) {
+    let near = net.node(name);
+    TcpTransport::create(&near).await.unwrap();
+    let mut entity = Entity::create(&near, &Vault::in_memory()).unwrap();
+    let listener = route![(TCP, at(hub)), forwarder.remote_address()];
+    let channel = entity.create_secure_channel(listener, TrustEveryonePolicy).unwrap();
+    let ctx = near.context().unwrap();
+    (near, ctx, route![channel, "echo"])
+}
+
+/// Asks until an answer comes; returns how long that took.
+async fn answered(net: &Network, ctx: &Context, echo: &Route) -> Duration {
+    let begun = Instant::now();
+    let ask = || ctx.ask(echo, 7_u32).within(Duration::from_secs(10)).reply_as::<u32>();
+    while ask().await.is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no answer");
+        net.sleep(Duration::from_millis(20)).await;
+    }
+    begun.elapsed()
+}
+
+#[test]
+fn any_hub_reaches_any_forwarder() {
+    let (net, bus) = (Network::seeded(1), MemoryBus::default());
+    net.run(async {
+        let _hubs = hubs(&net, &bus).await;
+        let (_far, forwarder) = outlet(&net, "one:4000").await;
+        for (name, hub) in [("a", "one"), ("b", "two"), ("c", "three")] {
+            let (_near, ctx, echo) = client(&net, name, hub, &forwarder).await;
+            let took = answered(&net, &ctx, &echo).await;
+            assert!(took < Duration::from_millis(300), "through {hub}: {took:?}");
+        }
+        // Each hub asked once, and found it in one hop.
+        assert_eq!(bus.asked(), 2 * 2);
+    });
+}
+
+#[test]
+fn what_is_known_goes_on_without_the_bus() {
+    let (net, bus) = (Network::seeded(2), MemoryBus::default());
+    net.run(async {
+        let _hubs = hubs(&net, &bus).await;
+        let (_far, forwarder) = outlet(&net, "one:4000").await;
+        let (_near, ctx, echo) = client(&net, "near", "two", &forwarder).await;
+        answered(&net, &ctx, &echo).await;
+        HUBS.iter().for_each(|hub| bus.cut(hub, true));
+        for _ in 0..20 {
+            let took = answered(&net, &ctx, &echo).await;
+            assert!(took < Duration::from_millis(100), "{took:?}");
+            net.sleep(Duration::from_secs(30)).await;
+        }
+    });
+}
+
+#[test]
+fn an_unknown_address_is_told_within_seconds() {
+    let (net, bus) = (Network::seeded(3), MemoryBus::default());
+    net.run(async {
+        let _hubs = hubs(&net, &bus).await;
+        let near = net.node("near");
+        TcpTransport::create(&near).await.unwrap();
+        let ctx = near.context().unwrap();
+        let nobody = route![(TCP, "two:4000"), format!("F{}", "7".repeat(32))];
+        let begun = Instant::now();
+        let asked = ctx.ask(nobody, 7_u32).reply_as::<u32>().await.unwrap_err();
+        assert!(asked.to_string().contains(&UndeliverableReason::Unreachable.to_string()));
+        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    });
+}
+
+#[test]
+fn a_killed_hub_is_replaced_by_the_others() {
+    explore(20, |net| {
+        let bus = MemoryBus::default();
+        net.run(async {
+            let mut hubs = hubs(net, &bus).await;
+            let (_far, forwarder) = outlet(net, "one:4000,three:4000").await;
+            let mut state = forwarder.watch();
+            state.wait_for(|state| state.registrations == 2).await.unwrap();
+            let (_near, ctx, echo) = client(net, "near", "two", &forwarder).await;
+            answered(net, &ctx, &echo).await;
+            for (killed, registrations) in [(0, 3), (2, 4), (0, 5)] {
+                hubs[killed].kill();
+                let took = answered(net, &ctx, &echo).await;
+                assert!(took < Duration::from_secs(6), "{took:?}");
+                hubs[killed].restart().await.unwrap();
+                state.wait_for(|state| state.registrations == registrations).await.unwrap();
+            }
+        });
+    });
+}
+
+#[test]
+fn a_forwarder_that_has_left_is_unknown_everywhere() {
+    let (net, bus) = (Network::seeded(4), MemoryBus::default());
+    net.run(async {
+        let _hubs = hubs(&net, &bus).await;
+        let far = net.node("far");
+        TcpTransport::create(&far).await.unwrap();
+        Echoer::start(&far, "echo").unwrap();
+        let forwarder = RemoteForwarder::create(&far, (TCP, "one:4000"), "echo").await.unwrap();
+        let near = net.node("near");
+        TcpTransport::create(&near).await.unwrap();
+        let ctx = near.context().unwrap();
+        let echo = route![(TCP, "two:4000"), forwarder.remote_address()];
+        answered(&net, &ctx, &echo).await;
+        forwarder.stop().await;
+        net.sleep(Duration::from_millis(100)).await;
+        let asked = ctx.ask(echo, 7_u32).reply_as::<u32>().await.unwrap_err();
+        assert!(asked.to_string().contains(&UndeliverableReason::Unreachable.to_string()));
+    });
+}

@@ -1,0 +1,155 @@
+//! A forwarder of another hub, as this hub has it: messages to its address go on to that hub.
+//!
+//! It ends with the connection to that hub, when that hub has the forwarder no longer, and when
+//! nothing was sent through it for a while. The next message looks for the forwarder again.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        Arc,
+    },
+};
+
+use ockam_actix_runtime::{
+    edge::first_hop::FirstHop,
+    lock::Lock,
+    message::undelivered::Undelivered,
+    node::{
+        directory::Registration,
+        entry::{Deliver, Description, Entry},
+    },
+    route, watched, Address, Class, Host, Message, Node, Result, Route,
+};
+use tokio::time::sleep;
+
+use crate::{
+    forwarder::{
+        cluster::{key::ForwarderKey, CLUSTER_SERVICE},
+        limits::STAND_IN_IDLE,
+    },
+    relay::pass_on,
+};
+
+/// One that has not begun.
+pub(super) struct StandIn {
+    node: Node,
+    address: Address,
+    first_hop: FirstHop,
+    epoch: u64,
+    /// To the gate of the other hub; the forwarder's address follows.
+    route: Route,
+}
+
+impl StandIn {
+    /// For the forwarder at `address` of the hub behind `first_hop`.
+    pub(super) fn new(node: Node, address: &Address, first_hop: FirstHop) -> Self {
+        let route = route![first_hop.address.clone(), CLUSTER_SERVICE, address.clone()];
+        let epoch = first_hop.state().epoch;
+        Self { node, address: address.clone(), first_hop, epoch, route }
+    }
+
+    /// Sends on a message that waited for it, whose route begins with the forwarder's address.
+    pub(super) fn pass_first(&self, mut message: Message) {
+        message.onward_route.pop_front();
+        if let Err(undelivered) = pass_on(&self.node, &self.address, message, &self.route) {
+            self.node.bounce(undelivered);
+        }
+    }
+}
+
+/// All of one hub.
+#[derive(Clone, Default)]
+pub(super) struct StandIns(Arc<Lock<HashMap<Address, Begun>>>);
+
+struct Begun {
+    key: ForwarderKey,
+    hub: Address,
+    /// Dropped to end it.
+    _life: watched::Sender<()>,
+}
+
+impl StandIns {
+    /// Whether there is one at `address`.
+    pub(super) fn has(&self, address: &Address) -> bool {
+        self.0.lock().contains_key(address)
+    }
+
+    /// Ends those for a forwarder that `hub` has no longer.
+    pub(super) fn end(&self, key: &ForwarderKey, hub: &Address) {
+        self.0.lock().retain(|_, begun| begun.key != *key || begun.hub != *hub);
+    }
+
+    /// Registers a stand-in, until it ends.
+    ///
+    /// # Errors
+    /// If its address is taken, as the forwarder was registered here meanwhile.
+    pub(super) fn begin(
+        &self,
+        key: ForwarderKey,
+        address: &Address,
+        stand_in: StandIn,
+    ) -> Result<()> {
+        let StandIn { node, first_hop, epoch, route, .. } = stand_in;
+        let arbiter = node.arbiter_for(&first_hop);
+        let hub = first_hop.address.clone();
+        // A budget for each forwarder, so that a slow one holds up no others.
+        let budget = match node.first_hop(&route![hub.clone(), address.clone()]) {
+            Ok(own) => own.budget,
+            Err(_) => first_hop.budget.clone(),
+        };
+        let description = Description::new(address.clone(), Class::Forwarder);
+        let used = Arc::new(AtomicBool::new(true));
+        let onward = Onward { node: node.clone(), route, used: used.clone() };
+        let registration =
+            node.register_delivery(description.on(arbiter).with_budget(budget), onward)?;
+        let (life, ended) = watched::channel(());
+        self.0.lock().insert(address.clone(), Begun { key, hub, _life: life });
+        let living = Living { first_hop, epoch, used, ended, registration };
+        let all = self.clone();
+        node.spawn_on(arbiter, async move { living.live(&all).await });
+        Ok(())
+    }
+}
+
+/// What a stand-in lives by.
+struct Living {
+    first_hop: FirstHop,
+    epoch: u64,
+    used: Arc<AtomicBool>,
+    ended: watched::Receiver<()>,
+    registration: Registration,
+}
+
+impl Living {
+    async fn live(mut self, all: &StandIns) {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.first_hop.lost(self.epoch) => break,
+                // An error says that it was ended, as nothing else is sent.
+                _ = self.ended.changed() => return,
+                () = sleep(STAND_IN_IDLE) => {
+                    if !self.used.swap(false, Ordering::Relaxed) {
+                        break;
+                    }
+                }
+            }
+        }
+        all.0.lock().remove(self.registration.address());
+    }
+}
+
+/// The delivery of a stand-in.
+struct Onward {
+    node: Node,
+    route: Route,
+    used: Arc<AtomicBool>,
+}
+
+impl Deliver for Onward {
+    fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
+        self.used.store(true, Ordering::Relaxed);
+        pass_on(&self.node, &entry.address, message, &self.route)
+    }
+}
