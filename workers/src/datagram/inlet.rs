@@ -6,7 +6,7 @@
 //!   socket: nothing waits for a turn of the actor.
 //! * Started by [`UdpInlet::start`], on the arbiter of its route's first hop; its flows end with
 //!   it.
-//! * A panic ends receiving for a moment: it is [`Supervised`], and datagrams wait in the socket.
+//! * A panic ends receiving for a moment: it is a [`Service`], and datagrams wait in the socket.
 //!   Flows go on.
 
 use std::{
@@ -16,9 +16,7 @@ use std::{
     time::Duration,
 };
 
-use actix::{
-    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
-};
+use futures::FutureExt;
 use ockam_actix_runtime::{
     edge::first_hop::FirstHop,
     lock::Lock,
@@ -33,11 +31,7 @@ use ockam_actix_runtime::{
         entry::{Deliver, Description, Entry},
     },
     trust::source::SourceAddress,
-    worker::{
-        mailbox::Registered,
-        supervision::{Restartable, Restarting, Supervised},
-    },
-    Address, Class, Error, Host, Message, Node, Payload, Result, Route, Routed,
+    Error, Host, Message, Node, Result, Route,
 };
 use socket2::SockRef;
 
@@ -50,15 +44,16 @@ use crate::{
         sending::Sending,
         socket::{enlarge_buffer, has_datagrams, receive_all, GivesWay},
     },
-    portal::pool::Holder,
+    portal::{
+        pool::Holder,
+        service::{Serve, Service, Serving},
+    },
 };
 
 /// A running UDP inlet. Dropping this does not stop it; [`UdpInlet::stop`] does.
 #[derive(Clone, Debug)]
 pub struct UdpInlet {
-    node: Node,
-    worker: Address,
-    actor: Restarting<InletWorker>,
+    service: Service,
     address: SocketAddr,
 }
 
@@ -123,7 +118,7 @@ impl UdpInlet {
         enlarge_buffer(SockRef::from(&socket));
         let address = socket.local_addr().map_err(failed)?;
         log::info!("UDP inlet on {address} for clients of {route}");
-        let (worker, arbiter) = (Address::random(), first_hop.arbiter.unwrap_or(0));
+        let arbiter = first_hop.arbiter.unwrap_or(0);
         let portal = Portal::new(PortalKind::UdpInlet, address.to_string(), route.to_string());
         let portal = Metrics::of(node).portals.list(portal.over(route.first())).into();
         let inlet = Inlet {
@@ -135,10 +130,10 @@ impl UdpInlet {
             flows: Flows::new(node, idle_timeout, false),
             portal,
         };
-        let spec =
-            InletSpec { node: node.clone(), worker: worker.clone(), arbiter, inlet: inlet.into() };
-        let actor = Restarting::start(node, format!("the UDP inlet on {address}"), spec)?;
-        Ok(Self { node: node.clone(), worker, actor, address })
+        let receiving = Receiving(inlet.into());
+        let what = format!("the UDP inlet on {address}");
+        let service = Service::start(node, what, arbiter, Arc::new(receiving))?;
+        Ok(Self { service, address })
     }
 
     /// The address that clients send to, with the port that the system chose for port 0.
@@ -151,11 +146,7 @@ impl UdpInlet {
     /// # Errors
     /// If it has been stopped before.
     pub fn stop(&self) -> Result<()> {
-        let stopped = || Error::WorkerEnded(self.worker.clone());
-        self.actor.end().ok_or_else(stopped)?;
-        // In the pause before a restart there is no actor to stop.
-        let _ = self.node.stop_worker(self.worker.clone());
-        Ok(())
+        self.service.stop()
     }
 }
 
@@ -268,70 +259,23 @@ impl Deliver for Answers {
     }
 }
 
-/// What every actor of one inlet is started with.
-struct InletSpec {
-    node: Node,
-    worker: Address,
-    arbiter: usize,
-    inlet: Arc<Inlet>,
-}
+/// What every actor of one inlet runs.
+struct Receiving(Arc<Inlet>);
 
-impl Restartable for InletSpec {
-    type Actor = InletWorker;
-
-    fn start(&self, supervised: Supervised) -> Result<Addr<InletWorker>> {
-        let (node, inlet) = (self.node.clone(), self.inlet.clone());
-        let worker = InletWorker { node, inlet, registration: None, supervised };
-        let description = Description::new(self.worker.clone(), Class::Internal);
-        self.node.launch(description.on(self.arbiter), move |_| worker)
-    }
-
-    fn stop(&self, _: Addr<InletWorker>) {
-        // An error means that it has ended already.
-        let _ = self.node.stop_worker(self.worker.clone());
-    }
-}
-
-struct InletWorker {
-    node: Node,
-    inlet: Arc<Inlet>,
-    registration: Option<Registration>,
-    supervised: Supervised,
-}
-
-impl Actor for InletWorker {
-    type Context = Context<Self>;
-}
-
-impl Handler<Registered> for InletWorker {
-    type Result = ();
-
-    fn handle(&mut self, Registered(registration): Registered, context: &mut Context<Self>) {
-        let gone = registration.entry().stop_signal();
-        self.registration = Some(registration);
-        let (node, inlet) = (self.node.clone(), self.inlet.clone());
-        let receiving = async move {
-            tokio::select! {
-                biased;
-                _ = gone => {}
-                () = node.stopping() => {}
-                () = inlet.flows.keep_ending_idle() => {}
-                error = inlet.receive(&node) => {
-                    log::error!("the UDP inlet on {} ended: {error}", inlet.address);
+impl Serve for Receiving {
+    fn begin(self: Arc<Self>) -> Result<Serving> {
+        let inlet = self.0.clone();
+        Ok(Box::new(move |node| {
+            let serving = async move {
+                tokio::select! {
+                    biased;
+                    () = inlet.flows.keep_ending_idle() => {}
+                    error = inlet.receive(&node) => {
+                        log::error!("the UDP inlet on {} ended: {error}", inlet.address);
+                    }
                 }
-            }
-        };
-        context.spawn(receiving.into_actor(self).map(|(), inlet, context| {
-            inlet.supervised.end();
-            context.stop();
-        }));
-    }
-}
-
-impl Handler<Routed<Payload>> for InletWorker {
-    type Result = ();
-
-    fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {
-        log::debug!("an inlet takes no messages, but one came from {}", message.return_route());
+            };
+            serving.boxed_local()
+        }))
     }
 }
