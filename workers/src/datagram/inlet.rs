@@ -38,6 +38,7 @@ use socket2::SockRef;
 use crate::{
     datagram::{
         flows::Flows,
+        inlet_socket::{Client, InletSocket},
         limits::IDLE_TIMEOUT,
         loss::Loss,
         message::decode,
@@ -96,8 +97,8 @@ impl<T: Into<Route>> From<T> for UdpInletOptions {
 
 impl UdpInlet {
     /// Takes datagrams of clients on `socket` and sends them to a UDP outlet: along a route, or as
-    /// [`UdpInletOptions`] say. Answers leave by the same socket, so one that is bound to an
-    /// unspecified address suits hosts with one address alone.
+    /// [`UdpInletOptions`] say. Answers leave by the same socket, from the address that the client
+    /// sent to.
     ///
     /// # Errors
     /// If the route is invalid or empty, or its first hop does not exist and cannot be dialled; if
@@ -124,7 +125,7 @@ impl UdpInlet {
         let inlet = Inlet {
             node: node.unheld(),
             address,
-            socket,
+            socket: InletSocket::new(socket).map_err(failed)?,
             route,
             first_hop: Lock::new(first_hop),
             flows: Flows::new(node, idle_timeout, false),
@@ -154,11 +155,11 @@ impl UdpInlet {
 struct Inlet {
     node: Node,
     address: SocketAddr,
-    socket: UdpSocket,
+    socket: InletSocket,
     route: Route,
     /// Watching it keeps the connection to the first hop up.
     first_hop: Lock<FirstHop>,
-    flows: Flows<SocketAddr, Flow>,
+    flows: Flows<Client, Flow>,
     portal: Arc<Recorded<Portal>>,
 }
 
@@ -174,28 +175,29 @@ impl Inlet {
     /// Sends all that clients send; returns only if the socket cannot be used.
     async fn receive(self: &Arc<Self>, node: &Node) -> io::Error {
         // Another descriptor of the same socket: answers are sent from any thread.
-        let socket = match self.socket.try_clone().and_then(tokio::net::UdpSocket::from_std) {
+        let socket = match self.socket.reading() {
             Ok(socket) => socket,
             Err(error) => return error,
         };
         let who = format!("the UDP inlet on {}", self.address);
-        receive_all(&socket, &who, &node.refusals(), |datagram, client| self.send(datagram, client))
-            .await
+        let read = |socket: &_, buffer: &mut _| self.socket.try_receive(socket, buffer);
+        let send = |datagram: &_, client| self.send(datagram, client);
+        receive_all(&socket, &who, &node.refusals(), read, send).await
     }
 
     /// Sends the datagram of a client along the route.
-    fn send(self: &Arc<Self>, datagram: &[u8], client: SocketAddr) -> GivesWay {
+    fn send(self: &Arc<Self>, datagram: &[u8], client: Client) -> GivesWay {
         let Err(loss) = self.try_send(datagram, client) else { return false };
-        loss.count(&self.node, format_args!("{client} to {}", self.address));
+        loss.count(&self.node, format_args!("{} to {}", client.address, self.address));
         matches!(loss, Loss::NoRoom)
     }
 
-    fn try_send(self: &Arc<Self>, datagram: &[u8], client: SocketAddr) -> Result<(), Loss> {
+    fn try_send(self: &Arc<Self>, datagram: &[u8], client: Client) -> Result<(), Loss> {
         let first_hop = self.first_hop()?;
         let flow = match self.flows.find(&client) {
             Some(flow) => flow,
             None => {
-                let holders = [Holder::Source(SourceAddress::of(client.ip()))];
+                let holders = [Holder::Source(SourceAddress::of(client.address.ip()))];
                 self.flows.add(&client, &holders, || self.open(client, &first_hop))?
             }
         };
@@ -214,7 +216,7 @@ impl Inlet {
         Ok(first_hop.clone())
     }
 
-    fn open(self: &Arc<Self>, client: SocketAddr, first_hop: &FirstHop) -> Result<Flow, Loss> {
+    fn open(self: &Arc<Self>, client: Client, first_hop: &FirstHop) -> Result<Flow, Loss> {
         let description = Description::answered_over(first_hop);
         let sending = Sending::onward(description.address.clone());
         let answers = Answers { inlet: Arc::downgrade(self), client };
@@ -223,19 +225,19 @@ impl Inlet {
         let registration = registration.map_err(|_| Loss::PathLost)?;
         let over = Some(first_hop.address.clone());
         let mut record = StreamRecord::new(self.portal.clone(), over);
-        record.client = Some(client.into());
+        record.client = Some(client.address.into());
         let record = Metrics::of(&self.node).streams.list(record);
         Ok(Flow { sending, _registration: registration, record })
     }
 
     /// Passes an answer, or a notice, on to a client.
-    fn answer(&self, message: &Message, client: SocketAddr) -> Result<(), Loss> {
+    fn answer(&self, message: &Message, client: Client) -> Result<(), Loss> {
         if message.kind == MessageKind::Notice {
             return Loss::of_notice(&message.payload).map_or(Ok(()), Err);
         }
         let datagram = decode(&message.payload)?;
         let flow = self.flows.find(&client);
-        let sent = self.socket.send_to(&message.payload[datagram], client);
+        let sent = self.socket.answer(&message.payload[datagram], client);
         let sent = sent.map_err(Loss::Socket)?;
         flow.iter().for_each(|flow| flow.record.traffic.count_received(sent));
         Ok(())
@@ -245,14 +247,14 @@ impl Inlet {
 /// Takes what comes to the address of one flow.
 struct Answers {
     inlet: Weak<Inlet>,
-    client: SocketAddr,
+    client: Client,
 }
 
 impl Deliver for Answers {
     fn deliver(&self, _: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
         let Some(inlet) = self.inlet.upgrade() else { return Ok(()) };
         if let Err(loss) = inlet.answer(&message, self.client) {
-            let whose = format_args!("{} or its answer, at {}", self.client, inlet.address);
+            let whose = format_args!("{} or its answer, at {}", self.client.address, inlet.address);
             loss.count(&inlet.node, whose);
         }
         Ok(())
