@@ -108,7 +108,8 @@ enum Socket {
 }
 
 impl UdpInletOptions {
-    /// On `address` (`host:port`): one that clients send to, as the answers come from it.
+    /// On `address` (`host:port`). Of an unspecified one, such as `0.0.0.0:5353`, answers come from
+    /// the address that the client sent to.
     pub fn on(address: impl Into<String>) -> Self {
         Self { socket: Socket::On(address.into()), idle_timeout: IDLE_TIMEOUT }
     }

@@ -6,6 +6,7 @@
 
 use std::{
     fs,
+    net::UdpSocket,
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Output},
@@ -14,7 +15,7 @@ use std::{
 
 use ockam_actix_harness::{
     installed::{installed, is_installed},
-    network::in_own_network,
+    network::{in_own_network, is_own},
     program::{clean, Program},
     wan::Wan,
 };
@@ -105,6 +106,45 @@ fn a_resolver_answers_through_a_hub() {
         let mut batch = line(dig);
         let answers = succeed(batch.arg("-f").arg(folder.path().join("questions")));
         assert_eq!(answers.matches("192.0.2.7").count(), 200, "{answers}");
+    });
+}
+
+#[test]
+fn clients_are_answered_from_where_they_sent() {
+    in_own_network(|| {
+        if !is_own() {
+            return eprintln!("SKIPPED: no network whose addresses may be changed");
+        }
+        let target = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let to = format!("udp://{}", target.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let mut buffer = [0; 100];
+            while let Ok((length, from)) = target.recv_from(&mut buffer) {
+                let _ = target.send_to(&buffer[..length], from);
+            }
+        });
+        let outlet = format!("outlet --to {to} --listen 127.0.0.1:4000");
+        let outlet = Program::start(&mut ockam(&outlet));
+        let mut all = vec![("0.0.0.0:5301", "127.0.0.1", "198.51.100.1")];
+        if UdpSocket::bind("[::1]:0").is_ok() {
+            all.push(("[::]:5302", "[::1]", "[fd00::1]"));
+            all.push(("[::]:5303", "127.0.0.1", "198.51.100.1"));
+        }
+        for (listen, from, to) in all {
+            let _inlet = inlet_for(&outlet, &format!("udp://{listen}"));
+            let ip = to.trim_matches(['[', ']']);
+            succeed(&mut line(&format!("ip address replace {ip} dev lo")));
+            let client = UdpSocket::bind(format!("{from}:0")).unwrap();
+            client.set_read_timeout(Some(DEADLINE)).unwrap();
+            // It takes answers from there alone.
+            let port = listen.rsplit(':').next().unwrap();
+            client.connect(format!("{to}:{port}")).unwrap();
+            client.send(b"hello").unwrap();
+            let mut answer = [0; 10];
+            let length =
+                client.recv(&mut answer).unwrap_or_else(|error| panic!("{listen}: {error}"));
+            assert_eq!(&answer[..length], b"hello");
+        }
     });
 }
 

@@ -6,6 +6,7 @@
 //! | connected and listening sockets | [`stream`], [`listener`] |
 //! | where they are bound, and who is at their other end | [`endpoint`] |
 //! | accepting, and connecting to names with several addresses | [`accept`], [`connect`] |
+//! | hosts and ports as people write them | [`host_port`] |
 //! | looking names up, with few threads | `lookup` |
 //! | listening on paths | [`unix`] |
 //! | the reuse of large buffers | [`buffers`] |
@@ -14,6 +15,7 @@ pub mod accept;
 pub mod buffers;
 pub mod connect;
 pub mod endpoint;
+pub mod host_port;
 pub mod listener;
 mod lookup;
 pub mod network;

@@ -3,7 +3,7 @@
 use std::{fmt, net::SocketAddr, str::FromStr};
 
 use ockam::{Address, TransportType, QUIC, TCP, UNIX, WS, WSS};
-use ockam_actix_transports::peer::HostPort;
+use ockam_actix_transports::peer;
 
 /// The transports that a command knows, with the form of their addresses.
 const TRANSPORTS: [(TransportType, Form); 5] = [
@@ -103,7 +103,7 @@ impl FromStr for NodeAddress {
 /// `host:port`, if it is that.
 fn host_and_port(text: &str) -> Result<String, String> {
     let text = text.trim_end_matches('/');
-    HostPort::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+    peer::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 /// `host:port/path`, with the port that was left out; a slash alone says nothing.

@@ -1,5 +1,8 @@
 //! Hostile peers: what they send harms nobody else, and the log says who they were and why they
-//! were disconnected. On other carriers than TCP also what is not of the carrier.
+//! were disconnected. On other carriers than TCP also what is not of the carrier, and [what is
+//! inside](encrypted).
+
+mod encrypted;
 
 use std::{
     io::{Read, Write},
@@ -38,12 +41,38 @@ fn is_disconnected(listening: &Program, bytes: &[u8], why: &str) {
     if let Err(error) = end {
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{why}");
     }
+    is_logged(listening, &address, why);
+}
+
+/// What the node says about a peer has the reason in it.
+fn is_logged(listening: &Program, address: &str, why: &str) {
     let said = poll("a line about the peer", MOMENT, || {
         let lines = listening.stderr();
-        let named = lines.iter().find(|line| line.contains(&address)).cloned();
+        let named = lines.iter().find(|line| line.contains(address)).cloned();
         named.ok_or(format!("nothing about {address} ({why}): {listening}"))
     });
     assert!(said.contains(why), "{why:?} is not in {said:?}");
+}
+
+/// What a peer can send in place of a greeting, and of what follows it, and how the node says that.
+fn wrong_words() -> Vec<(Vec<u8>, &'static str)> {
+    let after_greeting = |bytes: &[u8]| [GREETING, bytes].concat();
+    vec![
+        (b"GET / HTTP/1.1\r\n\r\n".to_vec(), "does not speak the protocol"),
+        (vec![0xff; 100_000], "does not speak the protocol"),
+        (b"\0\0\0\x13\0\0\x93\xabockam-actix\x09\xce\0\x04\0\0".to_vec(), "version 9"),
+        (GREETING[..10].to_vec(), "greeting"),
+        (Vec::new(), "greeting"),
+        (after_greeting(&[0xff; 4]), "frame of 4294967295 bytes"),
+        (after_greeting(b"\0\x04\0\x01"), "frame of 262145 bytes"),
+        (after_greeting(b"\0\0\0\x05\0\x01wrong"), "breaks the protocol"),
+        (after_greeting(b"\0\0\0\0\0\x01"), "breaks the protocol"),
+        (after_greeting(b"\0\0\0\0\0\0"), "malformed grant"),
+        (
+            after_greeting(b"\0\0\0\x0a\0\0\0\x07\0\0\0\x01\0\0\0\0"),
+            "credit for which there is no reason",
+        ),
+    ]
 }
 
 fn hostile_peer(bytes: &[u8]) -> (TcpStream, String) {
@@ -57,21 +86,10 @@ fn hostile_peer(bytes: &[u8]) -> (TcpStream, String) {
 /// served.
 fn garbage_at(listening: &mut Program, serves: impl Fn()) {
     let after_greeting = |bytes: &[u8]| [GREETING, bytes].concat();
-    is_disconnected(listening, b"GET / HTTP/1.1\r\n\r\n", "does not speak the protocol");
-    serves();
-    is_disconnected(listening, &[0xff; 100_000], "does not speak the protocol");
-    is_disconnected(listening, b"\0\0\0\x13\0\0\x93\xabockam-actix\x09\xce\0\x04\0\0", "version 9");
-    is_disconnected(listening, &GREETING[..10], "greeting");
-    is_disconnected(listening, b"", "greeting");
-    serves();
-    is_disconnected(listening, &after_greeting(&[0xff; 4]), "frame of 4294967295 bytes");
-    is_disconnected(listening, &after_greeting(b"\0\x04\0\x01"), "frame of 262145 bytes");
-    is_disconnected(listening, &after_greeting(b"\0\0\0\x05\0\x01wrong"), "breaks the protocol");
-    is_disconnected(listening, &after_greeting(b"\0\0\0\0\0\x01"), "breaks the protocol");
-    is_disconnected(listening, &after_greeting(b"\0\0\0\0\0\0"), "malformed grant");
-    let absurd = after_greeting(b"\0\0\0\x0a\0\0\0\x07\0\0\0\x01\0\0\0\0");
-    is_disconnected(listening, &absurd, "credit for which there is no reason");
-    serves();
+    for (words, why) in wrong_words() {
+        is_disconnected(listening, &words, why);
+        serves();
+    }
     // Half a greeting and half a frame, and the connections stay open.
     let open = [
         hostile_peer(b""),

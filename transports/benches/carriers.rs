@@ -2,17 +2,19 @@
 //! that.
 //!
 //! ```sh
-//! cargo bench -p ockam-actix-transports --features quic --bench carriers
+//! cargo bench -p ockam-actix-transports --features quic,ws --bench carriers
 //! ```
 //!
-//! runs all of them on loopback, each in turn, with two threads. For a line between two machines:
-//! `... -- listen` on one, with the host's addresses, and `... -- send tcp#host:4000` on the other.
+//! runs all of them on loopback, each in turn, in three rounds, with two threads, and prints the
+//! medians and how they compare, as a table; `... -- quick` only shows that it runs. For a line
+//! between two machines: `... -- listen` on one, with the host's addresses, and `... -- send
+//! tcp#host:4000` on the other.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::{
     env,
-    net::{Ipv4Addr, SocketAddr},
+    net::Ipv4Addr,
     sync::{
         atomic::{AtomicU64, Ordering},
         Arc,
@@ -22,13 +24,14 @@ use std::{
 
 use actix::{Actor, Context as ActorContext, Handler};
 use bytes::Bytes;
+use ockam_actix_harness::table::table;
 use ockam_actix_runtime::{
     route, worker::mailbox::Registered, Address, Context, NodeBuilder, Payload, Route, Routed,
     TransportType,
 };
 use ockam_actix_transports::{
     quic::{self, endpoint},
-    tcp, ListenOptions, QUIC, TCP,
+    tcp, unix, ws, ListenOptions, QUIC, TCP, UNIX, WS,
 };
 use quinn::{TransportConfig, VarInt};
 use tokio::runtime;
@@ -38,6 +41,12 @@ const CHUNK: usize = 60 * 1024;
 
 /// How long each is measured, after as long a time as it takes to grow.
 const MEASURED: Duration = Duration::from_secs(5);
+
+/// The same for a look whether it runs.
+const QUICK: Duration = Duration::from_millis(200);
+
+/// How often each is measured.
+const ROUNDS: usize = 3;
 
 /// Counts what arrives.
 struct Sink(Arc<AtomicU64>);
@@ -64,17 +73,32 @@ async fn node() -> Context {
     let ctx = NodeBuilder::new().arbiters(1).start_with_context().await.unwrap();
     tcp::add(ctx.node()).unwrap();
     quic::add(ctx.node());
+    unix::add(ctx.node());
+    ws::add(ctx.node()).unwrap();
     ctx
 }
 
-async fn listen(address: &str) -> (Context, [SocketAddr; 2], Arc<AtomicU64>) {
+/// A node that counts what it is sent.
+async fn sink() -> (Context, Arc<AtomicU64>) {
     let ctx = node().await;
     let arrived = Arc::new(AtomicU64::new(0));
     ctx.worker("sink", Sink(arrived.clone())).start().unwrap();
-    let options = ListenOptions::on(address).expose("sink");
-    let tcp = tcp::listener::listen(ctx.node(), options.clone()).await.unwrap();
-    let quic = quic::listener::listen(ctx.node(), options).await.unwrap();
-    (ctx, [tcp.address(), quic.address()], arrived)
+    (ctx, arrived)
+}
+
+/// Has a node listen at `host:port`, for Unix sockets at a path, and returns its address in routes.
+async fn listen(ctx: &Context, transport: TransportType, at: &str) -> Address {
+    let (node, options) = (ctx.node(), ListenOptions::on(at).expose("sink"));
+    let bound = match transport {
+        UNIX => {
+            unix::listen(node, options).unwrap();
+            return (UNIX, at).into();
+        }
+        QUIC => quic::listener::listen(node, options).await,
+        WS => ws::listener::listen(node, options).await,
+        _ => tcp::listener::listen(node, options).await,
+    };
+    (transport, bound.unwrap().address().to_string()).into()
 }
 
 /// Sends along `route` for ever.
@@ -85,10 +109,10 @@ async fn send(ctx: &Context, route: Route) {
 }
 
 /// Megabytes a second of what `arrived` counts.
-async fn rate(arrived: &AtomicU64) -> f64 {
-    tokio::time::sleep(MEASURED).await;
+async fn rate(arrived: &AtomicU64, time: Duration) -> f64 {
+    tokio::time::sleep(time).await;
     let (before, begun) = (arrived.load(Ordering::Relaxed), Instant::now());
-    tokio::time::sleep(MEASURED).await;
+    tokio::time::sleep(time).await;
     let bytes = arrived.load(Ordering::Relaxed) - before;
     bytes as f64 / begun.elapsed().as_secs_f64() / 1e6
 }
@@ -97,11 +121,14 @@ fn main() {
     let arguments: Vec<_> = env::args().skip(1).filter(|text| text != "--bench").collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        [] => on_loopback(),
+        [] => on_loopback(MEASURED, ROUNDS),
+        ["quick"] => on_loopback(QUICK, 1),
         ["listen", address] => actix_rt::System::new().block_on(async {
-            let (_ctx, _, arrived) = listen(address).await;
+            let (ctx, arrived) = sink().await;
+            listen(&ctx, TCP, address).await;
+            listen(&ctx, QUIC, address).await;
             loop {
-                let rate = rate(&arrived).await;
+                let rate = rate(&arrived, MEASURED).await;
                 println!("{rate:.2} MB/s");
             }
         }),
@@ -111,27 +138,48 @@ fn main() {
             let limit = Duration::from_secs(seconds.parse().unwrap());
             let _ = tokio::time::timeout(limit, send(&ctx, route)).await;
         }),
-        _ => println!("listen HOST:PORT | send TRANSPORT#HOST:PORT SECONDS"),
+        _ => println!("quick | listen HOST:PORT | send TRANSPORT#HOST:PORT SECONDS"),
     }
 }
 
-fn on_loopback() {
-    for _ in 0..3 {
-        println!("tcp    {:8.1} MB/s", nodes(TCP));
-        println!("quic   {:8.1} MB/s", nodes(QUIC));
-        println!("quinn  {:8.1} MB/s", plain_quinn());
+fn on_loopback(time: Duration, rounds: usize) {
+    const NAMES: [&str; 5] = ["tcp", "ws", "unix", "quic", "plain quinn"];
+    let mut found: [Vec<f64>; NAMES.len()] = Default::default();
+    for _ in 0..rounds {
+        let nodes = |transport| nodes(transport, time);
+        let round = [nodes(TCP), nodes(WS), nodes(UNIX), nodes(QUIC), plain_quinn(time)];
+        found.iter_mut().zip(round).for_each(|(rates, rate)| rates.push(rate));
     }
+    found.iter_mut().for_each(|rates| rates.sort_by(f64::total_cmp));
+    let median = |index: usize| found[index][rounds / 2];
+    let heading = ["carrier", "MB/s", "from", "to", "compared"].map(String::from).to_vec();
+    let line = |index: usize| {
+        let beside = match NAMES[index] {
+            "ws" | "unix" => Some(0),
+            "quic" => Some(4),
+            _ => None,
+        };
+        let compare = |other| format!("{:.2} x {}", median(index) / median(other), NAMES[other]);
+        let [rate, least, most] = [median(index), found[index][0], found[index][rounds - 1]]
+            .map(|rate| format!("{rate:.1}"));
+        let compared = beside.map(compare).unwrap_or_default();
+        vec![NAMES[index].to_owned(), rate, least, most, compared]
+    };
+    let lines: Vec<_> = std::iter::once(heading).chain((0..NAMES.len()).map(line)).collect();
+    print!("{}", table(&lines));
 }
 
 /// Two nodes of this process, each with a thread.
-fn nodes(transport: TransportType) -> f64 {
+fn nodes(transport: TransportType, time: Duration) -> f64 {
+    let folder = tempfile::tempdir().unwrap();
     actix_rt::System::new().block_on(async {
-        let (there, [tcp, quic], arrived) = listen("127.0.0.1:0").await;
+        let (there, arrived) = sink().await;
+        let path = folder.path().join("sink.sock").display().to_string();
+        let at = if transport == UNIX { &path } else { "127.0.0.1:0" };
+        let route = route![listen(&there, transport, at).await, "sink"];
         let here = node().await;
-        let peer = if transport == TCP { tcp } else { quic };
-        let route = route![(transport, peer.to_string()), "sink"];
         let rate = tokio::select! {
-            rate = rate(&arrived) => rate,
+            rate = rate(&arrived, time) => rate,
             () = send(&here, route) => unreachable!("it sends for ever"),
         };
         here.stop().await.unwrap();
@@ -142,7 +190,7 @@ fn nodes(transport: TransportType) -> f64 {
 
 /// The same with quinn alone, and with windows that loopback never fills: two threads, one stream,
 /// chunks that are not copied.
-fn plain_quinn() -> f64 {
+fn plain_quinn(time: Duration) -> f64 {
     let arrived = Arc::new(AtomicU64::new(0));
     let (bound, address) = std::sync::mpsc::channel();
     let counter = arrived.clone();
@@ -177,7 +225,7 @@ fn plain_quinn() -> f64 {
             }
         };
         tokio::select! {
-            rate = rate(&arrived) => rate,
+            rate = rate(&arrived, time) => rate,
             () = sending => unreachable!("it sends for ever"),
         }
     })

@@ -33,6 +33,11 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The time to look a name up and to try all of its addresses, or to have a proxy do so.
 pub const PEER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How often a listener looks whether its certificate has been renewed, at most. That costs less
+/// than a handshake, but floods of them should not double it; nobody renews one twice in a second.
+#[cfg(feature = "tls")]
+pub const CERTIFICATE_LOOK: Duration = Duration::from_secs(1);
+
 /// Bytes of the header of a proxy's answer. A refusal that explains itself does so after it.
 pub(crate) const MAX_PROXY_HEADER_BYTES: usize = 8 * 1024;
 

@@ -29,9 +29,11 @@ mod wire;
 
 use std::{env, sync::Arc};
 
-use ockam_actix_runtime::{lock::Lock, socket::network::Network, Error, Host, Node, Result};
-
-use crate::peer::HostPort;
+use ockam_actix_runtime::{
+    lock::Lock,
+    socket::{host_port::HostPort, network::Network},
+    Error, Host, Node, Result,
+};
 
 use exceptions::Exceptions;
 pub(crate) use server::ProxyServer;

@@ -19,6 +19,7 @@ use futures::future::try_join_all;
 use ockam_actix_runtime::{
     socket::{
         connect::{first_to_answer, race, NoneAnswered},
+        host_port::HostPort,
         network::Network,
         stream::Socket,
         Keepalive,
@@ -33,7 +34,7 @@ use crate::{
         CONNECT_TIMEOUT, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, MAX_PARTS,
         PEER_TIMEOUT, PROGRESS_TIMEOUT, UNSENT_BYTES,
     },
-    peer::HostPort,
+    peer,
     proxy::{Proxies, ProxyServer},
     tcp::{
         bundle::{
@@ -56,7 +57,7 @@ pub async fn resolve(network: &Network, peer: &str) -> Result<Vec<SocketAddr>> {
 
 /// Resolves `peer`, which errors call `name`.
 async fn resolve_as(network: &Network, peer: &str, name: &str) -> Result<Vec<SocketAddr>> {
-    HostPort::parse(peer)?;
+    peer::parse(peer)?;
     let found = network.resolve(peer).await;
     let addresses =
         found.map_err(|source| Error::transport(format!("cannot resolve {name}"), source))?;
@@ -71,7 +72,7 @@ async fn resolve_as(network: &Network, peer: &str, name: &str) -> Result<Vec<Soc
 /// # Errors
 /// If the text has another form.
 pub fn check_peer(peer: &str) -> Result<()> {
-    HostPort::parse(peer).map(drop)
+    peer::parse(peer).map(drop)
 }
 
 /// Makes `node` dial addresses such as `(TCP, "host:port")`, on the network that the node is on and
@@ -134,7 +135,7 @@ impl TcpConnector {
     /// If the name is unknown, none of its addresses answers in time, or the proxy refuses.
     pub async fn open(&self, peer: &str) -> Result<Socket> {
         let end = Instant::now() + PEER_TIMEOUT;
-        let socket = match self.proxies.server_for(&HostPort::parse(peer)?) {
+        let socket = match self.proxies.server_for(&peer::parse(peer)?) {
             Some(server) => self.ask(server, peer, end).await?,
             None => self.direct(peer, peer, end).await?,
         };
@@ -148,7 +149,7 @@ impl TcpConnector {
     async fn open_bundle(&self, peer: &str) -> Result<Bundle> {
         let lost = |source| Error::transport(format!("lost the connection to {peer}"), source);
         let first = self.open(peer).await?;
-        let is_direct = self.proxies.server_for(&HostPort::parse(peer)?).is_none();
+        let is_direct = self.proxies.server_for(&peer::parse(peer)?).is_none();
         let reached = first.system().filter(|_| is_direct).and_then(|s| s.peer_addr().ok());
         let reached = reached.and_then(|address| address.as_socket());
         let name = reached.map_or_else(|| peer.to_owned(), |address| address.to_string());
@@ -219,7 +220,7 @@ impl Connector for TcpConnector {
     }
 
     fn proxy(&self, peer: &str) -> Option<String> {
-        let server = self.proxies.server_for(&HostPort::parse(peer).ok()?)?;
+        let server = self.proxies.server_for(&HostPort::parse(peer)?)?;
         Some(server.to_string())
     }
 

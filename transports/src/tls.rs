@@ -4,9 +4,15 @@
 //! nodes talk, and along which routes. It does not say who the node is: that is what the secure
 //! channel is for, which ends at the node at the end of the route, wherever TLS ends.
 //!
+//! | idea | module |
+//! |---|---|
+//! | the certificate that a listener shows, which follows its files | `certificate` |
+//! | the authorities that are trusted | `options` |
+//!
 //! rustls is asked directly: its sessions do not block, and so fit a socket with readiness as they
 //! are.
 
+mod certificate;
 mod options;
 
 use std::{
@@ -23,7 +29,8 @@ use rustls::{
 
 use crate::limits::RECORDS_BYTES;
 
-pub use options::{ClientTls, ServerTls};
+pub use certificate::ServerTls;
+pub use options::ClientTls;
 
 /// A socket after the handshake of TLS.
 #[derive(Debug)]
@@ -51,7 +58,7 @@ impl TlsStream {
 
     /// Makes the handshake of a server.
     pub(crate) async fn accept(socket: Socket, tls: &ServerTls, peer: &str) -> Result<Self> {
-        let session = ServerConnection::new(tls.config());
+        let session = ServerConnection::new(tls.config().await);
         Self::shake_hands(socket, session.map(Connection::Server), peer).await
     }
 

@@ -3,7 +3,7 @@
 //!
 //! | idea | module |
 //! |---|---|
-//! | frames, without a socket | `frames` |
+//! | frames, without a socket | [`frames`] |
 //! | the carrier: a WebSocket after its handshake | [`carrier`] |
 //! | the HTTP request that begins one, and its answer | `upgrade` |
 //! | what it runs on: a socket, or TLS on one | `byte_stream` |
@@ -18,7 +18,8 @@
 mod byte_stream;
 pub mod carrier;
 mod endpoint;
-mod frames;
+#[cfg_attr(not(internals), doc(hidden))]
+pub mod frames;
 pub mod listener;
 mod upgrade;
 

@@ -8,7 +8,7 @@ mod ws_peers;
 
 use std::{net::SocketAddr, time::Duration};
 
-use ockam_actix_runtime::{Address, TransportType};
+use ockam_actix_runtime::{route, Address, Host, TransportType};
 use ockam_actix_transports::{
     tls::{ClientTls, ServerTls},
     ws::{self, listener},
@@ -101,6 +101,31 @@ fn clients_believe_only_their_authority() {
         let listener = listen(&pair, "127.0.0.1:0").await;
         let failure = pair.failure(&at(WSS, listener.address(), "")).await;
         assert!(failure.contains("does not speak TLS"), "{failure}");
+    });
+}
+
+#[test]
+fn renewed_certificates_end_no_connection() {
+    run(async {
+        let (pair, other) = (Pair::new().await, Pair::new().await);
+        let (old, new) = (Authority::new("old"), Authority::new("new"));
+        let folder = tempfile::tempdir().unwrap();
+        let (chain, key) = old.files(folder.path(), "127.0.0.1", 2030);
+        let tls = ServerTls::from_pem_files(chain, key).unwrap();
+        let listener = listen_with_tls(&pair, tls).await;
+        let peer = at(WSS, listener.address(), "");
+        ws::add_with_tls(pair.near.node(), old.client()).unwrap();
+        pair.echo(&peer, 10).await;
+        let route = route![peer.clone()];
+        let before = pair.near.node().first_hop(&route).unwrap();
+        new.files(folder.path(), "127.0.0.1", 2030);
+        // One that believes the new authority alone tries until the listener has looked.
+        ws::add_with_tls(other.near.node(), new.client()).unwrap();
+        let mut hop = other.near.node().first_hop(&route).unwrap();
+        tokio::time::timeout(DEADLINE, hop.up()).await.expect("the new certificate is shown");
+        other.echo(&peer, 10).await;
+        pair.echo(&peer, 10).await;
+        assert!(before.state().up, "the connection has stayed");
     });
 }
 

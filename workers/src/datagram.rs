@@ -30,6 +30,7 @@
 //! | the message that carries a datagram | [`message`] |
 //! | flows of a portal, within the limits of the node | `flows` |
 //! | room for a datagram on the first edge | `sending` |
+//! | the socket of an inlet, which may have several addresses | `inlet_socket` |
 //! | reading what a socket has | `socket` |
 //! | why datagrams are lost, and how often | `loss` |
 //! | every limit, with its unit and reason | [`limits`] |
@@ -38,6 +39,7 @@
 pub mod flow_table;
 mod flows;
 pub mod inlet;
+mod inlet_socket;
 pub mod limits;
 mod loss;
 #[cfg_attr(not(internals), doc(hidden))]

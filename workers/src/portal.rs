@@ -20,6 +20,7 @@
 //! | what passes on a socket before its stream does | `first_bytes` |
 //! | streams whose inlets do not know their addresses yet | `opening` |
 //! | streams that an outlet keeps when their paths are lost | `kept_streams` |
+//! | what an inlet does until it is stopped, and again after a panic | `service` |
 //! | what an inlet knows of its outlet | `known_outlet` |
 //! | the bytes that all streams of a node may hold | [`pool`] |
 //! | every limit, with its unit and reason | [`limits`] |
@@ -36,6 +37,7 @@ pub mod outlet;
 pub mod pool;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod protocol;
+pub(crate) mod service;
 mod socks;
 mod target;
 

@@ -13,7 +13,7 @@ use std::{
 
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
-use crate::{limits::MAX_LOOKUPS, lock::Lock, watched};
+use crate::{limits::MAX_LOOKUPS, lock::Lock, socket::host_port::HostPort, watched};
 
 /// The addresses of `host:port`, in the system's order. An address of IPv6 may name an interface,
 /// as in `[fe80::1%eth0]:80`.
@@ -21,22 +21,18 @@ use crate::{limits::MAX_LOOKUPS, lock::Lock, watched};
 /// # Errors
 /// If the text has another form, or the name is unknown.
 pub(crate) async fn lookup(name: &str) -> io::Result<Vec<SocketAddr>> {
-    static LOOKUPS: LazyLock<Arc<Lookups>> = LazyLock::new(|| {
-        Lookups::with(|name| Ok(host_and_port(name)?.to_socket_addrs()?.collect()))
-    });
+    static LOOKUPS: LazyLock<Arc<Lookups>> = LazyLock::new(|| Lookups::with(resolve));
     match name.parse() {
         Ok(address) => Ok(vec![address]),
         Err(_) => LOOKUPS.addresses(name).await,
     }
 }
 
-/// The host, without brackets, and the port.
-fn host_and_port(name: &str) -> io::Result<(&str, u16)> {
-    let parsed = name.rsplit_once(':').and_then(|(host, port)| {
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        Some((bare.unwrap_or(host), port.parse().ok()?))
-    });
-    parsed.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "expected host:port"))
+/// Asks the system.
+fn resolve(name: &str) -> io::Result<Vec<SocketAddr>> {
+    let HostPort { host, port } = HostPort::parse(name)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "expected host:port"))?;
+    Ok((host, port).to_socket_addrs()?.collect())
 }
 
 /// What came of a lookup; an error by its kind and text, as several are told.

@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::{are_installed, free_address, succeed};
+use crate::carrier::{Carrier, Files};
 use ockam_actix_harness::{
     client::{download, fetch, upload, Ended},
     deadline::{poll, PATIENCE},
@@ -21,13 +22,14 @@ use tempfile::TempDir;
 /// asked of a proxy. The test's network has it on its only interface.
 const HUB: &str = "198.51.100.1:4000";
 
-/// What each of a few streams carries, in bytes, and each of many.
+/// What each of a few streams carries, in bytes, in a long test and a short one, and each of many.
 const LARGE: u64 = 100_000_000;
+const MEDIUM: u64 = 5_000_000;
 const SMALL: u64 = 200_000;
 
 /// A running proxy, which knows `alice`, whose password is `s3cret`.
 struct Proxy {
-    program: Program,
+    _program: Program,
     address: SocketAddr,
     scheme: &'static str,
     _folder: Option<TempDir>,
@@ -37,7 +39,7 @@ impl Proxy {
     /// Waits until it listens.
     fn started(program: Program, address: SocketAddr, scheme: &'static str) -> Self {
         poll("the proxy to listen", PATIENCE, || TcpStream::connect(address));
-        Self { program, address, scheme, _folder: None }
+        Self { _program: program, address, scheme, _folder: None }
     }
 
     fn tinyproxy() -> Self {
@@ -77,41 +79,85 @@ fn is_possible(program: &str) -> bool {
 }
 
 /// A hub, and an outlet and an inlet that reach it through the proxy only.
-fn carries(start: fn() -> Proxy, arbiters: &str) {
-    succeed(clean("ip").args(["address", "add", "198.51.100.1/32", "dev", "lo"]));
-    let (proxy, target) = (start(), Target::start());
-    let hub = Program::start(ockam().args(["hub", HUB]));
-    hub.wait_for_line("hub on ");
-    let url = proxy.url("alice:s3cre%74");
-    let through = |arguments: &[&str], variable: &str| {
-        let mut command = ockam();
-        command.args(arguments).env(variable, &url).env("NO_PROXY", "10.0.0.0/8");
-        let program = Program::start(command.env("OCKAM_ARBITERS", arbiters));
-        program
-            .wait_for_line(&format!("connected to tcp#{HUB} through the proxy {}", proxy.address));
-        program
-    };
-    let outlet = through(&["outlet", "--to", &target.address(), "--via", HUB], "HTTPS_PROXY");
-    let route = outlet.wait_for_rest("--route ").trim_matches('\'').to_owned();
-    let inlet = ["inlet", "--listen", "127.0.0.1:0", "--route", &route];
-    let inlet = through(&inlet, "all_proxy");
-    let at = inlet.wait_for_address("inlet on ");
-    assert_eq!(fetch(at, "/"), Ok(PAGE.into()));
-    assert_eq!(upload(at, LARGE, 9).unwrap(), format!("took {LARGE}"));
-    for (clients, bytes) in [(4, LARGE), (50, SMALL)] {
+struct Proxied {
+    at: SocketAddr,
+    clients: [Program; 2],
+    _others: (Program, Proxy, Target),
+}
+
+impl Proxied {
+    fn through(proxy: Proxy, carrier: Carrier, arbiters: &str) -> Self {
+        succeed(clean("ip").args(["address", "replace", "198.51.100.1/32", "dev", "lo"]));
+        let (target, files) = (Target::start(), Files::new());
+        let (scheme, transport) = match carrier {
+            Carrier::Ws => ("ws://", "ws"),
+            Carrier::Wss => ("wss://", "wss"),
+            _ => ("", "tcp"),
+        };
+        let address = format!("{scheme}{HUB}");
+        let mut hub = ockam();
+        hub.args(["hub", &address]).arg("--tls-cert").arg(files.path("chain.pem"));
+        let hub = Program::start(hub.arg("--tls-key").arg(files.path("key.pem")));
+        hub.wait_for_line("hub on ");
+        let url = proxy.url("alice:s3cre%74");
+        let through = |arguments: &[&str], variable: &str| {
+            let mut command = ockam();
+            command.args(arguments).arg("--tls-ca").arg(files.path("chain.pem"));
+            command.env(variable, &url).env("NO_PROXY", "10.0.0.0/8");
+            let program = Program::start(command.env("OCKAM_ARBITERS", arbiters));
+            let way = format!("connected to {transport}#{HUB} through the proxy {}", proxy.address);
+            program.wait_for_line(&way);
+            program
+        };
+        let to = ["outlet", "--to", &target.address(), "--via", &address];
+        let outlet = through(&to, "HTTPS_PROXY");
+        let route = outlet.wait_for_rest("--route ").trim_matches('\'').to_owned();
+        let inlet = ["inlet", "--listen", "127.0.0.1:0", "--route", &route];
+        let inlet = through(&inlet, "all_proxy");
+        let at = inlet.wait_for_address("inlet on ");
+        assert_eq!(fetch(at, "/"), Ok(PAGE.into()));
+        Self { at, clients: [outlet, inlet], _others: (hub, proxy, target) }
+    }
+
+    /// Downloads at the same time, each of `bytes`.
+    fn download(&self, clients: u64, bytes: u64) {
         thread::scope(|scope| {
-            let download = |seed| scope.spawn(move || download(at, bytes, seed));
+            let download = |seed| scope.spawn(move || download(self.at, bytes, seed));
             let clients: Vec<_> = (0..clients).map(download).collect();
             for client in clients {
                 assert_eq!(client.join().unwrap(), Ended::Whole);
             }
         });
     }
-    for program in [&outlet, &inlet] {
-        let said = [program.stdout(), program.stderr()].concat();
-        assert!(!said.iter().any(|line| line.contains("s3cr")), "{program}");
+
+    /// Nobody wrote the proxy's password.
+    fn stop(self) {
+        for program in &self.clients {
+            let said = [program.stdout(), program.stderr()].concat();
+            assert!(!said.iter().any(|line| line.contains("s3cr")), "{program}");
+        }
     }
-    drop(proxy.program);
+}
+
+/// A few large streams, and many small ones.
+fn carries(start: fn() -> Proxy, arbiters: &str) {
+    let tunnel = Proxied::through(start(), Carrier::Tcp, arbiters);
+    assert_eq!(upload(tunnel.at, LARGE, 9).unwrap(), format!("took {LARGE}"));
+    tunnel.download(4, LARGE);
+    tunnel.download(50, SMALL);
+    tunnel.stop();
+}
+
+/// The same over WebSockets, without and with TLS.
+fn carries_websockets(start: fn() -> Proxy) {
+    for carrier in [Carrier::Ws, Carrier::Wss] {
+        println!("over {carrier:?}");
+        let tunnel = Proxied::through(start(), carrier, "2");
+        assert_eq!(upload(tunnel.at, MEDIUM, 9).unwrap(), format!("took {MEDIUM}"));
+        tunnel.download(4, MEDIUM);
+        tunnel.download(50, SMALL);
+        tunnel.stop();
+    }
 }
 
 /// With a password that is none.
@@ -159,6 +205,24 @@ fn microsocks_carries_tunnels_of_one_arbiter() {
     in_own_network(|| {
         if is_possible("microsocks") {
             carries(Proxy::microsocks, "1");
+        }
+    });
+}
+
+#[test]
+fn tinyproxy_carries_tunnels_of_websockets() {
+    in_own_network(|| {
+        if is_possible("tinyproxy") {
+            carries_websockets(Proxy::tinyproxy);
+        }
+    });
+}
+
+#[test]
+fn microsocks_carries_tunnels_of_websockets() {
+    in_own_network(|| {
+        if is_possible("microsocks") {
+            carries_websockets(Proxy::microsocks);
         }
     });
 }

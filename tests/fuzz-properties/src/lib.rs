@@ -22,6 +22,7 @@ pub mod stream;
 pub mod table;
 pub mod text;
 pub mod vault_file;
+pub mod websocket;
 
 /// A property: it panics for an input that breaks it.
 pub type Property = fn(&[u8]);
@@ -42,6 +43,7 @@ pub const PROPERTIES: &[(&str, Property)] = &[
     ("table", table::check),
     ("text", text::check),
     ("vault_file", vault_file::check),
+    ("websocket", websocket::check),
 ];
 
 /// Makes a value from the bytes, as libFuzzer does, and checks it; bytes that make none are

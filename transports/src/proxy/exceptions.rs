@@ -3,8 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-
-use crate::peer::{is_name, is_within, HostPort};
+use ockam_actix_runtime::socket::host_port::{is_name, is_within, HostPort};
 
 /// A list as in `NO_PROXY`.
 #[derive(Clone, Debug, Default)]

@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use ockam_actix_runtime::{Error, Result};
+use ockam_actix_runtime::{socket::host_port::HostPort, Error, Result};
 use percent_encoding::percent_decode_str;
-
-use crate::peer::HostPort;
 
 /// A proxy: how it is spoken to, where it is, and who asks. Shown, it is `host:port`.
 pub(crate) struct ProxyServer {
@@ -85,7 +83,7 @@ fn parse(url: &str, named_by: &str) -> std::result::Result<ProxyServer, &'static
     let host = host.trim_end_matches('/');
     let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
     let address = if has_port { host.to_owned() } else { format!("{host}:{port}") };
-    HostPort::parse(&address).map_err(|_| "the proxy has no host, or no valid port")?;
+    HostPort::parse(&address).ok_or("the proxy has no host, or no valid port")?;
     Ok(ProxyServer { protocol, address, credentials, named_by: named_by.to_owned() })
 }
 

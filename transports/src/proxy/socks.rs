@@ -3,14 +3,11 @@
 
 use std::net::IpAddr;
 
-use ockam_actix_runtime::socket::stream::Socket;
+use ockam_actix_runtime::socket::{host_port::HostPort, stream::Socket};
 
-use crate::{
-    peer::HostPort,
-    proxy::{
-        server::Credentials,
-        wire::{read_exact, write_all, Failure},
-    },
+use crate::proxy::{
+    server::Credentials,
+    wire::{read_exact, write_all, Failure},
 };
 
 const VERSION: u8 = 5;

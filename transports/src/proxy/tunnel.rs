@@ -3,7 +3,7 @@
 use ockam_actix_runtime::{socket::stream::Socket, Error, Result};
 
 use crate::{
-    peer::HostPort,
+    peer,
     proxy::{
         http,
         server::{Protocol, ProxyServer},
@@ -24,7 +24,7 @@ impl ProxyServer {
         let asked = match self.protocol {
             Protocol::Http => http::connect(socket, target, credentials).await,
             Protocol::Socks5 { .. } => {
-                socks::connect(socket, &HostPort::parse(target)?, credentials).await
+                socks::connect(socket, &peer::parse(target)?, credentials).await
             }
         };
         asked.map_err(|failure| self.error(target, failure))

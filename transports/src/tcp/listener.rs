@@ -10,6 +10,7 @@ use ockam_actix_runtime::{
     socket::{
         accept::accept_all,
         endpoint::Endpoint,
+        host_port::HostPort,
         listener::Listener as ListeningSocket,
         network::Network,
         stream::{Detached, Socket},
@@ -26,7 +27,7 @@ use crate::{
         listener::{Binding, Incoming, ListenOptions, Listener, Opened},
     },
     limits::BIND_ATTEMPTS,
-    peer::HostPort,
+    peer,
     tcp::{
         bundle::{
             assembly::{Assemblies, Placed},
@@ -54,7 +55,7 @@ pub async fn listen(node: &Node, options: ListenOptions) -> Result<Listener> {
 /// # Errors
 /// As [`listen`].
 pub async fn bind(network: &Network, address: &str) -> Result<ListeningSocket> {
-    let HostPort { host, port } = HostPort::parse(address)?;
+    let HostPort { host, port } = peer::parse(address)?;
     let failed = |source| Error::transport(format!("cannot listen on {address}"), source);
     if host.eq_ignore_ascii_case("localhost") && matches!(network, Network::System) {
         return bind_localhost(port).map_err(failed);

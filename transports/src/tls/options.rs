@@ -1,4 +1,4 @@
-//! Certificates: those that a server shows, and those that a client trusts.
+//! The authorities that a client trusts, and what certificates and clients have in common.
 
 use std::{fmt, path::Path, sync::Arc};
 
@@ -7,57 +7,15 @@ use rustls::{
     crypto::ring,
     pki_types::{
         pem::{Error as PemError, PemObject},
-        CertificateDer, PrivateKeyDer,
+        CertificateDer,
     },
-    ClientConfig, ConfigBuilder, RootCertStore, ServerConfig, WantsVerifier,
+    ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier,
 };
 use tokio::{sync::OnceCell, task::spawn_blocking};
 
 /// What is spoken in TLS. A web server on the way must not choose HTTP/2, which has no WebSockets
 /// of this kind.
-const PROTOCOL: &[u8] = b"http/1.1";
-
-/// The certificate that a listener shows, with its key.
-#[derive(Clone)]
-pub struct ServerTls {
-    config: Arc<ServerConfig>,
-}
-
-impl ServerTls {
-    /// Reads a chain of certificates, the server's own first, and its private key from PEM files,
-    /// such as `fullchain.pem` and `privkey.pem`. It is not read again when they change.
-    ///
-    /// # Errors
-    /// If a file cannot be read, or has something else in it, or the key is another one's.
-    pub fn from_pem_files(chain: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self> {
-        let (chain_path, key_path) = (chain.as_ref(), key.as_ref());
-        let chain = certificates(chain_path)?;
-        let key = PrivateKeyDer::from_pem_file(key_path)
-            .map_err(|error| unreadable(key_path, "private key", error))?;
-        let builder = ServerConfig::builder_with_provider(ring::default_provider().into());
-        let builder = safe(builder.with_safe_default_protocol_versions())?;
-        let config = builder.with_no_client_auth().with_single_cert(chain, key);
-        let mut config = config.map_err(|error| {
-            let (chain, key) = (chain_path.display(), key_path.display());
-            Error::Usage(format!(
-                "the certificate in {chain} and the key in {key} cannot be used: {error}"
-            ))
-        })?;
-        config.alpn_protocols = vec![PROTOCOL.into()];
-        Ok(Self { config: config.into() })
-    }
-
-    pub(super) fn config(&self) -> Arc<ServerConfig> {
-        self.config.clone()
-    }
-}
-
-impl fmt::Debug for ServerTls {
-    /// Shows no key.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ServerTls")
-    }
-}
+pub(super) const PROTOCOL: &[u8] = b"http/1.1";
 
 /// The authorities whose certificates a node that dials takes for valid.
 #[derive(Clone)]
@@ -130,11 +88,13 @@ impl fmt::Debug for ClientTls {
 
 type Builder<T> = ConfigBuilder<T, WantsVerifier>;
 
-fn safe<T: rustls::ConfigSide>(builder: Result<Builder<T>, rustls::Error>) -> Result<Builder<T>> {
+pub(super) fn safe<T: rustls::ConfigSide>(
+    builder: Result<Builder<T>, rustls::Error>,
+) -> Result<Builder<T>> {
     builder.map_err(|error| Error::Bug(error.to_string()))
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let unreadable = |error| unreadable(path, "certificate", error);
     let found: Result<Vec<_>, _> =
         CertificateDer::pem_file_iter(path).map_err(unreadable)?.collect();
@@ -144,7 +104,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     }
 }
 
-fn unreadable(path: &Path, what: &str, error: PemError) -> Error {
+pub(super) fn unreadable(path: &Path, what: &str, error: PemError) -> Error {
     match error {
         PemError::Io(source) => {
             Error::transport(format!("cannot read the {what} in {}", path.display()), source)

@@ -16,14 +16,14 @@ use tungstenite::protocol::frame::{
 };
 
 /// Bytes of the longest payload of a frame that is not part of a message.
-pub(super) const MAX_CONTROL_BYTES: usize = 125;
+pub const MAX_CONTROL_BYTES: usize = 125;
 
 /// Bytes of the longest header of a frame.
-pub(super) const MAX_HEADER_BYTES: usize = 14;
+pub const MAX_HEADER_BYTES: usize = 14;
 
 /// Which end of a connection this is: clients mask what they send, servers do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub enum Role {
     /// The end that has connected.
     Client,
     /// The end that has accepted.
@@ -32,24 +32,30 @@ pub(super) enum Role {
 
 /// How the peer has broken the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Violation {
+pub enum Violation {
+    /// A message of text.
     #[error("it sent a WebSocket message of text, and nodes send binary ones")]
     Text,
+    /// A bit of an extension.
     #[error("it sent a WebSocket frame with an extension that was not agreed")]
     Extension,
+    /// A frame of no known kind.
     #[error("it sent a WebSocket frame of unknown kind")]
     Kind,
+    /// A server that masks, or a client that does not.
     #[error("it sent a WebSocket frame that a client must mask, and a server must not")]
     Masking,
+    /// A part of no message, or a message within another one.
     #[error("it sent a WebSocket frame that does not belong to the message before it")]
     Order,
+    /// A control frame that is longer than they may be, or in parts.
     #[error("it sent a WebSocket control frame that is too long, or in parts")]
     Control,
 }
 
 impl Violation {
     /// What the peer is told.
-    pub(super) fn code(self) -> u16 {
+    pub fn code(self) -> u16 {
         match self {
             Self::Text => CloseCode::Unsupported.into(),
             _ => CloseCode::Protocol.into(),
@@ -61,7 +67,7 @@ impl Violation {
 
 /// Takes payload out of frames that arrive in any cut.
 #[derive(Debug)]
-pub(super) struct Incoming {
+pub struct Incoming {
     role: Role,
     /// What has arrived of a header.
     header: ([u8; MAX_HEADER_BYTES], usize),
@@ -72,9 +78,9 @@ pub(super) struct Incoming {
     /// The payload of a control frame.
     control: Vec<u8>,
     /// The last ping, which is to be answered.
-    pub(super) ping: Option<Vec<u8>>,
+    pub ping: Option<Vec<u8>>,
     /// Whether the peer has closed the connection; what follows means nothing.
-    pub(super) is_closed: bool,
+    pub is_closed: bool,
 }
 
 #[derive(Debug)]
@@ -85,7 +91,8 @@ struct Frame {
 }
 
 impl Incoming {
-    pub(super) fn new(role: Role) -> Self {
+    /// Takes what arrives at this end.
+    pub fn new(role: Role) -> Self {
         let header = ([0; MAX_HEADER_BYTES], 0);
         let (frame, is_in_message, control) = (None, false, Vec::new());
         Self { role, header, frame, is_in_message, control, ping: None, is_closed: false }
@@ -95,7 +102,7 @@ impl Incoming {
     ///
     /// # Errors
     /// If the peer does not keep to the protocol.
-    pub(super) fn take(&mut self, arrived: &mut [u8]) -> Result<usize, Violation> {
+    pub fn take(&mut self, arrived: &mut [u8]) -> Result<usize, Violation> {
         let (mut at, mut kept) = (0, 0);
         while !self.is_closed {
             let Some(frame) = &mut self.frame else {
@@ -202,7 +209,7 @@ fn header_length(second: u8) -> usize {
 // ----- what is sent ------------------------------------------------------------------------------
 
 /// Appends a message of the bytes in `parts`, which are `length` together, masked.
-pub(super) fn put_masked<'a>(
+pub fn put_masked<'a>(
     out: &mut BytesMut,
     key: [u8; 4],
     length: usize,
@@ -215,17 +222,17 @@ pub(super) fn put_masked<'a>(
 }
 
 /// Appends the header of a message of `length` bytes, which follow as they are.
-pub(super) fn put_message_header(out: &mut BytesMut, length: usize) {
+pub fn put_message_header(out: &mut BytesMut, length: usize) {
     put_header(out, OpCode::Data(Data::Binary), None, length);
 }
 
 /// Appends the answer to a ping.
-pub(super) fn put_pong(out: &mut BytesMut, key: Option<[u8; 4]>, payload: &[u8]) {
+pub fn put_pong(out: &mut BytesMut, key: Option<[u8; 4]>, payload: &[u8]) {
     put_control(out, Control::Pong, key, payload);
 }
 
 /// Appends the last frame of a connection, which says why it ends.
-pub(super) fn put_close(out: &mut BytesMut, key: Option<[u8; 4]>, code: u16) {
+pub fn put_close(out: &mut BytesMut, key: Option<[u8; 4]>, code: u16) {
     put_control(out, Control::Close, key, &code.to_be_bytes());
 }
 
@@ -278,6 +285,7 @@ pub(super) struct Keys {
 }
 
 impl Keys {
+    /// One that was not used before.
     pub(super) fn next(&mut self) -> [u8; 4] {
         if let Some(key) = self.drawn.pop() {
             return key;

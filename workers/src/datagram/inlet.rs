@@ -6,7 +6,7 @@
 //!   socket: nothing waits for a turn of the actor.
 //! * Started by [`UdpInlet::start`], on the arbiter of its route's first hop; its flows end with
 //!   it.
-//! * A panic ends receiving for a moment: it is [`Supervised`], and datagrams wait in the socket.
+//! * A panic ends receiving for a moment: it is a [`Service`], and datagrams wait in the socket.
 //!   Flows go on.
 
 use std::{
@@ -16,9 +16,7 @@ use std::{
     time::Duration,
 };
 
-use actix::{
-    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
-};
+use futures::FutureExt;
 use ockam_actix_runtime::{
     edge::first_hop::FirstHop,
     lock::Lock,
@@ -33,32 +31,30 @@ use ockam_actix_runtime::{
         entry::{Deliver, Description, Entry},
     },
     trust::source::SourceAddress,
-    worker::{
-        mailbox::Registered,
-        supervision::{Restartable, Restarting, Supervised},
-    },
-    Address, Class, Error, Host, Message, Node, Payload, Result, Route, Routed,
+    Error, Host, Message, Node, Result, Route,
 };
 use socket2::SockRef;
 
 use crate::{
     datagram::{
         flows::Flows,
+        inlet_socket::{Client, InletSocket},
         limits::IDLE_TIMEOUT,
         loss::Loss,
         message::decode,
         sending::Sending,
         socket::{enlarge_buffer, has_datagrams, receive_all, GivesWay},
     },
-    portal::pool::Holder,
+    portal::{
+        pool::Holder,
+        service::{Serve, Service, Serving},
+    },
 };
 
 /// A running UDP inlet. Dropping this does not stop it; [`UdpInlet::stop`] does.
 #[derive(Clone, Debug)]
 pub struct UdpInlet {
-    node: Node,
-    worker: Address,
-    actor: Restarting<InletWorker>,
+    service: Service,
     address: SocketAddr,
 }
 
@@ -101,8 +97,8 @@ impl<T: Into<Route>> From<T> for UdpInletOptions {
 
 impl UdpInlet {
     /// Takes datagrams of clients on `socket` and sends them to a UDP outlet: along a route, or as
-    /// [`UdpInletOptions`] say. Answers leave by the same socket, so one that is bound to an
-    /// unspecified address suits hosts with one address alone.
+    /// [`UdpInletOptions`] say. Answers leave by the same socket, from the address that the client
+    /// sent to.
     ///
     /// # Errors
     /// If the route is invalid or empty, or its first hop does not exist and cannot be dialled; if
@@ -123,22 +119,22 @@ impl UdpInlet {
         enlarge_buffer(SockRef::from(&socket));
         let address = socket.local_addr().map_err(failed)?;
         log::info!("UDP inlet on {address} for clients of {route}");
-        let (worker, arbiter) = (Address::random(), first_hop.arbiter.unwrap_or(0));
+        let arbiter = first_hop.arbiter.unwrap_or(0);
         let portal = Portal::new(PortalKind::UdpInlet, address.to_string(), route.to_string());
         let portal = Metrics::of(node).portals.list(portal.over(route.first())).into();
         let inlet = Inlet {
             node: node.unheld(),
             address,
-            socket,
+            socket: InletSocket::new(socket).map_err(failed)?,
             route,
             first_hop: Lock::new(first_hop),
             flows: Flows::new(node, idle_timeout, false),
             portal,
         };
-        let spec =
-            InletSpec { node: node.clone(), worker: worker.clone(), arbiter, inlet: inlet.into() };
-        let actor = Restarting::start(node, format!("the UDP inlet on {address}"), spec)?;
-        Ok(Self { node: node.clone(), worker, actor, address })
+        let receiving = Receiving(inlet.into());
+        let what = format!("the UDP inlet on {address}");
+        let service = Service::start(node, what, arbiter, Arc::new(receiving))?;
+        Ok(Self { service, address })
     }
 
     /// The address that clients send to, with the port that the system chose for port 0.
@@ -151,11 +147,7 @@ impl UdpInlet {
     /// # Errors
     /// If it has been stopped before.
     pub fn stop(&self) -> Result<()> {
-        let stopped = || Error::WorkerEnded(self.worker.clone());
-        self.actor.end().ok_or_else(stopped)?;
-        // In the pause before a restart there is no actor to stop.
-        let _ = self.node.stop_worker(self.worker.clone());
-        Ok(())
+        self.service.stop()
     }
 }
 
@@ -163,11 +155,11 @@ impl UdpInlet {
 struct Inlet {
     node: Node,
     address: SocketAddr,
-    socket: UdpSocket,
+    socket: InletSocket,
     route: Route,
     /// Watching it keeps the connection to the first hop up.
     first_hop: Lock<FirstHop>,
-    flows: Flows<SocketAddr, Flow>,
+    flows: Flows<Client, Flow>,
     portal: Arc<Recorded<Portal>>,
 }
 
@@ -183,28 +175,29 @@ impl Inlet {
     /// Sends all that clients send; returns only if the socket cannot be used.
     async fn receive(self: &Arc<Self>, node: &Node) -> io::Error {
         // Another descriptor of the same socket: answers are sent from any thread.
-        let socket = match self.socket.try_clone().and_then(tokio::net::UdpSocket::from_std) {
+        let socket = match self.socket.reading() {
             Ok(socket) => socket,
             Err(error) => return error,
         };
         let who = format!("the UDP inlet on {}", self.address);
-        receive_all(&socket, &who, &node.refusals(), |datagram, client| self.send(datagram, client))
-            .await
+        let read = |socket: &_, buffer: &mut _| self.socket.try_receive(socket, buffer);
+        let send = |datagram: &_, client| self.send(datagram, client);
+        receive_all(&socket, &who, &node.refusals(), read, send).await
     }
 
     /// Sends the datagram of a client along the route.
-    fn send(self: &Arc<Self>, datagram: &[u8], client: SocketAddr) -> GivesWay {
+    fn send(self: &Arc<Self>, datagram: &[u8], client: Client) -> GivesWay {
         let Err(loss) = self.try_send(datagram, client) else { return false };
-        loss.count(&self.node, format_args!("{client} to {}", self.address));
+        loss.count(&self.node, format_args!("{} to {}", client.address, self.address));
         matches!(loss, Loss::NoRoom)
     }
 
-    fn try_send(self: &Arc<Self>, datagram: &[u8], client: SocketAddr) -> Result<(), Loss> {
+    fn try_send(self: &Arc<Self>, datagram: &[u8], client: Client) -> Result<(), Loss> {
         let first_hop = self.first_hop()?;
         let flow = match self.flows.find(&client) {
             Some(flow) => flow,
             None => {
-                let holders = [Holder::Source(SourceAddress::of(client.ip()))];
+                let holders = [Holder::Source(SourceAddress::of(client.address.ip()))];
                 self.flows.add(&client, &holders, || self.open(client, &first_hop))?
             }
         };
@@ -223,7 +216,7 @@ impl Inlet {
         Ok(first_hop.clone())
     }
 
-    fn open(self: &Arc<Self>, client: SocketAddr, first_hop: &FirstHop) -> Result<Flow, Loss> {
+    fn open(self: &Arc<Self>, client: Client, first_hop: &FirstHop) -> Result<Flow, Loss> {
         let description = Description::answered_over(first_hop);
         let sending = Sending::onward(description.address.clone());
         let answers = Answers { inlet: Arc::downgrade(self), client };
@@ -232,19 +225,19 @@ impl Inlet {
         let registration = registration.map_err(|_| Loss::PathLost)?;
         let over = Some(first_hop.address.clone());
         let mut record = StreamRecord::new(self.portal.clone(), over);
-        record.client = Some(client.into());
+        record.client = Some(client.address.into());
         let record = Metrics::of(&self.node).streams.list(record);
         Ok(Flow { sending, _registration: registration, record })
     }
 
     /// Passes an answer, or a notice, on to a client.
-    fn answer(&self, message: &Message, client: SocketAddr) -> Result<(), Loss> {
+    fn answer(&self, message: &Message, client: Client) -> Result<(), Loss> {
         if message.kind == MessageKind::Notice {
             return Loss::of_notice(&message.payload).map_or(Ok(()), Err);
         }
         let datagram = decode(&message.payload)?;
         let flow = self.flows.find(&client);
-        let sent = self.socket.send_to(&message.payload[datagram], client);
+        let sent = self.socket.answer(&message.payload[datagram], client);
         let sent = sent.map_err(Loss::Socket)?;
         flow.iter().for_each(|flow| flow.record.traffic.count_received(sent));
         Ok(())
@@ -254,84 +247,37 @@ impl Inlet {
 /// Takes what comes to the address of one flow.
 struct Answers {
     inlet: Weak<Inlet>,
-    client: SocketAddr,
+    client: Client,
 }
 
 impl Deliver for Answers {
     fn deliver(&self, _: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
         let Some(inlet) = self.inlet.upgrade() else { return Ok(()) };
         if let Err(loss) = inlet.answer(&message, self.client) {
-            let whose = format_args!("{} or its answer, at {}", self.client, inlet.address);
+            let whose = format_args!("{} or its answer, at {}", self.client.address, inlet.address);
             loss.count(&inlet.node, whose);
         }
         Ok(())
     }
 }
 
-/// What every actor of one inlet is started with.
-struct InletSpec {
-    node: Node,
-    worker: Address,
-    arbiter: usize,
-    inlet: Arc<Inlet>,
-}
+/// What every actor of one inlet runs.
+struct Receiving(Arc<Inlet>);
 
-impl Restartable for InletSpec {
-    type Actor = InletWorker;
-
-    fn start(&self, supervised: Supervised) -> Result<Addr<InletWorker>> {
-        let (node, inlet) = (self.node.clone(), self.inlet.clone());
-        let worker = InletWorker { node, inlet, registration: None, supervised };
-        let description = Description::new(self.worker.clone(), Class::Internal);
-        self.node.launch(description.on(self.arbiter), move |_| worker)
-    }
-
-    fn stop(&self, _: Addr<InletWorker>) {
-        // An error means that it has ended already.
-        let _ = self.node.stop_worker(self.worker.clone());
-    }
-}
-
-struct InletWorker {
-    node: Node,
-    inlet: Arc<Inlet>,
-    registration: Option<Registration>,
-    supervised: Supervised,
-}
-
-impl Actor for InletWorker {
-    type Context = Context<Self>;
-}
-
-impl Handler<Registered> for InletWorker {
-    type Result = ();
-
-    fn handle(&mut self, Registered(registration): Registered, context: &mut Context<Self>) {
-        let gone = registration.entry().stop_signal();
-        self.registration = Some(registration);
-        let (node, inlet) = (self.node.clone(), self.inlet.clone());
-        let receiving = async move {
-            tokio::select! {
-                biased;
-                _ = gone => {}
-                () = node.stopping() => {}
-                () = inlet.flows.keep_ending_idle() => {}
-                error = inlet.receive(&node) => {
-                    log::error!("the UDP inlet on {} ended: {error}", inlet.address);
+impl Serve for Receiving {
+    fn begin(self: Arc<Self>) -> Result<Serving> {
+        let inlet = self.0.clone();
+        Ok(Box::new(move |node| {
+            let serving = async move {
+                tokio::select! {
+                    biased;
+                    () = inlet.flows.keep_ending_idle() => {}
+                    error = inlet.receive(&node) => {
+                        log::error!("the UDP inlet on {} ended: {error}", inlet.address);
+                    }
                 }
-            }
-        };
-        context.spawn(receiving.into_actor(self).map(|(), inlet, context| {
-            inlet.supervised.end();
-            context.stop();
-        }));
-    }
-}
-
-impl Handler<Routed<Payload>> for InletWorker {
-    type Result = ();
-
-    fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {
-        log::debug!("an inlet takes no messages, but one came from {}", message.return_route());
+            };
+            serving.boxed_local()
+        }))
     }
 }

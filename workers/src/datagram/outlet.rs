@@ -25,7 +25,7 @@ use ockam_actix_runtime::{
     node::entry::{AccessRule, Deliver, Description, Entry},
     Address, Class, Error, Host, Message, Node, Origin, Result, UndeliverableReason,
 };
-use tokio::{sync::oneshot, time::sleep};
+use tokio::{net::UdpSocket, sync::oneshot, time::sleep};
 
 use crate::{
     datagram::{
@@ -254,9 +254,8 @@ impl Reader {
         match self.flow.socket(node, target).await {
             Ok(socket) => {
                 let who = format!("a flow to {target}");
-                let error =
-                    receive_all(&socket, &who, &node.refusals(), |answer, _| self.pass(answer))
-                        .await;
+                let (read, pass) = (UdpSocket::try_recv_from, |answer: &[u8], _| self.pass(answer));
+                let error = receive_all(&socket, &who, &node.refusals(), read, pass).await;
                 log::error!("{who} ended: {error}");
             }
             Err(loss) => {

@@ -1,6 +1,6 @@
 //! Reading the datagrams that a socket has.
 
-use std::{cell::RefCell, io, net::SocketAddr};
+use std::{cell::RefCell, io};
 
 use ockam_actix_runtime::{trust::refusal_log::RefusalLog, Host, Node};
 use socket2::SockRef;
@@ -24,16 +24,18 @@ pub(crate) fn enlarge_buffer(socket: SockRef<'_>) {
 /// leave by may make room for it.
 pub(crate) type GivesWay = bool;
 
-/// Reads datagrams and hands each to `take`, with its sender, until the future is dropped. That the
-/// other host has no socket there, as ICMP says of what was sent before, ends nothing.
+/// Reads datagrams with `try_receive` and hands each to `take`, with its sender, until the future
+/// is dropped. That the other host has no socket there, as ICMP says of what was sent before, ends
+/// nothing.
 ///
 /// # Errors
 /// Returns only if the socket cannot be used at all.
-pub(crate) async fn receive_all(
+pub(crate) async fn receive_all<T>(
     socket: &UdpSocket,
     who: &str,
     log: &RefusalLog,
-    mut take: impl FnMut(&[u8], SocketAddr) -> GivesWay,
+    try_receive: impl Fn(&UdpSocket, &mut [u8]) -> io::Result<(usize, T)>,
+    mut take: impl FnMut(&[u8], T) -> GivesWay,
 ) -> io::Error {
     loop {
         if let Err(error) = socket.readable().await {
@@ -42,7 +44,7 @@ pub(crate) async fn receive_all(
         let read = BUFFER.with_borrow_mut(|buffer| {
             let mut bytes = 0;
             for _ in 0..DATAGRAMS_IN_A_ROW {
-                match socket.try_recv_from(buffer) {
+                match try_receive(socket, buffer) {
                     Ok((length, from)) => {
                         bytes += length;
                         if take(&buffer[..length], from) || bytes >= BYTES_IN_A_ROW {

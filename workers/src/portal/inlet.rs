@@ -5,28 +5,21 @@
 //! * Started by [`Inlet::start`], on the arbiter of its route's first hop, so that clients of a
 //!   channel begin where the channel lives; where the first hop is a worker of this node, clients
 //!   go to the arbiters in turn.
-//! * A panic ends accepting for a moment: it is [`Supervised`], the socket stays open, and clients
+//! * A panic ends accepting for a moment: it is a [`Service`], the socket stays open, and clients
 //!   wait in its queue. Streams go on.
 
 mod clients;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use actix::{
-    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
-};
+use futures::FutureExt;
 use ockam_actix_runtime::{
     metrics::{
         portal::{Portal, PortalKind},
         Metrics,
     },
-    node::{directory::Registration, entry::Description},
     socket::{endpoint::Endpoint, listener::Listener, unix::UnixSocket},
-    worker::{
-        mailbox::Registered,
-        supervision::{Restartable, Restarting, Supervised},
-    },
-    Address, Class, Error, Host, Node, Payload, Result, Route, Routed,
+    Error, Host, Node, Result, Route,
 };
 use socket2::SockRef;
 
@@ -34,15 +27,14 @@ use crate::portal::{
     inlet::clients::{accept_clients, Accept},
     known_outlet::KnownOutlet,
     limits::RESUME_FOR,
+    service::{Serve, Service, Serving},
     target::{connect::prepare, unix_path},
 };
 
 /// A running inlet. Dropping this does not stop it; [`Inlet::stop`] does.
 #[derive(Clone, Debug)]
 pub struct Inlet {
-    node: Node,
-    worker: Address,
-    actor: Restarting<InletWorker>,
+    service: Service,
     endpoint: Endpoint,
 }
 
@@ -134,29 +126,24 @@ impl Inlet {
             // like an end.
             prepare(&SockRef::from(listener)).map_err(failed)?;
         }
-        let worker = Address::random();
         let arbiter = first_hop.arbiter.unwrap_or(0);
         let portal = Portal::new(PortalKind::Inlet, endpoint.to_string(), route.to_string());
         let portal = Metrics::of(node).portals.list(portal.over(route.first()));
         log::info!("inlet on {endpoint} for clients of {route}");
-        let spec = InletSpec {
-            node: node.clone(),
-            worker: worker.clone(),
-            arbiter,
-            listener,
-            accept: Accept {
-                endpoint: endpoint.clone(),
-                route,
-                resume_for,
-                hides_clients,
-                is_socks,
-                outlet: KnownOutlet::default(),
-                portal: portal.into(),
-                first_hop,
-            },
+        let accept = Accept {
+            endpoint: endpoint.clone(),
+            route,
+            resume_for,
+            hides_clients,
+            is_socks,
+            outlet: KnownOutlet::default(),
+            portal: portal.into(),
+            first_hop,
         };
-        let actor = Restarting::start(node, format!("the inlet on {endpoint}"), spec)?;
-        Ok(Self { node: node.clone(), worker, actor, endpoint })
+        let what = format!("the inlet on {endpoint}");
+        let service =
+            Service::start(node, what, arbiter, Arc::new(Accepting { listener, accept }))?;
+        Ok(Self { service, endpoint })
     }
 
     /// The address that clients connect to, with the port that the system chose for port 0. Of an
@@ -175,95 +162,35 @@ impl Inlet {
     /// # Errors
     /// If it has been stopped before.
     pub fn stop(&self) -> Result<()> {
-        let stopped = || Error::WorkerEnded(self.worker.clone());
-        self.actor.end().ok_or_else(stopped)?;
-        // In the pause before a restart there is no actor to stop.
-        let _ = self.node.stop_worker(self.worker.clone());
-        Ok(())
+        self.service.stop()
     }
 }
 
-/// What every actor of one inlet is started with.
-struct InletSpec {
-    node: Node,
-    worker: Address,
-    arbiter: usize,
+/// What every actor of one inlet accepts with.
+struct Accepting {
     listener: Listener,
     accept: Accept,
 }
 
-impl Restartable for InletSpec {
-    type Actor = InletWorker;
-
-    fn start(&self, supervised: Supervised) -> Result<Addr<InletWorker>> {
+impl Serve for Accepting {
+    fn begin(self: Arc<Self>) -> Result<Serving> {
         let failed = |source| Error::transport("cannot use the listening socket", source);
-        let inlet = InletWorker {
-            node: self.node.clone(),
-            listener: Some(self.listener.try_clone().map_err(failed)?),
-            accept: self.accept.clone(),
-            registration: None,
-            supervised,
-        };
-        let description = Description::new(self.worker.clone(), Class::Internal);
-        self.node.launch(description.on(self.arbiter), move |_| inlet)
+        let listener = self.listener.try_clone().map_err(failed)?;
+        Ok(Box::new(move |node| {
+            let serving = async move {
+                tokio::select! {
+                    biased;
+                    () = accept_clients(&node, listener, &self.accept) => {}
+                    () = self.accept.learn_of_outlet(&node) => {}
+                }
+            };
+            serving.boxed_local()
+        }))
     }
 
-    fn stop(&self, _: Addr<InletWorker>) {
-        // An error means that it has ended already.
-        let _ = self.node.stop_worker(self.worker.clone());
-    }
-
-    fn ended_in_pause(&self) {
+    fn ended(&self) {
         if let Some(socket) = self.listener.unix() {
             socket.remove_file();
         }
-    }
-}
-
-struct InletWorker {
-    node: Node,
-    listener: Option<Listener>,
-    accept: Accept,
-    registration: Option<Registration>,
-    supervised: Supervised,
-}
-
-impl Actor for InletWorker {
-    type Context = Context<Self>;
-}
-
-impl Handler<Registered> for InletWorker {
-    type Result = ();
-
-    fn handle(&mut self, Registered(registration): Registered, context: &mut Context<Self>) {
-        let gone = registration.entry().stop_signal();
-        self.registration = Some(registration);
-        let Some(listener) = self.listener.take() else { return };
-        let unix = listener.unix().cloned();
-        let (node, accept) = (self.node.clone(), self.accept.clone());
-        let accepting = async move {
-            tokio::select! {
-                biased;
-                () = accept_clients(&node, listener, &accept) => {}
-                () = accept.learn_of_outlet(&node) => {}
-                () = node.stopping() => {}
-                _ = gone => {}
-            }
-        };
-        context.spawn(accepting.into_actor(self).map(move |(), inlet, context| {
-            if let Some(socket) = unix {
-                socket.remove_file();
-            }
-            inlet.supervised.end();
-            context.stop();
-        }));
-    }
-}
-
-impl Handler<Routed<Payload>> for InletWorker {
-    type Result = ();
-
-    fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {
-        log::debug!("an inlet takes no messages, but one came from {}", message.return_route());
     }
 }

@@ -2,13 +2,12 @@
 
 use std::{
     fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv6Addr},
 };
 
-use crate::portal::target::misspelt::Misspelt;
+use ockam_actix_runtime::socket::host_port::{self, in_brackets, is_name};
 
-/// The most bytes of a host's name, as in DNS.
-const MAX_NAME: usize = 253;
+use crate::portal::target::misspelt::Misspelt;
 
 /// A host and a port of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,25 +31,12 @@ impl HostPort {
     /// # Errors
     /// If it is not `host:port`.
     pub(crate) fn parse(text: &str) -> Result<Self, Misspelt> {
-        let Some((host, port)) = text.rsplit_once(':') else {
-            return Err(without_port(text));
-        };
-        let is_address = text.ends_with(']') || text.parse::<Ipv6Addr>().is_ok();
-        if is_address && !is_port_likely(text) {
-            return Err(without_port(text));
+        match host_port::HostPort::parse(text) {
+            Some(host_port::HostPort { host, port: port @ 1.. }) => {
+                Ok(Self { host: Host::of(host)?, port })
+            }
+            _ => Err(mistake(text)),
         }
-        if host.is_empty() {
-            return Err(Misspelt::meant("the host is missing", format!("127.0.0.1{text}")));
-        }
-        let port = parse_port(port).ok_or_else(|| without_port_number(host, port))?;
-        if host.contains("://") {
-            return Err(Misspelt::new("it is a URL"));
-        }
-        if host.contains(':') && !host.starts_with('[') {
-            let meant = format!("[{host}]:{port}");
-            return Err(Misspelt::meant("an IPv6 address is written in brackets", meant));
-        }
-        Ok(Self { host: Host::parse(host)?, port })
     }
 }
 
@@ -72,35 +58,33 @@ impl Host {
     /// # Errors
     /// If it is neither an address nor a name.
     pub(crate) fn parse(text: &str) -> Result<Self, Misspelt> {
-        if let Some(inner) = text.strip_prefix('[') {
-            let inner = inner.strip_suffix(']').unwrap_or_default();
-            return in_brackets(inner).ok_or(Misspelt::new("no IPv6 address is in the brackets"));
+        if text.starts_with('[') {
+            let address = in_brackets(text);
+            return Self::of(address.ok_or(Misspelt::new("no IPv6 address is in the brackets"))?);
         }
-        if let Ok(address) = text.parse::<Ipv4Addr>() {
-            return Ok(Self::Address(address.into()));
-        }
-        let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
         if text.contains('*') {
             return Err(Misspelt::new("* stands for a host, or for what is before a dot"));
         }
-        if text.is_empty() || text.len() > MAX_NAME || !text.chars().all(fits) {
+        if !is_name(text) {
             return Err(Misspelt::new("no host has such a name"));
         }
-        if ends_in_number(text) {
-            return Err(Misspelt::new("an IPv4 address has four numbers up to 255"));
-        }
-        Ok(Self::Name(text.to_lowercase()))
+        Self::of(text)
     }
-}
 
-fn in_brackets(text: &str) -> Option<Host> {
-    match text.split_once('%') {
-        None => text.parse::<Ipv6Addr>().ok().map(|address| Host::Address(address.into())),
-        Some((address, zone)) => {
-            let is_zone = !zone.is_empty()
-                && zone.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-            let address: Ipv6Addr = address.parse().ok().filter(|_| is_zone)?;
-            Some(Host::Zoned(format!("{address}%{zone}")))
+    /// One of the right form, without brackets.
+    fn of(host: &str) -> Result<Self, Misspelt> {
+        if let Ok(address) = host.parse() {
+            return Ok(Self::Address(address));
+        }
+        if let Some((address, zone)) = host.split_once('%') {
+            let address = address.parse::<Ipv6Addr>();
+            // In the form that all addresses have.
+            let shown = address.map_or(host.into(), |address| format!("{address}%{zone}"));
+            return Ok(Self::Zoned(shown));
+        }
+        match ends_in_number(host) {
+            true => Err(Misspelt::new("an IPv4 address has four numbers up to 255")),
+            false => Ok(Self::Name(host.to_lowercase())),
         }
     }
 }
@@ -114,8 +98,32 @@ fn ends_in_number(name: &str) -> bool {
 }
 
 fn parse_port(text: &str) -> Option<u16> {
-    let is_number = text.chars().all(|c| c.is_ascii_digit());
-    text.parse().ok().filter(|port| is_number && *port > 0)
+    host_port::parse_port(text).filter(|port| *port > 0)
+}
+
+/// What is wrong with a text that has another form.
+fn mistake(text: &str) -> Misspelt {
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return without_port(text);
+    };
+    let is_address = text.ends_with(']') || text.parse::<Ipv6Addr>().is_ok();
+    if is_address && !is_port_likely(text) {
+        return without_port(text);
+    }
+    if host.is_empty() {
+        return Misspelt::meant("the host is missing", format!("127.0.0.1{text}"));
+    }
+    let Some(port) = parse_port(port) else {
+        return without_port_number(host, port);
+    };
+    if host.contains("://") {
+        return Misspelt::new("it is a URL");
+    }
+    if host.contains(':') && !host.starts_with('[') {
+        let meant = format!("[{host}]:{port}");
+        return Misspelt::meant("an IPv6 address is written in brackets", meant);
+    }
+    Host::parse(host).err().unwrap_or(Misspelt::new("no host has such a name"))
 }
 
 /// Whether what looks like an IPv6 address more likely is one with a port, as `::1:5000`.
