@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -76,7 +77,7 @@ class Unit:
         home = re.search(rf"^{user}:.*:(.*):.*$", passwd, re.M).group(1)
         variables = [f"NOTIFY_SOCKET={notify}", f"HOME={home}", *self.settings["Environment"]]
         chroot = ["chroot", f"--userspec={user}:{group}", str(self.root), "/usr/bin/env", "-i"]
-        return [*chroot, *variables, *line.split()]
+        return [*chroot, *variables, *shlex.split(line)]
 
     def wait_for(self, state):
         try:
