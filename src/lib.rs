@@ -347,7 +347,7 @@ pub use ockam_actix_workers::{
 };
 #[cfg(feature = "quic")]
 pub use quic_transport::QuicTransport;
-pub use run::{flush_logger, run, start_logger, start_logger_at};
+pub use run::{flush_logger, run, run_system, start_logger, start_logger_at};
 pub use tcp_transport::{InletOptions, TcpTransport};
 pub use udp_portals::{UdpInletOptions, UdpPortals};
 pub use unix_transport::UnixTransport;

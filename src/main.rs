@@ -62,10 +62,7 @@ fn main() -> ExitCode {
         Command::Hub(arguments) => ockam::run(|ctx| hub::run(ctx, arguments)),
         Command::Outlet(arguments) => ockam::run(|ctx| outlet::run(ctx, arguments)),
         Command::Inlet(arguments) => ockam::run(|ctx| inlet::run(ctx, arguments)),
-        Command::Run(arguments) => {
-            ockam_actix_runtime::process::raise_descriptor_limit();
-            report(actix_rt::System::new().block_on(service::run(arguments)))
-        }
+        Command::Run(arguments) => ockam::run_system(|| service::run(arguments)),
         Command::Check(arguments) => report(service::check(&arguments).and_then(|()| complete())),
         Command::Trace(arguments) => ockam::run(|ctx| trace::run(ctx, arguments)),
         Command::Completions(wanted) => {

@@ -4,6 +4,7 @@ use std::{
     fmt,
     future::Future,
     io::{self, Write},
+    os::unix::net::UnixStream,
     pin::pin,
     process::ExitCode,
 };
@@ -11,9 +12,13 @@ use std::{
 use actix_rt::System;
 use ockam_actix_runtime::{process, Context, Error, Node, NodeBuilder, Result};
 use tokio::{
+    runtime::Builder,
     signal::unix::{signal, Signal, SignalKind},
     time::sleep,
 };
+
+/// Pairs of descriptors that must be left before anything starts.
+const SPARE_PAIRS: usize = 4;
 
 /// Starts a logger that writes to standard error what `RUST_LOG` asks for, by default `info`.
 ///
@@ -56,8 +61,17 @@ where
     F: Future<Output = std::result::Result<(), E>>,
     E: Into<Error>,
 {
+    run_system(|| run_node(main))
+}
+
+/// Runs a program in an actix [`System`], whatever nodes it starts there, and prints its error: all
+/// that [`run`] does for a program that is one node, without the node and its signals.
+pub fn run_system<F>(program: impl FnOnce() -> F) -> ExitCode
+where
+    F: Future<Output = Result<()>>,
+{
     process::raise_descriptor_limit();
-    let ended = System::new().block_on(run_node(main));
+    let ended = in_system(program);
     flush_logger();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -66,6 +80,19 @@ where
             ExitCode::FAILURE
         }
     }
+}
+
+fn in_system<F: Future<Output = Result<()>>>(program: impl FnOnce() -> F) -> Result<()> {
+    let failed = |source| Error::transport("cannot start the system of actors", source);
+    // With fewer descriptors than these, tokio and actix panic.
+    let spare: Vec<_> =
+        (0..SPARE_PAIRS).map(|_| UnixStream::pair()).collect::<io::Result<_>>().map_err(failed)?;
+    drop(spare);
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    System::with_tokio_rt(|| runtime).block_on(async {
+        process::survive_file_size_limit().map_err(failed)?;
+        program().await
+    })
 }
 
 async fn run_node<M, F, E>(main: M) -> Result<()>

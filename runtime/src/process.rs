@@ -5,11 +5,12 @@
 //! is that of the process, as the system's limit is.
 
 use std::{
-    fs,
+    fs, io,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
+use rustix::process::{getrlimit, setrlimit, Resource, Rlimit, Signal};
+use tokio::signal::unix::{signal, SignalKind};
 
 use crate::limits::{MIN_RESERVED_DESCRIPTORS, RESERVED_DESCRIPTORS};
 
@@ -67,9 +68,19 @@ pub fn host_name() -> String {
 ///
 /// # Errors
 /// If the system refuses, which it has no reason to.
-pub fn forbid_core_dumps() -> std::io::Result<()> {
+pub fn forbid_core_dumps() -> io::Result<()> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Core);
     Ok(setrlimit(Resource::Core, Rlimit { current: Some(0), maximum })?)
+}
+
+/// Has a write fail where a file may not grow any more (`RLIMIT_FSIZE`): the signal that comes with
+/// that, SIGXFSZ, would end the process. To be called within a runtime of tokio.
+///
+/// # Errors
+/// If the system refuses to handle the signal.
+pub fn survive_file_size_limit() -> io::Result<()> {
+    // A handler stays when the stream of its signals is dropped.
+    signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).map(drop)
 }
 
 /// Descriptors that connections and streams may take together: those that the process may have,

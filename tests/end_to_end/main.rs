@@ -15,7 +15,7 @@
 //! | [`conformance`] | connections that end through a tunnel as they end without one |
 //! | [`farewell`] | bytes that are sent just before a reset |
 //! | [`latency`], [`line`] | keystrokes beside bulk transfers, over a line with a rate and a delay |
-//! | [`surroundings`] | outputs that nobody takes, signals that end no node |
+//! | [`surroundings`] | outputs that nobody takes, limits, a clock that is set |
 //! | [`descriptors`] | programs that may have few descriptors |
 //! | [`memory`] | the memory that readers that stop cost |
 //! | [`saturation`] | both directions full at the same time |
