@@ -9,6 +9,7 @@ pub(crate) mod identity;
 pub(crate) mod identity_args;
 pub(crate) mod inlet;
 pub(crate) mod known;
+pub(crate) mod log_args;
 pub(crate) mod node_address;
 pub(crate) mod outlet;
 pub(crate) mod output;
@@ -23,6 +24,7 @@ pub(crate) mod transports;
 pub(crate) mod udp_args;
 pub(crate) mod variables;
 pub(crate) mod vault;
+pub(crate) mod version;
 
 /// Where the commands' outlet nodes listen for secure channels.
 pub(crate) const CHANNEL_LISTENER: &str = "secure_channel_listener_service";

@@ -1,13 +1,14 @@
 //! `ockam identity`: the identities in a vault.
 
 use std::{
-    env, fs,
+    env, fmt, fs,
     io::{self, IsTerminal},
     path::{Path, PathBuf},
 };
 
 use clap::{Args, Subcommand};
-use ockam::{Error, Identity, Result, Secret, Vault};
+use ockam::{Error, Identifier, Identity, Result, Secret, Vault};
+use serde_json::Value;
 
 use crate::command::{
     known,
@@ -25,7 +26,11 @@ use crate::command::{
   ockam outlet --to 127.0.0.1:5000 --via hub.example.org:4000 --identity web")]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    vault: VaultArguments,
+    pub(crate) vault: VaultArguments,
+
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
 
     #[command(subcommand)]
     action: Action,
@@ -140,12 +145,20 @@ impl MovingSecret {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let vault = match &arguments.action {
         // It is a file of its own, and nothing in it is secret.
-        Action::Known(known) => return known::run(known, &arguments.vault),
+        Action::Known(known) => return known::run(known, arguments),
         Action::Create { .. } | Action::Import { .. } => arguments.vault.open_or_create()?,
         _ => arguments.vault.open()?,
     };
     match &arguments.action {
-        Action::Create { name } => say!("{}", vault.create_identity(name)?),
+        Action::Create { name } => {
+            let identifier = vault.create_identity(name)?;
+            arguments.tell(identifier, named(name, &identifier));
+        }
+        Action::List if arguments.json => {
+            let all = vault.names();
+            let all = all.iter().map(|(name, identifier)| named(name, identifier));
+            say!("{:#}", Value::from_iter(all));
+        }
         Action::List => {
             for (name, identifier) in vault.names() {
                 say!("{identifier}  {name}");
@@ -153,12 +166,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         }
         Action::Show { name } => {
             let identity = arguments.identity(&vault, name)?;
-            say!("identifier  {}", identity.identifier());
-            say!("keys        {}", identity.key_count());
-            say!("public      {}", hexadecimal(&identity));
+            let (identifier, keys) = (identity.identifier(), identity.key_count());
+            let public = hexadecimal(&identity);
+            let text =
+                format!("identifier  {identifier}\nkeys        {keys}\npublic      {public}");
+            arguments
+                .tell(text, with(&identifier, &[("keys", keys.into()), ("public", public.into())]));
         }
         Action::ExportPublic { name, out: None } => {
-            say!("{}", hexadecimal(&arguments.identity(&vault, name)?));
+            let identity = arguments.identity(&vault, name)?;
+            let public = hexadecimal(&identity);
+            arguments
+                .tell(&public, with(&identity.identifier(), &[("public", public.clone().into())]));
         }
         Action::ExportPublic { name, out: Some(path) } => {
             let text = hexadecimal(&arguments.identity(&vault, name)?) + "\n";
@@ -169,23 +188,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Action::RenewAddresses { name } => {
             let identifier = arguments.identity(&vault, name)?.identifier();
             vault.renew_address_secrets(&identifier)?;
-            say!("{identifier} now has other forwarding addresses");
+            let text = format!("{identifier} now has other forwarding addresses");
+            arguments.tell(text, named(name, &identifier));
         }
         Action::Rotate { name } => {
             let identifier = arguments.identity(&vault, name)?.identifier();
             let identity = vault.rotate(&identifier)?;
-            say!("{identifier} now has key {}", identity.key_count());
+            let keys = identity.key_count();
+            let text = format!("{identifier} now has key {keys}");
+            arguments.tell(text, with(&identifier, &[("keys", keys.into())]));
         }
         Action::Delete { name, yes } => {
             let identifier = arguments.identity(&vault, name)?.identifier();
             confirm(*yes, &format!("delete {name}, {identifier}, for ever"))?;
             vault.remove(&identifier)?;
-            say!("{identifier} is deleted");
+            arguments.tell(format!("{identifier} is deleted"), named(name, &identifier));
         }
         Action::Rename { name, new } => {
             let identifier = arguments.identity(&vault, name)?.identifier();
             vault.rename(name, new)?;
-            say!("{identifier} is {new} now");
+            arguments.tell(format!("{identifier} is {new} now"), named(new, &identifier));
         }
         Action::Export { name, out, secret } => {
             let identifier = arguments.identity(&vault, name)?.identifier();
@@ -194,7 +216,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             }
             let moving = Vault::open(out, &secret.secret(out, Asking::Twice)?)?;
             moving.import(&vault, name, name)?;
-            say!("{identifier} is in {}: delete that after the import", out.display());
+            let path = out.display().to_string();
+            let text = format!("{identifier} is in {path}: delete that after the import");
+            arguments.tell(text, with(&identifier, &[("file", path.into())]));
         }
         Action::Import { file, name, secret } => {
             if !file.exists() {
@@ -208,7 +232,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
                 return Err(Error::Usage(text));
             };
             let new = name.as_ref().unwrap_or(old);
-            say!("{}  {new}", vault.import(&moving, old, new)?);
+            let identifier = vault.import(&moving, old, new)?;
+            arguments.tell(format!("{identifier}  {new}"), named(new, &identifier));
         }
         Action::Known(_) => {}
     }
@@ -216,21 +241,35 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 impl Arguments {
+    /// Prints what was done or asked for, as a text or as JSON.
+    pub(crate) fn tell(&self, text: impl fmt::Display, json: Value) {
+        match self.json {
+            true => say!("{json:#}"),
+            false => say!("{text}"),
+        }
+    }
+
     fn identity(&self, vault: &Vault, name: &str) -> Result<Identity> {
         let identifier = find(vault, &self.vault, name)?;
         Ok(vault.identity(&identifier)?)
     }
 }
 
+/// An identity as JSON, with more about it.
+pub(crate) fn with(identifier: &Identifier, more: &[(&str, Value)]) -> Value {
+    let more = more.iter().map(|(key, value)| ((*key).to_owned(), value.clone()));
+    std::iter::once(("identifier".to_owned(), identifier.to_string().into())).chain(more).collect()
+}
+
+fn named(name: &str, identifier: &Identifier) -> Value {
+    with(identifier, &[("name", name.into())])
+}
+
 /// The identifier of a name in the vault.
 ///
 /// # Errors
 /// If the vault has no such name; the error says what to do.
-pub(crate) fn find(
-    vault: &Vault,
-    arguments: &VaultArguments,
-    name: &str,
-) -> Result<ockam::Identifier> {
+pub(crate) fn find(vault: &Vault, arguments: &VaultArguments, name: &str) -> Result<Identifier> {
     vault.find(name).map_err(|error| {
         let path = arguments.path().unwrap_or_default();
         Error::Usage(format!(
