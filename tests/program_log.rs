@@ -3,11 +3,18 @@
 // Clippy knows tests by their attribute, but not the functions that help them.
 #![allow(clippy::unwrap_used)]
 
-use std::process::Command;
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    process::Command,
+    thread,
+};
 
 use ockam_actix_harness::{
+    client::connect,
     deadline::PATIENCE,
     program::{clean, Program},
+    target::Target,
 };
 use serde_json::Value;
 
@@ -79,4 +86,61 @@ fn version_says_what_is_built_in() {
     let text = String::from_utf8(output.stdout).unwrap();
     let version = concat!("ockam ", env!("CARGO_PKG_VERSION"), " (");
     assert!(text.starts_with(version) && text.contains("console quic tls"), "{text}");
+}
+
+/// The guide's step 04 by this program: hub, outlet and inlet, and a client whose stream is idle.
+struct Tunnel {
+    programs: [Program; 3],
+    _client: TcpStream,
+}
+
+impl Tunnel {
+    fn start(target: &Target, more: &[&str]) -> Self {
+        let start = |arguments: &[&str]| Program::start(&mut ockam(&[arguments, more].concat()));
+        let hub = start(&["hub", "127.0.0.1:0"]);
+        let at = hub.wait_for_address("hub on ").to_string();
+        let outlet = start(&["outlet", "--to", &target.address(), "--via", &at]);
+        let route = outlet.wait_for_rest(" --route ");
+        let inlet =
+            start(&["inlet", "--listen", "127.0.0.1:0", "--route", route.trim_matches('\'')]);
+        let mut client = connect(inlet.wait_for_address("inlet on "), PATIENCE).unwrap();
+        client.write_all(b"ECHO\ntext").unwrap();
+        client.read_exact(&mut [0; 4]).unwrap();
+        Self { programs: [hub, outlet, inlet], _client: client }
+    }
+}
+
+#[test]
+fn a_clean_end_in_any_order_is_no_alarm() {
+    let end = |order: [usize; 3]| {
+        let target = Target::start();
+        let mut tunnel = Tunnel::start(&target, &[]);
+        for index in order {
+            let program = &mut tunnel.programs[index];
+            program.terminate();
+            assert!(program.wait_for_exit(PATIENCE).success(), "{program}");
+        }
+        for program in &tunnel.programs {
+            let said = program.stderr();
+            let is_alarm = |line: &&String| line.contains(" WARN ") || line.contains(" ERROR]");
+            assert_eq!(said.iter().find(is_alarm), None, "{order:?}: {program}");
+            let long: Vec<_> = said.iter().filter(|line| line.chars().count() > 160).collect();
+            assert!(!said.is_empty() && long.is_empty(), "{long:#?}");
+        }
+    };
+    let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+    thread::scope(|scope| {
+        let ending: Vec<_> =
+            orders.into_iter().map(|order| scope.spawn(move || end(order))).collect();
+        ending.into_iter().for_each(|one| one.join().unwrap());
+    });
+}
+
+#[test]
+fn each_message_is_logged_if_asked_for() {
+    let tunnel = Tunnel::start(&Target::start(), &["-vv"]);
+    let [hub, outlet, inlet] = &tunnel.programs;
+    hub.wait_for_line("TRACE] Data of ");
+    outlet.wait_for_line(" to outlet; back: ");
+    inlet.wait_for_line("from this node to ");
 }
