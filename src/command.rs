@@ -3,6 +3,7 @@
 pub(crate) mod console_args;
 pub(crate) mod demo;
 pub(crate) mod dial_args;
+pub(crate) mod doubts;
 pub(crate) mod elsewhere;
 pub(crate) mod hub;
 pub(crate) mod identity;

@@ -13,6 +13,7 @@ use ockam::{
 use crate::command::{
     console_args::ConsoleArguments,
     dial_args::DialArguments,
+    doubts::Doubts,
     elsewhere::Elsewhere,
     identity_args::IdentityArguments,
     node_address::NodeAddress,
@@ -118,6 +119,18 @@ impl Arguments {
         Ok(())
     }
 
+    /// Looks at the files and hosts that are named.
+    ///
+    /// # Errors
+    /// If a file cannot be used.
+    pub(crate) fn probe(&self, doubts: &mut Doubts) -> Result<()> {
+        doubts.target(&self.to);
+        doubts.nodes(&self.via);
+        self.certificate.probe()?;
+        self.dial.authorities.authorities()?;
+        self.identity.probe(doubts)
+    }
+
     /// What the outlet connects to, for all that reach it.
     fn options(&self) -> OutletOptions {
         let options = OutletOptions::to(&self.to).resume_for(self.resume.resume_for);
@@ -173,8 +186,8 @@ async fn listen_plain(transports: &Transports, arguments: &Arguments) -> Result<
         transports.listen(&arguments.listen, Some(OUTLET.into()), &arguments.certificate).await?;
     for bound in bound.iter().filter(|bound| bound.is_for_others()) {
         log::warn!(
-            "--plain on {bound}: whoever reaches this port reaches {}, and whoever is on the way \
-             reads and changes it; without --plain, streams are encrypted",
+            "--plain on {bound}: whoever reaches it reaches {}, and whoever is on the way reads \
+             and changes all",
             arguments.to
         );
     }

@@ -3,10 +3,12 @@
 //! | idea | module |
 //! |---|---|
 //! | what a file says, with the line of each mistake | [`file`] |
+//! | what two sections cannot both have | [`conflicts`] |
 //! | one hub, outlet or inlet of it, by the options of the command line | [`section`] |
 //! | the sections that run, and what a changed file changes | [`services`] |
 //! | what the manager of services is told | [`manager`] |
 
+mod conflicts;
 pub(crate) mod file;
 pub(crate) mod manager;
 pub(crate) mod section;
@@ -21,7 +23,7 @@ use tokio::{
     time::interval,
 };
 
-use crate::command::{output::say, service::services::Services};
+use crate::command::{doubts::Doubts, output::say, service::services::Services};
 
 /// How often to look whether the file has changed; a change counts when it has lasted as long.
 const LOOK: Duration = Duration::from_millis(500);
@@ -41,9 +43,16 @@ pub(crate) struct Arguments {
     file: PathBuf,
 }
 
-/// Says whether the file could be run, without starting anything.
+/// Says whether the file could be run, without starting anything: also what it names outside of
+/// itself. What is missing there and may still come is printed, and no mistake.
 pub(crate) fn check(arguments: &Arguments) -> Result<()> {
     let read = file::read(&arguments.file)?;
+    for section in &read.sections {
+        let mut doubts = Doubts::default();
+        let probed = section.probe(&mut doubts);
+        doubts.0.iter().for_each(|doubt| say!("warning: {section}: {doubt}"));
+        probed.map_err(|error| Error::Usage(format!("{section}: {}", error.one_line())))?;
+    }
     say!("{}: {} sections", arguments.file.display(), read.sections.len());
     Ok(())
 }

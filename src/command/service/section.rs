@@ -6,7 +6,7 @@ use std::{fmt, path::PathBuf};
 use clap::{error::ContextKind, ArgAction, Args, Command, FromArgMatches};
 use ockam::{Context, Error, Result};
 
-use crate::command::{hub, inlet, outlet};
+use crate::command::{doubts::Doubts, hub, inlet, outlet};
 
 /// What a section is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +102,18 @@ impl Section {
             Parsed::Inlet(arguments) => arguments.check(),
         };
         checked.map_err(|error| Misfit { option: None, text: error.one_line().to_string() })
+    }
+
+    /// Looks at what it names outside of the file.
+    ///
+    /// # Errors
+    /// If the section cannot start with that.
+    pub(crate) fn probe(&self, doubts: &mut Doubts) -> Result<()> {
+        match self.kind.parse(&self.options).map_err(|error| Error::Bug(misfit(&error).text))? {
+            Parsed::Hub(arguments) => arguments.probe(doubts),
+            Parsed::Outlet(arguments) => arguments.probe(doubts),
+            Parsed::Inlet(arguments) => arguments.probe(doubts),
+        }
     }
 
     /// Whether it may take long until it has started, and others need not wait for it.
