@@ -18,6 +18,7 @@ pub(crate) mod reference;
 pub(crate) mod resume_args;
 pub(crate) mod route_args;
 pub(crate) mod service;
+pub(crate) mod several;
 pub(crate) mod status;
 pub(crate) mod tls_args;
 pub(crate) mod trace;

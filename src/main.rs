@@ -9,8 +9,8 @@ use std::{
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use command::{
-    demo, hub, identity, inlet, log_args, outlet, output::complete, reference, service, status,
-    trace, variables, version,
+    demo, hub, identity, inlet, log_args, outlet, output::complete, reference, service, several,
+    status, trace, variables, version,
 };
 use log::LevelFilter;
 use ockam::conclude;
@@ -50,8 +50,10 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let given: Vec<_> = std::env::args_os().map(|one| one.to_string_lossy().into()).collect();
-    let matches = variables::with_variables(Arguments::command(), &given).try_get_matches();
-    let parsed = matches.and_then(|matches| Arguments::from_arg_matches(&matches));
+    let definition = several::with_several(Arguments::command());
+    let matches = variables::with_variables(definition, &given).try_get_matches();
+    let matches = matches.unwrap_or_else(|error| explain(&error, &given));
+    let parsed = Arguments::from_arg_matches(&matches);
     let Arguments { log, command } = parsed.unwrap_or_else(|error| explain(&error, &given));
     log.start(match command {
         // It draws its own picture.
@@ -62,6 +64,10 @@ fn main() -> ExitCode {
     });
     if let Err(error) = ockam_actix_runtime::process::forbid_core_dumps() {
         log::warn!("a crash may write the keys of this program to a core dump: {error}");
+    }
+    if let Some(sections) = several::sections(&matches) {
+        ockam_actix_runtime::process::raise_descriptor_limit();
+        return conclude(actix_rt::System::new().block_on(service::run_all(sections)));
     }
     match command {
         Command::Demo(arguments) => ockam::run(|ctx| demo::run(ctx, arguments)),

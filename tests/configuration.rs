@@ -246,3 +246,33 @@ fn one_passphrase_opens_the_vault_for_all() {
     program.terminate();
     assert!(program.wait_for_exit(PATIENCE).success(), "{program}");
 }
+
+#[test]
+fn several_targets_are_reached_each() {
+    let targets = [Target::start(), Target::start()];
+    let hub = Program::start(ockam().args(["hub", "127.0.0.1:0"]));
+    let via = hub.wait_for_address("hub on ").to_string();
+    let to = ["web", "db"].map(|name| {
+        let target = &targets[usize::from(name == "db")];
+        format!("{name}={}", target.address())
+    });
+    let mut outlet = ockam();
+    outlet.args(["outlet", "--via", &via, "--to", &to[0], "--to", &to[1]]);
+    let mut outlet = Program::start(&mut outlet);
+    for name in ["web", "db"] {
+        let said = format!("start an inlet for {name} with:");
+        let printed = || {
+            let lines = outlet.stdout();
+            let at = lines.iter().position(|line| *line == said);
+            at.and_then(|at| lines.get(at + 1)).cloned().ok_or_else(|| outlet.to_string())
+        };
+        let command = poll("an inlet's command", PATIENCE, printed);
+        let route = command.split('\'').nth(1).unwrap();
+        let inlet = ["inlet", "--listen", "127.0.0.1:0", "--route", route];
+        let inlet = Program::start(ockam().args(inlet));
+        assert_eq!(fetch(inlet.wait_for_address("inlet on "), "/"), Ok(PAGE.into()), "{inlet}");
+    }
+    outlet.terminate();
+    assert!(outlet.wait_for_exit(PATIENCE).success(), "{outlet}");
+    assert_eq!(targets.map(|target| target.accepted()), [1, 1]);
+}

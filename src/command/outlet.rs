@@ -43,6 +43,7 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(1);
   ockam outlet --to 127.0.0.1:5000 --via hub.example.org:4000 --identity web --trust ID,ID
   ockam outlet --to udp://127.0.0.1:53 --via hub.example.org:4000
   ockam outlet --to 127.0.0.1:5432 --via hub.example.org:4000 --identity web --service database
+  ockam outlet --to web=127.0.0.1:80 --to db=127.0.0.1:5432 --via hub.example.org:4000
   ockam outlet --to unix:/run/postgresql/.s.PGSQL.5432 --via hub.example.org:4000
   ockam outlet --to 127.0.0.1:80 --proxy-protocol v2 --via hub.example.org:4000
   ockam outlet --to 'db.internal:5432,*.web.internal:443' --via hub.example.org:4000")]
@@ -53,6 +54,8 @@ pub(crate) struct Arguments {
     /// Or patterns, with commas between them, for the servers that clients of `ockam inlet --socks`
     /// name: db.internal:5432,*.web.internal:443,10.1.0.0/16:*. Names are looked up here, and it is
     /// the name that is permitted, wherever it leads.
+    ///
+    /// With --via several times, each as NAME=TARGET for the service NAME: one outlet each.
     #[arg(long, value_name = "TARGET")]
     to: String,
 
@@ -167,7 +170,8 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     };
     let with = with.unwrap_or_else(|| " --plain".into());
     Elsewhere::explain(&route);
-    say!("start an inlet for it with:");
+    let it = if arguments.service.is_empty() { "it" } else { &arguments.service };
+    say!("start an inlet for {it} with:");
     let (listen, lasting) = match udp_address(&arguments.to) {
         Some(_) => (format!("{UDP}127.0.0.1:4001"), arguments.udp.unless_default()),
         None if arguments.options().has_patterns() => {

@@ -23,7 +23,15 @@ use tokio::{
     time::interval,
 };
 
-use crate::command::{doubts::Doubts, output::say, service::services::Services};
+use crate::command::{
+    doubts::Doubts,
+    output::say,
+    service::{
+        file::Settings,
+        section::{Misfit, Section},
+        services::Services,
+    },
+};
 
 /// How often to look whether the file has changed; a change counts when it has lasted as long.
 const LOOK: Duration = Duration::from_millis(500);
@@ -55,6 +63,46 @@ pub(crate) fn check(arguments: &Arguments) -> Result<()> {
     }
     say!("{}: {} sections", arguments.file.display(), read.sections.len());
     Ok(())
+}
+
+/// Runs these sections until a signal ends them.
+///
+/// # Errors
+/// If one has a mistake, contradicts another, or cannot start.
+pub(crate) async fn run_all(sections: Vec<Section>) -> Result<()> {
+    for section in &sections {
+        let wrong = |misfit: Misfit| Error::Usage(format!("{section}: {}", misfit.text));
+        section.check().map_err(wrong)?;
+    }
+    conflicts::check(&sections)?;
+    let mut interrupt = signal_of(SignalKind::interrupt())?;
+    let mut terminate = signal_of(SignalKind::terminate())?;
+    // It ends nothing, as everywhere.
+    let _hangup = signal_of(SignalKind::hangup())?;
+    let mut services = Services::new();
+    services.replace(sections, Settings::default()).await;
+    let ended = loop {
+        tokio::select! {
+            _ = interrupt.recv() => break Ok(()),
+            _ = terminate.recv() => break Ok(()),
+            event = services.next_event() => match event {
+                Ok(()) => manager::notify("READY=1"),
+                Err(error) => break Err(error),
+            },
+        }
+    };
+    end(services, &mut interrupt, &mut terminate).await;
+    ended
+}
+
+/// Stops all, unless a second signal does not want to wait for that.
+async fn end(mut services: Services, interrupt: &mut Signal, terminate: &mut Signal) {
+    manager::notify("STOPPING=1");
+    tokio::select! {
+        () = services.stop() => {}
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
 }
 
 /// Runs the sections of the file until a signal ends them.
@@ -102,12 +150,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         }
         manager::notify("READY=1");
     };
-    manager::notify("STOPPING=1");
-    tokio::select! {
-        () = services.stop() => {}
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    end(services, &mut interrupt, &mut terminate).await;
     ended
 }
 

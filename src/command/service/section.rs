@@ -16,10 +16,11 @@ pub(crate) enum Kind {
     Inlet,
 }
 
-/// Where something stands in a file.
+/// Where something stands: in a file, or on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) file: PathBuf,
+    /// From 1; 0 if it is of the command line.
     pub(crate) line: usize,
 }
 
@@ -155,7 +156,10 @@ fn misfit(error: &clap::Error) -> Misfit {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file.display(), self.line)
+        match self.line {
+            0 => write!(f, "{}", self.file.display()),
+            line => write!(f, "{}:{line}", self.file.display()),
+        }
     }
 }
 
