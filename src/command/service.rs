@@ -71,7 +71,10 @@ pub(crate) fn check(arguments: &Arguments) -> Result<()> {
 /// If one has a mistake, contradicts another, or cannot start.
 pub(crate) async fn run_all(sections: Vec<Section>) -> Result<()> {
     for section in &sections {
-        let wrong = |misfit: Misfit| Error::Usage(format!("{section}: {}", misfit.text));
+        let wrong = |Misfit { option, text }: Misfit| {
+            let option = option.map_or_else(String::new, |option| format!("--{option}: "));
+            Error::Usage(format!("{section}: {option}{text}"))
+        };
         section.check().map_err(wrong)?;
     }
     conflicts::check(&sections)?;
