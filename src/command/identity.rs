@@ -1,7 +1,7 @@
 //! `ockam identity`: the identities in a vault.
 
 use std::{
-    env, fmt, fs,
+    env, fs,
     io::{self, IsTerminal},
     path::{Path, PathBuf},
 };
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::command::{
     known,
-    output::say,
+    output::{say, tell, with},
     vault::{ask, Asking, VaultArguments},
 };
 
@@ -26,11 +26,11 @@ use crate::command::{
   ockam outlet --to 127.0.0.1:5000 --via hub.example.org:4000 --identity web")]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    pub(crate) vault: VaultArguments,
+    vault: VaultArguments,
 
     /// Print JSON.
     #[arg(long, global = true)]
-    pub(crate) json: bool,
+    json: bool,
 
     #[command(subcommand)]
     action: Action,
@@ -145,14 +145,14 @@ impl MovingSecret {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let vault = match &arguments.action {
         // It is a file of its own, and nothing in it is secret.
-        Action::Known(known) => return known::run(known, arguments),
+        Action::Known(known) => return known::run(known, &arguments.vault, arguments.json),
         Action::Create { .. } | Action::Import { .. } => arguments.vault.open_or_create()?,
         _ => arguments.vault.open()?,
     };
     match &arguments.action {
         Action::Create { name } => {
             let identifier = vault.create_identity(name)?;
-            arguments.tell(identifier, named(name, &identifier));
+            tell(arguments.json, identifier, named(name, &identifier));
         }
         Action::List if arguments.json => {
             let all = vault.names();
@@ -170,14 +170,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             let public = hexadecimal(&identity);
             let text =
                 format!("identifier  {identifier}\nkeys        {keys}\npublic      {public}");
-            arguments
-                .tell(text, with(&identifier, &[("keys", keys.into()), ("public", public.into())]));
+            tell(
+                arguments.json,
+                text,
+                with(&identifier, &[("keys", keys.into()), ("public", public.into())]),
+            );
         }
         Action::ExportPublic { name, out: None } => {
             let identity = arguments.identity(&vault, name)?;
             let public = hexadecimal(&identity);
-            arguments
-                .tell(&public, with(&identity.identifier(), &[("public", public.clone().into())]));
+            tell(
+                arguments.json,
+                &public,
+                with(&identity.identifier(), &[("public", public.clone().into())]),
+            );
         }
         Action::ExportPublic { name, out: Some(path) } => {
             let text = hexadecimal(&arguments.identity(&vault, name)?) + "\n";
@@ -189,25 +195,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             let identifier = arguments.identity(&vault, name)?.identifier();
             vault.renew_address_secrets(&identifier)?;
             let text = format!("{identifier} now has other forwarding addresses");
-            arguments.tell(text, named(name, &identifier));
+            tell(arguments.json, text, named(name, &identifier));
         }
         Action::Rotate { name } => {
             let identifier = arguments.identity(&vault, name)?.identifier();
             let identity = vault.rotate(&identifier)?;
             let keys = identity.key_count();
             let text = format!("{identifier} now has key {keys}");
-            arguments.tell(text, with(&identifier, &[("keys", keys.into())]));
+            tell(arguments.json, text, with(&identifier, &[("keys", keys.into())]));
         }
         Action::Delete { name, yes } => {
             let identifier = arguments.identity(&vault, name)?.identifier();
             confirm(*yes, &format!("delete {name}, {identifier}, for ever"))?;
             vault.remove(&identifier)?;
-            arguments.tell(format!("{identifier} is deleted"), named(name, &identifier));
+            tell(arguments.json, format!("{identifier} is deleted"), named(name, &identifier));
         }
         Action::Rename { name, new } => {
             let identifier = arguments.identity(&vault, name)?.identifier();
             vault.rename(name, new)?;
-            arguments.tell(format!("{identifier} is {new} now"), named(new, &identifier));
+            tell(arguments.json, format!("{identifier} is {new} now"), named(new, &identifier));
         }
         Action::Export { name, out, secret } => {
             let identifier = arguments.identity(&vault, name)?.identifier();
@@ -218,7 +224,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             moving.import(&vault, name, name)?;
             let path = out.display().to_string();
             let text = format!("{identifier} is in {path}: delete that after the import");
-            arguments.tell(text, with(&identifier, &[("file", path.into())]));
+            tell(arguments.json, text, with(&identifier, &[("file", path.into())]));
         }
         Action::Import { file, name, secret } => {
             if !file.exists() {
@@ -233,7 +239,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             };
             let new = name.as_ref().unwrap_or(old);
             let identifier = vault.import(&moving, old, new)?;
-            arguments.tell(format!("{identifier}  {new}"), named(new, &identifier));
+            tell(arguments.json, format!("{identifier}  {new}"), named(new, &identifier));
         }
         Action::Known(_) => {}
     }
@@ -241,24 +247,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 impl Arguments {
-    /// Prints what was done or asked for, as a text or as JSON.
-    pub(crate) fn tell(&self, text: impl fmt::Display, json: Value) {
-        match self.json {
-            true => say!("{json:#}"),
-            false => say!("{text}"),
-        }
-    }
-
     fn identity(&self, vault: &Vault, name: &str) -> Result<Identity> {
         let identifier = find(vault, &self.vault, name)?;
         Ok(vault.identity(&identifier)?)
     }
-}
-
-/// An identity as JSON, with more about it.
-pub(crate) fn with(identifier: &Identifier, more: &[(&str, Value)]) -> Value {
-    let more = more.iter().map(|(key, value)| ((*key).to_owned(), value.clone()));
-    std::iter::once(("identifier".to_owned(), identifier.to_string().into())).chain(more).collect()
 }
 
 fn named(name: &str, identifier: &Identifier) -> Value {

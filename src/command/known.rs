@@ -7,8 +7,8 @@ use ockam::{Error, HistoryFile, Identifier, Identity, KnownHistory, Result};
 use serde_json::Value;
 
 use crate::command::{
-    identity::{self, with},
-    output::say,
+    output::{say, tell, with},
+    vault::VaultArguments,
 };
 
 /// Show and decide which key histories of others are accepted.
@@ -46,14 +46,14 @@ enum Action {
 }
 
 /// Carries out the command.
-pub(crate) fn run(arguments: &Arguments, outer: &identity::Arguments) -> Result<()> {
-    let beside = || outer.vault.path().map(|vault| HistoryFile::path_beside(&vault));
+pub(crate) fn run(arguments: &Arguments, vault: &VaultArguments, json: bool) -> Result<()> {
+    let beside = || vault.path().map(|vault| HistoryFile::path_beside(&vault));
     let file = arguments.file.clone().map_or_else(beside, Ok)?;
     let failed = |error| Error::Other(Box::new(error));
     match arguments.action.as_ref().unwrap_or(&Action::List) {
         Action::List => {
             let file = HistoryFile::open(&file).map_err(failed)?;
-            if outer.json {
+            if json {
                 say!("{:#}", Value::from_iter(file.entries().map(as_json)));
                 return Ok(());
             }
@@ -72,14 +72,14 @@ pub(crate) fn run(arguments: &Arguments, outer: &identity::Arguments) -> Result<
             HistoryFile::accept(&file, &identity).map_err(failed)?;
             let (identifier, keys) = (identity.identifier(), identity.key_count());
             let text = format!("{identifier} is accepted with {keys} keys");
-            outer.tell(text, with(&identifier, &[("keys", keys.into())]));
+            tell(json, text, with(&identifier, &[("keys", keys.into())]));
         }
         Action::Forget { identifier } => {
             if !HistoryFile::forget(&file, identifier).map_err(failed)? {
                 let file = file.display();
                 return Err(Error::Usage(format!("{file} does not know {identifier}")));
             }
-            outer.tell(format!("{identifier} is forgotten"), with(identifier, &[]));
+            tell(json, format!("{identifier} is forgotten"), with(identifier, &[]));
         }
     }
     Ok(())
