@@ -7,7 +7,7 @@
 //! | idea | module |
 //! |---|---|
 //! | what `RUST_LOG` asks for, and what is wrong with it | [`directives`] |
-//! | how a record looks, as text and as JSON | [`line`] |
+//! | how a record looks, as text and as JSON | [`mod@line`] |
 //! | identifiers as short as they still tell apart | [`short`] |
 //! | lines that wait to be written | [`queue`] |
 
