@@ -3,12 +3,14 @@
 pub(crate) mod console_args;
 pub(crate) mod demo;
 pub(crate) mod dial_args;
+pub(crate) mod doubts;
 pub(crate) mod elsewhere;
 pub(crate) mod hub;
 pub(crate) mod identity;
 pub(crate) mod identity_args;
 pub(crate) mod inlet;
 pub(crate) mod known;
+pub(crate) mod log_args;
 pub(crate) mod node_address;
 pub(crate) mod outlet;
 pub(crate) mod output;
@@ -16,6 +18,7 @@ pub(crate) mod reference;
 pub(crate) mod resume_args;
 pub(crate) mod route_args;
 pub(crate) mod service;
+pub(crate) mod several;
 pub(crate) mod status;
 pub(crate) mod tls_args;
 pub(crate) mod trace;
@@ -23,6 +26,7 @@ pub(crate) mod transports;
 pub(crate) mod udp_args;
 pub(crate) mod variables;
 pub(crate) mod vault;
+pub(crate) mod version;
 
 /// Where the commands' outlet nodes listen for secure channels.
 pub(crate) const CHANNEL_LISTENER: &str = "secure_channel_listener_service";

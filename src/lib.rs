@@ -286,6 +286,8 @@ mod unix_transport;
 #[cfg(feature = "ws")]
 mod ws_transport;
 
+#[cfg(feature = "logger")]
+pub use logger::LogFormat;
 /// The attribute that turns an async `main` into a program that runs a node.
 pub use ockam_actix_macros::node;
 /// Implements the trait of the same name: `#[request(reply = ...)]` names the answering body.
@@ -347,7 +349,9 @@ pub use ockam_actix_workers::{
 };
 #[cfg(feature = "quic")]
 pub use quic_transport::QuicTransport;
-pub use run::{flush_logger, run, run_system, start_logger, start_logger_at};
+#[cfg(feature = "logger")]
+pub use run::start_logger_as;
+pub use run::{conclude, flush_logger, run, run_system, start_logger, start_logger_at};
 pub use tcp_transport::{InletOptions, TcpTransport};
 pub use udp_portals::{UdpInletOptions, UdpPortals};
 pub use unix_transport::UnixTransport;

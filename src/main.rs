@@ -7,20 +7,20 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use command::{
-    demo, hub, identity, inlet, outlet, output::complete, reference, service, status, trace,
-    variables,
+    demo, hub, identity, inlet, log_args, outlet, output::complete, reference, service, several,
+    status, trace, variables, version,
 };
 use log::LevelFilter;
+use ockam::conclude;
 
 /// Tunnel any TCP protocol through end-to-end encrypted, mutually authenticated channels.
 #[derive(Parser)]
-#[command(name = "ockam", version, arg_required_else_help = true)]
+#[command(name = "ockam", version, long_version = version::LONG, arg_required_else_help = true)]
 struct Arguments {
-    /// Log more: with -v what happens, with -vv each message; RUST_LOG, if set, decides instead.
-    #[arg(short, long, global = true, action = ArgAction::Count)]
-    verbose: u8,
+    #[command(flatten)]
+    log: log_args::LogArguments,
 
     #[command(subcommand)]
     command: Command,
@@ -50,12 +50,24 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let given: Vec<_> = std::env::args_os().map(|one| one.to_string_lossy().into()).collect();
-    let matches = variables::with_variables(Arguments::command(), &given).try_get_matches();
-    let parsed = matches.and_then(|matches| Arguments::from_arg_matches(&matches));
-    let Arguments { verbose, command } = parsed.unwrap_or_else(|error| explain(&error, &given));
-    log_from(verbose, &command);
+    let definition = several::with_several(Arguments::command());
+    let matches = variables::with_variables(definition, &given).try_get_matches();
+    let matches = matches.unwrap_or_else(|error| explain(&error, &given));
+    let parsed = Arguments::from_arg_matches(&matches);
+    let Arguments { log, command } = parsed.unwrap_or_else(|error| explain(&error, &given));
+    log.start(match command {
+        // It draws its own picture.
+        Command::Demo(_) => LevelFilter::Error,
+        // It says itself what fails.
+        Command::Trace(_) => LevelFilter::Off,
+        _ => LevelFilter::Info,
+    });
     if let Err(error) = ockam_actix_runtime::process::forbid_core_dumps() {
         log::warn!("a crash may write the keys of this program to a core dump: {error}");
+    }
+    if let Some(sections) = several::sections(&matches) {
+        ockam_actix_runtime::process::raise_descriptor_limit();
+        return conclude(actix_rt::System::new().block_on(service::run_all(sections)));
     }
     match command {
         Command::Demo(arguments) => ockam::run(|ctx| demo::run(ctx, arguments)),
@@ -63,14 +75,16 @@ fn main() -> ExitCode {
         Command::Outlet(arguments) => ockam::run(|ctx| outlet::run(ctx, arguments)),
         Command::Inlet(arguments) => ockam::run(|ctx| inlet::run(ctx, arguments)),
         Command::Run(arguments) => ockam::run_system(|| service::run(arguments)),
-        Command::Check(arguments) => report(service::check(&arguments).and_then(|()| complete())),
+        Command::Check(arguments) => conclude(service::check(&arguments).and_then(|()| complete())),
         Command::Trace(arguments) => ockam::run(|ctx| trace::run(ctx, arguments)),
         Command::Completions(wanted) => {
-            report(reference::completions(&wanted, Arguments::command()))
+            conclude(reference::completions(&wanted, Arguments::command()))
         }
-        Command::Man(wanted) => report(reference::manual(&wanted, Arguments::command())),
-        Command::Identity(arguments) => report(identity::run(&arguments).and_then(|()| complete())),
-        Command::Status(arguments) => report(status::run(&arguments).and_then(|()| complete())),
+        Command::Man(wanted) => conclude(reference::manual(&wanted, Arguments::command())),
+        Command::Identity(arguments) => {
+            conclude(identity::run(&arguments).and_then(|()| complete()))
+        }
+        Command::Status(arguments) => conclude(status::run(&arguments).and_then(|()| complete())),
     }
 }
 
@@ -87,29 +101,4 @@ fn explain(error: &clap::Error, given: &[String]) -> ! {
         );
     }
     std::process::exit(error.exit_code())
-}
-
-/// Ends a command without a node as [`ockam::run`] ends one with a node.
-fn report(result: ockam::Result<()>) -> ExitCode {
-    ockam::flush_logger();
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Where standard error is closed, the exit code is all that is left.
-            let _ = writeln!(io::stderr(), "error: {}", error.one_line());
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn log_from(verbose: u8, command: &Command) {
-    ockam::start_logger_at(match (verbose, command) {
-        // It draws its own picture.
-        (0, Command::Demo(_)) => LevelFilter::Error,
-        // It says itself what fails.
-        (0, Command::Trace(_)) => LevelFilter::Off,
-        (0, _) => LevelFilter::Info,
-        (1, _) => LevelFilter::Debug,
-        (_, _) => LevelFilter::Trace,
-    });
 }

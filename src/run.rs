@@ -1,7 +1,6 @@
 //! Programs that are a node: what `#[ockam::node]` calls.
 
 use std::{
-    fmt,
     future::Future,
     io::{self, Write},
     os::unix::net::UnixStream,
@@ -32,9 +31,15 @@ pub fn start_logger() {
 /// As [`start_logger`], by default with `level` and above.
 pub fn start_logger_at(level: log::LevelFilter) {
     #[cfg(feature = "logger")]
-    crate::logger::start(level);
+    crate::logger::start(level, crate::LogFormat::Text);
     #[cfg(not(feature = "logger"))]
     let _ = level;
+}
+
+/// As [`start_logger_at`], in a format of the caller's choice.
+#[cfg(feature = "logger")]
+pub fn start_logger_as(level: log::LevelFilter, format: crate::LogFormat) {
+    crate::logger::start(level, format);
 }
 
 /// Waits until what was logged is written, for half a second at most: the last thing that a program
@@ -71,12 +76,17 @@ where
     F: Future<Output = Result<()>>,
 {
     process::raise_descriptor_limit();
-    let ended = in_system(program);
+    conclude(in_system(program))
+}
+
+/// Ends a program as [`run`] does: with what was logged last, and with one line on standard error
+/// for an error. Returns the exit code.
+pub fn conclude(ended: Result<()>) -> ExitCode {
     flush_logger();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            print_error(&error.one_line());
+            print_error(&error.one_line().to_string());
             ExitCode::FAILURE
         }
     }
@@ -157,8 +167,13 @@ fn signal_of(kind: SignalKind) -> Result<Signal> {
     signal(kind).map_err(|source| Error::transport("cannot wait for signals", source))
 }
 
-/// One line for the person who started the program.
-fn print_error(line: &dyn fmt::Display) {
+/// One line for the person who started the program, or for the program that reads its log.
+fn print_error(line: &str) {
+    #[cfg(feature = "logger")]
+    let logged = crate::logger::last_line(line);
+    #[cfg(not(feature = "logger"))]
+    let logged = None;
+    let text = logged.unwrap_or_else(|| format!("error: {line}\n"));
     // Where standard error is closed, the exit code is all that is left.
-    let _ = writeln!(io::stderr(), "error: {line}");
+    let _ = io::stderr().write_all(text.as_bytes());
 }

@@ -10,7 +10,7 @@ use std::{
     net::{SocketAddr, TcpStream},
     os::unix::net::UnixDatagram,
     path::Path,
-    process::Command,
+    process::{Command, Output, Stdio},
     time::Duration,
 };
 
@@ -162,4 +162,117 @@ fn a_section_that_cannot_start_is_named() {
     let status = program.wait_for_exit(PATIENCE);
     let error = program.stderr().join("\n");
     assert!(!status.success() && error.contains("hub.toml:2: [[hub]]"), "{error}");
+}
+
+fn check(file: &Path) -> Output {
+    ockam().arg("check").arg(file).stdin(Stdio::null()).output().unwrap()
+}
+
+/// Asserts that a check has failed with one line, which has all of `named`.
+fn refused(checked: &Output, named: &[&str]) {
+    let error = String::from_utf8_lossy(&checked.stderr);
+    let names_all = named.iter().all(|name| error.contains(name));
+    assert!(!checked.status.success() && names_all && error.lines().count() == 1, "{error}");
+}
+
+#[test]
+fn two_sections_with_one_address_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tunnel.toml");
+    let inlet = "[[inlet]]\nroute = 'tcp#h:1 => x'\nlisten = '127.0.0.1:4001'\n";
+    fs::write(&file, format!("{inlet}{inlet}")).unwrap();
+    refused(&check(&file), &["tunnel.toml:1: ", "tunnel.toml:4: ", "127.0.0.1:4001"]);
+    let outlet = "[[outlet]]\nto = 'a:1'\nvia = 'h:1'\nidentity = 'web'\n";
+    fs::write(&file, format!("{outlet}{outlet}")).unwrap();
+    refused(&check(&file), &["tunnel.toml:1: ", "tunnel.toml:5: ", "\"service\""]);
+}
+
+#[test]
+fn check_opens_what_the_file_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let file = at("tunnel.toml");
+    let outlet = |more: &str| {
+        let text = "[[outlet]]\nto = 'unix:/no/socket'\nlisten = '127.0.0.1:0'\n";
+        fs::write(&file, format!("{text}{more}")).unwrap();
+        check(&file)
+    };
+    let checked = outlet("");
+    let said = String::from_utf8_lossy(&checked.stdout);
+    assert!(checked.status.success() && said.starts_with("warning: "), "{checked:?}");
+    assert!(said.contains("tunnel.toml:1: ") && said.contains("/no/socket"), "{said}");
+
+    let identity = "identity = 'web'\nvault = 'vault'\nkey_file = 'key'\n";
+    refused(&outlet(identity), &["tunnel.toml:1: ", "there is no vault"]);
+    let [vault, key] = ["vault", "key"].map(at);
+    let create = |name: &str| {
+        let mut command = ockam();
+        command.args(["identity", "create", name, "--vault"]).arg(&vault);
+        let created = command.arg("--key-file").arg(&key).output().unwrap();
+        assert!(created.status.success(), "{created:?}");
+    };
+    create("other");
+    refused(&outlet(identity), &["tunnel.toml:1: ", "ockam identity create web"]);
+    create("web");
+    assert!(outlet(identity).status.success());
+
+    fs::write(at("trusted"), "not an identifier\n").unwrap();
+    refused(&outlet("trust_file = 'trusted'\n"), &["tunnel.toml:1: ", "trusted"]);
+    fs::write(at("cert"), "no certificate").unwrap();
+    refused(&outlet("tls_cert = 'cert'\ntls_key = 'cert'\n"), &["tunnel.toml:1: ", "cert"]);
+    refused(&outlet("tls_ca = 'cert'\n"), &["tunnel.toml:1: ", "cert"]);
+}
+
+#[test]
+fn one_passphrase_opens_the_vault_for_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = folder.path().join("vault");
+    let mut create = ockam();
+    create.args(["identity", "create", "web"]).env("OCKAM_VAULT", &vault);
+    assert!(create.env("OCKAM_PASSPHRASE", "correct horse").output().unwrap().status.success());
+    let file = folder.path().join("tunnel.toml");
+    let outlet = "[[outlet]]\nto = '127.0.0.1:1'\nlisten = '127.0.0.1:0'\nidentity = 'web'\n";
+    let node = "[node]\nvault = 'vault'\npassphrase_fd = 0\n";
+    fs::write(&file, format!("{node}{outlet}{outlet}")).unwrap();
+    let passphrase = folder.path().join("passphrase");
+    fs::write(&passphrase, "correct horse\n").unwrap();
+    let mut shell = clean("sh");
+    shell.args(["-c", "exec \"$0\" run \"$1\" < \"$2\"", env!("CARGO_BIN_EXE_ockam")]);
+    let mut program = Program::start(shell.arg(&file).arg(&passphrase).env("OCKAM_ARBITERS", "1"));
+    poll("both outlets", PATIENCE, || {
+        let both = program.stdout().iter().filter(|line| line.contains("ockam inlet")).count() == 2;
+        both.then_some(()).ok_or_else(|| program.to_string())
+    });
+    program.terminate();
+    assert!(program.wait_for_exit(PATIENCE).success(), "{program}");
+}
+
+#[test]
+fn several_targets_are_reached_each() {
+    let targets = [Target::start(), Target::start()];
+    let hub = Program::start(ockam().args(["hub", "127.0.0.1:0"]));
+    let via = hub.wait_for_address("hub on ").to_string();
+    let to = ["web", "db"].map(|name| {
+        let target = &targets[usize::from(name == "db")];
+        format!("{name}={}", target.address())
+    });
+    let mut outlet = ockam();
+    outlet.args(["outlet", "--via", &via, "--to", &to[0], "--to", &to[1]]);
+    let mut outlet = Program::start(&mut outlet);
+    for name in ["web", "db"] {
+        let said = format!("start an inlet for {name} with:");
+        let printed = || {
+            let lines = outlet.stdout();
+            let at = lines.iter().position(|line| *line == said);
+            at.and_then(|at| lines.get(at + 1)).cloned().ok_or_else(|| outlet.to_string())
+        };
+        let command = poll("an inlet's command", PATIENCE, printed);
+        let route = command.split('\'').nth(1).unwrap();
+        let inlet = ["inlet", "--listen", "127.0.0.1:0", "--route", route];
+        let inlet = Program::start(ockam().args(inlet));
+        assert_eq!(fetch(inlet.wait_for_address("inlet on "), "/"), Ok(PAGE.into()), "{inlet}");
+    }
+    outlet.terminate();
+    assert!(outlet.wait_for_exit(PATIENCE).success(), "{outlet}");
+    assert_eq!(targets.map(|target| target.accepted()), [1, 1]);
 }

@@ -12,6 +12,7 @@ use std::{
 };
 
 use ockam_actix_harness::program::clean;
+use serde_json::{json, Value};
 
 /// Runs `ockam identity` with a key file beside the vault.
 fn identity(vault: &Path, arguments: &[&str]) -> Output {
@@ -209,4 +210,32 @@ fn identities_are_renamed_moved_and_deleted() {
     expect_error(&identity(&one, &["delete", "shop"]), &["--yes", &identifier]);
     out(&identity(&one, &["delete", "shop", "--yes"]));
     assert_eq!(out(&identity(&one, &["list"])), "");
+}
+
+#[test]
+fn everything_printed_is_json_if_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let vault = directory.path().join("vault");
+    let moving = directory.path().join("moving");
+    let moving =
+        ["--out", moving.to_str().unwrap(), "--file-key", &format!("{}.key", moving.display())];
+    let json = |arguments: &[&str]| {
+        let text = out(&identity(&vault, &[arguments, &["--json"]].concat()));
+        serde_json::from_str::<Value>(&text).unwrap()
+    };
+    let identifier = json(&["create", "web"])["identifier"].clone();
+    assert_eq!(json(&["list"]), json!([{ "identifier": identifier, "name": "web" }]));
+    let shown = json(&["show", "web"]);
+    let public = json(&["export-public", "web"])["public"].clone();
+    assert_eq!((&shown["public"], &shown["keys"]), (&public, &json!(1)));
+    assert_eq!(json(&["known", "list"]), json!([]));
+    assert_eq!(json(&["known", "accept", public.as_str().unwrap()])["keys"], 1);
+    assert_eq!(json(&["known"])[0]["standing"], "accepted");
+    assert_eq!(json(&["known", "forget", identifier.as_str().unwrap()])["identifier"], identifier);
+    assert_eq!(json(&["rotate", "web"])["keys"], 2);
+    assert_eq!(json(&["renew-addresses", "web"])["identifier"], identifier);
+    assert_eq!(json(&["rename", "web", "shop"])["name"], "shop");
+    assert_eq!(json(&[&["export", "shop"], &moving[..]].concat())["file"], moving[1]);
+    assert_eq!(json(&["delete", "shop", "--yes"])["identifier"], identifier);
+    assert_eq!(json(&["import", moving[1], moving[2], moving[3]])["name"], "shop");
 }

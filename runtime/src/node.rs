@@ -325,7 +325,9 @@ impl Node {
         let node = self.unheld();
         self.spawn_on(0, async move {
             tokio::time::sleep(ANNOUNCE_AFTER).await;
-            log::info!("{}", node.reachability().summary());
+            for part in node.reachability().outside() {
+                log::info!("reached from outside: {part}");
+            }
         });
     }
 

@@ -51,8 +51,8 @@ pub(crate) fn start(ctx: &Context, listen: &str, names: &[String]) -> Result<()>
         say!("console on http://{address}/");
         if !address.ip().is_loopback() {
             log::warn!(
-                "whoever reaches {address} sees what this node does, without a password: listen on \
-                 a loopback address, or let a web server that knows its users pass it on"
+                "whoever reaches {address} sees what this node does: listen on a loopback address, \
+                 behind a server that asks who it is"
             );
         }
     }

@@ -8,7 +8,7 @@ use ockam::{
 };
 
 use crate::command::{
-    console_args::ConsoleArguments, dial_args::DialArguments, elsewhere::Elsewhere,
+    console_args::ConsoleArguments, dial_args::DialArguments, doubts::Doubts, elsewhere::Elsewhere,
     identity_args::IdentityArguments, node_address::NodeAddress, output::say,
     tls_args::CertificateArguments, transports::Transports, CHANNEL_LISTENER,
 };
@@ -56,6 +56,16 @@ impl Arguments {
     /// Checks what needs nothing to be started.
     pub(crate) fn check(&self) -> Result<()> {
         self.identity.check_use("with --require-channel", self.require_channel)
+    }
+
+    /// Looks at the files and hosts that are named.
+    ///
+    /// # Errors
+    /// If a file cannot be used.
+    pub(crate) fn probe(&self, doubts: &mut Doubts) -> Result<()> {
+        self.certificate.probe()?;
+        self.dial.authorities.authorities()?;
+        self.identity.probe(doubts)
     }
 }
 

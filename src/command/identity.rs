@@ -7,11 +7,12 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
-use ockam::{Error, Identity, Result, Secret, Vault};
+use ockam::{Error, Identifier, Identity, Result, Secret, Vault};
+use serde_json::Value;
 
 use crate::command::{
     known,
-    output::say,
+    output::{say, tell, with},
     vault::{ask, Asking, VaultArguments},
 };
 
@@ -26,6 +27,10 @@ use crate::command::{
 pub(crate) struct Arguments {
     #[command(flatten)]
     vault: VaultArguments,
+
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
 
     #[command(subcommand)]
     action: Action,
@@ -140,12 +145,20 @@ impl MovingSecret {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let vault = match &arguments.action {
         // It is a file of its own, and nothing in it is secret.
-        Action::Known(known) => return known::run(known, &arguments.vault),
+        Action::Known(known) => return known::run(known, &arguments.vault, arguments.json),
         Action::Create { .. } | Action::Import { .. } => arguments.vault.open_or_create()?,
         _ => arguments.vault.open()?,
     };
     match &arguments.action {
-        Action::Create { name } => say!("{}", vault.create_identity(name)?),
+        Action::Create { name } => {
+            let identifier = vault.create_identity(name)?;
+            tell(arguments.json, identifier, named(name, &identifier));
+        }
+        Action::List if arguments.json => {
+            let all = vault.names();
+            let all = all.iter().map(|(name, identifier)| named(name, identifier));
+            say!("{:#}", Value::from_iter(all));
+        }
         Action::List => {
             for (name, identifier) in vault.names() {
                 say!("{identifier}  {name}");
@@ -153,12 +166,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         }
         Action::Show { name } => {
             let identity = arguments.identity(&vault, name)?;
-            say!("identifier  {}", identity.identifier());
-            say!("keys        {}", identity.key_count());
-            say!("public      {}", hexadecimal(&identity));
+            let (identifier, keys) = (identity.identifier(), identity.key_count());
+            let public = hexadecimal(&identity);
+            let text =
+                format!("identifier  {identifier}\nkeys        {keys}\npublic      {public}");
+            tell(
+                arguments.json,
+                text,
+                with(&identifier, &[("keys", keys.into()), ("public", public.into())]),
+            );
         }
         Action::ExportPublic { name, out: None } => {
-            say!("{}", hexadecimal(&arguments.identity(&vault, name)?));
+            let identity = arguments.identity(&vault, name)?;
+            let public = hexadecimal(&identity);
+            tell(
+                arguments.json,
+                &public,
+                with(&identity.identifier(), &[("public", public.clone().into())]),
+            );
         }
         Action::ExportPublic { name, out: Some(path) } => {
             let text = hexadecimal(&arguments.identity(&vault, name)?) + "\n";
@@ -169,23 +194,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Action::RenewAddresses { name } => {
             let identifier = arguments.identity(&vault, name)?.identifier();
             vault.renew_address_secrets(&identifier)?;
-            say!("{identifier} now has other forwarding addresses");
+            let text = format!("{identifier} now has other forwarding addresses");
+            tell(arguments.json, text, named(name, &identifier));
         }
         Action::Rotate { name } => {
             let identifier = arguments.identity(&vault, name)?.identifier();
             let identity = vault.rotate(&identifier)?;
-            say!("{identifier} now has key {}", identity.key_count());
+            let keys = identity.key_count();
+            let text = format!("{identifier} now has key {keys}");
+            tell(arguments.json, text, with(&identifier, &[("keys", keys.into())]));
         }
         Action::Delete { name, yes } => {
             let identifier = arguments.identity(&vault, name)?.identifier();
             confirm(*yes, &format!("delete {name}, {identifier}, for ever"))?;
             vault.remove(&identifier)?;
-            say!("{identifier} is deleted");
+            tell(arguments.json, format!("{identifier} is deleted"), named(name, &identifier));
         }
         Action::Rename { name, new } => {
             let identifier = arguments.identity(&vault, name)?.identifier();
             vault.rename(name, new)?;
-            say!("{identifier} is {new} now");
+            tell(arguments.json, format!("{identifier} is {new} now"), named(new, &identifier));
         }
         Action::Export { name, out, secret } => {
             let identifier = arguments.identity(&vault, name)?.identifier();
@@ -194,7 +222,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             }
             let moving = Vault::open(out, &secret.secret(out, Asking::Twice)?)?;
             moving.import(&vault, name, name)?;
-            say!("{identifier} is in {}: delete that after the import", out.display());
+            let path = out.display().to_string();
+            let text = format!("{identifier} is in {path}: delete that after the import");
+            tell(arguments.json, text, with(&identifier, &[("file", path.into())]));
         }
         Action::Import { file, name, secret } => {
             if !file.exists() {
@@ -208,7 +238,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
                 return Err(Error::Usage(text));
             };
             let new = name.as_ref().unwrap_or(old);
-            say!("{}  {new}", vault.import(&moving, old, new)?);
+            let identifier = vault.import(&moving, old, new)?;
+            tell(arguments.json, format!("{identifier}  {new}"), named(new, &identifier));
         }
         Action::Known(_) => {}
     }
@@ -222,15 +253,15 @@ impl Arguments {
     }
 }
 
+fn named(name: &str, identifier: &Identifier) -> Value {
+    with(identifier, &[("name", name.into())])
+}
+
 /// The identifier of a name in the vault.
 ///
 /// # Errors
 /// If the vault has no such name; the error says what to do.
-pub(crate) fn find(
-    vault: &Vault,
-    arguments: &VaultArguments,
-    name: &str,
-) -> Result<ockam::Identifier> {
+pub(crate) fn find(vault: &Vault, arguments: &VaultArguments, name: &str) -> Result<Identifier> {
     vault.find(name).map_err(|error| {
         let path = arguments.path().unwrap_or_default();
         Error::Usage(format!(

@@ -13,7 +13,7 @@ use ockam::{
     TrustMultiIdentifiersPolicy, TrustPolicy, Vault,
 };
 
-use crate::command::{identity, output::say, vault::VaultArguments};
+use crate::command::{doubts::Doubts, identity, output::say, vault::VaultArguments};
 
 /// The options of every command that has secure channels.
 #[derive(Args, Clone)]
@@ -120,6 +120,29 @@ impl IdentityArguments {
         let vault = opening.await.map_err(|error| Error::Bug(error.to_string()))??;
         identity::find(&vault, &self.vault, name)?;
         Entity::open(ctx, &vault, name)
+    }
+
+    /// Opens the vault and reads the trust file, if they are given.
+    ///
+    /// # Errors
+    /// If one cannot be used, or the vault has no such identity.
+    pub(crate) fn probe(&self, doubts: &mut Doubts) -> Result<()> {
+        match &self.identity {
+            Some(_) if !self.vault.can_ask() => {
+                doubts
+                    .0
+                    .push("the vault is not opened here, as nobody can type its passphrase".into());
+            }
+            Some(name) => drop(identity::find(&self.vault.open()?, &self.vault, name)?),
+            None => {}
+        }
+        let Some(path) = self.trust_file.as_ref().filter(|path| path.exists()) else {
+            return Ok(());
+        };
+        let failed = |source| Error::transport(format!("cannot read {}", path.display()), source);
+        let text = std::fs::read_to_string(path).map_err(failed)?;
+        let wrong = |error| Error::Usage(format!("{}: {error}", path.display()));
+        TrustList::parse(&text).map(drop).map_err(wrong)
     }
 
     /// Refuses these options unless `used`; `where_used` says where they have an effect.

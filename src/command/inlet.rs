@@ -6,6 +6,7 @@ use ockam::{route, Context, InletOptions, Result, SecureChannels, UdpInletOption
 use crate::command::{
     console_args::ConsoleArguments,
     dial_args::DialArguments,
+    doubts::Doubts,
     elsewhere::Elsewhere,
     identity_args::IdentityArguments,
     output::say,
@@ -75,6 +76,15 @@ impl Arguments {
     pub(crate) fn check(&self) -> Result<()> {
         self.identity.check_use("without --plain", !self.plain)?;
         self.route.route().map(drop)
+    }
+
+    /// Looks at the files and hosts that are named.
+    ///
+    /// # Errors
+    /// If a file cannot be used.
+    pub(crate) fn probe(&self, doubts: &mut Doubts) -> Result<()> {
+        self.dial.authorities.authorities()?;
+        self.identity.probe(doubts)
     }
 }
 

@@ -4,8 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use ockam::{Error, HistoryFile, Identifier, Identity, KnownHistory, Result};
+use serde_json::Value;
 
-use crate::command::{output::say, vault::VaultArguments};
+use crate::command::{
+    output::{say, tell, with},
+    vault::VaultArguments,
+};
 
 /// Show and decide which key histories of others are accepted.
 ///
@@ -42,13 +46,18 @@ enum Action {
 }
 
 /// Carries out the command.
-pub(crate) fn run(arguments: &Arguments, vault: &VaultArguments) -> Result<()> {
+pub(crate) fn run(arguments: &Arguments, vault: &VaultArguments, json: bool) -> Result<()> {
     let beside = || vault.path().map(|vault| HistoryFile::path_beside(&vault));
     let file = arguments.file.clone().map_or_else(beside, Ok)?;
     let failed = |error| Error::Other(Box::new(error));
     match arguments.action.as_ref().unwrap_or(&Action::List) {
         Action::List => {
-            for known in HistoryFile::open(&file).map_err(failed)?.entries() {
+            let file = HistoryFile::open(&file).map_err(failed)?;
+            if json {
+                say!("{:#}", Value::from_iter(file.entries().map(as_json)));
+                return Ok(());
+            }
+            for known in file.entries() {
                 let (identifier, keys) = (known.identifier(), known.history().key_count());
                 let standing = match known {
                     KnownHistory::Longest(_) => "",
@@ -61,17 +70,29 @@ pub(crate) fn run(arguments: &Arguments, vault: &VaultArguments) -> Result<()> {
         Action::Accept { public } => {
             let identity = identity_of(public)?;
             HistoryFile::accept(&file, &identity).map_err(failed)?;
-            say!("{} is accepted with {} keys", identity.identifier(), identity.key_count());
+            let (identifier, keys) = (identity.identifier(), identity.key_count());
+            let text = format!("{identifier} is accepted with {keys} keys");
+            tell(json, text, with(&identifier, &[("keys", keys.into())]));
         }
         Action::Forget { identifier } => {
             if !HistoryFile::forget(&file, identifier).map_err(failed)? {
                 let file = file.display();
                 return Err(Error::Usage(format!("{file} does not know {identifier}")));
             }
-            say!("{identifier} is forgotten");
+            tell(json, format!("{identifier} is forgotten"), with(identifier, &[]));
         }
     }
     Ok(())
+}
+
+fn as_json(known: &KnownHistory) -> Value {
+    let standing = match known {
+        KnownHistory::Longest(_) => "longest",
+        KnownHistory::Accepted(_) => "accepted",
+        KnownHistory::Forked(..) => "refused",
+    };
+    let keys = known.history().key_count();
+    with(&known.identifier(), &[("keys", keys.into()), ("standing", standing.into())])
 }
 
 fn identity_of(public: &str) -> Result<Identity> {

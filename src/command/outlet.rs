@@ -13,6 +13,7 @@ use ockam::{
 use crate::command::{
     console_args::ConsoleArguments,
     dial_args::DialArguments,
+    doubts::Doubts,
     elsewhere::Elsewhere,
     identity_args::IdentityArguments,
     node_address::NodeAddress,
@@ -42,6 +43,7 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(1);
   ockam outlet --to 127.0.0.1:5000 --via hub.example.org:4000 --identity web --trust ID,ID
   ockam outlet --to udp://127.0.0.1:53 --via hub.example.org:4000
   ockam outlet --to 127.0.0.1:5432 --via hub.example.org:4000 --identity web --service database
+  ockam outlet --to web=127.0.0.1:80 --to db=127.0.0.1:5432 --via hub.example.org:4000
   ockam outlet --to unix:/run/postgresql/.s.PGSQL.5432 --via hub.example.org:4000
   ockam outlet --to 127.0.0.1:80 --proxy-protocol v2 --via hub.example.org:4000
   ockam outlet --to 'db.internal:5432,*.web.internal:443' --via hub.example.org:4000")]
@@ -52,6 +54,8 @@ pub(crate) struct Arguments {
     /// Or patterns, with commas between them, for the servers that clients of `ockam inlet --socks`
     /// name: db.internal:5432,*.web.internal:443,10.1.0.0/16:*. Names are looked up here, and it is
     /// the name that is permitted, wherever it leads.
+    ///
+    /// With --via several times, each as NAME=TARGET for the service NAME: one outlet each.
     #[arg(long, value_name = "TARGET")]
     to: String,
 
@@ -118,6 +122,18 @@ impl Arguments {
         Ok(())
     }
 
+    /// Looks at the files and hosts that are named.
+    ///
+    /// # Errors
+    /// If a file cannot be used.
+    pub(crate) fn probe(&self, doubts: &mut Doubts) -> Result<()> {
+        doubts.target(&self.to);
+        doubts.nodes(&self.via);
+        self.certificate.probe()?;
+        self.dial.authorities.authorities()?;
+        self.identity.probe(doubts)
+    }
+
     /// What the outlet connects to, for all that reach it.
     fn options(&self) -> OutletOptions {
         let options = OutletOptions::to(&self.to).resume_for(self.resume.resume_for);
@@ -154,7 +170,8 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     };
     let with = with.unwrap_or_else(|| " --plain".into());
     Elsewhere::explain(&route);
-    say!("start an inlet for it with:");
+    let it = if arguments.service.is_empty() { "it" } else { &arguments.service };
+    say!("start an inlet for {it} with:");
     let (listen, lasting) = match udp_address(&arguments.to) {
         Some(_) => (format!("{UDP}127.0.0.1:4001"), arguments.udp.unless_default()),
         None if arguments.options().has_patterns() => {
@@ -173,8 +190,8 @@ async fn listen_plain(transports: &Transports, arguments: &Arguments) -> Result<
         transports.listen(&arguments.listen, Some(OUTLET.into()), &arguments.certificate).await?;
     for bound in bound.iter().filter(|bound| bound.is_for_others()) {
         log::warn!(
-            "--plain on {bound}: whoever reaches this port reaches {}, and whoever is on the way \
-             reads and changes it; without --plain, streams are encrypted",
+            "--plain on {bound}: whoever reaches it reaches {}, and whoever is on the way reads \
+             and changes all",
             arguments.to
         );
     }

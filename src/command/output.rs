@@ -2,10 +2,13 @@
 //! ends no node.
 
 use std::{
-    fmt::Arguments,
+    fmt::{Arguments, Display},
     io::{self, Write},
     sync::OnceLock,
 };
+
+use ockam::Identifier;
+use serde_json::Value;
 
 /// Why the first line that was lost could not be written.
 static LOST: OnceLock<io::Error> = OnceLock::new();
@@ -27,6 +30,20 @@ pub(crate) fn line(text: Arguments<'_>) {
             let _ = LOST.set(error);
         }
     }
+}
+
+/// Prints what was done or asked for, as a text or as JSON.
+pub(crate) fn tell(as_json: bool, text: impl Display, json: Value) {
+    match as_json {
+        true => say!("{json:#}"),
+        false => say!("{text}"),
+    }
+}
+
+/// An identity as JSON, with more about it.
+pub(crate) fn with(identifier: &Identifier, more: &[(&str, Value)]) -> Value {
+    let more = more.iter().map(|(key, value)| ((*key).to_owned(), value.clone()));
+    std::iter::once(("identifier".to_owned(), identifier.to_string().into())).chain(more).collect()
 }
 
 /// The error of a command whose only purpose was what it has written.

@@ -3,10 +3,12 @@
 //! | idea | module |
 //! |---|---|
 //! | what a file says, with the line of each mistake | [`file`] |
+//! | what two sections cannot both have | [`conflicts`] |
 //! | one hub, outlet or inlet of it, by the options of the command line | [`section`] |
 //! | the sections that run, and what a changed file changes | [`services`] |
 //! | what the manager of services is told | [`manager`] |
 
+mod conflicts;
 pub(crate) mod file;
 pub(crate) mod manager;
 pub(crate) mod section;
@@ -21,7 +23,15 @@ use tokio::{
     time::interval,
 };
 
-use crate::command::{output::say, service::services::Services};
+use crate::command::{
+    doubts::Doubts,
+    output::say,
+    service::{
+        file::Settings,
+        section::{Misfit, Section},
+        services::Services,
+    },
+};
 
 /// How often to look whether the file has changed; a change counts when it has lasted as long.
 const LOOK: Duration = Duration::from_millis(500);
@@ -41,11 +51,61 @@ pub(crate) struct Arguments {
     file: PathBuf,
 }
 
-/// Says whether the file could be run, without starting anything.
+/// Says whether the file could be run, without starting anything: also what it names outside of
+/// itself. What is missing there and may still come is printed, and no mistake.
 pub(crate) fn check(arguments: &Arguments) -> Result<()> {
     let read = file::read(&arguments.file)?;
+    for section in &read.sections {
+        let mut doubts = Doubts::default();
+        let probed = section.probe(&mut doubts);
+        doubts.0.iter().for_each(|doubt| say!("warning: {section}: {doubt}"));
+        probed.map_err(|error| Error::Usage(format!("{section}: {}", error.one_line())))?;
+    }
     say!("{}: {} sections", arguments.file.display(), read.sections.len());
     Ok(())
+}
+
+/// Runs these sections until a signal ends them.
+///
+/// # Errors
+/// If one has a mistake, contradicts another, or cannot start.
+pub(crate) async fn run_all(sections: Vec<Section>) -> Result<()> {
+    for section in &sections {
+        let wrong = |Misfit { option, text }: Misfit| {
+            let option = option.map_or_else(String::new, |option| format!("--{option}: "));
+            Error::Usage(format!("{section}: {option}{text}"))
+        };
+        section.check().map_err(wrong)?;
+    }
+    conflicts::check(&sections)?;
+    let mut interrupt = signal_of(SignalKind::interrupt())?;
+    let mut terminate = signal_of(SignalKind::terminate())?;
+    // It ends nothing, as everywhere.
+    let _hangup = signal_of(SignalKind::hangup())?;
+    let mut services = Services::new();
+    services.replace(sections, Settings::default()).await;
+    let ended = loop {
+        tokio::select! {
+            _ = interrupt.recv() => break Ok(()),
+            _ = terminate.recv() => break Ok(()),
+            event = services.next_event() => match event {
+                Ok(()) => manager::notify("READY=1"),
+                Err(error) => break Err(error),
+            },
+        }
+    };
+    end(services, &mut interrupt, &mut terminate).await;
+    ended
+}
+
+/// Stops all, unless a second signal does not want to wait for that.
+async fn end(mut services: Services, interrupt: &mut Signal, terminate: &mut Signal) {
+    manager::notify("STOPPING=1");
+    tokio::select! {
+        () = services.stop() => {}
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
 }
 
 /// Runs the sections of the file until a signal ends them.
@@ -93,12 +153,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         }
         manager::notify("READY=1");
     };
-    manager::notify("STOPPING=1");
-    tokio::select! {
-        () = services.stop() => {}
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    end(services, &mut interrupt, &mut terminate).await;
     ended
 }
 

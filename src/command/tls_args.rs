@@ -18,6 +18,14 @@ pub(crate) struct CertificateArguments {
 }
 
 impl CertificateArguments {
+    /// Reads the files, if any are given.
+    ///
+    /// # Errors
+    /// Those of [`certificate`](Self::certificate).
+    pub(crate) fn probe(&self) -> Result<()> {
+        self.tls_cert.as_ref().map_or(Ok(()), |_| self.certificate().map(drop))
+    }
+
     /// The certificate.
     ///
     /// # Errors

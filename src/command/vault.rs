@@ -6,6 +6,7 @@ use std::{
     io::{self, IsTerminal, Read},
     os::fd::AsFd,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use clap::Args;
@@ -88,21 +89,54 @@ impl VaultArguments {
         Ok(Vault::open(path, &secret)?)
     }
 
+    /// Whether the passphrase, if it has to be asked for, can be.
+    pub(crate) fn can_ask(&self) -> bool {
+        self.key_file.is_some()
+            || self.passphrase_fd.is_some()
+            || env::var_os(PASSPHRASE).is_some()
+            || io::stdin().is_terminal()
+    }
+
     fn secret(&self, vault: &Path, asking: Asking) -> Result<Secret> {
         if let Some(path) = &self.key_file {
             return Ok(Secret::key_file(path));
         }
         if let Some(descriptor) = self.passphrase_fd {
-            return from_descriptor(descriptor).map(Secret::passphrase);
+            return once(Source::Descriptor(descriptor), || from_descriptor(descriptor));
         }
         match env::var(PASSPHRASE) {
             Ok(text) => Ok(Secret::passphrase(text)),
             Err(env::VarError::NotUnicode(_)) => {
                 Err(Error::Usage(format!("{PASSPHRASE} is not UTF-8 text")))
             }
-            Err(env::VarError::NotPresent) => ask(vault, asking).map(Secret::passphrase),
+            Err(env::VarError::NotPresent) => {
+                once(Source::Person(vault.to_owned()), || ask(vault, asking))
+            }
         }
     }
+}
+
+/// Where a passphrase comes from.
+#[derive(PartialEq, Eq)]
+enum Source {
+    Descriptor(u16),
+    /// Whoever opens this vault.
+    Person(PathBuf),
+}
+
+/// The passphrases that this process has: several nodes of it may open one vault, but a descriptor
+/// is read to its end the first time, and a person is asked once.
+static KNOWN: Mutex<Vec<(Source, Secret)>> = Mutex::new(Vec::new());
+
+fn once(source: Source, get: impl FnOnce() -> Result<String>) -> Result<Secret> {
+    // Those who come meanwhile wait for the answer.
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, secret)) = known.iter().find(|(other, _)| *other == source) {
+        return Ok(secret.clone());
+    }
+    let secret = Secret::passphrase(get()?);
+    known.push((source, secret.clone()));
+    Ok(secret)
 }
 
 /// How often a person types a passphrase: twice for a new vault, because a slip would lock it for

@@ -90,8 +90,8 @@ fn restarted_worker_begins_anew_after_a_panic() {
 fn watching_tells_how_the_shop_ended() {
     let printed = printed_by_careless("watching");
     let expected = [
-        "before it opens: it cannot be reached: \"shop\": there is no such worker, or it may not be \
-         reached from here",
+        "before it opens: it cannot be reached: \"shop\": no such worker, or not reachable \
+         from here",
         "after an order of \"tea\": it has stopped",
         "after an order of nothing: the message could not be delivered: \"shop\": it panicked \
          before it had handled the message",

@@ -283,9 +283,8 @@ impl SecureChannels for Entity {
         };
         if relayed && policy.trusts_everyone() {
             log::warn!(
-                "the secure channel over {route} trusts whoever answers: the nodes on the route \
-                 can answer themselves; use a forwarding address with a fingerprint, or a policy \
-                 that names the peer"
+                "the channel over {route} trusts whoever answers: pin the peer by a policy, or by \
+                 its forwarding address"
             );
         }
         let first_peer = FirstPeer::default();

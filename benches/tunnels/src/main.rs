@@ -65,7 +65,7 @@ mod tunnel;
 
 use clap::Parser;
 use figures::{to_json, Answer};
-use ockam_actix_harness::{machine, usage};
+use ockam_actix_harness::{machine, progress::Progress, usage};
 use options::Options;
 use std::{
     io,
@@ -135,6 +135,7 @@ fn compare(options: &Options) -> io::Result<Answer> {
     let mut results = summary::Results::of(&kinds);
     for round in 1..=options.rounds() {
         eprintln!("round {round} of {}", options.rounds());
+        let progress = Progress::of("waiting until the machine does little else");
         results.note_others(other_work(options.wait_quiet()));
         let mut contestants = Vec::new();
         for kind in results.still_running() {
@@ -143,7 +144,7 @@ fn compare(options: &Options) -> io::Result<Answer> {
                 Err(error) => results.give_up(kind, error.to_string()),
             }
         }
-        measure::round(&mut contestants, options);
+        measure::round(&mut contestants, options, &progress);
         for contestant in contestants {
             results.add(contestant.kind, contestant.finish());
         }

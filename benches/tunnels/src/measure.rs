@@ -6,7 +6,7 @@ use crate::{
     options::Options,
     tunnel::{parse, Kind, Running},
 };
-use ockam_actix_harness::{process::Process, usage};
+use ockam_actix_harness::{process::Process, progress::Progress, usage};
 use std::{
     collections::BTreeMap,
     io,
@@ -60,14 +60,17 @@ pub(crate) struct Contestant {
 }
 
 /// Measures all of them in turn; nothing else of theirs runs meanwhile.
-pub(crate) fn round(contestants: &mut [Contestant], options: &Options) {
+pub(crate) fn round(contestants: &mut [Contestant], options: &Options, progress: &Progress) {
     for _ in 0..TURNS {
         for contestant in &mut *contestants {
+            progress.now(format!("{}: round trips and connections", contestant.kind.name));
             contestant.latency(options);
         }
     }
     for (metric, direction, streams) in CARRYING {
         for contestant in &mut *contestants {
+            let name = contestant.kind.name;
+            progress.now(format!("{name}: {streams} streams, {direction:?}"));
             contestant.throughput(metric, direction, streams, options.bytes());
         }
     }

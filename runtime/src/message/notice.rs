@@ -89,7 +89,7 @@ impl UndeliverableReason {
 impl fmt::Display for UndeliverableReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Unreachable => "there is no such worker, or it may not be reached from here",
+            Self::Unreachable => "no such worker, or not reachable from here",
             Self::Disconnected => "the connection is down",
             Self::Overloaded => "its queue is full",
             Self::HopsSpent => "the message was forwarded too often",

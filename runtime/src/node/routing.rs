@@ -78,6 +78,9 @@ impl Node {
         if message.kind == MessageKind::Watch && entry.ends_watch(&message) {
             return self.hold_watch(&entry.address, &entry, message);
         }
+        if log::log_enabled!(log::Level::Trace) {
+            trace(&entry, &message);
+        }
         match entry.arbiter {
             Some(index) if self.current_arbiter() != Some(index) => {
                 let forward = Forward { entry, message };
@@ -264,6 +267,21 @@ fn in_order(mut message: Message, notice: &Notice) -> Message {
         permit.of_flow(notice.hop.clone())
     });
     message
+}
+
+/// Logs a message that is delivered: where from, and what it still has to pass, but not its body.
+#[cold]
+fn trace(entry: &Entry, message: &Message) {
+    let onward = message.onward_route.iter();
+    let onward: String = onward.map(|address| format!(" => {address}")).collect();
+    log::trace!(
+        "{:?} of {} bytes from {} to {}{onward}; back: {}",
+        message.kind,
+        message.payload.len(),
+        message.origin,
+        entry.address,
+        message.return_route
+    );
 }
 
 /// Asks a worker's own rule. A panicking rule refuses the message, and its panic ends neither the

@@ -40,24 +40,27 @@ impl Picture {
             // Writing to a string does not fail.
             let _ = writeln!(text, "{}", content.trim_end());
         };
-        line("  HTTP client                       reads the page".into());
+        line(row("  HTTP client", "reads the page"));
         line("      │  TCP, plain, inside this machine".into());
         line(format!("  ┌───▼──────────── inlet node ── {inlet_identity}"));
-        line(format!("  │ inlet {:<26} reads the page", self.inlet));
-        line("  │ encryptor                       seals every record".into());
+        line(row(&format!("  │ inlet {}", self.inlet), "reads the page"));
+        line(row("  │ encryptor", "seals every record"));
         line("  └───┬──────────────────────────".into());
         line(passed(&self.to_hub));
         line("  ┌───▼──────────── hub ── trusted by nobody".into());
-        line(format!("  │ listener {:<22} sees sizes and times", self.hub));
-        line(format!("  │ forwarder {:<22}CANNOT read the page", short(&self.forwarding_address)));
+        line(row(&format!("  │ listener {}", self.hub), "sees sizes and times"));
+        line(row(
+            &format!("  │ forwarder {}", short(&self.forwarding_address)),
+            "CANNOT read the page",
+        ));
         line("  └───┬──────────────────────────".into());
         line(passed(&self.from_hub));
         line(format!("  ┌───▼──────────── outlet node ── {outlet_identity}"));
-        line("  │ decryptor                       opens every record".into());
-        line("  │ outlet                          reads the page".into());
+        line(row("  │ decryptor", "opens every record"));
+        line(row("  │ outlet", "reads the page"));
         line("  └───┬──────────────────────────".into());
         line("      │  TCP, plain, inside this machine".into());
-        line(format!("  web server {:<22} sends the page", self.target));
+        line(row(&format!("  web server {}", self.target), "sends the page"));
         line(String::new());
         line(format!(
             "  fetched {} bytes in {:.1} ms:",
@@ -77,6 +80,11 @@ impl Picture {
         line(String::new());
         text
     }
+}
+
+/// What there is, and in the same column everywhere what it does.
+fn row(what: &str, does: &str) -> String {
+    format!("{what:<35} {does}")
 }
 
 /// What passed between a node and the hub.

@@ -1,7 +1,7 @@
 //! What happens to a download whose hub is killed, told line by line while it happens.
 
 use std::{
-    io,
+    io::{self, IsTerminal, Write},
     time::{Duration, Instant},
 };
 
@@ -23,6 +23,9 @@ pub(crate) const HUB_AWAY: Duration = Duration::from_secs(1);
 /// After which time without a byte the download counts as waiting.
 const QUIET: Duration = Duration::from_millis(300);
 
+/// How often a terminal shows how much has come.
+const REFRESH: Duration = Duration::from_millis(100);
+
 /// A download, and what has come of it.
 pub(crate) struct Story<'a> {
     download: Download,
@@ -30,6 +33,8 @@ pub(crate) struct Story<'a> {
     begun: Instant,
     received: Vec<u8>,
     last_arrival: Instant,
+    /// When progress was shown last, on a terminal.
+    shown: Option<Instant>,
 }
 
 impl<'a> Story<'a> {
@@ -37,7 +42,8 @@ impl<'a> Story<'a> {
     pub(crate) fn begin(url: String, page: &'a str) -> Self {
         let begun = Instant::now();
         let download = Download::begin(url);
-        Self { download, page, begun, received: Vec::new(), last_arrival: begun }
+        let shown = io::stdout().is_terminal().then_some(begun);
+        Self { download, page, begun, received: Vec::new(), last_arrival: begun, shown }
     }
 
     /// Kills `hub` after a third of the page, starts another one a second later, and waits for the
@@ -78,10 +84,26 @@ impl<'a> Story<'a> {
         Ok((String::from_utf8_lossy(&self.received).into_owned(), taken))
     }
 
-    /// One line: when, how much has come, and what happens.
+    /// One line: when, how much has come, and what happens. It takes the place of the progress.
     fn line(&self, what: &str) {
+        let back = if self.shown.is_some() { "\r" } else { "" };
+        say!("{back}{}  {what}", self.state());
+    }
+
+    fn state(&self) -> String {
         let (when, bytes) = (self.begun.elapsed().as_secs_f64(), grouped(self.received.len()));
-        say!("  {when:6.2} s {bytes:>11} bytes  {what}");
+        format!("  {when:6.2} s {bytes:>11} bytes")
+    }
+
+    /// Shows on a terminal how much has come; elsewhere the lines are enough.
+    fn show_progress(&mut self) {
+        let Some(shown) = &mut self.shown else { return };
+        if shown.elapsed() >= REFRESH {
+            *shown = Instant::now();
+            let mut to = io::stdout();
+            // Where it cannot be shown, the lines cannot either, and say so.
+            let _ = write!(to, "\r{}", self.state()).and_then(|()| to.flush());
+        }
     }
 
     /// Takes what arrives up to a moment.
@@ -100,6 +122,7 @@ impl<'a> Story<'a> {
         let chunk = chunk.ok_or_else(|| self.broke_off(io::ErrorKind::UnexpectedEof.into()))?;
         self.received.extend(chunk.bytes);
         self.last_arrival = chunk.at;
+        self.show_progress();
         Ok(())
     }
 

@@ -16,6 +16,7 @@ use toml::{
 
 use crate::command::{
     resume_args::duration,
+    service::conflicts,
     service::section::{is_switch, key_of, Kind, Misfit, Place, Section},
 };
 
@@ -95,6 +96,7 @@ pub(crate) fn read(path: &Path) -> Result<Configuration> {
             file.sections(&root, &defaults, &mut configuration.sections)?;
         }
     }
+    conflicts::check(&configuration.sections)?;
     Ok(configuration)
 }
 

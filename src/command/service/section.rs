@@ -6,7 +6,7 @@ use std::{fmt, path::PathBuf};
 use clap::{error::ContextKind, ArgAction, Args, Command, FromArgMatches};
 use ockam::{Context, Error, Result};
 
-use crate::command::{hub, inlet, outlet};
+use crate::command::{doubts::Doubts, hub, inlet, outlet};
 
 /// What a section is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,10 +16,11 @@ pub(crate) enum Kind {
     Inlet,
 }
 
-/// Where something stands in a file.
+/// Where something stands: in a file, or on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) file: PathBuf,
+    /// From 1; 0 if it is of the command line.
     pub(crate) line: usize,
 }
 
@@ -104,6 +105,18 @@ impl Section {
         checked.map_err(|error| Misfit { option: None, text: error.one_line().to_string() })
     }
 
+    /// Looks at what it names outside of the file.
+    ///
+    /// # Errors
+    /// If the section cannot start with that.
+    pub(crate) fn probe(&self, doubts: &mut Doubts) -> Result<()> {
+        match self.kind.parse(&self.options).map_err(|error| Error::Bug(misfit(&error).text))? {
+            Parsed::Hub(arguments) => arguments.probe(doubts),
+            Parsed::Outlet(arguments) => arguments.probe(doubts),
+            Parsed::Inlet(arguments) => arguments.probe(doubts),
+        }
+    }
+
     /// Whether it may take long until it has started, and others need not wait for it.
     pub(crate) fn waits_for_others(&self) -> bool {
         let is_via = |option: &String| option.starts_with("--via=");
@@ -143,7 +156,10 @@ fn misfit(error: &clap::Error) -> Misfit {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file.display(), self.line)
+        match self.line {
+            0 => write!(f, "{}", self.file.display()),
+            line => write!(f, "{}:{line}", self.file.display()),
+        }
     }
 }
 

@@ -14,6 +14,7 @@
 //! | [`wan`] | a line that can be cut, between two networks |
 //! | [`deadline`] | waits with a deadline |
 //! | [`usage`], [`machine`] | what processes have used, and where and when they ran |
+//! | [`progress`] | what long work is doing, for whoever waits for it |
 //! | [`scratch`], [`table`] | where processes keep their files, and tables in Markdown |
 //!
 //! The soak and the benchmark have protocols of their own, which are made of these parts.
@@ -30,6 +31,7 @@ pub mod network;
 pub mod pattern;
 pub mod process;
 pub mod program;
+pub mod progress;
 pub mod random;
 pub mod role;
 pub mod scratch;

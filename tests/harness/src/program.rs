@@ -2,8 +2,14 @@
 //! process that has itself panicked fails the test.
 
 use std::{
-    ffi::OsStr, fmt, io, net::SocketAddr, path::PathBuf, process::Command, process::ExitStatus,
-    thread, time::Duration,
+    env,
+    ffi::{OsStr, OsString},
+    fmt, io,
+    net::SocketAddr,
+    path::PathBuf,
+    process::{Command, ExitStatus},
+    thread,
+    time::Duration,
 };
 
 use crate::{
@@ -13,14 +19,10 @@ use crate::{
     usage,
 };
 
-/// Environment variables that a user may have set.
-const VARIABLES: [&str; 13] = [
+/// Environment variables that a user may have set, beside those of the commands' options.
+const VARIABLES: [&str; 9] = [
     "RUST_LOG",
     "RUST_LOG_STYLE",
-    "OCKAM_ARBITERS",
-    "OCKAM_HUB",
-    "OCKAM_PASSPHRASE",
-    "OCKAM_VAULT",
     "http_proxy",
     "HTTPS_PROXY",
     "https_proxy",
@@ -38,7 +40,9 @@ pub fn example(name: &str) -> Command {
 /// The command for a program, as a user runs it, whatever is set where this runs.
 pub fn clean(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
-    for variable in VARIABLES {
+    let own = env::vars_os().map(|(name, _)| name);
+    let own = own.filter(|name| name.to_string_lossy().starts_with("OCKAM_"));
+    for variable in VARIABLES.into_iter().map(OsString::from).chain(own) {
         command.env_remove(variable);
     }
     command

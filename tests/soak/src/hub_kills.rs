@@ -12,6 +12,7 @@ use ockam_actix_harness::{
     machine,
     process::{Process, READY_WITHIN},
     program::clean,
+    progress::Progress,
     random::Random,
     table::table,
     target::Target,
@@ -106,7 +107,9 @@ pub(crate) fn run(options: &Options, kills: usize, command: &str, ockam: &Path) 
     let programs = everyday::start(|server| Service::start(ockam, &via, &server.to_string()))?;
     let lasting = Lasting::begin(service.inlet, PATIENCE)?;
     let mut moments = Vec::new();
+    let progress = Progress::of("kills");
     for kill in 0..kills {
+        progress.now(format!("{kill} of {kills} kills"));
         let quiet = QUIET.mul_f64(random.below(1000) as f64 / 1000.0);
         thread::sleep(quiet.max(SHORTEST_QUIET));
         let (before, many) = (service.outlet.line_count(), hubs.running.len());
@@ -116,6 +119,7 @@ pub(crate) fn run(options: &Options, kills: usize, command: &str, ockam: &Path) 
         // The next hub is killed when the outlet is at this one again.
         service.outlet.wait_for_line(before, "at the same address", PATIENCE)?;
     }
+    drop(progress);
     let stalls = lasting.stalls(&moments);
     eprintln!("the echo stalled {stalls:.2?}");
     let carried = lasting.end()?;

@@ -52,7 +52,7 @@ use exchange::Order;
 use kills::Killer;
 use load::Load;
 use nodes::{Program, Tunnel};
-use ockam_actix_harness::{machine, random::Random, role};
+use ockam_actix_harness::{machine, progress::Progress, random::Random, role};
 use options::Options;
 use recovery::await_recovery;
 use report::{Findings, Life, Peaks};
@@ -157,8 +157,10 @@ fn soak(
     if options.kills.is_none() {
         let connections = options.connections();
         eprintln!("figure 10: {connections} connections");
+        let progress = Progress::of(format!("{connections} connections, one after the other"));
         findings.churned = Some(churn::run(tunnel, traffic, &baseline, connections)?);
         eprintln!("figure 11: {} readers that stop", stall::STALLED);
+        progress.now("readers that stop, beside those that read");
         let sizes = (options.offer(), options.live());
         findings.stalled = Some(stall::run(tunnel, traffic, sizes, !options.quick)?);
     }
@@ -194,13 +196,20 @@ fn kill_all(
     options: &Options,
     begun: Instant,
 ) -> Result<(), Violation> {
+    let progress = Progress::of("kills");
     if let Some(times) = options.kills_of_each() {
         let mut all: Vec<Program> = Program::ALL.repeat(times);
         random.shuffle(&mut all);
-        return all.into_iter().try_for_each(|program| killer.kill(program, random));
+        let many = all.len();
+        return all.into_iter().enumerate().try_for_each(|(past, program)| {
+            progress.now(format!("{past} of {many} kills, now the {program}"));
+            killer.kill(program, random)
+        });
     }
     let end = begun + options.time();
     while Instant::now() < end {
+        let left = end.saturating_duration_since(Instant::now()).as_secs();
+        progress.now(format!("{} kills, {left} s to go", killer.records.len()));
         let quiet = QUIET.mul_f64(random.below(1000) as f64 / 1000.0);
         let until = (Instant::now() + quiet).min(end);
         killer.load.resume();

@@ -250,7 +250,10 @@ impl Dialled {
         let failure: Arc<str> = error.one_line().into();
         let state = self.state.borrow().clone();
         let first = state.up || state.failure.is_none();
-        if first && self.is_wanted() {
+        if self.node.is_stopping() {
+            // The peer has closed because it was told so.
+            log::debug!("{failure}");
+        } else if first && self.is_wanted() {
             log::warn!("{failure}; trying again until {} answers", self.peer());
         } else if first {
             log::warn!("{failure}");

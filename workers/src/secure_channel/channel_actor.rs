@@ -107,6 +107,7 @@ impl Restartable for ChannelSpec {
             session: 0,
             keys: 0,
             peer: None,
+            is_expected_down: false,
             registration: None,
             supervised,
         };
@@ -146,6 +147,8 @@ pub(super) struct ChannelActor {
     keys: usize,
     /// The peer of the last session.
     peer: Option<Identifier>,
+    /// Whether the peer, or the node before it, has said that it ends.
+    is_expected_down: bool,
     registration: Option<Registration>,
     record: Recorded<Link>,
     supervised: Supervised,

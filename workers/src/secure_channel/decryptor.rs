@@ -272,7 +272,7 @@ impl Decryptor {
             Ok(inbound::Opened::Ping(permit)) => self.control(Tag::Pong, Vec::new(), permit),
             Ok(inbound::Opened::Pong) => {}
             Ok(inbound::Opened::Switch) => self.notify(EventKind::Switched),
-            Ok(inbound::Opened::Close) => self.end(Ending::silently("the peer closed it"), context),
+            Ok(inbound::Opened::Close) => self.end(Ending::announced(), context),
             Ok(inbound::Opened::Handshake(payload)) => self.handle_renewal(payload, context),
             Err(error) => self.end(Ending::telling_peer(error), context),
         }

@@ -47,12 +47,14 @@ pub(super) struct Ending {
     pub(super) why: String,
     /// Whether the peer does not know yet and can still be told.
     pub(super) tell_peer: bool,
+    /// Whether the peer has ended it on purpose: no reason for an alarm.
+    pub(super) is_announced: bool,
 }
 
 impl Ending {
     /// An ending that the peer is told of, if it can be.
     pub(super) fn telling_peer(why: impl ToString) -> Self {
-        Self { why: why.to_string(), tell_peer: true }
+        Self { why: why.to_string(), tell_peer: true, is_announced: false }
     }
 
     /// The end of a session whose keys have carried as much as they may.
@@ -60,9 +62,14 @@ impl Ending {
         Self::telling_peer("its keys have carried as much as they may, and nobody has renewed them")
     }
 
+    /// The peer has closed the channel.
+    pub(super) fn announced() -> Self {
+        Self { is_announced: true, ..Self::silently("the peer closed it") }
+    }
+
     /// An ending that the peer is not told of: there is no route to it, or it knows.
     pub(super) fn silently(why: impl ToString) -> Self {
-        Self { why: why.to_string(), tell_peer: false }
+        Self { why: why.to_string(), tell_peer: false, is_announced: false }
     }
 }
 

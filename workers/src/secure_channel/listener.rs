@@ -275,9 +275,8 @@ impl Listener {
         let everybody = self.credentials.policy.trusts_everyone();
         if everybody && !self.has_warned.swap(true, Ordering::Relaxed) {
             log::warn!(
-                "\"{}\" trusts everybody: whoever reaches this node's listener gets a secure \
-                 channel and with it every worker behind it, such as an outlet's target; give it a \
-                 policy that names identities",
+                "\"{}\" trusts everybody: whoever connects reaches every worker, such as an outlet; \
+                 give it a policy",
                 self.address
             );
         }

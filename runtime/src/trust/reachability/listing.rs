@@ -149,6 +149,12 @@ impl Reachability {
 
     /// One line: each named worker that is reached from outside, and from where.
     pub fn summary(&self) -> String {
+        let parts = self.outside().join("; ");
+        format!("reached from outside: {parts}; {} messages refused", self.refused())
+    }
+
+    /// Each named worker that is reached from outside, and from where; at least one part.
+    pub fn outside(&self) -> Vec<String> {
         let outside = |worker: &Reachable| {
             let from =
                 self.entrances_of(worker).filter(|(entrance, _)| **entrance != Entrance::ThisNode);
@@ -165,7 +171,7 @@ impl Reachability {
         if parts.is_empty() {
             parts.push("nothing".into());
         }
-        format!("reached from outside: {}; {} messages refused", parts.join("; "), self.refused())
+        parts
     }
 
     fn entrances_of<'a>(

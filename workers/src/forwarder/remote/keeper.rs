@@ -276,7 +276,10 @@ impl Keeping {
         let state = self.first_hop.state();
         let planned = !state.up && state.announced;
         let level = if planned { log::Level::Info } else { log::Level::Warn };
-        let (hub, reason) = (self.registrar.hub(), reason.one_line());
+        let (hub, reason) = (
+            self.registrar.hub(),
+            state.failure.map_or_else(|| reason.one_line(), |why| why.to_string()),
+        );
         log::log!(level, "the hub {hub} no longer forwards here: {reason}; registering again");
     }
 
@@ -301,11 +304,11 @@ impl Keeping {
     /// Gives the address up to the instance that has it.
     fn displaced(&self) {
         log::error!(
-            "another program has registered this identity and service with the hub {} and has the \
-             address now; this one stays away until it is started again: end one of the two, or \
-             give them different service names",
+            "another program has registered this identity and service with the hub {}, and this \
+             one stays away",
             self.registrar.hub()
         );
+        log::error!("end one of the two programs, or give them different service names");
         self.record.down("another program has the address now");
         self.state.send_modify(|state| state.displaced = true);
     }

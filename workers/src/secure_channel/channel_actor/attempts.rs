@@ -135,6 +135,7 @@ impl ChannelActor {
         attempt.answers.open();
         self.phase = Phase::Established(Box::new(end), attempt.answers);
         self.refusals.reset();
+        self.is_expected_down = false;
         self.state.send_modify(LinkState::establish);
         self.outcome.send_replace(Outcome::Established(peer));
         if let Held::Waiting(queue) = held {
@@ -174,19 +175,19 @@ impl ChannelActor {
         end.end(&ending, context);
         self.outcome.send_replace(Outcome::Pending(Some(failure.clone())));
         self.down(&failure, 1);
+        if self.node.is_stopping() {
+            return context.stop();
+        }
         let pause = self.backoff.next_pause();
         let below = self.first_hop.state();
-        let planned = !below.up && below.announced;
+        self.is_expected_down = ending.is_announced || (!below.up && below.announced);
         log::log!(
-            if planned { log::Level::Info } else { log::Level::Warn },
+            if self.is_expected_down { log::Level::Info } else { log::Level::Warn },
             "secure channel {} over {} was lost: {failure}; trying again {}",
             self.address,
             self.route,
             if pause.is_zero() { "at once".into() } else { format!("in {pause:.1?}") },
         );
-        if self.node.is_stopping() {
-            return context.stop();
-        }
         if pause.is_zero() && self.first_hop.state().up {
             return self
                 .attempt(Held::Waiting(MessageQueue::new(self.limits.waiting_bytes)), context);
@@ -242,21 +243,26 @@ impl ChannelActor {
     fn log_failure(&self, why: &FailureReason, refused: bool, is_new: bool, pause: Duration) {
         let level = match (is_new, refused) {
             (true, true) => log::Level::Error,
+            (true, false) if self.is_expected_down => log::Level::Info,
             (true, false) => log::Level::Warn,
             (false, _) => log::Level::Debug,
         };
-        let pinned = self.credentials.policy.pin().map_or_else(String::new, |pin| {
-            format!(
-                "; the address is pinned to {pin}: if that node was started anew with other keys, \
-                 it has another address"
-            )
-        });
+        let why = why.to_string();
+        // The end of the route need not be named twice.
+        let end = self.route.iter().last().map(|end| format!("\"{end}\": ")).unwrap_or_default();
+        let why = why.strip_prefix(&end).unwrap_or(&why);
         let seldom = if refused { ", then less often, at least every minute" } else { "" };
         log::log!(
             level,
-            "no secure channel over {}: {why}{pinned}; trying again in {pause:.1?}{seldom}",
+            "no secure channel over {}: {why}; trying again in {pause:.1?}{seldom}",
             self.route
         );
+        if let Some(pin) = self.credentials.policy.pin() {
+            log::log!(
+                level,
+                "the address is pinned to {pin}: with other keys, that node has another address"
+            );
+        }
     }
 
     /// Returns messages that waited for a channel to those who sent them.

@@ -113,7 +113,8 @@ impl StreamEnd {
     /// Resets the client, or the target, of a stream that has waited in vain. With `tells`, the
     /// other end is still to be told.
     fn wait_no_longer(&mut self, why: &str, tells: bool) {
-        let had_ended = self.stream.end().is_some();
+        // A node that stops has said so.
+        let is_news = self.stream.end().is_none() && !self.node.is_stopping();
         match tells {
             true => self.stream.stop(ResetReason::PathLost),
             false => {
@@ -121,8 +122,8 @@ impl StreamEnd {
                 self.stream.give_up();
             }
         }
-        if let (Side::Inlet { client, .. }, Some(End::Here(_)), false) =
-            (&self.side, self.stream.end(), had_ended)
+        if let (Side::Inlet { client, .. }, Some(End::Here(_)), true) =
+            (&self.side, self.stream.end(), is_news)
         {
             let what = format_args!("reset the client {client}: {why} ({})", self.route);
             self.warn("client-reset", what);
