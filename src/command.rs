@@ -5,6 +5,7 @@ pub(crate) mod demo;
 pub(crate) mod dial_args;
 pub(crate) mod elsewhere;
 pub(crate) mod hub;
+pub(crate) mod hub_args;
 pub(crate) mod identity;
 pub(crate) mod identity_args;
 pub(crate) mod inlet;
@@ -18,6 +19,7 @@ pub(crate) mod route_args;
 pub(crate) mod service;
 pub(crate) mod status;
 pub(crate) mod tls_args;
+pub(crate) mod to_args;
 pub(crate) mod trace;
 pub(crate) mod transports;
 pub(crate) mod udp_args;
@@ -26,6 +28,9 @@ pub(crate) mod vault;
 
 /// Where the commands' outlet nodes listen for secure channels.
 pub(crate) const CHANNEL_LISTENER: &str = "secure_channel_listener_service";
+
+/// Where an outlet's node listens for those that name it, and were given no secret.
+pub(crate) const NAMED_LISTENER: &str = "named_channel_listener";
 
 /// The outlet's address on its node.
 pub(crate) const OUTLET: &str = "outlet";

@@ -318,7 +318,7 @@ pub use ockam_actix_workers::{
     echoer::Echoer,
     forwarder::{
         ForwardingOptions, ForwardingService, RegistrationState, RemoteForwarder,
-        RemoteForwarderOptions,
+        RemoteForwarderOptions, ServiceAddress,
     },
     identity::{
         access,
@@ -336,7 +336,10 @@ pub use ockam_actix_workers::{
     },
     portal::{limits::RESUME_FOR, Inlet, Outlet, OutletOptions, ProxyProtocol},
     relay::Relay,
-    secure_channel::{Limits as ChannelLimits, SecureChannelListener, SecureChannelOptions},
+    secure_channel::{
+        Limits as ChannelLimits, SecureChannelListener, SecureChannelListenerOptions,
+        SecureChannelOptions,
+    },
     trace::{
         report::{HopRole, HopSight, Trace, TraceFailure, TracedHop},
         trace, TraceOptions,

@@ -122,15 +122,33 @@ impl IdentityArguments {
         Entity::open(ctx, &vault, name)
     }
 
+    /// The identity of this name here, once there is an [`entity`](Self::entity).
+    pub(crate) fn identifier_of(&self, name: &str) -> Option<Identifier> {
+        let is_it = |peer: &&TrustedPeer| peer.name.as_deref() == Some(name);
+        let on_line = self.trust.iter().find(is_it).map(|peer| peer.identifier);
+        on_line.or_else(|| {
+            let list = self.followed.get()?.list();
+            let found = list.iter().find(|(_, listed)| *listed == name);
+            found.map(|(identifier, _)| *identifier)
+        })
+    }
+
+    /// Whether the node has the same identity after a restart.
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.identity.is_some()
+    }
+
+    /// Whether everybody is trusted.
+    pub(crate) fn is_open(&self) -> bool {
+        self.trust.is_empty() && self.trust_file.is_none()
+    }
+
     /// Refuses these options unless `used`; `where_used` says where they have an effect.
     ///
     /// # Errors
     /// If any of them was given where it would do nothing.
     pub(crate) fn check_use(&self, where_used: &str, used: bool) -> Result<()> {
-        let none_given = self.identity.is_none()
-            && self.trust.is_empty()
-            && self.trust_file.is_none()
-            && !self.vault.are_given();
+        let none_given = self.identity.is_none() && self.is_open() && !self.vault.are_given();
         match used || none_given {
             true => Ok(()),
             false => Err(Error::Usage(format!(
@@ -173,8 +191,7 @@ impl IdentityArguments {
         &self,
         own: Identifier,
     ) -> Option<impl Fn(&Origin) -> bool + Send + Sync + 'static> {
-        let is_open = self.trust.is_empty() && self.trust_file.is_none();
-        (!is_open).then(|| access::by_policy(own, self.policy()))
+        (!self.is_open()).then(|| access::by_policy(own, self.policy()))
     }
 }
 

@@ -1,19 +1,21 @@
 //! `ockam outlet`: makes a TCP server reachable through secure channels.
 
-use std::{env, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use actix_rt::time::sleep;
 use clap::Args;
 use ockam::{
     route, Address, Context, Entity, Error, Identifier, OutletOptions, ProxyProtocol,
-    RemoteForwarder, RemoteForwarderOptions, Result, Route, SecureChannels, TrustEveryonePolicy,
-    TrustIdentifierPolicy, TrustPolicy, UdpOutletOptions,
+    RemoteForwarder, RemoteForwarderOptions, Result, Route, SecureChannelListenerOptions,
+    SecureChannels, ServiceAddress, TrustEveryonePolicy, TrustIdentifierPolicy, TrustPolicy,
+    UdpOutletOptions,
 };
 
 use crate::command::{
     console_args::ConsoleArguments,
     dial_args::DialArguments,
     elsewhere::Elsewhere,
+    hub_args::hubs,
     identity_args::IdentityArguments,
     node_address::NodeAddress,
     output::say,
@@ -21,11 +23,8 @@ use crate::command::{
     tls_args::CertificateArguments,
     transports::Transports,
     udp_args::{udp_address, UdpArguments, UDP},
-    CHANNEL_LISTENER, OUTLET,
+    CHANNEL_LISTENER, NAMED_LISTENER, OUTLET,
 };
-
-/// The variable of the environment that names the hub.
-const HUB: &str = "OCKAM_HUB";
 
 /// How often to look whether a hub that refused the channel has accepted it since: the channel
 /// itself decides when it tries again.
@@ -113,7 +112,7 @@ impl Arguments {
             return Err("--plain needs --listen".into());
         }
         if self.listen.is_empty() {
-            self.hub()?;
+            self.hubs()?;
         }
         Ok(())
     }
@@ -127,19 +126,14 @@ impl Arguments {
         }
     }
 
-    /// The address in routes of the hub, or of the list of hubs.
-    fn hub(&self) -> Result<Address> {
-        if !self.via.is_empty() {
-            return Ok(NodeAddress::any_of(&self.via));
-        }
-        let missing = format!("give --listen or --via, or {HUB} in the environment");
-        let given = env::var(HUB).map_err(|_| Error::Usage(missing))?;
-        let parse = |text: &str| {
-            let parsed = text.parse::<NodeAddress>();
-            parsed.map_err(|error| Error::Usage(format!("\"{text}\" in {HUB}: {error}")))
-        };
-        let hubs = given.split(',').map(parse).collect::<Result<Vec<_>>>()?;
-        Ok(NodeAddress::any_of(&hubs))
+    /// Whether inlets may name the outlet instead of being given its address.
+    fn is_named(&self) -> bool {
+        self.identity.is_lasting() && !self.identity.is_open()
+    }
+
+    /// The hubs that it is reached through.
+    fn hubs(&self) -> Result<Vec<NodeAddress>> {
+        hubs(&self.via, "--listen or ")
     }
 }
 
@@ -148,11 +142,10 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     arguments.check()?;
     arguments.console.start(&ctx)?;
     let transports = Transports::create(&ctx, &arguments.dial).await?;
-    let (route, with) = match arguments.plain {
-        true => (listen_plain(&transports, &arguments).await?, None),
+    let Reached { route, with, by_name } = match arguments.plain {
+        true => listen_plain(&transports, &arguments).await?,
         false => accept_channels(&ctx, &transports, &arguments).await?,
     };
-    let with = with.unwrap_or_else(|| " --plain".into());
     Elsewhere::explain(&route);
     say!("start an inlet for it with:");
     let (listen, lasting) = match udp_address(&arguments.to) {
@@ -163,11 +156,25 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
         None => ("127.0.0.1:4001".into(), arguments.resume.unless_default()),
     };
     say!("ockam inlet --listen {listen}{with}{lasting} --route '{route}'");
+    if let Some(name) = by_name {
+        say!("or, by its name, also before it runs:");
+        say!("ockam inlet --listen {listen}{lasting} {name}");
+    }
     Ok(())
 }
 
-/// Starts an outlet that everybody reaches; returns the route to it.
-async fn listen_plain(transports: &Transports, arguments: &Arguments) -> Result<String> {
+/// How an outlet is reached.
+struct Reached {
+    /// The route to its listener, or to itself if it is plain.
+    route: String,
+    /// Options of the inlet, with a space before each.
+    with: String,
+    /// The options of an inlet that names it.
+    by_name: Option<String>,
+}
+
+/// Starts an outlet that everybody reaches.
+async fn listen_plain(transports: &Transports, arguments: &Arguments) -> Result<Reached> {
     create_outlet(transports, arguments, None).await?;
     let bound =
         transports.listen(&arguments.listen, Some(OUTLET.into()), &arguments.certificate).await?;
@@ -178,35 +185,61 @@ async fn listen_plain(transports: &Transports, arguments: &Arguments) -> Result<
             arguments.to
         );
     }
-    Ok(format!("{} => {OUTLET}", route_to(&bound).await))
+    let route = format!("{} => {OUTLET}", route_to(&bound).await);
+    Ok(Reached { route, with: " --plain".into(), by_name: None })
 }
 
-/// Starts an outlet that is reached through a secure channel listener; returns the route to that,
-/// and the option that pins its identity, if the route does not.
+/// Starts an outlet that is reached through a secure channel listener.
 async fn accept_channels(
     ctx: &Context,
     transports: &Transports,
     arguments: &Arguments,
-) -> Result<(String, Option<String>)> {
+) -> Result<Reached> {
     let mut entity = arguments.identity.entity(ctx).await?;
     entity.create_secure_channel_listener(CHANNEL_LISTENER, arguments.identity.policy())?;
     if !arguments.listen.is_empty() {
         create_outlet(transports, arguments, Some(entity.identifier())).await?;
         let bound = transports.listen(&arguments.listen, None, &arguments.certificate).await?;
-        let pinned = format!(" --trust {}", entity.identifier());
-        return Ok((format!("{} => {CHANNEL_LISTENER}", route_to(&bound).await), Some(pinned)));
+        let with = format!(" --trust {}", entity.identifier());
+        let route = format!("{} => {CHANNEL_LISTENER}", route_to(&bound).await);
+        return Ok(Reached { route, with, by_name: None });
     }
-    let hub = &arguments.hub()?;
+    let hubs = arguments.hubs()?;
+    let hub = &NodeAddress::any_of(&hubs);
     let route_to_hub = match arguments.hub_channel {
         Some(expected) => channel_to(&mut entity, hub, expected).await?,
         None => Route::from(hub.clone()),
     };
     let service = RemoteForwarderOptions::to(CHANNEL_LISTENER).service(&arguments.service);
-    let forwarder = RemoteForwarder::create(ctx, route_to_hub, service.keep_trying()).await?;
+    let service = service.keep_trying();
+    let forwarder = RemoteForwarder::create(ctx, route_to_hub.clone(), service).await?;
+    let by_name = match arguments.is_named() {
+        true => Some(register_name(ctx, &mut entity, route_to_hub, &hubs, arguments).await?),
+        false => None,
+    };
     // Before the registration, the hub at the end of a channel has more rights than any other hub,
     // so the outlet starts after it.
     create_outlet(transports, arguments, Some(entity.identifier())).await?;
-    Ok((format!("{hub} => {}", forwarder.remote_address()), Some(String::new())))
+    let route = format!("{hub} => {}", forwarder.remote_address());
+    Ok(Reached { route, with: String::new(), by_name })
+}
+
+/// Lets inlets reach the outlet that know its identity and service, and are trusted; returns their
+/// options.
+async fn register_name(
+    ctx: &Context,
+    entity: &mut Entity,
+    route_to_hub: Route,
+    hubs: &[NodeAddress],
+    arguments: &Arguments,
+) -> Result<String> {
+    let listener = SecureChannelListenerOptions::at(NAMED_LISTENER).named();
+    entity.create_secure_channel_listener(listener, arguments.identity.policy())?;
+    let options = RemoteForwarderOptions::to(NAMED_LISTENER).service(&arguments.service).named();
+    RemoteForwarder::create(ctx, route_to_hub, options.keep_trying()).await?;
+    let name = ServiceAddress::new(entity.identifier(), &arguments.service)?;
+    let hubs: Vec<_> = hubs.iter().map(NodeAddress::to_string).collect();
+    Ok(format!("--to {name} --via {}", hubs.join(",")))
 }
 
 /// The address in routes of other machines of this node, which listens on all of `bound`.

@@ -41,6 +41,7 @@ use crate::{
         decryptor::{Decryptor, DecryptorConfig, Responding},
         exchange::Credentials,
         limits::Limits,
+        options::SecureChannelListenerOptions,
         packet::Packet,
         relayed::{relay_of, RelayedListeners},
     },
@@ -59,8 +60,19 @@ pub struct ChannelListeners(Lock<HashMap<Address, Listing>>);
 struct Listing {
     identity: CurrentIdentity,
     admission: Admission,
-    /// Whether it is a listener of this module, which knows of the secrets of addresses.
-    checks_secrets: bool,
+    /// What it knows of the secrets of addresses.
+    secrets: Secrets,
+}
+
+/// What a listener wants of those that come through a forwarder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Secrets {
+    /// The secret of the forwarding address.
+    Wanted,
+    /// None: it is reached by name.
+    None,
+    /// It is another kind of listener.
+    Unknown,
 }
 
 impl ChannelListeners {
@@ -71,6 +83,12 @@ impl ChannelListeners {
         all.get(listener).map(|listing| listing.identity.now())
     }
 
+    /// Whether there is a listener at this address that may be reached by name.
+    pub(crate) fn is_named(&self, listener: &Address) -> bool {
+        let all = self.0.lock();
+        all.get(listener).is_some_and(|listing| listing.secrets != Secrets::Wanted)
+    }
+
     /// The secret that a listener expects of whoever comes through the forwarder with these bits.
     pub(crate) fn address_secret(
         &self,
@@ -78,7 +96,7 @@ impl ChannelListeners {
         bits: &[u8; 16],
     ) -> Option<AddressSecret> {
         let all = self.0.lock();
-        let listing = all.get(listener).filter(|listing| listing.checks_secrets)?;
+        let listing = all.get(listener).filter(|listing| listing.secrets == Secrets::Wanted)?;
         Some(listing.identity.now().address_secret(bits))
     }
 
@@ -90,7 +108,7 @@ impl ChannelListeners {
 
     /// Declares the identity of a worker that accepts channels by its own means.
     pub fn add(&self, worker: Address, identity: LocalIdentity) {
-        self.insert(worker, identity.into(), Admission::default(), false);
+        self.insert(worker, identity.into(), Admission::default(), Secrets::Unknown);
     }
 
     /// Removes a listener, unless another one has its address by now.
@@ -106,10 +124,10 @@ impl ChannelListeners {
         address: Address,
         identity: CurrentIdentity,
         admission: Admission,
-        checks_secrets: bool,
+        secrets: Secrets,
     ) {
         let mut all = self.0.lock();
-        all.insert(address, Listing { identity, admission, checks_secrets });
+        all.insert(address, Listing { identity, admission, secrets });
     }
 }
 
@@ -117,6 +135,7 @@ struct Listener {
     node: Node,
     address: Address,
     credentials: Credentials,
+    is_named: bool,
     limits: Arc<Limits>,
     admission: Admission,
     refusal_log: Arc<RefusalLog>,
@@ -157,13 +176,14 @@ impl SecureChannelListener {
     }
 }
 
-/// Accepts channels at `address` until the node stops.
+/// Accepts channels until the node stops.
 pub(crate) fn listen(
     node: &Node,
-    address: Address,
+    options: SecureChannelListenerOptions,
     credentials: Credentials,
     limits: Limits,
 ) -> Result<SecureChannelListener> {
+    let SecureChannelListenerOptions { address, is_named } = options;
     let cookies = Cookies::new(&SystemRandom::new())
         .ok_or_else(|| Error::Usage("the system gave no randomness for cookies".into()))?;
     let identity = credentials.local.clone();
@@ -172,6 +192,7 @@ pub(crate) fn listen(
         node: node.unheld(),
         address: address.clone(),
         credentials: credentials.clone(),
+        is_named,
         limits: Arc::new(limits),
         admission: admission.clone(),
         refusal_log: node.refusals(),
@@ -184,7 +205,8 @@ pub(crate) fn listen(
         .register_delivery(Description::new(address.clone(), Class::ChannelListener), listener)?;
     log::info!("\"{address}\" accepts secure channels as {}", identity.now().identifier());
     let all = node.extension(ChannelListeners::default);
-    all.insert(address.clone(), identity, admission.clone(), true);
+    let secrets = if is_named { Secrets::None } else { Secrets::Wanted };
+    all.insert(address.clone(), identity, admission.clone(), secrets);
     // A task owns the registration, so that it ends with the node's threads.
     let (own, gone) = (node.unheld(), registration.entry().stop_signal());
     let at = address.clone();
@@ -283,7 +305,8 @@ impl Listener {
         }
     }
 
-    /// The secret for a handshake that came through a forwarder, none for a direct one.
+    /// The secret for a handshake that came through a forwarder, none for a direct one, and for one
+    /// to a listener that is reached by name.
     ///
     /// # Errors
     /// If the initiator has not shown that it has the secret, or has one where there is none.
@@ -295,6 +318,7 @@ impl Listener {
     ) -> Result<Option<AddressSecret>, ()> {
         match (relay_of(origin), tag) {
             (None, None) => Ok(None),
+            (Some(_), None) if self.is_named => Ok(None),
             (Some(relay), Some(tag)) => {
                 let own = self.credentials.local.now();
                 let secret = self.relayed.secret_of(relay, &self.address, &own, tag, noise);

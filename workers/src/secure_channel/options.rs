@@ -1,6 +1,6 @@
-//! What a program says of a channel that it opens.
+//! What a program says of a channel that it opens, and of a listener.
 
-use ockam_actix_runtime::Route;
+use ockam_actix_runtime::{Address, Route};
 
 /// Where a secure channel leads, and with whom it may be established again. A route alone converts
 /// into it.
@@ -39,5 +39,42 @@ impl SecureChannelOptions {
 impl<T: Into<Route>> From<T> for SecureChannelOptions {
     fn from(route: T) -> Self {
         Self::to(route)
+    }
+}
+
+/// Where a secure channel listener is, and how it is reached. An address alone converts into it.
+///
+/// ```
+/// use ockam_actix_workers::secure_channel::SecureChannelListenerOptions;
+///
+/// let options = SecureChannelListenerOptions::at("by_name").named();
+/// # let _ = options;
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct SecureChannelListenerOptions {
+    pub(crate) address: Address,
+    pub(crate) is_named: bool,
+}
+
+impl SecureChannelListenerOptions {
+    /// At this address. Through a forwarder, it is open to whoever was given the whole forwarding
+    /// address, with its secret.
+    pub fn at(address: impl Into<Address>) -> Self {
+        Self { address: address.into(), is_named: false }
+    }
+
+    /// Through a forwarder, it takes no secret: its clients know nothing but its identity and the
+    /// [name](crate::forwarder::ServiceAddress) of its service, which are no secrets. So its policy
+    /// must not trust everybody, and nobody is let in while it does.
+    pub fn named(mut self) -> Self {
+        self.is_named = true;
+        self
+    }
+}
+
+impl<T: Into<Address>> From<T> for SecureChannelListenerOptions {
+    fn from(address: T) -> Self {
+        Self::at(address)
     }
 }

@@ -127,7 +127,10 @@ impl Responding {
     ) -> Result<(Credentials, &'a [u8]), FailureReason> {
         let credentials = config.credentials.clone();
         match (message, &self.relay) {
-            (Packet::One { noise, .. }, None) => Ok((credentials, noise)),
+            // A direct handshake, or one to a listener that is reached by name.
+            (Packet::One { noise, .. }, _) if credentials.secret.is_none() => {
+                Ok((credentials, noise))
+            }
             (Packet::OneWithSecret { noise, tag, .. }, Some(relay)) => {
                 let (relayed, own) =
                     (config.node.extension(RelayedListeners::default), credentials.local.now());
