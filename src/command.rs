@@ -9,6 +9,8 @@ pub(crate) mod hub_args;
 pub(crate) mod identity;
 pub(crate) mod identity_args;
 pub(crate) mod inlet;
+pub(crate) mod invite;
+pub(crate) mod join;
 pub(crate) mod known;
 pub(crate) mod node_address;
 pub(crate) mod outlet;

@@ -334,6 +334,10 @@ pub use ockam_actix_workers::{
         },
         Identity, IdentityError,
     },
+    invitation::{
+        self, Invitation, InvitationError, InvitationFile, InvitationTextError, Invitations,
+        InvitingOutlet, Place,
+    },
     portal::{limits::RESUME_FOR, Inlet, Outlet, OutletOptions, ProxyProtocol},
     relay::Relay,
     secure_channel::{

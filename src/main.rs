@@ -9,8 +9,8 @@ use std::{
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use command::{
-    demo, hub, identity, inlet, outlet, output::complete, reference, service, status, trace,
-    variables,
+    demo, hub, identity, inlet, invite, join, outlet, output::complete, reference, service, status,
+    trace, variables,
 };
 use log::LevelFilter;
 
@@ -32,6 +32,8 @@ enum Command {
     Hub(hub::Arguments),
     Outlet(outlet::Arguments),
     Inlet(inlet::Arguments),
+    Invite(invite::Arguments),
+    Join(join::Arguments),
     Run(service::Arguments),
     /// Say whether a file is one that `ockam run` can use, and if not, where the mistake is.
     Check(service::Arguments),
@@ -62,6 +64,8 @@ fn main() -> ExitCode {
         Command::Hub(arguments) => ockam::run(|ctx| hub::run(ctx, arguments)),
         Command::Outlet(arguments) => ockam::run(|ctx| outlet::run(ctx, arguments)),
         Command::Inlet(arguments) => ockam::run(|ctx| inlet::run(ctx, arguments)),
+        Command::Invite(arguments) => report(invite::run(&arguments).and_then(|()| complete())),
+        Command::Join(arguments) => ockam::run(|ctx| join::run(ctx, arguments)),
         Command::Run(arguments) => {
             ockam_actix_runtime::process::raise_descriptor_limit();
             report(actix_rt::System::new().block_on(service::run(arguments)))

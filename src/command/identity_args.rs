@@ -8,9 +8,9 @@ use std::{
 
 use clap::Args;
 use ockam::{
-    access, is_peer_name, Context, Entity, Error, Identifier, Origin, PeerNames, Result, Route,
-    SecureChannelOptions, TrustEveryonePolicy, TrustFile, TrustIdentifierPolicy, TrustList,
-    TrustMultiIdentifiersPolicy, TrustPolicy, Vault,
+    access, is_peer_name, Context, Entity, Error, Identifier, Invitations, Origin, PeerNames,
+    Result, Route, SecureChannelOptions, TrustEveryonePolicy, TrustFile, TrustIdentifierPolicy,
+    TrustList, TrustMultiIdentifiersPolicy, TrustPolicy, Vault,
 };
 
 use crate::command::{identity, output::say, vault::VaultArguments};
@@ -131,6 +131,16 @@ impl IdentityArguments {
             let found = list.iter().find(|(_, listed)| *listed == name);
             found.map(|(identifier, _)| *identifier)
         })
+    }
+
+    /// Invitations to the node, once there is an [`entity`](Self::entity): they need an identity that
+    /// lasts, and a trust file. Without them, nobody can be invited, and the log says why.
+    pub(crate) async fn invitations(&self) -> Option<Invitations> {
+        let file = self.followed.get().filter(|_| self.is_lasting())?.clone();
+        // The disk is not waited for on an arbiter.
+        let opening = actix_rt::task::spawn_blocking(move || Invitations::beside(&file));
+        let opened = opening.await.ok()?;
+        opened.map_err(|error| log::warn!("nobody can be invited: {error}")).ok()
     }
 
     /// Whether the node has the same identity after a restart.

@@ -1,7 +1,9 @@
 //! `ockam inlet`: a TCP server whose clients are tunnelled to an outlet.
 
-use clap::Args;
-use ockam::{route, Context, InletOptions, Result, Route, SecureChannels, UdpInletOptions};
+use clap::{Args, Command, FromArgMatches};
+use ockam::{
+    route, Context, Entity, Error, InletOptions, Result, Route, SecureChannels, UdpInletOptions,
+};
 
 use crate::command::{
     console_args::ConsoleArguments,
@@ -100,13 +102,38 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     arguments.check()?;
     arguments.console.start(&ctx)?;
     let transports = Transports::create(&ctx, &arguments.dial).await?;
-    let route = if arguments.plain {
-        arguments.route()?
-    } else {
-        let mut entity = arguments.identity.entity(&ctx).await?;
-        let options = arguments.identity.channel_to(arguments.route()?);
-        let channel = entity.create_secure_channel(options, arguments.identity.policy())?;
-        route![channel, OUTLET]
+    let entity = match arguments.plain {
+        true => None,
+        false => Some(arguments.identity.entity(&ctx).await?),
+    };
+    open(&transports, entity, &arguments).await
+}
+
+/// Starts the inlet of these options for an identity that is open already.
+pub(crate) async fn start(
+    transports: &Transports,
+    entity: Entity,
+    options: &[String],
+) -> Result<()> {
+    let command = Arguments::augment_args(Command::new("inlet").no_binary_name(true));
+    let parsed = command.try_get_matches_from(options);
+    let parsed = parsed.and_then(|matches| Arguments::from_arg_matches(&matches));
+    let arguments = parsed.map_err(|error| Error::Usage(error.to_string()))?;
+    open(transports, Some(entity), &arguments).await
+}
+
+async fn open(
+    transports: &Transports,
+    entity: Option<Entity>,
+    arguments: &Arguments,
+) -> Result<()> {
+    let route = match entity {
+        None => arguments.route()?,
+        Some(mut entity) => {
+            let options = arguments.identity.channel_to(arguments.route()?);
+            let channel = entity.create_secure_channel(options, arguments.identity.policy())?;
+            route![channel, OUTLET]
+        }
     };
     if let Some(address) = udp_address(&arguments.listen) {
         let options = UdpInletOptions::on(address).idle_timeout(arguments.udp.idle_timeout);

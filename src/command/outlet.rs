@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use actix_rt::time::sleep;
 use clap::Args;
 use ockam::{
-    route, Address, Context, Entity, Error, Identifier, OutletOptions, ProxyProtocol,
-    RemoteForwarder, RemoteForwarderOptions, Result, Route, SecureChannelListenerOptions,
-    SecureChannels, ServiceAddress, TrustEveryonePolicy, TrustIdentifierPolicy, TrustPolicy,
-    UdpOutletOptions,
+    route, Address, Context, Entity, Error, Identifier, Invitations, InvitingOutlet, OutletOptions,
+    Place, ProxyProtocol, RemoteForwarder, RemoteForwarderOptions, Result, Route,
+    SecureChannelListenerOptions, SecureChannels, ServiceAddress, TrustEveryonePolicy,
+    TrustIdentifierPolicy, TrustPolicy, UdpOutletOptions,
 };
 
 use crate::command::{
@@ -196,12 +196,20 @@ async fn accept_channels(
     arguments: &Arguments,
 ) -> Result<Reached> {
     let mut entity = arguments.identity.entity(ctx).await?;
-    entity.create_secure_channel_listener(CHANNEL_LISTENER, arguments.identity.policy())?;
+    let invitations = arguments.identity.invitations().await;
+    let mut listener = SecureChannelListenerOptions::at(CHANNEL_LISTENER);
+    if let Some(invitations) = &invitations {
+        listener = listener.invitations(invitations.clone());
+    }
+    entity.create_secure_channel_listener(listener, arguments.identity.policy())?;
     if !arguments.listen.is_empty() {
         create_outlet(transports, arguments, Some(entity.identifier())).await?;
         let bound = transports.listen(&arguments.listen, None, &arguments.certificate).await?;
         let with = format!(" --trust {}", entity.identifier());
-        let route = format!("{} => {CHANNEL_LISTENER}", route_to(&bound).await);
+        let own = route_to(&bound).await;
+        let route = format!("{own} => {CHANNEL_LISTENER}");
+        let service = ServiceAddress::new(entity.identifier(), "")?;
+        note(invitations, InvitingOutlet { service, place: Place::Node(own) }).await;
         return Ok(Reached { route, with, by_name: None });
     }
     let hubs = arguments.hubs()?;
@@ -214,7 +222,14 @@ async fn accept_channels(
     let service = service.keep_trying();
     let forwarder = RemoteForwarder::create(ctx, route_to_hub.clone(), service).await?;
     let by_name = match arguments.is_named() {
-        true => Some(register_name(ctx, &mut entity, route_to_hub, &hubs, arguments).await?),
+        true => {
+            let service = register_name(ctx, &mut entity, route_to_hub, &invitations, arguments);
+            let service = service.await?;
+            let hubs: Vec<_> = hubs.iter().map(NodeAddress::to_string).collect();
+            let options = format!("--to {service} --via {}", hubs.join(","));
+            note(invitations, InvitingOutlet { service, place: Place::Hub(hub.clone()) }).await;
+            Some(options)
+        }
         false => None,
     };
     // Before the registration, the hub at the end of a channel has more rights than any other hub,
@@ -224,22 +239,32 @@ async fn accept_channels(
     Ok(Reached { route, with: String::new(), by_name })
 }
 
-/// Lets inlets reach the outlet that know its identity and service, and are trusted; returns their
-/// options.
+/// Lets inlets reach the outlet that know its identity and service, and are trusted.
 async fn register_name(
     ctx: &Context,
     entity: &mut Entity,
     route_to_hub: Route,
-    hubs: &[NodeAddress],
+    invitations: &Option<Invitations>,
     arguments: &Arguments,
-) -> Result<String> {
-    let listener = SecureChannelListenerOptions::at(NAMED_LISTENER).named();
+) -> Result<ServiceAddress> {
+    let mut listener = SecureChannelListenerOptions::at(NAMED_LISTENER).named();
+    if let Some(invitations) = invitations {
+        listener = listener.invitations(invitations.clone());
+    }
     entity.create_secure_channel_listener(listener, arguments.identity.policy())?;
     let options = RemoteForwarderOptions::to(NAMED_LISTENER).service(&arguments.service).named();
     RemoteForwarder::create(ctx, route_to_hub, options.keep_trying()).await?;
-    let name = ServiceAddress::new(entity.identifier(), &arguments.service)?;
-    let hubs: Vec<_> = hubs.iter().map(NodeAddress::to_string).collect();
-    Ok(format!("--to {name} --via {}", hubs.join(",")))
+    ServiceAddress::new(entity.identifier(), &arguments.service)
+}
+
+/// Has people be invited to the outlet. Where the disk does not allow that, the outlet goes on.
+async fn note(invitations: Option<Invitations>, outlet: InvitingOutlet) {
+    let Some(invitations) = invitations else { return };
+    // The disk is not waited for on an arbiter.
+    let noting = actix_rt::task::spawn_blocking(move || invitations.note(&outlet));
+    if let Ok(Err(error)) = noting.await {
+        log::warn!("nobody can be invited: {error}");
+    }
 }
 
 /// The address in routes of other machines of this node, which listens on all of `bound`.

@@ -3,7 +3,7 @@
 use clap::{Arg, Command};
 
 /// The commands whose options have variables.
-const COMMANDS: [&str; 4] = ["hub", "outlet", "inlet", "identity"];
+const COMMANDS: [&str; 6] = ["hub", "outlet", "inlet", "invite", "join", "identity"];
 
 /// Options whose variables are looked up elsewhere: `OCKAM_HUB`, `OCKAM_ROUTE` and `OCKAM_VAULT`.
 const OTHERS: [&str; 3] = ["via", "route", "vault"];

@@ -4,5 +4,6 @@
 // Clippy knows tests by their attribute, but not the functions that help them.
 #![allow(clippy::unwrap_used)]
 
+mod invitations;
 mod names;
 mod support;

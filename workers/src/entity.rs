@@ -288,8 +288,9 @@ impl SecureChannels for Entity {
         options: impl Into<SecureChannelOptions>,
         policy: impl TrustPolicy,
     ) -> Result<SecureChannel> {
-        let SecureChannelOptions { route, any_trusted_peer } = options.into();
+        let SecureChannelOptions { route, any_trusted_peer, secret: invitation } = options.into();
         let Pinned { route, pin, secret, relayed } = Pinned::of(&route)?;
+        let secret = invitation.or(secret);
         let replaceable = CurrentPolicy::new(policy);
         let policy: Arc<dyn TrustPolicy> = match pin {
             Some(identifier) => Arc::new(replaceable.clone().pinned(identifier)),

@@ -251,6 +251,7 @@ impl ChannelActor {
                  it has another address"
             )
         });
+        let why = PeerNames::of(&self.node).annotate(&why.to_string());
         let seldom = if refused { ", then less often, at least every minute" } else { "" };
         log::log!(
             level,
