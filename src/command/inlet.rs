@@ -106,6 +106,9 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
         true => None,
         false => Some(arguments.identity.entity(&ctx).await?),
     };
+    if let Some(to) = &arguments.to.to {
+        say!("for the outlet {to}, which may start later, and has to trust this identity");
+    }
     open(&transports, entity, &arguments).await
 }
 

@@ -21,7 +21,7 @@ use crate::{
     identity::{address_secret::AddressSecret, trust_list::is_peer_name},
     invitation::{
         text::{InvitationSecret, Place, SECRET},
-        MAX_INVITATIONS,
+        MAX_INVITATIONS, MAX_OUTLETS,
     },
 };
 
@@ -138,6 +138,9 @@ impl Ledger {
             return false;
         }
         self.outlets.retain(|other| other.service != outlet.service);
+        if self.outlets.len() >= MAX_OUTLETS {
+            self.outlets.remove(0);
+        }
         self.outlets.push(outlet.clone());
         true
     }
