@@ -133,8 +133,8 @@ impl IdentityArguments {
         })
     }
 
-    /// Invitations to the node, once there is an [`entity`](Self::entity): they need an identity that
-    /// lasts, and a trust file. Without them, nobody can be invited, and the log says why.
+    /// Invitations to the node, once there is an [`entity`](Self::entity): they need an identity
+    /// that lasts, and a trust file. Without them, nobody can be invited, and the log says why.
     pub(crate) async fn invitations(&self) -> Option<Invitations> {
         let file = self.followed.get().filter(|_| self.is_lasting())?.clone();
         // The disk is not waited for on an arbiter.

@@ -10,8 +10,8 @@ use crate::command::{hub_args::hubs, identity_args::IdentityArguments, node_addr
 /// The options of a command that is given an outlet by name.
 #[derive(Args)]
 pub(crate) struct ToArguments {
-    /// Outlet to reach, as ID/SERVICE: the identity that it runs with and its --service, or ID alone
-    /// if it has none. It need not have run yet.
+    /// Outlet to reach, as ID/SERVICE: the identity that it runs with and its --service, or ID
+    /// alone if it has none. It need not have run yet.
     ///
     /// Instead of ID, a name that --trust or --trust-file has for it. The outlet needs --identity,
     /// and --trust or --trust-file with the identity of this node, as this address has no secret.

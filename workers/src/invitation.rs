@@ -46,8 +46,8 @@ pub const MAX_INVITATIONS: usize = 64;
 /// Outlets that a ledger remembers, the latest: more than have one trust file.
 pub const MAX_OUTLETS: usize = 64;
 
-/// How long an invitation may be good: somebody who is on holiday finds it in time, and one that was
-/// forgotten in a mailbox is useless.
+/// How long an invitation may be good: somebody who is on holiday finds it in time, and one that
+/// was forgotten in a mailbox is useless.
 pub const LONGEST_VALIDITY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// What an outlet says of an invitation that was good once.

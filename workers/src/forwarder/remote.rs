@@ -67,9 +67,9 @@ impl RemoteForwarder {
     ///
     /// # Errors
     /// If the worker was not started, or is registered with this hub already; if the name of the
-    /// service is invalid, or the worker is no listener that may be reached by name. Unless the options say to [keep
-    /// trying](RemoteForwarderOptions::keep_trying), also if the hub cannot be reached, has no
-    /// forwarding service, refuses, or does not answer within 10 seconds.
+    /// service is invalid, or the worker is no listener that may be reached by name. Unless the
+    /// options say to [keep trying](RemoteForwarderOptions::keep_trying), also if the hub cannot be
+    /// reached, has no forwarding service, refuses, or does not answer within 10 seconds.
     pub async fn create(
         node: &impl AsRef<Node>,
         hub: impl Into<Route>,

@@ -31,7 +31,7 @@ const REMEMBERED: u64 = 24 * 60 * 60;
 
 /// What stands above the lines.
 const HEADER: &str =
-    "# Written by ockam: the outlets with this trust file, and invitations to them. They are secret.\n";
+    "# Written by ockam: outlets with this trust file, and invitations to them. They are secret.\n";
 
 /// Outlets and invitations of one trust file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -69,7 +69,10 @@ pub enum InvitationTextError {
     )]
     Mangled,
     /// Of a later version of this program.
-    #[error("the invitation has version {0}, and this program knows version {VERSION} alone: install a newer one")]
+    #[error(
+        "the invitation has version {0}, and this program knows version {VERSION} alone: install a \
+         newer one"
+    )]
     Version(u8),
 }
 

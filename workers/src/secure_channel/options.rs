@@ -33,7 +33,7 @@ impl SecureChannelOptions {
         Self { route: route.into(), any_trusted_peer: false, secret: None }
     }
 
-    /// Shows an invitation to the listener, which refuses the channel at first, while it writes down
+    /// Shows an invitation to the listener. It refuses the channel at first, while it writes down
     /// that this identity is trusted, and for good if another one has taken the invitation.
     pub fn invited_by(mut self, invitation: &Invitation) -> Self {
         self.secret = Some(invitation.key());
