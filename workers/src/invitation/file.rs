@@ -13,10 +13,10 @@ use std::{
         Arc, Weak,
     },
     thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
-use ockam_actix_runtime::{lock::SharedLock, Address, Identifier};
+use ockam_actix_runtime::{clock::since_1970, lock::SharedLock, Address, Identifier};
 use ring::rand::SystemRandom;
 
 use crate::{
@@ -351,7 +351,7 @@ impl Follower {
 
 /// Seconds since the beginning of 1970.
 fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    since_1970().as_secs()
 }
 
 impl Invitation {

@@ -75,7 +75,7 @@ fn trusted_peers_find_a_service_by_name() {
 }
 
 #[test]
-fn nobody_is_let_in_by_a_policy_for_everybody() {
+fn a_policy_for_everybody_lets_in_nobody() {
     with_arbiters(|arbiters| async move {
         let (_hub, at) = hub(arbiters, ForwardingOptions::new()).await;
         let client = node(arbiters).await;
