@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn options_have_variables_unless_they_contradict() {
         let outlet = outlet::Arguments::augment_args(Command::new("outlet"));
-        let others = ["hub", "inlet", "identity"].map(Command::new);
+        let others = ["hub", "inlet", "invite", "join", "identity"].map(Command::new);
         let whole = Command::new("ockam").subcommand(outlet).subcommands(others);
         let variable = |given: &[&str], option: &str| {
             let given: Vec<_> = given.iter().map(|given| (*given).to_owned()).collect();

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | the string that is carried to the other machine | [`text`] |
 //! | which invitations there are, and who has taken them | [`ledger`] |
-//! | the file that keeps that, the thread that follows it, and who is let in | [`file`] |
+//! | the file that keeps that, the thread that follows it, and who is let in | [`mod@file`] |
 //!
 //! ```text
 //! ockam invite            TRUSTFILE.invitations         outlet                        ockam join
