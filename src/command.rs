@@ -6,9 +6,12 @@ pub(crate) mod dial_args;
 pub(crate) mod doubts;
 pub(crate) mod elsewhere;
 pub(crate) mod hub;
+pub(crate) mod hub_args;
 pub(crate) mod identity;
 pub(crate) mod identity_args;
 pub(crate) mod inlet;
+pub(crate) mod invite;
+pub(crate) mod join;
 pub(crate) mod known;
 pub(crate) mod log_args;
 pub(crate) mod node_address;
@@ -21,6 +24,7 @@ pub(crate) mod service;
 pub(crate) mod several;
 pub(crate) mod status;
 pub(crate) mod tls_args;
+pub(crate) mod to_args;
 pub(crate) mod trace;
 pub(crate) mod transports;
 pub(crate) mod udp_args;
@@ -30,6 +34,9 @@ pub(crate) mod version;
 
 /// Where the commands' outlet nodes listen for secure channels.
 pub(crate) const CHANNEL_LISTENER: &str = "secure_channel_listener_service";
+
+/// Where an outlet's node listens for those that name it, and were given no secret.
+pub(crate) const NAMED_LISTENER: &str = "named_channel_listener";
 
 /// The outlet's address on its node.
 pub(crate) const OUTLET: &str = "outlet";

@@ -321,7 +321,7 @@ pub use ockam_actix_workers::{
     echoer::Echoer,
     forwarder::{
         ForwardingOptions, ForwardingService, RegistrationState, RemoteForwarder,
-        RemoteForwarderOptions,
+        RemoteForwarderOptions, ServiceAddress,
     },
     identity::{
         access,
@@ -337,9 +337,16 @@ pub use ockam_actix_workers::{
         },
         Identity, IdentityError,
     },
+    invitation::{
+        self, Invitation, InvitationError, InvitationFile, InvitationTextError, Invitations,
+        InvitingOutlet, Place,
+    },
     portal::{limits::RESUME_FOR, Inlet, Outlet, OutletOptions, ProxyProtocol},
     relay::Relay,
-    secure_channel::{Limits as ChannelLimits, SecureChannelListener, SecureChannelOptions},
+    secure_channel::{
+        Limits as ChannelLimits, SecureChannelListener, SecureChannelListenerOptions,
+        SecureChannelOptions,
+    },
     trace::{
         report::{HopRole, HopSight, Trace, TraceFailure, TracedHop},
         trace, TraceOptions,

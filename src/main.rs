@@ -9,8 +9,8 @@ use std::{
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use command::{
-    demo, hub, identity, inlet, log_args, outlet, output::complete, reference, service, several,
-    status, trace, variables, version,
+    demo, hub, identity, inlet, invite, join, log_args, outlet, output::complete, reference,
+    service, several, status, trace, variables, version,
 };
 use log::LevelFilter;
 use ockam::conclude;
@@ -32,6 +32,8 @@ enum Command {
     Hub(hub::Arguments),
     Outlet(outlet::Arguments),
     Inlet(inlet::Arguments),
+    Invite(invite::Arguments),
+    Join(join::Arguments),
     Run(service::Arguments),
     /// Say whether a file is one that `ockam run` can use, and if not, where the mistake is.
     Check(service::Arguments),
@@ -74,6 +76,8 @@ fn main() -> ExitCode {
         Command::Hub(arguments) => ockam::run(|ctx| hub::run(ctx, arguments)),
         Command::Outlet(arguments) => ockam::run(|ctx| outlet::run(ctx, arguments)),
         Command::Inlet(arguments) => ockam::run(|ctx| inlet::run(ctx, arguments)),
+        Command::Invite(arguments) => conclude(invite::run(&arguments).and_then(|()| complete())),
+        Command::Join(arguments) => ockam::run(|ctx| join::run(ctx, arguments)),
         Command::Run(arguments) => ockam::run_system(|| service::run(arguments)),
         Command::Check(arguments) => conclude(service::check(&arguments).and_then(|()| complete())),
         Command::Trace(arguments) => ockam::run(|ctx| trace::run(ctx, arguments)),

@@ -131,6 +131,10 @@ fn known_histories_are_listed_accepted_and_forgotten() {
     for arguments in [&["list"][..], &["--file", beside.to_str().unwrap()]] {
         assert_eq!(out(&known(arguments)), listed);
     }
+    let trusted = directory.path().join("trusted");
+    fs::write(&trusted, format!("laptop {identifier}\n")).unwrap();
+    let named = out(&known(&["--trust-file", trusted.to_str().unwrap()]));
+    assert!(named.trim_end().ends_with("accepted here  laptop"), "{named}");
     expect_error(&known(&["accept", &public[2..]]), &["public part", "export-public"]);
     out(&known(&["forget", &identifier]));
     expect_error(&known(&["forget", &identifier]), &["vault.known", &identifier]);

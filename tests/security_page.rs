@@ -51,7 +51,7 @@ fn tests_in(source: &str) -> Vec<String> {
 
 fn all_tests() -> HashSet<String> {
     let mut names = HashSet::new();
-    for part in ["runtime", "transports", "workers", "tests"] {
+    for part in ["runtime", "transports", "workers", "src", "tests"] {
         collect_tests(&root().join(part), &mut names);
     }
     names

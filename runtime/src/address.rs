@@ -60,8 +60,8 @@ pub enum AddressError {
         /// Its length in bytes.
         length: usize,
     },
-    /// White space and `=>` would make a printed route ambiguous, and what cannot be seen would
-    /// make an address look like another one.
+    /// White space would make a printed route ambiguous, and what cannot be seen would make an
+    /// address look like another one.
     #[error(
         "the address {text:?} contains {character:?}: use letters, digits and punctuation \
          without spaces"
@@ -72,10 +72,10 @@ pub enum AddressError {
         /// The first offending character.
         character: char,
     },
-    /// `=>` separates the addresses of a printed route.
+    /// `=>` and two commas separate the addresses of a route in text.
     #[error(
-        "the address {0:?} contains \"=>\", which separates the addresses of a route: for a route of \
-         several use `route![...]`, or `\"...\".parse::<Route>()`"
+        "the address {0:?} contains \"=>\" or two commas, which separate the addresses of a route: \
+         for a route of several use `route![...]`, or `\"...\".parse::<Route>()`"
     )]
     Arrow(String),
 }
@@ -113,8 +113,9 @@ impl Address {
     /// Checks a text and makes it an address.
     ///
     /// # Errors
-    /// [`AddressError`] if it is empty, too long, or holds white space, `=>`, or characters
-    /// that cannot be seen, such as those that change the direction of text.
+    /// [`AddressError`] if it is empty, too long, or holds white space, `=>`, two commas one after
+    /// the other, or characters that cannot be seen, such as those that change the direction of
+    /// text.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         check(text)?;
         Ok(Self(text.into()))
@@ -183,11 +184,11 @@ fn check(text: &str) -> Result<(), AddressError> {
         return Err(AddressError::TooLong { start, length });
     }
     // A short cut that nearly every address takes, as each message brings several.
-    if all(text, |byte| byte.is_ascii_graphic() && byte != b'>') {
+    if all(text, |byte| byte.is_ascii_graphic() && byte != b'>' && byte != b',') {
         return Ok(());
     }
     // First, as who writes a route as one address has spaces in it too.
-    if text.contains("=>") {
+    if text.contains("=>") || text.contains(",,") {
         return Err(AddressError::Arrow(shown(text).to_owned()));
     }
     if let Some(character) = text.chars().find(|&c| c.is_whitespace() || is_unseen(c)) {
@@ -326,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_route_given_as_an_address_is_named() {
-        for text in ["a => b", "a=>b"] {
+        for text in ["a => b", "a=>b", "a,,b", ",,", "tcp#a:1,,outlet"] {
             assert_eq!(Address::parse(text), Err(AddressError::Arrow(text.into())));
         }
     }

@@ -15,3 +15,14 @@ pub(crate) struct DialArguments {
     #[command(flatten)]
     pub(crate) authorities: AuthorityArguments,
 }
+
+impl DialArguments {
+    /// The words of a command line that say the same.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let connections = match self.connections {
+            1 => Vec::new(),
+            number => vec!["--connections".to_owned(), number.to_string()],
+        };
+        connections.into_iter().chain(self.authorities.words()).collect()
+    }
+}

@@ -65,6 +65,11 @@ impl Elsewhere {
     }
 }
 
+/// Whether an address has the placeholder in it.
+pub(crate) fn is_placeholder(address: &str) -> bool {
+    address.contains(PLACEHOLDER)
+}
+
 /// Whether an address may be that of this machine for another one.
 fn is_of_others(ip: IpAddr) -> bool {
     let ip = ip.to_canonical();

@@ -8,9 +8,9 @@ use std::{
 
 use clap::Args;
 use ockam::{
-    access, is_peer_name, Context, Entity, Error, Identifier, Origin, PeerNames, Result, Route,
-    SecureChannelOptions, TrustEveryonePolicy, TrustFile, TrustIdentifierPolicy, TrustList,
-    TrustMultiIdentifiersPolicy, TrustPolicy, Vault,
+    access, is_peer_name, Context, Entity, Error, Identifier, Invitations, Origin, PeerNames,
+    Result, Route, SecureChannelOptions, TrustEveryonePolicy, TrustFile, TrustIdentifierPolicy,
+    TrustList, TrustMultiIdentifiersPolicy, TrustPolicy, Vault,
 };
 
 use crate::command::{doubts::Doubts, identity, output::say, vault::VaultArguments};
@@ -145,15 +145,43 @@ impl IdentityArguments {
         TrustList::parse(&text).map(drop).map_err(wrong)
     }
 
+    /// The identity of this name here, once there is an [`entity`](Self::entity).
+    pub(crate) fn identifier_of(&self, name: &str) -> Option<Identifier> {
+        let is_it = |peer: &&TrustedPeer| peer.name.as_deref() == Some(name);
+        let on_line = self.trust.iter().find(is_it).map(|peer| peer.identifier);
+        on_line.or_else(|| {
+            let list = self.followed.get()?.list();
+            let found = list.iter().find(|(_, listed)| *listed == name);
+            found.map(|(identifier, _)| *identifier)
+        })
+    }
+
+    /// Invitations to the node, once there is an [`entity`](Self::entity): they need an identity
+    /// that lasts, and a trust file. Without them, nobody can be invited, and the log says why.
+    pub(crate) async fn invitations(&self) -> Option<Invitations> {
+        let file = self.followed.get().filter(|_| self.is_lasting())?.clone();
+        // The disk is not waited for on an arbiter.
+        let opening = actix_rt::task::spawn_blocking(move || Invitations::beside(&file));
+        let opened = opening.await.ok()?;
+        opened.map_err(|error| log::warn!("nobody can be invited: {error}")).ok()
+    }
+
+    /// Whether the node has the same identity after a restart.
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.identity.is_some()
+    }
+
+    /// Whether everybody is trusted.
+    pub(crate) fn is_open(&self) -> bool {
+        self.trust.is_empty() && self.trust_file.is_none()
+    }
+
     /// Refuses these options unless `used`; `where_used` says where they have an effect.
     ///
     /// # Errors
     /// If any of them was given where it would do nothing.
     pub(crate) fn check_use(&self, where_used: &str, used: bool) -> Result<()> {
-        let none_given = self.identity.is_none()
-            && self.trust.is_empty()
-            && self.trust_file.is_none()
-            && !self.vault.are_given();
+        let none_given = self.identity.is_none() && self.is_open() && !self.vault.are_given();
         match used || none_given {
             true => Ok(()),
             false => Err(Error::Usage(format!(
@@ -196,8 +224,7 @@ impl IdentityArguments {
         &self,
         own: Identifier,
     ) -> Option<impl Fn(&Origin) -> bool + Send + Sync + 'static> {
-        let is_open = self.trust.is_empty() && self.trust_file.is_none();
-        (!is_open).then(|| access::by_policy(own, self.policy()))
+        (!self.is_open()).then(|| access::by_policy(own, self.policy()))
     }
 }
 

@@ -1,7 +1,9 @@
 //! `ockam inlet`: a TCP server whose clients are tunnelled to an outlet.
 
-use clap::Args;
-use ockam::{route, Context, InletOptions, Result, SecureChannels, UdpInletOptions};
+use clap::{Args, Command, FromArgMatches};
+use ockam::{
+    route, Context, Entity, Error, InletOptions, Result, Route, SecureChannels, UdpInletOptions,
+};
 
 use crate::command::{
     console_args::ConsoleArguments,
@@ -12,6 +14,7 @@ use crate::command::{
     output::say,
     resume_args::ResumeArguments,
     route_args::RouteArguments,
+    to_args::ToArguments,
     transports::Transports,
     udp_args::{udp_address, UdpArguments, UDP},
     OUTLET,
@@ -19,11 +22,13 @@ use crate::command::{
 
 /// Listen for TCP clients, and tunnel each of them to an outlet.
 ///
-/// `ockam outlet` prints the command to use, with its route.
+/// `ockam outlet` prints the command to use, with its route. With --to, the outlet is named and may
+/// be started later.
 #[derive(Args)]
 #[command(after_help = "Examples:
   ockam inlet --listen 127.0.0.1:4001 --route 'tcp#127.0.0.1:4000 => secure_channel_listener_service'
   ockam inlet --listen 127.0.0.1:4001 --route 'tcp#hub.example.org:4000 => FORWARDING_ADDRESS'
+  ockam inlet --listen 127.0.0.1:4001 --to ID/web --via hub.example.org:4000 --identity laptop
   ockam inlet --listen 127.0.0.1:4001 --route-file FILE --resume-for 10m
   ockam inlet --listen udp://127.0.0.1:5353 --route ROUTE
   ockam inlet --listen unix:/run/db.sock --listen-mode 660 --route ROUTE
@@ -51,6 +56,9 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     route: RouteArguments,
 
+    #[command(flatten)]
+    to: ToArguments,
+
     /// Do not encrypt; the route then leads to the outlet itself.
     #[arg(long)]
     plain: bool,
@@ -75,7 +83,18 @@ impl Arguments {
     /// Checks what needs nothing to be started.
     pub(crate) fn check(&self) -> Result<()> {
         self.identity.check_use("without --plain", !self.plain)?;
-        self.route.route().map(drop)
+        match &self.to.to {
+            Some(_) => self.to.check(),
+            None => self.route.route().map(drop),
+        }
+    }
+
+    /// The route to the outlet's node; names count once there is an entity.
+    fn route(&self) -> Result<Route> {
+        match &self.to.to {
+            Some(to) => self.to.route(to, &self.identity),
+            None => self.route.route(),
+        }
     }
 
     /// Looks at the files and hosts that are named.
@@ -90,17 +109,44 @@ impl Arguments {
 
 /// Starts the inlet.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
-    arguments.identity.check_use("without --plain", !arguments.plain)?;
+    arguments.check()?;
     arguments.console.start(&ctx)?;
     let transports = Transports::create(&ctx, &arguments.dial).await?;
-    let route = arguments.route.route()?;
-    let route = if arguments.plain {
-        route
-    } else {
-        let mut entity = arguments.identity.entity(&ctx).await?;
-        let options = arguments.identity.channel_to(route);
-        let channel = entity.create_secure_channel(options, arguments.identity.policy())?;
-        route![channel, OUTLET]
+    let entity = match arguments.plain {
+        true => None,
+        false => Some(arguments.identity.entity(&ctx).await?),
+    };
+    if let Some(to) = &arguments.to.to {
+        say!("for the outlet {to}, which may start later, and has to trust this identity");
+    }
+    open(&transports, entity, &arguments).await
+}
+
+/// Starts the inlet of these options for an identity that is open already.
+pub(crate) async fn start(
+    transports: &Transports,
+    entity: Entity,
+    options: &[String],
+) -> Result<()> {
+    let command = Arguments::augment_args(Command::new("inlet").no_binary_name(true));
+    let parsed = command.try_get_matches_from(options);
+    let parsed = parsed.and_then(|matches| Arguments::from_arg_matches(&matches));
+    let arguments = parsed.map_err(|error| Error::Usage(error.to_string()))?;
+    open(transports, Some(entity), &arguments).await
+}
+
+async fn open(
+    transports: &Transports,
+    entity: Option<Entity>,
+    arguments: &Arguments,
+) -> Result<()> {
+    let route = match entity {
+        None => arguments.route()?,
+        Some(mut entity) => {
+            let options = arguments.identity.channel_to(arguments.route()?);
+            let channel = entity.create_secure_channel(options, arguments.identity.policy())?;
+            route![channel, OUTLET]
+        }
     };
     if let Some(address) = udp_address(&arguments.listen) {
         let options = UdpInletOptions::on(address).idle_timeout(arguments.udp.idle_timeout);

@@ -1,9 +1,9 @@
 //! `ockam identity known`: what the programs of a vault or a hub know of the keys of others.
 
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
 use clap::{Args, Subcommand};
-use ockam::{Error, HistoryFile, Identifier, Identity, KnownHistory, Result};
+use ockam::{Error, HistoryFile, Identifier, Identity, KnownHistory, Result, TrustList};
 use serde_json::Value;
 
 use crate::command::{
@@ -18,12 +18,16 @@ use crate::command::{
 /// ask its owner for the right one. Programs that use the file notice within seconds.
 #[derive(Args)]
 #[command(after_help = "Examples:
-  ockam identity known
+  ockam identity known --trust-file trusted
   ockam identity known --file /var/lib/ockam/known accept PUBLIC")]
 pub(crate) struct Arguments {
     /// The file of a hub (its --known); by default the one beside the vault.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
+
+    /// Show the names that this trust file has.
+    #[arg(long, value_name = "FILE")]
+    trust_file: Option<PathBuf>,
 
     #[command(subcommand)]
     action: Option<Action>,
@@ -52,19 +56,22 @@ pub(crate) fn run(arguments: &Arguments, vault: &VaultArguments, json: bool) -> 
     let failed = |error| Error::Other(Box::new(error));
     match arguments.action.as_ref().unwrap_or(&Action::List) {
         Action::List => {
+            let names = arguments.names()?;
             let file = HistoryFile::open(&file).map_err(failed)?;
             if json {
-                say!("{:#}", Value::from_iter(file.entries().map(as_json)));
+                say!("{:#}", Value::from_iter(file.entries().map(|known| as_json(known, &names))));
                 return Ok(());
             }
             for known in file.entries() {
+                let name = names.name_of(&known.identifier());
+                let name = name.map(|name| format!("  {name}")).unwrap_or_default();
                 let (identifier, keys) = (known.identifier(), known.history().key_count());
                 let standing = match known {
                     KnownHistory::Longest(_) => "",
                     KnownHistory::Accepted(_) => ", accepted here",
                     KnownHistory::Forked(..) => ", REFUSED: it has shown another history too",
                 };
-                say!("{identifier}  {keys} keys{standing}");
+                say!("{identifier}  {keys} keys{standing}{name}");
             }
         }
         Action::Accept { public } => {
@@ -85,14 +92,26 @@ pub(crate) fn run(arguments: &Arguments, vault: &VaultArguments, json: bool) -> 
     Ok(())
 }
 
-fn as_json(known: &KnownHistory) -> Value {
+impl Arguments {
+    fn names(&self) -> Result<TrustList> {
+        let Some(path) = &self.trust_file else { return Ok(TrustList::default()) };
+        let failed = |source| Error::transport(format!("cannot read {}", path.display()), source);
+        let text = fs::read_to_string(path).map_err(failed)?;
+        let wrong = |error| Error::Usage(format!("{}, {error}", path.display()));
+        TrustList::parse(&text).map_err(wrong)
+    }
+}
+
+fn as_json(known: &KnownHistory, names: &TrustList) -> Value {
     let standing = match known {
         KnownHistory::Longest(_) => "longest",
         KnownHistory::Accepted(_) => "accepted",
         KnownHistory::Forked(..) => "refused",
     };
-    let keys = known.history().key_count();
-    with(&known.identifier(), &[("keys", keys.into()), ("standing", standing.into())])
+    let (identifier, keys) = (known.identifier(), known.history().key_count());
+    let mut fields = vec![("keys", keys.into()), ("standing", standing.into())];
+    fields.extend(names.name_of(&identifier).map(|name| ("name", name.into())));
+    with(&identifier, &fields)
 }
 
 fn identity_of(public: &str) -> Result<Identity> {

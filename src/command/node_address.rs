@@ -45,6 +45,17 @@ impl NodeAddress {
         Address::from((first, each.collect::<Vec<_>>().join(",")))
     }
 
+    /// The nodes of an address in routes, as an option takes them.
+    pub(crate) fn all_in(address: &Address) -> String {
+        let of = |one: Address| {
+            let (transport, text) = one.dial_parts()?;
+            let known = TRANSPORTS.iter().find(|(known, _)| known.name() == transport);
+            known
+                .map(|(transport, _)| Self { transport: *transport, text: text.into() }.to_string())
+        };
+        address.alternatives().filter_map(of).collect::<Vec<_>>().join(",")
+    }
+
     /// Whether other machines may reach what is bound to it.
     pub(crate) fn is_for_others(&self) -> bool {
         let host = self.text.parse::<SocketAddr>().map(|address| address.ip().to_canonical());
@@ -167,6 +178,8 @@ mod tests {
         assert_eq!(list(&["a:1"]), "tcp#a:1");
         assert_eq!(list(&["a:1", "b:2"]), "tcp#a:1,b:2");
         assert_eq!(list(&["unix:/a", "b:2", "unix:/c"]), "unix#/a,tcp#b:2,/c");
+        let given = NodeAddress::all_in(&"quic#a:1,tcp#b:2,wss#c:3/p".into());
+        assert_eq!(given, "quic://a:1,b:2,wss://c:3/p");
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! `ockam outlet`: makes a TCP server reachable through secure channels.
 
-use std::{env, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use actix_rt::time::sleep;
 use clap::Args;
 use ockam::{
-    route, Address, Context, Entity, Error, Identifier, OutletOptions, ProxyProtocol,
-    RemoteForwarder, RemoteForwarderOptions, Result, Route, SecureChannels, TrustEveryonePolicy,
+    route, Address, Context, Entity, Error, Identifier, Invitations, InvitingOutlet, OutletOptions,
+    Place, ProxyProtocol, RemoteForwarder, RemoteForwarderOptions, Result, Route,
+    SecureChannelListenerOptions, SecureChannels, ServiceAddress, TrustEveryonePolicy,
     TrustIdentifierPolicy, TrustPolicy, UdpOutletOptions,
 };
 
@@ -15,6 +16,7 @@ use crate::command::{
     dial_args::DialArguments,
     doubts::Doubts,
     elsewhere::Elsewhere,
+    hub_args::hubs,
     identity_args::IdentityArguments,
     node_address::NodeAddress,
     output::say,
@@ -22,11 +24,8 @@ use crate::command::{
     tls_args::CertificateArguments,
     transports::Transports,
     udp_args::{udp_address, UdpArguments, UDP},
-    CHANNEL_LISTENER, OUTLET,
+    CHANNEL_LISTENER, NAMED_LISTENER, OUTLET,
 };
-
-/// The variable of the environment that names the hub.
-const HUB: &str = "OCKAM_HUB";
 
 /// How often to look whether a hub that refused the channel has accepted it since: the channel
 /// itself decides when it tries again.
@@ -117,7 +116,7 @@ impl Arguments {
             return Err("--plain needs --listen".into());
         }
         if self.listen.is_empty() {
-            self.hub()?;
+            self.hubs()?;
         }
         Ok(())
     }
@@ -143,19 +142,14 @@ impl Arguments {
         }
     }
 
-    /// The address in routes of the hub, or of the list of hubs.
-    fn hub(&self) -> Result<Address> {
-        if !self.via.is_empty() {
-            return Ok(NodeAddress::any_of(&self.via));
-        }
-        let missing = format!("give --listen or --via, or {HUB} in the environment");
-        let given = env::var(HUB).map_err(|_| Error::Usage(missing))?;
-        let parse = |text: &str| {
-            let parsed = text.parse::<NodeAddress>();
-            parsed.map_err(|error| Error::Usage(format!("\"{text}\" in {HUB}: {error}")))
-        };
-        let hubs = given.split(',').map(parse).collect::<Result<Vec<_>>>()?;
-        Ok(NodeAddress::any_of(&hubs))
+    /// Whether inlets may name the outlet instead of being given its address.
+    fn is_named(&self) -> bool {
+        self.identity.is_lasting() && !self.identity.is_open()
+    }
+
+    /// The hubs that it is reached through.
+    fn hubs(&self) -> Result<Vec<NodeAddress>> {
+        hubs(&self.via, "--listen or ")
     }
 }
 
@@ -164,11 +158,10 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     arguments.check()?;
     arguments.console.start(&ctx)?;
     let transports = Transports::create(&ctx, &arguments.dial).await?;
-    let (route, with) = match arguments.plain {
-        true => (listen_plain(&transports, &arguments).await?, None),
+    let Reached { route, with, by_name } = match arguments.plain {
+        true => listen_plain(&transports, &arguments).await?,
         false => accept_channels(&ctx, &transports, &arguments).await?,
     };
-    let with = with.unwrap_or_else(|| " --plain".into());
     Elsewhere::explain(&route);
     let it = if arguments.service.is_empty() { "it" } else { &arguments.service };
     say!("start an inlet for {it} with:");
@@ -180,11 +173,25 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
         None => ("127.0.0.1:4001".into(), arguments.resume.unless_default()),
     };
     say!("ockam inlet --listen {listen}{with}{lasting} --route '{route}'");
+    if let Some(name) = by_name {
+        say!("or, by its name, also before it runs:");
+        say!("ockam inlet --listen {listen}{lasting} {name}");
+    }
     Ok(())
 }
 
-/// Starts an outlet that everybody reaches; returns the route to it.
-async fn listen_plain(transports: &Transports, arguments: &Arguments) -> Result<String> {
+/// How an outlet is reached.
+struct Reached {
+    /// The route to its listener, or to itself if it is plain.
+    route: String,
+    /// Options of the inlet, with a space before each.
+    with: String,
+    /// The options of an inlet that names it.
+    by_name: Option<String>,
+}
+
+/// Starts an outlet that everybody reaches.
+async fn listen_plain(transports: &Transports, arguments: &Arguments) -> Result<Reached> {
     create_outlet(transports, arguments, None).await?;
     let bound =
         transports.listen(&arguments.listen, Some(OUTLET.into()), &arguments.certificate).await?;
@@ -195,35 +202,86 @@ async fn listen_plain(transports: &Transports, arguments: &Arguments) -> Result<
             arguments.to
         );
     }
-    Ok(format!("{} => {OUTLET}", route_to(&bound).await))
+    let route = format!("{} => {OUTLET}", route_to(&bound).await);
+    Ok(Reached { route, with: " --plain".into(), by_name: None })
 }
 
-/// Starts an outlet that is reached through a secure channel listener; returns the route to that,
-/// and the option that pins its identity, if the route does not.
+/// Starts an outlet that is reached through a secure channel listener.
 async fn accept_channels(
     ctx: &Context,
     transports: &Transports,
     arguments: &Arguments,
-) -> Result<(String, Option<String>)> {
+) -> Result<Reached> {
     let mut entity = arguments.identity.entity(ctx).await?;
-    entity.create_secure_channel_listener(CHANNEL_LISTENER, arguments.identity.policy())?;
+    let invitations = arguments.identity.invitations().await;
+    let mut listener = SecureChannelListenerOptions::at(CHANNEL_LISTENER);
+    if let Some(invitations) = &invitations {
+        listener = listener.invitations(invitations.clone());
+    }
+    entity.create_secure_channel_listener(listener, arguments.identity.policy())?;
     if !arguments.listen.is_empty() {
         create_outlet(transports, arguments, Some(entity.identifier())).await?;
         let bound = transports.listen(&arguments.listen, None, &arguments.certificate).await?;
-        let pinned = format!(" --trust {}", entity.identifier());
-        return Ok((format!("{} => {CHANNEL_LISTENER}", route_to(&bound).await), Some(pinned)));
+        let with = format!(" --trust {}", entity.identifier());
+        let own = route_to(&bound).await;
+        let route = format!("{own} => {CHANNEL_LISTENER}");
+        let service = ServiceAddress::new(entity.identifier(), "")?;
+        note(invitations, InvitingOutlet { service, place: Place::Node(own) }).await;
+        return Ok(Reached { route, with, by_name: None });
     }
-    let hub = &arguments.hub()?;
+    let hubs = arguments.hubs()?;
+    let hub = &NodeAddress::any_of(&hubs);
     let route_to_hub = match arguments.hub_channel {
         Some(expected) => channel_to(&mut entity, hub, expected).await?,
         None => Route::from(hub.clone()),
     };
     let service = RemoteForwarderOptions::to(CHANNEL_LISTENER).service(&arguments.service);
-    let forwarder = RemoteForwarder::create(ctx, route_to_hub, service.keep_trying()).await?;
+    let service = service.keep_trying();
+    let forwarder = RemoteForwarder::create(ctx, route_to_hub.clone(), service).await?;
+    let by_name = match arguments.is_named() {
+        true => {
+            let service = register_name(ctx, &mut entity, route_to_hub, &invitations, arguments);
+            let service = service.await?;
+            let hubs: Vec<_> = hubs.iter().map(NodeAddress::to_string).collect();
+            let options = format!("--to {service} --via {}", hubs.join(","));
+            note(invitations, InvitingOutlet { service, place: Place::Hub(hub.clone()) }).await;
+            Some(options)
+        }
+        false => None,
+    };
     // Before the registration, the hub at the end of a channel has more rights than any other hub,
     // so the outlet starts after it.
     create_outlet(transports, arguments, Some(entity.identifier())).await?;
-    Ok((format!("{hub} => {}", forwarder.remote_address()), Some(String::new())))
+    let route = format!("{hub} => {}", forwarder.remote_address());
+    Ok(Reached { route, with: String::new(), by_name })
+}
+
+/// Lets inlets reach the outlet that know its identity and service, and are trusted.
+async fn register_name(
+    ctx: &Context,
+    entity: &mut Entity,
+    route_to_hub: Route,
+    invitations: &Option<Invitations>,
+    arguments: &Arguments,
+) -> Result<ServiceAddress> {
+    let mut listener = SecureChannelListenerOptions::at(NAMED_LISTENER).named();
+    if let Some(invitations) = invitations {
+        listener = listener.invitations(invitations.clone());
+    }
+    entity.create_secure_channel_listener(listener, arguments.identity.policy())?;
+    let options = RemoteForwarderOptions::to(NAMED_LISTENER).service(&arguments.service).named();
+    RemoteForwarder::create(ctx, route_to_hub, options.keep_trying()).await?;
+    ServiceAddress::new(entity.identifier(), &arguments.service)
+}
+
+/// Has people be invited to the outlet. Where the disk does not allow that, the outlet goes on.
+async fn note(invitations: Option<Invitations>, outlet: InvitingOutlet) {
+    let Some(invitations) = invitations else { return };
+    // The disk is not waited for on an arbiter.
+    let noting = actix_rt::task::spawn_blocking(move || invitations.note(&outlet));
+    if let Ok(Err(error)) = noting.await {
+        log::warn!("nobody can be invited: {error}");
+    }
 }
 
 /// The address in routes of other machines of this node, which listens on all of `bound`.

@@ -49,6 +49,12 @@ pub(crate) struct AuthorityArguments {
 }
 
 impl AuthorityArguments {
+    /// The words of a command line that say the same.
+    pub(crate) fn words(&self) -> impl Iterator<Item = String> {
+        let path = self.tls_ca.as_ref().map(|path| path.display().to_string());
+        path.into_iter().flat_map(|path| ["--tls-ca".to_owned(), path])
+    }
+
     /// The authorities.
     ///
     /// # Errors

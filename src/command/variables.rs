@@ -3,7 +3,7 @@
 use clap::{builder::BoolishValueParser, Arg, ArgAction, Command};
 
 /// The commands whose options have variables. The others are not started by a service.
-const COMMANDS: [&str; 4] = ["hub", "outlet", "inlet", "identity"];
+const COMMANDS: [&str; 6] = ["hub", "outlet", "inlet", "invite", "join", "identity"];
 
 /// Options whose variables are looked up elsewhere: `OCKAM_HUB`, `OCKAM_ROUTE` and `OCKAM_VAULT`.
 const OTHERS: [&str; 3] = ["via", "route", "vault"];
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn options_have_variables_unless_they_contradict() {
         let outlet = outlet::Arguments::augment_args(Command::new("outlet"));
-        let others = ["hub", "inlet", "identity"].map(Command::new);
+        let others = ["hub", "inlet", "invite", "join", "identity"].map(Command::new);
         let whole = Command::new("ockam").subcommand(outlet).subcommands(others);
         let variable = |given: &[&str], option: &str| {
             let given: Vec<_> = given.iter().map(|given| (*given).to_owned()).collect();

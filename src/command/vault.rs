@@ -46,6 +46,19 @@ impl VaultArguments {
         self.vault.is_some() || self.key_file.is_some() || self.passphrase_fd.is_some()
     }
 
+    /// The words of a command line that say the same.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let shown = |path: &PathBuf| path.display().to_string();
+        let descriptor = self.passphrase_fd.map(|descriptor| descriptor.to_string());
+        let all = [
+            ("--vault", self.vault.as_ref().map(shown)),
+            ("--key-file", self.key_file.as_ref().map(shown)),
+            ("--passphrase-fd", descriptor),
+        ];
+        let words = |(option, value): (&str, Option<String>)| Some([option.to_owned(), value?]);
+        all.into_iter().filter_map(words).flatten().collect()
+    }
+
     /// The vault's file.
     ///
     /// # Errors

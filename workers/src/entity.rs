@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use ockam_actix_runtime::{Address, Error, Host, Identifier, Node, Result, Route};
+use ockam_actix_runtime::{Error, Host, Identifier, Node, Result, Route};
 
 use crate::{
     forwarder::address::ForwardingAddress,
@@ -12,14 +12,14 @@ use crate::{
         known_identities::{KnownIdentities, WithHistory},
         local_identity::{CurrentIdentity, LocalIdentity},
         peer_names::PeerNames,
-        policy::TrustPolicy,
+        policy::{NotEveryone, TrustPolicy},
         trust_file::TrustFile,
         vault::{Vault, VaultError},
         Identity,
     },
     secure_channel::{
         self, Credentials, FirstPeer, Limits, OpenSessions, SecureChannel, SecureChannelListener,
-        SecureChannelOptions,
+        SecureChannelListenerOptions, SecureChannelOptions,
     },
 };
 
@@ -232,14 +232,16 @@ impl Entity {
 
 /// Opens and accepts secure channels; [`Entity`] implements it.
 pub trait SecureChannels {
-    /// Accepts secure channels at `address` from every identity that `policy` trusts, until the
-    /// node stops. From then on other nodes reach the node's named workers only through a channel.
+    /// Accepts secure channels at an address, which is given alone or with
+    /// [`SecureChannelListenerOptions`], from every identity that `policy` trusts, until the node
+    /// stops. From then on other nodes reach the node's named workers only through a channel.
     ///
     /// # Errors
-    /// If the address is invalid or already in use.
+    /// If the address is invalid or already in use, or the listener is to be reached by name and
+    /// `policy` trusts everybody.
     fn create_secure_channel_listener(
         &mut self,
-        address: impl Into<Address>,
+        options: impl Into<SecureChannelListenerOptions>,
         policy: impl TrustPolicy,
     ) -> Result<SecureChannelListener>;
 
@@ -261,12 +263,24 @@ pub trait SecureChannels {
 impl SecureChannels for Entity {
     fn create_secure_channel_listener(
         &mut self,
-        address: impl Into<Address>,
+        options: impl Into<SecureChannelListenerOptions>,
         policy: impl TrustPolicy,
     ) -> Result<SecureChannelListener> {
-        let policy = CurrentPolicy::new(policy);
-        let credentials = self.credentials(Arc::new(policy.clone()), policy);
-        secure_channel::listen(&self.node, address.into(), credentials, self.limits.clone())
+        let options = options.into();
+        let replaceable = CurrentPolicy::new(policy);
+        let policy: Arc<dyn TrustPolicy> = match options.is_named {
+            true if replaceable.trusts_everyone() => {
+                return Err(Error::Usage(format!(
+                    "\"{}\" is reached by name, which is no secret, and its policy trusts \
+                     everybody: name the trusted identities",
+                    options.address
+                )));
+            }
+            true => Arc::new(NotEveryone(replaceable.clone())),
+            false => Arc::new(replaceable.clone()),
+        };
+        let credentials = self.credentials(policy, replaceable);
+        secure_channel::listen(&self.node, options, credentials, self.limits.clone())
     }
 
     fn create_secure_channel(
@@ -274,8 +288,9 @@ impl SecureChannels for Entity {
         options: impl Into<SecureChannelOptions>,
         policy: impl TrustPolicy,
     ) -> Result<SecureChannel> {
-        let SecureChannelOptions { route, any_trusted_peer } = options.into();
+        let SecureChannelOptions { route, any_trusted_peer, secret: invitation } = options.into();
         let Pinned { route, pin, secret, relayed } = Pinned::of(&route)?;
+        let secret = invitation.or(secret);
         let replaceable = CurrentPolicy::new(policy);
         let policy: Arc<dyn TrustPolicy> = match pin {
             Some(identifier) => Arc::new(replaceable.clone().pinned(identifier)),

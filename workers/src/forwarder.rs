@@ -4,6 +4,7 @@
 //! |---|---|
 //! | what a node and its hub say to each other | [`protocol`] |
 //! | the address that is copied from the outlet to the inlet | [`address`] |
+//! | the address that the inlet computes: an identity and a name | [`service_address`] |
 //! | the hub's side | [`hub`] |
 //! | the side of a node that registers a forwarder | [`remote`] |
 //! | hubs that share their forwarders | [`cluster`] |
@@ -33,9 +34,11 @@ pub mod limits;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod protocol;
 pub mod remote;
+pub mod service_address;
 
 pub use hub::{options::ForwardingOptions, service::ForwardingService};
 pub use remote::{RegistrationState, RemoteForwarder, RemoteForwarderOptions};
+pub use service_address::ServiceAddress;
 
 /// The address of a hub's forwarding service.
 pub const FORWARDING_SERVICE: &str = "forwarding_service";

@@ -5,6 +5,7 @@
 //! | TCP portals: inlets, outlets and the streams between them | [`portal`] |
 //! | UDP portals: inlets, outlets and the flows of datagrams between them | [`datagram`] |
 //! | identities, their vault, and the policies that decide whom to trust | [`identity`] |
+//! | how one more identity gets trusted by a string that is good once | [`invitation`] |
 //! | end-to-end encrypted channels between two identities | [`secure_channel`] |
 //! | how a node that accepts no connections is reached through a hub | [`forwarder`] |
 //! | what a program calls to get identities and channels | [`entity`] |
@@ -16,6 +17,7 @@ pub mod echoer;
 pub mod entity;
 pub mod forwarder;
 pub mod identity;
+pub mod invitation;
 pub mod portal;
 pub mod relay;
 pub mod secure_channel;

@@ -88,7 +88,7 @@ pub use handle::SecureChannel;
 pub use limits::Limits;
 pub use listener::{ChannelListeners, SecureChannelListener};
 pub use opened::OpenedChannels;
-pub use options::SecureChannelOptions;
+pub use options::{SecureChannelListenerOptions, SecureChannelOptions};
 pub use outbound::CHANNEL_OVERHEAD;
 #[cfg_attr(not(internals), doc(hidden))]
 pub use relayed::RelayedListeners;

@@ -261,6 +261,15 @@ mod tests {
     }
 
     #[test]
+    fn commas_in_addresses_survive_as_text() {
+        for route in [crate::route!["a,", ",b"], crate::route![",", "tcp#a:1,b:2", ",c,"]] {
+            route.validate().unwrap();
+            assert_eq!(Route::parse(&route.to_string()), Ok(route));
+        }
+        assert!(crate::route!["a,,b"].validate().is_err());
+    }
+
+    #[test]
     fn slips_are_told_what_was_meant() {
         for (text, said) in [
             ("127.0.0.1:4000 => x", "did you mean tcp#127.0.0.1:4000?"),

@@ -67,9 +67,9 @@ impl RemoteForwarder {
     ///
     /// # Errors
     /// If the worker was not started, or is registered with this hub already; if the name of the
-    /// service is invalid. Unless the options say to [keep
-    /// trying](RemoteForwarderOptions::keep_trying), also if the hub cannot be reached, has no
-    /// forwarding service, refuses, or does not answer within 10 seconds.
+    /// service is invalid, or the worker is no listener that may be reached by name. Unless the
+    /// options say to [keep trying](RemoteForwarderOptions::keep_trying), also if the hub cannot be
+    /// reached, has no forwarding service, refuses, or does not answer within 10 seconds.
     pub async fn create(
         node: &impl AsRef<Node>,
         hub: impl Into<Route>,
@@ -77,6 +77,7 @@ impl RemoteForwarder {
     ) -> Result<Self> {
         let (node, hub, options) = (node.as_ref(), hub.into(), options.into());
         let (destination, service) = (options.destination.clone(), options.service_name()?);
+        let listeners = node.extension(ChannelListeners::default);
         destination.validate()?;
         if node.is_stopping() {
             return Err(Error::Stopped);
@@ -84,14 +85,19 @@ impl RemoteForwarder {
         if !node.is_registered(&destination) {
             return Err(Error::NoWorker(destination));
         }
+        if options.is_named && !listeners.is_named(&destination) {
+            return Err(Error::Usage(format!(
+                "\"{destination}\" cannot be reached by name: it is no secure channel listener \
+                 that was created as `SecureChannelListenerOptions::named`"
+            )));
+        }
         hub.validate()?;
         let mut hubs = each_of(&hub).into_iter();
         let first = hubs.next().ok_or(Error::EmptyRoute)?;
-        let first = Registrar::new(node.clone(), first, destination.clone(), service);
+        let first = Registrar::new(node.clone(), first, &options, service);
         let others: Vec<_> = hubs.map(|hub| first.at(hub)).collect();
         let all = std::iter::once(first).chain(others).collect();
         let (registrations, state) = Registrations::start(all, options.keep_trying).await?;
-        let listeners = node.extension(ChannelListeners::default);
         Ok(Self { hub, destination, listeners, state, registrations })
     }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! secret = HMAC-SHA256(root, "ockam-actix/1 forwarding address secret\0" || bits of the forwarder)
+//!        | HMAC-SHA256(secret of an invitation, "ockam-actix/1 invitation secret\0")
 //! tag    = first 16 bytes of HMAC-SHA256(secret, "ockam-actix/1 message 1\0" || noise message 1)
 //! ```
 //!
@@ -23,6 +24,7 @@ pub const TAG_LENGTH: usize = 16;
 const DIGITS: usize = 2 * SecretKey::LENGTH;
 
 const SECRET_LABEL: &[u8] = b"ockam-actix/1 forwarding address secret\0";
+const INVITATION_LABEL: &[u8] = b"ockam-actix/1 invitation secret\0";
 const TAG_LABEL: &[u8] = b"ockam-actix/1 message 1\0";
 
 /// The secret of one forwarding address. Nothing shows it but [`AddressSecret::reveal`].
@@ -35,6 +37,14 @@ impl AddressSecret {
         let mut secret = Zeroizing::new([0; SecretKey::LENGTH]);
         secret.copy_from_slice(mac(root, &[SECRET_LABEL, bits]).as_ref());
         Self(SecretKey::take(&mut secret))
+    }
+
+    /// The secret of handshakes that show an invitation.
+    pub(crate) fn of_invitation(secret: &[u8; 16]) -> Self {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+        let mut derived = Zeroizing::new([0; SecretKey::LENGTH]);
+        derived.copy_from_slice(hmac::sign(&key, INVITATION_LABEL).as_ref());
+        Self(SecretKey::take(&mut derived))
     }
 
     /// The secret with these digits, `None` if they are damaged.

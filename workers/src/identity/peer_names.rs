@@ -28,6 +28,30 @@ impl PeerNames {
         all.values().find_map(|list| list.name_of(peer)).map(str::to_owned)
     }
 
+    /// A text of a log with the name of each peer in it that has one.
+    pub fn annotate(&self, text: &str) -> String {
+        const LENGTH: usize = 65;
+        let mut annotated = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.find('I') {
+            annotated.push_str(&rest[..at]);
+            rest = &rest[at..];
+            let found = rest.get(..LENGTH).and_then(|text| text.parse::<Identifier>().ok());
+            let named = found.and_then(|peer| self.name_of(&peer).map(|name| (name, peer)));
+            match named {
+                Some((name, peer)) if !annotated.ends_with(&format!("{name} (")) => {
+                    annotated.push_str(&format!("{name} ({peer})"));
+                    rest = &rest[LENGTH..];
+                }
+                _ => {
+                    annotated.push('I');
+                    rest = &rest[1..];
+                }
+            }
+        }
+        annotated + rest
+    }
+
     /// A peer, as logs show it: `laptop (I0f3a...)`, or the identifier alone.
     pub fn show(&self, peer: &Identifier) -> Peer {
         Peer { name: self.name_of(peer), identifier: *peer }
@@ -62,6 +86,20 @@ mod tests {
     use super::*;
 
     const ALICE: Identifier = Identifier::from_bytes([1; 32]);
+
+    #[test]
+    fn texts_show_the_names_of_known_peers() {
+        let names = PeerNames::default();
+        let mut list = TrustList::default();
+        list.insert("alice", ALICE).unwrap();
+        names.replace("file", list);
+        let bob = Identifier::from_bytes([2; 32]);
+        let text = format!("I met {ALICE}, and {bob} In I");
+        assert_eq!(names.annotate(&text), format!("I met alice ({ALICE}), and {bob} In I"));
+        let again = format!("alice ({ALICE})");
+        assert_eq!(names.annotate(&again), again);
+        assert_eq!(names.annotate("\u{e9}I\u{e9}"), "\u{e9}I\u{e9}");
+    }
 
     #[test]
     fn peers_without_a_name_show_their_identifier() {

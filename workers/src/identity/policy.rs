@@ -308,6 +308,27 @@ impl<P: TrustPolicy> TrustPolicy for PinnedPolicy<P> {
     }
 }
 
+/// A policy for where nothing but it keeps strangers out: while it trusts everybody, nobody is.
+pub(crate) struct NotEveryone<P>(pub(crate) P);
+
+impl<P: TrustPolicy> TrustPolicy for NotEveryone<P> {
+    fn precheck(&self, context: &TrustContext) -> Decision {
+        match self.0.trusts_everyone() {
+            true => {
+                Decision::reject("a policy that trusts everybody is none where a name is known")
+            }
+            false => self.0.precheck(context),
+        }
+    }
+
+    fn check(&self, context: &TrustContext) -> Decision {
+        match self.precheck(context) {
+            Decision::Trusted => self.0.check(context),
+            rejected => rejected,
+        }
+    }
+}
+
 impl TrustPolicy for Arc<dyn TrustPolicy> {
     fn precheck(&self, context: &TrustContext) -> Decision {
         (**self).precheck(context)

@@ -32,8 +32,14 @@ use ring::rand::SystemRandom;
 use crate::{
     identity::{
         address_secret::{AddressSecret, TAG_LENGTH},
+        known_identities::WithHistory,
         local_identity::{CurrentIdentity, LocalIdentity},
         policy::TrustPolicy,
+    },
+    invitation::{
+        file::{Invitations, Shown},
+        text::InvitationSecret,
+        EXPIRED, UNKNOWN,
     },
     secure_channel::{
         admission::{Admission, Asker, Verdict},
@@ -41,6 +47,7 @@ use crate::{
         decryptor::{Decryptor, DecryptorConfig, Responding},
         exchange::Credentials,
         limits::Limits,
+        options::SecureChannelListenerOptions,
         packet::Packet,
         relayed::{relay_of, RelayedListeners},
     },
@@ -59,8 +66,19 @@ pub struct ChannelListeners(Lock<HashMap<Address, Listing>>);
 struct Listing {
     identity: CurrentIdentity,
     admission: Admission,
-    /// Whether it is a listener of this module, which knows of the secrets of addresses.
-    checks_secrets: bool,
+    /// What it knows of the secrets of addresses.
+    secrets: Secrets,
+}
+
+/// What a listener wants of those that come through a forwarder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Secrets {
+    /// The secret of the forwarding address.
+    Wanted,
+    /// None: it is reached by name.
+    None,
+    /// It is another kind of listener.
+    Unknown,
 }
 
 impl ChannelListeners {
@@ -71,6 +89,12 @@ impl ChannelListeners {
         all.get(listener).map(|listing| listing.identity.now())
     }
 
+    /// Whether there is a listener at this address that may be reached by name.
+    pub(crate) fn is_named(&self, listener: &Address) -> bool {
+        let all = self.0.lock();
+        all.get(listener).is_some_and(|listing| listing.secrets != Secrets::Wanted)
+    }
+
     /// The secret that a listener expects of whoever comes through the forwarder with these bits.
     pub(crate) fn address_secret(
         &self,
@@ -78,7 +102,7 @@ impl ChannelListeners {
         bits: &[u8; 16],
     ) -> Option<AddressSecret> {
         let all = self.0.lock();
-        let listing = all.get(listener).filter(|listing| listing.checks_secrets)?;
+        let listing = all.get(listener).filter(|listing| listing.secrets == Secrets::Wanted)?;
         Some(listing.identity.now().address_secret(bits))
     }
 
@@ -90,7 +114,7 @@ impl ChannelListeners {
 
     /// Declares the identity of a worker that accepts channels by its own means.
     pub fn add(&self, worker: Address, identity: LocalIdentity) {
-        self.insert(worker, identity.into(), Admission::default(), false);
+        self.insert(worker, identity.into(), Admission::default(), Secrets::Unknown);
     }
 
     /// Removes a listener, unless another one has its address by now.
@@ -106,10 +130,10 @@ impl ChannelListeners {
         address: Address,
         identity: CurrentIdentity,
         admission: Admission,
-        checks_secrets: bool,
+        secrets: Secrets,
     ) {
         let mut all = self.0.lock();
-        all.insert(address, Listing { identity, admission, checks_secrets });
+        all.insert(address, Listing { identity, admission, secrets });
     }
 }
 
@@ -117,6 +141,8 @@ struct Listener {
     node: Node,
     address: Address,
     credentials: Credentials,
+    is_named: bool,
+    invitations: Option<Invitations>,
     limits: Arc<Limits>,
     admission: Admission,
     refusal_log: Arc<RefusalLog>,
@@ -157,13 +183,14 @@ impl SecureChannelListener {
     }
 }
 
-/// Accepts channels at `address` until the node stops.
+/// Accepts channels until the node stops.
 pub(crate) fn listen(
     node: &Node,
-    address: Address,
+    options: SecureChannelListenerOptions,
     credentials: Credentials,
     limits: Limits,
 ) -> Result<SecureChannelListener> {
+    let SecureChannelListenerOptions { address, is_named, invitations } = options;
     let cookies = Cookies::new(&SystemRandom::new())
         .ok_or_else(|| Error::Usage("the system gave no randomness for cookies".into()))?;
     let identity = credentials.local.clone();
@@ -172,6 +199,8 @@ pub(crate) fn listen(
         node: node.unheld(),
         address: address.clone(),
         credentials: credentials.clone(),
+        is_named,
+        invitations,
         limits: Arc::new(limits),
         admission: admission.clone(),
         refusal_log: node.refusals(),
@@ -184,7 +213,8 @@ pub(crate) fn listen(
         .register_delivery(Description::new(address.clone(), Class::ChannelListener), listener)?;
     log::info!("\"{address}\" accepts secure channels as {}", identity.now().identifier());
     let all = node.extension(ChannelListeners::default);
-    all.insert(address.clone(), identity, admission.clone(), true);
+    let secrets = if is_named { Secrets::None } else { Secrets::Wanted };
+    all.insert(address.clone(), identity, admission.clone(), secrets);
     // A task owns the registration, so that it ends with the node's threads.
     let (own, gone) = (node.unheld(), registration.entry().stop_signal());
     let at = address.clone();
@@ -232,13 +262,16 @@ impl Deliver for Listener {
                 return refuse(message, UndeliverableReason::BodyNotUnderstood, error.to_string())
             }
         };
-        let Ok(secret) = self.secret_for(&message.origin, tag.as_ref(), &noise) else {
-            let (route, listener) = (&message.return_route, &self.address);
-            let what = format_args!("no handshake at \"{listener}\" for {route}: {NO_SECRET}");
-            self.refusal_log.warn("handshake-without-secret", what);
-            return refuse(message, UndeliverableReason::Unreachable, NO_SECRET.into());
+        let credentials = match self.credentials_for(&message.origin, tag.as_ref(), &noise) {
+            Ok(credentials) => credentials,
+            Err(why) => {
+                let (route, listener) = (&message.return_route, &self.address);
+                let what = format_args!("no handshake at \"{listener}\" for {route}: {why}");
+                self.refusal_log.warn("handshake-without-secret", what);
+                return refuse(message, UndeliverableReason::Unreachable, why.into());
+            }
         };
-        if secret.is_none() && !message.origin.is_local() {
+        if credentials.secret.is_none() && !message.origin.is_local() {
             self.warn_of_strangers();
         }
         let source = message.return_route.to_string();
@@ -252,7 +285,7 @@ impl Deliver for Listener {
                 let MessageParts { return_route, origin, permit, .. } = message.into_parts();
                 let listener = self.address.clone();
                 let responding = Responding::new(listener, slot, noise, permit, self.since);
-                self.start(responding, secret, origin, return_route);
+                self.start(responding, credentials, origin, return_route);
             }
             Verdict::CookieFirst => {
                 let cookie = self.cookies.issue(now, source.as_bytes(), &noise);
@@ -282,32 +315,52 @@ impl Listener {
         }
     }
 
-    /// The secret for a handshake that came through a forwarder, none for a direct one.
+    /// What a handshake is answered with: the secret of the invitation that it shows, or of the
+    /// forwarder that it came through, and none for a direct one or to a listener that is reached
+    /// by name.
     ///
     /// # Errors
     /// If the initiator has not shown that it has the secret, or has one where there is none.
-    fn secret_for(
+    fn credentials_for(
         &self,
         origin: &Origin,
         tag: Option<&[u8; TAG_LENGTH]>,
         noise: &[u8],
-    ) -> Result<Option<AddressSecret>, ()> {
-        match (relay_of(origin), tag) {
-            (None, None) => Ok(None),
-            (Some(relay), Some(tag)) => {
-                let own = self.credentials.local.now();
-                let secret = self.relayed.secret_of(relay, &self.address, &own, tag, noise);
-                secret.map(Some).ok_or(())
+    ) -> Result<Credentials, &'static str> {
+        let own = self.credentials.clone();
+        let relay = relay_of(origin);
+        let shown = tag.and_then(|tag| self.invitations.as_ref()?.shown_by(tag, noise));
+        match (shown, relay, tag) {
+            (Some(Shown::Good(secret, key)), ..) => Ok(self.invited(secret, key)),
+            (Some(Shown::Expired), ..) => Err(EXPIRED),
+            (None, None, None) => Ok(own),
+            (None, Some(_), None) if self.is_named => Ok(own),
+            (None, Some(relay), Some(tag)) if !self.is_named => {
+                let identity = self.credentials.local.now();
+                let secret = self.relayed.secret_of(relay, &self.address, &identity, tag, noise);
+                let secret = Some(secret.ok_or(NO_SECRET)?);
+                Ok(Credentials { secret, ..own })
             }
-            _ => Err(()),
+            (None, _, Some(_)) if self.invitations.is_some() => Err(UNKNOWN),
+            (None, ..) => Err(NO_SECRET),
         }
+    }
+
+    /// For whoever has shown an invitation.
+    fn invited(&self, invitation: InvitationSecret, key: AddressSecret) -> Credentials {
+        let own = self.credentials.clone();
+        let policy: Option<Arc<dyn TrustPolicy>> = self.invitations.as_ref().map(|invitations| {
+            let policy = invitations.policy(invitation, own.replaceable.clone());
+            Arc::new(WithHistory::new(Arc::new(policy), own.known.clone())) as _
+        });
+        Credentials { secret: Some(key), policy: policy.unwrap_or(own.policy), ..own }
     }
 
     /// Starts a responder on the arbiter of the connection that its initiator comes through.
     fn start(
         &self,
         responding: Responding,
-        secret: Option<AddressSecret>,
+        credentials: Credentials,
         origin: Origin,
         peer_route: Route,
     ) {
@@ -315,7 +368,7 @@ impl Listener {
             node: self.node.clone(),
             address: Address::random(),
             session: 0,
-            credentials: Credentials { secret, ..self.credentials.clone() },
+            credentials,
             limits: self.limits.clone(),
         };
         let started = self.node.first_hop(&peer_route).and_then(|first_hop| {

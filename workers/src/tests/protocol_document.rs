@@ -16,13 +16,17 @@ use ockam_actix_transports::frame::{
 
 use crate::{
     datagram::message as datagram,
-    forwarder::protocol::{
-        claim::{self, Claim, ForwarderId, Instance, Salt, Statement, Tenure},
-        displacement::Displacement,
-        refusal::RegistrationRefusal,
-        Answer, Request,
+    forwarder::{
+        protocol::{
+            claim::{self, Claim, ForwarderId, Instance, Salt, Statement, Tenure},
+            displacement::Displacement,
+            refusal::RegistrationRefusal,
+            Answer, Request,
+        },
+        ServiceAddress,
     },
     identity::{address_secret::AddressSecret, local_identity::LocalIdentity, Identity},
+    invitation::{Invitation, Place},
     portal::protocol::{
         introduction::{ClientAddresses, Introduction},
         message as portal,
@@ -338,11 +342,25 @@ fn identifiers_in_the_text_match_the_example() {
     let responder = responder().identifier();
     let address = |service| claim(service, 7, 0).id().forwarding_address(Some(responder));
     let copied = [address(""), address("web")].map(|address| address.to_string());
-    for text in [initiator.to_string(), responder.to_string()].into_iter().chain(copied) {
+    let service = ServiceAddress::new(responder, "web").unwrap();
+    let named = service.forwarding_address().to_string();
+    let texts = [initiator.to_string(), responder.to_string(), named];
+    for text in texts.into_iter().chain(copied) {
         assert!(DOCUMENT.contains(&text), "{text}");
     }
     let first = Identifier::of_first_key(responder_key().as_slice().try_into().unwrap());
     assert_eq!(first, responder);
+}
+
+#[test]
+fn the_invitation_in_the_text_reads_as_described() {
+    let text = DOCUMENT.split("```text\n").find(|text| text.starts_with("AQ")).unwrap();
+    let invitation: Invitation = text.split("```").next().unwrap().parse().unwrap();
+    assert_eq!(invitation.service, ServiceAddress::new(responder().identifier(), "web").unwrap());
+    assert_eq!(invitation.place, Place::Hub("tcp#hub.example.org:4000".into()));
+    assert_eq!((invitation.expires, invitation.secret.0), (1_800_000_000, [7; 16]));
+    let key = "c04f8ed9511beb911a56393268b06e3d1b0719240b4bc205ea0bc2779d12eda0";
+    assert_eq!(invitation.key().reveal(), key);
 }
 
 fn responder_key() -> Vec<u8> {

@@ -8,6 +8,7 @@ mod channel;
 mod displacement;
 mod guessed_addresses;
 mod hostile;
+mod named;
 mod registration;
 mod support;
 mod thief;

@@ -19,6 +19,11 @@
 //! is different for each hub: a hub that passes on a challenge of another hub gains an address
 //! there that nobody uses.
 //!
+//! A service that is reached [by name](super::super::service_address) has the salt
+//! [`Salt::NAMED`] instead, so that whoever knows the identity and the name can compute the address
+//! before it was ever claimed. It is the same at all hubs: a hub that passes on a challenge of
+//! another one gains the address there, and with it the right to drop what comes to it.
+//!
 //! # Who is newer
 //!
 //! Two programs with one identity and one name want one address. An [`Instance`] is one run of a
@@ -180,6 +185,9 @@ impl fmt::Debug for Salt {
 }
 
 impl Salt {
+    /// That of all services that are reached by name.
+    pub const NAMED: Self = Self([0; 16]);
+
     /// The salt for one destination on one hub, the same whenever the same key derives it.
     pub fn derive(identity: &LocalIdentity, hub: &Route, destination: &Route) -> Self {
         let (hub, destination) = (hub.to_string(), destination.to_string());

@@ -17,13 +17,15 @@ use crate::forwarder::protocol::service_name::ServiceName;
 pub struct RemoteForwarderOptions {
     pub(super) destination: Address,
     pub(super) service: String,
+    pub(super) is_named: bool,
     pub(super) keep_trying: bool,
 }
 
 impl RemoteForwarderOptions {
     /// A forwarder to `destination`, a worker of this node.
     pub fn to(destination: impl Into<Address>) -> Self {
-        Self { destination: destination.into(), service: String::new(), keep_trying: false }
+        let (destination, service) = (destination.into(), String::new());
+        Self { destination, service, is_named: false, keep_trying: false }
     }
 
     /// The name of the service, which becomes a part of the address, so that one identity may have
@@ -32,6 +34,15 @@ impl RemoteForwarderOptions {
     /// address.
     pub fn service(mut self, name: impl Into<String>) -> Self {
         self.service = name.into();
+        self
+    }
+
+    /// Has the address follow from the identity of the destination and the
+    /// [service](Self::service) alone, so that clients compute it by a
+    /// [`ServiceAddress`](super::super::ServiceAddress) and need not be given it. The destination
+    /// is a [named](crate::secure_channel::SecureChannelListenerOptions::named) listener.
+    pub fn named(mut self) -> Self {
+        self.is_named = true;
         self
     }
 

@@ -19,7 +19,7 @@ use crate::{
             service_name::ServiceName,
             Answer, Request,
         },
-        remote::inbox::Inbox,
+        remote::{inbox::Inbox, options::RemoteForwarderOptions},
         FORWARDING_SERVICE,
     },
     identity::local_identity::LocalIdentity,
@@ -42,7 +42,7 @@ pub(super) struct Registrar {
     /// What the hub gave at the last registration.
     tenure: Tenure,
     /// Made at the first registration with an identity and kept, so that the address survives a
-    /// change of keys.
+    /// change of keys; that of a service with a name is given.
     salt: Option<Salt>,
 }
 
@@ -72,10 +72,17 @@ impl From<Error> for Failure {
 }
 
 impl Registrar {
-    pub(super) fn new(node: Node, hub: Route, destination: Address, service: ServiceName) -> Self {
+    pub(super) fn new(
+        node: Node,
+        hub: Route,
+        options: &RemoteForwarderOptions,
+        service: ServiceName,
+    ) -> Self {
         let instance = Instance::random(&SystemRandom::new());
         let (first_hub, tenure) = (hub.clone(), Tenure::NONE);
-        Self { node, hub, first_hub, destination, service, instance, tenure, salt: None }
+        let destination = options.destination.clone();
+        let salt = options.is_named.then_some(Salt::NAMED);
+        Self { node, hub, first_hub, destination, service, instance, tenure, salt }
     }
 
     /// The same at another hub, of the same list: with an identity, the address is the same there.

@@ -247,7 +247,7 @@ impl ChannelActor {
             (true, false) => log::Level::Warn,
             (false, _) => log::Level::Debug,
         };
-        let why = why.to_string();
+        let why = PeerNames::of(&self.node).annotate(&why.to_string());
         // The end of the route need not be named twice.
         let end = self.route.iter().last().map(|end| format!("\"{end}\": ")).unwrap_or_default();
         let why = why.strip_prefix(&end).unwrap_or(&why);

@@ -127,7 +127,10 @@ impl Responding {
     ) -> Result<(Credentials, &'a [u8]), FailureReason> {
         let credentials = config.credentials.clone();
         match (message, &self.relay) {
-            (Packet::One { noise, .. }, None) => Ok((credentials, noise)),
+            // A direct handshake, or one to a listener that is reached by name.
+            (Packet::One { noise, .. }, _) if credentials.secret.is_none() => {
+                Ok((credentials, noise))
+            }
             (Packet::OneWithSecret { noise, tag, .. }, Some(relay)) => {
                 let (relayed, own) =
                     (config.node.extension(RelayedListeners::default), credentials.local.now());
@@ -141,6 +144,7 @@ impl Responding {
 
     pub(super) fn log(&self, node: &Node, why: &FailureReason, peer_route: Option<&Route>) {
         let route = peer_route.map(Route::to_string).unwrap_or_default();
+        let why = PeerNames::of(node).annotate(&why.to_string());
         let what = format_args!(
             "no secure channel at \"{}\" for the peer at {route}: {why}",
             self.listener

@@ -1,0 +1,27 @@
+//! The hub that an outlet is reached through.
+
+use std::env;
+
+use ockam::{Error, Result};
+
+use crate::command::node_address::NodeAddress;
+
+/// The variable of the environment that names the hub.
+const HUB: &str = "OCKAM_HUB";
+
+/// The hubs that were given by `--via`, or else in the environment.
+///
+/// # Errors
+/// If there are none, or the variable is malformed. `instead` says what else could be given.
+pub(crate) fn hubs(via: &[NodeAddress], instead: &str) -> Result<Vec<NodeAddress>> {
+    if !via.is_empty() {
+        return Ok(via.to_vec());
+    }
+    let missing = format!("give {instead}--via, or {HUB} in the environment");
+    let given = env::var(HUB).map_err(|_| Error::Usage(missing))?;
+    let parse = |text: &str| {
+        let parsed = text.parse::<NodeAddress>();
+        parsed.map_err(|error| Error::Usage(format!("\"{text}\" in {HUB}: {error}")))
+    };
+    given.split(',').map(parse).collect()
+}
