@@ -169,11 +169,9 @@ fn signal_of(kind: SignalKind) -> Result<Signal> {
 
 /// One line for the person who started the program, or for the program that reads its log.
 fn print_error(line: &str) {
+    let plain = format!("error: {line}\n");
     #[cfg(feature = "logger")]
-    let logged = crate::logger::last_line(line);
-    #[cfg(not(feature = "logger"))]
-    let logged = None;
-    let text = logged.unwrap_or_else(|| format!("error: {line}\n"));
+    let plain = crate::logger::last_line(line).unwrap_or(plain);
     // Where standard error is closed, the exit code is all that is left.
-    let _ = io::stderr().write_all(text.as_bytes());
+    let _ = io::stderr().write_all(plain.as_bytes());
 }
