@@ -1,5 +1,6 @@
 //! The commands of `ockam`, and the names that they share.
 
+pub(crate) mod cluster_args;
 pub(crate) mod console_args;
 pub(crate) mod demo;
 pub(crate) mod dial_args;

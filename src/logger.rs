@@ -43,9 +43,14 @@ static LOGGER: OnceLock<(LineQueue, Look)> = OnceLock::new();
 /// Starts a logger that writes to standard error what `RUST_LOG` asks for, by default `level` and
 /// above. A program that has installed a logger of its own keeps it.
 pub(crate) fn start(level: LevelFilter, format: LogFormat) {
-    let given = Directives::of(&env::var("RUST_LOG").unwrap_or_default(), level);
+    let asked = env::var("RUST_LOG").unwrap_or_default();
+    let given = Directives::of(&asked, level);
     let mut builder = Builder::new();
     builder.parse_filters(&given.accepted);
+    if asked.is_empty() {
+        // What it says at info is said once more, in this project's words.
+        builder.filter_module("async_nats", level.min(LevelFilter::Warn));
+    }
     builder.parse_write_style(&env::var("RUST_LOG_STYLE").unwrap_or_default());
     let has_colours = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none();
     if has_colours && env::var_os("RUST_LOG_STYLE").is_none() {

@@ -8,9 +8,10 @@ use ockam::{
 };
 
 use crate::command::{
-    console_args::ConsoleArguments, dial_args::DialArguments, doubts::Doubts, elsewhere::Elsewhere,
-    identity_args::IdentityArguments, node_address::NodeAddress, output::say,
-    tls_args::CertificateArguments, transports::Transports, CHANNEL_LISTENER,
+    cluster_args::ClusterArguments, console_args::ConsoleArguments, dial_args::DialArguments,
+    doubts::Doubts, elsewhere::Elsewhere, identity_args::IdentityArguments,
+    node_address::NodeAddress, output::say, tls_args::CertificateArguments, transports::Transports,
+    CHANNEL_LISTENER,
 };
 
 /// Run a hub, through which nodes in private networks are reached.
@@ -22,6 +23,7 @@ use crate::command::{
   ockam hub 0.0.0.0:4000 --known /var/lib/ockam/known
   ockam hub 0.0.0.0:4000 unix:/run/ockam/hub.sock
   ockam hub wss://0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem
+  ockam hub 0.0.0.0:4000 --cluster nats://a:4222,nats://b:4222 --advertise hub-1:4000
   ockam hub 0.0.0.0:4000 --require-channel --identity hub --trust ID,ID")]
 pub(crate) struct Arguments {
     /// Addresses to listen on for nodes, as host:port, quic://host:port, ws://host:port/path,
@@ -38,6 +40,9 @@ pub(crate) struct Arguments {
     /// of the hub; with --identity, it is beside the vault.
     #[arg(long, value_name = "FILE", conflicts_with = "identity")]
     known: Option<PathBuf>,
+
+    #[command(flatten)]
+    cluster: ClusterArguments,
 
     #[command(flatten)]
     certificate: CertificateArguments,
@@ -72,7 +77,7 @@ impl Arguments {
 /// Starts the hub.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     arguments.check()?;
-    let Arguments { listen, require_channel, known, certificate, dial, console, identity } =
+    let Arguments { listen, require_channel, known, cluster, certificate, dial, console, identity } =
         arguments;
     console.start(&ctx)?;
     if let Some(path) = known {
@@ -89,6 +94,9 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
             Some(rule) => options.permit(rule),
             None => options.permit(|origin| origin.peer().is_some()),
         };
+    }
+    if let Some(cluster) = cluster.join(&ctx).await? {
+        options = options.cluster(cluster);
     }
     ForwardingService::start(ctx.node(), options)?;
     let transports = Transports::create(&ctx, &dial).await?;

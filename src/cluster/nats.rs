@@ -1,0 +1,193 @@
+//! NATS as the bus of a cluster of hubs.
+//!
+//! All hubs subscribe to one subject, `ockam.NAME.hubs`, and each question is a request there. Core
+//! NATS is enough: nothing is kept in it, so its servers may be restarted at any time, and the
+//! client connects again by itself. Who may use the subject is a matter of the server's accounts.
+
+use std::{fmt, future::Future, path::PathBuf, pin::Pin};
+
+use async_nats::{Client, ConnectOptions, Event, Request, ServerAddr, Subject};
+use bytes::Bytes;
+use futures::StreamExt;
+use ockam_actix_runtime::{Error, Result};
+use tokio::runtime::Handle;
+
+use crate::cluster::{Bus, Receive};
+
+/// The longest name of a cluster, in characters.
+const MAX_NAME: usize = 64;
+
+/// Where NATS is, and which cluster of hubs on it is meant.
+///
+/// ```
+/// use ockam::cluster::NatsOptions;
+///
+/// let options = NatsOptions::new("nats://a:4222,nats://b:4222").name("offices");
+/// # let _ = options;
+/// ```
+#[derive(Clone)]
+pub struct NatsOptions {
+    servers: String,
+    name: String,
+    authority: Option<PathBuf>,
+}
+
+impl NatsOptions {
+    /// The cluster `ockam` on these servers, as URLs with commas between them, such as
+    /// `nats://a:4222` or `tls://user:password@a:4222`.
+    pub fn new(servers: impl Into<String>) -> Self {
+        let (servers, name) = (servers.into(), "ockam".to_owned());
+        Self { servers, name, authority: None }
+    }
+
+    /// Another cluster: 1 to 64 letters, digits, `-` and `_`.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// A file with certificates of authorities, which the servers are checked against beside those
+    /// of the system.
+    #[must_use]
+    pub fn authority(mut self, file: impl Into<PathBuf>) -> Self {
+        self.authority = Some(file.into());
+        self
+    }
+
+    fn subject(&self) -> Result<Subject> {
+        let is_named = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        let name = &self.name;
+        if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(is_named) {
+            return Err(Error::Usage(format!(
+                "\"{name}\" is no name of a cluster: expected 1 to {MAX_NAME} letters, digits, \"-\" \
+                 and \"_\""
+            )));
+        }
+        Ok(format!("ockam.{name}.hubs").into())
+    }
+
+    fn addresses(&self) -> Result<Vec<ServerAddr>> {
+        let parse = |text: &str| {
+            text.trim().parse::<ServerAddr>().map_err(|error| {
+                // What was given may contain a password.
+                Error::Usage(format!(
+                    "one of the NATS servers has no address that can be used: {error}; expected \
+                     nats://host:4222, several with commas between them"
+                ))
+            })
+        };
+        self.servers.split(',').map(parse).collect()
+    }
+}
+
+impl fmt::Debug for NatsOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NatsOptions").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A connection to NATS, for a hub of a cluster.
+pub struct NatsBus {
+    client: Client,
+    subject: Subject,
+    /// The thread that connected, for tasks of those that are on others.
+    runtime: Handle,
+}
+
+impl NatsBus {
+    /// Connects, and connects again whenever that is needed: it does not wait for a server.
+    ///
+    /// # Errors
+    /// If the options are wrong.
+    pub async fn connect(options: NatsOptions) -> Result<Self> {
+        let (subject, servers) = (options.subject()?, options.addresses()?);
+        // A hub does not hear itself.
+        let mut nats = ConnectOptions::new().no_echo().retry_on_initial_connect();
+        nats = nats.name("ockam hub").event_callback(|event| async move { log_event(&event) });
+        if let Some(file) = &options.authority {
+            nats = nats.add_root_certificates(file.clone());
+        }
+        let client = nats.connect(servers).await;
+        let client = client.map_err(|error| Error::Usage(format!("cannot use NATS: {error}")))?;
+        Ok(Self { client, subject, runtime: Handle::current() })
+    }
+}
+
+impl fmt::Debug for NatsBus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("NatsBus").field(&self.subject.as_str()).finish()
+    }
+}
+
+fn log_event(event: &Event) {
+    match event {
+        Event::Connected => log::info!("connected to NATS"),
+        Event::Disconnected => log::warn!(
+            "the connection to NATS was lost: forwarders of other hubs that are not in use are not \
+             found until it is back"
+        ),
+        Event::ServerError(error) => log::warn!("NATS: {error}"),
+        // An attempt that failed: the first loss was said, and the next one follows in seconds.
+        Event::ClientError(error) => log::debug!("the connection to NATS: {error}"),
+        other => log::debug!("NATS: {other}"),
+    }
+}
+
+impl Bus for NatsBus {
+    fn listen(&self, receive: Receive) {
+        let (client, subject) = (self.client.clone(), self.subject.clone());
+        self.runtime.spawn(async move {
+            let mut messages = match client.subscribe(subject).await {
+                Ok(messages) => messages,
+                Err(error) => return log::error!("no other hub is heard on NATS: {error}"),
+            };
+            while let Some(message) = messages.next().await {
+                if let (Some(answer), Some(asking)) = (receive(message.payload), message.reply) {
+                    // An error says that the client has ended, and so has the hub.
+                    let _ = client.publish(asking, answer).await;
+                }
+            }
+        });
+    }
+
+    fn publish(&self, message: Bytes) {
+        let (client, subject) = (self.client.clone(), self.subject.clone());
+        self.runtime.spawn(async move {
+            // As above.
+            let _ = client.publish(subject, message).await;
+        });
+    }
+
+    fn ask(&self, message: Bytes) -> Pin<Box<dyn Future<Output = Option<Bytes>> + Send>> {
+        let (client, subject) = (self.client.clone(), self.subject.clone());
+        Box::pin(async move {
+            // Who asks waits for as long as it wants.
+            let request = Request::new().payload(message).timeout(None);
+            let answer = client.send_request(subject, request).await;
+            answer
+                .inspect_err(|error| log::debug!("no hub answers: {error}"))
+                .ok()
+                .map(|answer| answer.payload)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_servers_are_checked() {
+        let options = NatsOptions::new("nats://a:4222, nats://user:secret@b");
+        assert_eq!(options.subject().unwrap().as_str(), "ockam.ockam.hubs");
+        assert_eq!(options.addresses().unwrap().len(), 2);
+        for name in ["", "a.b", "a b", "*", &"x".repeat(65)] {
+            let error = options.clone().name(name).subject().unwrap_err();
+            assert!(error.to_string().contains("is no name of a cluster"), "{error}");
+        }
+        let error = NatsOptions::new("nats://user:secret@:x").addresses().unwrap_err();
+        assert!(!error.to_string().contains("secret"), "{error}");
+        assert!(!format!("{options:?}").contains("secret"));
+    }
+}

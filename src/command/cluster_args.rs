@@ -1,0 +1,50 @@
+//! The options of a hub that is one of several.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use ockam::{
+    cluster::{Cluster, NatsBus, NatsOptions},
+    Context, Result,
+};
+
+use crate::command::node_address::NodeAddress;
+
+/// The options of a hub of a cluster.
+#[derive(Args)]
+pub(crate) struct ClusterArguments {
+    /// NATS servers, with commas between them, over which the hubs of a cluster find each other's
+    /// forwarders. Whoever reaches one of the hubs then reaches what is registered at any of them.
+    ///
+    /// Messages go from hub to hub, not over NATS. Everybody who may use NATS there is a hub of the
+    /// cluster.
+    #[arg(long, value_name = "NATS", requires = "advertise", hide_env_values = true)]
+    cluster: Option<String>,
+
+    /// Address at which the other hubs of the cluster reach this one, as in `--listen`.
+    #[arg(long, value_name = "ADDR", requires = "cluster")]
+    advertise: Option<NodeAddress>,
+
+    /// Name of the cluster, if several use the same NATS servers.
+    #[arg(long, value_name = "NAME", requires = "cluster", default_value = "ockam")]
+    cluster_name: String,
+
+    /// File with certificates that the NATS servers are checked against, beside the system's.
+    #[arg(long, value_name = "FILE", requires = "cluster")]
+    cluster_ca: Option<PathBuf>,
+}
+
+impl ClusterArguments {
+    /// Joins the cluster, if there is to be one.
+    pub(crate) async fn join(self, ctx: &Context) -> Result<Option<Cluster>> {
+        let (Some(servers), Some(advertise)) = (self.cluster, self.advertise) else {
+            return Ok(None);
+        };
+        let mut options = NatsOptions::new(servers).name(self.cluster_name);
+        if let Some(file) = self.cluster_ca {
+            options = options.authority(file);
+        }
+        let bus = NatsBus::connect(options).await?;
+        Cluster::join(ctx, NodeAddress::any_of(&[advertise]), bus).map(Some)
+    }
+}
