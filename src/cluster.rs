@@ -1,7 +1,7 @@
 //! Several hubs as one: whoever reaches one of them reaches the forwarders of all.
 //!
-//! A hub that is not asked for a forwarder of its own asks the others, over a [`Bus`], and from then
-//! on messages go from hub to hub over a connection between the two.
+//! A hub that gets a message to a forwarder that it does not have asks the others, over a [`Bus`],
+//! and from then on such messages go over a connection between the two hubs.
 
 #[cfg(feature = "cluster")]
 mod nats;

@@ -112,7 +112,7 @@ fn streams_outlive_the_hub_between() {
 }
 
 #[test]
-fn a_cluster_without_nats_is_a_hub_that_waits() {
+fn a_hub_does_not_wait_for_nats() {
     in_own_network(|| {
         let hub = ockam(&["hub", HUBS[0], "--cluster", NATS, "--advertise", HUBS[0]]);
         hub.wait_for_line("hub on ");

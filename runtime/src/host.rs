@@ -159,8 +159,8 @@ pub trait Host {
     /// Makes `dialer` responsible for addresses that start with `transport#`.
     fn add_dialer(&self, transport: &str, dialer: Arc<dyn Dialer>);
 
-    /// Has `strays` take messages to addresses that nobody has, from now on. Returns whether it does:
-    /// a node has one at most.
+    /// Has `strays` take messages to addresses that nobody has, from now on. Returns whether it
+    /// does: a node has one at most.
     fn keep_strays(&self, strays: Arc<dyn Strays>) -> bool;
 
     /// Adds a listener that accepts connections of other nodes.

@@ -266,11 +266,6 @@ impl Node {
         dialers.entry(transport.to_owned()).or_insert(dialer);
     }
 
-    /// See [`Host::keep_strays`](crate::host::Host::keep_strays).
-    pub(crate) fn keep_strays(&self, strays: Arc<dyn Strays>) -> bool {
-        self.shared.strays.set(strays).is_ok()
-    }
-
     /// See [`Host::hub_grants`](crate::host::Host::hub_grants).
     pub(crate) fn hub_grants(&self, dialled: &Address) -> Arc<HubGrants> {
         self.shared.doors.hub_grants(dialled)

@@ -1,6 +1,8 @@
 //! Messages to addresses that nobody on this node has, but somebody may know of.
 
-use crate::{address::Address, message::Message};
+use std::sync::Arc;
+
+use crate::{address::Address, message::Message, node::Node};
 
 /// Takes messages to addresses that nobody has, such as those of workers that were moved to another
 /// node. It is called where such a message would come back as undeliverable.
@@ -11,4 +13,11 @@ pub trait Strays: Send + Sync {
     /// # Errors
     /// The message that it does not take.
     fn take(&self, address: &Address, message: Box<Message>) -> Result<(), Box<Message>>;
+}
+
+impl Node {
+    /// See [`Host::keep_strays`](crate::host::Host::keep_strays).
+    pub(crate) fn keep_strays(&self, strays: Arc<dyn Strays>) -> bool {
+        self.shared.strays.set(strays).is_ok()
+    }
 }

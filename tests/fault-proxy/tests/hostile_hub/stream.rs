@@ -29,7 +29,7 @@ const MOST: usize = 200_000;
 const BURST: usize = 8_000;
 
 /// An end that has seen neither end nor reset for so long never will: a stream waits for another
-/// path for two minutes, and that its path is lost is noticed within 30 s, where a frame never ends.
+/// path for two minutes, and where a frame never ends, the loss of a path is noticed within 30 s.
 const SILENCE: Duration = Duration::from_secs(150);
 
 /// What one end of a connection sent and received.

@@ -10,7 +10,7 @@ use ockam_actix_runtime::{
 };
 
 use crate::{
-    forwarder::cluster::{key::ForwarderKey, Member, CLUSTER_SERVICE},
+    forwarder::cluster::{key::ForwarderKey, member::Member, stand_in::CLUSTER_SERVICE},
     relay::pass_on,
 };
 
@@ -30,7 +30,7 @@ impl Deliver for Gate {
         let key = message.onward_route.first().and_then(ForwarderKey::of);
         let member = self.0.upgrade().filter(|member| key.is_some_and(|key| member.holds(&key)));
         match member {
-            Some(member) => pass_on(&member.node, &entry.address, message, &Route::new()),
+            Some(member) => pass_on(member.node(), &entry.address, message, &Route::new()),
             None => {
                 let at = message.onward_route.first().unwrap_or(&entry.address).clone();
                 Err(Undelivered::new(message, &at, UndeliverableReason::Unreachable))

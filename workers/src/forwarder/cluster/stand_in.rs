@@ -24,12 +24,12 @@ use ockam_actix_runtime::{
 use tokio::time::sleep;
 
 use crate::{
-    forwarder::{
-        cluster::{key::ForwarderKey, CLUSTER_SERVICE},
-        limits::STAND_IN_IDLE,
-    },
+    forwarder::{cluster::key::ForwarderKey, limits::STAND_IN_IDLE},
     relay::pass_on,
 };
+
+/// The address at which a hub takes messages from the other hubs of its cluster.
+pub const CLUSTER_SERVICE: &str = "cluster_service";
 
 /// One that has not begun.
 pub(super) struct StandIn {
