@@ -18,6 +18,7 @@ use crate::{
     node::{
         entry::{AccessRule, Entry},
         router::Forward,
+        strays::Strays,
         Node,
     },
     trust::{
@@ -91,6 +92,11 @@ impl Node {
             }
             _ => entry.take(message),
         }
+    }
+
+    /// See [`Host::keep_strays`](crate::host::Host::keep_strays).
+    pub(crate) fn keep_strays(&self, strays: Arc<dyn Strays>) -> bool {
+        self.shared.strays.set(strays).is_ok()
     }
 
     /// Nobody has the address that the message goes to.

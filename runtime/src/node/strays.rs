@@ -1,8 +1,6 @@
 //! Messages to addresses that nobody on this node has, but somebody may know of.
 
-use std::sync::Arc;
-
-use crate::{address::Address, message::Message, node::Node};
+use crate::{address::Address, message::Message};
 
 /// Takes messages to addresses that nobody has, such as those of workers that were moved to another
 /// node. It is called where such a message would come back as undeliverable.
@@ -13,11 +11,4 @@ pub trait Strays: Send + Sync {
     /// # Errors
     /// The message that it does not take.
     fn take(&self, address: &Address, message: Box<Message>) -> Result<(), Box<Message>>;
-}
-
-impl Node {
-    /// See [`Host::keep_strays`](crate::host::Host::keep_strays).
-    pub(crate) fn keep_strays(&self, strays: Arc<dyn Strays>) -> bool {
-        self.shared.strays.set(strays).is_ok()
-    }
 }

@@ -88,7 +88,7 @@ fn panic_in_inlet_leaves_its_streams_open() {
         let portal = Portal::start(arbiters).await;
         let mut open = portal.stream().await;
         let before = portal.at_rest().await;
-        portal.here.panic_in("InletWorker");
+        portal.here.panic_in("Server");
         let another = portal.stream().await;
         speak(&mut open).await;
         drop(another);
@@ -102,7 +102,7 @@ fn inlet_stopped_after_a_panic_stays_down() {
     run(|arbiters| async move {
         let portal = Portal::start(arbiters).await;
         let before = portal.here.at_rest().await.len();
-        portal.here.panic_in("InletWorker");
+        portal.here.panic_in("Server");
         until("the inlet is gone", || portal.here.workers().len() < before).await;
         portal.inlet.stop().unwrap();
         portal.inlet.stop().unwrap_err();

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_wait_in_order_until_there_are_too_many() {
+    fn messages_wait_in_order_until_too_many_do() {
         let (mut waiting, address) = (Waiting::default(), Address::from("a"));
         assert!(matches!(waiting.take(&address, None, message(0)), Taken::First));
         for number in 1..STRAYS_PER_ADDRESS {
