@@ -180,6 +180,7 @@
 //!       ├─ secure channel listener ── decryptors       end with handshake or channel
 //!       ├─ secure channel (its actor) ── decryptor     established again when lost
 //!       ├─ forwarding service ── forwarders            end with the connection that asked
+//!       ├─ cluster ── stand-ins                        end with the connection to their hub
 //!       ├─ remote forwarder                            registers again when its hub is back
 //!       ├─ users' workers                              started again if they have a policy
 //!       └─ groups ── watches of their members          a member leaves when it has ended
@@ -219,7 +220,8 @@
 //!    credit and streams know no socket, clock or actix. A test checks it.
 //! 3. Trust never travels: an [`Origin`] is stamped by the ingress and believed because of that.
 //! 4. Every ingress prepends itself to the return route; a message from outside opens a connection
-//!    or resolves a name at an outlet alone, as far as that permits it.
+//!    or resolves a name at an outlet alone, as far as that permits it, and at a hub of a cluster
+//!    to the hub that has its forwarder.
 //! 5. Every edge is bounded in bytes: sources wait, relays pause the connection that feeds a full
 //!    one, and targets never pause, because credit bounds what they can be sent.
 //! 6. Nothing is lost in silence: an undeliverable message yields one notice. A stream whose path
@@ -263,6 +265,8 @@
 //! | group, member | workers that share one address; one of them, as a route that is watched |
 //! | hub | a node with a forwarding service |
 //! | forwarder | a worker on a hub that sends to the node that asked for it |
+//! | cluster, stray | [hubs](cluster) that share their forwarders; a message to one of another hub |
+//! | stand-in | a forwarder of another hub, as a hub of its cluster has it |
 //! | request, reply | a message whose sender waits for an answer; what goes back along a return route |
 //! | notice | what the sender of an undeliverable message gets |
 //! | watch | a message that a node holds, to tell its sender of a worker's end |
