@@ -6,7 +6,7 @@
 use std::{env, path::Path, process::Command};
 
 /// Those that change what the program can do.
-const FEATURES: [&str; 5] = ["console", "jemalloc", "quic", "tls", "ws"];
+const FEATURES: [&str; 6] = ["cluster", "console", "jemalloc", "quic", "tls", "ws"];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

@@ -105,6 +105,13 @@ impl NatsBus {
         // A hub does not hear itself.
         let mut nats = ConnectOptions::new().no_echo().retry_on_initial_connect();
         nats = nats.name("ockam hub").event_callback(|event| async move { log_event(&event) });
+        // The client uses them of no URL by itself; all servers of a cluster have the same users.
+        if let Some((user, password)) = servers.iter().find_map(user_of) {
+            nats = match password {
+                Some(password) => nats.user_and_password(user, password),
+                None => nats.token(user),
+            };
+        }
         if let Some(file) = &options.authority {
             nats = nats.add_root_certificates(file.clone());
         }
@@ -118,6 +125,12 @@ impl fmt::Debug for NatsBus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("NatsBus").field(&self.subject.as_str()).finish()
     }
+}
+
+/// The user in a server's URL and the password, or a token alone.
+fn user_of(server: &ServerAddr) -> Option<(String, Option<String>)> {
+    let user = server.username().map(str::to_owned)?;
+    Some((user, server.password().map(str::to_owned)))
 }
 
 fn log_event(event: &Event) {
@@ -181,7 +194,9 @@ mod tests {
     fn names_and_servers_are_checked() {
         let options = NatsOptions::new("nats://a:4222, nats://user:secret@b");
         assert_eq!(options.subject().unwrap().as_str(), "ockam.ockam.hubs");
-        assert_eq!(options.addresses().unwrap().len(), 2);
+        let servers = options.addresses().unwrap();
+        let users: Vec<_> = servers.iter().map(user_of).collect();
+        assert_eq!(users, [None, Some(("user".into(), Some("secret".into())))]);
         for name in ["", "a.b", "a b", "*", &"x".repeat(65)] {
             let error = options.clone().name(name).subject().unwrap_err();
             assert!(error.to_string().contains("is no name of a cluster"), "{error}");
