@@ -149,6 +149,14 @@ pub const LANE_BYTES: u32 = 64 * 1024;
 /// Bytes of the credit that no lane grows beyond: 50 MB/s over 200 ms.
 pub const MAX_LANE_BYTES: u32 = 16 * 1024 * 1024;
 
+/// How many times what moves on in the shortest round trip a lane's credit grows to: more would only
+/// be a queue in front of the line.
+pub const LANE_HEADROOM: f64 = 1.5;
+
+/// The same for a connection that consists of several. A chunk waits for the one before it, which
+/// another part brings, so what has arrived moves on up to a round trip and a half later.
+pub const BUNDLE_LANE_HEADROOM: f64 = 4.0;
+
 /// Round trips shorter than this count as this long when a lane's credit grows: at the rate of a
 /// loopback interface, a thread that has to wait for its turn must not run out of credit.
 pub const MIN_LANE_ROUND_TRIP: Duration = Duration::from_micros(500);

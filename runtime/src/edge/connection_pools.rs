@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     edge::{lane::Lanes, link_budgets::LinkBudgets, pool::Pool},
-    limits::NodeLimits,
+    limits::{NodeLimits, BUNDLE_LANE_HEADROOM, LANE_HEADROOM},
     lock::Lock,
     trust::source::SourceAddress,
 };
@@ -35,11 +35,13 @@ impl ConnectionPools {
         }
     }
 
-    /// The lanes of a new connection, from `source` if a listener accepted it.
-    pub fn lanes(&self, source: Option<SourceAddress>) -> Lanes {
+    /// The lanes of a new connection, from `source` if a listener accepted it. One that consists of
+    /// several `parts` may hold what so many may hold, within what its source may.
+    pub fn lanes(&self, source: Option<SourceAddress>, parts: usize) -> Lanes {
         let of_source = source.map(|source| self.source(source));
         let pools = of_source.into_iter().chain([self.held.clone()]).collect();
-        Lanes::new(self.held_per_connection, pools)
+        let headroom = if parts > 1 { BUNDLE_LANE_HEADROOM } else { LANE_HEADROOM };
+        Lanes::with_headroom(self.held_per_connection.saturating_mul(parts), pools, headroom)
     }
 
     /// The budgets of the sources that send over a new connection.
@@ -73,12 +75,12 @@ mod tests {
     fn one_source_leaves_the_others_their_part() {
         let limits = NodeLimits::default();
         let pools = ConnectionPools::new(&limits);
-        let [one, other] = [pools.lanes(source(1)), pools.lanes(source(1))];
-        let stranger = pools.lanes(source(2));
+        let [one, other] = [pools.lanes(source(1), 1), pools.lanes(source(1), 1)];
+        let stranger = pools.lanes(source(2), 1);
         one.hold(limits.held_bytes_per_source);
         assert!(!one.has_room() && !other.has_room() && stranger.has_room());
         drop((one, other, stranger));
-        assert!(pools.lanes(source(1)).has_room(), "a source without connections is forgotten");
+        assert!(pools.lanes(source(1), 1).has_room(), "a source without connections is forgotten");
         assert_eq!(pools.sources.lock().len(), 1);
     }
 }

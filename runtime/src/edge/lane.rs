@@ -26,7 +26,7 @@ use crate::{
         lane_window::LaneWindow,
         pool::{cost, Pool},
     },
-    limits::MAX_UNGRANTED_LANES,
+    limits::{LANE_HEADROOM, MAX_UNGRANTED_LANES},
     lock::Lock,
 };
 
@@ -40,6 +40,8 @@ pub struct Lanes(Arc<Shared>);
 struct Shared {
     /// Tells connections of this process apart.
     id: u64,
+    /// How many times what moves on in a round trip the lanes grow to.
+    headroom: f64,
     began: Instant,
     /// What the connection holds, and what it is counted against beside that.
     own: Pool,
@@ -119,9 +121,15 @@ impl Lanes {
     /// Lanes on which nothing was sent yet. At most `most` bytes are to be held for them, and what
     /// they hold counts against all of `pools`.
     pub fn new(most: usize, pools: Vec<Arc<Pool>>) -> Self {
+        Self::with_headroom(most, pools, LANE_HEADROOM)
+    }
+
+    /// The same, which grow to `headroom` times what moves on in the shortest round trip.
+    pub(crate) fn with_headroom(most: usize, pools: Vec<Arc<Pool>>, headroom: f64) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self(Arc::new(Shared {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
+            headroom,
             began: Instant::now(),
             own: Pool::new(most),
             pools,
@@ -193,9 +201,8 @@ impl Lanes {
         let many = state.lanes.len() > MAX_UNGRANTED_LANES;
         for lane in state.ungranted.drain(..) {
             let Some(window) = state.lanes.get_mut(&lane) else { continue };
-            let grown = &mut state.grown;
-            let (moved_on, more) =
-                window.grant(now, state.shortest, |bytes| self.may_grow(grown, bytes));
+            let (line, grown) = ((state.shortest, self.0.headroom), &mut state.grown);
+            let (moved_on, more) = window.grant(now, line, |bytes| self.may_grow(grown, bytes));
             if moved_on > 0 || more > 0 {
                 grants.push(Grant { lane, moved_on, more });
             }

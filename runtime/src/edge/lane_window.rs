@@ -84,19 +84,19 @@ impl LaneWindow {
         self.freed >= self.size / 4
     }
 
-    /// Grants credit for all that has moved on. The window grows, if `grow` permits it, to one and
-    /// a half times what moves on in the shortest round trip, which does not depend on the queue
-    /// that the window itself makes. A peer that uses less than two thirds of it needs no more.
-    /// Returns both parts.
+    /// Grants credit for all that has moved on. The window grows, if `grow` permits it, to
+    /// `headroom` times what moves on in the shortest round trip, which does not depend on the
+    /// queue that the window itself makes. A peer that uses less of it needs no more. Returns both
+    /// parts.
     pub(super) fn grant(
         &mut self,
         now: Duration,
-        shortest: Option<Duration>,
+        (shortest, headroom): (Option<Duration>, f64),
         grow: impl FnOnce(i64) -> bool,
     ) -> (u32, u32) {
         let before = self.size;
         if let Some(shortest) = shortest {
-            self.measure(now, shortest.max(MIN_LANE_ROUND_TRIP), grow);
+            self.measure(now, (shortest.max(MIN_LANE_ROUND_TRIP), headroom), grow);
         }
         let (freed, grown) = (std::mem::take(&mut self.freed), self.size - before);
         if freed + grown > 0 && self.timed.is_none() {
@@ -106,13 +106,18 @@ impl LaneWindow {
         [freed, grown].map(|bytes| u32::try_from(bytes).unwrap_or(u32::MAX)).into()
     }
 
-    fn measure(&mut self, now: Duration, shortest: Duration, grow: impl FnOnce(i64) -> bool) {
+    fn measure(
+        &mut self,
+        now: Duration,
+        (shortest, headroom): (Duration, f64),
+        grow: impl FnOnce(i64) -> bool,
+    ) {
         let elapsed = now.saturating_sub(self.measured_since);
         if elapsed < shortest {
             return;
         }
         let rate = self.measured as f64 / elapsed.as_secs_f64();
-        let wanted = (1.5 * rate * shortest.as_secs_f64()) as i64;
+        let wanted = (headroom * rate * shortest.as_secs_f64()) as i64;
         let size = wanted.min(2 * self.size).min(i64::from(MAX_LANE_BYTES));
         if size > self.size && grow(size - self.size) {
             self.size = size;
@@ -150,14 +155,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::limits::{BUNDLE_LANE_HEADROOM, LANE_HEADROOM};
 
     const COST: i64 = 60 * 1024;
     const RTT: Duration = Duration::from_millis(40);
 
-    /// A sender that always has something, a line of `rate` bytes a second, and a receiver that
-    /// takes all at once. Returns the bytes a second that pass and the longest queue in front of
-    /// the line, in seconds, both in the second half of 10 s.
-    fn over_a_line(rate: f64) -> (f64, f64) {
+    /// A sender that always has something, a line of `rate` bytes a second on which everything but
+    /// the first messages is `late` by so many seconds, and a receiver that takes all at once.
+    /// Returns the bytes a second that pass and the longest queue in front of the line, in seconds,
+    /// both in the second half of 10 s.
+    fn over_a_line(rate: f64, late: f64, headroom: f64) -> (f64, f64) {
         let mut lane = LaneWindow::new(Duration::ZERO);
         let (mut shortest, mut credit) = (None::<Duration>, i64::from(LANE_BYTES));
         let (mut line_free, mut passed, mut longest) = (0.0, 0, 0.0);
@@ -168,14 +175,15 @@ mod tests {
             while credit > 0 {
                 credit -= COST;
                 line_free = f64::max(line_free, now) + COST as f64 / rate;
-                arriving.push_back(line_free + RTT.as_secs_f64() / 2.0);
+                let late = if tick < 1_000 { 0.0 } else { late };
+                arriving.push_back(line_free + RTT.as_secs_f64() / 2.0 + late);
             }
             while arriving.front().is_some_and(|at| *at <= now) {
                 arriving.pop_front();
                 let measured = lane.arrive(COST, || time).unwrap();
                 shortest = shortest.into_iter().chain(measured).min();
                 if lane.free(COST) {
-                    let (freed, grown) = lane.grant(time, shortest, |_| true);
+                    let (freed, grown) = lane.grant(time, (shortest, headroom), |_| true);
                     let grant = i64::from(freed) + i64::from(grown);
                     granted.push_back((now + RTT.as_secs_f64() / 2.0, grant));
                 }
@@ -192,12 +200,23 @@ mod tests {
     #[test]
     fn the_window_fills_a_line_without_a_queue() {
         for rate in [500e3, 5e6, 50e6] {
-            let (passed, longest) = over_a_line(rate);
+            let (passed, longest) = over_a_line(rate, 0.0, LANE_HEADROOM);
             assert!(passed > 0.9 * rate, "{passed} of {rate} bytes a second");
             // The time that messages take themselves is a part of every round trip.
             let limit = 0.6 * RTT.as_secs_f64() + 4.0 * COST as f64 / rate;
             assert!(longest < limit, "{longest} s in front of a line of {rate} bytes a second");
         }
+    }
+
+    /// Chunks that wait for those before them, as in a bundle, take longer than the shortest round
+    /// trip, by more than the queue in front of a line should.
+    #[test]
+    fn chunks_that_wait_do_not_starve_bundles() {
+        let (rate, late) = (50e6, 1.5 * RTT.as_secs_f64());
+        let (alone, _) = over_a_line(rate, late, LANE_HEADROOM);
+        let (bundle, _) = over_a_line(rate, late, BUNDLE_LANE_HEADROOM);
+        assert!(bundle > 0.9 * rate, "{bundle} of {rate} bytes a second");
+        assert!(alone < 0.5 * rate, "{alone} of {rate} bytes a second, so that it shows nothing");
     }
 
     #[test]
@@ -210,7 +229,7 @@ mod tests {
         assert_eq!(let_in, 2, "credit of 64 KiB, exceeded by the last message");
         assert!(lane.free(COST));
         let cost = u32::try_from(COST).unwrap();
-        assert_eq!(lane.grant(Duration::ZERO, None, |_| true), (cost, 0));
+        assert_eq!(lane.grant(Duration::ZERO, (None, LANE_HEADROOM), |_| true), (cost, 0));
         assert_eq!(lane.arrive(COST, || RTT), Ok(Some(RTT)), "an answer to the grant");
     }
 
@@ -220,7 +239,7 @@ mod tests {
         for round in 1..1_000 {
             lane.arrive(i64::from(LANE_BYTES) / 2, || Duration::ZERO).unwrap();
             lane.free(i64::from(LANE_BYTES) / 2);
-            lane.grant(RTT * round, Some(Duration::from_millis(1)), |_| true);
+            lane.grant(RTT * round, (Some(Duration::from_millis(1)), LANE_HEADROOM), |_| true);
         }
         assert_eq!(lane.grown(), 0);
         assert!(lane.is_full());
@@ -246,7 +265,7 @@ mod tests {
                     }
                 } else if let Some(cost) = held.pop() {
                     if lane.free(cost) {
-                        let (freed, grown) = lane.grant(now, Some(RTT), |_| may_grow);
+                        let (freed, grown) = lane.grant(now, (Some(RTT), LANE_HEADROOM), |_| may_grow);
                         credit += i64::from(freed) + i64::from(grown);
                     }
                 }
@@ -254,7 +273,7 @@ mod tests {
                 prop_assert!(may_grow || lane.grown() == 0);
             }
             held.drain(..).for_each(|cost| { lane.free(cost); });
-            credit += i64::from(lane.grant(now, None, |_| false).0);
+            credit += i64::from(lane.grant(now, (None, LANE_HEADROOM), |_| false).0);
             prop_assert_eq!(credit, lane.size);
         }
     }

@@ -83,12 +83,13 @@ pub async fn accept<C: Carrier>(
     let description = Description::new(via.clone(), Class::Reply)
         .with_link_budgets(pools.link_budgets())
         .with_state(state.subscribe());
+    let lanes = pools.lanes(peer.source, session.parts());
     let accepted = Accepted {
         node: node.unheld(),
         via,
         queue: session.queue(record.traffic.clone()),
         source: peer.source,
-        session: Some((session, door, pools.lanes(peer.source))),
+        session: Some((session, door, lanes)),
         state,
         registration: None,
         _record: record,

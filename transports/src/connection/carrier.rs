@@ -22,6 +22,11 @@ pub trait Carrier: 'static {
         "other"
     }
 
+    /// How many connections of the network it consists of.
+    fn parts(&self) -> usize {
+        1
+    }
+
     /// Ready when [`try_read`](Self::try_read) may have something, or the carrier has ended.
     fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>>;
 
@@ -67,6 +72,10 @@ pub trait Carrier: 'static {
 impl Carrier for Box<dyn Carrier> {
     fn transport(&self) -> &'static str {
         (**self).transport()
+    }
+
+    fn parts(&self) -> usize {
+        (**self).parts()
     }
 
     fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -223,7 +223,8 @@ impl Dialled {
             grants: self.node.hub_grants(&self.address),
         };
         let ingress = Arc::new(Ingress { via, door, source: None });
-        let running = session.run(self.node.clone(), ingress, queue, pools(&self.node).lanes(None));
+        let lanes = pools(&self.node).lanes(None, session.parts());
+        let running = session.run(self.node.clone(), ingress, queue, lanes);
         context.spawn(running.into_actor(self).map(|end, actor, context| match end {
             SessionEnd::Lost(error) => actor.failed(&error, context),
             SessionEnd::GoneAway => actor.gone_away(context),

@@ -72,6 +72,11 @@ impl<C: Carrier> Session<C> {
         self.carrier.transport()
     }
 
+    /// How many connections of the network carry it.
+    pub(crate) fn parts(&self) -> usize {
+        self.carrier.parts()
+    }
+
     /// Reads and writes until the connection ends; says how. When the node stops, it sends what it
     /// may still send, tells the peer, and waits for it to end the connection.
     pub(crate) async fn run(

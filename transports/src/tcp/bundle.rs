@@ -117,6 +117,10 @@ impl Bundle {
 }
 
 impl Carrier for Bundle {
+    fn parts(&self) -> usize {
+        self.parts.len()
+    }
+
     fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(Reading { part, .. }) = self.reading.get() {
             return self.parts[part].socket.poll_read_ready(task);

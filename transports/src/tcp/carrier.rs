@@ -52,6 +52,13 @@ impl Carrier for TcpCarrier {
         TCP.name()
     }
 
+    fn parts(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Several(bundle) => bundle.parts(),
+        }
+    }
+
     fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::One(socket) => socket.poll_read_ready(task),
