@@ -7,6 +7,7 @@
 use std::{process::ExitCode, time::Instant};
 
 use ockam::{
+    cluster::{Cluster, NatsBus, NatsOptions},
     route, run, Context, Entity, ForwardingOptions, ForwardingService, ListenOptions,
     RemoteForwarder, Result, Route, SecureChannels, TcpTransport, TrustEveryonePolicy, Vault, TCP,
 };
@@ -31,6 +32,7 @@ pub(crate) fn play(role: &str, arguments: &[&str]) -> ExitCode {
             ("03-inlet", [outlet]) => secure_inlet(&ctx, route![(TCP, outlet), LISTENER]).await,
             ("03-channels", [outlet, count]) => channels(&ctx, outlet, count).await,
             ("hub", []) => hub(&ctx).await,
+            ("cluster-hub", [address, nats]) => cluster_hub(&ctx, address, nats).await,
             ("04-outlet", [target, hub]) => forwarded_outlet(&ctx, target, hub).await,
             ("04-inlet", [hub, forwarder]) => {
                 secure_inlet(&ctx, route![(TCP, hub), *forwarder]).await
@@ -72,6 +74,14 @@ async fn forwarded_outlet(ctx: &Context, target: &str, hub: &str) -> Result<()> 
 async fn hub(ctx: &Context) -> Result<()> {
     ForwardingService::start(ctx.node(), ForwardingOptions::new())?;
     Ok(ready(TcpTransport::create(ctx).await?.listen(ANY_PORT).await?.address())?)
+}
+
+/// Step 04 through two hubs: one of them, at `address`. Ready with that.
+async fn cluster_hub(ctx: &Context, address: &str, nats: &str) -> Result<()> {
+    let bus = NatsBus::connect(NatsOptions::new(nats)).await?;
+    let cluster = Cluster::join(ctx, (TCP, address), bus)?;
+    ForwardingService::start(ctx.node(), ForwardingOptions::new().cluster(cluster))?;
+    Ok(ready(TcpTransport::create(ctx).await?.listen(address).await?.address())?)
 }
 
 /// Steps 03 and 04: an inlet through a secure channel along `route`. Ready with the inlet's

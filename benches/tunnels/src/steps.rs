@@ -4,9 +4,9 @@
 //! `program` is this program or that of another build ([`crate::options::Options::other`]), and
 //! plays the roles of [`crate::ours`].
 
-use crate::tunnel::{parse, Running};
-use ockam_actix_harness::process::Process;
-use std::{io, net::SocketAddr, path::Path};
+use crate::tunnel::{await_listening, free_address, parse, Running};
+use ockam_actix_harness::{installed::installed, process::Process};
+use std::{io, net::SocketAddr, path::Path, process::Command};
 
 /// Step 01: inlet and outlet in one node; one process, nothing is sealed.
 pub(crate) fn start_01(program: &Path, target: SocketAddr) -> io::Result<Running> {
@@ -32,6 +32,26 @@ pub(crate) fn start_04(program: &Path, target: SocketAddr) -> io::Result<Running
     let (exit, forwarder) = Process::role_of(program, "outlet", "04-outlet", &[&target, &address])?;
     let (entry, inlet) = Process::role_of(program, "inlet", "04-inlet", &[&address, &forwarder])?;
     Running::when_ready(parse(&inlet)?, vec![entry, exit, hub], None)
+}
+
+/// Step 04, but the inlet connects to another hub than the outlet, of the same cluster.
+pub(crate) fn start_04_with_two_hubs(program: &Path, target: SocketAddr) -> io::Result<Running> {
+    let (target, nats) = (target.to_string(), free_address()?);
+    let (host, port) = (nats.ip().to_string(), nats.port().to_string());
+    let mut server = Command::new(installed("nats-server")?);
+    let mut server = Process::start("nats", server.args(["-a", &host, "-p", &port]))?;
+    await_listening(&mut server, nats)?;
+    let nats = format!("nats://{nats}");
+    let hub = |title: &str| {
+        let address = free_address()?.to_string();
+        Process::role_of(program, title, "cluster-hub", &[&address, &nats])
+    };
+    let ((near, near_address), (far, far_address)) = (hub("hub")?, hub("other hub")?);
+    let (exit, forwarder) =
+        Process::role_of(program, "outlet", "04-outlet", &[&target, &far_address])?;
+    let (entry, inlet) =
+        Process::role_of(program, "inlet", "04-inlet", &[&near_address, &forwarder])?;
+    Running::when_ready(parse(&inlet)?, vec![entry, exit, near, far, server], None)
 }
 
 fn two_nodes(program: &Path, target: SocketAddr, outlet: &str, inlet: &str) -> io::Result<Running> {

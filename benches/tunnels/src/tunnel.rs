@@ -79,6 +79,7 @@ pub(crate) const ALL: &[Kind] = &[
     Kind { name: "step02", about: "two nodes, not encrypted", sort: Sort::Ours, files_per_stream: 1, start: Start::Ours(steps::start_02) },
     Kind { name: "step03", about: "two nodes, secure channel", sort: Sort::Ours, files_per_stream: 1, start: Start::Ours(steps::start_03) },
     Kind { name: "step04", about: "two nodes, secure channel through a hub", sort: Sort::Ours, files_per_stream: 1, start: Start::Ours(steps::start_04) },
+    Kind { name: "two-hubs", about: "step 04 through two hubs of a cluster", sort: Sort::Ours, files_per_stream: 1, start: Start::Ours(steps::start_04_with_two_hubs) },
     Kind { name: "other01", about: "step 01 of the build that --programs names", sort: Sort::Other, files_per_stream: 2, start: Start::Ours(steps::start_01) },
     Kind { name: "other02", about: "step 02 of the build that --programs names", sort: Sort::Other, files_per_stream: 1, start: Start::Ours(steps::start_02) },
     Kind { name: "other03", about: "step 03 of the build that --programs names", sort: Sort::Other, files_per_stream: 1, start: Start::Ours(steps::start_03) },
