@@ -218,8 +218,8 @@ async fn ask(ctx: &mut Context, service: &Route, request: &Request) -> Answer {
     Answer::decode(answer.body()).unwrap()
 }
 
-/// Sends one message to each of `ids`, which are of another hub than `hub`, and waits until all have
-/// arrived. Returns how many that were in a second.
+/// Sends one message to each of `ids`, which are of another hub than `hub`, and waits until all
+/// have arrived. Returns how many that were in a second.
 async fn send_to_each(
     net: &Network,
     ctx: &Context,

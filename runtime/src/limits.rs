@@ -149,8 +149,8 @@ pub const LANE_BYTES: u32 = 64 * 1024;
 /// Bytes of the credit that no lane grows beyond: 50 MB/s over 200 ms.
 pub const MAX_LANE_BYTES: u32 = 16 * 1024 * 1024;
 
-/// How many times what moves on in the shortest round trip a lane's credit grows to: more would only
-/// be a queue in front of the line.
+/// How many times what moves on in the shortest round trip a lane's credit grows to: more would
+/// only be a queue in front of the line.
 pub const LANE_HEADROOM: f64 = 1.5;
 
 /// The same for a connection that consists of several. A chunk waits for the one before it, which
