@@ -100,7 +100,7 @@ pub const KEEPALIVE_PROBES: u32 = 3;
 /// nodes that send to it, and all that passes through them.
 pub const PROGRESS_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Bytes of an idle connection's read buffer.
+/// Bytes that the first read of a connection that was idle may take in; it has no buffer before.
 pub const MIN_READ_BYTES: usize = 8 * 1024;
 
 /// Bytes that one read may take in: several chunks of a portal, so that a busy connection costs

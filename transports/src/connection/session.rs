@@ -371,8 +371,8 @@ async fn fill(
                 return Ok(More::No);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                if arrived.is_empty() && arrived.capacity() > MIN_READ_BYTES {
-                    // An idle connection keeps no large buffer.
+                if arrived.is_empty() {
+                    // An idle connection keeps no buffer: it would be most of what one costs.
                     *arrived = BytesMut::new();
                 }
                 poll_fn(|task| carrier.poll_read_ready(task)).await?;

@@ -238,6 +238,22 @@ fn a_length_alone_reserves_nothing() {
 }
 
 #[test]
+fn an_idle_connection_has_no_buffer() {
+    on_a_paused_clock(async |_, ours, mut theirs| {
+        let (mut arrived, mut capacity) = (BytesMut::new(), MIN_READ_BYTES);
+        for _ in 0..2 {
+            let waiting = timeout(FRAME_TIMEOUT, fill(&ours, &mut arrived, &mut capacity)).await;
+            assert!(waiting.is_err());
+            assert_eq!(arrived.capacity(), 0);
+            theirs.write_all(b"x").await.unwrap();
+            fill(&ours, &mut arrived, &mut capacity).await.unwrap();
+            assert_eq!(&arrived[..], b"x");
+            arrived.clear();
+        }
+    });
+}
+
+#[test]
 fn a_large_frame_that_arrives_is_taken_whole() {
     on_a_paused_clock(async |_, ours, mut theirs| {
         let frame = [&header(MAX_READ_BYTES, 1)[..], &[7; MAX_READ_BYTES]].concat();
