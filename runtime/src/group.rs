@@ -298,6 +298,7 @@ impl GroupActor {
         let permit = first_hop.as_ref().map(|hop| hop.budget.try_acquire(message.payload.len()));
         let copy = Message::from(MessageParts {
             kind: message.kind,
+            expendable: message.expendable,
             hops: message.hops,
             onward_route,
             return_route: message.return_route.clone(),

@@ -57,6 +57,12 @@ impl MessageKind {
         }
     }
 
+    /// Whether such a message may be [expendable](MessageParts::expendable): what is asked, and what
+    /// is told about another message, is not.
+    pub fn may_be_expendable(self) -> bool {
+        matches!(self, Self::Data | Self::Reply)
+    }
+
     /// Its number on the wire.
     pub(crate) fn code(self) -> u8 {
         match self {
@@ -90,6 +96,10 @@ pub struct Message(Box<MessageParts>);
 pub struct MessageParts {
     /// What it is for.
     pub kind: MessageKind,
+    /// Whether it may be lost, doubled and overtaken, like a datagram: nobody waits for it, and
+    /// nobody is told of its loss. It counts for [data and replies](MessageKind::may_be_expendable)
+    /// alone.
+    pub expendable: bool,
     /// How many more times it may be forwarded.
     pub hops: u8,
     /// The addresses that it still has to pass through.
@@ -109,6 +119,7 @@ impl Message {
     pub fn new(onward_route: Route, return_route: Route, payload: Payload) -> Self {
         Self::from(MessageParts {
             kind: MessageKind::Data,
+            expendable: false,
             hops: MAX_HOPS,
             onward_route,
             return_route,
@@ -135,6 +146,7 @@ impl Message {
             Direction::Onward => MessageKind::Reply,
             Direction::Return => MessageKind::Data,
         };
+        self.expendable = false;
         self.hops = MAX_HOPS;
         self.onward_route = std::mem::replace(&mut self.return_route, Route::from(sender));
         self.payload = payload;

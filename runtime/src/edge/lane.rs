@@ -74,6 +74,9 @@ pub struct Grant {
     pub more: u32,
 }
 
+/// The number that no lane has: what is beside them.
+const BESIDE_LANES: u16 = 0;
+
 /// The bytes that a message from outside holds on its lane, until this is dropped.
 #[derive(Debug)]
 pub struct LanePermit {
@@ -153,6 +156,18 @@ impl Lanes {
         drop(state);
         self.hold(cost);
         Ok(LanePermit { lanes: self.clone(), lane, cost, has_moved_on: false })
+    }
+
+    /// Counts a message of `bytes` that has arrived beside the lanes, which takes no credit; `None`
+    /// if it is to be dropped. Nobody waits for it, so it may have no more than half of what may be
+    /// held.
+    pub fn arrive_expendable(&self, bytes: usize) -> Option<LanePermit> {
+        if !self.is_half_empty() {
+            return None;
+        }
+        let cost = cost(bytes);
+        self.hold(cost);
+        Some(LanePermit { lanes: self.clone(), lane: BESIDE_LANES, cost, has_moved_on: true })
     }
 
     /// Waits until more may be held for the connection, its source and the node.
@@ -285,6 +300,21 @@ mod tests {
         drop(full);
         assert_eq!(lanes.take_grants(&noop_waker()).len(), 1);
         assert_eq!(lanes.0.own.used(), 0);
+    }
+
+    #[test]
+    fn expendable_messages_take_no_credit_and_half_the_room() {
+        let node = Arc::new(Pool::new(4 * MOST));
+        let lanes = lanes(&[&node]);
+        let held: Vec<_> = std::iter::from_fn(|| lanes.arrive_expendable(1_000)).collect();
+        let used: usize = held.len() * cost(1_000);
+        assert!((MOST / 2..=MOST / 2 + cost(1_000)).contains(&used), "{used}");
+        assert!(lanes.has_room() && lanes.arrive(1, 1024).is_ok(), "lanes have the other half");
+        let mut held: Vec<crate::Permit> = held.into_iter().map(Into::into).collect();
+        held.iter_mut().for_each(|permit| permit.end_as(10));
+        assert_eq!(lanes.take_grants(&noop_waker()), []);
+        drop(held);
+        assert_eq!((lanes.0.own.used(), node.used()), (0, 0));
     }
 
     #[test]

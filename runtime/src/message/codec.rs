@@ -2,7 +2,8 @@
 //!
 //! `[kind, hops, [onward ...], [return ...], payload]`: arrays only, addresses as `str`, the
 //! payload as `bin` and last, so that a message is a header followed by its payload and both ends
-//! leave the payload where it is.
+//! leave the payload where it is. One bit of the kind's byte says that the message is
+//! [expendable](MessageParts::expendable).
 
 mod repeated;
 
@@ -27,6 +28,9 @@ pub type Header = SmallVec<[u8; HEADER_BYTES]>;
 
 /// Bytes of a header that need no allocation: enough for six random addresses in its routes.
 const HEADER_BYTES: usize = 256;
+
+/// The bit of the kind's byte that an expendable message has.
+const EXPENDABLE: u8 = 8;
 
 /// Why bytes from a peer are not a message. No error says more than the peer already knew.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -104,7 +108,7 @@ fn most_field_bytes(message: &Message) -> usize {
 
 fn write_fields(room: &mut &mut [u8], message: &Message) -> Result<(), ValueWriteError> {
     write::write_array_len(room, 5)?;
-    write::write_uint(room, message.kind.code().into())?;
+    write::write_uint(room, kind_byte(message).into())?;
     write::write_uint(room, message.hops.min(MAX_HOPS).into())?;
     for route in [&message.onward_route, &message.return_route] {
         write::write_array_len(room, u32::try_from(route.len()).unwrap_or(u32::MAX))?;
@@ -113,6 +117,18 @@ fn write_fields(room: &mut &mut [u8], message: &Message) -> Result<(), ValueWrit
         }
     }
     Ok(())
+}
+
+fn kind_byte(message: &Message) -> u8 {
+    let is_expendable = message.expendable && message.kind.may_be_expendable();
+    message.kind.code() | if is_expendable { EXPENDABLE } else { 0 }
+}
+
+/// What the kind's byte says: the kind, and whether the message is expendable.
+fn read_kind(byte: u8) -> Option<(MessageKind, bool)> {
+    let expendable = byte & EXPENDABLE != 0;
+    let kind = MessageKind::from_code(byte & !EXPENDABLE)?;
+    (!expendable || kind.may_be_expendable()).then_some((kind, expendable))
 }
 
 /// The whole message as one payload; the header is written into the room before the body.
@@ -139,6 +155,7 @@ pub fn decode(encoded: Payload, origin: Origin) -> Result<Message, DecodeError> 
 #[derive(Clone, Debug)]
 struct Fields {
     kind: MessageKind,
+    expendable: bool,
     hops: u8,
     onward_route: Route,
     return_route: Route,
@@ -147,13 +164,14 @@ struct Fields {
 impl Fields {
     /// The message that ends with `length` bytes of payload.
     fn with(self, encoded: Payload, length: usize, origin: Origin) -> Message {
-        let Self { kind, hops, onward_route, return_route } = self;
+        let Self { kind, expendable, hops, onward_route, return_route } = self;
         let range = encoded.len() - length..encoded.len();
         let mut payload = encoded;
         payload.narrow(range);
         let permit = None;
         Message::from(MessageParts {
             kind,
+            expendable,
             hops,
             onward_route,
             return_route,
@@ -169,17 +187,17 @@ fn decode_fields(rest: &mut &[u8]) -> Result<Fields, DecodeError> {
         return Err(DecodeError::Malformed("array"));
     }
     let kind = match marker(rest, "kind")? {
-        Marker::FixPos(code) => MessageKind::from_code(code),
+        Marker::FixPos(byte) => read_kind(byte),
         _ => None,
     };
-    let kind = kind.ok_or(DecodeError::Malformed("kind"))?;
+    let (kind, expendable) = kind.ok_or(DecodeError::Malformed("kind"))?;
     let hops = match marker(rest, "hop counter")? {
         Marker::FixPos(hops) if hops <= MAX_HOPS => hops,
         _ => return Err(DecodeError::Malformed("hop counter")),
     };
     let onward_route = decode_route(rest, "onward route")?;
     let return_route = decode_route(rest, "return route")?;
-    Ok(Fields { kind, hops, onward_route, return_route })
+    Ok(Fields { kind, expendable, hops, onward_route, return_route })
 }
 
 /// The length of the payload, which must be all that follows.
@@ -270,6 +288,21 @@ mod tests {
             let mut sent = message();
             sent.kind = kind;
             assert_eq!(decode(encode(sent), Origin::Local).unwrap().kind, kind);
+        }
+    }
+
+    #[test]
+    fn only_data_and_replies_are_expendable() {
+        let all = [(MessageKind::Data, true), (MessageKind::Reply, true)];
+        let others = [MessageKind::Notice, MessageKind::Request, MessageKind::Watch];
+        for (kind, kept) in all.into_iter().chain(others.map(|kind| (kind, false))) {
+            let mut sent = message();
+            (sent.kind, sent.expendable) = (kind, true);
+            let mut encoded = encode(sent).to_vec();
+            let decoded = decode(encoded[..].into(), Origin::Local).unwrap();
+            assert_eq!((decoded.kind, decoded.expendable), (kind, kept));
+            encoded[1] = kind.code() | EXPENDABLE;
+            assert_eq!(decode(encoded.into(), Origin::Local).is_ok(), kept, "{kind:?}");
         }
     }
 

@@ -163,10 +163,11 @@ impl Notice {
         Ok((code, hop, detail))
     }
 
-    /// The message that tells the sender of `undelivered` about it, unless that was a notice itself
-    /// or has no return route.
+    /// The message that tells the sender of `undelivered` about it, unless that was a notice itself,
+    /// is expendable, or has no return route.
     pub fn about(&self, undelivered: Message) -> Option<Message> {
-        if undelivered.kind == MessageKind::Notice || undelivered.return_route.is_empty() {
+        let is_wanted = undelivered.kind != MessageKind::Notice && !undelivered.expendable;
+        if !is_wanted || undelivered.return_route.is_empty() {
             return None;
         }
         let MessageParts { return_route, permit, .. } = undelivered.into_parts();
@@ -224,6 +225,14 @@ mod tests {
         let first = notice.about(lost).unwrap();
         assert_eq!(first.onward_route, route!["sender"]);
         assert!(notice.about(first).is_none());
+    }
+
+    #[test]
+    fn there_is_no_notice_about_an_expendable_message() {
+        let notice = Notice::new("a".into(), UndeliverableReason::Unreachable);
+        let mut lost = Message::new(route!["a"], route!["sender"], Payload::default());
+        lost.expendable = true;
+        assert!(notice.about(lost).is_none());
     }
 
     #[test]

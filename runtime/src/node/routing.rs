@@ -157,6 +157,10 @@ impl Node {
     #[allow(clippy::boxed_local)]
     pub(crate) fn bounce(&self, undelivered: Box<Undelivered>) {
         let Undelivered { message, notice } = *undelivered;
+        if message.expendable {
+            let what = format_args!("dropped a message that may be lost: {notice}");
+            return self.shared.doors.refusals.info("expendable-undelivered", what);
+        }
         if !self.has_room_to_answer(&message) {
             return;
         }

@@ -125,6 +125,8 @@ fn grants() -> [Grant; 2] {
 /// Sections 2 to 6.
 fn connections() -> Made {
     let two = Message::new(route!["b"], route!["a"], Payload::from(vec![1, 2]));
+    let mut lost = Message::new(route!["b"], route!["a"], Payload::from(vec![1, 2]));
+    lost.expendable = true;
     let refused = Message::new(route!["nobody"], route!["me"], Payload::default());
     let notice =
         Notice::new("nobody".into(), UndeliverableReason::Unreachable).about(refused).unwrap();
@@ -136,6 +138,7 @@ fn connections() -> Made {
         ("message", codec::encode(hello()).to_vec()),
         ("request", codec::encode(request()).to_vec()),
         ("message of two bytes", codec::encode(two).to_vec()),
+        ("expendable message", codec::encode(lost).to_vec()),
         ("frame", framed(hello())),
         ("notice", codec::encode(notice).to_vec()),
         ("watch", codec::encode(watch()).to_vec()),

@@ -107,6 +107,7 @@ impl Fields {
     fn of(message: &Message) -> Self {
         Self {
             kind: message.kind,
+            expendable: message.expendable,
             hops: message.hops,
             onward_route: message.onward_route.clone(),
             return_route: message.return_route.clone(),
@@ -115,6 +116,7 @@ impl Fields {
 
     fn are_of(&self, message: &Message) -> bool {
         self.kind == message.kind
+            && self.expendable == message.expendable
             && self.hops == message.hops
             && self.onward_route == message.onward_route
             && self.return_route == message.return_route
@@ -138,11 +140,11 @@ mod tests {
     /// Messages of which many follow one with the same header.
     fn messages() -> impl Strategy<Value = Vec<Message>> {
         let route = || prop::collection::vec("[ab]{1,2}", 0..3);
-        let header = (0_u8..=3, 30_u8..=32, route(), route());
+        let header = (0_u8..=3, any::<bool>(), 30_u8..=32, route(), route());
         let message = (header, prop::collection::vec(0_usize..300, 1..4));
         prop::collection::vec(message, 1..6).prop_map(|all| {
             let mut messages = Vec::new();
-            for ((kind, hops, onward, back), lengths) in all {
+            for ((kind, expendable, hops, onward, back), lengths) in all {
                 for length in lengths {
                     let of = |names: &[String]| -> Route {
                         names.iter().map(|name| Address::from(name.as_str())).collect()
@@ -151,6 +153,7 @@ mod tests {
                     let mut message = Message::new(of(&onward), of(&back), payload);
                     message.hops = hops;
                     message.kind = MessageKind::from_code(kind).unwrap();
+                    message.expendable = expendable;
                     messages.push(message);
                 }
             }
