@@ -5,7 +5,7 @@
     peer.py initiator HOST:PORT IDENTIFIER   opens a channel, asks the echoer, watches "once",
                                              crosses a change of keys, opens a stream to "outlet",
                                              and one that outlives two connections, and sends
-                                             datagrams to "udp"
+                                             datagrams to "udp", in both kinds of records
     peer.py responder                        listens, prints its port and its identifier, answers
                                              one connection until that ends
     peer.py private HOST:PORT                has a hub forward to it, prints the forwarding
@@ -25,6 +25,7 @@ import sys
 import msgpack
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from noise.connection import Keypair, NoiseConnection
 
@@ -36,6 +37,8 @@ ARE_YOU_THERE, I_AM, GO_AWAY = b"\0", b"\1", b"\2"
 READY = b"ockam-actix/1 ready\0"
 DATA, NOTICE, REQUEST, REPLY, WATCH = range(5)
 BODIES = DATA, REQUEST, REPLY
+# A bit of the kind.
+EXPENDABLE = 8
 MESSAGE, PING, PONG, CLOSE = (bytes([kind]) for kind in range(4))
 KEY_CHANGE = 65_536
 
@@ -136,8 +139,11 @@ class Connection:
         self.credit -= len(body) + OVERHEAD
         self.send_frame(1, body)
 
+    def receive_body(self):
+        return self.waiting.pop(0) if self.waiting else self.receive_message()
+
     def receive(self):
-        body = self.waiting.pop(0) if self.waiting else self.receive_message()
+        body = self.receive_body()
         return None if body is None else decode_message(body)
 
 
@@ -148,12 +154,19 @@ def encode_message(onward, back, payload, hops=32, kind=DATA):
 def decode_message(body, expected=BODIES):
     check(body[0] == 0x95, "a message is an array of five")
     kind, hops, onward, back, payload = unpack(body)
+    if is_expendable(body):
+        kind -= EXPENDABLE
+        check(kind in (DATA, REPLY), "data or a reply, if it may be lost")
     check(0 <= hops <= 32 and isinstance(payload, bytes), "hops and payload")
     check(len(onward) <= 16 and len(back) <= 16, "routes of at most 16 addresses")
     if kind == NOTICE and NOTICE not in expected:
         raise SystemExit(f"a notice (reason, hop, detail): {unpack(payload)}")
     check(kind in expected, f"kind {kind}, not of {expected}")
     return onward, back, payload
+
+
+def is_expendable(body):
+    return bool(body[1] & EXPENDABLE)
 
 
 # Section 7: identities.
@@ -235,6 +248,11 @@ class Channel:
     def __init__(self, connection, noise, route, own, kind):
         self.connection, self.noise, self.route, self.own, self.kind = connection, noise, route, own, kind
         self.sent = self.received = 0
+        # For expendable records: the numbers that were used and seen, and a key for each direction.
+        self.expendable_sent, self.seen = 0, set()
+        ciphers = noise.noise_protocol.cipher_state_encrypt, noise.noise_protocol.cipher_state_decrypt
+        label = b"ockam-actix/1 expendable\0"
+        self.keys = [AESGCM(hmac.digest(bytes(cipher.k), label, "sha256")) for cipher in ciphers]
 
     def send_plaintext(self, plaintext):
         record = self.sent.to_bytes(8, "big") + self.noise.encrypt(plaintext)
@@ -254,11 +272,32 @@ class Channel:
     def send(self, onward, back, payload, kind=DATA):
         self.send_plaintext(MESSAGE + encode_message(onward, back, payload, hops=31, kind=kind))
 
+    def seal_expendable(self, onward, back, payload, kind=DATA):
+        plaintext = encode_message(onward, back, payload, hops=31, kind=kind | EXPENDABLE)
+        # There was one handshake: the generation is 0.
+        number = bytes(4) + self.expendable_sent.to_bytes(4, "big")
+        self.expendable_sent += 1
+        return number + self.keys[0].encrypt(bytes(4) + number, plaintext, b"")
+
+    def send_expendable(self, record):
+        self.connection.send(self.route, [], record, self.kind | EXPENDABLE)
+
+    def open_expendable(self, record):
+        number = record[:8]
+        check(number[:4] == bytes(4) and number not in self.seen, "a number that is used once")
+        self.seen.add(number)
+        plaintext = self.keys[1].decrypt(bytes(4) + number, record[8:], b"")
+        check(is_expendable(plaintext), "a message that may be lost, in a record that may")
+        return plaintext
+
     def receive_plaintext(self):
         """The next plaintext that is no ping; None when the connection or the channel has ended."""
-        while (message := self.connection.receive()) is not None:
-            onward, _, record = message
+        while (body := self.connection.receive_body()) is not None:
+            onward, back, record = decode_message(body)
             check(onward == [self.own], "records come to the address that we chose")
+            if is_expendable(body):
+                check(back == [], "no return route, as there is no notice")
+                return MESSAGE + self.open_expendable(record)
             plaintext = self.open(record)
             if plaintext == PING:
                 self.send_plaintext(PONG)
@@ -460,7 +499,15 @@ def exchange_datagrams(channel):
     for length in (0, 2, 255, 256, 60_000):
         for flow in flows:
             datagram = os.urandom(length)
-            channel.send(["udp"], [flow], msgpack.packb([11, 1, datagram]))
+            payload = msgpack.packb([11, 1, datagram])
+            if length == 0:
+                channel.send(["udp"], [flow], payload)
+            else:
+                record = channel.seal_expendable(["udp"], [flow], payload)
+                channel.send_expendable(record)
+                # What comes again, or was altered, is dropped and ends nothing.
+                channel.send_expendable(record)
+                channel.send_expendable(record[:-1] + bytes([record[-1] ^ 1]))
             onward, back, payload = channel.receive([REPLY])
             check(onward == [flow] and back == [], "an answer for the flow")
             check(unpack(payload) == [11, 1, datagram], "the datagram")

@@ -17,6 +17,7 @@ import warnings
 import msgpack
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from noise.connection import Keypair, NoiseConnection
 
@@ -78,6 +79,17 @@ def record(cipher, plaintext):
     return {"counter": counter, "plaintext": plaintext.hex(), "record": counter.to_bytes(8, "big").hex() + sealed.hex()}
 
 
+def expendable(direction, plaintexts):
+    """Records that may be lost, under the key that follows from the first one of a direction."""
+    key = hmac.digest(direction, b"ockam-actix/1 expendable\0", "sha256")
+    records = []
+    for counter, plaintext in enumerate(plaintexts):
+        number = bytes(4) + counter.to_bytes(4, "big")
+        sealed = AESGCM(key).encrypt(bytes(4) + number, plaintext, b"")
+        records.append({"plaintext": plaintext.hex(), "record": (number + sealed).hex()})
+    return {"key": key.hex(), "records": records}
+
+
 def handshake(initiator, responder):
     """The messages of a whole handshake, and the keys of both directions."""
     messages = []
@@ -112,6 +124,8 @@ def main():
     initiator, responder = Party("initiator", 1, 2, 5), Party("responder", 3, 4, 6)
     messages, up, down = handshake(initiator, responder)
     keys = [bytes(up.k).hex(), bytes(down.k).hex()]
+    lost = bytes([0x95, 8]) + msgpack.packb([0, 32, ["echoer"], ["a"], msgpack.packb("hello")])[2:]
+    may_be_lost = [expendable(bytes.fromhex(key), [lost, bytes(519)]) for key in keys]
 
     refused = record(down, b"ockam-actix/1 refused\0")["record"]
     down.set_nonce(0)
@@ -133,6 +147,7 @@ def main():
         "responder": responder.shown(),
         "messages": messages,
         "keys": keys,
+        "expendable": may_be_lost,
         "refused": refused,
         "records": records,
         "rekey": rekey,

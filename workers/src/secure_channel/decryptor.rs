@@ -33,17 +33,20 @@ use ockam_actix_runtime::{
     Address, Host, Message, MessageKind, Node, Notice, Payload, Permit, Route, Routed,
 };
 
-use crate::secure_channel::{
-    event::{notify, Ending, Event, EventKind, Renew},
-    exchange::{Credentials, Exchange, Step},
-    failure::FailureReason,
-    handshake::Session,
-    inbound::{self, Inbound},
-    key_age::RenewalRate,
-    lifeline::Gone,
-    limits::Limits,
-    open_sessions::{Listed, NewSession},
-    plaintext::Tag,
+use crate::{
+    identity::peer_names::PeerNames,
+    secure_channel::{
+        event::{notify, Ending, Event, EventKind, Renew},
+        exchange::{Credentials, Exchange, Step},
+        failure::FailureReason,
+        handshake::Session,
+        inbound::{self, Inbound},
+        key_age::RenewalRate,
+        lifeline::Gone,
+        limits::Limits,
+        open_sessions::{Listed, NewSession},
+        plaintext::Tag,
+    },
 };
 
 pub(super) use initiating::Initiating;
@@ -278,6 +281,28 @@ impl Decryptor {
         }
     }
 
+    /// Handles an expendable record. A bad one is dropped, as whoever is on the line can make one.
+    /// None is a sign of life: a line that carries nothing else must not pass for a good one.
+    fn handle_expendable(&mut self, message: Message, context: &mut Context<Self>) {
+        let Phase::Open(open) = &mut self.phase else { return };
+        if open.listed.has_ended() {
+            return;
+        }
+        match open.inbound.open_expendable(message) {
+            Ok(message) => {
+                self.config.node.route(message);
+                self.check_volume(context);
+            }
+            Err(why) => {
+                let node = &self.config.node;
+                let peer = open.inbound.peer().map(|peer| PeerNames::of(node).show(&peer));
+                let peer = peer.map(|peer| peer.to_string()).unwrap_or_default();
+                let what = format_args!("dropped a record of the channel with {peer}: {why}");
+                node.refusals().info(why.rule(), what);
+            }
+        }
+    }
+
     /// Has the encryptor seal and send a control record.
     fn control(&self, tag: Tag, body: Vec<u8>, permit: Option<Permit>) {
         self.notify(EventKind::Control { tag, body, permit });
@@ -329,6 +354,10 @@ impl Handler<Routed<Payload>> for Decryptor {
 
     fn handle(&mut self, message: Routed<Payload>, context: &mut Context<Self>) {
         let message = message.into_message();
+        // One may overtake the end of the handshake.
+        if message.expendable {
+            return self.handle_expendable(message, context);
+        }
         if self.is_late_answer(&message) {
             return;
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ockam_actix_runtime::{
+    clock::Instant,
     message::codec::{self, Decoder},
     trust::{
         origin::{Door, HubGrants, Ingress},
@@ -12,8 +13,12 @@ use ockam_actix_runtime::{
 };
 
 use crate::secure_channel::{
+    limits::OLD_KEYS_KEPT,
     plaintext::Tag,
-    record::{Opener, RecordError, Volume},
+    record::{
+        expendable::{generation_of, DroppedRecord, ExpendableOpener},
+        Opener, RecordError, Volume,
+    },
 };
 
 /// Opens records from the peer, and stamps the messages in them with their origin.
@@ -21,6 +26,8 @@ pub(super) struct Inbound {
     opener: Opener,
     /// The keys that the peer will switch to.
     next: Option<Opener>,
+    /// The keys that were replaced at this time, for expendable records that are late.
+    before: Option<(ExpendableOpener, Instant)>,
     decoder: Decoder,
     ingress: Arc<Ingress>,
 }
@@ -65,6 +72,35 @@ pub(super) enum BadRecord {
     NoNewKeys,
 }
 
+/// Why an expendable record is dropped. The network or the peer is at fault.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Dropped {
+    /// The record does not open.
+    #[error("{0}")]
+    Record(#[from] DroppedRecord),
+    /// It holds no message.
+    #[error("it holds no message: {0}")]
+    Message(#[from] codec::DecodeError),
+    /// It holds a message that may not be lost.
+    #[error("it holds a message that may not be lost")]
+    NotExpendable,
+}
+
+impl Dropped {
+    /// The name of the rule under which it is counted. What comes twice or late is everyday life of
+    /// networks, and attacks.
+    pub(super) fn rule(&self) -> &'static str {
+        match self {
+            Self::Record(DroppedRecord::Repeated(_)) => "records-repeated",
+            Self::Record(DroppedRecord::Late(_) | DroppedRecord::OtherKeys(_)) => "records-late",
+            Self::Record(DroppedRecord::BadTag(_) | DroppedRecord::BadLength(_)) => {
+                "records-not-authentic"
+            }
+            Self::Message(_) | Self::NotExpendable => "records-not-understood",
+        }
+    }
+}
+
 impl Inbound {
     /// Opens records of `peer`; answers to the messages in them go through `channel`. A peer that
     /// is a hub reaches only what `grants` lists; a stranger is counted against `source`, that of
@@ -81,6 +117,7 @@ impl Inbound {
         Self {
             opener,
             next: None,
+            before: None,
             decoder,
             ingress: Arc::new(Ingress { via: channel, door, source }),
         }
@@ -98,6 +135,7 @@ impl Inbound {
     /// Opens the record that a message carries. Every error is final.
     pub(super) fn open(&mut self, record: Message) -> Result<Opened, BadRecord> {
         let MessageParts { mut payload, permit, .. } = record.into_parts();
+        self.forget_old_keys();
         let plaintext = self.opener.open_in_place_range(&mut payload)?;
         payload.narrow(plaintext);
         let byte = *payload.first().ok_or(BadRecord::Empty)?;
@@ -105,21 +143,60 @@ impl Inbound {
         let length = payload.len();
         payload.narrow(1..length);
         let opened = match tag {
-            Tag::Message => return self.message(payload, permit).map(Opened::Message),
+            Tag::Message => return Ok(Opened::Message(self.message(payload, permit)?)),
             Tag::Handshake => return Ok(Opened::Handshake(payload)),
             _ if length > 1 => return Err(BadRecord::Trailing(tag, length - 1)),
             Tag::Ping => Opened::Ping(permit),
             Tag::Pong => Opened::Pong,
             Tag::Close => Opened::Close,
             Tag::Switch => {
-                self.opener = self.next.take().ok_or(BadRecord::NoNewKeys)?;
+                let next = self.next.take().ok_or(BadRecord::NoNewKeys)?;
+                self.replace_keys(next);
                 Opened::Switch
             }
         };
         Ok(opened)
     }
 
-    fn message(&mut self, plain: Payload, permit: Option<Permit>) -> Result<Message, BadRecord> {
+    /// Opens an expendable record, if its keys are the present ones, those that come next, or those
+    /// that were replaced a moment ago.
+    pub(super) fn open_expendable(&mut self, record: Message) -> Result<Message, Dropped> {
+        let MessageParts { mut payload, permit, .. } = record.into_parts();
+        self.forget_old_keys();
+        let generation = generation_of(&payload);
+        let opener = self.of_generation(generation).ok_or(DroppedRecord::OtherKeys(generation))?;
+        let plaintext = opener.open_in_place_range(&mut payload)?;
+        payload.narrow(plaintext);
+        let message = self.message(payload, permit)?;
+        match message.expendable {
+            true => Ok(message),
+            false => Err(Dropped::NotExpendable),
+        }
+    }
+
+    /// What opens the expendable records of a handshake.
+    fn of_generation(&mut self, generation: u32) -> Option<&mut ExpendableOpener> {
+        let next = self.next.as_mut().map(Opener::expendable);
+        let before = self.before.as_mut().map(|(opener, _)| opener);
+        let mut known = [Some(self.opener.expendable()), next, before].into_iter().flatten();
+        known.find(|opener| opener.generation() == generation)
+    }
+
+    fn replace_keys(&mut self, opener: Opener) {
+        let before = std::mem::replace(&mut self.opener, opener);
+        self.before = Some((before.into_expendable(), Instant::now()));
+    }
+
+    /// Drops the keys of before the last renewal once nothing is under way with them.
+    fn forget_old_keys(&mut self) {
+        self.before.take_if(|(_, replaced)| replaced.elapsed() > OLD_KEYS_KEPT);
+    }
+
+    fn message(
+        &mut self,
+        plain: Payload,
+        permit: Option<Permit>,
+    ) -> Result<Message, codec::DecodeError> {
         let mut message = self.decoder.decode(plain, Origin::Remote(self.ingress.clone()))?;
         message.return_route.push_front(self.ingress.via.clone());
         message.permit = permit;
@@ -128,12 +205,13 @@ impl Inbound {
 
     /// Installs the keys of the next record: the one before it was the last with the old keys.
     pub(super) fn switch_now(&mut self, opener: Opener) {
-        self.opener = opener;
+        let opener = opener.after(&self.opener);
+        self.replace_keys(opener);
     }
 
-    /// Keeps the keys that records have after [`Tag::Switch`].
+    /// Keeps the keys that records have after [`Tag::Switch`]. Expendable ones may overtake it.
     pub(super) fn switch_when_told(&mut self, opener: Opener) {
-        self.next = Some(opener);
+        self.next = Some(opener.after(&self.opener));
     }
 
     /// What the peer has sealed with its present keys.

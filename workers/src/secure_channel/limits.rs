@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use ockam_actix_runtime::{edge::liveness::Patience, limits::EDGE_BUDGET_BYTES, trust::rate::Rate};
 
-use crate::secure_channel::record::{Volume, REHANDSHAKE_BYTES, REHANDSHAKE_RECORDS};
+use crate::secure_channel::record::{
+    expendable::DUE_RECORDS, Volume, REHANDSHAKE_BYTES, REHANDSHAKE_RECORDS,
+};
 
 /// The limits that a program may lower or raise for its channels; [`Limits::default`] suits all but
 /// tests.
@@ -106,7 +108,9 @@ impl Limits {
 
     /// Whether the keys of a direction have sealed so much that new ones are due.
     pub(super) fn is_due(&self, sealed: Volume) -> bool {
-        sealed.records >= self.keys_due_records || sealed.bytes >= REHANDSHAKE_BYTES
+        sealed.records >= self.keys_due_records
+            || sealed.bytes >= REHANDSHAKE_BYTES
+            || sealed.expendable >= DUE_RECORDS
     }
 
     /// Whether the keys of a direction have sealed so much that the session ends.
@@ -114,6 +118,10 @@ impl Limits {
         sealed.records >= self.keys_expire_records || sealed.bytes >= 2 * REHANDSHAKE_BYTES
     }
 }
+
+/// How long the keys of before a renewal still open expendable records, which may be late, and
+/// which the responder seals for a round trip after the initiator has new keys.
+pub(super) const OLD_KEYS_KEPT: Duration = Duration::from_secs(5);
 
 /// How long a session must have lasted for its loss to be followed by an attempt at once. A channel
 /// that is lost sooner again and again is faulty, and gets the pauses of failed attempts.

@@ -10,7 +10,7 @@ use ockam_actix_runtime::{
 
 use crate::secure_channel::{
     plaintext::Tag,
-    record::{RecordError, Sealer, MAX_PLAINTEXT, OVERHEAD},
+    record::{expendable::NUMBER_LENGTH, RecordError, Sealer, MAX_PLAINTEXT, OVERHEAD, TAG_LENGTH},
 };
 
 /// Seals messages for the peer and sends them along a route that is fixed for the session.
@@ -59,9 +59,32 @@ impl Outbound {
         {
             return self.refuse(message, UndeliverableReason::TooLarge);
         }
-        let MessageParts { payload: mut plaintext, permit, .. } = message.into_parts();
+        let MessageParts { payload: mut plaintext, permit, expendable, .. } = message.into_parts();
         plaintext.prepend(&header);
+        if expendable {
+            if let Some((number, tag)) = self.sealer.seal_expendable_in_place(&mut plaintext) {
+                self.send_expendable(plaintext, number, tag, permit);
+                return Ok(());
+            }
+        }
         self.seal(Tag::Message, plaintext, permit)
+    }
+
+    /// Sends a record that may be lost: nothing depends on whether the first hop takes it, and
+    /// without a return route there is more room for it in a datagram.
+    fn send_expendable(
+        &self,
+        mut record: Payload,
+        number: [u8; NUMBER_LENGTH],
+        tag: [u8; TAG_LENGTH],
+        permit: Option<Permit>,
+    ) {
+        record.prepend(&number);
+        record.extend_from_slice(&tag);
+        let mut outer = Message::new(self.peer_route.clone(), Route::new(), record);
+        (outer.kind, outer.expendable) = (self.kind, true);
+        outer.permit = permit.map(Permit::of_no_flow);
+        self.node.route(outer);
     }
 
     /// Seals and sends a control record of the channel itself.

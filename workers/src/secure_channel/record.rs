@@ -14,14 +14,24 @@
 //! One bad record ends the channel: the [`Opener`] drops its key and answers
 //! [`RecordError::Closed`] from then on. ring does not wipe its expanded keys, so the raw key is
 //! wiped here and the expanded one lives no longer than its owner.
+//!
+//! Beside these there are [`expendable`] records, which may be lost, under a key of their own that
+//! the same sealers and openers hold.
 
 use std::{fmt, ops::Range};
 
 use ring::aead::{Aad, LessSafeKey, Nonce, UnboundKey, AES_256_GCM};
 use thiserror::Error;
 
-use crate::identity::secret_bytes::SecretKey;
+use crate::{
+    identity::secret_bytes::SecretKey,
+    secure_channel::record::expendable::{
+        DroppedRecord, ExpendableOpener, ExpendableSealer, NUMBER_LENGTH,
+    },
+};
 
+pub mod expendable;
+pub mod replay_window;
 #[cfg(test)]
 mod tests;
 
@@ -96,19 +106,40 @@ pub enum RecordError {
 /// What one direction has carried since its keys were agreed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Volume {
-    /// Records.
+    /// Records of both kinds.
     pub records: u64,
     /// Bytes of plaintext.
     pub bytes: u64,
+    /// Records that are [`expendable`].
+    pub expendable: u64,
 }
 
 /// Seals the records of one direction.
-pub struct Sealer(Direction);
+pub struct Sealer {
+    ordered: Direction,
+    expendable: ExpendableSealer,
+}
 
 impl Sealer {
     /// Starts at counter 0 with the key of a verified session.
     pub(crate) fn new(key: &SecretKey) -> Self {
-        Self(Direction::new(key))
+        Self { ordered: Direction::new(key), expendable: ExpendableSealer::new(key) }
+    }
+
+    /// The same, with the keys that replace those of `before` in its channel.
+    pub(crate) fn after(mut self, before: &Self) -> Self {
+        self.expendable.follow(&before.expendable);
+        self
+    }
+
+    /// Encrypts `plaintext` in place as an [`expendable`] record. Send the returned number before it
+    /// and the tag after it. `None` if there may be no more of them under this key, or the plaintext
+    /// is longer than [`MAX_PLAINTEXT`]; the sealer stays usable.
+    pub fn seal_expendable_in_place(
+        &mut self,
+        plaintext: &mut [u8],
+    ) -> Option<([u8; NUMBER_LENGTH], [u8; TAG_LENGTH])> {
+        self.expendable.seal_in_place(plaintext)
     }
 
     /// Encrypts `plaintext` in place. Send the returned counter before it and the tag after it.
@@ -122,12 +153,12 @@ impl Sealer {
         if plaintext.len() > MAX_PLAINTEXT {
             return Err(RecordError::TooLong(plaintext.len()));
         }
-        let counter = self.0.counter;
+        let counter = self.ordered.counter;
         // ring fails here only beyond 64 GiB, and then the nonce must not be used again: close.
-        let sealed =
-            self.0.key()?.seal_in_place_separate_tag(nonce(counter), Aad::empty(), plaintext);
-        let Ok(sealed) = sealed else { return Err(self.0.close(RecordError::Closed)) };
-        self.0.advance(plaintext.len())?;
+        let key = self.ordered.key()?;
+        let sealed = key.seal_in_place_separate_tag(nonce(counter), Aad::empty(), plaintext);
+        let Ok(sealed) = sealed else { return Err(self.ordered.close(RecordError::Closed)) };
+        self.ordered.advance(plaintext.len())?;
         let mut tag = [0; TAG_LENGTH];
         tag.copy_from_slice(sealed.as_ref());
         Ok((counter.to_be_bytes(), tag))
@@ -136,23 +167,54 @@ impl Sealer {
     /// The counter of the next record.
     #[must_use]
     pub fn next_counter(&self) -> u64 {
-        self.0.counter
+        self.ordered.counter
     }
 
-    /// What the present key and those derived from it have sealed.
+    /// What the present keys and those derived from them have sealed.
     #[must_use]
     pub fn volume(&self) -> Volume {
-        self.0.volume()
+        self.ordered.volume(self.expendable.sealed())
     }
 }
 
 /// Opens the records of the other direction, each exactly once and in order.
-pub struct Opener(Direction);
+pub struct Opener {
+    ordered: Direction,
+    expendable: ExpendableOpener,
+}
 
 impl Opener {
     /// Starts at counter 0 with the key of a verified session.
     pub(crate) fn new(key: &SecretKey) -> Self {
-        Self(Direction::new(key))
+        Self { ordered: Direction::new(key), expendable: ExpendableOpener::new(key) }
+    }
+
+    /// The same, with the keys that replace those of `before` in its channel.
+    pub(crate) fn after(mut self, before: &Self) -> Self {
+        self.expendable.follow(&before.expendable);
+        self
+    }
+
+    /// Checks and decrypts an [`expendable`] record in place, each at most once and in any order;
+    /// returns the range of the plaintext in it.
+    ///
+    /// # Errors
+    /// Says why the record is to be dropped. Nothing else follows from that.
+    pub fn open_expendable_in_place_range(
+        &mut self,
+        record: &mut [u8],
+    ) -> Result<Range<usize>, DroppedRecord> {
+        self.expendable.open_in_place_range(record)
+    }
+
+    /// What opens its expendable records, and those alone.
+    pub(crate) fn expendable(&mut self) -> &mut ExpendableOpener {
+        &mut self.expendable
+    }
+
+    /// Drops the key for all other records.
+    pub(crate) fn into_expendable(self) -> ExpendableOpener {
+        self.expendable
     }
 
     /// Checks and decrypts a record in place; returns the plaintext inside it.
@@ -169,8 +231,8 @@ impl Opener {
     /// # Errors
     /// As [`Opener::open_in_place`].
     pub fn open_in_place_range(&mut self, record: &mut [u8]) -> Result<Range<usize>, RecordError> {
-        self.0.key()?;
-        self.try_open(record).map_err(|error| self.0.close(error))
+        self.ordered.key()?;
+        self.try_open(record).map_err(|error| self.ordered.close(error))
     }
 
     fn try_open(&mut self, record: &mut [u8]) -> Result<Range<usize>, RecordError> {
@@ -183,28 +245,28 @@ impl Opener {
             }
             _ => return Err(RecordError::BadLength(length)),
         };
-        let (expected, found) = (self.0.counter, u64::from_be_bytes(*counter));
+        let (expected, found) = (self.ordered.counter, u64::from_be_bytes(*counter));
         match found {
             _ if found < expected => return Err(RecordError::Repeated { expected, found }),
             _ if found > expected => return Err(RecordError::Gap { expected, found }),
             _ => {}
         }
-        let opened = self.0.key()?.open_in_place(nonce(found), Aad::empty(), sealed);
+        let opened = self.ordered.key()?.open_in_place(nonce(found), Aad::empty(), sealed);
         let plaintext = opened.map_err(|_| RecordError::BadTag(found))?.len();
-        self.0.advance(plaintext)?;
+        self.ordered.advance(plaintext)?;
         Ok(COUNTER_LENGTH..length - TAG_LENGTH)
     }
 
     /// The counter of the next record.
     #[must_use]
     pub fn next_counter(&self) -> u64 {
-        self.0.counter
+        self.ordered.counter
     }
 
-    /// What the present key and those derived from it have opened.
+    /// What the present keys and those derived from them have opened.
     #[must_use]
     pub fn volume(&self) -> Volume {
-        self.0.volume()
+        self.ordered.volume(self.expendable.opened())
     }
 }
 
@@ -244,20 +306,22 @@ impl Direction {
         Ok(())
     }
 
-    fn volume(&self) -> Volume {
-        Volume { records: self.counter, bytes: self.bytes }
+    /// With the expendable records and their bytes.
+    fn volume(&self, (expendable, bytes): (u64, u64)) -> Volume {
+        let (records, bytes) = (self.counter + expendable, self.bytes.saturating_add(bytes));
+        Volume { records, bytes, expendable }
     }
 }
 
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sealer(next record {}, key redacted)", self.0.counter)
+        write!(f, "Sealer(next record {}, key redacted)", self.ordered.counter)
     }
 }
 
 impl fmt::Debug for Opener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Opener(next record {}, key redacted)", self.0.counter)
+        write!(f, "Opener(next record {}, key redacted)", self.ordered.counter)
     }
 }
 

@@ -99,7 +99,7 @@ impl Sealing {
             if announce {
                 half.outbound.control(Tag::Switch, &[], None)?;
             }
-            half.outbound.sealer = sealer;
+            half.outbound.sealer = sealer.after(&half.outbound.sealer);
             half.told = Told::Nothing;
             Ok(())
         })

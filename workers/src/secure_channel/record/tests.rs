@@ -19,7 +19,7 @@ fn pair() -> (Sealer, Opener) {
 /// to the first rekey.
 fn pair_at(counter: u64) -> (Sealer, Opener) {
     let (mut sealer, mut opener) = pair();
-    (sealer.0.counter, opener.0.counter) = (counter, counter);
+    (sealer.ordered.counter, opener.ordered.counter) = (counter, counter);
     (sealer, opener)
 }
 
@@ -210,12 +210,43 @@ fn keys_expire_by_count_and_by_volume() {
         record(&mut sealer, b"");
         assert_eq!(judge(&sealer), expected);
         let (mut sealer, _) = pair();
-        sealer.0.bytes = times * REHANDSHAKE_BYTES - 2;
+        sealer.ordered.bytes = times * REHANDSHAKE_BYTES - 2;
         record(&mut sealer, b"a");
         assert_ne!(judge(&sealer), expected);
         record(&mut sealer, b"b");
         assert_eq!(judge(&sealer), expected);
     }
+}
+
+#[test]
+fn neither_kind_of_record_opens_as_the_other() {
+    let (mut sealer, mut opener) = pair();
+    let mut body = b"hello".to_vec();
+    let (number, tag) = sealer.seal_expendable_in_place(&mut body).unwrap();
+    let expendable = [&number[..], &body, &tag].concat();
+    let ordered = record(&mut sealer, b"hello");
+    assert_eq!(ordered[..8], expendable[..8], "the same number");
+    assert_ne!(ordered[8..], expendable[8..]);
+    let dropped = opener.open_expendable_in_place_range(&mut ordered.clone());
+    assert_eq!(dropped, Err(expendable::DroppedRecord::BadTag(0)));
+    assert_eq!(opener.open_expendable_in_place_range(&mut expendable.clone()), Ok(8..13));
+    assert_eq!(opener.open_in_place(&mut ordered.clone()).unwrap(), b"hello");
+    let (_, mut other) = pair();
+    assert_eq!(other.open_in_place(&mut expendable.clone()), Err(RecordError::BadTag(0)));
+}
+
+#[test]
+fn expendable_records_call_for_new_keys() {
+    let (limits, (mut sealer, mut opener)) = (Limits::default(), pair());
+    let (number, tag) = sealer.seal_expendable_in_place(&mut []).unwrap();
+    let mut record = [&number[..], &tag].concat();
+    opener.open_expendable_in_place_range(&mut record).unwrap();
+    let expected = Volume { records: 1, bytes: 0, expendable: 1 };
+    assert_eq!((sealer.volume(), opener.volume()), (expected, expected));
+    let volume = |expendable| Volume { records: expendable, bytes: 0, expendable };
+    assert!(!limits.is_due(volume(expendable::DUE_RECORDS - 1)));
+    let most = volume(expendable::MOST_RECORDS);
+    assert!(limits.is_due(volume(expendable::DUE_RECORDS)) && !limits.is_expired(most));
 }
 
 #[test]

@@ -148,6 +148,31 @@ fn rekeying_matches_the_independent_implementation() {
 }
 
 #[test]
+fn expendable_records_match_the_independent_implementation() {
+    let vectors = vectors();
+    for direction in 0..2 {
+        let first = SecretKey::copy_of(&key(&vectors, &format!("/keys/{direction}")));
+        let (mut sealer, mut opener) = (Sealer::new(&first), Opener::new(&first));
+        let pointer = format!("/expendable/{direction}/records");
+        let records = vectors.pointer(&pointer).and_then(Value::as_array).unwrap();
+        let all: Vec<_> = records.iter().map(|record| bytes(record, "/record")).collect();
+        for (record, published) in records.iter().zip(&all) {
+            let plaintext = bytes(record, "/plaintext");
+            assert_eq!(sealed_expendable(&mut sealer, &plaintext), *published);
+        }
+        for mut published in all.into_iter().rev() {
+            opener.open_expendable_in_place_range(&mut published).unwrap();
+        }
+    }
+}
+
+fn sealed_expendable(sealer: &mut Sealer, plaintext: &[u8]) -> Vec<u8> {
+    let mut body = plaintext.to_vec();
+    let (number, tag) = sealer.seal_expendable_in_place(&mut body).unwrap();
+    [&number[..], &body, &tag].concat()
+}
+
+#[test]
 fn a_refusal_is_that_of_the_independent_implementation() {
     let vectors = vectors();
     let responder = party(&vectors, "responder");
@@ -182,7 +207,8 @@ pub(crate) fn worked_example() -> Vec<(&'static str, Vec<u8>)> {
     let [up, down] = keys();
     let (mut up, mut refusing) = (Sealer::new(&up), Sealer::new(&down));
     let mut down = Sealer::new(&down);
-    let plaintext = [&[Tag::Message.byte()][..], &hello()].concat();
+    let plaintext = [&[Tag::Message.byte()][..], &hello(false)].concat();
+    let may_be_lost = hello(true);
     let carrier = Packet::One { noise: &one, cookie: &[] }.encode();
     let secret = AddressSecret::parse(&"07".repeat(32)).unwrap();
     let started = Initiator::dangerous_start_with_fixed_ephemeral(&ALICE, Some(&secret), &[5; 32]);
@@ -207,6 +233,9 @@ pub(crate) fn worked_example() -> Vec<(&'static str, Vec<u8>)> {
         ("plaintext", plaintext),
         ("ping", sealed(&mut up, &[Tag::Ping.byte()])),
         ("pong", sealed(&mut down, &[Tag::Pong.byte()])),
+        ("expendable key", bytes(&vectors(), "/expendable/0/key")),
+        ("expendable record", sealed_expendable(&mut up, &may_be_lost)),
+        ("expendable plaintext", may_be_lost),
     ]
 }
 
@@ -241,12 +270,13 @@ fn keys() -> [SecretKey; 2] {
 }
 
 /// "hello" from `a` for `echoer`, as it stands in a record.
-fn hello() -> Vec<u8> {
+fn hello(expendable: bool) -> Vec<u8> {
     let hello = ockam_actix_runtime::Payload::from(b"\xa5hello".to_vec());
-    let message = ockam_actix_runtime::Message::new(
+    let mut message = ockam_actix_runtime::Message::new(
         ockam_actix_runtime::route!["echoer"],
         ockam_actix_runtime::route!["a"],
         hello,
     );
+    message.expendable = expendable;
     ockam_actix_runtime::message::codec::encode(message).to_vec()
 }
