@@ -4,6 +4,7 @@
 //! |---|---|
 //! | what a connection needs from a socket | [`carrier`] |
 //! | greeting, reading, writing: what runs on a connected carrier | `session`, `queue` |
+//! | messages beside the frames, which may be lost | `datagrams` |
 //! | whether the peer is alive | `pulse` |
 //! | which frame is written next: lanes with credit take turns | `send_lanes` |
 //! | an accepted connection, which ends with its carrier | `accepted` |
@@ -20,6 +21,7 @@ pub mod accepted;
 pub mod carrier;
 pub mod connection_limits;
 pub mod connectors;
+mod datagrams;
 pub mod dialled;
 pub mod listener;
 mod pulse;

@@ -130,6 +130,14 @@ pub const TURN_BYTES: usize = 64 * 1024;
 /// overtaken by other lanes.
 pub const STAGED_BYTES: usize = 256 * 1024;
 
+/// Datagrams of one connection that are routed before others have their turn.
+pub const DATAGRAMS_IN_A_ROW: usize = 64;
+
+/// Bytes of messages that may be lost, from one connection, and that wait to be passed on over
+/// another: about a tenth of a second of a line of 10 Mbit/s. More would come too late to be of
+/// use. What sources of this node send has its limit in their budgets.
+pub const EXPENDABLE_BYTES: usize = 128 * 1024;
+
 /// Bytes of all frames that wait in one connection. What they hold of other edges bounds them
 /// before that; a peer that takes nothing while very many send to it is given no more.
 pub const MAX_QUEUED_BYTES: usize = 16 * 1024 * 1024;

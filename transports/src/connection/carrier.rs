@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 /// A connected, reliable, ordered stream of bytes to another node.
 ///
@@ -67,6 +67,27 @@ pub trait Carrier: 'static {
         let _ = task;
         Poll::Ready(Ok(()))
     }
+
+    /// Sends a datagram beside the stream: it may be lost, doubled and overtaken, and waits for
+    /// nothing that was written. Returns whether the carrier has taken it; it does not if it, or
+    /// the peer, knows no datagrams, or none of this size.
+    fn try_send_datagram(&self, slices: &[IoSlice<'_>]) -> bool {
+        let _ = slices;
+        false
+    }
+
+    /// Ready when another datagram may be sent. Until then the carrier keeps the last one, and has
+    /// to be polled for that one to leave.
+    fn poll_datagram_room(&self, task: &mut Context<'_>) -> Poll<()> {
+        let _ = task;
+        Poll::Ready(())
+    }
+
+    /// The next datagram that has come from the peer. It is never ready on a carrier that has ended.
+    fn poll_datagram(&self, task: &mut Context<'_>) -> Poll<Bytes> {
+        let _ = task;
+        Poll::Pending
+    }
 }
 
 impl Carrier for Box<dyn Carrier> {
@@ -104,5 +125,17 @@ impl Carrier for Box<dyn Carrier> {
 
     fn poll_flush(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         (**self).poll_flush(task)
+    }
+
+    fn try_send_datagram(&self, slices: &[IoSlice<'_>]) -> bool {
+        (**self).try_send_datagram(slices)
+    }
+
+    fn poll_datagram_room(&self, task: &mut Context<'_>) -> Poll<()> {
+        (**self).poll_datagram_room(task)
+    }
+
+    fn poll_datagram(&self, task: &mut Context<'_>) -> Poll<Bytes> {
+        (**self).poll_datagram(task)
     }
 }

@@ -4,6 +4,10 @@
 //! are written many at a time: whatever may be sent by the time that the socket takes more goes
 //! into one vectored write.
 //!
+//! A message that may be lost leaves as a datagram instead, where the carrier takes it as one. It
+//! takes its turn like the others, so that a flood of them holds nobody up, but waits for no frame
+//! that was staged before, and for no credit.
+//!
 //! No task is woken when a message enters the queue: only the connection's own actor adds to it, in
 //! its handlers and before it spawns the future that writes, and actix polls the spawned futures
 //! after the handlers, in the same turn of the actor's task.
@@ -34,8 +38,11 @@ use crate::{
         send_lanes::{BadGrant, LaneKey, SendLanes},
     },
     frame::{encode_grants, header, Signal, HEADER_BYTES},
-    limits::{MAX_QUEUED_BYTES, MAX_WRITE_SLICES, STAGED_BYTES},
+    limits::{EXPENDABLE_BYTES, MAX_QUEUED_BYTES, MAX_WRITE_SLICES, STAGED_BYTES},
 };
+
+#[cfg(test)]
+mod tests;
 
 /// Frames that wait to be written. Clones share the queue; it belongs to one arbiter.
 #[derive(Clone, Default)]
@@ -56,6 +63,8 @@ struct Shared {
     signals: Cell<[bool; Signal::ALL.len()]>,
     /// Whether the carrier takes nothing at the moment.
     is_blocked: Cell<bool>,
+    /// Whether the carrier may keep the last datagram until there is room for it.
+    keeps_datagram: Cell<bool>,
     signs: Signs,
     traffic: Arc<Traffic>,
 }
@@ -68,6 +77,8 @@ struct Frame {
     written: usize,
     /// Whether it carries a message.
     is_message: bool,
+    /// The lane of one that may leave as a datagram.
+    expendable: Option<u16>,
     _permit: Option<Permit>,
 }
 
@@ -100,7 +111,9 @@ impl WriteQueue {
             None => {
                 let mut lanes = shared.lanes.borrow_mut();
                 let key = lane_of(&message, |flow| lanes.is_in_use(flow));
-                lanes.number(key)
+                let is_limited = message.expendable && matches!(key, LaneKey::From { .. });
+                let lane = lanes.number(key);
+                lane.filter(|lane| !is_limited || lanes.waiting(*lane) <= EXPENDABLE_BYTES)
             }
         };
         let Some(lane) = lane else {
@@ -108,8 +121,9 @@ impl WriteQueue {
             let notice = Notice::new(hop, reason.unwrap_or(UndeliverableReason::Overloaded));
             return Err(Box::new(Undelivered { message, notice }));
         };
-        let MessageParts { payload, permit, .. } = message.into_parts();
-        let frame = Frame::new(&header(length, lane), &encoded, payload, permit);
+        let MessageParts { payload, permit, expendable, .. } = message.into_parts();
+        let mut frame = Frame::new(&header(length, lane), &encoded, payload, permit);
+        frame.expendable = expendable.then_some(lane);
         shared.count(shared.queued.get() + length);
         shared.lanes.borrow_mut().push(lane, length, frame);
         Ok(())
@@ -151,7 +165,7 @@ impl WriteQueue {
         task: &mut Context<'_>,
     ) -> Poll<io::Error> {
         self.announce(&lanes.take_grants(task.waker()));
-        self.stage();
+        self.stage(carrier, task);
         let shared = &*self.shared;
         while !shared.staged.borrow().is_empty() || shared.has_signals() {
             if let Err(error) = ready!(self.poll_room(carrier, task)) {
@@ -164,7 +178,7 @@ impl WriteQueue {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Poll::Ready(error),
             }
-            self.stage();
+            self.stage(carrier, task);
         }
         match carrier.poll_flush(task) {
             Poll::Ready(Err(error)) => Poll::Ready(error),
@@ -206,13 +220,23 @@ impl WriteQueue {
         let mut staged = self.shared.staged.borrow_mut();
         let begun = usize::from(staged.front().is_some_and(|frame| frame.written > 0));
         let payload = Payload::default();
-        let frame = Frame { prefix, payload, written: 0, is_message: false, _permit: None };
+        let frame = Frame {
+            prefix,
+            payload,
+            written: 0,
+            is_message: false,
+            expendable: None,
+            _permit: None,
+        };
         self.shared.count(self.shared.queued.get() + frame.body_length());
         staged.insert(begun, frame);
     }
 
-    /// Decides on the order of what the next write takes.
-    fn stage(&self) {
+    /// Decides on the order of what the next write takes. What leaves as a datagram does so at once.
+    fn stage(&self, carrier: &impl Carrier, task: &mut Context<'_>) {
+        if !self.has_datagram_room(carrier, task) {
+            return;
+        }
         let mut staged = self.shared.staged.borrow_mut();
         let mut lanes = self.shared.lanes.borrow_mut();
         if lanes.is_idle() {
@@ -221,9 +245,39 @@ impl WriteQueue {
         let mut bytes: usize = staged.iter().map(Frame::unwritten_length).sum();
         while bytes < STAGED_BYTES && staged.len() < MAX_WRITE_SLICES {
             let Some(frame) = lanes.pop() else { return };
+            if let Some(lane) = frame.expendable.filter(|_| self.send_datagram(&frame, carrier)) {
+                lanes.left_beside(lane, frame.body_length());
+                if !self.has_datagram_room(carrier, task) {
+                    return;
+                }
+                continue;
+            }
             bytes += frame.unwritten_length();
             staged.push_back(frame);
         }
+    }
+
+    /// Whether the datagram that was sent last has left. Until it has, nothing else is staged: its
+    /// turn lasts so long, and what was staged before goes on.
+    fn has_datagram_room(&self, carrier: &impl Carrier, task: &mut Context<'_>) -> bool {
+        let keeps = &self.shared.keeps_datagram;
+        if keeps.get() {
+            keeps.set(carrier.poll_datagram_room(task).is_pending());
+        }
+        !keeps.get()
+    }
+
+    /// Sends a message as a datagram, without the header of a frame, if the carrier takes it.
+    fn send_datagram(&self, frame: &Frame, carrier: &impl Carrier) -> bool {
+        let (shared, length) = (&self.shared, frame.body_length());
+        if !carrier.try_send_datagram(&frame.parts(HEADER_BYTES).map(IoSlice::new)) {
+            return false;
+        }
+        shared.keeps_datagram.set(true);
+        shared.traffic.count_sent(length);
+        shared.signs.wrote_message();
+        shared.count(shared.queued.get() - length);
+        true
     }
 
     fn write_once(&self, carrier: &impl Carrier) -> io::Result<()> {
@@ -275,6 +329,7 @@ impl Shared {
 /// that it keeps its order:
 ///
 /// * what is passed on: that of the lane on which it came in;
+/// * what may be lost: one apart from all that has to arrive;
 /// * a stream: its own, although its route changes from the outlet's address to that of the stream
 ///   there;
 /// * a notice that a stream has ended: that of the stream, as long as something of it is under way;
@@ -285,11 +340,10 @@ fn lane_of(message: &Message, is_in_use: impl Fn(&LaneKey) -> bool) -> LaneKey {
     if let Some((connection, lane)) = passed_on {
         return LaneKey::From { connection, lane };
     }
-    let flow = permit.and_then(Permit::flow).map(|flow| LaneKey::To(flow.clone()));
+    let key = if message.expendable { LaneKey::Expendable } else { LaneKey::To };
+    let flow = permit.and_then(Permit::flow).map(|flow| key(flow.clone()));
     let flow = flow.filter(|key| message.kind != MessageKind::Notice || is_in_use(key));
-    flow.unwrap_or_else(|| {
-        LaneKey::To(message.onward_route.first().cloned().unwrap_or_else(|| "".into()))
-    })
+    flow.unwrap_or_else(|| key(message.onward_route.first().cloned().unwrap_or_else(|| "".into())))
 }
 
 impl Frame {
@@ -307,7 +361,7 @@ impl Frame {
         } else {
             prefix = [header, encoded].concat();
         }
-        Self { prefix, payload, written: 0, is_message: true, _permit: permit }
+        Self { prefix, payload, written: 0, is_message: true, expendable: None, _permit: permit }
     }
 
     fn body_length(&self) -> usize {
@@ -319,8 +373,13 @@ impl Frame {
     }
 
     fn unwritten(&self) -> [&[u8]; 2] {
-        let in_prefix = self.written.min(self.prefix.len());
-        let in_payload = self.written - in_prefix;
+        self.parts(self.written)
+    }
+
+    /// Everything from byte number `start` on.
+    fn parts(&self, start: usize) -> [&[u8]; 2] {
+        let in_prefix = start.min(self.prefix.len());
+        let in_payload = start - in_prefix;
         [&self.prefix[in_prefix..], &self.payload[in_payload.min(self.payload.len())..]]
     }
 

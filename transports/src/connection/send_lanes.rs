@@ -27,11 +27,13 @@ pub(crate) enum LaneKey {
     /// They come from this node and go to this address at the peer, or belong to the stream at this
     /// address here.
     To(Address),
+    /// The same for messages that may be lost, which wait for no others.
+    Expendable(Address),
     /// They came in on a lane of another connection.
     From {
         /// The connection.
         connection: u64,
-        /// The lane there.
+        /// The lane there; 0 for what came beside the lanes.
         lane: u16,
     },
 }
@@ -124,6 +126,12 @@ impl<F> SendLanes<F> {
         }
     }
 
+    /// What the frames that wait in the lane `number` count as.
+    pub(crate) fn waiting(&self, number: u16) -> usize {
+        let frames = &self.lanes[usize::from(number) - 1].frames;
+        frames.iter().map(|(bytes, _)| cost(*bytes)).sum()
+    }
+
     /// Takes the next frame, if one may be sent now.
     pub(crate) fn pop(&mut self) -> Option<F> {
         let turn = *self.turns.front()?;
@@ -140,6 +148,14 @@ impl<F> SendLanes<F> {
         self.sent_in_turn += bytes;
         self.end_of_frame(turn, number, goes_on);
         Some(frame)
+    }
+
+    /// Notes that a frame with a body of `bytes`, just taken from the lane `number`, has left beside
+    /// the lanes: it takes no credit.
+    pub(crate) fn left_beside(&mut self, number: u16, bytes: usize) {
+        let moved_on = u32::try_from(cost(bytes)).unwrap_or(u32::MAX);
+        let taken_back = self.grant(Grant { lane: number, moved_on, more: 0 });
+        debug_assert!(taken_back.is_ok(), "it was taken from the lane");
     }
 
     /// Adds the credit that the peer granted.

@@ -24,6 +24,7 @@ use tokio::time::{timeout, timeout_at, Instant};
 use crate::{
     connection::{
         carrier::Carrier,
+        datagrams::Datagrams,
         pulse::{Beat, Pulse},
         queue::WriteQueue,
     },
@@ -91,6 +92,7 @@ impl<C: Carrier> Session<C> {
         let (host, _link) = (node.clone(), node.link());
         let mut leaving = pin!(host.leaving().fuse());
         let mut pulse = Pulse::new(patience(&ingress.door));
+        let mut datagrams = Datagrams::new(node.clone(), ingress.clone(), &queue, &lanes);
         let mut reading = pin!(self.read(node, ingress, &queue, &lanes));
         poll_fn(|task| {
             match pulse.poll(queue.signs(), task) {
@@ -104,6 +106,11 @@ impl<C: Carrier> Session<C> {
             }
             if leaving.as_mut().poll(task).is_ready() {
                 queue.signal(Signal::GoAway);
+            }
+            if !queue.is_to_send(Signal::GoAway) {
+                if let Poll::Ready(bad) = datagrams.poll(&*carrier, task) {
+                    return Poll::Ready(protocol_error(&peer, bad).into());
+                }
             }
             for reads in [true, false] {
                 if let Poll::Ready(error) = queue.poll_write(&*carrier, &lanes, task) {

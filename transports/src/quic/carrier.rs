@@ -1,4 +1,4 @@
-//! The one stream of a QUIC connection as a carrier.
+//! The one stream of a QUIC connection as a carrier, with its datagrams beside it.
 //!
 //! quinn has no readiness apart from moving bytes, so this remembers for each direction whether
 //! the last attempt found nothing. Attempts register nobody. Who waits is registered by
@@ -8,13 +8,19 @@
 
 use std::{
     cell::RefCell,
+    fmt,
     future::Future,
     io::{self, ErrorKind, IoSlice},
     pin::{pin, Pin},
-    task::{Context, Poll},
+    task::{ready, Context, Poll},
 };
 
 use bytes::{Buf, Bytes, BytesMut};
+use futures::{
+    future::LocalBoxFuture,
+    stream::{self, LocalBoxStream},
+    FutureExt, StreamExt,
+};
 use ockam_actix_runtime::clock::Instant;
 use quinn::{Connection, ConnectionError, ReadError, RecvStream, SendStream, VarInt};
 use tokio::{
@@ -37,6 +43,7 @@ pub struct QuicCarrier {
     connection: Connection,
     reading: RefCell<Reading>,
     writing: RefCell<Writing>,
+    datagrams: RefCell<Datagrams>,
 }
 
 #[derive(Debug)]
@@ -60,6 +67,29 @@ struct Writing {
     window: u64,
 }
 
+/// The datagrams of a connection: those that come, and the last that was sent, if there was no room
+/// for it.
+struct Datagrams {
+    incoming: LocalBoxStream<'static, Bytes>,
+    waiting: Option<LocalBoxFuture<'static, ()>>,
+}
+
+impl Datagrams {
+    fn of(connection: Connection) -> Self {
+        let incoming = stream::unfold(connection, |connection| async move {
+            let datagram = connection.read_datagram().await.ok()?;
+            Some((datagram, connection))
+        });
+        Self { incoming: incoming.fuse().boxed_local(), waiting: None }
+    }
+}
+
+impl fmt::Debug for Datagrams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Datagrams(one waits: {})", self.waiting.is_some())
+    }
+}
+
 impl QuicCarrier {
     /// A carrier on `streams`, the only ones of `connection`.
     pub(super) fn new(
@@ -79,7 +109,13 @@ impl QuicCarrier {
             patience: Box::pin(sleep(PROGRESS_TIMEOUT)),
             window: u64::from(UNSENT_BYTES),
         };
-        Self { connection, reading: RefCell::new(reading), writing: RefCell::new(writing) }
+        let datagrams = Datagrams::of(connection.clone());
+        Self {
+            connection,
+            reading: RefCell::new(reading),
+            writing: RefCell::new(writing),
+            datagrams: RefCell::new(datagrams),
+        }
     }
 
     /// Lets the peer send more if that is what it waits for.
@@ -210,6 +246,42 @@ impl Carrier for QuicCarrier {
         match written {
             0 if writing.is_blocked => Err(ErrorKind::WouldBlock.into()),
             written => Ok(written),
+        }
+    }
+
+    fn try_send_datagram(&self, slices: &[IoSlice<'_>]) -> bool {
+        let length = slices.iter().map(|slice| slice.len()).sum();
+        if self.connection.max_datagram_size().is_none_or(|most| length > most) {
+            return false;
+        }
+        let mut bytes = BytesMut::with_capacity(length);
+        slices.iter().for_each(|slice| bytes.extend_from_slice(slice));
+        let bytes = bytes.freeze();
+        if self.connection.datagram_send_buffer_space() >= length {
+            return self.connection.send_datagram(bytes).is_ok();
+        }
+        let connection = self.connection.clone();
+        let sending = async move {
+            // If the path has become too narrow meanwhile, or was lost, so is this.
+            let _ = connection.send_datagram_wait(bytes).await;
+        };
+        self.datagrams.borrow_mut().waiting = Some(sending.boxed_local());
+        true
+    }
+
+    fn poll_datagram_room(&self, task: &mut Context<'_>) -> Poll<()> {
+        let waiting = &mut self.datagrams.borrow_mut().waiting;
+        if let Some(sending) = waiting {
+            ready!(sending.poll_unpin(task));
+            *waiting = None;
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_datagram(&self, task: &mut Context<'_>) -> Poll<Bytes> {
+        match self.datagrams.borrow_mut().incoming.poll_next_unpin(task) {
+            Poll::Ready(Some(datagram)) => Poll::Ready(datagram),
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }
 }

@@ -43,7 +43,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::{
     limits::UNSENT_BYTES,
     quic::limits::{
-        CONNECTION_ID_BYTES, IDLE_TIMEOUT, INITIAL_ROUND_TRIP, MAX_RECEIVE_BYTES,
+        CONNECTION_ID_BYTES, DATAGRAM_BYTES, IDLE_TIMEOUT, INITIAL_ROUND_TRIP, MAX_RECEIVE_BYTES,
         MIN_RECEIVE_BYTES, PROTOCOL, RESET_INTERVAL, SOCKET_BYTES, UNSEEN_BYTES,
         UNSEEN_BYTES_IN_ALL, UNSEEN_CONNECTIONS,
     },
@@ -197,7 +197,8 @@ fn transport_config(streams: u32) -> TransportConfig {
     config
         .max_concurrent_bidi_streams(streams.into())
         .max_concurrent_uni_streams(0_u32.into())
-        .datagram_receive_buffer_size(None)
+        .datagram_receive_buffer_size(Some(DATAGRAM_BYTES))
+        .datagram_send_buffer_size(DATAGRAM_BYTES)
         .max_idle_timeout(IdleTimeout::try_from(IDLE_TIMEOUT).ok())
         .initial_rtt(INITIAL_ROUND_TRIP)
         .stream_receive_window(VarInt::from_u64(MAX_RECEIVE_BYTES).unwrap_or(VarInt::MAX))

@@ -29,6 +29,10 @@ pub const SHARED_RECEIVE_BYTES: u64 = 256 * 1024 * 1024;
 /// takes and [`UNSENT_BYTES`](crate::limits::UNSENT_BYTES) more.
 pub const MAX_SEND_BYTES: u64 = 16 * 1024 * 1024;
 
+/// Bytes of datagrams that wait for the path, and of those that have come and were not looked at,
+/// for each connection: a burst of some twenty. With more, older ones would come too late.
+pub const DATAGRAM_BYTES: usize = 32 * 1024;
+
 /// Handshakes of one listener that may be under way with peers that have not shown that they
 /// receive what is sent to their address. With more, others have to show it before anything is
 /// done for them, which costs them a round trip.

@@ -257,3 +257,52 @@ fn an_end_that_never_reads_keeps_little() {
         drop(far);
     });
 }
+
+async fn datagram(carrier: &QuicCarrier) -> Bytes {
+    poll_fn(|task| carrier.poll_datagram(task)).await
+}
+
+#[test]
+fn datagrams_pass_beside_the_stream() {
+    on_a_pair(async |Pair { near, far, .. }| {
+        let parts = [b"in ".as_slice(), b"two parts"].map(IoSlice::new);
+        assert!(near.try_send_datagram(&parts));
+        assert_eq!(datagram(&far).await, "in two parts");
+        assert!(far.try_send_datagram(&[IoSlice::new(b"back")]));
+        assert_eq!(datagram(&near).await, "back");
+        assert!(!near.try_send_datagram(&[IoSlice::new(&[0; 1_500])]), "more than a packet has");
+        // A stream that the other end does not read holds none up.
+        fill(&near);
+        assert!(near.try_send_datagram(&[IoSlice::new(b"past it")]));
+        assert_eq!(datagram(&far).await, "past it");
+    });
+}
+
+#[test]
+fn datagrams_without_room_wait_for_the_path() {
+    const COUNT: u32 = 500;
+    on_a_pair(async |Pair { near, far, .. }| {
+        let mut waited = 0;
+        let sending = async {
+            for number in 0..COUNT {
+                let bytes = [&number.to_be_bytes()[..], &[7; 1_000]].concat();
+                assert!(near.try_send_datagram(&[IoSlice::new(&bytes)]));
+                let room = poll_fn(|task| Poll::Ready(near.poll_datagram_room(task))).await;
+                waited += u32::from(room.is_pending());
+                poll_fn(|task| near.poll_datagram_room(task)).await;
+            }
+        };
+        let receiving = async {
+            let mut last = None;
+            // The receiver's system, or this end, may drop some.
+            while last != Some(COUNT - 1) {
+                let came = datagram(&far).await;
+                let number = u32::from_be_bytes(*came.first_chunk().unwrap());
+                assert!(last.is_none_or(|last| number > last), "in order on this path");
+                last = Some(number);
+            }
+        };
+        tokio::join!(sending, receiving);
+        assert!(waited > 0, "more was sent at once than the carrier keeps");
+    });
+}
