@@ -8,9 +8,9 @@
 //! ```
 //!
 //! A datagram is one message, and it behaves as on any other network: it arrives once or not at
-//! all, and nobody waits for it. Where there is no room for it, it is dropped and counted, and that
-//! happens at the source alone, before a channel has sealed it: channels and connections lose
-//! nothing on their way, so what was dropped is missing nowhere else.
+//! all, and nobody waits for it. Its message is [expendable](ockam_actix_runtime::MessageParts::expendable), so that it
+//! leaves as a datagram of the connection too, over QUIC and as far as it fits; over other
+//! connections it is carried in order. Where there is no room for it, it is dropped and counted.
 //!
 //! * A flow begins with its first datagram and ends when nothing has passed for a while. When
 //!   there are too many, the one that was used least recently ends.

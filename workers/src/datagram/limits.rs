@@ -30,6 +30,10 @@ pub const MAX_HEADER: usize = 6;
 /// Flows of all UDP portals of a node: an outlet's take a descriptor each, and each some 2 KiB.
 pub const MAX_FLOWS: usize = 8_192;
 
+/// How often a datagram of a flow is an ordinary message, which waits for what was lost before it
+/// and yields a notice if its outlet is gone. One of a thousand in a flow of 100 a second.
+pub(crate) const NOTICE_INTERVAL: Duration = Duration::from_secs(10);
+
 /// Bytes that one flow may have under way, if the first edge has room for twice as many.
 pub(crate) const FLOW_BYTES: usize = 1024 * 1024;
 

@@ -4,16 +4,22 @@
 //! have no more under way than is left free. Alone it gets half of the room, with n others that
 //! want more than they can have it gets one part in n + 2, and one that comes later always finds
 //! some.
+//!
+//! A datagram travels as an expendable message, which no later one waits for where the path has
+//! datagrams too. But the first of a flow, and one now and then, is an ordinary message: if it
+//! reaches no outlet, a notice says so.
 
 use ockam_actix_runtime::{
+    clock::Instant,
     edge::first_hop::FirstHop,
     limits::{HEADROOM_BYTES, TAILROOM_BYTES},
+    lock::Lock,
     node::routing::NextHop,
     Address, Budget, Host, Message, MessageKind, Node, Payload, Permit, Route,
 };
 
 use crate::datagram::{
-    limits::{FLOW_BYTES, MAX_CHANNEL_DATAGRAM, MAX_DATAGRAM},
+    limits::{FLOW_BYTES, MAX_CHANNEL_DATAGRAM, MAX_DATAGRAM, NOTICE_INTERVAL},
     loss::Loss,
     message::Header,
 };
@@ -26,19 +32,25 @@ pub(crate) struct Sending {
     /// Where notices about the datagrams go.
     back: Route,
     under_way: Budget,
+    /// When the last one left about which there may be a notice.
+    asked_at: Lock<Option<Instant>>,
 }
 
 impl Sending {
     /// Of a flow at the inlet, which has this address.
     pub(crate) fn onward(flow: Address) -> Self {
         let back = Route::from(flow.clone());
-        Self { flow, kind: MessageKind::Data, back, under_way: Budget::new(FLOW_BYTES) }
+        Self::new(flow, MessageKind::Data, back)
     }
 
     /// Of a flow at the outlet; `flow` is its address at the inlet.
     pub(crate) fn back(flow: Address) -> Self {
-        let under_way = Budget::new(FLOW_BYTES);
-        Self { flow, kind: MessageKind::Reply, back: Route::new(), under_way }
+        Self::new(flow, MessageKind::Reply, Route::new())
+    }
+
+    fn new(flow: Address, kind: MessageKind, back: Route) -> Self {
+        let (under_way, asked_at) = (Budget::new(FLOW_BYTES), Lock::default());
+        Self { flow, kind, back, under_way, asked_at }
     }
 
     /// Sends a datagram along `route`, which begins with `first_hop`.
@@ -65,8 +77,20 @@ impl Sending {
         payload.extend_from_slice(datagram);
         let mut message = Message::new(route.clone(), self.back.clone(), payload);
         message.kind = self.kind;
+        message.expendable = !self.is_to_ask();
+        let asks = !message.expendable;
         node.try_route(message.with_permit(permit), NextHop::Chosen)?;
+        if asks {
+            *self.asked_at.lock() = Some(Instant::now());
+        }
         Ok(())
+    }
+
+    /// Whether the next datagram is to yield a notice if nobody is there. What goes back yields
+    /// none.
+    fn is_to_ask(&self) -> bool {
+        let is_long_ago = |asked: Instant| asked.elapsed() >= NOTICE_INTERVAL;
+        !self.back.is_empty() && self.asked_at.lock().is_none_or(is_long_ago)
     }
 
     /// Room for a message of `bytes`, if the flow may have it.

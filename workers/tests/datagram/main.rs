@@ -6,5 +6,6 @@
 mod access;
 mod flows;
 mod losses;
+mod lossy;
 mod passing;
 mod support;
