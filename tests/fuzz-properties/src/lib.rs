@@ -9,6 +9,7 @@
 use arbitrary::{Arbitrary, Unstructured};
 
 pub mod credit;
+pub mod expendable_record;
 pub mod frame;
 pub mod handshake;
 pub mod identity;
@@ -30,6 +31,7 @@ pub type Property = fn(&[u8]);
 /// Every property by the name of its fuzz target and of the folder with its inputs.
 pub const PROPERTIES: &[(&str, Property)] = &[
     ("credit", credit::check),
+    ("expendable_record", expendable_record::check),
     ("frame", frame::check),
     ("handshake", handshake::check),
     ("identity", identity::check),

@@ -17,7 +17,7 @@ static END: LazyLock<LocalIdentity> = LazyLock::new(|| {
     vault.local_identity(&identifier).expect("its keys")
 });
 
-fn channel() -> (Session, Session) {
+pub(crate) fn channel() -> (Session, Session) {
     let (awaiting2, one) = Initiator::start(&END).expect("message 1");
     let (awaiting3, two) = Responder::accept(&END, &one).expect("message 2");
     let (awaiting_ready, three) =
@@ -33,7 +33,7 @@ pub fn check(input: &[u8]) {
 }
 
 /// Which record is delivered, and the bit that is flipped in transit.
-type Delivery = (u8, Option<u16>);
+pub(crate) type Delivery = (u8, Option<u16>);
 
 fn check_one((plaintexts, deliveries): (Vec<Vec<u8>>, Vec<Delivery>)) {
     let (mut client, mut server) = channel();

@@ -224,3 +224,113 @@ impl Inbound {
         Origin::Remote(self.ingress.clone()).peer()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ockam_actix_runtime::{message::codec::encode, route, Address, Route};
+
+    use super::*;
+    use crate::secure_channel::{
+        fixtures::sessions,
+        record::{expendable::DroppedRecord, Sealer},
+    };
+
+    fn record(bytes: Vec<u8>) -> Message {
+        Message::new(Route::new(), Route::new(), bytes.into())
+    }
+
+    /// A message as it stands in a record.
+    fn plain(text: &[u8], expendable: bool) -> Vec<u8> {
+        let mut message = Message::new(route!["outlet"], route!["a"], text.into());
+        message.expendable = expendable;
+        encode(message).to_vec()
+    }
+
+    fn seal_expendable(sealer: &mut Sealer, mut plain: Vec<u8>) -> Vec<u8> {
+        let (number, tag) = sealer.seal_expendable_in_place(&mut plain).unwrap();
+        [&number[..], &plain, &tag].concat()
+    }
+
+    fn expendable(sealer: &mut Sealer, text: &[u8]) -> Vec<u8> {
+        seal_expendable(sealer, plain(text, true))
+    }
+
+    fn ordered(sealer: &mut Sealer, mut plain: Vec<u8>) -> Vec<u8> {
+        let (counter, tag) = sealer.seal_in_place(&mut plain).unwrap();
+        [&counter[..], &plain, &tag].concat()
+    }
+
+    /// Opens an expendable record; returns its message's payload.
+    fn open(inbound: &mut Inbound, bytes: &[u8]) -> Result<Vec<u8>, Dropped> {
+        let message = inbound.open_expendable(record(bytes.to_vec()))?;
+        assert_eq!(message.return_route, route!["channel", "a"]);
+        Ok(message.payload.to_vec())
+    }
+
+    fn inbound(opener: Opener) -> Inbound {
+        let peer = sessions().0.peer.identifier();
+        Inbound::new(opener, peer, Address::from("channel"), None, None)
+    }
+
+    #[test]
+    fn expendable_records_cross_a_change_of_keys() {
+        let (client, server) = sessions();
+        let (next_client, next_server) = sessions();
+        let (mut sealer, mut inbound) = (client.sealer, inbound(server.opener));
+        let [first, late, later] =
+            [&b"first"[..], b"late", b"later"].map(|text| expendable(&mut sealer, text));
+        assert_eq!(open(&mut inbound, &first).unwrap(), b"first");
+        inbound.switch_when_told(next_server.opener);
+        let switch = ordered(&mut sealer, vec![Tag::Switch.byte()]);
+        let before = std::mem::replace(&mut sealer, next_client.sealer);
+        sealer.replace(before);
+        let old = expendable(&mut sealer, b"old");
+        sealer.switch_expendable();
+        let early = expendable(&mut sealer, b"early");
+        assert_eq!((old[..4].to_vec(), early[..4].to_vec()), (vec![0; 4], vec![0, 0, 0, 1]));
+        assert_eq!(open(&mut inbound, &early).unwrap(), b"early", "it has overtaken the switch");
+        assert_eq!(open(&mut inbound, &old).unwrap(), b"old");
+        assert!(matches!(inbound.open(record(switch)), Ok(Opened::Switch)));
+        assert_eq!(open(&mut inbound, &late).unwrap(), b"late");
+        for repeated in [first, late, early] {
+            let dropped = open(&mut inbound, &repeated).unwrap_err();
+            assert_eq!(dropped.rule(), "records-repeated", "{dropped}");
+        }
+        let (_, replaced) = inbound.before.as_mut().unwrap();
+        *replaced -= 2 * OLD_KEYS_KEPT;
+        let dropped = open(&mut inbound, &later).unwrap_err();
+        assert!(matches!(dropped, Dropped::Record(DroppedRecord::OtherKeys(0))), "{dropped}");
+        assert!(inbound.before.is_none(), "the old key is gone");
+    }
+
+    #[test]
+    fn bad_expendable_records_harm_nothing() {
+        let (client, server) = sessions();
+        let (mut sealer, mut inbound) = (client.sealer, inbound(server.opener));
+        let message = |text: &[u8]| [&[Tag::Message.byte()][..], &plain(text, false)].concat();
+        let (one, two) = (ordered(&mut sealer, message(b"1")), ordered(&mut sealer, message(b"2")));
+        let bad = [
+            (one.clone(), "records-not-authentic"),
+            (vec![], "records-not-authentic"),
+            (vec![0xff; 100], "records-late"),
+            (seal_expendable(&mut sealer, plain(b"x", false)), "records-not-understood"),
+            (seal_expendable(&mut sealer, b"no message".to_vec()), "records-not-understood"),
+            (seal_expendable(&mut sealer, vec![]), "records-not-understood"),
+        ];
+        for (bytes, rule) in bad {
+            assert_eq!(open(&mut inbound, &bytes).unwrap_err().rule(), rule);
+        }
+        let good = expendable(&mut sealer, b"good");
+        assert_eq!(open(&mut inbound, &good).unwrap(), b"good");
+        for bytes in [one, two] {
+            assert!(matches!(inbound.open(record(bytes)), Ok(Opened::Message(_))));
+        }
+        // An ordinary record may hold a message that may be lost; no expendable one is ordinary.
+        let fallback = [&[Tag::Message.byte()][..], &plain(b"3", true)].concat();
+        let fallback = ordered(&mut sealer, fallback);
+        let Ok(Opened::Message(message)) = inbound.open(record(fallback)) else { panic!() };
+        assert!(message.expendable);
+        let passed_off = expendable(&mut sealer, b"ordinary?");
+        assert!(inbound.open(record(passed_off)).is_err());
+    }
+}

@@ -119,8 +119,8 @@ impl Limits {
     }
 }
 
-/// How long the keys of before a renewal still open expendable records, which may be late, and
-/// which the responder seals for a round trip after the initiator has new keys.
+/// How long the keys of before a renewal still open expendable records: those may be late, and the
+/// responder goes on with its old key until it knows that the initiator has the new ones.
 pub(super) const OLD_KEYS_KEPT: Duration = Duration::from_secs(5);
 
 /// How long a session must have lasted for its loss to be followed by an attempt at once. A channel

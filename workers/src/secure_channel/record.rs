@@ -118,18 +118,31 @@ pub struct Volume {
 pub struct Sealer {
     ordered: Direction,
     expendable: ExpendableSealer,
+    /// Of the same handshake as `ordered`, while `expendable` is of the one before.
+    next_expendable: Option<ExpendableSealer>,
 }
 
 impl Sealer {
     /// Starts at counter 0 with the key of a verified session.
     pub(crate) fn new(key: &SecretKey) -> Self {
-        Self { ordered: Direction::new(key), expendable: ExpendableSealer::new(key) }
+        let expendable = ExpendableSealer::new(key);
+        Self { ordered: Direction::new(key), expendable, next_expendable: None }
     }
 
-    /// The same, with the keys that replace those of `before` in its channel.
-    pub(crate) fn after(mut self, before: &Self) -> Self {
+    /// Replaces the keys of `before` in its channel. The peer may not be able to open expendable
+    /// records under the new ones yet: those go on under the key of before until
+    /// [`switch_expendable`](Self::switch_expendable).
+    pub(crate) fn replace(&mut self, before: Self) {
         self.expendable.follow(&before.expendable);
-        self
+        let next = std::mem::replace(&mut self.expendable, before.expendable);
+        self.next_expendable = Some(next);
+    }
+
+    /// Seals expendable records with the new key too: the peer has it.
+    pub(crate) fn switch_expendable(&mut self) {
+        if let Some(next) = self.next_expendable.take() {
+            self.expendable = next;
+        }
     }
 
     /// Encrypts `plaintext` in place as an [`expendable`] record. Send the returned number before it

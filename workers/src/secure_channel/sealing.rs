@@ -88,7 +88,8 @@ impl Sealing {
     }
 
     /// Seals with new keys from now on; with `announce`, the last record under the old ones tells
-    /// the peer.
+    /// the peer. Without, the peer learns of them from a record under way: expendable records, which
+    /// may overtake it, have the old key until [`switched`](Self::switched).
     pub(super) fn renew(
         &self,
         session: u64,
@@ -99,8 +100,20 @@ impl Sealing {
             if announce {
                 half.outbound.control(Tag::Switch, &[], None)?;
             }
-            half.outbound.sealer = sealer.after(&half.outbound.sealer);
+            let before = std::mem::replace(&mut half.outbound.sealer, sealer);
+            half.outbound.sealer.replace(before);
+            if announce {
+                half.outbound.sealer.switch_expendable();
+            }
             half.told = Told::Nothing;
+            Ok(())
+        })
+    }
+
+    /// The peer has the new keys.
+    pub(super) fn switched(&self, session: u64) -> Result<(), NotSent> {
+        self.with(session, |half| {
+            half.outbound.sealer.switch_expendable();
             Ok(())
         })
     }

@@ -191,7 +191,10 @@ impl OpenEnd {
                     self.renewed();
                 }
             }
-            EventKind::Switched => self.renewed(),
+            EventKind::Switched => {
+                self.sealing.switched(self.session)?;
+                self.renewed();
+            }
             EventKind::Due => {
                 self.keys.want_new();
                 self.check_keys(Instant::now())?;

@@ -8,6 +8,7 @@
 mod altered;
 mod answers;
 mod establishing;
+mod expendable;
 mod load;
 mod loss;
 mod other_peer;

@@ -132,6 +132,19 @@ fn an_undeliverable_record_is_last_and_reported_once() {
 }
 
 #[test]
+fn an_undeliverable_expendable_record_ends_nothing() {
+    on_a_channel(route!["nobody"], Limits::default(), async |channel| {
+        for _ in 0..2 {
+            let mut message = Message::new(route!["channel", "peer"], route!["a"], vec![7].into());
+            message.expendable = true;
+            channel.node.route(message);
+        }
+        assert_eq!(channel.node.refusals().by("expendable-undelivered"), 2);
+        assert_eq!((channel.counts(), channel.told().await.len()), ((0, 0), 0));
+    });
+}
+
+#[test]
 fn new_keys_are_requested_once_until_they_come() {
     let limits = Limits { keys_due_records: 3, ..Limits::default() };
     on_a_channel(route!["connection"], limits, async |channel| {
