@@ -156,7 +156,7 @@
 //!    messages before an empty inbox: an established channel seals them there and then.
 //! 5. The worker replies, forwards, or sends something new: back to 3, until a connection's queue
 //!    turns the message into a frame, which waits for credit on its lane and is written together
-//!    with all that has gathered.
+//!    with all that has gathered. One that may be lost leaves as a datagram instead, over QUIC.
 //!
 //! A [portal](ockam_actix_workers::portal) is the source and the target at the two ends of this
 //! route: its data waits for room on the first edge before it is read, and for the reader's credit.
@@ -224,8 +224,9 @@
 //!    to the hub that has its forwarder.
 //! 5. Every edge is bounded in bytes: sources wait, relays pause the connection that feeds a full
 //!    one, and targets never pause, because credit bounds what they can be sent.
-//! 6. Nothing is lost in silence: an undeliverable message yields one notice. A stream whose path
-//!    is lost goes on along the next without a gap or a repeat, or is reset.
+//! 6. Nothing is lost in silence: an undeliverable message yields one notice, unless it is
+//!    expendable: then it is counted. A stream whose path is lost goes on along the next without a
+//!    gap or a repeat, or is reset.
 //! 7. States are named for what they await and are consumed by their transition.
 //! 8. Limits stand in one file of their crate or module, with unit and reason:
 //!    [runtime](ockam_actix_runtime::limits), [transports](ockam_actix_transports::limits),
@@ -268,6 +269,7 @@
 //! | cluster, stray | [hubs](cluster) that share their forwarders; a message to one of another hub |
 //! | stand-in | a forwarder of another hub, as a hub of its cluster has it |
 //! | request, reply | a message whose sender waits for an answer; what goes back along a return route |
+//! | expendable | a message, or its record, that may be lost: nobody waits for it or is told |
 //! | notice | what the sender of an undeliverable message gets |
 //! | watch | a message that a node holds, to tell its sender of a worker's end |
 //!

@@ -57,8 +57,8 @@ impl MessageKind {
         }
     }
 
-    /// Whether such a message may be [expendable](MessageParts::expendable): what is asked, and what
-    /// is told about another message, is not.
+    /// Whether such a message may be [expendable](MessageParts::expendable): questions, and what is
+    /// told about another message, are not.
     pub fn may_be_expendable(self) -> bool {
         matches!(self, Self::Data | Self::Reply)
     }

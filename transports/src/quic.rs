@@ -1,4 +1,4 @@
-//! QUIC: connections of which each is one stream, over UDP.
+//! QUIC: connections of which each is one stream, with datagrams beside it, over UDP.
 //!
 //! What it has over TCP: a loss does not slow it down, and a connection goes on when the address
 //! of the end that dialled changes. The files:

@@ -8,9 +8,11 @@
 //! ```
 //!
 //! A datagram is one message, and it behaves as on any other network: it arrives once or not at
-//! all, and nobody waits for it. Its message is [expendable](ockam_actix_runtime::MessageParts::expendable), so that it
-//! leaves as a datagram of the connection too, over QUIC and as far as it fits; over other
-//! connections it is carried in order. Where there is no room for it, it is dropped and counted.
+//! all, and nobody waits for it. Its message is [expendable], so that it leaves as a datagram of
+//! the connection too, over QUIC and as far as it fits; over other connections it is carried in
+//! order. Where there is no room for it, it is dropped and counted.
+//!
+//! [expendable]: ockam_actix_runtime::MessageParts::expendable
 //!
 //! * A flow begins with its first datagram and ends when nothing has passed for a while. When
 //!   there are too many, the one that was used least recently ends.

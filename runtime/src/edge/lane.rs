@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn expendable_messages_take_no_credit_and_half_the_room() {
+    fn expendable_messages_take_half_the_room_at_most() {
         let node = Arc::new(Pool::new(4 * MOST));
         let lanes = lanes(&[&node]);
         let held: Vec<_> = std::iter::from_fn(|| lanes.arrive_expendable(1_000)).collect();

@@ -163,8 +163,8 @@ impl Notice {
         Ok((code, hop, detail))
     }
 
-    /// The message that tells the sender of `undelivered` about it, unless that was a notice itself,
-    /// is expendable, or has no return route.
+    /// The message that tells the sender of `undelivered` about it, unless that was a notice
+    /// itself, is expendable, or has no return route.
     pub fn about(&self, undelivered: Message) -> Option<Message> {
         let is_wanted = undelivered.kind != MessageKind::Notice && !undelivered.expendable;
         if !is_wanted || undelivered.return_route.is_empty() {

@@ -83,7 +83,7 @@ pub trait Carrier: 'static {
         Poll::Ready(())
     }
 
-    /// The next datagram that has come from the peer. It is never ready on a carrier that has ended.
+    /// The next datagram that has come from the peer; never ready on a carrier that has ended.
     fn poll_datagram(&self, task: &mut Context<'_>) -> Poll<Bytes> {
         let _ = task;
         Poll::Pending

@@ -232,7 +232,8 @@ impl WriteQueue {
         staged.insert(begun, frame);
     }
 
-    /// Decides on the order of what the next write takes. What leaves as a datagram does so at once.
+    /// Decides on the order of what the next write takes. What leaves as a datagram does so at
+    /// once.
     fn stage(&self, carrier: &impl Carrier, task: &mut Context<'_>) {
         if !self.has_datagram_room(carrier, task) {
             return;

@@ -150,8 +150,8 @@ impl<F> SendLanes<F> {
         Some(frame)
     }
 
-    /// Notes that a frame with a body of `bytes`, just taken from the lane `number`, has left beside
-    /// the lanes: it takes no credit.
+    /// Notes that a frame with a body of `bytes`, just taken from the lane `number`, has left
+    /// beside the lanes: it takes no credit.
     pub(crate) fn left_beside(&mut self, number: u16, bytes: usize) {
         let moved_on = u32::try_from(cost(bytes)).unwrap_or(u32::MAX);
         let taken_back = self.grant(Grant { lane: number, moved_on, more: 0 });

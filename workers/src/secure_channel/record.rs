@@ -145,9 +145,9 @@ impl Sealer {
         }
     }
 
-    /// Encrypts `plaintext` in place as an [`expendable`] record. Send the returned number before it
-    /// and the tag after it. `None` if there may be no more of them under this key, or the plaintext
-    /// is longer than [`MAX_PLAINTEXT`]; the sealer stays usable.
+    /// Encrypts `plaintext` in place as an [`expendable`] record. Send the returned number before
+    /// it and the tag after it. `None` if there may be no more of them under this key, or the
+    /// plaintext is longer than [`MAX_PLAINTEXT`]; the sealer stays usable.
     pub fn seal_expendable_in_place(
         &mut self,
         plaintext: &mut [u8],

@@ -88,8 +88,8 @@ impl Sealing {
     }
 
     /// Seals with new keys from now on; with `announce`, the last record under the old ones tells
-    /// the peer. Without, the peer learns of them from a record under way: expendable records, which
-    /// may overtake it, have the old key until [`switched`](Self::switched).
+    /// the peer. Without, the peer learns of them from a record under way: expendable records,
+    /// which may overtake it, have the old key until [`switched`](Self::switched).
     pub(super) fn renew(
         &self,
         session: u64,

@@ -180,7 +180,7 @@ fn flows_cross_quic_tcp_and_quic() {
 }
 
 #[test]
-fn a_flow_goes_on_when_its_channel_is_made_again() {
+fn a_flow_outlives_its_channel() {
     run(async {
         // near -- quic --> hub <-- tcp, which is cut -- far
         let (near, hub, far) = (quic_node().await, quic_node().await, quic_node().await);

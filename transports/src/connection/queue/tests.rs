@@ -137,7 +137,7 @@ fn without_room_datagrams_wait_their_turn() {
 }
 
 #[test]
-fn what_is_passed_on_and_may_be_lost_is_bounded() {
+fn expendable_messages_passed_on_are_bounded() {
     let queue = queue();
     let lanes = Lanes::new(usize::MAX, Vec::new());
     let (mut taken, mut left) = (0, 0);

@@ -8,7 +8,8 @@ use std::{
 };
 
 use ockam_actix_runtime::{
-    edge::first_hop::FirstHop, lock::Lock, Address, Error, Host, Node, Route,
+    edge::first_hop::FirstHop, lock::Lock, socket::host_port::HostPort, Address, Error, Host, Node,
+    Route,
 };
 use socket2::SockRef;
 use tokio::{net::UdpSocket, time::timeout};
@@ -43,13 +44,9 @@ impl FromStr for Target {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty());
-        let port = port.and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
-        match (text.parse(), port) {
-            (Ok(address), Some((_, 1..))) => Ok(Self::Address(address)),
-            (Err(_), Some((host, 1..))) if !host.contains([':', '/', ' ']) => {
-                Ok(Self::Name(text.to_owned()))
-            }
+        match (text.parse(), HostPort::parse(text)) {
+            (Ok(address), Some(HostPort { port: 1.., .. })) => Ok(Self::Address(address)),
+            (Err(_), Some(HostPort { port: 1.., .. })) => Ok(Self::Name(text.to_owned())),
             _ => Err(Error::Usage(format!(
                 "\"{text}\" is not a UDP target: expected host:port, such as 127.0.0.1:53"
             ))),
@@ -193,8 +190,21 @@ mod tests {
         for text in ["127.0.0.1:53", "[::1]:53"] {
             assert!(matches!(text.parse(), Ok(Target::Address(_))), "{text}");
         }
-        assert!(matches!("dns.internal:53".parse(), Ok(Target::Name(_))));
-        for text in ["", "53", ":53", "host:", "host:0", "127.0.0.1:0", "udp://host:53", "::1:53"] {
+        for text in ["dns.internal:53", "[fe80::1%eth0]:53", "fe80::1%eth0:53"] {
+            assert!(matches!(text.parse(), Ok(Target::Name(_))), "{text}");
+        }
+        for text in [
+            "",
+            "a b:53",
+            "host:+53",
+            "53",
+            ":53",
+            "host:",
+            "host:0",
+            "127.0.0.1:0",
+            "udp://host:53",
+            "::1:53",
+        ] {
             assert!(text.parse::<Target>().is_err(), "{text}");
         }
     }

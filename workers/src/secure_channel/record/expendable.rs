@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn each_number_is_used_once_and_then_no_more() {
+    fn each_number_is_used_once() {
         let (mut sealer, mut opener) = pair();
         sealer.next = u32::try_from(MOST_RECORDS).unwrap() - 1;
         let last = record(&mut sealer, b"last");
