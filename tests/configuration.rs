@@ -224,6 +224,46 @@ fn check_opens_what_the_file_names() {
 }
 
 #[test]
+fn check_looks_for_every_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tunnel.toml");
+    let route = "route = 'ws#route.invalid:80/path,tcp#other.invalid:1 => worker'";
+    let to = format!("to = 'I{}'\nvia = 'via.invalid:1'", "0".repeat(64));
+    let text = format!(
+        "[[hub]]\nlisten = ['hub.invalid:1', 'quic://quic.invalid:1', '127.0.0.1:1']\n\
+         cluster = 'nats://user:secret@nats.invalid,nats://127.0.0.1'\n\
+         advertise = 'here.invalid:1'\n\
+         [[outlet]]\nto = 'target.invalid:1'\nlisten = 'outlet.invalid:1'\n\
+         [[outlet]]\nto = '127.0.0.1:1'\nvia = 'hub-of-outlet.invalid:1'\n\
+         [[inlet]]\nlisten = 'inlet.invalid:1'\n{route}\n\
+         [[inlet]]\nlisten = 'unix:/no/folder/socket'\n{to}\n"
+    );
+    fs::write(&file, text).unwrap();
+    let checked = check(&file);
+    let said = String::from_utf8_lossy(&checked.stdout);
+    assert!(checked.status.success(), "{checked:?}");
+    for (line, missing) in [
+        (1, "hub.invalid:1"),
+        (1, "quic.invalid:1"),
+        (1, "nats.invalid:4222"),
+        (1, "here.invalid:1"),
+        (5, "target.invalid:1"),
+        (5, "outlet.invalid:1"),
+        (8, "hub-of-outlet.invalid:1"),
+        (11, "inlet.invalid:1"),
+        (11, "route.invalid:80"),
+        (11, "other.invalid:1"),
+        (14, "/no/folder"),
+        (14, "via.invalid:1"),
+    ] {
+        let is_named = |one: &str| one.contains(&format!("toml:{line}: ")) && one.contains(missing);
+        assert!(said.lines().any(is_named), "{missing} is not named: {said}");
+    }
+    assert_eq!(said.lines().filter(|line| line.starts_with("warning: ")).count(), 12, "{said}");
+    assert!(!said.contains("secret"), "{said}");
+}
+
+#[test]
 fn one_passphrase_opens_the_vault_for_all() {
     let folder = tempfile::tempdir().unwrap();
     let vault = folder.path().join("vault");

@@ -84,7 +84,7 @@ impl Arguments {
     pub(crate) fn check(&self) -> Result<()> {
         self.identity.check_use("without --plain", !self.plain)?;
         match &self.to.to {
-            Some(_) => self.to.check(),
+            Some(_) => self.to.hubs().map(drop),
             None => self.route.route().map(drop),
         }
     }
@@ -102,6 +102,11 @@ impl Arguments {
     /// # Errors
     /// If a file cannot be used.
     pub(crate) fn probe(&self, doubts: &mut Doubts) -> Result<()> {
+        doubts.clients(&self.listen);
+        match &self.to.to {
+            Some(_) => doubts.nodes(&self.to.hubs()?),
+            None => doubts.route(&self.route.route()?),
+        }
         self.dial.authorities.authorities()?;
         self.identity.probe(doubts)
     }

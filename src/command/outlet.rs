@@ -127,7 +127,10 @@ impl Arguments {
     /// If a file cannot be used.
     pub(crate) fn probe(&self, doubts: &mut Doubts) -> Result<()> {
         doubts.target(&self.to);
-        doubts.nodes(&self.via);
+        doubts.listeners(&self.listen);
+        if self.listen.is_empty() {
+            doubts.nodes(&self.hubs()?);
+        }
         self.certificate.probe()?;
         self.dial.authorities.authorities()?;
         self.identity.probe(doubts)

@@ -48,20 +48,20 @@ pub(crate) struct Arguments {
     /// File in TOML with the sections [node], [[hub]], [[outlet]] and [[inlet]], whose keys are the
     /// options of these commands.
     #[arg(value_name = "FILE")]
-    file: PathBuf,
+    config: PathBuf,
 }
 
 /// Says whether the file could be run, without starting anything: also what it names outside of
 /// itself. What is missing there and may still come is printed, and no mistake.
 pub(crate) fn check(arguments: &Arguments) -> Result<()> {
-    let read = file::read(&arguments.file)?;
+    let read = file::read(&arguments.config)?;
     for section in &read.sections {
         let mut doubts = Doubts::default();
         let probed = section.probe(&mut doubts);
         doubts.0.iter().for_each(|doubt| say!("warning: {section}: {doubt}"));
         probed.map_err(|error| Error::Usage(format!("{section}: {}", error.one_line())))?;
     }
-    say!("{}: {} sections", arguments.file.display(), read.sections.len());
+    say!("{}: {} sections", arguments.config.display(), read.sections.len());
     Ok(())
 }
 
@@ -113,7 +113,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let mut interrupt = signal_of(SignalKind::interrupt())?;
     let mut terminate = signal_of(SignalKind::terminate())?;
     let mut hangup = signal_of(SignalKind::hangup())?;
-    let file = arguments.file;
+    let file = arguments.config;
     let mut read = file::read(&file)?;
     let mut seen = file::stamp(&file, &read.included);
     let mut before = seen.clone();
