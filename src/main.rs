@@ -69,7 +69,10 @@ fn main() -> ExitCode {
     }
     if let Some(sections) = several::sections(&matches) {
         ockam_actix_runtime::process::raise_descriptor_limit();
-        return conclude(actix_rt::System::new().block_on(service::run_all(sections)));
+        return conclude(
+            actix_rt::System::new()
+                .block_on(service::run_all(sections, several::console(&matches))),
+        );
     }
     match command {
         Command::Demo(arguments) => ockam::run(|ctx| demo::run(ctx, arguments)),

@@ -264,6 +264,64 @@ fn check_looks_for_every_host() {
 }
 
 #[test]
+fn one_console_shows_all_sections() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tunnel.toml");
+    let outlet = "[[outlet]]\nto = '127.0.0.1:1'\nlisten = '127.0.0.1:0'\nplain = true\n";
+    let text = |listen: &str, more: &str| {
+        format!("[console]\nlisten = '{listen}'\nhost = ['a.example']\n{outlet}{more}")
+    };
+    fs::write(&file, text("127.0.0.1:0", "[[hub]]\nlisten = '127.0.0.1:0'\n")).unwrap();
+    let mut program = run(&file);
+    let console = |after: usize| {
+        let line = program.wait_for_line_after(after, "console on http://", PATIENCE);
+        line.trim().trim_end_matches('/').rsplit("//").next().unwrap().to_owned()
+    };
+    let status = |console: &str, more: &[&str]| {
+        let shown = ockam().args(["status", console]).args(more).output().unwrap();
+        String::from_utf8(shown.stdout).unwrap()
+    };
+    let at = console(0);
+    program.wait_for_line("hub on ");
+    program.wait_for_line("ockam inlet ");
+    let shown = status(&at, &[]);
+    assert!(shown.contains("\nnodes 2\n") && shown.contains("NODE"), "{shown}");
+    assert!(shown.contains("\n  outlet 127.0.0.1:1  outlet"), "{shown}");
+    let metrics = fetch(at.parse().unwrap(), "/metrics").unwrap();
+    for node in ["hub 127.0.0.1:0", "outlet 127.0.0.1:1"] {
+        assert!(metrics.contains(&format!("\nockam_channels{{node=\"{node}\"}} 0\n")), "{metrics}");
+    }
+
+    // The console alone is replaced, and a section that is gone is not shown.
+    let before = program.line_count();
+    replace(&file, &text(":0", ""));
+    let again = console(before);
+    poll("the hub to be gone", PATIENCE, || {
+        let json = status(&again, &["--json"]);
+        if json.contains("\"hub 127.0.0.1:0\"") {
+            Err(json)
+        } else {
+            Ok(())
+        }
+    });
+    assert!(connect(at.parse().unwrap(), Duration::from_secs(1)).is_err(), "{program}");
+    let lines = program.stdout().join("\n");
+    assert_eq!(lines.matches("start an inlet").count(), 1, "the outlet was replaced: {program}");
+
+    // A console that cannot be had is said, and ends nothing.
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let before = program.line_count();
+    replace(&file, &text(&holder.local_addr().unwrap().to_string(), ""));
+    program.wait_for_line_after(before, "tunnel.toml:1: [console]: cannot", PATIENCE);
+    program.terminate();
+    assert!(program.wait_for_exit(PATIENCE).success(), "{program}");
+    let mut program = run(&file);
+    assert!(!program.wait_for_exit(PATIENCE).success(), "{program}");
+    let error = program.stderr().join("\n");
+    assert!(error.contains("tunnel.toml:1: [console]: "), "{error}");
+}
+
+#[test]
 fn one_passphrase_opens_the_vault_for_all() {
     let folder = tempfile::tempdir().unwrap();
     let vault = folder.path().join("vault");
@@ -297,7 +355,7 @@ fn several_targets_are_reached_each() {
         format!("{name}={}", target.address())
     });
     let mut outlet = ockam();
-    outlet.args(["outlet", "--via", &via, "--to", &to[0], "--to", &to[1]]);
+    outlet.args(["outlet", "--via", &via, "--to", &to[0], "--to", &to[1], "--console", "0"]);
     let mut outlet = Program::start(&mut outlet);
     for name in ["web", "db"] {
         let said = format!("start an inlet for {name} with:");
@@ -311,6 +369,12 @@ fn several_targets_are_reached_each() {
         let inlet = ["inlet", "--listen", "127.0.0.1:0", "--route", route];
         let inlet = Program::start(ockam().args(inlet));
         assert_eq!(fetch(inlet.wait_for_address("inlet on "), "/"), Ok(PAGE.into()), "{inlet}");
+    }
+    let console = outlet.wait_for_line("console on http://");
+    let console = console.trim().trim_end_matches('/').rsplit("//").next().unwrap();
+    let streams = fetch(console.parse().unwrap(), "/metrics").unwrap();
+    for name in ["web", "db"] {
+        assert!(streams.contains(&format!("begun_total{{node=\"outlet {name}\",")), "{streams}");
     }
     outlet.terminate();
     assert!(outlet.wait_for_exit(PATIENCE).success(), "{outlet}");

@@ -1,5 +1,6 @@
 //! The console of a command's node.
 
+use actix_web::dev::ServerHandle;
 use clap::Args;
 use ockam::{console::Console, Context, Error, Result};
 
@@ -31,19 +32,19 @@ impl ConsoleArguments {
     /// Starts the console, if there is to be one.
     pub(crate) fn start(&self, ctx: &Context) -> Result<()> {
         match &self.console {
-            Some(listen) => start(ctx, listen, &self.console_host),
+            Some(listen) => start(Console::new(ctx), listen, &self.console_host).map(drop),
             None => Ok(()),
         }
     }
 }
 
 /// Starts a console on `listen`, which is asked for by its addresses and by these names. It ends
-/// with the program.
+/// with the program, or when the server is stopped.
 ///
 /// # Errors
 /// If the address cannot be bound.
-pub(crate) fn start(ctx: &Context, listen: &str, names: &[String]) -> Result<()> {
-    let console = names.iter().fold(Console::new(ctx), |console, name| console.host(name));
+pub(crate) fn start(console: Console, listen: &str, names: &[String]) -> Result<ServerHandle> {
+    let console = names.iter().fold(console, Console::host);
     let (bound, server) = console.serve(&address(listen)).map_err(|source| {
         Error::transport(format!("cannot have the console listen on {listen}"), source)
     })?;
@@ -56,12 +57,13 @@ pub(crate) fn start(ctx: &Context, listen: &str, names: &[String]) -> Result<()>
             );
         }
     }
+    let handle = server.handle();
     actix_rt::spawn(async {
         if let Err(error) = server.await {
             log::error!("the console has ended: {error}");
         }
     });
-    Ok(())
+    Ok(handle)
 }
 
 /// The address that is meant: without a host one of this machine alone.

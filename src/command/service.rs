@@ -3,14 +3,18 @@
 //! | idea | module |
 //! |---|---|
 //! | what a file says, with the line of each mistake | [`file`] |
+//! | which key was meant by one that there is not | [`nearest`] |
 //! | what two sections cannot both have | [`conflicts`] |
 //! | one hub, outlet or inlet of it, by the options of the command line | [`section`] |
+//! | one console for all of them | [`console`] |
 //! | the sections that run, and what a changed file changes | [`services`] |
 //! | what the manager of services is told | [`manager`] |
 
 mod conflicts;
+pub(crate) mod console;
 pub(crate) mod file;
 pub(crate) mod manager;
+mod nearest;
 pub(crate) mod section;
 pub(crate) mod services;
 
@@ -24,9 +28,11 @@ use tokio::{
 };
 
 use crate::command::{
+    console_args,
     doubts::Doubts,
     output::say,
     service::{
+        console::ConsoleSection,
         file::Settings,
         section::{Misfit, Section},
         services::Services,
@@ -45,8 +51,8 @@ const LOOK: Duration = Duration::from_millis(500);
   ockam run /etc/ockam/tunnel.toml
   ockam check /etc/ockam/tunnel.toml")]
 pub(crate) struct Arguments {
-    /// File in TOML with the sections [node], [[hub]], [[outlet]] and [[inlet]], whose keys are the
-    /// options of these commands.
+    /// File in TOML with the sections [node], [console], [[hub]], [[outlet]] and [[inlet]]; the keys
+    /// of the last three are the options of these commands.
     #[arg(value_name = "FILE")]
     config: PathBuf,
 }
@@ -61,15 +67,20 @@ pub(crate) fn check(arguments: &Arguments) -> Result<()> {
         doubts.0.iter().for_each(|doubt| say!("warning: {section}: {doubt}"));
         probed.map_err(|error| Error::Usage(format!("{section}: {}", error.one_line())))?;
     }
+    if let Some(console) = &read.console {
+        let mut doubts = Doubts::default();
+        doubts.clients(&console_args::address(&console.listen));
+        doubts.0.iter().for_each(|doubt| say!("warning: {console}: {doubt}"));
+    }
     say!("{}: {} sections", arguments.config.display(), read.sections.len());
     Ok(())
 }
 
-/// Runs these sections until a signal ends them.
+/// Runs these sections, with a console if there is to be one, until a signal ends them.
 ///
 /// # Errors
 /// If one has a mistake, contradicts another, or cannot start.
-pub(crate) async fn run_all(sections: Vec<Section>) -> Result<()> {
+pub(crate) async fn run_all(sections: Vec<Section>, console: Option<ConsoleSection>) -> Result<()> {
     for section in &sections {
         let wrong = |Misfit { option, text }: Misfit| {
             let option = option.map_or_else(String::new, |option| format!("--{option}: "));
@@ -77,13 +88,13 @@ pub(crate) async fn run_all(sections: Vec<Section>) -> Result<()> {
         };
         section.check().map_err(wrong)?;
     }
-    conflicts::check(&sections)?;
+    conflicts::check(&sections, console.as_ref())?;
     let mut interrupt = signal_of(SignalKind::interrupt())?;
     let mut terminate = signal_of(SignalKind::terminate())?;
     // It ends nothing, as everywhere.
     let _hangup = signal_of(SignalKind::hangup())?;
     let mut services = Services::new();
-    services.replace(sections, Settings::default()).await;
+    services.replace(sections, Settings::default(), console).await;
     let ended = loop {
         tokio::select! {
             _ = interrupt.recv() => break Ok(()),
@@ -118,7 +129,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let mut seen = file::stamp(&file, &read.included);
     let mut before = seen.clone();
     let mut services = Services::new();
-    services.replace(read.sections, read.settings).await;
+    services.replace(read.sections, read.settings, read.console).await;
     let mut look = interval(LOOK);
     let ended = loop {
         let is_asked = tokio::select! {
@@ -145,7 +156,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         match file::read(&file) {
             Ok(again) => {
                 read.included = again.included;
-                services.replace(again.sections, again.settings).await;
+                services.replace(again.sections, again.settings, again.console).await;
             }
             Err(mistake) => {
                 log::error!("nothing is changed: {}", mistake.one_line());
