@@ -47,6 +47,9 @@ impl Collector for Figures {
 /// A label and its value.
 type Label = (&'static str, String);
 
+/// A histogram of a node, and its labels.
+type Timed<const N: usize> = ([(&'static str, &'static str); N], fn(&Metrics) -> &Histogram);
+
 /// A node and what it has counted.
 struct Counted<'a> {
     shown: &'a Shown,
@@ -140,7 +143,7 @@ impl Encoder<'_, '_> {
         &mut self,
         name: &str,
         help: &str,
-        of_node: [([(&'static str, &str); N], fn(&Metrics) -> &Histogram); M],
+        of_node: [Timed<N>; M],
     ) -> fmt::Result {
         let nodes = self.nodes;
         let mut encoder = self.describe(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
