@@ -264,6 +264,43 @@ fn check_looks_for_every_host() {
 }
 
 #[test]
+fn a_vault_that_does_not_open_changes_nothing() {
+    let target = Target::start();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for (vault, key) in [("vault", "key"), ("other-vault", "other-key")] {
+        let mut create = ockam();
+        create.args(["identity", "create", "web", "--vault"]).arg(at(vault));
+        assert!(create.arg("--key-file").arg(at(key)).output().unwrap().status.success());
+    }
+    let file = at("tunnel.toml");
+    let text = |listen: &str, key: &str| {
+        let to = target.address();
+        format!(
+            "[[outlet]]\nto = '{to}'\nlisten = '{listen}'\nidentity = 'web'\nvault = 'vault'\n\
+             key_file = '{key}'\n"
+        )
+    };
+    fs::write(&file, text("127.0.0.1:0", "key")).unwrap();
+    let program = run(&file);
+    let route = program.wait_for_line("ockam inlet ");
+    let mut inlet = ockam();
+    inlet.args(["inlet", "--listen", "127.0.0.1:0", "--route", route.split('\'').nth(1).unwrap()]);
+    let inlet = Program::start(&mut inlet);
+    let mut client = Client::new(inlet.wait_for_address("inlet on "));
+    for (key, said) in [("other-key", "does not open"), ("no-key", "no-key")] {
+        let before = program.line_count();
+        replace(&file, &text("localhost:0", key));
+        let line = program.wait_for_line_after(before, "nothing is changed: ", PATIENCE);
+        assert!(line.contains("tunnel.toml:1: [[outlet]]") && line.contains(said), "{line}");
+        client.echoes();
+    }
+    let before = program.line_count();
+    replace(&file, &text("localhost:0", "key"));
+    program.wait_for_line_after(before, "ockam inlet ", PATIENCE);
+}
+
+#[test]
 fn one_console_shows_all_sections() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tunnel.toml");

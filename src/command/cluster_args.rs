@@ -15,6 +15,7 @@ const NATS_PORT: u16 = 4222;
 
 /// The options of a hub of a cluster.
 #[derive(Args)]
+#[command(next_help_heading = "Cluster of hubs")]
 pub(crate) struct ClusterArguments {
     /// NATS servers, with commas between them, over which the hubs of a cluster find each other's
     /// forwarders. Whoever reaches one of the hubs then reaches what is registered at any of them.

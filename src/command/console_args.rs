@@ -14,6 +14,7 @@ pub(crate) const HOST: &str = "127.0.0.1";
 
 /// The options of every command that runs a node.
 #[derive(Args)]
+#[command(next_help_heading = "Console")]
 pub(crate) struct ConsoleArguments {
     /// Address for the console, as host:port or a port of this machine alone: a page that shows
     /// what the node does, `/metrics` for Prometheus, and `/api/v1/` for `ockam status`.

@@ -8,7 +8,12 @@ use crate::command::node_address::NodeAddress;
 
 /// The doubts so far, each a text for a person.
 #[derive(Default)]
-pub(crate) struct Doubts(pub(crate) Vec<String>);
+pub(crate) struct Doubts {
+    pub(crate) said: Vec<String>,
+    /// Whether what runs is to be changed: then what has to be there counts, and names are not
+    /// looked up, as that may take long.
+    pub(crate) is_reload: bool,
+}
 
 impl Doubts {
     /// Looks for the nodes that are to be connected to.
@@ -50,7 +55,7 @@ impl Doubts {
     fn folder_of(&mut self, socket: &Path) {
         let folder = socket.parent().filter(|folder| !folder.as_os_str().is_empty());
         if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-            self.0.push(format!("there is no folder {} yet", folder.display()));
+            self.said.push(format!("there is no folder {} yet", folder.display()));
         }
     }
 
@@ -66,14 +71,17 @@ impl Doubts {
 
     fn socket(&mut self, path: &str) {
         if !Path::new(path).exists() {
-            self.0.push(format!("there is no socket {path} yet"));
+            self.said.push(format!("there is no socket {path} yet"));
         }
     }
 
     /// Looks for the host of `host:port`.
     pub(crate) fn host(&mut self, address: &str) {
+        if self.is_reload {
+            return;
+        }
         if let Err(error) = address.to_socket_addrs() {
-            self.0.push(format!("{address} does not resolve here: {error}"));
+            self.said.push(format!("{address} does not resolve here: {error}"));
         }
     }
 }
@@ -91,12 +99,12 @@ mod tests {
         doubts.route(&"tcp#127.0.0.1:4000,[::1]:4000 => worker".parse().unwrap());
         ["127.0.0.1:1", "udp://0.0.0.0:1", "unix:/tmp/socket"].map(|one| doubts.clients(one));
         doubts.listeners(&["ws://127.0.0.1:1/path", "unix:/tmp/x"].map(|one| one.parse().unwrap()));
-        assert_eq!(doubts.0, [""; 0]);
+        assert_eq!(doubts.said, [""; 0]);
         doubts.target("unix:/no/such/socket");
         doubts.target("name.invalid:80");
         doubts.route(&"tcp#127.0.0.1:4000,ws#name.invalid:80/path => worker".parse().unwrap());
         ["name.invalid:1", "unix:/no/such/folder/socket"].map(|one| doubts.clients(one));
         doubts.listeners(&["name.invalid:1".parse().unwrap()]);
-        assert_eq!(doubts.0.len(), 6);
+        assert_eq!(doubts.said.len(), 6);
     }
 }

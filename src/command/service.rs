@@ -18,7 +18,10 @@ mod nearest;
 pub(crate) mod section;
 pub(crate) mod services;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Args;
 use ockam::{Error, Result};
@@ -33,7 +36,7 @@ use crate::command::{
     output::say,
     service::{
         console::ConsoleSection,
-        file::Settings,
+        file::{Configuration, Settings},
         section::{Misfit, Section},
         services::Services,
     },
@@ -63,17 +66,36 @@ pub(crate) fn check(arguments: &Arguments) -> Result<()> {
     let read = file::read(&arguments.config)?;
     for section in &read.sections {
         let mut doubts = Doubts::default();
-        let probed = section.probe(&mut doubts);
-        doubts.0.iter().for_each(|doubt| say!("warning: {section}: {doubt}"));
-        probed.map_err(|error| Error::Usage(format!("{section}: {}", error.one_line())))?;
+        let probed = probe(section, &mut doubts);
+        doubts.said.iter().for_each(|doubt| say!("warning: {section}: {doubt}"));
+        probed?;
     }
     if let Some(console) = &read.console {
         let mut doubts = Doubts::default();
         doubts.clients(&console_args::address(&console.listen));
-        doubts.0.iter().for_each(|doubt| say!("warning: {console}: {doubt}"));
+        doubts.said.iter().for_each(|doubt| say!("warning: {console}: {doubt}"));
     }
     say!("{}: {} sections", arguments.config.display(), read.sections.len());
     Ok(())
+}
+
+fn probe(section: &Section, doubts: &mut Doubts) -> Result<()> {
+    let wrong = |error: Error| Error::Usage(format!("{section}: {}", error.one_line()));
+    section.probe(doubts).map_err(wrong)
+}
+
+/// Reads the file again, and looks at the files that its new sections name: a vault that does not
+/// open is a mistake of the file.
+async fn read_again(file: &Path, services: &Services) -> Result<Configuration> {
+    let read = file::read(file)?;
+    let new = services.new_among(&read.sections);
+    // A passphrase is slow on purpose.
+    let probing = actix_rt::task::spawn_blocking(move || {
+        let mut doubts = Doubts { is_reload: true, ..Doubts::default() };
+        new.iter().try_for_each(|section| probe(section, &mut doubts))
+    });
+    probing.await.map_err(|error| Error::Bug(error.to_string()))??;
+    Ok(read)
 }
 
 /// Runs these sections, with a console if there is to be one, until a signal ends them.
@@ -153,7 +175,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         }
         seen = now;
         manager::notify("RELOADING=1");
-        match file::read(&file) {
+        match read_again(&file, &services).await {
             Ok(again) => {
                 read.included = again.included;
                 services.replace(again.sections, again.settings, again.console).await;

@@ -48,9 +48,11 @@ fn of_options(
             Some(_) if rivals.iter().any(is_out) => argument,
             // Who writes a variable means 1 as well as true.
             Some(variable) if matches!(argument.get_action(), ArgAction::SetTrue) => {
-                argument.env(variable).value_parser(BoolishValueParser::new())
+                let argument = argument.env(variable).hide_env_values(true);
+                argument.value_parser(BoolishValueParser::new())
             }
-            Some(variable) => argument.env(variable),
+            // What it is now may be secret.
+            Some(variable) => argument.env(variable).hide_env_values(true),
             None => argument,
         }
     })

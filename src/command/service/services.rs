@@ -89,6 +89,13 @@ impl Services {
         }
     }
 
+    /// Those of the sections that do not run.
+    pub(crate) fn new_among(&self, sections: &[Section]) -> Vec<Section> {
+        let mut new = sections.to_vec();
+        unchanged(&mut new, &self.running, |running| &running.section);
+        new
+    }
+
     fn start(&mut self, section: Section, is_first: bool) {
         let node = Rc::new(RefCell::new(None));
         let starting = Starting {

@@ -75,14 +75,16 @@ function graph(state) {
   }
   for (const portal of state.portals) {
     const inlet = portal.kind.endsWith("inlet");
+    // Of several nodes, each has what its name says.
+    const name = portal.node ?? `${portal.kind} ${portal.name}`;
     const waiting = portal.suspended > 0 ? `${portal.suspended} waiting` : null;
-    const end = { id: `end/${portal.id}`, column: 0, part: "streams", filter: portal.name };
+    const end = { id: `end/${portal.id}`, column: 0, part: "streams", filter: portal.node ?? portal.name };
     boxes.push(inlet
-      ? { ...end, title: plural(portal.streams, "client"), lines: [`of ${portal.kind} ${portal.name}`] }
-      : { ...end, title: portal.leads_to, lines: [`target of ${portal.kind} ${portal.name}`] });
+      ? { ...end, title: plural(portal.streams, "client"), lines: [`of ${name}`] }
+      : { ...end, title: portal.leads_to, lines: [`target of ${name}`] });
     boxes.push({
-      id: portal.id, column: 1, part: "portals", filter: portal.name,
-      title: `${portal.kind} ${portal.name}`, rate: portal.rate, mark: waiting,
+      id: portal.id, column: 1, part: "portals", filter: portal.node ?? portal.name,
+      title: name, rate: portal.rate, mark: waiting,
       lines: [plural(portal.streams, "stream")],
     });
     edges.push({ from: end.id, to: portal.id, rate: portal.rate, off: false });
