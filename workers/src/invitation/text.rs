@@ -127,7 +127,7 @@ impl Place {
     pub(crate) fn of_kind(kind: u8, address: &str) -> Option<(Self, Clients)> {
         let address = Address::parse(address).ok().filter(|address| address.dial_parts().is_some());
         let clients = Clients::ALL.get(usize::from(kind / 2))?;
-        let place = if kind % 2 == 0 { Self::Hub(address?) } else { Self::Node(address?) };
+        let place = if kind.is_multiple_of(2) { Self::Hub(address?) } else { Self::Node(address?) };
         Some((place, *clients))
     }
 
