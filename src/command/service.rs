@@ -54,8 +54,8 @@ const LOOK: Duration = Duration::from_millis(500);
   ockam run /etc/ockam/tunnel.toml
   ockam check /etc/ockam/tunnel.toml")]
 pub(crate) struct Arguments {
-    /// File in TOML with the sections [node], [console], [[hub]], [[outlet]] and [[inlet]]; the keys
-    /// of the last three are the options of these commands.
+    /// File in TOML with the sections [node], [console], [[hub]], [[outlet]] and [[inlet]]; the
+    /// keys of the last three are the options of these commands.
     #[arg(value_name = "FILE")]
     config: PathBuf,
 }
