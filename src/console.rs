@@ -33,6 +33,7 @@
 
 mod exposition;
 mod guard;
+mod nodes;
 mod process;
 mod public_text;
 mod snapshot;
@@ -47,8 +48,9 @@ use actix_web::{
     web::{self, Data},
     App, HttpResponse, HttpServer,
 };
-use ockam_actix_runtime::{Host, Node};
+use ockam_actix_runtime::Node;
 
+pub use crate::console::nodes::Nodes;
 use crate::console::{guard::Hosts, snapshot::Snapshot};
 
 const HTML: &str = include_str!("console/page/index.html");
@@ -66,18 +68,24 @@ pub fn service(node: &impl AsRef<Node>) -> impl HttpServiceFactory {
     Console::new(node).service()
 }
 
-/// The console of a node, before it is a part of a web server.
+/// The console of a node or several, before it is a part of a web server.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Console {
-    node: Node,
+    nodes: Nodes,
     hosts: Hosts,
 }
 
 impl Console {
     /// The console of `node`. It does not keep the node running.
     pub fn new(node: &impl AsRef<Node>) -> Self {
-        Self { node: node.as_ref().unheld(), hosts: Hosts::default() }
+        Self::of(&Nodes::of(node.as_ref()))
+    }
+
+    /// One console of all these nodes, also of those that come later: each of their figures says
+    /// whose it is.
+    pub fn of(nodes: &Nodes) -> Self {
+        Self { nodes: nodes.clone(), hosts: Hosts::default() }
     }
 
     /// Answers also where it is asked for as `name`, without a port: under which name the console
@@ -96,7 +104,7 @@ impl Console {
         };
         const JS: &str = "text/javascript; charset=utf-8";
         web::scope("")
-            .app_data(Data::new(self.node))
+            .app_data(Data::new(self.nodes))
             .route("", web::to(to_slash))
             .route("/", asset(HTML, "text/html; charset=utf-8"))
             .route("/page.css", asset(STYLE, "text/css; charset=utf-8"))
@@ -132,19 +140,19 @@ async fn to_slash(request: actix_web::HttpRequest) -> HttpResponse {
     HttpResponse::PermanentRedirect().insert_header((header::LOCATION, to)).finish()
 }
 
-async fn metrics(node: Data<Node>) -> HttpResponse {
-    match exposition::text(&node) {
+async fn metrics(nodes: Data<Nodes>) -> HttpResponse {
+    match exposition::text(nodes.all()) {
         Ok(text) => HttpResponse::Ok().content_type(OPEN_METRICS).body(text),
         Err(_) => HttpResponse::InternalServerError().finish(),
     }
 }
 
-async fn all(node: Data<Node>) -> HttpResponse {
-    HttpResponse::Ok().json(Snapshot::of(&node))
+async fn all(nodes: Data<Nodes>) -> HttpResponse {
+    HttpResponse::Ok().json(Snapshot::of(&nodes.all()))
 }
 
-async fn part(node: Data<Node>, part: web::Path<String>) -> HttpResponse {
-    let all = serde_json::to_value(Snapshot::of(&node)).unwrap_or_default();
+async fn part(nodes: Data<Nodes>, part: web::Path<String>) -> HttpResponse {
+    let all = serde_json::to_value(Snapshot::of(&nodes.all())).unwrap_or_default();
     match all.get(part.as_str()) {
         Some(part) => HttpResponse::Ok().json(part),
         None => HttpResponse::NotFound().body("no such part: see docs/console.md\n"),

@@ -344,8 +344,8 @@ pub use ockam_actix_workers::{
         Identity, IdentityError,
     },
     invitation::{
-        self, Invitation, InvitationError, InvitationFile, InvitationTextError, Invitations,
-        InvitingOutlet, Place,
+        self, Clients, Invitation, InvitationError, InvitationFile, InvitationTextError,
+        Invitations, InvitingOutlet, Place,
     },
     portal::{limits::RESUME_FOR, Inlet, Outlet, OutletOptions, ProxyProtocol},
     relay::Relay,

@@ -19,6 +19,7 @@ mod short;
 use std::{
     env,
     io::{self, IsTerminal, Write},
+    os::unix::fs::MetadataExt,
     sync::OnceLock,
     thread,
     time::{Duration, SystemTime},
@@ -57,7 +58,8 @@ pub(crate) fn start(level: LevelFilter, format: LogFormat) {
         builder.write_style(WriteStyle::Always);
     }
     let (queue, waiting) = LineQueue::new();
-    let look = Look { format, is_short: given.most < Level::Debug };
+    let is_journal = leads_to_journal();
+    let look = Look { format, is_short: given.most < Level::Debug, is_journal };
     builder.target(Target::Pipe(Box::new(queue.clone()))).format(move |to, record| {
         let style = to.default_level_style(record.level());
         let line = Line {
@@ -89,10 +91,18 @@ pub(crate) fn flush() {
     }
 }
 
-/// Why the program ends, as its last line, for programs that log as JSON.
+/// Why the program ends, as its last line, where that is not for people at a terminal.
 pub(crate) fn last_line(error: &str) -> Option<String> {
     let (_, look) = LOGGER.get()?;
-    (look.format == LogFormat::Json).then(|| look.own(Level::Error, error))
+    (look.format == LogFormat::Json || look.is_journal).then(|| look.own(Level::Error, error))
+}
+
+/// Whether standard error is what systemd says that it is: a stream that its journal reads, and not
+/// a file that somebody has put in its place.
+fn leads_to_journal() -> bool {
+    let named = env::var("JOURNAL_STREAM").unwrap_or_default();
+    let found = std::fs::metadata("/proc/self/fd/2");
+    found.is_ok_and(|found| named == format!("{}:{}", found.dev(), found.ino()))
 }
 
 /// Logs a line of the logger itself, whatever is filtered.

@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{error::ContextKind, CommandFactory, FromArgMatches, Parser, Subcommand};
 use command::{
     demo, hub, identity, inlet, invite, join, log_args, outlet, output::complete, reference,
     service, several, status, trace, variables, version,
@@ -69,7 +69,10 @@ fn main() -> ExitCode {
     }
     if let Some(sections) = several::sections(&matches) {
         ockam_actix_runtime::process::raise_descriptor_limit();
-        return conclude(actix_rt::System::new().block_on(service::run_all(sections)));
+        return conclude(
+            actix_rt::System::new()
+                .block_on(service::run_all(sections, several::console(&matches))),
+        );
     }
     match command {
         Command::Demo(arguments) => ockam::run(|ctx| demo::run(ctx, arguments)),
@@ -103,6 +106,14 @@ fn explain(error: &clap::Error, given: &[String]) -> ! {
              commas for the arrow, --route tcp#host:4000,,ADDRESS; without quotes, the shell has \
              written to a file named ADDRESS"
         );
+    }
+    let is_unknown = |option: &str| {
+        let context = error.get(ContextKind::InvalidArg);
+        context.is_some_and(|one| one.to_string() == option)
+    };
+    if given.get(1).is_some_and(|one| one == "hub") && is_unknown("--listen") {
+        let _ =
+            writeln!(io::stderr(), "\nhint: its addresses need no option: ockam hub 0.0.0.0:4000");
     }
     std::process::exit(error.exit_code())
 }

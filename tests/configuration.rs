@@ -224,6 +224,141 @@ fn check_opens_what_the_file_names() {
 }
 
 #[test]
+fn check_looks_for_every_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tunnel.toml");
+    let route = "route = 'ws#route.invalid:80/path,tcp#other.invalid:1 => worker'";
+    let to = format!("to = 'I{}'\nvia = 'via.invalid:1'", "0".repeat(64));
+    let text = format!(
+        "[[hub]]\nlisten = ['hub.invalid:1', 'quic://quic.invalid:1', '127.0.0.1:1']\n\
+         cluster = 'nats://user:secret@nats.invalid,nats://127.0.0.1'\n\
+         advertise = 'here.invalid:1'\n\
+         [[outlet]]\nto = 'target.invalid:1'\nlisten = 'outlet.invalid:1'\n\
+         [[outlet]]\nto = '127.0.0.1:1'\nvia = 'hub-of-outlet.invalid:1'\n\
+         [[inlet]]\nlisten = 'inlet.invalid:1'\n{route}\n\
+         [[inlet]]\nlisten = 'unix:/no/folder/socket'\n{to}\n"
+    );
+    fs::write(&file, text).unwrap();
+    let checked = check(&file);
+    let said = String::from_utf8_lossy(&checked.stdout);
+    assert!(checked.status.success(), "{checked:?}");
+    for (line, missing) in [
+        (1, "hub.invalid:1"),
+        (1, "quic.invalid:1"),
+        (1, "nats.invalid:4222"),
+        (1, "here.invalid:1"),
+        (5, "target.invalid:1"),
+        (5, "outlet.invalid:1"),
+        (8, "hub-of-outlet.invalid:1"),
+        (11, "inlet.invalid:1"),
+        (11, "route.invalid:80"),
+        (11, "other.invalid:1"),
+        (14, "/no/folder"),
+        (14, "via.invalid:1"),
+    ] {
+        let is_named = |one: &str| one.contains(&format!("toml:{line}: ")) && one.contains(missing);
+        assert!(said.lines().any(is_named), "{missing} is not named: {said}");
+    }
+    assert_eq!(said.lines().filter(|line| line.starts_with("warning: ")).count(), 12, "{said}");
+    assert!(!said.contains("secret"), "{said}");
+}
+
+#[test]
+fn a_vault_that_does_not_open_changes_nothing() {
+    let target = Target::start();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for (vault, key) in [("vault", "key"), ("other-vault", "other-key")] {
+        let mut create = ockam();
+        create.args(["identity", "create", "web", "--vault"]).arg(at(vault));
+        assert!(create.arg("--key-file").arg(at(key)).output().unwrap().status.success());
+    }
+    let file = at("tunnel.toml");
+    let text = |listen: &str, key: &str| {
+        let to = target.address();
+        format!(
+            "[[outlet]]\nto = '{to}'\nlisten = '{listen}'\nidentity = 'web'\nvault = 'vault'\n\
+             key_file = '{key}'\n"
+        )
+    };
+    fs::write(&file, text("127.0.0.1:0", "key")).unwrap();
+    let program = run(&file);
+    let route = program.wait_for_line("ockam inlet ");
+    let mut inlet = ockam();
+    inlet.args(["inlet", "--listen", "127.0.0.1:0", "--route", route.split('\'').nth(1).unwrap()]);
+    let inlet = Program::start(&mut inlet);
+    let mut client = Client::new(inlet.wait_for_address("inlet on "));
+    for (key, said) in [("other-key", "does not open"), ("no-key", "no-key")] {
+        let before = program.line_count();
+        replace(&file, &text("localhost:0", key));
+        let line = program.wait_for_line_after(before, "nothing is changed: ", PATIENCE);
+        assert!(line.contains("tunnel.toml:1: [[outlet]]") && line.contains(said), "{line}");
+        client.echoes();
+    }
+    let before = program.line_count();
+    replace(&file, &text("localhost:0", "key"));
+    program.wait_for_line_after(before, "ockam inlet ", PATIENCE);
+}
+
+#[test]
+fn one_console_shows_all_sections() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tunnel.toml");
+    let outlet = "[[outlet]]\nto = '127.0.0.1:1'\nlisten = '127.0.0.1:0'\nplain = true\n";
+    let text = |listen: &str, more: &str| {
+        format!("[console]\nlisten = '{listen}'\nhost = ['a.example']\n{outlet}{more}")
+    };
+    fs::write(&file, text("127.0.0.1:0", "[[hub]]\nlisten = '127.0.0.1:0'\n")).unwrap();
+    let mut program = run(&file);
+    let console = |after: usize| {
+        let line = program.wait_for_line_after(after, "console on http://", PATIENCE);
+        line.trim().trim_end_matches('/').rsplit("//").next().unwrap().to_owned()
+    };
+    let status = |console: &str, more: &[&str]| {
+        let shown = ockam().args(["status", console]).args(more).output().unwrap();
+        String::from_utf8(shown.stdout).unwrap()
+    };
+    let at = console(0);
+    program.wait_for_line("hub on ");
+    program.wait_for_line("ockam inlet ");
+    let shown = status(&at, &[]);
+    assert!(shown.contains("\nnodes 2\n") && shown.contains("NODE"), "{shown}");
+    assert!(shown.contains("\n  outlet 127.0.0.1:1  outlet"), "{shown}");
+    let metrics = fetch(at.parse().unwrap(), "/metrics").unwrap();
+    for node in ["hub 127.0.0.1:0", "outlet 127.0.0.1:1"] {
+        assert!(metrics.contains(&format!("\nockam_channels{{node=\"{node}\"}} 0\n")), "{metrics}");
+    }
+
+    // The console alone is replaced, and a section that is gone is not shown.
+    let before = program.line_count();
+    replace(&file, &text(":0", ""));
+    let again = console(before);
+    poll("the hub to be gone", PATIENCE, || {
+        let json = status(&again, &["--json"]);
+        if json.contains("\"hub 127.0.0.1:0\"") {
+            Err(json)
+        } else {
+            Ok(())
+        }
+    });
+    assert!(connect(at.parse().unwrap(), Duration::from_secs(1)).is_err(), "{program}");
+    let lines = program.stdout().join("\n");
+    assert_eq!(lines.matches("start an inlet").count(), 1, "the outlet was replaced: {program}");
+
+    // A console that cannot be had is said, and ends nothing.
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let before = program.line_count();
+    replace(&file, &text(&holder.local_addr().unwrap().to_string(), ""));
+    program.wait_for_line_after(before, "tunnel.toml:1: [console]: cannot", PATIENCE);
+    program.terminate();
+    assert!(program.wait_for_exit(PATIENCE).success(), "{program}");
+    let mut program = run(&file);
+    assert!(!program.wait_for_exit(PATIENCE).success(), "{program}");
+    let error = program.stderr().join("\n");
+    assert!(error.contains("tunnel.toml:1: [console]: "), "{error}");
+}
+
+#[test]
 fn one_passphrase_opens_the_vault_for_all() {
     let folder = tempfile::tempdir().unwrap();
     let vault = folder.path().join("vault");
@@ -257,7 +392,7 @@ fn several_targets_are_reached_each() {
         format!("{name}={}", target.address())
     });
     let mut outlet = ockam();
-    outlet.args(["outlet", "--via", &via, "--to", &to[0], "--to", &to[1]]);
+    outlet.args(["outlet", "--via", &via, "--to", &to[0], "--to", &to[1], "--console", "0"]);
     let mut outlet = Program::start(&mut outlet);
     for name in ["web", "db"] {
         let said = format!("start an inlet for {name} with:");
@@ -271,6 +406,12 @@ fn several_targets_are_reached_each() {
         let inlet = ["inlet", "--listen", "127.0.0.1:0", "--route", route];
         let inlet = Program::start(ockam().args(inlet));
         assert_eq!(fetch(inlet.wait_for_address("inlet on "), "/"), Ok(PAGE.into()), "{inlet}");
+    }
+    let console = outlet.wait_for_line("console on http://");
+    let console = console.trim().trim_end_matches('/').rsplit("//").next().unwrap();
+    let streams = fetch(console.parse().unwrap(), "/metrics").unwrap();
+    for name in ["web", "db"] {
+        assert!(streams.contains(&format!("begun_total{{node=\"outlet {name}\",")), "{streams}");
     }
     outlet.terminate();
     assert!(outlet.wait_for_exit(PATIENCE).success(), "{outlet}");

@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
+    fs,
     io::{Read, Write},
     net::TcpStream,
+    os::unix::fs::MetadataExt,
     process::Command,
     thread,
 };
@@ -54,6 +56,21 @@ fn a_failure_is_json_too() {
     let last: Value = serde_json::from_str(last.lines().last().unwrap()).unwrap();
     assert!(!output.status.success() && last["level"] == "error", "{last}");
     assert!(last["message"].as_str().unwrap().contains("256.0.0.1"), "{last}");
+}
+
+#[test]
+fn journals_are_given_a_priority() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let found = file.as_file().metadata().unwrap();
+    let stream = format!("{}:{}", found.dev(), found.ino());
+    for (named, said) in [(stream.as_str(), "<3>"), ("1:1", "error: ")] {
+        file.as_file().set_len(0).unwrap();
+        let mut hub = ockam(&["hub", "256.0.0.1:1"]);
+        let to = file.reopen().unwrap();
+        let status = hub.env("JOURNAL_STREAM", named).stderr(to).status().unwrap();
+        let text = fs::read_to_string(file.path()).unwrap();
+        assert!(!status.success() && text.lines().last().unwrap().starts_with(said), "{text}");
+    }
 }
 
 #[test]

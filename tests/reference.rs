@@ -1,4 +1,4 @@
-//! `ockam completions` and `ockam man` know every command and option.
+//! What people read of the command: help, completions, the manual, and the demo at a terminal.
 
 // Clippy knows tests by their attribute, but not the functions that help them.
 #![allow(clippy::unwrap_used)]
@@ -32,4 +32,91 @@ fn each_command_has_a_manual_page() {
         let page = fs::read_to_string(pages.join(format!("{name}.1"))).unwrap();
         assert!(page.contains(".SH SYNOPSIS"), "{name}: {page}");
     }
+}
+
+#[test]
+fn help_fits_the_terminal() {
+    for columns in ["40", "80", "200"] {
+        for command in ["hub", "outlet", "inlet", "run", "trace"] {
+            let mut help = clean(env!("CARGO_BIN_EXE_ockam"));
+            let output = help.args([command, "--help"]).env("COLUMNS", columns).output().unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            let (text, _) = text.split_once("\nExamples:").unwrap();
+            let most: usize = columns.parse().unwrap();
+            // A single word may be longer than a narrow terminal.
+            let is_wide = |line: &&str| {
+                line.chars().count() > most && line.trim().contains(' ') && !line.contains("Usage:")
+            };
+            assert_eq!(text.lines().find(is_wide), None, "{command} at {columns} columns");
+            // First what is the command's own, then what many have.
+            let own = text.find("\nOptions:").unwrap();
+            assert!(own < text.find("\nLog:").unwrap(), "{command}: {text}");
+        }
+    }
+}
+
+#[test]
+fn help_shows_no_values_of_variables() {
+    let mut help = clean(env!("CARGO_BIN_EXE_ockam"));
+    let output =
+        help.args(["join", "--help"]).env("OCKAM_INVITATION", "a-secret").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("[env: OCKAM_INVITATION]") && !text.contains("a-secret"), "{text}");
+}
+
+#[test]
+fn wrong_turns_are_told_the_way() {
+    for (line, hint) in [
+        ("hub --listen 127.0.0.1:4000", "ockam hub 0.0.0.0:4000"),
+        ("inlet --listen 127.0.0.1:4001", "--to ID/SERVICE --via HUB"),
+        ("outlet --to 127.0.0.1:5000", "--listen HOST:PORT, or --via HUB"),
+        ("outlet --to localhost --via 127.0.0.1:9", "did you mean localhost:"),
+        ("outlet --to udp://5000 --via 127.0.0.1:9", "127.0.0.1:5000"),
+        ("inlet --listen 4001 --route tcp#127.0.0.1:9,,x", "127.0.0.1:4001"),
+        ("inlet --listen 127.0.0.1:4001 --route = ", "put the route in quotes"),
+    ] {
+        let mut command = clean(env!("CARGO_BIN_EXE_ockam"));
+        let output = command.args(line.split(' ')).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(hint), "{line}: {said}");
+        // Nothing has started before the mistake was found.
+        assert!(!said.contains(" INFO ") && output.stdout.is_empty(), "{line}: {output:?}");
+    }
+}
+
+#[test]
+fn the_demo_is_drawn_at_a_terminal() {
+    let script = |columns: u8| {
+        let command = format!(
+            "stty cols {columns}; {} demo --once",
+            env!("CARGO_BIN_EXE_ockam").replace(' ', "\\ ")
+        );
+        let mut script = clean("script");
+        script.args(["--quiet", "--return", "--command", &command, "/dev/null"]);
+        script.env("TERM", "xterm").output()
+    };
+    for columns in [80, 120] {
+        let Ok(output) = script(columns) else { return println!("skipped: no script") };
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{text}");
+        assert!(text.contains("CANNOT read the page"), "{text}");
+        // Without what gives colours.
+        let plain = without_escapes(&text);
+        let widest = plain.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(columns.into()), "{widest:?}: {plain}");
+    }
+}
+
+/// The text without the sequences that begin with escape and end with a letter.
+fn without_escapes(text: &str) -> String {
+    let mut plain = String::new();
+    let mut all = text.chars();
+    while let Some(one) = all.next() {
+        match one {
+            '\u{1b}' => drop(all.by_ref().find(char::is_ascii_alphabetic)),
+            '\r' => {}
+            one => plain.push(one),
+        }
+    }
+    plain
 }

@@ -45,7 +45,7 @@ def install(folder, root, is_quick):
         shutil.copy(f"/{file}", root / file)
     run("cp", "-a", "/etc/apt", str(root / "etc"))
     environment |= {name: value for name, value in os.environ.items() if "proxy" in name.lower()}
-    for command in (["update"], ["install", "--yes", "/ockam.deb"]):
+    for command in (["update"], ["install", "--yes", "systemd", "/ockam.deb"]):
         run("chroot", str(root), "apt-get", "--quiet", *command, env=environment)
 
 
@@ -103,29 +103,38 @@ to = "127.0.0.1:5000"
 listen = "127.0.0.1:4000"
 identity = "web"
 key_file = "/var/lib/ockam/key"
+trust = "laptop=LAPTOP"
 """
 INLET = """[[inlet]]
 listen = "127.0.0.1:4001"
 route = "tcp#127.0.0.1:4000 => secure_channel_listener_service"
-trust = "IDENTIFIER"
+identity = "laptop"
+key_file = "/var/lib/ockam/key"
+trust = "web=WEB"
 """
 
 
+def identity(root, name):
+    made = run("chroot", "--userspec=ockam:ockam", str(root), "ockam", "identity", "create", name,
+               "--vault", "/var/lib/ockam/vault", "--key-file", "/var/lib/ockam/key",
+               env=ENVIRONMENT)
+    return re.search(r"I[0-9a-f]{64}", made).group()
+
+
 def two_units_carry_a_tunnel(root):
-    secret = "/var/lib/ockam/key"
-    made = run("chroot", "--userspec=ockam:ockam", str(root), "ockam", "identity", "create", "web",
-               "--vault", "/var/lib/ockam/vault", "--key-file", secret, env=ENVIRONMENT)
-    identifier = re.search(r"I[0-9a-f]{64}", made).group()
+    """Returns what the two files say."""
+    outlet = OUTLET.replace("LAPTOP", identity(root, "laptop"))
+    inlet = INLET.replace("WEB", identity(root, "web"))
     settings = root / "etc/ockam"
     assert settings.stat().st_mode & 0o7 == 0, "routes may be secret"
-    (settings / "server.toml").write_text(OUTLET)
-    (settings / "client.toml").write_text(INLET.replace("IDENTIFIER", identifier))
+    (settings / "server.toml").write_text(outlet)
+    (settings / "client.toml").write_text(inlet)
     server, client = Unit(root, "server"), Unit(root, "client")
     assert fetch("http://127.0.0.1:4001") == Target.content
     passes("two units carry a tunnel")
 
     with (settings / "client.toml").open("a") as file:
-        file.write(INLET.replace("4001", "4002").replace("IDENTIFIER", identifier))
+        file.write(inlet.replace("4001", "4002"))
     client.reload()
     assert fetch("http://127.0.0.1:4002") == Target.content
     (settings / "client.toml").write_text("[[inlet]]\nlisen = '127.0.0.1:4001'\n")
@@ -139,6 +148,7 @@ def two_units_carry_a_tunnel(root):
     passes("a unit reloads its file, and refuses one with a mistake")
     client.stop()
     server.stop()
+    return outlet, inlet
 
 
 def unit_is_sound(root):

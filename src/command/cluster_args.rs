@@ -8,10 +8,14 @@ use ockam::{
     Context, Result,
 };
 
-use crate::command::node_address::NodeAddress;
+use crate::command::{doubts::Doubts, node_address::NodeAddress};
+
+/// Where a NATS server listens whose URL has no port.
+const NATS_PORT: u16 = 4222;
 
 /// The options of a hub of a cluster.
 #[derive(Args)]
+#[command(next_help_heading = "Cluster of hubs")]
 pub(crate) struct ClusterArguments {
     /// NATS servers, with commas between them, over which the hubs of a cluster find each other's
     /// forwarders. Whoever reaches one of the hubs then reaches what is registered at any of them.
@@ -35,6 +39,19 @@ pub(crate) struct ClusterArguments {
 }
 
 impl ClusterArguments {
+    /// Looks for the servers and the other hubs' address of this one.
+    pub(crate) fn probe(&self, doubts: &mut Doubts) {
+        doubts.nodes(self.advertise.as_slice());
+        for server in self.cluster.iter().flat_map(|all| all.split(',')) {
+            let authority = server.trim().rsplit("://").next().unwrap_or_default();
+            // What is before it may be a password.
+            let host = authority.rsplit('@').next().unwrap_or_default().trim_end_matches('/');
+            let has_port = !host.ends_with(']') && host.contains(':');
+            let port = if has_port { String::new() } else { format!(":{NATS_PORT}") };
+            doubts.host(&format!("{host}{port}"));
+        }
+    }
+
     /// Joins the cluster, if there is to be one.
     pub(crate) async fn join(self, ctx: &Context) -> Result<Option<Cluster>> {
         let (Some(servers), Some(advertise)) = (self.cluster, self.advertise) else {

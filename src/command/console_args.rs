@@ -1,5 +1,6 @@
 //! The console of a command's node.
 
+use actix_web::dev::ServerHandle;
 use clap::Args;
 use ockam::{console::Console, Context, Error, Result};
 
@@ -13,6 +14,7 @@ pub(crate) const HOST: &str = "127.0.0.1";
 
 /// The options of every command that runs a node.
 #[derive(Args)]
+#[command(next_help_heading = "Console")]
 pub(crate) struct ConsoleArguments {
     /// Address for the console, as host:port or a port of this machine alone: a page that shows
     /// what the node does, `/metrics` for Prometheus, and `/api/v1/` for `ockam status`.
@@ -31,19 +33,19 @@ impl ConsoleArguments {
     /// Starts the console, if there is to be one.
     pub(crate) fn start(&self, ctx: &Context) -> Result<()> {
         match &self.console {
-            Some(listen) => start(ctx, listen, &self.console_host),
+            Some(listen) => start(Console::new(ctx), listen, &self.console_host).map(drop),
             None => Ok(()),
         }
     }
 }
 
 /// Starts a console on `listen`, which is asked for by its addresses and by these names. It ends
-/// with the program.
+/// with the program, or when the server is stopped.
 ///
 /// # Errors
 /// If the address cannot be bound.
-pub(crate) fn start(ctx: &Context, listen: &str, names: &[String]) -> Result<()> {
-    let console = names.iter().fold(Console::new(ctx), |console, name| console.host(name));
+pub(crate) fn start(console: Console, listen: &str, names: &[String]) -> Result<ServerHandle> {
+    let console = names.iter().fold(console, Console::host);
     let (bound, server) = console.serve(&address(listen)).map_err(|source| {
         Error::transport(format!("cannot have the console listen on {listen}"), source)
     })?;
@@ -56,12 +58,13 @@ pub(crate) fn start(ctx: &Context, listen: &str, names: &[String]) -> Result<()>
             );
         }
     }
+    let handle = server.handle();
     actix_rt::spawn(async {
         if let Err(error) = server.await {
             log::error!("the console has ended: {error}");
         }
     });
-    Ok(())
+    Ok(handle)
 }
 
 /// The address that is meant: without a host one of this machine alone.

@@ -6,6 +6,7 @@ use crate::command::tls_args::AuthorityArguments;
 
 /// The options of every command whose node connects to others.
 #[derive(Args)]
+#[command(next_help_heading = "Connections with other nodes")]
 pub(crate) struct DialArguments {
     /// Use so many TCP connections to each node instead of one, up to 16: for paths that are longer
     /// than one connection can fill, with a round trip above some 20 ms and more than 30 MB/s.

@@ -2,13 +2,18 @@
 
 use std::{net::ToSocketAddrs, path::Path};
 
-use ockam::UNIX;
+use ockam::{Route, UNIX};
 
 use crate::command::node_address::NodeAddress;
 
 /// The doubts so far, each a text for a person.
 #[derive(Default)]
-pub(crate) struct Doubts(pub(crate) Vec<String>);
+pub(crate) struct Doubts {
+    pub(crate) said: Vec<String>,
+    /// Whether what runs is to be changed: then what has to be there counts, and names are not
+    /// looked up, as that may take long.
+    pub(crate) is_reload: bool,
+}
 
 impl Doubts {
     /// Looks for the nodes that are to be connected to.
@@ -16,8 +21,41 @@ impl Doubts {
         for NodeAddress { transport, text } in all {
             match *transport == UNIX {
                 true => self.socket(text),
+                // After a slash there is a path.
                 false => self.host(text.split('/').next().unwrap_or_default()),
             }
+        }
+    }
+
+    /// Looks for the nodes that a route begins with: the others are looked for from there.
+    pub(crate) fn route(&mut self, route: &Route) {
+        let first = route.first().map(NodeAddress::all_in).unwrap_or_default();
+        let nodes: Vec<_> = first.split(',').filter_map(|node| node.parse().ok()).collect();
+        self.nodes(&nodes);
+    }
+
+    /// Looks for where nodes are to be listened for.
+    pub(crate) fn listeners(&mut self, all: &[NodeAddress]) {
+        for one in all {
+            match one.transport == UNIX {
+                true => self.folder_of(Path::new(&one.text)),
+                false => self.nodes(std::slice::from_ref(one)),
+            }
+        }
+    }
+
+    /// Looks for where clients are to be listened for.
+    pub(crate) fn clients(&mut self, address: &str) {
+        match address.strip_prefix("unix:") {
+            Some(socket) => self.folder_of(Path::new(socket)),
+            None => self.host(address.trim_start_matches("udp://")),
+        }
+    }
+
+    fn folder_of(&mut self, socket: &Path) {
+        let folder = socket.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            self.said.push(format!("there is no folder {} yet", folder.display()));
         }
     }
 
@@ -33,13 +71,17 @@ impl Doubts {
 
     fn socket(&mut self, path: &str) {
         if !Path::new(path).exists() {
-            self.0.push(format!("there is no socket {path} yet"));
+            self.said.push(format!("there is no socket {path} yet"));
         }
     }
 
-    fn host(&mut self, address: &str) {
+    /// Looks for the host of `host:port`.
+    pub(crate) fn host(&mut self, address: &str) {
+        if self.is_reload {
+            return;
+        }
         if let Err(error) = address.to_socket_addrs() {
-            self.0.push(format!("{address} does not resolve here: {error}"));
+            self.said.push(format!("{address} does not resolve here: {error}"));
         }
     }
 }
@@ -54,9 +96,15 @@ mod tests {
         for target in ["127.0.0.1:1", "udp://[::1]:2", "*.web.internal:443", "10.1.0.0/16:*"] {
             doubts.target(target);
         }
-        assert_eq!(doubts.0, [""; 0]);
+        doubts.route(&"tcp#127.0.0.1:4000,[::1]:4000 => worker".parse().unwrap());
+        ["127.0.0.1:1", "udp://0.0.0.0:1", "unix:/tmp/socket"].map(|one| doubts.clients(one));
+        doubts.listeners(&["ws://127.0.0.1:1/path", "unix:/tmp/x"].map(|one| one.parse().unwrap()));
+        assert_eq!(doubts.said, [""; 0]);
         doubts.target("unix:/no/such/socket");
         doubts.target("name.invalid:80");
-        assert_eq!(doubts.0.len(), 2);
+        doubts.route(&"tcp#127.0.0.1:4000,ws#name.invalid:80/path => worker".parse().unwrap());
+        ["name.invalid:1", "unix:/no/such/folder/socket"].map(|one| doubts.clients(one));
+        doubts.listeners(&["name.invalid:1".parse().unwrap()]);
+        assert_eq!(doubts.said.len(), 6);
     }
 }

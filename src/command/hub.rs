@@ -68,6 +68,8 @@ impl Arguments {
     /// # Errors
     /// If a file cannot be used.
     pub(crate) fn probe(&self, doubts: &mut Doubts) -> Result<()> {
+        doubts.listeners(&self.listen);
+        self.cluster.probe(doubts);
         self.certificate.probe()?;
         self.dial.authorities.authorities()?;
         self.identity.probe(doubts)

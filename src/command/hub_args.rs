@@ -17,7 +17,7 @@ pub(crate) fn hubs(via: &[NodeAddress], instead: &str) -> Result<Vec<NodeAddress
     if !via.is_empty() {
         return Ok(via.to_vec());
     }
-    let missing = format!("give {instead}--via, or {HUB} in the environment");
+    let missing = format!("say {instead}--via HUB, for which {HUB} in the environment stands too");
     let given = env::var(HUB).map_err(|_| Error::Usage(missing))?;
     let parse = |text: &str| {
         let parsed = text.parse::<NodeAddress>();

@@ -17,6 +17,7 @@ use crate::command::{doubts::Doubts, identity, output::say, vault::VaultArgument
 
 /// The options of every command that has secure channels.
 #[derive(Args, Clone)]
+#[command(next_help_heading = "Identity and trust")]
 pub(crate) struct IdentityArguments {
     /// Use this identity of the vault, the same after a restart, instead of a new one each time.
     #[arg(long, value_name = "NAME")]
@@ -128,10 +129,9 @@ impl IdentityArguments {
     /// If one cannot be used, or the vault has no such identity.
     pub(crate) fn probe(&self, doubts: &mut Doubts) -> Result<()> {
         match &self.identity {
-            Some(_) if !self.vault.can_ask() => {
-                doubts
-                    .0
-                    .push("the vault is not opened here, as nobody can type its passphrase".into());
+            Some(_) if !self.vault.can_ask() && !doubts.is_reload => {
+                let said = "the vault is not opened here, as nobody can type its passphrase";
+                doubts.said.push(said.into());
             }
             Some(name) => drop(identity::find(&self.vault.open()?, &self.vault, name)?),
             None => {}

@@ -2,8 +2,11 @@
 
 use clap::{Args, Command, FromArgMatches};
 use ockam::{
-    route, Context, Entity, Error, InletOptions, Result, Route, SecureChannels, UdpInletOptions,
+    route, Clients, Context, Entity, Error, InletOptions, Result, Route, SecureChannels,
+    UdpInletOptions,
 };
+
+use ockam_actix_transports::peer;
 
 use crate::command::{
     console_args::ConsoleArguments,
@@ -19,6 +22,9 @@ use crate::command::{
     udp_args::{udp_address, UdpArguments, UDP},
     OUTLET,
 };
+
+/// What the address of a Unix socket begins with.
+const UNIX_SOCKET: &str = "unix:";
 
 /// Listen for TCP clients, and tunnel each of them to an outlet.
 ///
@@ -83,8 +89,11 @@ impl Arguments {
     /// Checks what needs nothing to be started.
     pub(crate) fn check(&self) -> Result<()> {
         self.identity.check_use("without --plain", !self.plain)?;
+        if !self.listen.starts_with(UNIX_SOCKET) {
+            peer::parse(udp_address(&self.listen).unwrap_or(&self.listen))?;
+        }
         match &self.to.to {
-            Some(_) => self.to.check(),
+            Some(_) => self.to.hubs().map(drop),
             None => self.route.route().map(drop),
         }
     }
@@ -102,9 +111,28 @@ impl Arguments {
     /// # Errors
     /// If a file cannot be used.
     pub(crate) fn probe(&self, doubts: &mut Doubts) -> Result<()> {
+        doubts.clients(&self.listen);
+        match &self.to.to {
+            Some(_) => doubts.nodes(&self.to.hubs()?),
+            None => doubts.route(&self.route.route()?),
+        }
         self.dial.authorities.authorities()?;
         self.identity.probe(doubts)
     }
+}
+
+/// The options of an inlet for such clients that say where it listens and how, on an address that
+/// was asked for or one that is likely to be free.
+pub(crate) fn inlet_options(clients: Clients, listen: Option<&str>) -> Vec<String> {
+    let (usual, socks) = match clients {
+        Clients::Socks => ("127.0.0.1:1080", Some("--socks")),
+        Clients::Tcp | Clients::Udp => ("127.0.0.1:4001", None),
+    };
+    let mut listen = listen.unwrap_or(usual).to_owned();
+    if clients == Clients::Udp && udp_address(&listen).is_none() {
+        listen.insert_str(0, UDP);
+    }
+    ["--listen", &listen].into_iter().chain(socks).map(str::to_owned).collect()
 }
 
 /// Starts the inlet.

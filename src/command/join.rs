@@ -1,6 +1,7 @@
 //! `ockam join`: takes an invitation of `ockam invite`.
 
 use std::{
+    borrow::Cow,
     io::{self, Read},
     time::Duration,
 };
@@ -15,8 +16,12 @@ use ockam::{
 use tokio::time::Instant;
 
 use crate::command::{
-    dial_args::DialArguments, inlet, node_address::NodeAddress, output::say,
-    transports::Transports, vault::VaultArguments,
+    dial_args::DialArguments,
+    inlet::{self, inlet_options},
+    node_address::NodeAddress,
+    output::say,
+    transports::Transports,
+    vault::VaultArguments,
 };
 
 /// How long an outlet may refuse an identity that it is writing down.
@@ -59,9 +64,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     start: bool,
 
-    /// Address of the inlet, as in "ockam inlet --listen".
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4001")]
-    listen: String,
+    /// Address of the inlet, as in "ockam inlet --listen"; by default 127.0.0.1:4001, or port 1080
+    /// where clients name their servers by SOCKS5.
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
 
     #[command(flatten)]
     dial: DialArguments,
@@ -79,7 +85,8 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     let inlet = arguments.inlet(&invitation);
     if !arguments.start {
         say!("start an inlet for it with:");
-        say!("ockam inlet {}", inlet.join(" "));
+        let words: Vec<_> = inlet.iter().map(|word| quoted(word)).collect();
+        say!("ockam inlet {}", words.join(" "));
         ctx.stop().await?;
         return Ok(());
     }
@@ -156,8 +163,8 @@ impl Arguments {
 
     /// The options of the inlet.
     fn inlet(&self, invitation: &Invitation) -> Vec<String> {
-        let Invitation { service, place, .. } = invitation;
-        let mut options = vec!["--listen".into(), self.listen.clone()];
+        let Invitation { service, place, clients, .. } = invitation;
+        let mut options = inlet_options(*clients, self.listen.as_deref());
         match place {
             Place::Hub(hub) => {
                 let hubs = NodeAddress::all_in(hub);
@@ -174,5 +181,29 @@ impl Arguments {
         options.extend(self.vault.words());
         options.extend(self.dial.words());
         options
+    }
+}
+
+/// A word as a shell reads it back.
+fn quoted(word: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"%+,-./:=@_#".contains(&byte);
+    match !word.is_empty() && !word.starts_with('#') && word.bytes().all(is_plain) {
+        true => word.into(),
+        false => format!("'{}'", word.replace('\'', "'\\''")).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shells_read_words_back() {
+        for word in ["", "/a b/key", "it's", "$HOME", "#x", "a*", "~/key", "tcp#h:1,,b", "a\\b"] {
+            let script = format!("printf %s {}", quoted(word));
+            let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), word, "{script}");
+        }
+        assert_eq!(quoted("tcp#hub:4000,,listener"), "tcp#hub:4000,,listener");
     }
 }

@@ -6,6 +6,7 @@ use ockam::LogFormat;
 
 /// The options of every command.
 #[derive(Args)]
+#[command(next_help_heading = "Log")]
 pub(crate) struct LogArguments {
     /// Log more: with -v what happens, with -vv each message; RUST_LOG, if set, decides instead.
     #[arg(short, long, global = true, action = ArgAction::Count)]

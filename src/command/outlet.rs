@@ -5,11 +5,13 @@ use std::{sync::Arc, time::Duration};
 use actix_rt::time::sleep;
 use clap::Args;
 use ockam::{
-    route, Address, Context, Entity, Error, Identifier, Invitations, InvitingOutlet, OutletOptions,
-    Place, ProxyProtocol, RemoteForwarder, RemoteForwarderOptions, Result, Route,
+    route, Address, Clients, Context, Entity, Error, Identifier, Invitations, InvitingOutlet,
+    OutletOptions, Place, ProxyProtocol, RemoteForwarder, RemoteForwarderOptions, Result, Route,
     SecureChannelListenerOptions, SecureChannels, ServiceAddress, TrustEveryonePolicy,
     TrustIdentifierPolicy, TrustPolicy, UdpOutletOptions,
 };
+
+use ockam_actix_transports::peer;
 
 use crate::command::{
     console_args::ConsoleArguments,
@@ -18,12 +20,13 @@ use crate::command::{
     elsewhere::Elsewhere,
     hub_args::hubs,
     identity_args::IdentityArguments,
+    inlet::inlet_options,
     node_address::NodeAddress,
     output::say,
     resume_args::ResumeArguments,
     tls_args::CertificateArguments,
     transports::Transports,
-    udp_args::{udp_address, UdpArguments, UDP},
+    udp_args::{udp_address, UdpArguments},
     CHANNEL_LISTENER, NAMED_LISTENER, OUTLET,
 };
 
@@ -54,7 +57,8 @@ pub(crate) struct Arguments {
     /// name: db.internal:5432,*.web.internal:443,10.1.0.0/16:*. Names are looked up here, and it is
     /// the name that is permitted, wherever it leads.
     ///
-    /// With --via several times, each as NAME=TARGET for the service NAME: one outlet each.
+    /// With --via, this option may be given several times, each as NAME=TARGET: one outlet for each
+    /// target, with NAME as its service.
     #[arg(long, value_name = "TARGET")]
     to: String,
 
@@ -78,6 +82,7 @@ pub(crate) struct Arguments {
     /// Name of the service, if one identity has several outlets on this hub. Of two programs with
     /// the same identity and name, the one started last is reached; the other logs an error.
     #[arg(long, value_name = "NAME", conflicts_with = "listen", default_value = "")]
+    #[arg(hide_default_value = true)]
     service: String,
 
     /// Register with the hub through a secure channel; with ID, only if the hub has that identity.
@@ -112,6 +117,10 @@ impl Arguments {
     /// Checks what needs nothing to be started.
     pub(crate) fn check(&self) -> Result<()> {
         self.identity.check_use("without --plain", !self.plain)?;
+        match udp_address(&self.to) {
+            Some(target) => peer::parse(target).map(drop)?,
+            None => self.options().check()?,
+        }
         if self.listen.is_empty() && self.plain {
             return Err("--plain needs --listen".into());
         }
@@ -127,7 +136,10 @@ impl Arguments {
     /// If a file cannot be used.
     pub(crate) fn probe(&self, doubts: &mut Doubts) -> Result<()> {
         doubts.target(&self.to);
-        doubts.nodes(&self.via);
+        doubts.listeners(&self.listen);
+        if self.listen.is_empty() {
+            doubts.nodes(&self.hubs()?);
+        }
         self.certificate.probe()?;
         self.dial.authorities.authorities()?;
         self.identity.probe(doubts)
@@ -142,6 +154,15 @@ impl Arguments {
         }
     }
 
+    /// What the clients of its inlets speak.
+    fn clients(&self) -> Clients {
+        match udp_address(&self.to) {
+            Some(_) => Clients::Udp,
+            None if self.options().has_patterns() => Clients::Socks,
+            None => Clients::Tcp,
+        }
+    }
+
     /// Whether inlets may name the outlet instead of being given its address.
     fn is_named(&self) -> bool {
         self.identity.is_lasting() && !self.identity.is_open()
@@ -149,7 +170,7 @@ impl Arguments {
 
     /// The hubs that it is reached through.
     fn hubs(&self) -> Result<Vec<NodeAddress>> {
-        hubs(&self.via, "--listen or ")
+        hubs(&self.via, "how inlets get here: --listen HOST:PORT, or ")
     }
 }
 
@@ -165,17 +186,16 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     Elsewhere::explain(&route);
     let it = if arguments.service.is_empty() { "it" } else { &arguments.service };
     say!("start an inlet for {it} with:");
-    let (listen, lasting) = match udp_address(&arguments.to) {
-        Some(_) => (format!("{UDP}127.0.0.1:4001"), arguments.udp.unless_default()),
-        None if arguments.options().has_patterns() => {
-            ("127.0.0.1:1080 --socks".into(), arguments.resume.unless_default())
-        }
-        None => ("127.0.0.1:4001".into(), arguments.resume.unless_default()),
+    let clients = arguments.clients();
+    let lasting = match clients {
+        Clients::Udp => arguments.udp.unless_default(),
+        Clients::Tcp | Clients::Socks => arguments.resume.unless_default(),
     };
-    say!("ockam inlet --listen {listen}{with}{lasting} --route '{route}'");
+    let listen = inlet_options(clients, None).join(" ");
+    say!("ockam inlet {listen}{with}{lasting} --route '{route}'");
     if let Some(name) = by_name {
         say!("or, by its name, also before it runs:");
-        say!("ockam inlet --listen {listen}{lasting} {name}");
+        say!("ockam inlet {listen}{lasting} {name}");
     }
     Ok(())
 }
@@ -212,6 +232,7 @@ async fn accept_channels(
     transports: &Transports,
     arguments: &Arguments,
 ) -> Result<Reached> {
+    let clients = arguments.clients();
     let mut entity = arguments.identity.entity(ctx).await?;
     let invitations = arguments.identity.invitations().await;
     let mut listener = SecureChannelListenerOptions::at(CHANNEL_LISTENER);
@@ -226,7 +247,7 @@ async fn accept_channels(
         let own = route_to(&bound).await;
         let route = format!("{own} => {CHANNEL_LISTENER}");
         let service = ServiceAddress::new(entity.identifier(), "")?;
-        note(invitations, InvitingOutlet { service, place: Place::Node(own) }).await;
+        note(invitations, InvitingOutlet { service, place: Place::Node(own), clients }).await;
         return Ok(Reached { route, with, by_name: None });
     }
     let hubs = arguments.hubs()?;
@@ -244,7 +265,8 @@ async fn accept_channels(
             let service = service.await?;
             let hubs: Vec<_> = hubs.iter().map(NodeAddress::to_string).collect();
             let options = format!("--to {service} --via {}", hubs.join(","));
-            note(invitations, InvitingOutlet { service, place: Place::Hub(hub.clone()) }).await;
+            note(invitations, InvitingOutlet { service, place: Place::Hub(hub.clone()), clients })
+                .await;
             Some(options)
         }
         false => None,

@@ -14,6 +14,9 @@ const VARIABLE: &str = "OCKAM_ROUTE";
 /// Bytes of the longest route: sixteen addresses and what is between them.
 const MAX_ROUTE: u64 = 8 * 1024;
 
+/// What an inlet may be given instead of a route.
+const INSTEAD: &str = "; or name the outlet: --to ID/SERVICE --via HUB";
+
 /// The options of a command that is given a route.
 #[derive(Args)]
 pub(crate) struct RouteArguments {
@@ -36,7 +39,7 @@ impl RouteArguments {
     /// # Errors
     /// If none was given, or it is malformed. No error shows a secret in it.
     pub(crate) fn route(&self) -> Result<Route> {
-        let route = given(self.route.as_deref(), self.route_file.as_ref(), "--route")?;
+        let route = given(self.route.as_deref(), self.route_file.as_ref(), "--route", INSTEAD)?;
         match route.last() {
             Some(last) if last.dial_parts().is_some() => Err(Error::Usage(format!(
                 "the route ends at the node {last}, and not at a worker there: did you mean \
@@ -66,17 +69,21 @@ pub(crate) struct RouteArgument {
 impl RouteArgument {
     /// As [`RouteArguments::route`].
     pub(crate) fn route(&self) -> Result<Route> {
-        given(self.route.as_deref(), self.route_file.as_ref(), "ROUTE")
+        given(self.route.as_deref(), self.route_file.as_ref(), "ROUTE", "")
     }
 }
 
-/// The route that was given by an argument called `name`, a file, or the environment.
-fn given(route: Option<&str>, file: Option<&PathBuf>, name: &str) -> Result<Route> {
+/// The route that was given by an argument called `name`, a file, or the environment. An error also
+/// says what could be given `instead`.
+fn given(route: Option<&str>, file: Option<&PathBuf>, name: &str, instead: &str) -> Result<Route> {
     let text = match (route, file) {
         (Some(route), _) => route.to_owned(),
         (None, Some(file)) => read(file)?,
         (None, None) => env::var(VARIABLE).map_err(|_| {
-            Error::Usage(format!("give a route: {name}, --route-file or {VARIABLE}"))
+            Error::Usage(format!(
+                "give the route that \"ockam outlet\" has printed, by {name}, --route-file or \
+                 {VARIABLE}{instead}"
+            ))
         })?,
     };
     let parsed = text.trim().parse();

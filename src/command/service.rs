@@ -3,18 +3,25 @@
 //! | idea | module |
 //! |---|---|
 //! | what a file says, with the line of each mistake | [`file`] |
+//! | which key was meant by one that there is not | [`nearest`] |
 //! | what two sections cannot both have | [`conflicts`] |
 //! | one hub, outlet or inlet of it, by the options of the command line | [`section`] |
+//! | one console for all of them | [`console`] |
 //! | the sections that run, and what a changed file changes | [`services`] |
 //! | what the manager of services is told | [`manager`] |
 
 mod conflicts;
+pub(crate) mod console;
 pub(crate) mod file;
 pub(crate) mod manager;
+mod nearest;
 pub(crate) mod section;
 pub(crate) mod services;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Args;
 use ockam::{Error, Result};
@@ -24,10 +31,12 @@ use tokio::{
 };
 
 use crate::command::{
+    console_args,
     doubts::Doubts,
     output::say,
     service::{
-        file::Settings,
+        console::ConsoleSection,
+        file::{Configuration, Settings},
         section::{Misfit, Section},
         services::Services,
     },
@@ -45,31 +54,55 @@ const LOOK: Duration = Duration::from_millis(500);
   ockam run /etc/ockam/tunnel.toml
   ockam check /etc/ockam/tunnel.toml")]
 pub(crate) struct Arguments {
-    /// File in TOML with the sections [node], [[hub]], [[outlet]] and [[inlet]], whose keys are the
-    /// options of these commands.
+    /// File in TOML with the sections [node], [console], [[hub]], [[outlet]] and [[inlet]]; the
+    /// keys of the last three are the options of these commands.
     #[arg(value_name = "FILE")]
-    file: PathBuf,
+    config: PathBuf,
 }
 
 /// Says whether the file could be run, without starting anything: also what it names outside of
 /// itself. What is missing there and may still come is printed, and no mistake.
 pub(crate) fn check(arguments: &Arguments) -> Result<()> {
-    let read = file::read(&arguments.file)?;
+    let read = file::read(&arguments.config)?;
     for section in &read.sections {
         let mut doubts = Doubts::default();
-        let probed = section.probe(&mut doubts);
-        doubts.0.iter().for_each(|doubt| say!("warning: {section}: {doubt}"));
-        probed.map_err(|error| Error::Usage(format!("{section}: {}", error.one_line())))?;
+        let probed = probe(section, &mut doubts);
+        doubts.said.iter().for_each(|doubt| say!("warning: {section}: {doubt}"));
+        probed?;
     }
-    say!("{}: {} sections", arguments.file.display(), read.sections.len());
+    if let Some(console) = &read.console {
+        let mut doubts = Doubts::default();
+        doubts.clients(&console_args::address(&console.listen));
+        doubts.said.iter().for_each(|doubt| say!("warning: {console}: {doubt}"));
+    }
+    say!("{}: {} sections", arguments.config.display(), read.sections.len());
     Ok(())
 }
 
-/// Runs these sections until a signal ends them.
+fn probe(section: &Section, doubts: &mut Doubts) -> Result<()> {
+    let wrong = |error: Error| Error::Usage(format!("{section}: {}", error.one_line()));
+    section.probe(doubts).map_err(wrong)
+}
+
+/// Reads the file again, and looks at the files that its new sections name: a vault that does not
+/// open is a mistake of the file.
+async fn read_again(file: &Path, services: &Services) -> Result<Configuration> {
+    let read = file::read(file)?;
+    let new = services.new_among(&read.sections);
+    // A passphrase is slow on purpose.
+    let probing = actix_rt::task::spawn_blocking(move || {
+        let mut doubts = Doubts { is_reload: true, ..Doubts::default() };
+        new.iter().try_for_each(|section| probe(section, &mut doubts))
+    });
+    probing.await.map_err(|error| Error::Bug(error.to_string()))??;
+    Ok(read)
+}
+
+/// Runs these sections, with a console if there is to be one, until a signal ends them.
 ///
 /// # Errors
 /// If one has a mistake, contradicts another, or cannot start.
-pub(crate) async fn run_all(sections: Vec<Section>) -> Result<()> {
+pub(crate) async fn run_all(sections: Vec<Section>, console: Option<ConsoleSection>) -> Result<()> {
     for section in &sections {
         let wrong = |Misfit { option, text }: Misfit| {
             let option = option.map_or_else(String::new, |option| format!("--{option}: "));
@@ -77,13 +110,13 @@ pub(crate) async fn run_all(sections: Vec<Section>) -> Result<()> {
         };
         section.check().map_err(wrong)?;
     }
-    conflicts::check(&sections)?;
+    conflicts::check(&sections, console.as_ref())?;
     let mut interrupt = signal_of(SignalKind::interrupt())?;
     let mut terminate = signal_of(SignalKind::terminate())?;
     // It ends nothing, as everywhere.
     let _hangup = signal_of(SignalKind::hangup())?;
     let mut services = Services::new();
-    services.replace(sections, Settings::default()).await;
+    services.replace(sections, Settings::default(), console).await;
     let ended = loop {
         tokio::select! {
             _ = interrupt.recv() => break Ok(()),
@@ -113,12 +146,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let mut interrupt = signal_of(SignalKind::interrupt())?;
     let mut terminate = signal_of(SignalKind::terminate())?;
     let mut hangup = signal_of(SignalKind::hangup())?;
-    let file = arguments.file;
+    let file = arguments.config;
     let mut read = file::read(&file)?;
     let mut seen = file::stamp(&file, &read.included);
     let mut before = seen.clone();
     let mut services = Services::new();
-    services.replace(read.sections, read.settings).await;
+    services.replace(read.sections, read.settings, read.console).await;
     let mut look = interval(LOOK);
     let ended = loop {
         let is_asked = tokio::select! {
@@ -142,10 +175,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         }
         seen = now;
         manager::notify("RELOADING=1");
-        match file::read(&file) {
+        match read_again(&file, &services).await {
             Ok(again) => {
                 read.included = again.included;
-                services.replace(again.sections, again.settings).await;
+                services.replace(again.sections, again.settings, again.console).await;
             }
             Err(mistake) => {
                 log::error!("nothing is changed: {}", mistake.one_line());

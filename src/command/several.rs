@@ -2,10 +2,16 @@
 
 use clap::{parser::ValueSource, Arg, ArgAction, ArgMatches, Command};
 
-use crate::command::service::section::{is_switch, Kind, Place, Section};
+use crate::command::service::{
+    console::ConsoleSection,
+    section::{is_switch, Kind, Place, Section},
+};
 
 /// The command whose option `--to` may be given several times, each with a name for the service.
 const OUTLET: &str = "outlet";
+
+/// The options of the console, which all outlets of the process share.
+const CONSOLE: [&str; 2] = ["console", "console_host"];
 
 /// Has the command line take several targets.
 pub(crate) fn with_several(command: Command) -> Command {
@@ -23,7 +29,9 @@ pub(crate) fn sections(matches: &ArgMatches) -> Option<Vec<Section>> {
     let shared: Vec<_> = Kind::Outlet
         .command()
         .get_arguments()
-        .filter(|argument| argument.get_id() != "to")
+        .filter(|argument| {
+            argument.get_id() != "to" && !CONSOLE.contains(&argument.get_id().as_str())
+        })
         .flat_map(|argument| options(argument, given))
         .collect();
     let section = |(name, target): &(Option<&str>, &str)| {
@@ -35,6 +43,15 @@ pub(crate) fn sections(matches: &ArgMatches) -> Option<Vec<Section>> {
         Section { kind: Kind::Outlet, place: Place { file: file.into(), line: 0 }, options }
     };
     Some(targets.iter().map(section).collect())
+}
+
+/// The console of all of them, if there is to be one.
+pub(crate) fn console(matches: &ArgMatches) -> Option<ConsoleSection> {
+    let given = matches.subcommand_matches(OUTLET)?;
+    let listen = given.get_one::<String>(CONSOLE[0])?.clone();
+    let hosts = given.get_many::<String>(CONSOLE[1]).into_iter().flatten().cloned().collect();
+    let place = Place { file: "--console".into(), line: 0 };
+    Some(ConsoleSection { place, listen, hosts })
 }
 
 /// The words of a command line for an option, if it was given there or by its variable.

@@ -87,17 +87,27 @@ fn summary(state: &Value) {
         node["reconnects"],
         node["resumptions"],
     );
+    if let Some(nodes) = state["nodes"].as_array().filter(|nodes| nodes.len() > 1) {
+        say!("nodes {}", nodes.len());
+    }
     each(&node["identities"], |identity| say!("identity {}", text(identity)));
     each(&state["listeners"], |one| say!("listening for nodes on {}", text(&one["address"])));
 }
 
 fn tables(state: &Value) -> Vec<Table> {
     let mut all = Vec::new();
+    // A console of several nodes says whose everything is.
+    let has_several = state["nodes"].as_array().is_some_and(|nodes| nodes.len() > 1);
+    let with_node = |first: String, others: Vec<String>| match has_several {
+        true => [vec![first], others].concat(),
+        false => others,
+    };
     let mut table = |part: &str, columns: &[&'static str], row: &dyn Fn(&Value) -> Vec<String>| {
-        let mut table = Table::new(part, columns);
+        let columns = columns.iter().map(|name| (*name).to_owned()).collect();
+        let mut table = Table::new(part, with_node("NODE".into(), columns));
         let rows = state[part].as_array().map_or(&[][..], Vec::as_slice);
         let first = if part == "streams" { rows.len().saturating_sub(MOST_STREAMS) } else { 0 };
-        rows[first..].iter().for_each(|one| table.push(row(one)));
+        rows[first..].iter().for_each(|one| table.push(with_node(text(&one["node"]), row(one))));
         all.push(table);
     };
     table(

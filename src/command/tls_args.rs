@@ -7,6 +7,7 @@ use ockam::{ClientTls, Result, ServerTls};
 
 /// The options of a command that listens for nodes.
 #[derive(Args)]
+#[command(next_help_heading = "Connections with other nodes")]
 pub(crate) struct CertificateArguments {
     /// PEM file with the certificate for wss:// addresses to listen on, and those of its issuers.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
@@ -40,6 +41,7 @@ impl CertificateArguments {
 
 /// The options of a command that dials nodes.
 #[derive(Args)]
+#[command(next_help_heading = "Connections with other nodes")]
 pub(crate) struct AuthorityArguments {
     /// PEM file with the only authorities that wss:// servers may have their certificates of.
     ///

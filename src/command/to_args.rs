@@ -33,9 +33,12 @@ pub(crate) struct NamedOutlet {
 }
 
 impl ToArguments {
-    /// Checks what needs nothing to be started.
-    pub(crate) fn check(&self) -> Result<()> {
-        hubs(&self.via, "").map(drop)
+    /// The hubs of the outlet.
+    ///
+    /// # Errors
+    /// If none is given.
+    pub(crate) fn hubs(&self) -> Result<Vec<NodeAddress>> {
+        hubs(&self.via, "")
     }
 
     /// The route to the outlet `to`.
@@ -43,7 +46,7 @@ impl ToArguments {
     /// # Errors
     /// If no hub is given, or nobody has the name that was given.
     pub(crate) fn route(&self, to: &NamedOutlet, names: &IdentityArguments) -> Result<Route> {
-        let hub = NodeAddress::any_of(&hubs(&self.via, "")?);
+        let hub = NodeAddress::any_of(&self.hubs()?);
         Ok(Route::from(hub).then(to.resolve(names)?.forwarding_address()))
     }
 }

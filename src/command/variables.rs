@@ -1,9 +1,9 @@
 //! The variables of the environment that stand for options: `OCKAM_RESUME_FOR` for `--resume-for`.
 
-use clap::{builder::BoolishValueParser, Arg, ArgAction, Command};
+use clap::{builder::BoolishValueParser, parser::ValueSource, Arg, ArgAction, ArgMatches, Command};
 
-/// The commands whose options have variables. The others are not started by a service.
-const COMMANDS: [&str; 6] = ["hub", "outlet", "inlet", "invite", "join", "identity"];
+/// The commands that only write a text.
+const WITHOUT: [&str; 2] = ["completions", "man"];
 
 /// Options whose variables are looked up elsewhere: `OCKAM_HUB`, `OCKAM_ROUTE` and `OCKAM_VAULT`.
 const OTHERS: [&str; 3] = ["via", "route", "vault"];
@@ -11,40 +11,51 @@ const OTHERS: [&str; 3] = ["via", "route", "vault"];
 /// Gives each option its variable, which `--help` shows. One that contradicts what is `given` on
 /// the command line is not looked at.
 pub(crate) fn with_variables(command: Command, given: &[String]) -> Command {
-    let command = of_options(command, given);
-    let with = |command: Command, name| command.mut_subcommand(name, |one| of_options(one, given));
-    COMMANDS.into_iter().fold(command, with)
+    // What is wrong with the line is said when all of it is read.
+    let matches = command.clone().ignore_errors(true).try_get_matches_from(given).ok();
+    of_options(command, matches.as_ref(), |_| true).mut_subcommands(|one| {
+        let matches = matches.as_ref().and_then(|all| all.subcommand_matches(one.get_name()));
+        let of_inner = |inner: Command| {
+            let matches = matches.and_then(|all| all.subcommand_matches(inner.get_name()));
+            // No identity is deleted because a variable has its name.
+            of_options(inner, matches, |argument| !argument.is_positional())
+        };
+        match WITHOUT.contains(&one.get_name()) {
+            true => one,
+            false => of_options(one, matches, |_| true).mut_subcommands(of_inner),
+        }
+    })
 }
 
-fn of_options(command: Command, given: &[String]) -> Command {
-    let is_given = |argument: &&Arg| given.iter().any(|text| names(text, argument));
+fn of_options(
+    command: Command,
+    matches: Option<&ArgMatches>,
+    may_have: impl Fn(&Arg) -> bool,
+) -> Command {
     let with = command.clone();
+    let is_given = |argument: &&Arg| {
+        let source = matches.and_then(|all| all.value_source(argument.get_id().as_str()));
+        source == Some(ValueSource::CommandLine)
+    };
     let rivals: Vec<_> = with.get_arguments().filter(is_given).collect();
     command.mut_args(|argument| {
         let conflicts = |one: &Arg, other: &Arg| {
             let all = with.get_arg_conflicts_with(one);
             all.iter().any(|conflict| conflict.get_id() == other.get_id())
         };
-        let is_out = |given: &&&Arg| conflicts(given, &argument) || conflicts(&argument, given);
-        match variable_of(&argument) {
-            Some(_) if rivals.iter().any(|given| is_out(&given)) => argument,
+        let is_out = |given: &&Arg| conflicts(given, &argument) || conflicts(&argument, given);
+        match variable_of(&argument).filter(|_| may_have(&argument)) {
+            Some(_) if rivals.iter().any(is_out) => argument,
             // Who writes a variable means 1 as well as true.
             Some(variable) if matches!(argument.get_action(), ArgAction::SetTrue) => {
-                argument.env(variable).value_parser(BoolishValueParser::new())
+                let argument = argument.env(variable).hide_env_values(true);
+                argument.value_parser(BoolishValueParser::new())
             }
-            Some(variable) => argument.env(variable),
+            // What it is now may be secret.
+            Some(variable) => argument.env(variable).hide_env_values(true),
             None => argument,
         }
     })
-}
-
-/// Whether a word of the command line is this option.
-fn names(word: &str, argument: &Arg) -> bool {
-    match (word.strip_prefix("--"), word.strip_prefix('-')) {
-        (Some(long), _) => long.split('=').next() == argument.get_long(),
-        (None, Some(short)) => argument.get_short().is_some_and(|one| short.contains(one)),
-        (None, None) => false,
-    }
 }
 
 fn variable_of(argument: &Arg) -> Option<String> {
@@ -55,43 +66,52 @@ fn variable_of(argument: &Arg) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Args;
+    use clap::CommandFactory;
 
     use super::*;
-    use crate::command::outlet;
 
-    #[test]
-    fn options_have_variables_unless_they_contradict() {
-        let outlet = outlet::Arguments::augment_args(Command::new("outlet"));
-        let others = ["hub", "inlet", "invite", "join", "identity"].map(Command::new);
-        let whole = Command::new("ockam").subcommand(outlet).subcommands(others);
-        let variable = |given: &[&str], option: &str| {
-            let given: Vec<_> = given.iter().map(|given| (*given).to_owned()).collect();
-            let whole = with_variables(whole.clone(), &given);
-            let outlet = whole.find_subcommand("outlet").unwrap();
-            let mut all = outlet.get_arguments();
-            let found = all.find(|one| one.get_long() == Some(option)).unwrap().get_env();
-            found.map(|name| name.to_string_lossy().into_owned())
-        };
-        assert_eq!(variable(&[], "resume-for").as_deref(), Some("OCKAM_RESUME_FOR"));
-        assert_eq!(variable(&[], "listen").as_deref(), Some("OCKAM_LISTEN"));
-        assert_eq!(variable(&["--via=a:1"], "listen"), None);
-        assert_eq!(variable(&["--via", "a:1"], "to").as_deref(), Some("OCKAM_TO"));
+    fn whole(given: &[&str]) -> Command {
+        let given: Vec<_> = ["ockam"].iter().chain(given).map(|one| (*one).to_owned()).collect();
+        with_variables(crate::Arguments::command(), &given)
+    }
+
+    fn variable(given: &[&str], name: &str) -> Option<String> {
+        let whole = whole(given);
+        let command = whole.find_subcommand(given[0]).unwrap();
+        let found = command.get_arguments().find(|one| {
+            one.get_long() == Some(name) || one.is_positional() && one.get_id() == name
+        });
+        found.unwrap().get_env().map(|name| name.to_string_lossy().into_owned())
     }
 
     #[test]
-    fn options_are_given_in_any_form() {
-        let option = Arg::new("verbose").long("verbose").short('v');
-        for (word, is_it) in [
-            ("--verbose", true),
-            ("--verbose=2", true),
-            ("-vv", true),
-            ("-qv", true),
-            ("--verb", false),
-            ("-q", false),
-            ("verbose", false),
-        ] {
-            assert_eq!(names(word, &option), is_it, "{word}");
+    fn options_have_variables_unless_they_contradict() {
+        let has = |given: &[&str], option, name: Option<&str>| {
+            assert_eq!(variable(given, option).as_deref(), name, "{given:?} {option}");
+        };
+        has(&["outlet"], "resume-for", Some("OCKAM_RESUME_FOR"));
+        has(&["outlet"], "listen", Some("OCKAM_LISTEN"));
+        has(&["outlet", "--via=a:1"], "listen", None);
+        has(&["outlet", "--via", "a:1"], "to", Some("OCKAM_TO"));
+        has(&["trace"], "route-file", Some("OCKAM_ROUTE_FILE"));
+        has(&["trace", "tcp#a:1 => b"], "route-file", None);
+        has(&["trace", "-v", "--no-target", "tcp#a:1 => b"], "target", None);
+        has(&["run"], "config", Some("OCKAM_CONFIG"));
+        has(&["status"], "console", Some("OCKAM_CONSOLE"));
+    }
+
+    #[test]
+    fn every_option_has_a_variable() {
+        let whole = whole(&[]);
+        let commands = whole.get_subcommands().filter(|one| !WITHOUT.contains(&one.get_name()));
+        let all = commands.flat_map(|one| std::iter::once(one).chain(one.get_subcommands()));
+        let mut count = 0;
+        for (command, argument) in all.flat_map(|one| one.get_opts().map(move |two| (one, two))) {
+            let name = argument.get_long().unwrap();
+            let is_there = argument.get_env().is_some() || OTHERS.contains(&name);
+            assert!(is_there, "{} --{name}", command.get_name());
+            count += 1;
         }
+        assert!(count > 100, "{count}");
     }
 }

@@ -83,7 +83,16 @@ impl VaultArguments {
             )));
         }
         let secret = self.secret(&path, Asking::Once)?;
-        Ok(Vault::open(path, &secret)?)
+        let opened = Vault::open(&path, &secret);
+        if opened.is_err() {
+            // A slip: who types it is asked again next time.
+            let typed = Source::Person(path);
+            KNOWN
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .retain(|(source, _)| *source != typed);
+        }
+        Ok(opened?)
     }
 
     /// Opens the vault, or creates a new one.

@@ -8,7 +8,7 @@ use ockam_actix_runtime::{
         link::{Link, Opener},
         Metrics,
     },
-    Node,
+    trust::refusal_log::RefusalCount,
 };
 use prometheus_client::{
     collector::Collector,
@@ -17,39 +17,63 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::console::{process::Process, public_text::public, words::direction};
+use crate::console::{nodes::Shown, process::Process, public_text::public, words::direction};
 
-/// All figures of `node` now.
-pub(super) fn text(node: &Node) -> Result<String, fmt::Error> {
+/// All figures of the nodes now.
+pub(super) fn text(nodes: Vec<Shown>) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Figures(node.clone())));
+    registry.register_collector(Box::new(Figures(nodes)));
     let mut text = String::new();
     encode(&mut text, &registry)?;
     Ok(text)
 }
 
 #[derive(Debug)]
-struct Figures(Node);
+struct Figures(Vec<Shown>);
 
 impl Collector for Figures {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let (node, metrics) = (&self.0, Metrics::of(&self.0));
-        let mut figures = Encoder(encoder);
+        let nodes: Vec<_> = self.0.iter().map(Counted::of).collect();
+        let mut figures = Encoder { nodes: &nodes, encoder };
         figures.info()?;
-        figures.links(&metrics)?;
-        figures.portals(&metrics)?;
-        figures.counters(node, &metrics)?;
-        figures.times(&metrics)?;
+        figures.links()?;
+        figures.portals()?;
+        figures.counters()?;
+        figures.times()?;
         figures.process(&Process::now())
     }
 }
 
 /// A label and its value.
-type Label<'a> = (&'static str, &'a str);
+type Label = (&'static str, String);
 
-struct Encoder<'a>(DescriptorEncoder<'a>);
+/// A histogram of a node, and its labels.
+type Timed<const N: usize> = ([(&'static str, &'static str); N], fn(&Metrics) -> &Histogram);
 
-impl Encoder<'_> {
+/// A node and what it has counted.
+struct Counted<'a> {
+    shown: &'a Shown,
+    metrics: Arc<Metrics>,
+}
+
+impl<'a> Counted<'a> {
+    fn of(shown: &'a Shown) -> Self {
+        Self { shown, metrics: Metrics::of(&shown.node) }
+    }
+
+    /// Labels of what this node has: the first is its name, if there may be others.
+    fn labels<const N: usize>(&self, more: [(&'static str, &str); N]) -> Vec<Label> {
+        let name = self.shown.name.iter().map(|name| ("node", name.to_string()));
+        name.chain(more.map(|(name, value)| (name, value.to_owned()))).collect()
+    }
+}
+
+struct Encoder<'n, 'e> {
+    nodes: &'n [Counted<'n>],
+    encoder: DescriptorEncoder<'e>,
+}
+
+impl Encoder<'_, '_> {
     fn describe<'s>(
         &'s mut self,
         name: &'s str,
@@ -57,73 +81,87 @@ impl Encoder<'_> {
         unit: Option<&'s Unit>,
         kind: MetricType,
     ) -> Result<MetricEncoder<'s>, fmt::Error> {
-        self.0.encode_descriptor(name, help, unit, kind)
-    }
-
-    fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
-        self.describe(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
+        self.encoder.encode_descriptor(name, help, unit, kind)
     }
 
     /// A gauge with a value for each set of labels.
-    fn gauges<'l, const N: usize>(
+    fn gauges(
         &mut self,
         name: &str,
         help: &str,
-        all: impl IntoIterator<Item = ([Label<'l>; N], u64)>,
+        all: impl IntoIterator<Item = (Vec<Label>, u64)>,
     ) -> fmt::Result {
         let mut encoder = self.describe(name, help, None, MetricType::Gauge)?;
-        all.into_iter()
-            .try_for_each(|(labels, value)| encoder.encode_family(&labels)?.encode_gauge(&value))
+        all.into_iter().try_for_each(|(labels, value)| match labels.is_empty() {
+            true => encoder.encode_gauge(&value),
+            false => encoder.encode_family(&labels)?.encode_gauge(&value),
+        })
     }
 
-    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
-        let mut encoder = self.describe(name, help, None, MetricType::Counter)?;
-        encoder.encode_counter::<NoLabelSet, _, u64>(&value, None)
+    /// A gauge of each node.
+    fn gauge(
+        &mut self,
+        name: &str,
+        help: &str,
+        value: impl Fn(&Counted<'_>) -> u64,
+    ) -> fmt::Result {
+        let all = self.nodes.iter().map(|node| (node.labels([]), value(node)));
+        self.gauges(name, help, all)
     }
 
     /// A counter with a value for each set of labels.
-    fn counters_of<'l, const N: usize>(
+    fn counters_of(
         &mut self,
         name: &str,
         help: &str,
         unit: Option<&Unit>,
-        all: impl IntoIterator<Item = ([Label<'l>; N], u64)>,
+        all: impl IntoIterator<Item = (Vec<Label>, u64)>,
     ) -> fmt::Result {
         let mut encoder = self.describe(name, help, unit, MetricType::Counter)?;
-        all.into_iter().try_for_each(|(labels, value)| {
-            let mut family = encoder.encode_family(&labels)?;
-            family.encode_counter::<NoLabelSet, _, u64>(&value, None)
+        all.into_iter().try_for_each(|(labels, value)| match labels.is_empty() {
+            true => encoder.encode_counter::<NoLabelSet, _, u64>(&value, None),
+            false => {
+                let mut family = encoder.encode_family(&labels)?;
+                family.encode_counter::<NoLabelSet, _, u64>(&value, None)
+            }
         })
     }
 
-    fn histogram<const N: usize>(
+    /// A counter of each node.
+    fn counter(
         &mut self,
         name: &str,
         help: &str,
-        all: [([Label<'_>; N], &Histogram); 1],
+        value: impl Fn(&Counted<'_>) -> u64,
     ) -> fmt::Result {
-        self.histograms(name, help, all)
+        let all = self.nodes.iter().map(|node| (node.labels([]), value(node)));
+        self.counters_of(name, help, None, all)
     }
 
+    /// A histogram of each node for each of these labels.
     fn histograms<const N: usize, const M: usize>(
         &mut self,
         name: &str,
         help: &str,
-        all: [([Label<'_>; N], &Histogram); M],
+        of_node: [Timed<N>; M],
     ) -> fmt::Result {
+        let nodes = self.nodes;
         let mut encoder = self.describe(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
-        all.into_iter().try_for_each(|(labels, histogram)| {
+        let all = nodes.iter().flat_map(|node| of_node.map(|one| (node, one)));
+        for (node, (labels, histogram)) in all {
+            let (labels, histogram) = (node.labels(labels), histogram(&node.metrics));
             let counts = histogram.counts();
             let bounds = BOUNDS.iter().map(|bound| bound.as_secs_f64()).chain([f64::INFINITY]);
             let buckets: Vec<_> = bounds.zip(counts).collect();
             let (sum, count) = (histogram.sum().as_secs_f64(), counts.iter().sum());
-            match N {
-                0 => encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None),
-                _ => encoder
+            match labels.is_empty() {
+                true => encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?,
+                false => encoder
                     .encode_family(&labels)?
-                    .encode_histogram::<NoLabelSet>(sum, count, &buckets, None),
+                    .encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?,
             }
-        })
+        }
+        Ok(())
     }
 
     fn info(&mut self) -> fmt::Result {
@@ -131,67 +169,77 @@ impl Encoder<'_> {
         self.describe("ockam", "The program", None, MetricType::Info)?.encode_info(&labels)
     }
 
-    fn links(&mut self, metrics: &Metrics) -> fmt::Result {
-        let connections = metrics.connections.all();
-        let mut up = BTreeMap::new();
+    fn links(&mut self) -> fmt::Result {
         let is_up = |link: &Arc<Link>| link.state().since.is_some();
-        for (_, link) in connections.iter().filter(|(_, link)| is_up(link)) {
-            let labels =
-                [("transport", link.state().transport), ("direction", direction(link.opener))];
-            *up.entry(labels).or_default() += 1;
+        let mut up = BTreeMap::new();
+        for node in self.nodes {
+            for (_, link) in node.metrics.connections.all().iter().filter(|(_, link)| is_up(link)) {
+                let labels =
+                    [("transport", link.state().transport), ("direction", direction(link.opener))];
+                *up.entry(node.labels(labels)).or_default() += 1;
+            }
         }
         self.gauges("ockam_connections", "Connections with other nodes", up)?;
-        let dialled = connections.iter().filter(|(_, link)| link.opener == Opener::Here);
-        let down = dialled.filter(|(_, link)| !is_up(link)).count() as u64;
-        self.gauge("ockam_connections_down", "Connections that are being made again", down)?;
-        let [sent, received] = metrics.connection_bytes();
+        self.gauge("ockam_connections_down", "Connections that are being made again", |node| {
+            node.metrics.connections.while_locked(|all| {
+                let dialled = all.filter(|(_, link)| link.opener == Opener::Here);
+                dialled.filter(|(_, link)| !is_up(link)).count() as u64
+            })
+        })?;
+        let mut bytes = Vec::new();
+        for node in self.nodes {
+            let [sent, received] = node.metrics.connection_bytes();
+            bytes.push((node.labels([("direction", "sent")]), sent));
+            bytes.push((node.labels([("direction", "received")]), received));
+        }
         self.counters_of(
             "ockam_connection",
             "Bytes over connections with other nodes",
             Some(&Unit::Bytes),
-            [([("direction", "sent")], sent), ([("direction", "received")], received)],
+            bytes,
         )?;
-        let channels = metrics.channels.while_locked(|all| all.filter(|(_, c)| is_up(c)).count());
-        self.gauge("ockam_channels", "Secure channels that are established", channels as u64)?;
-        let forwarders = metrics.forwarders.while_locked(|all| all.len());
-        self.gauge("ockam_forwarders", "Forwarders for other nodes", forwarders as u64)?;
-        let registrations: Vec<_> = metrics.registrations.all();
+        self.gauge("ockam_channels", "Secure channels that are established", |node| {
+            let channels = &node.metrics.channels;
+            channels.while_locked(|all| all.filter(|(_, c)| is_up(c)).count()) as u64
+        })?;
+        self.gauge("ockam_forwarders", "Forwarders for other nodes", |node| {
+            node.metrics.forwarders.while_locked(|all| all.len()) as u64
+        })?;
         let mut registered = BTreeMap::<_, u64>::new();
-        for (_, link) in &registrations {
-            let names = (public(&link.name), public(link.address.as_str()));
-            *registered.entry(names).or_default() += u64::from(is_up(link));
+        for node in self.nodes {
+            for (_, link) in node.metrics.registrations.all() {
+                let (hub, destination) = (public(&link.name), public(link.address.as_str()));
+                let labels = node.labels([("hub", &hub), ("destination", &destination)]);
+                // Of two registrations there, one may have been replaced.
+                let is_any = registered.entry(labels).or_default();
+                *is_any = (*is_any).max(u64::from(is_up(&link)));
+            }
         }
-        let labels = |((hub, destination), up)| {
-            ([("hub", hub), ("destination", destination)], u64::from(up > 0))
-        };
-        let registered: Vec<_> = registered
-            .iter()
-            .map(|((hub, at), up)| labels(((hub.as_str(), at.as_str()), *up)))
-            .collect();
         self.gauges("ockam_registered", "Whether a hub forwards to this node", registered)
     }
 
-    fn portals(&mut self, metrics: &Metrics) -> fmt::Result {
+    fn portals(&mut self) -> fmt::Result {
         // Of two portals with one name, the first has ended and still has streams.
-        let mut sums = BTreeMap::<(&'static str, String), [u64; 5]>::new();
-        for one in metrics.portal_figures() {
-            let name = (one.portal.kind.name(), public(&one.portal.name));
-            let more = [one.open, one.suspended, one.portal.begun.count(), one.sent, one.received];
-            let sums = sums.entry(name).or_default();
-            sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+        let mut sums = BTreeMap::<Vec<Label>, [u64; 5]>::new();
+        for node in self.nodes {
+            for one in node.metrics.portal_figures() {
+                let (kind, name) = (one.portal.kind.name(), public(&one.portal.name));
+                let more =
+                    [one.open, one.suspended, one.portal.begun.count(), one.sent, one.received];
+                let labels = node.labels([("portal", kind), ("name", &name)]);
+                let sums = sums.entry(labels).or_default();
+                sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+            }
         }
-        let of = |figure: usize| {
-            let labels = sums.iter().map(|((kind, name), all)| {
-                ([("portal", *kind), ("name", name.as_str())], all[figure])
-            });
-            labels.collect::<Vec<_>>()
-        };
+        let of =
+            |figure: usize| sums.iter().map(move |(labels, all)| (labels.clone(), all[figure]));
         self.gauges("ockam_streams", "Streams, and flows of datagrams, that are open", of(0))?;
         self.gauges("ockam_streams_suspended", "Streams that wait for another path", of(1))?;
         self.counters_of("ockam_streams_begun", "Streams that have begun", None, of(2))?;
-        let directed = |figure, direction| {
-            of(figure).into_iter().map(move |([portal, name], bytes)| {
-                ([portal, name, ("direction", direction)], bytes)
+        let directed = |figure, direction: &'static str| {
+            of(figure).map(move |(mut labels, bytes)| {
+                labels.push(("direction", direction.to_owned()));
+                (labels, bytes)
             })
         };
         self.counters_of(
@@ -202,39 +250,45 @@ impl Encoder<'_> {
         )
     }
 
-    fn counters(&mut self, node: &Node, metrics: &Metrics) -> fmt::Result {
-        let refusals = node.refusals().counts();
+    fn counters(&mut self) -> fmt::Result {
+        let of_node = |node: &Counted<'_>| {
+            let refusals = node.shown.node.refusals().counts();
+            let counted = |one: &RefusalCount| (node.labels([("rule", one.rule)]), one.count);
+            refusals.iter().map(counted).collect::<Vec<_>>()
+        };
+        let refusals: Vec<_> = self.nodes.iter().flat_map(of_node).collect();
         self.counters_of(
             "ockam_refusals",
             "What was refused or went wrong, by the rule in the log",
             None,
-            refusals.iter().map(|one| ([("rule", one.rule)], one.count)),
+            refusals,
         )?;
-        let reconnects = metrics.reconnects.count();
-        self.counter("ockam_reconnects", "Connections that were made again", reconnects)?;
-        let resumptions = metrics.resumptions.count();
-        self.counter("ockam_resumptions", "Streams that went on along another path", resumptions)
+        self.counter("ockam_reconnects", "Connections that were made again", |node| {
+            node.metrics.reconnects.count()
+        })?;
+        self.counter("ockam_resumptions", "Streams that went on along another path", |node| {
+            node.metrics.resumptions.count()
+        })
     }
 
-    fn times(&mut self, metrics: &Metrics) -> fmt::Result {
-        let none: [Label<'_>; 0] = [];
-        self.histogram(
+    fn times(&mut self) -> fmt::Result {
+        self.histograms(
             "ockam_handshake",
             "How long handshakes of secure channels took",
-            [(none, &metrics.handshakes)],
+            [([], |metrics| &metrics.handshakes)],
         )?;
         self.histograms(
             "ockam_connect",
             "How long it took to connect to other nodes and to targets of outlets",
             [
-                ([("to", "node")], &metrics.node_connects),
-                ([("to", "target")], &metrics.target_connects),
+                ([("to", "node")], |metrics| &metrics.node_connects),
+                ([("to", "target")], |metrics| &metrics.target_connects),
             ],
         )?;
-        self.histogram(
+        self.histograms(
             "ockam_stall",
             "How long streams that went on had no path",
-            [(none, &metrics.stalls)],
+            [([], |metrics| &metrics.stalls)],
         )
     }
 
@@ -247,7 +301,7 @@ impl Encoder<'_> {
             ("process_threads", "Threads of the process", process.threads),
         ];
         for (name, help, value) in gauges {
-            value.map_or(Ok(()), |value| self.gauge(name, help, value))?;
+            value.map_or(Ok(()), |value| self.gauges(name, help, [(Vec::new(), value)]))?;
         }
         if let Some(began) = process.began {
             let (name, help) = ("process_start_time_seconds", "When it began, since 1970");

@@ -7,10 +7,13 @@ mod links;
 mod portals;
 mod workers;
 
-use ockam_actix_runtime::{metrics::Metrics, Node};
+use std::collections::BTreeSet;
+
+use ockam_actix_runtime::metrics::Metrics;
 use serde::Serialize;
 
 use crate::console::{
+    nodes::Shown,
     process::Process,
     snapshot::{
         links::{Channel, Connection, Forwarder, Ids, Registration},
@@ -19,30 +22,39 @@ use crate::console::{
     },
 };
 
-/// Streams, and forwarders, that are told of one by one: the latest. All are counted.
+/// Streams, and forwarders, of each node that are told of one by one: the latest. All are counted.
 const MOST: usize = 1_000;
 
 /// All parts of the API.
 #[derive(Serialize)]
-pub(super) struct Snapshot {
+pub(super) struct Snapshot<'a> {
     node: About,
+    nodes: Vec<Of<'a, About>>,
     process: Process,
-    listeners: Vec<Listener>,
-    connections: Vec<Connection>,
-    channels: Vec<Channel>,
-    portals: Vec<Portal>,
-    streams: Vec<Stream>,
-    registrations: Vec<Registration>,
-    forwarders: Vec<Forwarder>,
-    workers: Vec<Worker>,
-    refusals: Vec<Refusal>,
+    listeners: Vec<Of<'a, Listener>>,
+    connections: Vec<Of<'a, Connection>>,
+    channels: Vec<Of<'a, Channel>>,
+    portals: Vec<Of<'a, Portal>>,
+    streams: Vec<Of<'a, Stream>>,
+    registrations: Vec<Of<'a, Registration>>,
+    forwarders: Vec<Of<'a, Forwarder>>,
+    workers: Vec<Of<'a, Worker>>,
+    refusals: Vec<Of<'a, Refusal>>,
 }
 
-/// What the node is, and how much of everything it has.
+/// Something, and the name of the node that has it, if there may be several.
 #[derive(Serialize)]
+struct Of<'a, T> {
+    node: Option<&'a str>,
+    #[serde(flatten)]
+    one: T,
+}
+
+/// What a node is, and how much of everything it has.
+#[derive(Default, Serialize)]
 struct About {
     version: &'static str,
-    identities: Vec<String>,
+    identities: BTreeSet<String>,
     arbiters: usize,
     guarded: bool,
     streams: usize,
@@ -54,16 +66,59 @@ struct About {
     received_bytes: u64,
 }
 
-impl Snapshot {
-    /// The state of `node` at this moment.
-    pub(super) fn of(node: &Node) -> Self {
+impl About {
+    /// What several nodes have together.
+    fn all<'a>(all: impl Iterator<Item = &'a Self>) -> Self {
+        let none = Self { version: VERSION, guarded: true, ..Self::default() };
+        all.fold(none, |sum, one| Self {
+            version: VERSION,
+            identities: sum.identities.union(&one.identities).cloned().collect(),
+            arbiters: sum.arbiters + one.arbiters,
+            guarded: sum.guarded && one.guarded,
+            streams: sum.streams + one.streams,
+            forwarders: sum.forwarders + one.forwarders,
+            reply_addresses: sum.reply_addresses + one.reply_addresses,
+            reconnects: sum.reconnects + one.reconnects,
+            resumptions: sum.resumptions + one.resumptions,
+            sent_bytes: sum.sent_bytes + one.sent_bytes,
+            received_bytes: sum.received_bytes + one.received_bytes,
+        })
+    }
+}
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+impl<'a> Snapshot<'a> {
+    /// The state of the nodes at this moment.
+    pub(super) fn of(nodes: &'a [Shown]) -> Self {
+        let mut all = Self {
+            node: About::default(),
+            nodes: Vec::new(),
+            process: Process::now(),
+            listeners: Vec::new(),
+            connections: Vec::new(),
+            channels: Vec::new(),
+            portals: Vec::new(),
+            streams: Vec::new(),
+            registrations: Vec::new(),
+            forwarders: Vec::new(),
+            workers: Vec::new(),
+            refusals: Vec::new(),
+        };
+        nodes.iter().for_each(|node| all.add(node));
+        all.node = About::all(all.nodes.iter().map(|one| &one.one));
+        all
+    }
+
+    fn add(&mut self, Shown { name, prefix, node }: &'a Shown) {
+        let name = name.as_deref();
         let (metrics, reachability) = (Metrics::of(node), node.reachability());
         let (connections, channels) = (metrics.connections.all(), metrics.channels.all());
-        let ids = Ids::of(&connections, &channels);
+        let ids = Ids::of(prefix, &connections, &channels);
         let (streams, forwarders) = (metrics.streams.all(), metrics.forwarders.all());
         let [sent_bytes, received_bytes] = metrics.connection_bytes();
         let about = About {
-            version: env!("CARGO_PKG_VERSION"),
+            version: VERSION,
             identities: workers::identities(node, &reachability),
             arbiters: node.arbiter_count(),
             guarded: reachability.guarded,
@@ -76,27 +131,26 @@ impl Snapshot {
             received_bytes,
         };
         let portals = metrics.portal_figures();
+        let registrations = metrics.registrations.all();
         let latest = |all: usize| all.saturating_sub(MOST);
-        Self {
-            node: about,
-            process: Process::now(),
-            listeners: workers::listeners(&reachability),
-            connections: connections.iter().map(Connection::of).collect(),
-            channels: channels.iter().map(|one| Channel::of(one, &ids)).collect(),
-            streams: portals::streams(&streams[latest(streams.len())..], &portals, &ids),
-            portals: portals.iter().map(|one| Portal::of(one, &ids)).collect(),
-            registrations: metrics
-                .registrations
-                .all()
-                .iter()
-                .map(|one| Registration::of(one, &ids))
-                .collect(),
-            forwarders: forwarders[latest(forwarders.len())..]
-                .iter()
-                .map(|one| Forwarder::of(one, &ids))
-                .collect(),
-            workers: workers::workers(&reachability),
-            refusals: workers::refusals(node),
-        }
+        let (streams, forwarders) =
+            (&streams[latest(streams.len())..], &forwarders[latest(forwarders.len())..]);
+        extend(&mut self.nodes, name, [about]);
+        extend(&mut self.listeners, name, workers::listeners(&reachability));
+        let shown = connections.iter().map(|one| Connection::of(one, &ids));
+        extend(&mut self.connections, name, shown);
+        extend(&mut self.channels, name, channels.iter().map(|one| Channel::of(one, &ids)));
+        extend(&mut self.streams, name, portals::streams(streams, &portals, &ids));
+        extend(&mut self.portals, name, portals.iter().map(|one| Portal::of(one, &ids)));
+        let shown = registrations.iter().map(|one| Registration::of(one, &ids));
+        extend(&mut self.registrations, name, shown);
+        extend(&mut self.forwarders, name, forwarders.iter().map(|one| Forwarder::of(one, &ids)));
+        extend(&mut self.workers, name, workers::workers(&reachability));
+        extend(&mut self.refusals, name, workers::refusals(node));
     }
+}
+
+/// Adds what a node has.
+fn extend<'a, T>(to: &mut Vec<Of<'a, T>>, node: Option<&'a str>, all: impl IntoIterator<Item = T>) {
+    to.extend(all.into_iter().map(|one| Of { node, one }));
 }

@@ -48,6 +48,9 @@ pub(super) struct Look {
     pub(super) format: LogFormat,
     /// Whether identifiers are shortened in text.
     pub(super) is_short: bool,
+    /// Whether systemd's journal reads the lines: it has the time of each, and asks for its
+    /// priority.
+    pub(super) is_journal: bool,
 }
 
 /// What a line says.
@@ -63,12 +66,23 @@ impl Look {
     pub(super) fn show(self, line: &Line<'_>, style: Style) -> String {
         match self.format {
             LogFormat::Json => json(line),
+            LogFormat::Text if self.is_journal => {
+                let priority = priority(line.level);
+                let message = line.message.replace('\n', &format!("\n<{priority}>    "));
+                format!("<{priority}>{}\n", self.shortened(message))
+            }
             LogFormat::Text => {
-                let message = line.message.replace('\n', "\n    ");
-                let message = if self.is_short { short(&message) } else { message };
+                let message = self.shortened(line.message.replace('\n', "\n    "));
                 let time = timestamp(line.at, false);
                 format!("[{time} {style}{:<5}{style:#}] {message}\n", line.level)
             }
+        }
+    }
+
+    fn shortened(self, message: String) -> String {
+        match self.is_short {
+            true => short(&message),
+            false => message,
         }
     }
 
@@ -76,6 +90,16 @@ impl Look {
     pub(super) fn own(self, level: Level, message: &str) -> String {
         let line = Line { at: SystemTime::now(), level, target: module_path!(), message };
         self.show(&line, Style::new())
+    }
+}
+
+/// The level, as syslog numbers it.
+const fn priority(level: Level) -> u8 {
+    match level {
+        Level::Error => 3,
+        Level::Warn => 4,
+        Level::Info => 6,
+        Level::Debug | Level::Trace => 7,
     }
 }
 
@@ -144,7 +168,8 @@ fn date(days: u64) -> (u64, u64, u64) {
 mod tests {
     use super::*;
 
-    const JSON: Look = Look { format: LogFormat::Json, is_short: true };
+    const TEXT: Look = Look { format: LogFormat::Text, is_short: false, is_journal: false };
+    const JSON: Look = Look { format: LogFormat::Json, ..TEXT };
 
     fn at(seconds: u64, milliseconds: u64) -> SystemTime {
         let since = Duration::from_secs(seconds) + Duration::from_millis(milliseconds);
@@ -169,10 +194,12 @@ mod tests {
 
     #[test]
     fn text_has_time_level_and_message() {
-        let look = Look { format: LogFormat::Text, is_short: false };
         let line = Line { at: at(0, 0), level: Level::Info, target: "t", message: "one\ntwo" };
-        let shown = look.show(&line, Style::new());
+        let shown = TEXT.show(&line, Style::new());
         assert_eq!(shown, "[1970-01-01T00:00:00Z INFO ] one\n    two\n");
+        let journal = Look { is_journal: true, ..TEXT };
+        let line = Line { level: Level::Warn, ..line };
+        assert_eq!(journal.show(&line, Style::new()), "<4>one\n<4>    two\n");
     }
 
     #[test]

@@ -9,3 +9,4 @@ mod command;
 mod figures;
 mod network;
 mod page;
+mod several;

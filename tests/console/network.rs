@@ -116,7 +116,7 @@ async fn start_hub(address: &str) -> (Context, String) {
 }
 
 /// A server that sends back what it gets.
-async fn target() -> SocketAddr {
+pub(crate) async fn target() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     actix_rt::spawn(async move {

@@ -136,6 +136,30 @@ fn an_outlet_that_listens_invites_as_well() {
 }
 
 #[test]
+fn the_printed_inlet_is_for_the_outlets_clients() {
+    for (to, expected) in [
+        ("udp://127.0.0.1:9", "ockam inlet --listen udp://127.0.0.1:4001 "),
+        ("*.web.internal:443", "ockam inlet --listen 127.0.0.1:1080 --socks "),
+    ] {
+        let machine = Machine::new();
+        machine.create("web");
+        let trusted = machine.file("trusted");
+        let outlet = ["outlet", "--to", to, "--listen", "127.0.0.1:0", "--identity", "web"];
+        let outlet = machine.start(&[&outlet[..], &["--trust-file", &trusted]].concat());
+        outlet.wait_for_line(expected);
+        let mut invite = machine.command(&["invite", "--trust-file", &trusted]);
+        let output = invite.env_remove("OCKAM_KEY_FILE").output().unwrap();
+        let string = String::from_utf8(output.stdout).unwrap();
+        let laptop = Machine::new();
+        let vault = laptop.file("the vault");
+        let joined = laptop.output(&["join", string.trim(), "--vault", &vault]);
+        let printed = String::from_utf8_lossy(&joined.stdout);
+        assert!(printed.contains(&format!("\n{expected}")), "{joined:?} {outlet}");
+        assert!(printed.contains(&format!("--vault '{vault}'")), "{printed}");
+    }
+}
+
+#[test]
 fn of_two_racers_one_is_trusted() {
     let site = Site::new();
     let _outlet = site.outlet();

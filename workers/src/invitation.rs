@@ -34,7 +34,7 @@ use std::time::Duration;
 
 pub use file::{InvitationError, InvitationFile, Invitations};
 pub use ledger::InvitingOutlet;
-pub use text::{Invitation, InvitationTextError, Place};
+pub use text::{Clients, Invitation, InvitationTextError, Place};
 
 /// The listener of an outlet that is connected to without a hub, by convention.
 pub const DIRECT_LISTENER: &str = "secure_channel_listener_service";

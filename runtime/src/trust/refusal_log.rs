@@ -1,7 +1,7 @@
 //! Lines that others can cause as often as they like, without filling the log: all are counted; for
 //! each rule a few are logged at once, and one a second after that.
 
-use std::{collections::HashMap, fmt, time::Duration};
+use std::{collections::HashMap, fmt, sync::OnceLock, time::Duration};
 
 use crate::{
     clock::Instant,
@@ -20,6 +20,16 @@ const LINES: Rate = Rate { burst: REFUSAL_LOG_BURST, per_second: 1 };
 pub struct RefusalLog {
     began: Instant,
     counts: Lock<HashMap<&'static str, Count>>,
+    names: OnceLock<Annotation>,
+}
+
+/// How a text gets the names of the peers in it.
+struct Annotation(Box<dyn Fn(&str) -> String + Send + Sync>);
+
+impl fmt::Debug for Annotation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Annotation")
+    }
 }
 
 #[derive(Debug, Default)]
@@ -45,7 +55,7 @@ pub struct RefusalCount {
 
 impl Default for RefusalLog {
     fn default() -> Self {
-        Self { began: Instant::now(), counts: Lock::default() }
+        Self { began: Instant::now(), counts: Lock::default(), names: OnceLock::new() }
     }
 }
 
@@ -66,9 +76,22 @@ impl RefusalLog {
         self.log(log::Level::Info, rule, what);
     }
 
+    /// Has all lines from now on changed by what `annotation` returns, such as one that adds the
+    /// names of peers. The first one stays.
+    pub fn annotate_with<F>(&self, annotation: impl FnOnce() -> F)
+    where
+        F: Fn(&str) -> String + Send + Sync + 'static,
+    {
+        self.names.get_or_init(|| Annotation(Box::new(annotation())));
+    }
+
     fn log(&self, level: log::Level, rule: &'static str, what: fmt::Arguments<'_>) {
         let Some(silent) = self.count(rule, self.began.elapsed()) else { return };
-        let what = Shown(&what.to_string()).to_string();
+        let shown = Shown(&what.to_string()).to_string();
+        let what = match self.names.get() {
+            Some(Annotation(annotate)) => annotate(&shown),
+            None => shown,
+        };
         match silent {
             0 => log::log!(level, "{what} ({rule})"),
             silent => log::log!(level, "{what} ({rule}, {silent} more not logged)"),

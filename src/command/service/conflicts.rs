@@ -2,7 +2,10 @@
 
 use ockam::{Error, Result};
 
-use crate::command::service::section::{Kind, Section};
+use crate::command::service::{
+    console::ConsoleSection,
+    section::{Kind, Section},
+};
 
 /// Where a hub listens whose section does not say so.
 const HUB: &str = "127.0.0.1:4000";
@@ -19,7 +22,13 @@ struct Place<'a> {
 ///
 /// # Errors
 /// Names both.
-pub(crate) fn check(sections: &[Section]) -> Result<()> {
+pub(crate) fn check(sections: &[Section], console: Option<&ConsoleSection>) -> Result<()> {
+    for (section, console) in sections.iter().flat_map(|one| console.map(|two| (one, two))) {
+        let at = Place::of(&console.listen);
+        if let Some(taken) = listens(section).find(|one| Place::of(one).overlaps(&at)) {
+            return Err(Error::Usage(format!("{console}: {section} listens on {taken} already")));
+        }
+    }
     for (index, section) in sections.iter().enumerate() {
         for before in &sections[..index] {
             let taken = listens(section).find(|one| {
@@ -108,7 +117,7 @@ mod tests {
     }
 
     fn refused(one: Section, other: Section) -> Option<String> {
-        check(&[one, other]).err().map(|error| error.one_line())
+        check(&[one, other], None).err().map(|error| error.one_line())
     }
 
     #[test]
@@ -135,6 +144,17 @@ mod tests {
         let hub = section(Kind::Hub, 1, &["--console=4001"]);
         assert!(refused(hub.clone(), inlet("127.0.0.1:4001")).is_some());
         assert!(refused(hub, inlet("127.0.0.1:4000")).is_some());
+    }
+
+    #[test]
+    fn a_console_has_its_own_address() {
+        let inlet = |listen: &str| section(Kind::Inlet, 5, &[&format!("--listen={listen}")]);
+        let place = section::Place { file: "file".into(), line: 1 };
+        let console = ConsoleSection { place, listen: "4090".into(), hosts: Vec::new() };
+        let refused = |section| check(&[section], Some(&console)).err();
+        let said = refused(inlet("0.0.0.0:4090")).unwrap().one_line().to_string();
+        assert!(said.contains("file:1: [console]") && said.contains("file:5: [[inlet]]"), "{said}");
+        assert!(refused(inlet("127.0.0.1:4091")).is_none());
     }
 
     #[test]

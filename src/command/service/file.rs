@@ -15,9 +15,14 @@ use toml::{
 };
 
 use crate::command::{
+    console_args::PORT,
     resume_args::duration,
-    service::conflicts,
-    service::section::{is_switch, key_of, Kind, Misfit, Place, Section},
+    service::{
+        conflicts,
+        console::ConsoleSection,
+        nearest::nearest,
+        section::{is_switch, key_of, Kind, Misfit, Place, Section},
+    },
 };
 
 /// Keys of `[node]`.
@@ -26,13 +31,17 @@ const NODE_KEYS: [&str; 2] = ["arbiters", "drain_timeout"];
 /// Keys of `[node]` that are the defaults of the sections that have an identity.
 const DEFAULTS: [&str; 3] = ["vault", "key_file", "passphrase_fd"];
 
+/// Keys of `[console]`.
+const CONSOLE_KEYS: [&str; 2] = ["listen", "host"];
+
 /// Keys beside the sections.
-const TOP_KEYS: [&str; 5] = ["include", "node", "hub", "outlet", "inlet"];
+const TOP_KEYS: [&str; 6] = ["include", "node", "console", "hub", "outlet", "inlet"];
 
 /// A file, and those that it includes.
 pub(crate) struct Configuration {
     pub(crate) sections: Vec<Section>,
     pub(crate) settings: Settings,
+    pub(crate) console: Option<ConsoleSection>,
     /// The patterns of the files that it includes.
     pub(crate) included: Vec<String>,
 }
@@ -69,12 +78,17 @@ pub(crate) fn read(path: &Path) -> Result<Configuration> {
     let text = text_of(path)?;
     let file = Source { path, text: &text };
     let root = file.parse()?;
-    let mut configuration =
-        Configuration { sections: Vec::new(), settings: Settings::default(), included: Vec::new() };
+    let mut configuration = Configuration {
+        sections: Vec::new(),
+        settings: Settings::default(),
+        console: None,
+        included: Vec::new(),
+    };
     let mut defaults = Vec::new();
     for (key, value) in root.iter() {
         match key.get_ref().as_ref() {
             "node" => defaults = file.node(value, &mut configuration.settings)?,
+            "console" => configuration.console = Some(file.console(value)?),
             "include" => configuration.included = file.patterns(value)?,
             known if TOP_KEYS.contains(&known) => {}
             _ => return Err(file.unknown(key, TOP_KEYS.into_iter())),
@@ -96,7 +110,7 @@ pub(crate) fn read(path: &Path) -> Result<Configuration> {
             file.sections(&root, &defaults, &mut configuration.sections)?;
         }
     }
-    conflicts::check(&configuration.sections)?;
+    conflicts::check(&configuration.sections, configuration.console.as_ref())?;
     Ok(configuration)
 }
 
@@ -175,6 +189,27 @@ impl<'a> Source<'a> {
             }
         }
         Ok(defaults)
+    }
+
+    fn console(&self, value: &Spanned<DeValue<'a>>) -> Result<ConsoleSection> {
+        let place = self.place(value.span().start);
+        let at = value.span().start;
+        let DeValue::Table(table) = value.get_ref() else {
+            return Err(self.mistake(at, "\"console\" is a section: write [console]"));
+        };
+        let (mut listen, mut hosts) = (PORT.to_string(), Vec::new());
+        for (key, value) in table.iter() {
+            let text = |value: &Spanned<DeValue<'a>>| self.text_of(key.get_ref(), value);
+            match (key.get_ref().as_ref(), value.get_ref()) {
+                ("listen", _) => listen = text(value)?,
+                ("host", DeValue::Array(names)) => {
+                    hosts = names.iter().map(text).collect::<Result<_>>()?;
+                }
+                ("host", _) => hosts.push(text(value)?),
+                _ => return Err(self.unknown(key, CONSOLE_KEYS.into_iter())),
+            }
+        }
+        Ok(ConsoleSection { place, listen, hosts })
     }
 
     fn patterns(&self, value: &Spanned<DeValue<'a>>) -> Result<Vec<String>> {
@@ -321,30 +356,6 @@ impl<'a> Source<'a> {
     }
 }
 
-/// What was meant, if it is near enough to what was written.
-fn nearest<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
-    let meant = [("name", "service"), ("target", "to"), ("hub", "via"), ("address", "listen")];
-    let meant = meant.iter().find(|(other, meant)| *other == written && known.contains(meant));
-    let far = 1 + written.len() / 4;
-    let near = known.iter().map(|known| (distance(written, known), *known)).min();
-    let near = near.filter(|(distance, _)| *distance <= far).map(|(_, known)| known);
-    near.or(meant.map(|(_, meant)| *meant))
-}
-
-/// How many characters are to be added, removed or replaced to make one of the other.
-fn distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (index, byte) in one.bytes().enumerate() {
-        let mut before = std::mem::replace(&mut row[0], index + 1);
-        for (column, with) in other.bytes().enumerate() {
-            let replaced = before + usize::from(byte != with);
-            before = row[column + 1];
-            row[column + 1] = replaced.min(before + 1).min(row[column] + 1);
-        }
-    }
-    row[other.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -370,6 +381,8 @@ mod tests {
             ("[[inlet]]\nlisten = 'a:1'\nroute = 'x'\nresume_for = 'x'", 4, "such as 30s"),
             ("[node]\narbiters = 0", 2, "1 to 1024"),
             ("[[hub]]\nlisten = [", 2, ""),
+            ("[console]\nlisen = 4090", 2, "did you mean \"listen\"?"),
+            ("console = 4090", 1, "write [console]"),
         ] {
             let error = read_text(text).err().unwrap().one_line().to_string();
             let place = if line == 0 { "file.toml:".into() } else { format!("file.toml:{line}: ") };
@@ -388,8 +401,14 @@ mod tests {
                 assert!(section.contains(&row), "{name} lacks the key {key}");
             }
         }
-        for key in NODE_KEYS.into_iter().chain(DEFAULTS) {
-            assert!(page.contains(&format!("\n| `{key}` |")), "[node] lacks {key}");
+        let of_console = page.split("## `[console]`\n").nth(1).unwrap();
+        for (page, key) in NODE_KEYS
+            .into_iter()
+            .chain(DEFAULTS)
+            .map(|key| (page, key))
+            .chain(CONSOLE_KEYS.map(|key| (of_console.split("\n## ").next().unwrap(), key)))
+        {
+            assert!(page.contains(&format!("\n| `{key}` |")), "no row for {key}");
         }
     }
 

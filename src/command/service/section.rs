@@ -117,6 +117,22 @@ impl Section {
         }
     }
 
+    /// What tells it from the others of a file, for people.
+    pub(crate) fn name(&self) -> String {
+        let value = |key: &str| {
+            let of_key =
+                |option: &String| Some(option.strip_prefix(key)?.strip_prefix('=')?.to_owned());
+            self.options.iter().find_map(of_key).filter(|value| !value.is_empty())
+        };
+        let positional = || self.options.iter().skip_while(|one| *one != "--").nth(1).cloned();
+        let own = match self.kind {
+            Kind::Hub => positional(),
+            Kind::Outlet => value("--service").or_else(|| value("--to")),
+            Kind::Inlet => value("--listen"),
+        };
+        own.map_or_else(|| self.kind.name().into(), |own| format!("{} {own}", self.kind.name()))
+    }
+
     /// Whether it may take long until it has started, and others need not wait for it.
     pub(crate) fn waits_for_others(&self) -> bool {
         let is_via = |option: &String| option.starts_with("--via=");
@@ -166,5 +182,25 @@ impl fmt::Display for Place {
 impl fmt::Display for Section {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: [[{}]]", self.place, self.kind.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_what_a_section_does() {
+        for (kind, options, name) in [
+            (Kind::Hub, &["--", "0.0.0.0:4000", "quic://0.0.0.0:4000"][..], "hub 0.0.0.0:4000"),
+            (Kind::Hub, &[], "hub"),
+            (Kind::Outlet, &["--to=a:1", "--service=web"], "outlet web"),
+            (Kind::Outlet, &["--service=", "--to=a:1"], "outlet a:1"),
+            (Kind::Inlet, &["--listen-mode=600", "--listen=unix:/a"], "inlet unix:/a"),
+        ] {
+            let options = options.iter().map(|one| (*one).to_owned()).collect();
+            let place = Place { file: "file".into(), line: 1 };
+            assert_eq!(Section { kind, place, options }.name(), name);
+        }
     }
 }

@@ -4,14 +4,18 @@
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use actix_rt::task::JoinHandle;
-use ockam::{Context, Error, Node, NodeBuilder, NodeLimits, Result};
+use ockam::{console::Nodes, Context, Error, Node, NodeBuilder, NodeLimits, Result};
 use tokio::{
     sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
     task::JoinSet,
     time::sleep,
 };
 
-use crate::command::service::{file::Settings, section::Section};
+use crate::command::service::{
+    console::{ConsoleSection, SharedConsole},
+    file::Settings,
+    section::Section,
+};
 
 /// The shortest and the longest pause before a section that did not start is tried again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(60));
@@ -20,6 +24,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from
 pub(crate) struct Services {
     running: Vec<Running>,
     settings: Settings,
+    console: SharedConsole,
     draining: JoinSet<()>,
     /// Whether the first sections have been given.
     has_begun: bool,
@@ -39,12 +44,17 @@ impl Services {
     pub(crate) fn new() -> Self {
         let (tell, told) = mpsc::unbounded_channel();
         let settings = Settings::default();
-        let (running, draining) = (Vec::new(), JoinSet::new());
-        Self { running, settings, draining, has_begun: false, awaited: 0, tell, told }
+        let (running, console, draining) = (Vec::new(), SharedConsole::default(), JoinSet::new());
+        Self { running, settings, console, draining, has_begun: false, awaited: 0, tell, told }
     }
 
     /// Has these sections run and no others: those that run already go on.
-    pub(crate) async fn replace(&mut self, mut sections: Vec<Section>, settings: Settings) {
+    pub(crate) async fn replace(
+        &mut self,
+        mut sections: Vec<Section>,
+        settings: Settings,
+        console: Option<ConsoleSection>,
+    ) {
         let is_same_node = settings == self.settings;
         self.settings = settings;
         let kept = unchanged(&mut sections, &self.running, |running| &running.section);
@@ -63,6 +73,12 @@ impl Services {
         if is_first {
             self.awaited = sections.len();
         }
+        match self.console.replace(console).await {
+            Ok(()) => {}
+            // The receiver lives as long as this.
+            Err(error) if is_first => drop(self.tell.send(Err(error))),
+            Err(error) => log::error!("{}", error.one_line()),
+        }
         for section in sections {
             log::info!("{section} starts");
             self.start(section, is_first);
@@ -73,12 +89,20 @@ impl Services {
         }
     }
 
+    /// Those of the sections that do not run.
+    pub(crate) fn new_among(&self, sections: &[Section]) -> Vec<Section> {
+        let mut new = sections.to_vec();
+        unchanged(&mut new, &self.running, |running| &running.section);
+        new
+    }
+
     fn start(&mut self, section: Section, is_first: bool) {
         let node = Rc::new(RefCell::new(None));
         let starting = Starting {
             section: section.clone(),
             node: node.clone(),
             settings: self.settings.clone(),
+            shown: self.console.nodes.clone(),
             tell: self.tell.clone(),
             is_first,
         };
@@ -138,6 +162,8 @@ struct Starting {
     section: Section,
     node: Rc<RefCell<Option<Node>>>,
     settings: Settings,
+    /// The nodes of the console.
+    shown: Nodes,
     tell: UnboundedSender<Result<()>>,
     is_first: bool,
 }
@@ -185,6 +211,7 @@ impl Starting {
             builder = builder.limits(NodeLimits { drain_timeout, ..NodeLimits::default() });
         }
         let node = builder.start().await?;
+        self.shown.insert(self.section.name(), &node);
         let last = self.node.replace(Some(node.clone()));
         if let Some(last) = last {
             last.stop().await;

@@ -18,8 +18,7 @@ pub(super) struct Table {
 
 impl Table {
     /// A table without rows.
-    pub(super) fn new(title: &str, columns: &[&str]) -> Self {
-        let columns = columns.iter().map(|name| (*name).to_owned()).collect();
+    pub(super) fn new(title: &str, columns: Vec<String>) -> Self {
         Self { title: title.to_owned(), rows: vec![columns] }
     }
 
@@ -135,7 +134,7 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_long_cells_are_cut() {
-        let mut table = Table::new("links", &["A", "B", "C"]);
+        let mut table = Table::new("links", ["A", "B", "C"].map(str::to_owned).into());
         table.push(vec!["é".into(), "x".repeat(100), "long".repeat(20)]);
         let text = table.to_string();
         let lines: Vec<_> = text.lines().collect();

@@ -82,8 +82,8 @@ function name(state) {
     one.leads_to = portal?.leads_to ?? null;
   }
   for (const one of [...state.channels, ...state.forwarders]) one.over_name = links.get(one.over) ?? null;
-  state.workers.forEach((one) => { one.id = one.address; });
-  state.refusals.forEach((one) => { one.id = one.rule; });
+  state.workers.forEach((one) => { one.id = `${one.node} ${one.address}`; });
+  state.refusals.forEach((one) => { one.id = `${one.node} ${one.rule}`; });
   for (const part of Object.keys(tables.PARTS)) {
     for (const one of state[part]) {
       one.words = Object.values(one).flat().filter((value) => typeof value === "string").join(" ").toLowerCase();
@@ -93,12 +93,13 @@ function name(state) {
 
 // ----- above and below -----------------------------------------------------------------------
 
-function about({ node, process, listeners }) {
+function about({ node, nodes, process, listeners }) {
   setText(by("version"), node.version);
   setText(by("identity"), node.identities.join(" "));
   setAttribute(by("identity"), "title", node.identities.join("\n"));
   const up = process.began === null ? null : Date.now() / 1000 - process.began;
   const parts = [
+    nodes.length > 1 && plural(nodes.length, "node"),
     `process ${process.pid}`,
     up !== null && `up ${duration(up)}`,
     process.resident_bytes !== null && `${bytes(process.resident_bytes)} of memory`,
@@ -145,7 +146,7 @@ function tiles(state) {
       },
     {
       id: "refusals", title: "Refusals", value: count(refused),
-      note: { text: refusals.length > 0 ? `by ${plural(refusals.length, "rule")}` : "none so far" },
+      note: { text: refused > 0 ? `by ${plural(new Set(refusals.map((one) => one.rule)).size, "rule")}` : "none so far" },
     },
   ];
   sync(by("tiles"), all, ({ id }) => id, makeTile, fillTile);

@@ -6,6 +6,7 @@ import { element, plural, rate, duration, setAttribute, setText, short, sync } f
 const MOST = 7;
 
 const TITLES = ["Programs", "This node", "Secure channels of this node", "Neighbours"];
+const TITLES_OF_SEVERAL = ["Programs", "These nodes", "Their secure channels", "Neighbours"];
 
 // Bytes a second of a connection on which nothing but signs of life passes.
 const SIGNS_OF_LIFE = 500;
@@ -26,7 +27,8 @@ export function begin(chosen) {
 export function show(state) {
   const picture = document.getElementById("picture");
   const { boxes, edges } = graph(state);
-  const columns = TITLES.map((title, index) => fold(boxes.filter((box) => box.column === index), index));
+  const titles = state.nodes.length > 1 ? TITLES_OF_SEVERAL : TITLES;
+  const columns = titles.map((title, index) => fold(boxes.filter((box) => box.column === index), index));
   const used = columns.map((column, index) => ({ index, ...column })).filter(({ shown }) => shown.length > 0);
   const nothing = used.length === 0;
   const here = used.flatMap(({ index }, at) => (HERE.includes(index) ? [at + 1] : []));
@@ -36,8 +38,10 @@ export function show(state) {
   picture.style.setProperty("--columns", Math.max(1, used.length));
   let canvas = picture.querySelector("svg");
   canvas?.remove();
-  sync(picture, groups, ({ index }) => index, ({ index }) => group(index), (made, { shown, at }) => {
+  sync(picture, groups, ({ index }) => index, ({ index }) => group(index), (made, { index, shown, at }) => {
     made.style.gridColumn = at;
+    const title = made.querySelector("h3");
+    if (title) setText(title, titles[index]);
     const list = made.querySelector("ul");
     if (list) sync(list, shown, (box) => box.id, place, fill);
   });
@@ -71,14 +75,16 @@ function graph(state) {
   }
   for (const portal of state.portals) {
     const inlet = portal.kind.endsWith("inlet");
+    // Of several nodes, each has what its name says.
+    const name = portal.node ?? `${portal.kind} ${portal.name}`;
     const waiting = portal.suspended > 0 ? `${portal.suspended} waiting` : null;
-    const end = { id: `end/${portal.id}`, column: 0, part: "streams", filter: portal.name };
+    const end = { id: `end/${portal.id}`, column: 0, part: "streams", filter: portal.node ?? portal.name };
     boxes.push(inlet
-      ? { ...end, title: plural(portal.streams, "client"), lines: [`of ${portal.kind} ${portal.name}`] }
-      : { ...end, title: portal.leads_to, lines: [`target of ${portal.kind} ${portal.name}`] });
+      ? { ...end, title: plural(portal.streams, "client"), lines: [`of ${name}`] }
+      : { ...end, title: portal.leads_to, lines: [`target of ${name}`] });
     boxes.push({
-      id: portal.id, column: 1, part: "portals", filter: portal.name,
-      title: `${portal.kind} ${portal.name}`, rate: portal.rate, mark: waiting,
+      id: portal.id, column: 1, part: "portals", filter: portal.node ?? portal.name,
+      title: name, rate: portal.rate, mark: waiting,
       lines: [plural(portal.streams, "stream")],
     });
     edges.push({ from: end.id, to: portal.id, rate: portal.rate, off: false });
@@ -86,15 +92,16 @@ function graph(state) {
     if (inlet && portal.over && !carries) edges.push({ from: portal.id, to: portal.over, off: false });
   }
   for (const flow of flows.values()) edges.push({ from: flow.portal, to: flow.over, rate: flow.rate, off: flow.off });
-  if (state.node.forwarders > 0) {
+  // What passes a connection of a hub, it forwards, unless a channel or a stream of its own is there.
+  const own = new Set([...state.channels, ...state.streams].map((one) => one.over));
+  for (const { node, forwarders } of state.nodes.filter((one) => one.forwarders > 0)) {
+    const hub = `hub/${node}`;
     boxes.push({
-      id: "hub", column: 1, part: "forwarders", filter: "", title: "Forwarding service",
-      lines: [plural(state.node.forwarders, "forwarder")],
+      id: hub, column: 1, part: "forwarders", filter: node ?? "", title: node ?? "Forwarding service",
+      lines: [plural(forwarders, "forwarder")],
     });
-    // What passes a connection of a hub, it forwards, unless a channel or a stream of its own is there.
-    const own = new Set([...state.channels, ...state.streams].map((one) => one.over));
-    for (const { id, rate, up } of state.connections.filter((one) => !own.has(one.id))) {
-      edges.push({ from: "hub", to: id, rate: rate < SIGNS_OF_LIFE ? 0 : rate, off: !up });
+    for (const { id, rate, up } of state.connections.filter((one) => one.node === node && !own.has(one.id))) {
+      edges.push({ from: hub, to: id, rate: rate < SIGNS_OF_LIFE ? 0 : rate, off: !up });
     }
   }
   const carried = new Map();
@@ -119,14 +126,16 @@ function graph(state) {
       rate: link.rate, off: !link.up, mark: link.up ? null : "down, trying again", lines: notes,
     });
   }
+  const destinations = new Map();
   for (const one of state.registrations) {
-    if (one.over) edges.push({ from: `registered/${one.destination}`, to: one.over, off: !one.up });
+    const id = `registered/${one.node}/${one.destination}`;
+    destinations.set(id, one);
+    if (one.over) edges.push({ from: id, to: one.over, off: !one.up });
   }
-  const destinations = new Set(state.registrations.map((one) => one.destination));
-  for (const destination of destinations) {
+  for (const [id, { node, destination }] of destinations) {
     boxes.push({
-      id: `registered/${destination}`, column: 1, part: "registrations", filter: destination,
-      title: destination.replaceAll("_", " "), lines: ["reached through a hub"],
+      id, column: 1, part: "registrations", filter: destination,
+      title: destination.replaceAll("_", " "), lines: [node ? `of ${node}` : "reached through a hub"],
     });
   }
   return { boxes, edges };
@@ -153,7 +162,7 @@ function group(index) {
   }
   if (index === "frame") return element("div", { class: "frame" });
   const made = element("div", { class: "column-group" });
-  made.append(element("h3", {}, TITLES[index]), element("ul", { class: "column" }));
+  made.append(element("h3"), element("ul", { class: "column" }));
   return made;
 }
 

@@ -26,11 +26,15 @@ const rates = [
 const roundTrip = number("Round trip", (one) => one.round_trip_seconds, duration);
 const ago = (seconds) => (seconds === null ? "–" : `${duration(seconds)} ago`);
 
+// Whose it is, where the console has several nodes.
+const node = { ...name("Node", (one) => one.node), optional: true };
+
 export const PARTS = {
   streams: {
     title: "Streams",
     empty: "No stream is open. One begins when a client connects to an inlet.",
     columns: [
+      node,
       name("Client", (one) => one.client ?? (one.peer ? "not told" : null)),
       text("Portal", (one) => one.portal_name, "tight"),
       { ...identity, title: "From", optional: true },
@@ -52,6 +56,7 @@ export const PARTS = {
     title: "Portals",
     empty: "The node has no inlet and no outlet.",
     columns: [
+      node,
       text("Portal", (one) => one.kind, "tight"),
       name("Name", (one) => one.name),
       name("Leads to", (one) => one.leads_to),
@@ -67,6 +72,7 @@ export const PARTS = {
     title: "Connections",
     empty: "The node is connected with no other one.",
     columns: [
+      node,
       name("With", (one) => one.name),
       text("Direction", (one) => one.direction, "tight"),
       text("Carried by", (one) => one.transport, "tight"),
@@ -82,6 +88,7 @@ export const PARTS = {
     title: "Channels",
     empty: "No secure channel is open.",
     columns: [
+      node,
       identity,
       text("Direction", (one) => one.direction, "tight"),
       state,
@@ -94,6 +101,7 @@ export const PARTS = {
     title: "Registrations",
     empty: "No hub is asked to forward to this node.",
     columns: [
+      node,
       name("Hub", (one) => one.hub),
       name("Forwards to", (one) => one.destination),
       { ...identity, title: "Address", value: (one) => one.address, show: (v) => v ?? "–", full: false },
@@ -105,6 +113,7 @@ export const PARTS = {
     title: "Forwarders",
     empty: "The node forwards for nobody.",
     columns: [
+      node,
       { ...identity, title: "For", value: (one) => one.identity },
       name("Route", (one) => one.route),
       text("Over", (one) => one.over_name),
@@ -115,6 +124,7 @@ export const PARTS = {
     title: "Workers",
     empty: "The node has no worker with a name.",
     columns: [
+      node,
       name("Address", (one) => one.address),
       text("Class", (one) => one.class, "tight"),
       text("Reached from outside by", (one) => one.reached_from.join("; ") || "nobody", "text"),
@@ -124,6 +134,7 @@ export const PARTS = {
     title: "Refusals",
     empty: "Nothing was refused, and nothing went wrong.",
     columns: [
+      node,
       name("Rule", (one) => one.rule),
       number("Count", (one) => one.count, count),
       number("Last", (one) => one.last_seconds_ago, ago),

@@ -19,26 +19,34 @@ use crate::console::{
 /// A link with its number.
 type Numbered = (u64, Arc<Link>);
 
-/// The links' ids, by the addresses that routes over them begin with.
-pub(super) struct Ids(HashMap<Address, String>);
+/// The ids of what a node has: of links also by the addresses that routes over them begin with.
+pub(super) struct Ids<'a> {
+    prefix: &'a str,
+    links: HashMap<Address, String>,
+}
 
-impl Ids {
-    pub(super) fn of(connections: &[Numbered], channels: &[Numbered]) -> Self {
-        let mut ids = HashMap::new();
+impl<'a> Ids<'a> {
+    pub(super) fn of(prefix: &'a str, connections: &[Numbered], channels: &[Numbered]) -> Self {
+        let mut all = Self { prefix, links: HashMap::new() };
         let kinds = [("connection", connections), ("channel", channels)];
         for (kind, (number, link)) in
             kinds.into_iter().flat_map(|(kind, links)| links.iter().map(move |link| (kind, link)))
         {
-            let id = format!("{kind}/{number}");
-            ids.extend(link.state().via.map(|via| (via, id.clone())));
-            ids.insert(link.address.clone(), id);
+            let id = all.id(kind, *number);
+            all.links.extend(link.state().via.map(|via| (via, id.clone())));
+            all.links.insert(link.address.clone(), id);
         }
-        Self(ids)
+        all
+    }
+
+    /// The id of the thing of this kind with this number.
+    pub(super) fn id(&self, kind: &str, number: u64) -> String {
+        format!("{}{kind}/{number}", self.prefix)
     }
 
     /// The id of the link at an address, if there is one.
     pub(super) fn at(&self, address: Option<&Address>) -> Option<String> {
-        self.0.get(address?).cloned()
+        self.links.get(address?).cloned()
     }
 }
 
@@ -57,10 +65,10 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn of((number, link): &Numbered) -> Self {
+    pub(super) fn of((number, link): &Numbered, ids: &Ids<'_>) -> Self {
         let state = link.state();
         Self {
-            id: format!("connection/{number}"),
+            id: ids.id("connection", *number),
             name: public(&link.name),
             direction: direction(link.opener),
             transport: Some(state.transport).filter(|transport| !transport.is_empty()),
@@ -85,10 +93,10 @@ pub(super) struct Channel {
 }
 
 impl Channel {
-    pub(super) fn of((number, link): &Numbered, ids: &Ids) -> Self {
+    pub(super) fn of((number, link): &Numbered, ids: &Ids<'_>) -> Self {
         let state = link.state();
         Self {
-            id: format!("channel/{number}"),
+            id: ids.id("channel", *number),
             route: public(&link.name),
             direction: direction(link.opener),
             peer: state.peer.as_deref().map(public),
@@ -110,10 +118,10 @@ pub(super) struct Registration {
 }
 
 impl Registration {
-    pub(super) fn of((number, link): &Numbered, ids: &Ids) -> Self {
+    pub(super) fn of((number, link): &Numbered, ids: &Ids<'_>) -> Self {
         let state = link.state();
         Self {
-            id: format!("registration/{number}"),
+            id: ids.id("registration", *number),
             hub: public(&link.name),
             destination: public(link.address.as_str()),
             address: state.peer.as_deref().map(public),
@@ -133,9 +141,9 @@ pub(super) struct Forwarder {
 }
 
 impl Forwarder {
-    pub(super) fn of((number, forwarder): &(u64, Arc<ForwarderRecord>), ids: &Ids) -> Self {
+    pub(super) fn of((number, forwarder): &(u64, Arc<ForwarderRecord>), ids: &Ids<'_>) -> Self {
         Self {
-            id: format!("forwarder/{number}"),
+            id: ids.id("forwarder", *number),
             route: public(&forwarder.route),
             over: ids.at(forwarder.over.as_ref()),
             identity: forwarder.identity.map(|identity| identity.to_string()),

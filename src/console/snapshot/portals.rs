@@ -22,10 +22,10 @@ pub(super) struct Portal {
 }
 
 impl Portal {
-    pub(super) fn of(figures: &PortalFigures, ids: &Ids) -> Self {
+    pub(super) fn of(figures: &PortalFigures, ids: &Ids<'_>) -> Self {
         let portal = &figures.portal;
         Self {
-            id: format!("portal/{}", figures.number),
+            id: ids.id("portal", figures.number),
             kind: portal.kind.name(),
             name: public(&portal.name),
             leads_to: public(&portal.leads_to),
@@ -58,13 +58,13 @@ pub(super) struct Stream {
 pub(super) fn streams(
     streams: &[(u64, Arc<StreamRecord>)],
     portals: &[PortalFigures],
-    ids: &Ids,
+    ids: &Ids<'_>,
 ) -> Vec<Stream> {
     let numbers: HashMap<_, _> =
         portals.iter().map(|one| (Arc::as_ptr(&one.portal), one.number)).collect();
     let shown = |(number, stream): &(u64, Arc<StreamRecord>)| Stream {
-        id: format!("stream/{number}"),
-        portal: numbers.get(&(&raw const **stream.portal)).map(|number| format!("portal/{number}")),
+        id: ids.id("stream", *number),
+        portal: numbers.get(&(&raw const **stream.portal)).map(|number| ids.id("portal", *number)),
         client: stream.client.as_ref().map(|client| public(&client.to_string())),
         target: stream.target.as_deref().map(public),
         peer: stream.peer.map(|peer| peer.to_string()),

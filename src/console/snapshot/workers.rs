@@ -26,13 +26,12 @@ pub(super) fn listeners(reachability: &Reachability) -> Vec<Listener> {
 }
 
 /// The identities that answer at the node's channel listeners.
-pub(super) fn identities(node: &Node, reachability: &Reachability) -> Vec<String> {
+pub(super) fn identities(node: &Node, reachability: &Reachability) -> BTreeSet<String> {
     let listeners = node.extension(ChannelListeners::default);
     let is_listener = |class| class == Class::ChannelListener;
     let workers = reachability.workers.iter().filter(|worker| is_listener(worker.class));
     let identity = |address| listeners.identity_of(address).map(|own| own.identifier().to_string());
-    let all: BTreeSet<_> = workers.filter_map(|worker| identity(&worker.address)).collect();
-    all.into_iter().collect()
+    workers.filter_map(|worker| identity(&worker.address)).collect()
 }
 
 #[derive(Serialize)]

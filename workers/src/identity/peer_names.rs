@@ -14,7 +14,12 @@ pub struct PeerNames(SharedLock<BTreeMap<String, TrustList>>);
 impl PeerNames {
     /// Those of a node.
     pub fn of(node: &impl AsRef<Node>) -> std::sync::Arc<Self> {
-        node.as_ref().extension(Self::default)
+        let names = node.as_ref().extension(Self::default);
+        node.as_ref().refusals().annotate_with(|| {
+            let names = names.clone();
+            move |text: &str| names.annotate(text)
+        });
+        names
     }
 
     /// Replaces the names that come from `source`, such as a file.
@@ -99,6 +104,20 @@ mod tests {
         let again = format!("alice ({ALICE})");
         assert_eq!(names.annotate(&again), again);
         assert_eq!(names.annotate("\u{e9}I\u{e9}"), "\u{e9}I\u{e9}");
+    }
+
+    #[test]
+    fn refusals_show_the_names_too() {
+        actix_rt::System::new().block_on(async {
+            let node = ockam_actix_runtime::NodeBuilder::new().arbiters(1).start().await.unwrap();
+            let mut list = TrustList::default();
+            list.insert("alice", ALICE).unwrap();
+            PeerNames::of(&node).replace("file", list);
+            node.refusals().warn("rule", format_args!("refused {ALICE}"));
+            let last = node.refusals().counts()[0].last.clone().unwrap().1;
+            assert_eq!(last, format!("refused alice ({ALICE})"));
+            node.stop().await;
+        });
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl InvitationFile {
         let secret = secret.ok_or(InvitationError::Randomness)?;
         let expires = u32::try_from(now() + lasting.as_secs());
         let expires = expires.map_err(|_| InvitationError::Validity)?;
-        let InvitingOutlet { service, place } = self.change(|ledger| {
+        let InvitingOutlet { service, place, clients } = self.change(|ledger| {
             let outlet = ledger.outlet(service)?.clone();
             ledger.invite(secret.clone(), expires.into(), name, now())?;
             Ok(outlet)
@@ -121,7 +121,7 @@ impl InvitationFile {
             (Some(address), Place::Hub(_)) => Place::Hub(address),
             (Some(address), Place::Node(_)) => Place::Node(address),
         };
-        Ok(Invitation { service, place, expires, secret })
+        Ok(Invitation { service, place, clients, expires, secret })
     }
 
     /// Withdraws the open invitations; returns their number. It waits for the disk.

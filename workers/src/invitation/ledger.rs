@@ -20,7 +20,7 @@ use crate::{
     forwarder::ServiceAddress,
     identity::{address_secret::AddressSecret, trust_list::is_peer_name},
     invitation::{
-        text::{InvitationSecret, Place, SECRET},
+        text::{Clients, InvitationSecret, Place, SECRET},
         MAX_INVITATIONS, MAX_OUTLETS,
     },
 };
@@ -47,6 +47,8 @@ pub struct InvitingOutlet {
     pub service: ServiceAddress,
     /// Where it is reached.
     pub place: Place,
+    /// What the clients of its inlet speak.
+    pub clients: Clients,
 }
 
 /// One invitation.
@@ -241,18 +243,20 @@ impl Ledger {
     }
 }
 
+/// The words for the kinds of [`Place::of_kind`].
+const KINDS: [&str; 6] = ["hub", "node", "hub/udp", "node/udp", "hub/socks", "node/socks"];
+
 impl InvitingOutlet {
     fn read(identifier: &str, kind: &str, address: &str, service: &[&str]) -> Option<Self> {
-        let kind = ["hub", "node"].iter().position(|known| *known == kind)?;
+        let kind = KINDS.iter().position(|known| *known == kind)?;
         let service = match service {
             [] => "",
             [name] => name,
             _ => return None,
         };
-        Some(Self {
-            service: ServiceAddress::new(identifier.parse().ok()?, service).ok()?,
-            place: Place::of_kind(u8::try_from(kind).ok()?, address)?,
-        })
+        let (place, clients) = Place::of_kind(u8::try_from(kind).ok()?, address)?;
+        let service = ServiceAddress::new(identifier.parse().ok()?, service).ok()?;
+        Some(Self { service, place, clients })
     }
 }
 
@@ -285,8 +289,8 @@ fn parse_secret(digits: &str) -> Option<InvitationSecret> {
 impl fmt::Display for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(HEADER)?;
-        for InvitingOutlet { service, place } in &self.outlets {
-            let kind = if matches!(place, Place::Hub(_)) { "hub" } else { "node" };
+        for InvitingOutlet { service, place, clients } in &self.outlets {
+            let kind = KINDS[usize::from(place.kind(*clients))];
             let (identifier, address) = (service.identifier(), place.address());
             writeln!(f, "outlet {identifier} {kind} {address} {}", service.name())?;
         }

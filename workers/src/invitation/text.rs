@@ -42,6 +42,8 @@ pub struct Invitation {
     pub service: ServiceAddress,
     /// Where it is.
     pub place: Place,
+    /// What the clients of its inlet speak.
+    pub clients: Clients,
     /// Until when it is good, in seconds since 1970.
     pub expires: u32,
     pub(crate) secret: InvitationSecret,
@@ -54,6 +56,22 @@ pub enum Place {
     Hub(Address),
     /// At its own node's address.
     Node(Address),
+}
+
+/// What the clients of an outlet's inlet speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Clients {
+    /// Any protocol over TCP, with the outlet's only target.
+    #[default]
+    Tcp,
+    /// Datagrams of UDP, with the outlet's only target.
+    Udp,
+    /// SOCKS5, by which they name a target that the outlet permits.
+    Socks,
+}
+
+impl Clients {
+    pub(crate) const ALL: [Self; 3] = [Self::Tcp, Self::Udp, Self::Socks];
 }
 
 /// The secret of one invitation, which nothing shows but the string and the ledger.
@@ -97,20 +115,20 @@ impl Place {
         address
     }
 
-    const fn kind(&self) -> u8 {
-        match self {
+    /// The number of the form of the place and of what clients speak.
+    pub(crate) const fn kind(&self, clients: Clients) -> u8 {
+        let place = match self {
             Self::Hub(_) => 0,
             Self::Node(_) => 1,
-        }
+        };
+        place + 2 * clients as u8
     }
 
-    pub(crate) fn of_kind(kind: u8, address: &str) -> Option<Self> {
+    pub(crate) fn of_kind(kind: u8, address: &str) -> Option<(Self, Clients)> {
         let address = Address::parse(address).ok().filter(|address| address.dial_parts().is_some());
-        match (kind, address?) {
-            (0, address) => Some(Self::Hub(address)),
-            (1, address) => Some(Self::Node(address)),
-            _ => None,
-        }
+        let clients = Clients::ALL.get(usize::from(kind / 2))?;
+        let place = if kind.is_multiple_of(2) { Self::Hub(address?) } else { Self::Node(address?) };
+        Some((place, *clients))
     }
 
     /// The route from elsewhere to the listener of a service there.
@@ -156,7 +174,7 @@ impl fmt::Display for Invitation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, address) = (self.service.name(), self.place.address().as_str());
         let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_TEXT));
-        bytes.extend([VERSION, self.place.kind()]);
+        bytes.extend([VERSION, self.place.kind(self.clients)]);
         bytes.extend(self.expires.to_be_bytes());
         bytes.extend(self.secret.0);
         bytes.extend(self.service.identifier().as_bytes());
@@ -203,9 +221,11 @@ fn parse_content(bytes: &[u8]) -> Option<Invitation> {
     let (&length, rest) = rest.split_first()?;
     let (name, address) = rest.split_at_checked(length.into())?;
     let (name, address) = (str::from_utf8(name).ok()?, str::from_utf8(address).ok()?);
+    let (place, clients) = Place::of_kind(kind, address)?;
     Some(Invitation {
         service: ServiceAddress::new(Identifier::from_bytes(*identifier), name).ok()?,
-        place: Place::of_kind(kind, address)?,
+        place,
+        clients,
         expires: u32::from_be_bytes(*expires),
         secret: InvitationSecret(*secret),
     })
@@ -225,7 +245,8 @@ mod tests {
 
     fn invitation(name: &str, place: Place, expires: u32, seed: u8) -> Invitation {
         let service = ServiceAddress::new(Identifier::from_bytes([seed; 32]), name).unwrap();
-        Invitation { service, place, expires, secret: InvitationSecret([seed; SECRET]) }
+        let clients = Clients::ALL[usize::from(seed) % 3];
+        Invitation { service, place, clients, expires, secret: InvitationSecret([seed; SECRET]) }
     }
 
     fn sample() -> Invitation {

@@ -114,6 +114,14 @@ impl OutletOptions {
 }
 
 impl OutletOptions {
+    /// Checks what needs nothing to be started.
+    ///
+    /// # Errors
+    /// If the target is none.
+    pub fn check(&self) -> Result<()> {
+        self.target.parse::<Permitted>().map(drop)
+    }
+
     /// Whether clients name what they connect to, so that their inlet has to ask them.
     pub fn has_patterns(&self) -> bool {
         matches!(self.target.parse(), Ok(Permitted::Listed(_)))

@@ -26,7 +26,7 @@ use crate::{
         ServiceAddress,
     },
     identity::{address_secret::AddressSecret, local_identity::LocalIdentity, Identity},
-    invitation::{Invitation, Place},
+    invitation::{Clients, Invitation, Place},
     portal::protocol::{
         introduction::{ClientAddresses, Introduction},
         message as portal,
@@ -361,6 +361,7 @@ fn the_invitation_in_the_text_reads_as_described() {
     let invitation: Invitation = text.split("```").next().unwrap().parse().unwrap();
     assert_eq!(invitation.service, ServiceAddress::new(responder().identifier(), "web").unwrap());
     assert_eq!(invitation.place, Place::Hub("tcp#hub.example.org:4000".into()));
+    assert_eq!(invitation.clients, Clients::Tcp);
     assert_eq!((invitation.expires, invitation.secret.0), (1_800_000_000, [7; 16]));
     let key = "c04f8ed9511beb911a56393268b06e3d1b0719240b4bc205ea0bc2779d12eda0";
     assert_eq!(invitation.key().reveal(), key);

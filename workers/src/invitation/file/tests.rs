@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use ockam_actix_runtime::lock::Lock;
 
 use super::*;
-use crate::forwarder::ServiceAddress;
+use crate::{forwarder::ServiceAddress, invitation::Clients};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const ALICE: Identifier = Identifier::from_bytes([1; 32]);
@@ -13,7 +13,8 @@ const BOB: Identifier = Identifier::from_bytes([2; 32]);
 
 fn outlet() -> InvitingOutlet {
     let service = ServiceAddress::new(Identifier::from_bytes([9; 32]), "web").unwrap();
-    InvitingOutlet { service, place: Place::Hub("tcp#hub:4000".into()) }
+    let clients = Clients::default();
+    InvitingOutlet { service, place: Place::Hub("tcp#hub:4000".into()), clients }
 }
 
 /// A trust file, and the invitations beside it without their thread.

@@ -21,7 +21,8 @@ fn invited() -> Ledger {
 
 fn outlet(name: &str, byte: u8) -> InvitingOutlet {
     let service = ServiceAddress::new(Identifier::from_bytes([byte; 32]), name).unwrap();
-    InvitingOutlet { service, place: Place::Hub("tcp#hub:4000".into()) }
+    let clients = Clients::ALL[usize::from(byte) % 3];
+    InvitingOutlet { service, place: Place::Hub("tcp#hub:4000".into()), clients }
 }
 
 #[test]
@@ -77,6 +78,17 @@ fn the_outlet_is_the_only_one_or_chosen() {
     let moved = InvitingOutlet { place: Place::Node("tcp#here:1".into()), ..web };
     assert!(ledger.note(&moved));
     assert_eq!(ledger.outlet(Some("web")), Ok(&moved));
+}
+
+#[test]
+fn what_clients_speak_is_kept() {
+    for clients in Clients::ALL {
+        for place in [Place::Hub("tcp#hub:4000".into()), Place::Node("tcp#here:1".into())] {
+            let mut ledger = Ledger::default();
+            ledger.note(&InvitingOutlet { place, clients, ..outlet("web", 1) });
+            assert_eq!(Ledger::parse(&ledger.to_string()), Ok(ledger));
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,127 @@
+"""The units under systemd, which is the first process of a system of its own."""
+
+import secrets
+import signal
+import subprocess
+from pathlib import Path
+
+from common import PATIENCE, ROOT, SCRATCH, Target, fetch, passes, run, skips, wait_for
+
+UNITS = ("ockam@server", "ockam@client")
+
+
+class System:
+    """A system that has booted from a root file system."""
+
+    def __init__(self, root):
+        groups = SCRATCH / "groups"
+        groups.mkdir()
+        run("mount", "-t", "cgroup2", "none", str(groups))
+        self.group = groups / f"ockam-packages-{secrets.token_hex(4)}"
+        self.group.mkdir()
+        command = [str(ROOT / "packaging/tests/boot"), str(root), str(self.group)]
+        self.log = (SCRATCH / "boot.log").open("w+")
+        self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log,
+                                      stderr=self.log)
+
+    def booted(self):
+        """Waits for it. Whether it has booted: where it may not, it ends."""
+        def look():
+            if self.child.poll() is not None:
+                return "ended"
+            try:
+                return self.run("systemctl", "is-active", "basic.target").strip() == "active"
+            except AssertionError:
+                return False
+
+        return wait_for("systemd", look) is True
+
+    def run(self, *command):
+        """Runs a command in it, which must succeed; what it prints."""
+        children = Path(f"/proc/{self.child.pid}/task/{self.child.pid}/children").read_text()
+        return run("nsenter", "--all", f"--target={children.strip()}", *command)
+
+    def fails(self, *command):
+        """Runs a command in it that must fail; what it prints."""
+        try:
+            self.run(*command)
+        except AssertionError as error:
+            return str(error)
+        raise AssertionError(f"{command} has not failed")
+
+    def journal(self, *options):
+        units = [f"--unit={unit}" for unit in UNITS]
+        return self.run("journalctl", "--quiet", "--output=cat", *units, *options)
+
+    def end(self):
+        self.child.kill()
+        self.child.wait(PATIENCE)
+
+        def remove():
+            for group in sorted(self.group.glob("**/"), reverse=True):
+                group.rmdir()
+            return True
+
+        # A group is in use until its last process has ended, after the first one of the system.
+        wait_for("the end of all processes", remove)
+
+
+def units_run_under_systemd(root, outlet, inlet):
+    what = "the units under systemd"
+    if not (root / "lib/systemd/systemd").exists():
+        return skips(what, "no systemd")
+    try:
+        system = System(root)
+    except (AssertionError, OSError) as error:
+        return skips(what, f"no control groups here: {error}")
+    try:
+        if not system.booted():
+            system.log.seek(0)
+            return skips(what, f"it does not boot here: {system.log.read().strip()}")
+        carry_a_tunnel(system, root / "etc/ockam", outlet, inlet)
+    except BaseException:
+        print(system.run("journalctl", "--no-pager", "--lines=200"))
+        raise
+    finally:
+        system.end()
+
+
+def carry_a_tunnel(system, settings, outlet, inlet):
+    client = settings / "client.toml"
+    (settings / "server.toml").write_text(outlet)
+    client.write_text(inlet)
+    for unit in UNITS:
+        # It returns when the unit is ready.
+        system.run("systemctl", "start", unit)
+    assert fetch("http://127.0.0.1:4001") == Target.content
+    client.write_text(inlet + inlet.replace("4001", "4002"))
+    system.run("systemctl", "reload", "ockam@client")
+    assert fetch("http://127.0.0.1:4002") == Target.content
+    assert "ockam inlet " in system.journal(), system.journal()
+    assert (alarms := system.journal("--priority=warning")) == "", alarms
+    passes("systemd starts and reloads the units, and nothing in the journal alarms")
+
+    client.write_text("[[inlet]]\nlisen = '127.0.0.1:4001'\n")
+    said = system.fails("systemctl", "reload", "ockam@client")
+    wait_for("the mistake in the journal",
+             lambda: "client.toml:2" in system.journal("--priority=err"))
+    assert fetch("http://127.0.0.1:4001") == Target.content, said
+    client.write_text(inlet)
+
+    def number():
+        shown = system.run("systemctl", "show", "--property=MainPID", "--value", "ockam@client")
+        return int(shown)
+
+    before = number()
+    system.run("kill", f"-{signal.SIGKILL.name[3:]}", str(before))
+    wait_for("another process", lambda: number() not in (0, before))
+    assert fetch("http://127.0.0.1:4001") == Target.content
+    passes("systemd refuses a file with a mistake, and restarts a unit that was killed")
+
+    system.run("systemctl", "stop", *UNITS)
+    for unit in UNITS:
+        for key, value in (("Result", "success"), ("ExecMainStatus", "0"), ("ActiveState", "inactive")):
+            shown = system.run("systemctl", "show", f"--property={key}", "--value", unit)
+            assert shown.strip() == value, f"{unit}: {key} is {shown}"
+    assert "streams were still open" not in system.journal()
+    passes("systemd stops the units, which end by themselves")
