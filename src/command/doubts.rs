@@ -97,13 +97,16 @@ mod tests {
             doubts.target(target);
         }
         doubts.route(&"tcp#127.0.0.1:4000,[::1]:4000 => worker".parse().unwrap());
-        ["127.0.0.1:1", "udp://0.0.0.0:1", "unix:/tmp/socket"].map(|one| doubts.clients(one));
+        for listen in ["127.0.0.1:1", "udp://0.0.0.0:1", "unix:/tmp/socket"] {
+            doubts.clients(listen);
+        }
         doubts.listeners(&["ws://127.0.0.1:1/path", "unix:/tmp/x"].map(|one| one.parse().unwrap()));
         assert_eq!(doubts.said, [""; 0]);
         doubts.target("unix:/no/such/socket");
         doubts.target("name.invalid:80");
         doubts.route(&"tcp#127.0.0.1:4000,ws#name.invalid:80/path => worker".parse().unwrap());
-        ["name.invalid:1", "unix:/no/such/folder/socket"].map(|one| doubts.clients(one));
+        doubts.clients("name.invalid:1");
+        doubts.clients("unix:/no/such/folder/socket");
         doubts.listeners(&["name.invalid:1".parse().unwrap()]);
         assert_eq!(doubts.said.len(), 6);
     }
