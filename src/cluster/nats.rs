@@ -1,18 +1,21 @@
 //! NATS as the bus of a cluster of hubs.
 //!
-//! All hubs subscribe to one subject, `ockam.NAME.hubs`, and each question is a request there. Core
-//! NATS is enough: nothing is kept in it, so its servers may be restarted at any time, and the
-//! client connects again by itself. Who may use the subject is a matter of the server's accounts.
+//! All hubs subscribe to one subject, `ockam.NAME.hubs`, and each question is published there, with
+//! a subject below the hub's own inbox to answer to. Core NATS is enough: nothing is kept in it, so
+//! its servers may be restarted at any time, and the client connects again by itself. Who may use
+//! the subject is a matter of the server's accounts.
 
-use std::{fmt, future::Future, path::PathBuf, pin::Pin};
+use std::{fmt, future::Future, path::PathBuf, pin::Pin, sync::Arc};
 
-use async_nats::{Client, ConnectOptions, Event, Request, ServerAddr, Subject};
+use async_nats::{connection::State, Client, ConnectOptions, Event, Message, ServerAddr, Subject};
 use bytes::Bytes;
 use futures::StreamExt;
 use ockam_actix_runtime::{Error, Result};
 use tokio::runtime::Handle;
 
-use crate::cluster::{Bus, Receive};
+use crate::cluster::{nats::questions::Questions, Accept, Bus, Receive};
+
+mod questions;
 
 /// The longest name of a cluster, in characters.
 const MAX_NAME: usize = 64;
@@ -91,6 +94,9 @@ impl fmt::Debug for NatsOptions {
 pub struct NatsBus {
     client: Client,
     subject: Subject,
+    /// Answers come to subjects below it.
+    inbox: String,
+    questions: Arc<Questions>,
     /// The thread that connected, for tasks of those that are on others.
     runtime: Handle,
 }
@@ -117,7 +123,8 @@ impl NatsBus {
         }
         let client = nats.connect(servers).await;
         let client = client.map_err(|error| Error::Usage(format!("cannot use NATS: {error}")))?;
-        Ok(Self { client, subject, runtime: Handle::current() })
+        let (inbox, questions) = (client.new_inbox(), Arc::default());
+        Ok(Self { client, subject, inbox, questions, runtime: Handle::current() })
     }
 }
 
@@ -147,42 +154,78 @@ fn log_event(event: &Event) {
     }
 }
 
-impl Bus for NatsBus {
-    fn listen(&self, receive: Receive) {
-        let (client, subject) = (self.client.clone(), self.subject.clone());
+impl NatsBus {
+    /// Hands what comes to `subject` to `handle`, from now on.
+    fn follow(&self, subject: Subject, handle: impl Fn(&Client, Message) + Send + 'static) {
+        let client = self.client.clone();
         self.runtime.spawn(async move {
             let mut messages = match client.subscribe(subject).await {
                 Ok(messages) => messages,
                 Err(error) => return log::error!("no other hub is heard on NATS: {error}"),
             };
             while let Some(message) = messages.next().await {
-                if let (Some(answer), Some(asking)) = (receive(message.payload), message.reply) {
-                    // An error says that the client has ended, and so has the hub.
-                    let _ = client.publish(asking, answer).await;
-                }
+                handle(&client, message);
+            }
+        });
+    }
+
+    /// Publishes a message, or drops it while there is no connection: nothing piles up meanwhile.
+    fn send(&self, subject: Subject, reply: Option<Subject>, message: Bytes) {
+        send(&self.runtime, &self.client, subject, reply, message);
+    }
+}
+
+fn send(
+    runtime: &Handle,
+    client: &Client,
+    subject: Subject,
+    reply: Option<Subject>,
+    message: Bytes,
+) {
+    if client.connection_state() != State::Connected {
+        return;
+    }
+    let client = client.clone();
+    runtime.spawn(async move {
+        // An error says that the client has ended, and so has the hub.
+        let _ = match reply {
+            Some(reply) => client.publish_with_reply(subject, reply, message).await,
+            None => client.publish(subject, message).await,
+        };
+    });
+}
+
+impl Bus for NatsBus {
+    fn listen(&self, receive: Receive) {
+        let runtime = self.runtime.clone();
+        self.follow(self.subject.clone(), move |client, message| {
+            if let (Some(answer), Some(asking)) = (receive(message.payload), message.reply) {
+                send(&runtime, client, asking, None, answer);
+            }
+        });
+        let questions = self.questions.clone();
+        self.follow(format!("{}.*", self.inbox).into(), move |_, message| {
+            match message.status {
+                // NATS itself says that nobody hears the question.
+                Some(_) => questions.nobody(&message.subject),
+                None => questions.answered(&message.subject, message.payload),
             }
         });
     }
 
     fn publish(&self, message: Bytes) {
-        let (client, subject) = (self.client.clone(), self.subject.clone());
-        self.runtime.spawn(async move {
-            // As above.
-            let _ = client.publish(subject, message).await;
-        });
+        self.send(self.subject.clone(), None, message);
     }
 
-    fn ask(&self, message: Bytes) -> Pin<Box<dyn Future<Output = Option<Bytes>> + Send>> {
-        let (client, subject) = (self.client.clone(), self.subject.clone());
-        Box::pin(async move {
-            // Who asks waits for as long as it wants.
-            let request = Request::new().payload(message).timeout(None);
-            let answer = client.send_request(subject, request).await;
-            answer
-                .inspect_err(|error| log::debug!("no hub answers: {error}"))
-                .ok()
-                .map(|answer| answer.payload)
-        })
+    fn ask(
+        &self,
+        message: Bytes,
+        accept: Accept,
+    ) -> Pin<Box<dyn Future<Output = Option<Bytes>> + Send>> {
+        let asked = self.questions.ask(accept);
+        let reply = format!("{}.{}", self.inbox, asked.number());
+        self.send(self.subject.clone(), Some(reply.into()), message);
+        Box::pin(asked.answer())
     }
 }
 

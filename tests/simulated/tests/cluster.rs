@@ -6,38 +6,16 @@
 use std::time::Duration;
 
 use ockam::{
-    cluster::Cluster,
     route,
-    testing::{explore, LinkOptions, Network, TestNode},
-    Context, Echoer, Entity, ForwardingOptions, ForwardingService, Node, RemoteForwarder, Result,
-    Route, SecureChannels, TcpTransport, TrustEveryonePolicy, UndeliverableReason, Vault, TCP,
+    testing::{explore, Network, TestNode},
+    Context, Echoer, Entity, RemoteForwarder, Route, SecureChannels, TcpTransport,
+    TrustEveryonePolicy, UndeliverableReason, Vault, TCP,
 };
-use simulated::bus::MemoryBus;
+use simulated::{
+    bus::MemoryBus,
+    hubs::{answered, at, hubs, HUBS},
+};
 use tokio::time::Instant;
-
-const HUBS: [&str; 3] = ["one", "two", "three"];
-
-fn at(hub: &str) -> String {
-    format!("{hub}:4000")
-}
-
-async fn hub(node: Node, name: &'static str, bus: MemoryBus) -> Result<()> {
-    let cluster = Cluster::join(&node, (TCP, at(name)), bus.join(name))?;
-    ForwardingService::start(&node, ForwardingOptions::new().cluster(cluster))?;
-    TcpTransport::create(&node).await?.listen(at(name)).await.map(drop)
-}
-
-/// A cluster of three hubs.
-async fn hubs(net: &Network, bus: &MemoryBus) -> Vec<TestNode> {
-    net.set_links(LinkOptions::new().latency(Duration::from_millis(5)));
-    let mut nodes = Vec::new();
-    for name in HUBS {
-        let (mut node, bus) = (net.node(name), bus.clone());
-        node.boot(move |node| hub(node, name, bus.clone())).await.unwrap();
-        nodes.push(node);
-    }
-    nodes
-}
 
 /// A node with an echoer behind a forwarder at `hubs`.
 async fn outlet(net: &Network, hubs: &str) -> (TestNode, RemoteForwarder) {
@@ -64,17 +42,6 @@ async fn client(
     let channel = entity.create_secure_channel(listener, TrustEveryonePolicy).unwrap();
     let ctx = near.context().unwrap();
     (near, ctx, route![channel, "echo"])
-}
-
-/// Asks until an answer comes; returns how long that took.
-async fn answered(net: &Network, ctx: &Context, echo: &Route) -> Duration {
-    let begun = Instant::now();
-    let ask = || ctx.ask(echo, 7_u32).within(Duration::from_secs(10)).reply_as::<u32>();
-    while ask().await.is_err() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "no answer");
-        net.sleep(Duration::from_millis(20)).await;
-    }
-    begun.elapsed()
 }
 
 #[test]

@@ -28,7 +28,8 @@ impl Gate {
 impl Deliver for Gate {
     fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
         let key = message.onward_route.first().and_then(ForwarderKey::of);
-        let member = self.0.upgrade().filter(|member| key.is_some_and(|key| member.holds(&key)));
+        let member =
+            self.0.upgrade().filter(|member| key.is_some_and(|key| member.held(&key).is_some()));
         match member {
             Some(member) => pass_on(member.node(), &entry.address, message, &Route::new()),
             None => {

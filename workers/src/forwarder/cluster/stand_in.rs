@@ -80,6 +80,17 @@ impl StandIns {
         self.0.lock().retain(|_, begun| begun.key != *key || begun.hub != *hub);
     }
 
+    /// Ends those at addresses that a forwarder of this hub has now.
+    pub(super) fn give_way(&self, node: &Node, addresses: &[Address]) {
+        for address in addresses {
+            let begun = self.0.lock().remove(address);
+            if begun.is_some() {
+                // An error means that it has ended already.
+                let _ = node.stop_worker(address.clone());
+            }
+        }
+    }
+
     /// Registers a stand-in, until it ends.
     ///
     /// # Errors
