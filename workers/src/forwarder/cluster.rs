@@ -18,6 +18,7 @@
 //! | messages that wait while a forwarder is looked for | `strays` |
 //! | a looked-up forwarder's place on this hub | `stand_in` |
 //! | what other hubs send their messages through | `gate` |
+//! | how a hub shows that it is a member | `introduction` |
 //!
 //! # Why nothing is stored
 //!
@@ -37,6 +38,7 @@ pub mod bus;
 mod claims;
 mod gate;
 mod hubs;
+mod introduction;
 mod key;
 mod lookups;
 mod member;
@@ -54,7 +56,7 @@ use std::{
 
 use ockam_actix_runtime::{node::strays::Strays, Address, Error, Host, Message, Node, Result};
 
-use self::{bus::Bus, gate::Gate, key::ForwarderKey, member::Member};
+use self::{bus::Bus, gate::Gate, introduction::Nonces, key::ForwarderKey, member::Member};
 use crate::{
     entity::Entity,
     forwarder::protocol::claim::{ForwarderId, Tenure},
@@ -82,6 +84,20 @@ impl Cluster {
         advertised: impl Into<Address>,
         bus: impl Bus + 'static,
     ) -> Result<Self> {
+        let entity = Entity::create(node, &Vault::in_memory())?;
+        Self::join_as(&entity, node, advertised, bus)
+    }
+
+    /// As [`join`](Self::join), with an identity that the program has.
+    ///
+    /// # Errors
+    /// As [`join`](Self::join).
+    pub fn join_as(
+        entity: &Entity,
+        node: &impl AsRef<Node>,
+        advertised: impl Into<Address>,
+        bus: impl Bus + 'static,
+    ) -> Result<Self> {
         let (node, own) = (node.as_ref(), advertised.into());
         own.validate()?;
         if own.dial_parts().is_none() {
@@ -89,13 +105,14 @@ impl Cluster {
                 "\"{own}\" is not where other hubs reach this one: expected host:port"
             )));
         }
-        let entity = Entity::create(node, &Vault::in_memory())?;
-        let member = Member::new(node.unheld(), own, entity.identifier(), Box::new(bus));
-        let member = Arc::new(member);
+        let nonces = Nonces::new()
+            .ok_or_else(|| Error::Usage("the system gave no randomness for nonces".into()))?;
+        let identity = entity.local_identity();
+        let member = Arc::new(Member::new(node.unheld(), own, identity, Box::new(bus)));
         if !node.keep_strays(Arc::new(Lookups(Arc::downgrade(&member)))) {
             return Err(Error::Usage("this node has joined a cluster already".into()));
         }
-        Gate::start(node, member.clone())?;
+        Gate::start(node, &member, nonces)?;
         let listening = Arc::downgrade(&member);
         member.listen(Box::new(move |bytes| listening.upgrade()?.handle(&bytes)));
         node.spawn_on(node.next_arbiter(), Member::speak(Arc::downgrade(&member)));

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use ockam_actix_runtime::{
-    edge::first_hop::FirstHop, message::undelivered::Undelivered, Address, Host, Message, Origin,
-    Route, UndeliverableReason,
+    edge::first_hop::FirstHop, message::undelivered::Undelivered, route, Address, Context, Error,
+    Host, Message, MessageKind, Notice, Origin, Payload, Route, UndeliverableReason,
 };
 use tokio::time::timeout;
 
 use crate::forwarder::{
     cluster::{
         claims::Speaker,
+        introduction::Introduction,
         key::{forwarder_of, ForwarderKey},
         member::Member,
         message::{HubMessage, Said, HAS},
-        stand_in::StandIn,
+        stand_in::{StandIn, CLUSTER_SERVICE},
         strays::Taken,
     },
     limits::{FIND_LIMIT, REACH_LIMIT},
@@ -68,7 +69,7 @@ impl Member {
     }
 
     /// The connection to the hub that has the forwarder.
-    async fn find(&self, key: ForwarderKey, address: &Address) -> Option<FirstHop> {
+    async fn find(self: &Arc<Self>, key: ForwarderKey, address: &Address) -> Option<FirstHop> {
         let forwarder = forwarder_of(address)?;
         let asked = self.bus.ask(
             self.message(Said::Find { key }),
@@ -76,9 +77,69 @@ impl Member {
         );
         let answer = timeout(FIND_LIMIT, asked).await.ok()??;
         let hub = hub_of(&answer, &forwarder_of(address)?).filter(|hub| hub != self.own())?;
-        let mut first_hop = self.node.first_hop(&Route::from(hub.at)).ok()?;
+        let mut first_hop = self.node.first_hop(&Route::from(hub.at.clone())).ok()?;
         timeout(REACH_LIMIT, first_hop.attempted()).await.ok()?.ok()?;
+        let state = first_hop.state();
+        let known = self.introduced.lock().get(&hub.at) == Some(&state.epoch);
+        if !known {
+            let introduced = timeout(REACH_LIMIT, self.introduce(&hub)).await;
+            let introduced = introduced.unwrap_or_else(|_| Err("it does not answer".into()));
+            if let Err(why) = introduced {
+                let what = format_args!("the hub {} does not take this one in: {why}", hub.at);
+                self.node.refusals().warn("cluster-not-taken", what);
+                return None;
+            }
+            self.note_introduced(hub.at, state.epoch, first_hop.clone());
+        }
         first_hop.state().up.then_some(first_hop)
+    }
+
+    /// Notes that this hub is a member at another one, until the connection is lost.
+    fn note_introduced(self: &Arc<Self>, hub: Address, epoch: u64, mut first_hop: FirstHop) {
+        self.introduced.lock().insert(hub.clone(), epoch);
+        let member = Arc::downgrade(self);
+        self.node.spawn_on(self.node.arbiter_for(&first_hop), async move {
+            first_hop.lost(epoch).await;
+            let Some(member) = member.upgrade() else { return };
+            let mut introduced = member.introduced.lock();
+            if introduced.get(&hub) == Some(&epoch) {
+                introduced.remove(&hub);
+            }
+        });
+    }
+
+    /// Shows the hub that this one is a member, over the connection that there is.
+    ///
+    /// # Errors
+    /// In words.
+    async fn introduce(&self, hub: &Speaker) -> Result<(), String> {
+        let nonce = match self.tell(hub, Introduction::MayI).await? {
+            Introduction::Sign { nonce } => nonce,
+            other => return Err(format!("it says {other:?}")),
+        };
+        let signed = Introduction::sign(&self.identity, nonce, &hub.identity);
+        match self.tell(hub, signed).await? {
+            Introduction::Welcome => Ok(()),
+            other => Err(format!("it says {other:?}")),
+        }
+    }
+
+    async fn tell(&self, hub: &Speaker, said: Introduction) -> Result<Introduction, String> {
+        let one_line = |error: Error| error.one_line();
+        let mut mailbox = Context::new(&self.node).map_err(one_line)?;
+        let gate = route![hub.at.clone(), CLUSTER_SERVICE];
+        mailbox.send(gate, said.encode()).await.map_err(one_line)?;
+        loop {
+            let answer = mailbox.receive::<Payload>().await.map_err(one_line)?;
+            if !answer.origin().came_through(&hub.at) {
+                continue;
+            }
+            if answer.kind() == MessageKind::Notice {
+                let notice = Notice::decode(answer.body()).map(|notice| notice.to_string());
+                return Err(notice.unwrap_or_default());
+            }
+            return Introduction::decode(answer.body()).map_err(|error| error.to_string());
+        }
     }
 
     /// Puts a stand-in where the forwarder was looked for, and sends on what waits.

@@ -16,22 +16,25 @@ use ockam_actix_runtime::{
 };
 use tokio::{sync::Notify, time::sleep};
 
-use crate::forwarder::{
-    cluster::{
-        bus::{Bus, Receive},
-        claims::{Registrations, SharedClaim, Speaker},
-        hubs::Hubs,
-        key::{ForwarderKey, Voucher},
-        message::{HubMessage, Said, HAS},
-        rounds::Rounds,
-        stand_in::StandIns,
-        strays::Waiting,
+use crate::{
+    forwarder::{
+        cluster::{
+            bus::{Bus, Receive},
+            claims::{Registrations, SharedClaim, Speaker},
+            hubs::Hubs,
+            key::{ForwarderKey, Voucher},
+            message::{HubMessage, Said, HAS},
+            rounds::Rounds,
+            stand_in::StandIns,
+            strays::Waiting,
+        },
+        limits::{CLAIMS_PAUSE, MAX_CLOCK_AHEAD},
+        protocol::{
+            claim::{ForwarderId, Tenure},
+            displacement::Displacement,
+        },
     },
-    limits::{CLAIMS_PAUSE, MAX_CLOCK_AHEAD},
-    protocol::{
-        claim::{ForwarderId, Tenure},
-        displacement::Displacement,
-    },
+    identity::local_identity::LocalIdentity,
 };
 
 /// Bits of a tenure, the last ones, that are a hub's own.
@@ -42,6 +45,9 @@ pub(super) struct Member {
     pub(super) node: Node,
     /// This hub.
     own: Speaker,
+    pub(super) identity: LocalIdentity,
+    /// The epochs of the connections on which this hub is a member at other hubs.
+    pub(super) introduced: Lock<HashMap<Address, u64>>,
     pub(super) bus: Box<dyn Bus>,
     held: Lock<HashMap<ForwarderKey, Held>>,
     pub(super) waiting: Lock<Waiting>,
@@ -63,10 +69,12 @@ struct Held {
 
 impl Member {
     /// The hub that others dial at `at`.
-    pub(super) fn new(node: Node, at: Address, identity: Identifier, bus: Box<dyn Bus>) -> Self {
+    pub(super) fn new(node: Node, at: Address, identity: LocalIdentity, bus: Box<dyn Bus>) -> Self {
         Self {
             node,
-            own: Speaker { at, identity },
+            own: Speaker { at, identity: identity.identifier() },
+            identity,
+            introduced: Lock::default(),
             bus,
             held: Lock::default(),
             waiting: Lock::default(),
@@ -125,6 +133,11 @@ impl Member {
     /// The forwarder of this hub with that key.
     pub(super) fn held(&self, key: &ForwarderKey) -> Option<ForwarderId> {
         self.held.lock().get(key).map(|held| held.id)
+    }
+
+    /// Whether a hub with that identity is heard on the bus.
+    pub(super) fn hears(&self, identity: &Identifier) -> bool {
+        self.hubs.lock().has(identity, self.began.elapsed())
     }
 
     /// An identity has claimed an address here: the other hubs are to know.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use ockam_actix_runtime::{clock::since_1970, lock::Lock, Host as _, Identifier, NodeBuilder};
+use ockam_actix_runtime::{clock::since_1970, lock::Lock, Host as _, NodeBuilder};
 
 use super::{
     bus::{Accept, Bus, Receive},
@@ -19,9 +19,12 @@ use super::{
     member::Member,
     message::{HubMessage, Said, HAS},
 };
-use crate::forwarder::protocol::{
-    claim::{ForwarderId, Instance, Tenure},
-    displacement::Displacement,
+use crate::{
+    forwarder::protocol::{
+        claim::{ForwarderId, Instance, Tenure},
+        displacement::Displacement,
+    },
+    identity::local_identity::LocalIdentity,
 };
 
 const ID: ForwarderId = ForwarderId([1; 16]);
@@ -69,8 +72,12 @@ fn standing(tenure: u64, instance: u8) -> Standing {
     Standing { keys: 1, tenure: Tenure(tenure), instance: Instance([instance; 16]) }
 }
 
+fn identity(number: u8) -> LocalIdentity {
+    LocalIdentity::dangerous_from_fixed_secrets([number; 32], [number; 32])
+}
+
 fn speaker(number: u8) -> Speaker {
-    let identity = Identifier::from_bytes([number; 32]);
+    let identity = identity(number).identifier();
     Speaker { at: format!("tcp#hub-{number}:4000").into(), identity }
 }
 
@@ -105,7 +112,7 @@ fn test(test: impl FnOnce(Tested)) {
         let (heard, one) = (Heard::default(), Arc::<One>::default());
         let own = speaker(1);
         let bus = Box::new(heard.clone());
-        let member = Member::new(node.unheld(), own.at, own.identity, bus);
+        let member = Member::new(node.unheld(), own.at, identity(1), bus);
         member.share(one.clone());
         member.hold(ID, &[]);
         test(Tested { member, one, heard });
