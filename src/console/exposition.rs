@@ -39,6 +39,7 @@ impl Collector for Figures {
         figures.links(&metrics)?;
         figures.portals(&metrics)?;
         figures.counters(node, &metrics)?;
+        figures.cluster(&metrics)?;
         figures.times(&metrics)?;
         figures.process(&Process::now())
     }
@@ -214,6 +215,24 @@ impl Encoder<'_> {
         self.counter("ockam_reconnects", "Connections that were made again", reconnects)?;
         let resumptions = metrics.resumptions.count();
         self.counter("ockam_resumptions", "Streams that went on along another path", resumptions)
+    }
+
+    fn cluster(&mut self, metrics: &Metrics) -> fmt::Result {
+        let cluster = &metrics.cluster;
+        let lookups = cluster.lookups.count();
+        self.counter("ockam_cluster_lookups", "Forwarders that were looked for", lookups)?;
+        let found = cluster.found.count();
+        self.counter("ockam_cluster_found", "Forwarders that another hub has", found)?;
+        let missed = cluster.not_found.count();
+        self.counter("ockam_cluster_not_found", "Forwarders that no hub has", missed)?;
+        let stand_ins = cluster.stand_ins.while_locked(|all| all.len()) as u64;
+        self.gauge("ockam_cluster_stand_ins", "Forwarders of other hubs in use", stand_ins)?;
+        let none: [Label<'_>; 0] = [];
+        self.histogram(
+            "ockam_cluster_find",
+            "How long it took to find a forwarder of another hub",
+            [(none, &cluster.times_to_find)],
+        )
     }
 
     fn times(&mut self, metrics: &Metrics) -> fmt::Result {

@@ -7,7 +7,11 @@ mod links;
 mod portals;
 mod workers;
 
-use ockam_actix_runtime::{metrics::Metrics, Node};
+use ockam_actix_runtime::{
+    metrics::{link::Link, Forwarder as ForwarderRecord, Metrics},
+    trust::members::Members,
+    Node,
+};
 use serde::Serialize;
 
 use crate::console::{
@@ -47,6 +51,7 @@ struct About {
     guarded: bool,
     streams: usize,
     forwarders: usize,
+    stand_ins: usize,
     reply_addresses: usize,
     reconnects: u64,
     resumptions: u64,
@@ -61,6 +66,16 @@ impl Snapshot {
         let (connections, channels) = (metrics.connections.all(), metrics.channels.all());
         let ids = Ids::of(&connections, &channels);
         let (streams, forwarders) = (metrics.streams.all(), metrics.forwarders.all());
+        let stand_ins = metrics.cluster.stand_ins.all();
+        let members = Members::of(node);
+        // The other hubs of a cluster: those that have connected, and those that are in use.
+        let is_hub = |link: &Link| {
+            let has_proved = link.state().via.is_some_and(|via| members.has(&via));
+            let is_used = |one: &ForwarderRecord| one.over.as_ref() == Some(&link.address);
+            has_proved
+                || members.has(&link.address)
+                || stand_ins.iter().any(|(_, one)| is_used(one))
+        };
         let [sent_bytes, received_bytes] = metrics.connection_bytes();
         let about = About {
             version: env!("CARGO_PKG_VERSION"),
@@ -69,6 +84,7 @@ impl Snapshot {
             guarded: reachability.guarded,
             streams: streams.len(),
             forwarders: forwarders.len(),
+            stand_ins: stand_ins.len(),
             reply_addresses: reachability.reply_addresses,
             reconnects: metrics.reconnects.count(),
             resumptions: metrics.resumptions.count(),
@@ -81,7 +97,10 @@ impl Snapshot {
             node: about,
             process: Process::now(),
             listeners: workers::listeners(&reachability),
-            connections: connections.iter().map(Connection::of).collect(),
+            connections: connections
+                .iter()
+                .map(|one| Connection::of(one, is_hub(&one.1)))
+                .collect(),
             channels: channels.iter().map(|one| Channel::of(one, &ids)).collect(),
             streams: portals::streams(&streams[latest(streams.len())..], &portals, &ids),
             portals: portals.iter().map(|one| Portal::of(one, &ids)).collect(),
@@ -93,7 +112,12 @@ impl Snapshot {
                 .collect(),
             forwarders: forwarders[latest(forwarders.len())..]
                 .iter()
-                .map(|one| Forwarder::of(one, &ids))
+                .map(|one| Forwarder::of("forwarder", one, &ids))
+                .chain(
+                    stand_ins[latest(stand_ins.len())..]
+                        .iter()
+                        .map(|one| Forwarder::of("stand-in", one, &ids)),
+                )
                 .collect(),
             workers: workers::workers(&reachability),
             refusals: workers::refusals(node),

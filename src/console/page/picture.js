@@ -86,11 +86,10 @@ function graph(state) {
     if (inlet && portal.over && !carries) edges.push({ from: portal.id, to: portal.over, off: false });
   }
   for (const flow of flows.values()) edges.push({ from: flow.portal, to: flow.over, rate: flow.rate, off: flow.off });
-  if (state.node.forwarders > 0) {
-    boxes.push({
-      id: "hub", column: 1, part: "forwarders", filter: "", title: "Forwarding service",
-      lines: [plural(state.node.forwarders, "forwarder")],
-    });
+  if (state.node.forwarders + state.node.stand_ins > 0) {
+    const lines = [plural(state.node.forwarders, "forwarder")];
+    if (state.node.stand_ins > 0) lines.push(`${state.node.stand_ins} of other hubs`);
+    boxes.push({ id: "hub", column: 1, part: "forwarders", filter: "", title: "Forwarding service", lines });
     // What passes a connection of a hub, it forwards, unless a channel or a stream of its own is there.
     const own = new Set([...state.channels, ...state.streams].map((one) => one.over));
     for (const { id, rate, up } of state.connections.filter((one) => !own.has(one.id))) {
@@ -113,6 +112,7 @@ function graph(state) {
   for (const link of [...state.connections].sort((a, b) => order(a) - order(b))) {
     const notes = [link.up ? `${link.transport}, ${link.direction}` : link.direction];
     if (forwards.has(link.id)) notes.push("forwards to this node");
+    if (link.hub) notes.push("hub of the cluster");
     if (link.round_trip_seconds !== null && link.up) notes.push(`round trip ${duration(link.round_trip_seconds)}`);
     boxes.push({
       id: link.id, column: 3, part: "connections", filter: link.name, title: link.name.replace(/^tcp#/, ""),

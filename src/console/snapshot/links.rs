@@ -51,15 +51,18 @@ pub(super) struct Connection {
     peer: Option<String>,
     #[serde(flatten)]
     status: Status,
+    /// Whether another hub of the cluster is at its end.
+    hub: bool,
     sent_bytes: u64,
     received_bytes: u64,
     round_trip_seconds: Option<f64>,
 }
 
 impl Connection {
-    pub(super) fn of((number, link): &Numbered) -> Self {
+    pub(super) fn of((number, link): &Numbered, hub: bool) -> Self {
         let state = link.state();
         Self {
+            hub,
             id: format!("connection/{number}"),
             name: public(&link.name),
             direction: direction(link.opener),
@@ -133,9 +136,14 @@ pub(super) struct Forwarder {
 }
 
 impl Forwarder {
-    pub(super) fn of((number, forwarder): &(u64, Arc<ForwarderRecord>), ids: &Ids) -> Self {
+    /// One of the kind `kind`: of this hub, or of another one.
+    pub(super) fn of(
+        kind: &str,
+        (number, forwarder): &(u64, Arc<ForwarderRecord>),
+        ids: &Ids,
+    ) -> Self {
         Self {
-            id: format!("forwarder/{number}"),
+            id: format!("{kind}/{number}"),
             route: public(&forwarder.route),
             over: ids.at(forwarder.over.as_ref()),
             identity: forwarder.identity.map(|identity| identity.to_string()),

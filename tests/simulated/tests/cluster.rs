@@ -8,9 +8,10 @@ use std::time::Duration;
 use ockam::{
     route,
     testing::{explore, Network, TestNode},
-    Context, Echoer, Entity, RemoteForwarder, Route, SecureChannels, TcpTransport,
-    TrustEveryonePolicy, UndeliverableReason, Vault, TCP,
+    trace, Context, Echoer, Entity, HopRole, RemoteForwarder, Route, SecureChannels, TcpTransport,
+    TraceOptions, TrustEveryonePolicy, UndeliverableReason, Vault, TCP,
 };
+use ockam_actix_runtime::metrics::{counter::Counter, Metrics};
 use simulated::{
     bus::MemoryBus,
     hubs::{answered, at, hubs, HUBS},
@@ -48,7 +49,7 @@ async fn client(
 fn any_hub_reaches_any_forwarder() {
     let (net, bus) = (Network::seeded(1), MemoryBus::default());
     net.run(async {
-        let _hubs = hubs(&net, &bus).await;
+        let hubs = hubs(&net, &bus).await;
         let (_far, forwarder) = outlet(&net, "one:4000").await;
         for (name, hub) in [("a", "one"), ("b", "two"), ("c", "three")] {
             let (_near, ctx, echo) = client(&net, name, hub, &forwarder).await;
@@ -57,6 +58,34 @@ fn any_hub_reaches_any_forwarder() {
         }
         // Each hub asked once, and found it in one hop.
         assert_eq!(bus.asked(), 2 * 2);
+        let figures = |hub: &TestNode| {
+            let cluster = &Metrics::of(hub.as_ref()).cluster;
+            let counts = [&cluster.lookups, &cluster.found, &cluster.not_found];
+            (counts.map(Counter::count), cluster.stand_ins.all().len())
+        };
+        let figures: Vec<_> = hubs.iter().map(figures).collect();
+        assert_eq!(figures, [([0, 0, 0], 0), ([1, 1, 0], 1), ([1, 1, 0], 1)]);
+    });
+}
+
+#[test]
+fn a_trace_shows_the_hub_in_between() {
+    let (net, bus) = (Network::seeded(7), MemoryBus::default());
+    net.run(async {
+        let _hubs = hubs(&net, &bus).await;
+        let (_far, forwarder) = outlet(&net, "one:4000").await;
+        let near = net.node("near");
+        TcpTransport::create(&near).await.unwrap();
+        for (hub, expected) in [
+            ("one", vec![HopRole::Node, HopRole::Forwarder]),
+            ("two", vec![HopRole::Node, HopRole::OtherHub, HopRole::Forwarder]),
+        ] {
+            let route = route![(TCP, at(hub)), forwarder.remote_address().forwarder];
+            let found = trace(&near, TraceOptions::along(route)).await.unwrap();
+            assert_eq!(found.failure, None);
+            let roles: Vec<_> = found.hops.iter().map(|hop| hop.role).collect();
+            assert_eq!(roles, expected);
+        }
     });
 }
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use ockam_actix_runtime::{
-    edge::first_hop::FirstHop, message::undelivered::Undelivered, route, Address, Context, Error,
-    Host, Message, MessageKind, Notice, Origin, Payload, Route, UndeliverableReason,
+    clock::Instant, edge::first_hop::FirstHop, message::undelivered::Undelivered, metrics::Metrics,
+    route, Address, Context, Error, Host, Message, MessageKind, Notice, Origin, Payload, Route,
+    UndeliverableReason,
 };
 use tokio::time::timeout;
 
@@ -48,8 +49,12 @@ impl Member {
     }
 
     async fn look_for(self: Arc<Self>, key: ForwarderKey, address: Address) {
+        let (began, metrics) = (Instant::now(), Metrics::of(&self.node));
+        metrics.cluster.lookups.increment();
         match self.find(key, &address).await {
             Some(first_hop) => {
+                metrics.cluster.found.increment();
+                metrics.cluster.times_to_find.observe(began.elapsed());
                 let arbiter = self.node.arbiter_for(&first_hop);
                 let member = self.clone();
                 // There, so that what waits and what follows goes the same way, in order.
@@ -57,6 +62,7 @@ impl Member {
                     .spawn_on(arbiter, async move { member.stand_in(key, address, first_hop) });
             }
             None => {
+                metrics.cluster.not_found.increment();
                 let missed = self.waiting.lock().end(&address);
                 // It may have been registered here meanwhile.
                 let is_here = self.held(&key).is_some();

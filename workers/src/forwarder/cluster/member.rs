@@ -59,6 +59,8 @@ pub(super) struct Member {
     began: Instant,
     /// The highest tenure that this hub has given or heard of.
     clock: AtomicU64,
+    /// Messages with claims that this hub has sent.
+    told: AtomicU64,
 }
 
 /// A forwarder of this hub. One that is registered again is here twice for a moment.
@@ -85,6 +87,7 @@ impl Member {
             wake: Arc::default(),
             began: Instant::now(),
             clock: AtomicU64::new(0),
+            told: AtomicU64::new(0),
         }
     }
 
@@ -188,7 +191,7 @@ impl Member {
         if speaker == self.own {
             return None;
         }
-        if self.hubs.lock().hear(&speaker, self.began.elapsed()) {
+        if self.hubs.lock().hear(&speaker, &said, self.began.elapsed()) {
             self.rounds.lock().tell_all();
             self.wake.notify_one();
         }
@@ -199,7 +202,7 @@ impl Member {
                 return Some(self.message(Said::Has { voucher }));
             }
             Said::Gone { key } => self.stand_ins.end(&key, &speaker.at),
-            Said::There { clock } => self.hear_clock(clock, &speaker),
+            Said::There { clock, .. } => self.hear_clock(clock, &speaker),
             Said::Claims(claims) => {
                 let highest = claims.iter().map(|claim| claim.standing.tenure.0).max();
                 self.hear_clock(highest.unwrap_or_default(), &speaker);
@@ -267,7 +270,8 @@ impl Member {
             });
             if due.there {
                 let now = milliseconds(since_1970()) << TAG_BITS;
-                own.say(Said::There { clock: own.clock.load(Ordering::Acquire).max(now) });
+                let clock = own.clock.load(Ordering::Acquire).max(now);
+                own.say(Said::There { clock, told: own.told.load(Ordering::Acquire) });
             }
             let claim = |id: &ForwarderId| {
                 let standing = own.registrations.get()?.standing(id)?;
@@ -275,6 +279,7 @@ impl Member {
             };
             let claims: Vec<_> = due.claims.iter().filter_map(claim).collect();
             if !claims.is_empty() {
+                own.told.fetch_add(1, Ordering::AcqRel);
                 own.say(Said::Claims(claims));
             }
             let wake = own.wake.clone();

@@ -4,15 +4,15 @@
 //! [0, hub, bin key]                who has this forwarder?
 //! [1, hub, bin voucher]            the answer of one that does
 //! [2, hub, bin key]                it has this forwarder no longer
-//! [3, hub, bin clock]              it is there; said every few seconds
+//! [3, hub, bin clock, bin told]    it is there, and has sent so many messages 4; every few seconds
 //! [4, hub, bin claims]             what identities have claimed at it
 //! [5, hub, bin key, bin proof]     a claim at it displaces this one of another hub
 //! hub = [text address, bin identifier], who says it: where it is dialled, and its identity
 //! ```
 //!
-//! MessagePack in its shortest form; the whole input must be consumed. `key` has 16 bytes, `voucher`
-//! 32, and `clock` 8; `claims` are [`SharedClaim`]s one after the other, and `proof` is that of a
-//! registration without its address.
+//! MessagePack in its shortest form; the whole input must be consumed. `key` has 16 bytes,
+//! `voucher` 32, `clock` and `told` 8; `claims` are [`SharedClaim`]s one after the other, and
+//! `proof` is that of a registration without its address.
 
 use bytes::Bytes;
 use ockam_actix_runtime::{
@@ -50,7 +50,7 @@ pub(super) enum Said {
     Find { key: ForwarderKey },
     Has { voucher: Voucher },
     Gone { key: ForwarderKey },
-    There { clock: u64 },
+    There { clock: u64, told: u64 },
     Claims(Vec<SharedClaim>),
     Displaced { key: ForwarderKey, proof: Vec<u8> },
 }
@@ -91,9 +91,10 @@ impl HubMessage {
                 begin(3, GONE);
                 writer.bin(&key.0);
             }
-            Said::There { clock } => {
-                begin(3, THERE);
+            Said::There { clock, told } => {
+                begin(4, THERE);
                 writer.bin(&clock.to_be_bytes());
+                writer.bin(&told.to_be_bytes());
             }
             Said::Claims(claims) => {
                 begin(3, CLAIMS);
@@ -121,7 +122,10 @@ impl HubMessage {
             (FIND, 3) => Said::Find { key: read_key(&mut reader)? },
             (HAS, 3) => Said::Has { voucher: Voucher(*reader.bin()?) },
             (GONE, 3) => Said::Gone { key: read_key(&mut reader)? },
-            (THERE, 3) => Said::There { clock: u64::from_be_bytes(*reader.bin()?) },
+            (THERE, 4) => {
+                let mut number = || reader.bin().map(|bytes| u64::from_be_bytes(*bytes));
+                Said::There { clock: number()?, told: number()? }
+            }
             (CLAIMS, 3) => Said::Claims(read_claims(&mut reader)?),
             (DISPLACED, 4) => {
                 let key = read_key(&mut reader)?;
@@ -183,7 +187,7 @@ mod tests {
             Said::Find { key },
             Said::Has { voucher: Voucher([8; 32]) },
             Said::Gone { key },
-            Said::There { clock: 1 << 40 },
+            Said::There { clock: 1 << 40, told: 7 },
             Said::Claims(vec![claim(1), claim(2)]),
             Said::Displaced { key, proof: vec![1, 2, 3] },
         ];

@@ -172,10 +172,10 @@ fn tenures_follow_the_clocks_of_others() {
         };
         let (first, second) = (tested.member.next_tenure(), tested.member.next_tenure());
         assert!(first < second && second < tenure(9));
-        tested.hear(Said::There { clock: tenure(10).0 });
+        tested.hear(Said::There { clock: tenure(10).0, told: 0 });
         assert!((tenure(9)..tenure(11)).contains(&tested.member.next_tenure()));
         // A hub that lies about its clock moves nobody's.
-        tested.hear(Said::There { clock: tenure(70).0 });
+        tested.hear(Said::There { clock: tenure(70).0, told: 0 });
         assert!((tenure(9)..tenure(11)).contains(&tested.member.next_tenure()));
         tested.hear_claim(standing(tenure(20).0, 6), true);
         assert!((tenure(19)..tenure(21)).contains(&tested.member.next_tenure()));
