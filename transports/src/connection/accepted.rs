@@ -112,7 +112,8 @@ pub async fn accept<C: Carrier>(
     }
 }
 
-/// Lists a connection where members are expected: as a member's, it leaves the limits for strangers.
+/// Lists a connection where members are expected: as a member's, it leaves the limits for
+/// strangers.
 fn listed(node: &Node, via: &Address, slots: &[ConnectionSlot], lanes: &Lanes) -> Option<Listed> {
     let members = Members::of(node);
     let (slots, lanes) = (slots.to_vec(), lanes.clone());

@@ -47,7 +47,7 @@ mod rounds;
 mod stand_in;
 mod strays;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{
     fmt,

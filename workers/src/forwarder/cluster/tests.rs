@@ -29,6 +29,28 @@ use crate::{
 
 const ID: ForwarderId = ForwarderId([1; 16]);
 
+/// The examples of `docs/protocol.md`.
+pub(crate) fn worked_example() -> Vec<(&'static str, Vec<u8>)> {
+    let own = LocalIdentity::dangerous_from_fixed_secrets([3; 32], [4; 32]).identifier();
+    let speaker = Speaker { at: "tcp#hub-a:4000".into(), identity: own };
+    let id = ForwarderId([7; 16]);
+    let (key, clock) = (ForwarderKey::from(&id), 1_795_000_000_000 << 16 | 0x60ed);
+    let standing = Standing { keys: 1, tenure: Tenure(clock), instance: Instance([7; 16]) };
+    let claim = SharedClaim::new(&speaker, &id.address(), standing).unwrap();
+    let voucher = speaker.saying(&[HAS], |said| Voucher::new(&id.address(), said));
+    let said = [
+        ("cluster find", Said::Find { key }),
+        ("cluster has", Said::Has { voucher }),
+        ("cluster there", Said::There { clock, told: 5 }),
+        ("cluster claims", Said::Claims(vec![claim])),
+    ];
+    let written = |(name, said)| {
+        let message = HubMessage { speaker: speaker.clone(), said };
+        (name, message.encode().to_vec())
+    };
+    said.into_iter().map(written).collect()
+}
+
 /// Keeps what was said.
 #[derive(Clone, Default)]
 struct Heard(Arc<Lock<Vec<Said>>>);
