@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn vouchers_need_the_address_and_all_that_is_said() {
+    fn vouchers_need_the_address_and_the_words() {
         let [one, other] = [(); 2].map(|()| ForwardingAddress::new_random(None).forwarder);
         let voucher = Voucher::new(&one, &[&[1], b"hub"]);
         assert!(voucher.fits(&one, &[&[1], b"hub"]));

@@ -285,6 +285,7 @@ impl Member {
             let wake = own.wake.clone();
             drop(own);
             tokio::select! {
+                biased;
                 () = sleep(due.pause) => {}
                 // What follows at once goes into the same message.
                 () = wake.notified() => sleep(CLAIMS_PAUSE).await,

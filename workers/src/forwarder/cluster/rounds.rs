@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hub_says_that_it_is_there_in_time() {
+    fn a_hub_says_in_time_that_it_lives() {
         let mut rounds = Rounds::default();
         let mut due = |now| rounds.due(now, Vec::new);
         let first = due(Duration::ZERO);
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn all_is_told_in_parts_and_not_too_often() {
+    fn all_is_told_in_parts_and_seldom() {
         let mut rounds = Rounds::default();
         rounds.tell_all();
         let count = 3 * CLAIMS_PER_MESSAGE;

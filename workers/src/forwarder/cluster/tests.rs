@@ -143,7 +143,7 @@ fn test(test: impl FnOnce(Tested)) {
 }
 
 #[test]
-fn only_a_hub_that_knows_the_address_contests_it() {
+fn only_who_knows_the_address_contests_it() {
     test(|tested| {
         tested.hear_claim(standing(4, 4), false);
         assert!(tested.contested().is_empty());
