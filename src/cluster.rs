@@ -9,6 +9,6 @@ mod nats;
 #[cfg(feature = "cluster")]
 pub use nats::{NatsBus, NatsOptions};
 pub use ockam_actix_workers::forwarder::cluster::{
-    bus::{Bus, Receive},
+    bus::{Accept, Bus, Receive},
     Cluster, CLUSTER_SERVICE,
 };

@@ -49,8 +49,8 @@ pub(crate) fn start(level: LevelFilter, format: LogFormat) {
     let mut builder = Builder::new();
     builder.parse_filters(&given.accepted);
     if asked.is_empty() {
-        // What it says at info is said once more, in this project's words.
-        builder.filter_module("async_nats", level.min(LevelFilter::Warn));
+        // What matters of it is said once more, in this project's words and not at each attempt.
+        builder.filter_module("async_nats", LevelFilter::Off);
     }
     builder.parse_write_style(&env::var("RUST_LOG_STYLE").unwrap_or_default());
     let has_colours = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none();

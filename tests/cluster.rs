@@ -1,14 +1,24 @@
 //! Hubs of one cluster with real NATS servers: what is registered at one is reached through any,
-//! also while NATS is down, and when a hub is killed.
+//! also while NATS is down, and when a hub is killed; the newer of two registrations wins; and hubs
+//! show NATS who they are.
 
 // Clippy knows tests by their attribute, but not the functions that help them.
 #![allow(clippy::unwrap_used)]
 
 use std::{
+    fs,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    time::Duration,
 };
 
+use actix_rt::System;
+use ockam::{
+    cluster::{Cluster, NatsBus, NatsOptions},
+    Entity, ForwardingOptions, ForwardingService, Node, NodeBuilder, RemoteForwarder,
+    RemoteForwarderOptions, SecureChannelListenerOptions, SecureChannels, TcpTransport,
+    TrustIdentifierPolicy, Vault, TCP,
+};
 use ockam_actix_harness::{
     client::connect,
     deadline::PATIENCE,
@@ -27,11 +37,16 @@ fn ockam(arguments: &[&str]) -> Program {
 
 /// A NATS server, or `None`, which is said, where there is none to start.
 fn nats() -> Option<Program> {
+    nats_with(&[])
+}
+
+fn nats_with(options: &[&str]) -> Option<Program> {
     let Ok(path) = installed("nats-server") else {
         println!("skipped: nats-server is not installed");
         return None;
     };
-    let server = Program::start(clean(path).args(["-a", "127.0.0.1", "-p", "4222"]));
+    let arguments = [&["-a", "127.0.0.1", "-p", "4222"], options].concat();
+    let server = Program::start(clean(path).args(arguments));
     server.wait_for_line("Server is ready");
     Some(server)
 }
@@ -90,6 +105,9 @@ fn any_hub_reaches_any_forwarder_without_nats_too() {
         let (_other, address) = inlet(HUBS[2], &behind);
         echoes(&mut connect(address, PATIENCE).unwrap());
         echoes(&mut lasting);
+        let mut trace = ockam(&["trace", &format!("tcp#{} => {behind}", HUBS[2])]);
+        assert!(trace.wait_for_exit(PATIENCE).success(), "{trace}");
+        trace.wait_for_line("another hub of the cluster");
         assert!(hubs.iter_mut().all(Program::is_running));
     });
 }
@@ -122,5 +140,91 @@ fn a_hub_does_not_wait_for_nats() {
         let mut wrong = ockam(&["hub", HUBS[1], "--cluster", "nats://:x", "--advertise", HUBS[1]]);
         assert!(!wrong.wait_for_exit(PATIENCE).success());
         wrong.wait_for_line("expected nats://host:4222");
+    });
+}
+
+/// A hub in this process, with a short lease.
+async fn hub_here(at: &str) -> Node {
+    let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
+    let bus = NatsBus::connect(NatsOptions::new(NATS)).await.unwrap();
+    let cluster = Cluster::join(&node, (TCP, at), bus).unwrap();
+    let options = ForwardingOptions::new().cluster(cluster).lease(Duration::from_secs(3));
+    ForwardingService::start(&node, options).unwrap();
+    TcpTransport::create(&node).await.unwrap().listen(at).await.unwrap();
+    node
+}
+
+/// A program of the identity "own" that registers a service with a hub.
+async fn registered(vault: &Vault, hub: &str) -> (Node, RemoteForwarder) {
+    let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
+    TcpTransport::create(&node).await.unwrap();
+    let mut entity = Entity::open_or_create(&node, vault, "own").unwrap();
+    let listener = SecureChannelListenerOptions::at("listener").named();
+    let policy = TrustIdentifierPolicy::new(entity.identifier());
+    entity.create_secure_channel_listener(listener, policy).unwrap();
+    let options = RemoteForwarderOptions::to("listener").service("web").named();
+    let forwarder = RemoteForwarder::create(&node, (TCP, hub), options).await.unwrap();
+    (node, forwarder)
+}
+
+async fn is_displaced(forwarder: &RemoteForwarder) {
+    let mut state = forwarder.watch();
+    let displaced = state.wait_for(|state| state.displaced);
+    let displaced = actix_rt::time::timeout(PATIENCE, displaced).await;
+    displaced.expect("the older registration is displaced in time").unwrap();
+}
+
+#[test]
+fn the_newer_registration_wins_also_after_nats() {
+    in_own_network(|| {
+        let Some(mut server) = nats() else { return };
+        System::new().block_on(async {
+            let hubs = [hub_here(HUBS[0]).await, hub_here(HUBS[1]).await];
+            let vault = Vault::in_memory();
+            let (one, first) = registered(&vault, HUBS[0]).await;
+            let (two, second) = registered(&vault, HUBS[1]).await;
+            is_displaced(&first).await;
+            // The hubs do not hear each other when the next one registers.
+            server.kill();
+            let (three, third) = registered(&vault, HUBS[0]).await;
+            let _server = nats().unwrap();
+            is_displaced(&second).await;
+            let state = third.watch().borrow().clone();
+            assert!(state.registered && !state.displaced, "{state:?}");
+            for node in hubs.into_iter().chain([one, two, three]) {
+                node.stop().await;
+            }
+        });
+    });
+}
+
+#[test]
+fn hubs_show_nats_who_they_are() {
+    in_own_network(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        fs::write(path("chain.pem"), made.cert.pem()).unwrap();
+        fs::write(path("key.pem"), made.signing_key.serialize_pem()).unwrap();
+        let (chain, key) = (path("chain.pem"), path("key.pem"));
+        let tls = ["--tls", "--tlscert", &chain, "--tlskey", &key];
+        let user = ["--user", "hubs", "--pass", "p@ss/word"];
+        let connects = |server: &[&str], url: &str, more: &[&str], said: &str| {
+            let server = nats_with(server);
+            if server.is_some() {
+                let options = ["hub", HUBS[0], "--advertise", HUBS[0], "--cluster", url];
+                let hub = ockam(&[&options[..], more].concat());
+                hub.wait_for_line(said);
+                let lines = hub.stderr().iter().filter(|line| line.contains("NATS")).count();
+                assert!(lines <= 2, "{hub}");
+            }
+        };
+        let (connected, refused) = ("connected to NATS", "authorization violation");
+        connects(&user, "nats://hubs:p%40ss%2Fword@127.0.0.1:4222", &[], connected);
+        connects(&user, "nats://hubs:wrong@127.0.0.1:4222", &[], refused);
+        connects(&["--auth", "a-token"], "nats://a-token@127.0.0.1:4222", &[], connected);
+        let url = "tls://hubs:p%40ss%2Fword@localhost:4222";
+        connects(&[&tls[..], &user].concat(), url, &["--cluster-ca", &chain], connected);
+        connects(&[&tls[..], &user].concat(), url, &[], "cannot connect to NATS");
     });
 }

@@ -75,6 +75,23 @@ pub struct Metrics {
     pub target_connects: Histogram,
     /// How long streams that went on had been without a path.
     pub stalls: Histogram,
+    /// What this node, a hub of a cluster, looks for at others.
+    pub cluster: ClusterFigures,
+}
+
+/// How a hub of a cluster finds what others have.
+#[derive(Debug, Default)]
+pub struct ClusterFigures {
+    /// Forwarders that were looked for, those that are being looked for included.
+    pub lookups: Counter,
+    /// Those that another hub has.
+    pub found: Counter,
+    /// Those that no hub has, or that cannot be reached.
+    pub not_found: Counter,
+    /// How long it took to find one, with the connection to its hub.
+    pub times_to_find: Histogram,
+    /// Forwarders of other hubs that messages are sent on to.
+    pub stand_ins: Listing<Forwarder>,
 }
 
 impl Metrics {

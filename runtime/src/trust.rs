@@ -3,11 +3,13 @@
 //!
 //! * [`origin`]: what the node itself knows of a message's sender.
 //! * [`reachability`]: the one function that decides what is delivered, and its listing for people.
+//! * [`members`]: accepted connections that are no strangers'.
 //! * [`source`]: what an accepted connection is counted against.
 //! * [`rate`]: how often a source may ask for something.
 //! * [`tally`]: how many connections or channels each has.
 //! * [`refusal_log`]: warnings that strangers cause, all counted and few logged.
 
+pub mod members;
 pub mod origin;
 pub mod rate;
 pub mod reachability;

@@ -1,21 +1,33 @@
 //! NATS as the bus of a cluster of hubs.
 //!
-//! All hubs subscribe to one subject, `ockam.NAME.hubs`, and each question is a request there. Core
-//! NATS is enough: nothing is kept in it, so its servers may be restarted at any time, and the
-//! client connects again by itself. Who may use the subject is a matter of the server's accounts.
+//! All hubs subscribe to one subject, `ockam.NAME.hubs`, and each question is published there, with
+//! a subject below the hub's own inbox to answer to. Core NATS is enough: nothing is kept in it, so
+//! its servers may be restarted at any time, and the client connects again by itself. Who may use
+//! the subject is a matter of the server's accounts.
 
-use std::{fmt, future::Future, path::PathBuf, pin::Pin};
+use std::{
+    fmt,
+    future::{ready, Future},
+    path::PathBuf,
+    pin::Pin,
+    sync::Arc,
+};
 
-use async_nats::{Client, ConnectOptions, Event, Request, ServerAddr, Subject};
+use async_nats::{connection::State, Client, ConnectOptions, Event, Message, ServerAddr, Subject};
 use bytes::Bytes;
 use futures::StreamExt;
-use ockam_actix_runtime::{Error, Result};
+use ockam_actix_runtime::{lock::Lock, Error, Result};
 use tokio::runtime::Handle;
 
-use crate::cluster::{Bus, Receive};
+use crate::cluster::{nats::questions::Questions, Accept, Bus, Receive};
+
+mod questions;
 
 /// The longest name of a cluster, in characters.
 const MAX_NAME: usize = 64;
+
+/// Different failures of one outage that are logged.
+const MAX_SAID: usize = 8;
 
 /// Where NATS is, and which cluster of hubs on it is meant.
 ///
@@ -34,7 +46,8 @@ pub struct NatsOptions {
 
 impl NatsOptions {
     /// The cluster `ockam` on these servers, as URLs with commas between them, such as
-    /// `nats://a:4222` or `tls://user:password@a:4222`.
+    /// `nats://a:4222` or `tls://user:password@a:4222`. What is not a letter or a digit in a
+    /// password can be written as in all URLs, such as `%40`.
     pub fn new(servers: impl Into<String>) -> Self {
         let (servers, name) = (servers.into(), "ockam".to_owned());
         Self { servers, name, authority: None }
@@ -91,6 +104,9 @@ impl fmt::Debug for NatsOptions {
 pub struct NatsBus {
     client: Client,
     subject: Subject,
+    /// Answers come to subjects below it.
+    inbox: String,
+    questions: Arc<Questions>,
     /// The thread that connected, for tasks of those that are on others.
     runtime: Handle,
 }
@@ -104,7 +120,11 @@ impl NatsBus {
         let (subject, servers) = (options.subject()?, options.addresses()?);
         // A hub does not hear itself.
         let mut nats = ConnectOptions::new().no_echo().retry_on_initial_connect();
-        nats = nats.name("ockam hub").event_callback(|event| async move { log_event(&event) });
+        let said = Arc::<Said>::default();
+        nats = nats.name("ockam hub").event_callback(move |event| {
+            said.log(&event);
+            ready(())
+        });
         // The client uses them of no URL by itself; all servers of a cluster have the same users.
         if let Some((user, password)) = servers.iter().find_map(user_of) {
             nats = match password {
@@ -117,7 +137,8 @@ impl NatsBus {
         }
         let client = nats.connect(servers).await;
         let client = client.map_err(|error| Error::Usage(format!("cannot use NATS: {error}")))?;
-        Ok(Self { client, subject, runtime: Handle::current() })
+        let (inbox, questions) = (client.new_inbox(), Arc::default());
+        Ok(Self { client, subject, inbox, questions, runtime: Handle::current() })
     }
 }
 
@@ -129,60 +150,137 @@ impl fmt::Debug for NatsBus {
 
 /// The user in a server's URL and the password, or a token alone.
 fn user_of(server: &ServerAddr) -> Option<(String, Option<String>)> {
-    let user = server.username().map(str::to_owned)?;
-    Some((user, server.password().map(str::to_owned)))
+    Some((decoded(server.username()?), server.password().map(decoded)))
 }
 
-fn log_event(event: &Event) {
-    match event {
-        Event::Connected => log::info!("connected to NATS"),
-        Event::Disconnected => log::warn!(
-            "the connection to NATS was lost: forwarders of other hubs that are not in use are not \
-             found until it is back"
-        ),
-        Event::ServerError(error) => log::warn!("NATS: {error}"),
-        // An attempt that failed: the first loss was said, and the next one follows in seconds.
-        Event::ClientError(error) => log::debug!("the connection to NATS: {error}"),
-        other => log::debug!("NATS: {other}"),
+/// A part of a URL without its percent signs, where those stand for bytes.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let digits = after.first_chunk::<2>().and_then(|two| std::str::from_utf8(two).ok());
+        let code = digits.filter(|two| two.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        match code.and_then(|two| u8::from_str_radix(two, 16).ok()) {
+            Some(byte) if *first == b'%' => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            _ => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// What was logged of attempts that failed, so that each failure is said once in an outage.
+#[derive(Default)]
+struct Said(Lock<Vec<String>>);
+
+impl Said {
+    fn log(&self, event: &Event) {
+        match event {
+            Event::Connected => {
+                self.0.lock().clear();
+                log::info!("connected to NATS");
+            }
+            Event::Disconnected => log::warn!(
+                "the connection to NATS was lost: forwarders of other hubs that are not in use are \
+                 not found until it is back"
+            ),
+            Event::ServerError(error) => self.once(format!("NATS says: {error}")),
+            Event::ClientError(error) => {
+                self.once(format!("cannot connect to NATS: {error}; trying again"));
+            }
+            other => log::debug!("NATS: {other}"),
+        }
+    }
+
+    fn once(&self, text: String) {
+        let mut said = self.0.lock();
+        match said.contains(&text) || said.len() >= MAX_SAID {
+            true => log::debug!("{text}"),
+            false => {
+                log::warn!("{text}");
+                said.push(text);
+            }
+        }
     }
 }
 
-impl Bus for NatsBus {
-    fn listen(&self, receive: Receive) {
-        let (client, subject) = (self.client.clone(), self.subject.clone());
+impl NatsBus {
+    /// Hands what comes to `subject` to `handle`, from now on.
+    fn follow(&self, subject: Subject, handle: impl Fn(&Client, Message) + Send + 'static) {
+        let client = self.client.clone();
         self.runtime.spawn(async move {
             let mut messages = match client.subscribe(subject).await {
                 Ok(messages) => messages,
                 Err(error) => return log::error!("no other hub is heard on NATS: {error}"),
             };
             while let Some(message) = messages.next().await {
-                if let (Some(answer), Some(asking)) = (receive(message.payload), message.reply) {
-                    // An error says that the client has ended, and so has the hub.
-                    let _ = client.publish(asking, answer).await;
-                }
+                handle(&client, message);
+            }
+        });
+    }
+
+    /// Publishes a message, or drops it while there is no connection: nothing piles up meanwhile.
+    fn send(&self, subject: Subject, reply: Option<Subject>, message: Bytes) {
+        send(&self.runtime, &self.client, subject, reply, message);
+    }
+}
+
+fn send(
+    runtime: &Handle,
+    client: &Client,
+    subject: Subject,
+    reply: Option<Subject>,
+    message: Bytes,
+) {
+    if client.connection_state() != State::Connected {
+        return;
+    }
+    let client = client.clone();
+    runtime.spawn(async move {
+        // An error says that the client has ended, and so has the hub.
+        let _ = match reply {
+            Some(reply) => client.publish_with_reply(subject, reply, message).await,
+            None => client.publish(subject, message).await,
+        };
+    });
+}
+
+impl Bus for NatsBus {
+    fn listen(&self, receive: Receive) {
+        let runtime = self.runtime.clone();
+        self.follow(self.subject.clone(), move |client, message| {
+            if let (Some(answer), Some(asking)) = (receive(message.payload), message.reply) {
+                send(&runtime, client, asking, None, answer);
+            }
+        });
+        let questions = self.questions.clone();
+        self.follow(format!("{}.*", self.inbox).into(), move |_, message| {
+            match message.status {
+                // NATS itself says that nobody hears the question.
+                Some(_) => questions.nobody(&message.subject),
+                None => questions.answered(&message.subject, message.payload),
             }
         });
     }
 
     fn publish(&self, message: Bytes) {
-        let (client, subject) = (self.client.clone(), self.subject.clone());
-        self.runtime.spawn(async move {
-            // As above.
-            let _ = client.publish(subject, message).await;
-        });
+        self.send(self.subject.clone(), None, message);
     }
 
-    fn ask(&self, message: Bytes) -> Pin<Box<dyn Future<Output = Option<Bytes>> + Send>> {
-        let (client, subject) = (self.client.clone(), self.subject.clone());
-        Box::pin(async move {
-            // Who asks waits for as long as it wants.
-            let request = Request::new().payload(message).timeout(None);
-            let answer = client.send_request(subject, request).await;
-            answer
-                .inspect_err(|error| log::debug!("no hub answers: {error}"))
-                .ok()
-                .map(|answer| answer.payload)
-        })
+    fn ask(
+        &self,
+        message: Bytes,
+        accept: Accept,
+    ) -> Pin<Box<dyn Future<Output = Option<Bytes>> + Send>> {
+        let asked = self.questions.ask(accept);
+        let reply = format!("{}.{}", self.inbox, asked.number());
+        self.send(self.subject.clone(), Some(reply.into()), message);
+        Box::pin(asked.answer())
     }
 }
 
@@ -197,6 +295,8 @@ mod tests {
         let servers = options.addresses().unwrap();
         let users: Vec<_> = servers.iter().map(user_of).collect();
         assert_eq!(users, [None, Some(("user".into(), Some("secret".into())))]);
+        let encoded = NatsOptions::new("nats://us%3Aer:p%40ss%2fw%25%zz@a").addresses().unwrap();
+        assert_eq!(user_of(&encoded[0]), Some(("us:er".into(), Some("p@ss/w%%zz".into()))));
         for name in ["", "a.b", "a b", "*", &"x".repeat(65)] {
             let error = options.clone().name(name).subject().unwrap_err();
             assert!(error.to_string().contains("is no name of a cluster"), "{error}");
@@ -204,5 +304,16 @@ mod tests {
         let error = NatsOptions::new("nats://user:secret@:x").addresses().unwrap_err();
         assert!(!error.to_string().contains("secret"), "{error}");
         assert!(!format!("{options:?}").contains("secret"));
+    }
+
+    #[test]
+    fn each_failure_is_said_once() {
+        let said = Said::default();
+        (0..100).for_each(|_| said.once("wrong password".into()));
+        assert_eq!(said.0.lock().len(), 1);
+        (0..100).for_each(|number| said.once(format!("failure {number}")));
+        assert_eq!(said.0.lock().len(), MAX_SAID);
+        said.log(&Event::Connected);
+        assert!(said.0.lock().is_empty());
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use ockam::{
     cluster::{Cluster, NatsBus, NatsOptions},
-    Context, Result,
+    Context, Entity, Result,
 };
 
 use crate::command::{doubts::Doubts, node_address::NodeAddress};
@@ -52,8 +52,12 @@ impl ClusterArguments {
         }
     }
 
-    /// Joins the cluster, if there is to be one.
-    pub(crate) async fn join(self, ctx: &Context) -> Result<Option<Cluster>> {
+    /// Joins the cluster, if there is to be one: with the identity of the hub, if it has one.
+    pub(crate) async fn join(
+        self,
+        ctx: &Context,
+        entity: Option<&Entity>,
+    ) -> Result<Option<Cluster>> {
         let (Some(servers), Some(advertise)) = (self.cluster, self.advertise) else {
             return Ok(None);
         };
@@ -62,6 +66,10 @@ impl ClusterArguments {
             options = options.authority(file);
         }
         let bus = NatsBus::connect(options).await?;
-        Cluster::join(ctx, NodeAddress::any_of(&[advertise]), bus).map(Some)
+        let own = NodeAddress::any_of(&[advertise]);
+        match entity {
+            Some(entity) => Cluster::join_as(entity, ctx, own, bus).map(Some),
+            None => Cluster::join(ctx, own, bus).map(Some),
+        }
     }
 }

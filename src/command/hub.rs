@@ -88,7 +88,7 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
         let opened = opening.await.map_err(|error| Error::Bug(error.to_string()))?;
         opened.map_err(|error| Error::Other(error.into()))?.keep_for(&ctx);
     }
-    let mut options = ForwardingOptions::new();
+    let (mut options, mut own) = (ForwardingOptions::new(), None);
     if require_channel {
         let mut entity = identity.entity(&ctx).await?;
         entity.create_secure_channel_listener(CHANNEL_LISTENER, identity.policy())?;
@@ -96,8 +96,9 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
             Some(rule) => options.permit(rule),
             None => options.permit(|origin| origin.peer().is_some()),
         };
+        own = Some(entity);
     }
-    if let Some(cluster) = cluster.join(&ctx).await? {
+    if let Some(cluster) = cluster.join(&ctx, own.as_ref()).await? {
         options = options.cluster(cluster);
     }
     ForwardingService::start(ctx.node(), options)?;

@@ -170,6 +170,7 @@ fn role(role: HopRole) -> &'static str {
     match role {
         HopRole::Node => "node",
         HopRole::Forwarder => "forwarder",
+        HopRole::OtherHub => "hub",
         HopRole::Channel => "channel",
         HopRole::Target => "connected",
         _ => "worker",

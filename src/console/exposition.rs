@@ -39,6 +39,7 @@ impl Collector for Figures {
         figures.links()?;
         figures.portals()?;
         figures.counters()?;
+        figures.cluster()?;
         figures.times()?;
         figures.process(&Process::now())
     }
@@ -269,6 +270,26 @@ impl Encoder<'_, '_> {
         self.counter("ockam_resumptions", "Streams that went on along another path", |node| {
             node.metrics.resumptions.count()
         })
+    }
+
+    fn cluster(&mut self) -> fmt::Result {
+        self.counter("ockam_cluster_lookups", "Forwarders that were looked for", |node| {
+            node.metrics.cluster.lookups.count()
+        })?;
+        self.counter("ockam_cluster_found", "Forwarders that another hub has", |node| {
+            node.metrics.cluster.found.count()
+        })?;
+        self.counter("ockam_cluster_not_found", "Forwarders that no hub has", |node| {
+            node.metrics.cluster.not_found.count()
+        })?;
+        self.gauge("ockam_cluster_stand_ins", "Forwarders of other hubs in use", |node| {
+            node.metrics.cluster.stand_ins.while_locked(|all| all.len()) as u64
+        })?;
+        self.histograms(
+            "ockam_cluster_find",
+            "How long it took to find a forwarder of another hub",
+            [([], |metrics| &metrics.cluster.times_to_find)],
+        )
     }
 
     fn times(&mut self) -> fmt::Result {

@@ -9,7 +9,10 @@ mod workers;
 
 use std::collections::BTreeSet;
 
-use ockam_actix_runtime::metrics::Metrics;
+use ockam_actix_runtime::{
+    metrics::{link::Link, Forwarder as ForwarderRecord, Metrics},
+    trust::members::Members,
+};
 use serde::Serialize;
 
 use crate::console::{
@@ -59,6 +62,7 @@ struct About {
     guarded: bool,
     streams: usize,
     forwarders: usize,
+    stand_ins: usize,
     reply_addresses: usize,
     reconnects: u64,
     resumptions: u64,
@@ -77,6 +81,7 @@ impl About {
             guarded: sum.guarded && one.guarded,
             streams: sum.streams + one.streams,
             forwarders: sum.forwarders + one.forwarders,
+            stand_ins: sum.stand_ins + one.stand_ins,
             reply_addresses: sum.reply_addresses + one.reply_addresses,
             reconnects: sum.reconnects + one.reconnects,
             resumptions: sum.resumptions + one.resumptions,
@@ -116,6 +121,16 @@ impl<'a> Snapshot<'a> {
         let (connections, channels) = (metrics.connections.all(), metrics.channels.all());
         let ids = Ids::of(prefix, &connections, &channels);
         let (streams, forwarders) = (metrics.streams.all(), metrics.forwarders.all());
+        let stand_ins = metrics.cluster.stand_ins.all();
+        let members = Members::of(node);
+        // The other hubs of a cluster: those that have connected, and those that are in use.
+        let is_hub = |link: &Link| {
+            let has_proved = link.state().via.is_some_and(|via| members.has(&via));
+            let is_used = |one: &ForwarderRecord| one.over.as_ref() == Some(&link.address);
+            has_proved
+                || members.has(&link.address)
+                || stand_ins.iter().any(|(_, one)| is_used(one))
+        };
         let [sent_bytes, received_bytes] = metrics.connection_bytes();
         let about = About {
             version: VERSION,
@@ -124,6 +139,7 @@ impl<'a> Snapshot<'a> {
             guarded: reachability.guarded,
             streams: streams.len(),
             forwarders: forwarders.len(),
+            stand_ins: stand_ins.len(),
             reply_addresses: reachability.reply_addresses,
             reconnects: metrics.reconnects.count(),
             resumptions: metrics.resumptions.count(),
@@ -133,18 +149,24 @@ impl<'a> Snapshot<'a> {
         let portals = metrics.portal_figures();
         let registrations = metrics.registrations.all();
         let latest = |all: usize| all.saturating_sub(MOST);
-        let (streams, forwarders) =
-            (&streams[latest(streams.len())..], &forwarders[latest(forwarders.len())..]);
+        let (streams, forwarders, stand_ins) = (
+            &streams[latest(streams.len())..],
+            &forwarders[latest(forwarders.len())..],
+            &stand_ins[latest(stand_ins.len())..],
+        );
         extend(&mut self.nodes, name, [about]);
         extend(&mut self.listeners, name, workers::listeners(&reachability));
-        let shown = connections.iter().map(|one| Connection::of(one, &ids));
+        let shown = connections.iter().map(|one| Connection::of(one, &ids, is_hub(&one.1)));
         extend(&mut self.connections, name, shown);
         extend(&mut self.channels, name, channels.iter().map(|one| Channel::of(one, &ids)));
         extend(&mut self.streams, name, portals::streams(streams, &portals, &ids));
         extend(&mut self.portals, name, portals.iter().map(|one| Portal::of(one, &ids)));
         let shown = registrations.iter().map(|one| Registration::of(one, &ids));
         extend(&mut self.registrations, name, shown);
-        extend(&mut self.forwarders, name, forwarders.iter().map(|one| Forwarder::of(one, &ids)));
+        let shown = forwarders.iter().map(|one| Forwarder::of("forwarder", one, &ids));
+        extend(&mut self.forwarders, name, shown);
+        let shown = stand_ins.iter().map(|one| Forwarder::of("stand-in", one, &ids));
+        extend(&mut self.forwarders, name, shown);
         extend(&mut self.workers, name, workers::workers(&reachability));
         extend(&mut self.refusals, name, workers::refusals(node));
     }

@@ -123,6 +123,19 @@ pub const MAX_WRITE_SLICES: usize = 64;
 /// core.
 pub const CONNECTION_RATE: Rate = Rate { burst: 4_096, per_second: 500 };
 
+/// Connections at a time that are let in beyond the limits for strangers where members are
+/// expected, until they prove that they are members': many times as many as hubs of a cluster make
+/// at once.
+pub const MAX_GUESTS: usize = 64;
+
+/// How long such a connection may take for that, after its greeting: two round trips, and what it
+/// may have to wait for them.
+pub const GUEST_TIME: Duration = Duration::from_secs(5);
+
+/// Connections of members, beside those of strangers: one from each hub of a cluster, and those
+/// that were lost and are not missed yet.
+pub const MAX_MEMBERS: usize = 256;
+
 /// Bytes that a lane, or all lanes of another connection, may send before the next one's turn.
 pub const TURN_BYTES: usize = 64 * 1024;
 

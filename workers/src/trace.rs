@@ -175,7 +175,7 @@ pub async fn trace(node: &impl AsRef<Node>, options: TraceOptions) -> Result<Tra
         None => HopSight::Contents,
     };
     let found = Trace { hops: Vec::new(), failure: None, trusts_anyone: false };
-    let mut tracer = Tracer { node, count, limit, sight, found };
+    let mut tracer = Tracer { node, count, limit, sight, passed: 0, found };
     let traced = async {
         let mut last = pinned.route.clone();
         let _connection = tracer.connect(&last).await?;
@@ -234,6 +234,8 @@ struct Tracer<'a> {
     limit: Duration,
     /// Of the hops that come next.
     sight: HopSight,
+    /// How many connections and channels the last answer came in by.
+    passed: usize,
     found: Trace,
 }
 
@@ -300,7 +302,15 @@ impl Tracer<'_> {
 
     /// Asks the node of the worker at the end of `route` for it.
     async fn ask_worker(&mut self, route: &Route) -> Result<(), Halt> {
-        self.ask(route, |notice| notice.reason == UndeliverableReason::Held).await
+        let before = self.passed;
+        self.ask(route, |notice| notice.reason == UndeliverableReason::Held).await?;
+        // The node that it forwards to answers, so one connection more is passed than to its hub.
+        if self.current().role == HopRole::Forwarder && self.passed > before + 1 {
+            self.enter("another hub of the cluster", HopRole::OtherHub);
+            let last = self.found.hops.len() - 1;
+            self.found.hops.swap(last - 1, last);
+        }
+        Ok(())
     }
 
     async fn ask(
@@ -314,6 +324,7 @@ impl Tracer<'_> {
                 let name = self.current().name.clone();
                 return Err(Halt::Failed(Reason::of_notice(probed.notice, &name)));
             }
+            self.passed = probed.passed;
             self.current().round_trips.push(probed.round_trip);
         }
         Ok(())

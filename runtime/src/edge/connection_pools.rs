@@ -79,6 +79,8 @@ mod tests {
         let stranger = pools.lanes(source(2), 1);
         one.hold(limits.held_bytes_per_source);
         assert!(!one.has_room() && !other.has_room() && stranger.has_room());
+        other.leave_source();
+        assert!(!one.has_room() && other.has_room());
         drop((one, other, stranger));
         assert!(pools.lanes(source(1), 1).has_room(), "a source without connections is forgotten");
         assert_eq!(pools.sources.lock().len(), 1);

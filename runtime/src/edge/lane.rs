@@ -13,7 +13,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
         Arc,
     },
     task::Waker,
@@ -46,6 +46,8 @@ struct Shared {
     /// What the connection holds, and what it is counted against beside that.
     own: Pool,
     pools: Vec<Arc<Pool>>,
+    /// How many of these, from the first on, limit the connection no longer.
+    outgrown: AtomicUsize,
     state: Lock<State>,
 }
 
@@ -136,8 +138,21 @@ impl Lanes {
             began: Instant::now(),
             own: Pool::new(most),
             pools,
+            outgrown: AtomicUsize::new(0),
             state: Lock::default(),
         }))
+    }
+
+    /// From now on, the connection is limited by itself and by the last of its pools, that of the
+    /// node, and not by that of its source. What it holds counts there all the same.
+    pub fn leave_source(&self) {
+        let outgrown = self.0.pools.len().saturating_sub(1);
+        self.0.outgrown.store(outgrown, Ordering::Release);
+    }
+
+    /// The pools that limit the connection.
+    fn limiting(&self) -> impl Iterator<Item = &Arc<Pool>> {
+        self.0.pools.iter().skip(self.0.outgrown.load(Ordering::Acquire))
     }
 
     /// Counts a message of `bytes` that has arrived on `lane`.
@@ -173,19 +188,19 @@ impl Lanes {
     /// Waits until more may be held for the connection, its source and the node.
     pub async fn room(&self) {
         self.0.own.room().await;
-        for pool in &self.0.pools {
+        for pool in self.limiting() {
             pool.room().await;
         }
     }
 
     /// Whether more may be held now.
     pub fn has_room(&self) -> bool {
-        self.0.own.has_room() && self.0.pools.iter().all(|pool| pool.has_room())
+        self.0.own.has_room() && self.limiting().all(|pool| pool.has_room())
     }
 
     /// Whether half of what may be held is free, so that buffers may be larger than they must be.
     pub fn is_half_empty(&self) -> bool {
-        self.0.own.is_half_empty() && self.0.pools.iter().all(|pool| pool.is_half_empty())
+        self.0.own.is_half_empty() && self.limiting().all(|pool| pool.is_half_empty())
     }
 
     /// Counts bytes that are held beside the messages, such as a part of one.
@@ -232,7 +247,7 @@ impl Lanes {
     /// Whether a lane may grow by `bytes`: by up to half of what the connection may hold, while
     /// half of what others share with it is free.
     fn may_grow(&self, grown: &mut i64, bytes: i64) -> bool {
-        let is_free = self.0.pools.iter().all(|pool| pool.is_half_empty());
+        let is_free = self.limiting().all(|pool| pool.is_half_empty());
         let may = is_free && *grown + bytes <= signed(self.0.own.most() / 2);
         *grown += if may { bytes } else { 0 };
         may

@@ -16,10 +16,16 @@ use crate::{
     error::{Error, Result},
     message::{
         notice::{Notice, UndeliverableReason},
+        undelivered::Undelivered,
         Message, MessageKind,
     },
-    node::{entry::Description, routing::NextHop, Node},
-    watch::{encode, watcher::Notices},
+    node::{
+        entry::{Deliver, Description, Entry},
+        routing::NextHop,
+        Node,
+    },
+    trust::origin::Origin,
+    watch::encode,
 };
 
 /// How long a node holds a probe that nobody gives up, because its sender was lost.
@@ -33,6 +39,32 @@ pub struct Probed {
     pub notice: Notice,
     /// The time from the question to the answer.
     pub round_trip: Duration,
+    /// How many connections and channels the answer came in by, on its way here; none if it was
+    /// made here. As all of it, this is what the nodes on the way say.
+    pub passed: usize,
+}
+
+/// The delivery of a probe, which takes the notice and how many ingresses it has passed.
+struct Answers(mpsc::Sender<(Notice, usize)>);
+
+impl Deliver for Answers {
+    fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
+        match (message.kind, Notice::decode(&message.payload)) {
+            (MessageKind::Notice, Some(notice)) => {
+                let passed = match message.origin {
+                    Origin::Local => 0,
+                    Origin::Remote(_) => message.return_route.len(),
+                };
+                // There is one answer.
+                let _ = self.0.try_send((notice, passed));
+                Ok(())
+            }
+            _ => {
+                let reason = UndeliverableReason::BodyNotUnderstood;
+                Err(Undelivered::new(message, &entry.address, reason))
+            }
+        }
+    }
 }
 
 impl Node {
@@ -41,7 +73,7 @@ impl Node {
         let mut first_hop = self.first_hop(route)?;
         let epoch = first_hop.state().epoch;
         let (notices, mut heard) = mpsc::channel(1);
-        let own = self.register_delivery(Description::mailbox(), Notices(notices))?;
+        let own = self.register_delivery(Description::mailbox(), Answers(notices))?;
         let ask = |lease| {
             let back = Route::from(own.address().clone());
             let mut message = Message::new(route.clone(), back, encode(lease));
@@ -50,7 +82,8 @@ impl Node {
         };
         let began = Instant::now();
         if let Err(undelivered) = ask(LEASE) {
-            return Ok(Probed { notice: undelivered.notice, round_trip: began.elapsed() });
+            let (notice, round_trip) = (undelivered.notice, began.elapsed());
+            return Ok(Probed { notice, round_trip, passed: 0 });
         }
         let answered = timeout(limit, async {
             tokio::select! {
@@ -60,17 +93,17 @@ impl Node {
                     let hop = first_hop.address.clone();
                     let why = first_hop.state().failure;
                     let notice = Notice::new(hop, UndeliverableReason::Disconnected);
-                    Ok(notice.with_detail(why.as_deref().unwrap_or_default()))
+                    Ok((notice.with_detail(why.as_deref().unwrap_or_default()), 0))
                 }
             }
         });
         let late = |_| Error::TimedOut { waited_for: format!("an answer along {route}"), limit };
-        let notice = answered.await.map_err(late)??;
+        let (notice, passed) = answered.await.map_err(late)??;
         let round_trip = began.elapsed();
         if notice.reason == UndeliverableReason::Held {
             // Whether it arrives makes no difference for long.
             let _ = ask(Duration::ZERO);
         }
-        Ok(Probed { notice, round_trip })
+        Ok(Probed { notice, round_trip, passed })
     }
 }

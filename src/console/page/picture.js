@@ -94,11 +94,12 @@ function graph(state) {
   for (const flow of flows.values()) edges.push({ from: flow.portal, to: flow.over, rate: flow.rate, off: flow.off });
   // What passes a connection of a hub, it forwards, unless a channel or a stream of its own is there.
   const own = new Set([...state.channels, ...state.streams].map((one) => one.over));
-  for (const { node, forwarders } of state.nodes.filter((one) => one.forwarders > 0)) {
+  for (const { node, forwarders, stand_ins } of state.nodes.filter((one) => one.forwarders + one.stand_ins > 0)) {
     const hub = `hub/${node}`;
+    const lines = [plural(forwarders, "forwarder")];
+    if (stand_ins > 0) lines.push(`${stand_ins} of other hubs`);
     boxes.push({
-      id: hub, column: 1, part: "forwarders", filter: node ?? "", title: node ?? "Forwarding service",
-      lines: [plural(forwarders, "forwarder")],
+      id: hub, column: 1, part: "forwarders", filter: node ?? "", title: node ?? "Forwarding service", lines,
     });
     for (const { id, rate, up } of state.connections.filter((one) => one.node === node && !own.has(one.id))) {
       edges.push({ from: hub, to: id, rate: rate < SIGNS_OF_LIFE ? 0 : rate, off: !up });
@@ -120,6 +121,7 @@ function graph(state) {
   for (const link of [...state.connections].sort((a, b) => order(a) - order(b))) {
     const notes = [link.up ? `${link.transport}, ${link.direction}` : link.direction];
     if (forwards.has(link.id)) notes.push("forwards to this node");
+    if (link.hub) notes.push("hub of the cluster");
     if (link.round_trip_seconds !== null && link.up) notes.push(`round trip ${duration(link.round_trip_seconds)}`);
     boxes.push({
       id: link.id, column: 3, part: "connections", filter: link.name, title: link.name.replace(/^tcp#/, ""),

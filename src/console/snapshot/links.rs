@@ -59,15 +59,18 @@ pub(super) struct Connection {
     peer: Option<String>,
     #[serde(flatten)]
     status: Status,
+    /// Whether another hub of the cluster is at its end.
+    hub: bool,
     sent_bytes: u64,
     received_bytes: u64,
     round_trip_seconds: Option<f64>,
 }
 
 impl Connection {
-    pub(super) fn of((number, link): &Numbered, ids: &Ids<'_>) -> Self {
+    pub(super) fn of((number, link): &Numbered, ids: &Ids<'_>, hub: bool) -> Self {
         let state = link.state();
         Self {
+            hub,
             id: ids.id("connection", *number),
             name: public(&link.name),
             direction: direction(link.opener),
@@ -141,9 +144,14 @@ pub(super) struct Forwarder {
 }
 
 impl Forwarder {
-    pub(super) fn of((number, forwarder): &(u64, Arc<ForwarderRecord>), ids: &Ids<'_>) -> Self {
+    /// One of the kind `kind`: of this hub, or of another one.
+    pub(super) fn of(
+        kind: &str,
+        (number, forwarder): &(u64, Arc<ForwarderRecord>),
+        ids: &Ids<'_>,
+    ) -> Self {
         Self {
-            id: ids.id("forwarder", *number),
+            id: ids.id(kind, *number),
             route: public(&forwarder.route),
             over: ids.at(forwarder.over.as_ref()),
             identity: forwarder.identity.map(|identity| identity.to_string()),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use ockam::cluster::{Bus, Receive};
+use ockam::cluster::{Accept, Bus, Receive};
 use tokio::time::sleep;
 
 /// How long a message takes.
@@ -92,12 +92,17 @@ impl Bus for OnBus {
         }
     }
 
-    fn ask(&self, message: Bytes) -> Pin<Box<dyn Future<Output = Option<Bytes>> + Send>> {
+    fn ask(
+        &self,
+        message: Bytes,
+        accept: Accept,
+    ) -> Pin<Box<dyn Future<Output = Option<Bytes>> + Send>> {
         let (bus, name) = (self.bus.clone(), self.name);
         Box::pin(async move {
             sleep(DELAY).await;
             let others = bus.others(name, true);
-            let answer = others.iter().find_map(|receive| receive(message.clone()));
+            let mut answers = others.iter().filter_map(|receive| receive(message.clone()));
+            let answer = answers.find(|answer| accept(answer));
             match answer {
                 Some(_) => sleep(DELAY).await,
                 None => sleep(FOR_EVER).await,

@@ -6,6 +6,7 @@
 //! | [`exchange`] | clients and the target, which note what they sent and got |
 //! | [`faults`] | cuts, kills, losses of power, slow and lossy links |
 //! | [`history`] | what must hold of what was noted |
+//! | [`hubs`], [`bus`] | hubs of a cluster, and what they talk over |
 //! | [`trial`] | one run: exchanges under faults, then rest, and all that must hold |
 
 // These are parts of tests.
@@ -15,5 +16,6 @@ pub mod bus;
 pub mod exchange;
 pub mod faults;
 pub mod history;
+pub mod hubs;
 pub mod trial;
 pub mod tunnel;

@@ -6,38 +6,17 @@
 use std::time::Duration;
 
 use ockam::{
-    cluster::Cluster,
     route,
-    testing::{explore, LinkOptions, Network, TestNode},
-    Context, Echoer, Entity, ForwardingOptions, ForwardingService, Node, RemoteForwarder, Result,
-    Route, SecureChannels, TcpTransport, TrustEveryonePolicy, UndeliverableReason, Vault, TCP,
+    testing::{explore, Network, TestNode},
+    trace, Context, Echoer, Entity, HopRole, RemoteForwarder, Route, SecureChannels, TcpTransport,
+    TraceOptions, TrustEveryonePolicy, UndeliverableReason, Vault, TCP,
 };
-use simulated::bus::MemoryBus;
+use ockam_actix_runtime::metrics::{counter::Counter, Metrics};
+use simulated::{
+    bus::MemoryBus,
+    hubs::{answered, at, hubs, HUBS},
+};
 use tokio::time::Instant;
-
-const HUBS: [&str; 3] = ["one", "two", "three"];
-
-fn at(hub: &str) -> String {
-    format!("{hub}:4000")
-}
-
-async fn hub(node: Node, name: &'static str, bus: MemoryBus) -> Result<()> {
-    let cluster = Cluster::join(&node, (TCP, at(name)), bus.join(name))?;
-    ForwardingService::start(&node, ForwardingOptions::new().cluster(cluster))?;
-    TcpTransport::create(&node).await?.listen(at(name)).await.map(drop)
-}
-
-/// A cluster of three hubs.
-async fn hubs(net: &Network, bus: &MemoryBus) -> Vec<TestNode> {
-    net.set_links(LinkOptions::new().latency(Duration::from_millis(5)));
-    let mut nodes = Vec::new();
-    for name in HUBS {
-        let (mut node, bus) = (net.node(name), bus.clone());
-        node.boot(move |node| hub(node, name, bus.clone())).await.unwrap();
-        nodes.push(node);
-    }
-    nodes
-}
 
 /// A node with an echoer behind a forwarder at `hubs`.
 async fn outlet(net: &Network, hubs: &str) -> (TestNode, RemoteForwarder) {
@@ -66,22 +45,11 @@ async fn client(
     (near, ctx, route![channel, "echo"])
 }
 
-/// Asks until an answer comes; returns how long that took.
-async fn answered(net: &Network, ctx: &Context, echo: &Route) -> Duration {
-    let begun = Instant::now();
-    let ask = || ctx.ask(echo, 7_u32).within(Duration::from_secs(10)).reply_as::<u32>();
-    while ask().await.is_err() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "no answer");
-        net.sleep(Duration::from_millis(20)).await;
-    }
-    begun.elapsed()
-}
-
 #[test]
 fn any_hub_reaches_any_forwarder() {
     let (net, bus) = (Network::seeded(1), MemoryBus::default());
     net.run(async {
-        let _hubs = hubs(&net, &bus).await;
+        let hubs = hubs(&net, &bus).await;
         let (_far, forwarder) = outlet(&net, "one:4000").await;
         for (name, hub) in [("a", "one"), ("b", "two"), ("c", "three")] {
             let (_near, ctx, echo) = client(&net, name, hub, &forwarder).await;
@@ -90,6 +58,34 @@ fn any_hub_reaches_any_forwarder() {
         }
         // Each hub asked once, and found it in one hop.
         assert_eq!(bus.asked(), 2 * 2);
+        let figures = |hub: &TestNode| {
+            let cluster = &Metrics::of(hub.as_ref()).cluster;
+            let counts = [&cluster.lookups, &cluster.found, &cluster.not_found];
+            (counts.map(Counter::count), cluster.stand_ins.all().len())
+        };
+        let figures: Vec<_> = hubs.iter().map(figures).collect();
+        assert_eq!(figures, [([0, 0, 0], 0), ([1, 1, 0], 1), ([1, 1, 0], 1)]);
+    });
+}
+
+#[test]
+fn a_trace_shows_the_hub_in_between() {
+    let (net, bus) = (Network::seeded(7), MemoryBus::default());
+    net.run(async {
+        let _hubs = hubs(&net, &bus).await;
+        let (_far, forwarder) = outlet(&net, "one:4000").await;
+        let near = net.node("near");
+        TcpTransport::create(&near).await.unwrap();
+        for (hub, expected) in [
+            ("one", vec![HopRole::Node, HopRole::Forwarder]),
+            ("two", vec![HopRole::Node, HopRole::OtherHub, HopRole::Forwarder]),
+        ] {
+            let route = route![(TCP, at(hub)), forwarder.remote_address().forwarder];
+            let found = trace(&near, TraceOptions::along(route)).await.unwrap();
+            assert_eq!(found.failure, None);
+            let roles: Vec<_> = found.hops.iter().map(|hop| hop.role).collect();
+            assert_eq!(roles, expected);
+        }
     });
 }
 

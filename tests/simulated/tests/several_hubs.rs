@@ -9,9 +9,10 @@ use ockam::{
     author::Host as _,
     route,
     testing::{explore, LinkOptions, Network, TestNode},
-    Context, Echoer, Entity, ForwardingOptions, ForwardingService, Node, RemoteForwarder, Result,
-    Route, SecureChannels, TcpTransport, TrustEveryonePolicy, Vault, TCP,
+    Echoer, Entity, ForwardingOptions, ForwardingService, Node, RemoteForwarder, Result, Route,
+    SecureChannels, TcpTransport, TrustEveryonePolicy, Vault, TCP,
 };
+use simulated::hubs::answered;
 use tokio::time::Instant;
 
 const HUBS: &str = "one:4000,two:4000";
@@ -40,17 +41,6 @@ async fn tunnel(net: &Network) -> Result<([TestNode; 2], TestNode, TestNode, Rou
     let listener = route![(TCP, HUBS), forwarder.remote_address()];
     let channel = entity.create_secure_channel(listener, TrustEveryonePolicy)?;
     Ok(([one, two], far, near, route![channel, "echo"]))
-}
-
-/// Asks until an answer comes; returns how long that took.
-async fn answered(net: &Network, ctx: &Context, echo: &Route) -> Duration {
-    let begun = Instant::now();
-    let ask = || ctx.ask(echo, 7_u32).within(Duration::from_secs(10)).reply_as::<u32>();
-    while ask().await.is_err() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "no answer");
-        net.sleep(Duration::from_millis(20)).await;
-    }
-    begun.elapsed()
 }
 
 #[test]

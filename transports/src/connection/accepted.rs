@@ -3,7 +3,8 @@
 //! * Owns: its carrier, its write queue, the registration of its random address.
 //! * Inbox: messages to the peer, which it queues for the socket.
 //! * Started by a transport's listener after the greeting, on the arbiter whose turn it is; stops
-//!   with the carrier. Its address is then unregistered, and its sources see it lost.
+//!   with the carrier, or when it is a guest that has not proved in time that it is a member's. Its
+//!   address is then unregistered, and its sources see it lost.
 //! * A panic ends it like a lost socket: the peer connects again.
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use ockam_actix_runtime::{
     },
     node::{directory::Registration, entry::Description},
     trust::{
+        members::{Listed, Members},
         origin::{Door, Ingress},
         source::SourceAddress,
     },
@@ -26,17 +28,22 @@ use ockam_actix_runtime::{
     Address, Class, Culprit, Host, Node, Payload, Routed,
 };
 
-use crate::connection::{
-    carrier::Carrier,
-    connection_limits::ConnectionSlot,
-    queue::WriteQueue,
-    session::{Session, SessionEnd},
+use crate::{
+    connection::{
+        carrier::Carrier,
+        connection_limits::ConnectionSlot,
+        queue::WriteQueue,
+        session::{Session, SessionEnd},
+    },
+    limits::GUEST_TIME,
 };
 
 pub(crate) struct Accepted<C: Carrier> {
     node: Node,
     via: Address,
     queue: WriteQueue,
+    /// For the log.
+    peer: String,
     /// The remote end, for caps and rates.
     source: Option<SourceAddress>,
     /// The session to run, until the actor starts it.
@@ -46,7 +53,9 @@ pub(crate) struct Accepted<C: Carrier> {
     registration: Option<Registration>,
     _record: Recorded<Link>,
     /// Count this connection, and all that it consists of, against the limits of listeners.
-    _slots: Vec<ConnectionSlot>,
+    slots: Vec<ConnectionSlot>,
+    /// Where members are expected.
+    _listed: Option<Listed>,
 }
 
 /// Who is at the other end of an accepted carrier, as its listener knows it.
@@ -76,7 +85,7 @@ pub async fn accept<C: Carrier>(
     };
     let state = watched::Sender::new(LinkState::established());
     let via = Address::random();
-    let record = Link::new(Opener::Peer, via.clone(), peer.name);
+    let record = Link::new(Opener::Peer, via.clone(), peer.name.clone());
     record.up(session.transport(), None);
     let record = Metrics::of(&node).list_connection(record);
     let pools = node.extension(|| ConnectionPools::new(node.limits()));
@@ -84,19 +93,50 @@ pub async fn accept<C: Carrier>(
         .with_link_budgets(pools.link_budgets())
         .with_state(state.subscribe());
     let lanes = pools.lanes(peer.source, session.parts());
+    let listed = listed(&node, &via, &slots, &lanes);
     let accepted = Accepted {
         node: node.unheld(),
         via,
         queue: session.queue(record.traffic.clone()),
+        peer: peer.name,
         source: peer.source,
         session: Some((session, door, lanes)),
         state,
         registration: None,
         _record: record,
-        _slots: slots,
+        slots,
+        _listed: listed,
     };
     if let Err(error) = node.launch_here(description, accepted) {
         log::debug!("{error}");
+    }
+}
+
+/// Lists a connection where members are expected: as a member's, it leaves the limits for
+/// strangers.
+fn listed(node: &Node, via: &Address, slots: &[ConnectionSlot], lanes: &Lanes) -> Option<Listed> {
+    let members = Members::of(node);
+    let (slots, lanes) = (slots.to_vec(), lanes.clone());
+    let welcome = move || {
+        let has_room = slots.iter().all(ConnectionSlot::become_member);
+        if has_room {
+            lanes.leave_source();
+        }
+        has_room
+    };
+    members.are_expected().then(|| members.list(via.clone(), Box::new(welcome)))
+}
+
+impl<C: Carrier> Accepted<C> {
+    /// Closes the connection if it is a guest still.
+    fn see_guest_out(&mut self, context: &mut Context<Self>) {
+        let Some(refused) = self.slots.iter().find_map(ConnectionSlot::is_guest) else { return };
+        let what = format_args!(
+            "closed {} after {GUEST_TIME:?} in which it has not proved to be a member: {refused}",
+            self.peer
+        );
+        self.node.refusals().warn(refused.rule(), what);
+        context.stop();
     }
 }
 
@@ -109,6 +149,9 @@ impl<C: Carrier> Handler<Registered> for Accepted<C> {
 
     fn handle(&mut self, Registered(registration): Registered, context: &mut Context<Self>) {
         self.registration = Some(registration);
+        if self.slots.iter().any(|slot| slot.is_guest().is_some()) {
+            context.run_later(GUEST_TIME, Self::see_guest_out);
+        }
         let Some((session, door, lanes)) = self.session.take() else { return };
         let ingress = Arc::new(Ingress { via: self.via.clone(), door, source: self.source });
         let running = session.run(self.node.clone(), ingress, self.queue.clone(), lanes);

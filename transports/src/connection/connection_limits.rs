@@ -1,5 +1,9 @@
 //! Limits on the connections that a node's listeners let in: caps in total and for each source
 //! address, and a rate.
+//!
+//! Where [members](ockam_actix_runtime::trust::members) are expected, a few connections beyond that
+//! are let in as guests, for as long as it takes to prove that they are members'. Members have a
+//! cap of their own.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +16,7 @@ use ockam_actix_runtime::{
     Host, Node, NodeLimits,
 };
 
-use crate::limits::CONNECTION_RATE;
+use crate::limits::{CONNECTION_RATE, MAX_GUESTS, MAX_MEMBERS};
 
 /// Counts the connections that the listeners of a node have accepted. Clones share the counts.
 ///
@@ -31,14 +35,30 @@ struct Counts {
     open: usize,
     by_source: Tally<SourceAddress>,
     rates: SourceRates,
+    guests: usize,
+    guests_by_source: Tally<Option<SourceAddress>>,
+    members: usize,
 }
 
-/// Counts one connection until it is dropped.
+/// Counts one connection until it is dropped. Clones count as one.
+#[derive(Clone, Debug)]
+pub struct ConnectionSlot(Arc<Slot>);
+
 #[derive(Debug)]
-pub struct ConnectionSlot {
+struct Slot {
     limits: ConnectionLimits,
     source: Option<SourceAddress>,
+    counted: Lock<Counted>,
     _descriptor: DescriptorSlot,
+}
+
+/// As what a connection counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counted {
+    Stranger,
+    /// A stranger for whom there is no room, unless it proves that it is a member.
+    Guest(ConnectionRefusal),
+    Member,
 }
 
 /// Why a connection is closed as soon as it is accepted.
@@ -90,6 +110,9 @@ impl ConnectionLimits {
             open: 0,
             by_source: Tally::default(),
             rates: SourceRates::default(),
+            guests: 0,
+            guests_by_source: Tally::default(),
+            members: 0,
         })))
     }
 
@@ -125,20 +148,103 @@ impl ConnectionLimits {
             if !counts.rates.take(source, CONNECTION_RATE, now) {
                 return Err(ConnectionRefusal::TooOften);
             }
-            counts.by_source.add(source);
         }
-        counts.open += 1;
-        Ok(ConnectionSlot { limits: self.clone(), source, _descriptor: descriptor })
+        counts.add(Counted::Stranger, source);
+        Ok(self.slot(source, Counted::Stranger, descriptor))
+    }
+
+    /// Lets a connection that was `refused` in, which has to prove that it is a member's.
+    ///
+    /// # Errors
+    /// Why the connection is to be closed: what was given, if others have to prove it first.
+    pub fn take_guest(
+        &self,
+        source: Option<SourceAddress>,
+        refused: ConnectionRefusal,
+    ) -> Result<ConnectionSlot, ConnectionRefusal> {
+        let mut counts = self.0.lock();
+        let free = MAX_GUESTS - counts.guests;
+        if !counts.guests_by_source.has_share(&source, free, CONNECTIONS_SHARE) {
+            return Err(refused);
+        }
+        let descriptor = DescriptorSlot::take(counts.most_descriptors);
+        let descriptor = descriptor.ok_or(ConnectionRefusal::NoDescriptor)?;
+        counts.add(Counted::Guest(refused), source);
+        Ok(self.slot(source, Counted::Guest(refused), descriptor))
+    }
+
+    fn slot(
+        &self,
+        source: Option<SourceAddress>,
+        counted: Counted,
+        descriptor: DescriptorSlot,
+    ) -> ConnectionSlot {
+        let (limits, counted) = (self.clone(), Lock::new(counted));
+        ConnectionSlot(Arc::new(Slot { limits, source, counted, _descriptor: descriptor }))
     }
 }
 
-impl Drop for ConnectionSlot {
+impl Counts {
+    fn add(&mut self, counted: Counted, source: Option<SourceAddress>) {
+        match counted {
+            Counted::Stranger => {
+                self.open += 1;
+                source.into_iter().for_each(|source| self.by_source.add(source));
+            }
+            Counted::Guest(_) => {
+                self.guests += 1;
+                self.guests_by_source.add(source);
+            }
+            Counted::Member => self.members += 1,
+        }
+    }
+
+    fn remove(&mut self, counted: Counted, source: Option<SourceAddress>) {
+        match counted {
+            Counted::Stranger => {
+                self.open -= 1;
+                source.iter().for_each(|source| self.by_source.remove(source));
+            }
+            Counted::Guest(_) => {
+                self.guests -= 1;
+                self.guests_by_source.remove(&source);
+            }
+            Counted::Member => self.members -= 1,
+        }
+    }
+}
+
+impl ConnectionSlot {
+    /// Counts it as a member's from now on. Returns false, and changes nothing, if as many members
+    /// are connected as may be.
+    pub fn become_member(&self) -> bool {
+        let mut counts = self.0.limits.0.lock();
+        let mut counted = self.0.counted.lock();
+        if *counted == Counted::Member {
+            return true;
+        }
+        let has_room = counts.members < MAX_MEMBERS;
+        if has_room {
+            counts.remove(*counted, self.0.source);
+            *counted = Counted::Member;
+            counts.add(*counted, self.0.source);
+        }
+        has_room
+    }
+
+    /// Why it is to be closed, if it is a guest still.
+    pub fn is_guest(&self) -> Option<ConnectionRefusal> {
+        match *self.0.counted.lock() {
+            Counted::Guest(refused) => Some(refused),
+            Counted::Stranger | Counted::Member => None,
+        }
+    }
+}
+
+impl Drop for Slot {
     fn drop(&mut self) {
         let mut counts = self.limits.0.lock();
-        counts.open -= 1;
-        if let Some(source) = &self.source {
-            counts.by_source.remove(source);
-        }
+        counts.remove(*self.counted.lock(), self.source);
     }
 }
 
@@ -189,6 +295,39 @@ mod tests {
             );
         }
         let _other = limits.take_at(Some(source(4)), NOW).unwrap();
+    }
+
+    #[test]
+    fn a_member_leaves_its_place_to_a_stranger() {
+        let limits =
+            NodeLimits { connections: 2, connections_per_source: 1, ..NodeLimits::default() };
+        let limits = ConnectionLimits::new(&limits);
+        let _stranger = limits.take_at(Some(source(1)), NOW).unwrap();
+        let refused = limits.take_at(Some(source(1)), NOW).unwrap_err();
+        let guest = limits.take_guest(Some(source(1)), refused).unwrap();
+        assert_eq!(guest.is_guest(), Some(refused));
+        assert!(guest.become_member() && guest.become_member());
+        assert_eq!(guest.is_guest(), None);
+        let second = limits.take_at(Some(source(2)), NOW).unwrap();
+        assert!(second.become_member());
+        let third = limits.take_at(Some(source(2)), NOW).unwrap();
+        drop((guest, second, third));
+        let counts = limits.0.lock();
+        assert_eq!((counts.open, counts.guests, counts.members), (1, 0, 0));
+        assert_eq!((counts.by_source.len(), counts.guests_by_source.len()), (1, 0));
+    }
+
+    #[test]
+    fn guests_and_members_are_few() {
+        let limits = ConnectionLimits::new(&NodeLimits::default());
+        let refused = ConnectionRefusal::SourceFull(1);
+        let guest = |number| limits.take_guest(Some(source(number)), refused);
+        let guests: Vec<_> = (0..MAX_GUESTS).map_while(|_| guest(1).ok()).collect();
+        assert!((MAX_GUESTS / 4..MAX_GUESTS).contains(&guests.len()));
+        assert_eq!(guest(1).unwrap_err(), refused);
+        assert!(guest(2).is_ok());
+        let all = take(&limits, 1, MAX_MEMBERS + 1, NOW);
+        assert_eq!(all.iter().filter(|slot| slot.become_member()).count(), MAX_MEMBERS);
     }
 
     #[test]

@@ -14,7 +14,8 @@ use actix::{
 use ockam_actix_runtime::{
     node::Busy,
     trust::{
-        origin::Door, reachability::Listening, refusal_log::RefusalLog, source::SourceAddress,
+        members::Members, origin::Door, reachability::Listening, refusal_log::RefusalLog,
+        source::SourceAddress,
     },
     worker::supervision::{Restartable, Restarting, Supervised},
     Address, Error, Host, Node, Result,
@@ -287,7 +288,13 @@ impl<B: Binding> Listens<B> {
 
     /// Has an arbiter serve a connection, if it is admitted.
     fn serve(&self, incoming: B::Incoming, peer: Peer, refusal_log: &RefusalLog) {
-        let slot = match self.limits.take(peer.source) {
+        let slot = self.limits.take(peer.source).or_else(|refused| {
+            match Members::of(&self.node).are_expected() {
+                true => self.limits.take_guest(peer.source, refused),
+                false => Err(refused),
+            }
+        });
+        let slot = match slot {
             Ok(slot) => slot,
             Err(refusal) => {
                 let what = format_args!("refused {} on {}: {refusal}", peer.name, self.name);

@@ -10,11 +10,15 @@
 //! |---|---|
 //! | how hubs talk to all others | [`bus`] |
 //! | what one hub knows and does | `member` |
-//! | what they say | `message` |
+//! | what they say, and when | `message`, `rounds` |
+//! | which hubs are heard | `hubs` |
 //! | the names of forwarders that they use | `key` |
+//! | which of two hubs has the newer registration of an address | `claims` |
+//! | how a hub finds what others have | `lookups` |
 //! | messages that wait while a forwarder is looked for | `strays` |
 //! | a looked-up forwarder's place on this hub | `stand_in` |
 //! | what other hubs send their messages through | `gate` |
+//! | how a hub shows that it is a member | `introduction` |
 //!
 //! # Why nothing is stored
 //!
@@ -26,16 +30,24 @@
 //! # What a hub of a cluster can do
 //!
 //! What every hub can: refuse. It is asked with a hash of the address, so that nobody learns an
-//! address from being asked. One that claims to have it gets the messages to it, which it cannot
-//! read, and cannot answer in the outlet's name.
+//! address from being asked, and answers with proof that it knows the address itself. One that does
+//! gets the messages to it, which it cannot read, and cannot answer in the outlet's name. Nor can
+//! it displace a registration at another hub: only the identity that owns the address can.
 
 pub mod bus;
+mod claims;
 mod gate;
+mod hubs;
+mod introduction;
 mod key;
+mod lookups;
 mod member;
 mod message;
+mod rounds;
 mod stand_in;
 mod strays;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::{
     fmt,
@@ -44,8 +56,14 @@ use std::{
 
 use ockam_actix_runtime::{node::strays::Strays, Address, Error, Host, Message, Node, Result};
 
-use self::{bus::Bus, gate::Gate, key::ForwarderKey, member::Member};
+use self::{bus::Bus, gate::Gate, introduction::Nonces, key::ForwarderKey, member::Member};
+use crate::{
+    entity::Entity,
+    forwarder::protocol::claim::{ForwarderId, Tenure},
+    identity::vault::Vault,
+};
 
+pub(super) use self::claims::{Registrations, Standing};
 pub use self::stand_in::CLUSTER_SERVICE;
 
 /// A hub's part in a cluster. Clones share it.
@@ -56,12 +74,26 @@ pub struct Cluster(Arc<Member>);
 
 impl Cluster {
     /// Joins the cluster whose hubs are on `bus`; the others dial this hub at `advertised`, such as
-    /// `tcp#hub-a:4000`.
+    /// `tcp#hub-a:4000`. It has an identity of its own that lasts as long as the node.
     ///
     /// # Errors
     /// If `advertised` is no address that can be dialled, if the node has joined a cluster before,
     /// or if it is stopped.
     pub fn join(
+        node: &impl AsRef<Node>,
+        advertised: impl Into<Address>,
+        bus: impl Bus + 'static,
+    ) -> Result<Self> {
+        let entity = Entity::create(node, &Vault::in_memory())?;
+        Self::join_as(&entity, node, advertised, bus)
+    }
+
+    /// As [`join`](Self::join), with an identity that the program has.
+    ///
+    /// # Errors
+    /// As [`join`](Self::join).
+    pub fn join_as(
+        entity: &Entity,
         node: &impl AsRef<Node>,
         advertised: impl Into<Address>,
         bus: impl Bus + 'static,
@@ -73,28 +105,46 @@ impl Cluster {
                 "\"{own}\" is not where other hubs reach this one: expected host:port"
             )));
         }
-        let member = Arc::new(Member::new(node.unheld(), own, Box::new(bus)));
+        let nonces = Nonces::new()
+            .ok_or_else(|| Error::Usage("the system gave no randomness for nonces".into()))?;
+        let identity = entity.local_identity();
+        let member = Arc::new(Member::new(node.unheld(), own, identity, Box::new(bus)));
         if !node.keep_strays(Arc::new(Lookups(Arc::downgrade(&member)))) {
             return Err(Error::Usage("this node has joined a cluster already".into()));
         }
-        Gate::start(node, member.clone())?;
+        Gate::start(node, &member, nonces)?;
         let listening = Arc::downgrade(&member);
         member.listen(Box::new(move |bytes| listening.upgrade()?.handle(&bytes)));
-        log::info!("in a cluster of hubs, which reach this one at {}", member.own());
+        node.spawn_on(node.next_arbiter(), Member::speak(Arc::downgrade(&member)));
+        log::info!("in a cluster of hubs, which reach this one at {}", member.own().at);
         Ok(Self(member))
     }
 
-    /// Notes that the forwarder at `address` is here, until what is returned is dropped.
-    pub(super) fn announce(&self, address: &Address) -> Option<Announced> {
-        let key = ForwarderKey::of(address)?;
-        self.0.hold(key);
-        Some(Announced { member: self.0.clone(), key })
+    /// From now on, claims at this hub are compared with those at others.
+    pub(super) fn share(&self, registrations: Arc<dyn Registrations>) {
+        self.0.share(registrations);
+    }
+
+    /// Notes that a forwarder is here, until what is returned is dropped. Its addresses are free
+    /// when this returns.
+    pub(super) fn announce(&self, id: ForwarderId, addresses: &[Address]) -> Announced {
+        Announced { member: self.0.clone(), key: self.0.hold(id, addresses) }
+    }
+
+    /// An identity has claimed an address here, or proved again that it is its own.
+    pub(super) fn claimed(&self, id: ForwarderId) {
+        self.0.claimed(id);
+    }
+
+    /// A tenure for a registration now, higher than all that this hub has heard of.
+    pub(super) fn next_tenure(&self) -> Tenure {
+        self.0.next_tenure()
     }
 }
 
 impl fmt::Debug for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Cluster").field(self.0.own()).finish()
+        f.debug_tuple("Cluster").field(&self.0.own().at).finish()
     }
 }
 

@@ -7,6 +7,7 @@
 //! | caps, rates and leases, without clock or actor | `ledger` |
 //! | which of two programs has an address | `succession` |
 //! | whether a claim is proved | `proofs` |
+//! | what the other hubs of a cluster are told of claims, and tell | `rivals` |
 //! | what the operator is told | `journal` |
 //! | one forwarder: a registered address and the route that it puts before a message's own | `forwarder` |
 
@@ -15,5 +16,6 @@ mod journal;
 mod ledger;
 pub mod options;
 mod proofs;
+mod rivals;
 pub mod service;
 mod succession;

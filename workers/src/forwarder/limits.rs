@@ -86,3 +86,31 @@ pub const STRAYS_PER_ADDRESS: usize = 64;
 
 /// How long a hub of a cluster remembers where a forwarder is that nobody sends to.
 pub const STAND_IN_IDLE: Duration = Duration::from_secs(60);
+
+/// How often a hub of a cluster says that it is there.
+pub const THERE_EVERY: Duration = Duration::from_secs(5);
+
+/// How long a hub of a cluster may be silent before it may have missed what others said: two of its
+/// words may be lost.
+pub const HUB_SILENT: Duration = Duration::from_secs(12);
+
+/// Hubs of a cluster that are remembered: many times what a cluster has, and some 100 KiB.
+pub const MAX_HUBS: usize = 256;
+
+/// Claims in one message of a hub: 40 KiB, a small part of what NATS lets through.
+pub const CLAIMS_PER_MESSAGE: usize = 512;
+
+/// The pause between two such messages: 20,000 claims a second, or 1.6 MB, so that a million take
+/// less than a lease.
+pub const CLAIMS_PAUSE: Duration = Duration::from_millis(25);
+
+/// How often a hub tells all of its claims, at most, whoever makes new hubs up. With the time until
+/// it hears another hub and the time until a node renews, less than a lease.
+pub const CLAIMS_AGAIN: Duration = Duration::from_secs(20);
+
+/// Bytes of the proof of a displacement: an identity, a destination and some numbers.
+pub const MAX_DISPLACEMENT_BYTES: usize = 8 * 1024;
+
+/// How far a hub's clock may be ahead of another one's that follows it. A greater error is that of
+/// a hub that lies, or needs its clock set.
+pub const MAX_CLOCK_AHEAD: Duration = Duration::from_secs(60 * 60);

@@ -31,6 +31,8 @@ pub(crate) enum Purpose {
     ForwarderClaim,
     /// Never shown: it makes a forwarder's address the same again after a restart.
     ForwarderSalt,
+    /// A hub of a cluster shows another one who it is.
+    ClusterMember,
     /// A message that the owner of the identity chose to sign.
     Message,
 }
@@ -44,6 +46,7 @@ impl Purpose {
             Self::ResponderProof => b"ockam-actix/1 channel responder\0",
             Self::ForwarderClaim => b"ockam-actix/1 forwarder claim\0",
             Self::ForwarderSalt => b"ockam-actix/1 forwarder salt\0",
+            Self::ClusterMember => b"ockam-actix/1 cluster member\0",
             Self::Message => b"ockam-actix/1 message\0",
         }
     }

@@ -17,6 +17,7 @@ use ockam_actix_transports::frame::{
 use crate::{
     datagram::message as datagram,
     forwarder::{
+        cluster::tests as cluster,
         protocol::{
             claim::{self, Claim, ForwarderId, Instance, Salt, Statement, Tenure},
             displacement::Displacement,
@@ -259,7 +260,7 @@ fn answers() -> Vec<(&'static str, Answer)> {
 
 #[test]
 fn every_block_is_what_the_library_writes() {
-    let written = [connections(), worked_example(), portals()].concat();
+    let written = [connections(), worked_example(), portals(), cluster::worked_example()].concat();
     let identity = ("identity", responder().identity().encode());
     let requests = requests().into_iter().map(|(name, request)| (name, request.encode().to_vec()));
     let answers = answers().into_iter().map(|(name, answer)| (name, answer.encode().to_vec()));

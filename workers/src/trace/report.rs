@@ -43,6 +43,9 @@ pub enum HopRole {
     Node,
     /// A forwarder on a hub; it answers together with the node that it forwards to.
     Forwarder,
+    /// A hub that the route does not name: it has the forwarder that the route goes on with, and
+    /// the hub before it sends on what comes for that.
+    OtherHub,
     /// A worker.
     Worker,
     /// The node at the other end of a secure channel.

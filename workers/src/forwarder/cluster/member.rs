@@ -1,42 +1,94 @@
-//! One hub of a cluster: the forwarders that it has, what it answers, and what it looks for.
+//! One hub of a cluster: the forwarders that it has, what it says and what it answers.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        Arc, OnceLock, Weak,
+    },
+};
 
 use bytes::Bytes;
 use ockam_actix_runtime::{
-    edge::first_hop::FirstHop, lock::Lock, message::undelivered::Undelivered, trust::tally::Tally,
-    Address, Host, Message, Node, Origin, Route, UndeliverableReason,
+    clock::{since_1970, Instant},
+    lock::Lock,
+    Address, Identifier, Node,
 };
-use tokio::time::timeout;
+use tokio::{sync::Notify, time::sleep};
 
-use crate::forwarder::{
-    cluster::{
-        bus::{Bus, Receive},
-        key::ForwarderKey,
-        message::HubMessage,
-        stand_in::{StandIn, StandIns},
-        strays::{Taken, Waiting},
+use crate::{
+    forwarder::{
+        cluster::{
+            bus::{Bus, Receive},
+            claims::{Registrations, SharedClaim, Speaker},
+            hubs::Hubs,
+            key::{ForwarderKey, Voucher},
+            message::{HubMessage, Said, HAS},
+            rounds::Rounds,
+            stand_in::StandIns,
+            strays::Waiting,
+        },
+        limits::{CLAIMS_PAUSE, MAX_CLOCK_AHEAD},
+        protocol::{
+            claim::{ForwarderId, Tenure},
+            displacement::Displacement,
+        },
     },
-    limits::{FIND_LIMIT, REACH_LIMIT},
+    identity::local_identity::LocalIdentity,
 };
+
+/// Bits of a tenure, the last ones, that are a hub's own.
+const TAG_BITS: u32 = 16;
 
 /// What the parts of one hub's membership share.
 pub(super) struct Member {
-    node: Node,
-    /// This hub, as the others dial it.
-    own: Address,
-    bus: Box<dyn Bus>,
-    /// The forwarders of this hub. One that is registered again is here twice for a moment.
-    held: Lock<Tally<ForwarderKey>>,
-    waiting: Lock<Waiting>,
-    stand_ins: StandIns,
+    pub(super) node: Node,
+    /// This hub.
+    own: Speaker,
+    pub(super) identity: LocalIdentity,
+    /// The epochs of the connections on which this hub is a member at other hubs.
+    pub(super) introduced: Lock<HashMap<Address, u64>>,
+    pub(super) bus: Box<dyn Bus>,
+    held: Lock<HashMap<ForwarderKey, Held>>,
+    pub(super) waiting: Lock<Waiting>,
+    pub(super) stand_ins: StandIns,
+    registrations: OnceLock<Arc<dyn Registrations>>,
+    hubs: Lock<Hubs>,
+    rounds: Lock<Rounds>,
+    wake: Arc<Notify>,
+    began: Instant,
+    /// The highest tenure that this hub has given or heard of.
+    clock: AtomicU64,
+    /// Messages with claims that this hub has sent.
+    told: AtomicU64,
+}
+
+/// A forwarder of this hub. One that is registered again is here twice for a moment.
+struct Held {
+    id: ForwarderId,
+    count: usize,
 }
 
 impl Member {
-    /// The hub that others dial at `own`.
-    pub(super) fn new(node: Node, own: Address, bus: Box<dyn Bus>) -> Self {
-        let (held, waiting, stand_ins) = (Lock::default(), Lock::default(), StandIns::default());
-        Self { node, own, bus, held, waiting, stand_ins }
+    /// The hub that others dial at `at`.
+    pub(super) fn new(node: Node, at: Address, identity: LocalIdentity, bus: Box<dyn Bus>) -> Self {
+        Self {
+            node,
+            own: Speaker { at, identity: identity.identifier() },
+            identity,
+            introduced: Lock::default(),
+            bus,
+            held: Lock::default(),
+            waiting: Lock::default(),
+            stand_ins: StandIns::default(),
+            registrations: OnceLock::new(),
+            hubs: Lock::default(),
+            rounds: Lock::default(),
+            wake: Arc::default(),
+            began: Instant::now(),
+            clock: AtomicU64::new(0),
+            told: AtomicU64::new(0),
+        }
     }
 
     /// The node, which this does not keep running.
@@ -44,8 +96,8 @@ impl Member {
         &self.node
     }
 
-    /// Where the other hubs dial it.
-    pub(super) const fn own(&self) -> &Address {
+    /// This hub.
+    pub(super) const fn own(&self) -> &Speaker {
         &self.own
     }
 
@@ -54,126 +106,219 @@ impl Member {
         self.bus.listen(receive);
     }
 
-    /// Notes a forwarder of this hub.
-    pub(super) fn hold(&self, key: ForwarderKey) {
-        self.held.lock().add(key);
+    /// From now on, claims of this hub are compared with those of others.
+    pub(super) fn share(&self, registrations: Arc<dyn Registrations>) {
+        // A hub has one forwarding service.
+        let _ = self.registrations.set(registrations);
+    }
+
+    /// Notes a forwarder of this hub, whose addresses no stand-in has from now on.
+    pub(super) fn hold(&self, id: ForwarderId, addresses: &[Address]) -> ForwarderKey {
+        let key = ForwarderKey::from(&id);
+        self.held.lock().entry(key).or_insert(Held { id, count: 0 }).count += 1;
+        self.stand_ins.give_way(&self.node, addresses);
+        key
     }
 
     /// A forwarder has ended; the others are told, unless it was registered again.
     pub(super) fn let_go(&self, key: ForwarderKey) {
-        let mut held = self.held.lock();
-        held.remove(&key);
-        let is_gone = held.of(&key) == 0;
-        drop(held);
-        if is_gone {
-            self.bus.publish(HubMessage::Gone { key, hub: self.own.clone() }.encode());
+        let mut all = self.held.lock();
+        let Some(held) = all.get_mut(&key) else { return };
+        held.count -= 1;
+        if held.count > 0 {
+            return;
+        }
+        all.remove(&key);
+        drop(all);
+        self.say(Said::Gone { key });
+    }
+
+    /// The forwarder of this hub with that key.
+    pub(super) fn held(&self, key: &ForwarderKey) -> Option<ForwarderId> {
+        self.held.lock().get(key).map(|held| held.id)
+    }
+
+    /// Whether a hub with that identity is heard on the bus.
+    pub(super) fn hears(&self, identity: &Identifier) -> bool {
+        self.hubs.lock().has(identity, self.began.elapsed())
+    }
+
+    /// An identity has claimed an address here: the other hubs are to know.
+    pub(super) fn claimed(&self, id: ForwarderId) {
+        if self.rounds.lock().tell(id) {
+            self.wake.notify_one();
         }
     }
 
-    /// Whether this hub has the forwarder.
-    pub(super) fn holds(&self, key: &ForwarderKey) -> bool {
-        self.held.lock().of(key) > 0
+    /// A tenure for a registration now, higher than all that were heard of: so whatever the clocks
+    /// of two hubs show, of two registrations that one of them has heard of, the later one has the
+    /// higher.
+    pub(super) fn next_tenure(&self) -> Tenure {
+        let [high, low, ..] = *self.own.identity.as_bytes();
+        let now = milliseconds(since_1970());
+        let next = |heard| next_tick(heard, now, [high, low]);
+        let before =
+            self.clock.fetch_update(Ordering::AcqRel, Ordering::Acquire, |heard| Some(next(heard)));
+        // It is never an error, as there is always a next one.
+        Tenure(next(before.unwrap_or_default()))
+    }
+
+    /// Another hub has given such a tenure.
+    fn hear_clock(&self, clock: u64, hub: &Speaker) {
+        let most = milliseconds(since_1970() + MAX_CLOCK_AHEAD) << TAG_BITS;
+        if clock > most {
+            let what = format_args!(
+                "the clock of the hub {} is more than an hour ahead: programs that register there \
+                 may keep their addresses from later ones",
+                hub.at
+            );
+            return self.node.refusals().warn("cluster-clock", what);
+        }
+        self.clock.fetch_max(clock, Ordering::AcqRel);
     }
 
     /// Handles what another hub says; returns the answer, if there is one.
     pub(super) fn handle(&self, bytes: &[u8]) -> Option<Bytes> {
-        match HubMessage::decode(bytes) {
-            Ok(HubMessage::Find { key }) => {
-                let has = HubMessage::Has { hub: self.own.clone() };
-                self.holds(&key).then(|| has.encode())
-            }
-            Ok(HubMessage::Gone { key, hub }) => {
-                self.stand_ins.end(&key, &hub);
-                None
-            }
-            Ok(HubMessage::Has { .. }) => None,
+        let HubMessage { speaker, said } = match HubMessage::decode(bytes) {
+            Ok(message) => message,
             Err(error) => {
                 let what = format_args!("a hub of the cluster said what it must not: {error}");
                 self.node.refusals().warn("cluster-protocol", what);
-                None
+                return None;
             }
-        }
-    }
-
-    /// Has a message wait until its forwarder is found.
-    pub(super) fn take(self: &Arc<Self>, key: ForwarderKey, address: &Address, message: Message) {
-        let asking = match &message.origin {
-            Origin::Local => None,
-            Origin::Remote(ingress) => Some(ingress.via.clone()),
         };
-        let mut waiting = self.waiting.lock();
-        // One that was found since the message was routed.
-        if self.stand_ins.has(address) {
-            drop(waiting);
-            return self.node.route(message);
-        }
-        let taken = waiting.take(address, asking, message);
-        drop(waiting);
-        match taken {
-            Taken::Waits => {}
-            Taken::First => {
-                let (member, address) = (self.clone(), address.clone());
-                let arbiter = self.node.current_arbiter().unwrap_or_default();
-                self.node.spawn_on(arbiter, async move { member.look_for(key, address).await });
-            }
-            Taken::Full(message) => self.refuse(*message, address, UndeliverableReason::Overloaded),
-        }
-    }
-
-    async fn look_for(self: Arc<Self>, key: ForwarderKey, address: Address) {
-        match self.find(key).await {
-            Some(first_hop) => {
-                let arbiter = self.node.arbiter_for(&first_hop);
-                let member = self.clone();
-                // There, so that what waits and what follows goes the same way, in order.
-                self.node
-                    .spawn_on(arbiter, async move { member.stand_in(key, address, first_hop) });
-            }
-            None => {
-                let missed = self.waiting.lock().end(&address);
-                let unreachable = UndeliverableReason::Unreachable;
-                missed.into_iter().for_each(|message| self.refuse(message, &address, unreachable));
-            }
-        }
-    }
-
-    /// The connection to the hub that has the forwarder.
-    async fn find(&self, key: ForwarderKey) -> Option<FirstHop> {
-        let asked = self.bus.ask(HubMessage::Find { key }.encode());
-        let answer = timeout(FIND_LIMIT, asked).await.ok()??;
-        let Ok(HubMessage::Has { hub }) = HubMessage::decode(&answer) else { return None };
-        if hub == self.own || hub.dial_parts().is_none() {
+        // Some buses let a hub hear itself.
+        if speaker == self.own {
             return None;
         }
-        let route = Route::from(hub);
-        let mut first_hop = self.node.first_hop(&route).ok()?;
-        timeout(REACH_LIMIT, first_hop.attempted()).await.ok()?.ok()?;
-        first_hop.state().up.then_some(first_hop)
+        if self.hubs.lock().hear(&speaker, &said, self.began.elapsed()) {
+            self.rounds.lock().tell_all();
+            self.wake.notify_one();
+        }
+        match said {
+            Said::Find { key } => {
+                let forwarder = self.held(&key)?.address();
+                let voucher = self.own.saying(&[HAS], |said| Voucher::new(&forwarder, said));
+                return Some(self.message(Said::Has { voucher }));
+            }
+            Said::Gone { key } => self.stand_ins.end(&key, &speaker.at),
+            Said::There { clock, .. } => self.hear_clock(clock, &speaker),
+            Said::Claims(claims) => {
+                let highest = claims.iter().map(|claim| claim.standing.tenure.0).max();
+                self.hear_clock(highest.unwrap_or_default(), &speaker);
+                claims.iter().for_each(|claim| self.compare(&speaker, claim));
+            }
+            Said::Displaced { key, proof } => self.displace(&key, &proof),
+            Said::Has { .. } => {}
+        }
+        None
     }
 
-    /// Puts a stand-in where the forwarder was looked for, and sends on what waits.
-    fn stand_in(self: &Arc<Self>, key: ForwarderKey, address: Address, first_hop: FirstHop) {
-        let stand_in = StandIn::new(self.node.clone(), &address, first_hop);
-        loop {
-            let mut waiting = self.waiting.lock();
-            let batch = waiting.batch(&address);
-            if batch.is_empty() {
-                // Nothing waits, and nothing comes to wait before there is the stand-in.
-                waiting.end(&address);
-                let begun = self.stand_ins.begin(key, &address, stand_in);
-                drop(waiting);
-                if let Err(error) = begun {
-                    log::debug!("no stand-in for a forwarder: {}", error.one_line());
-                }
-                return;
-            }
-            drop(waiting);
-            batch.into_iter().for_each(|message| stand_in.pass_first(message));
+    /// Compares another hub's claim with this one's, if there is one to the same address.
+    fn compare(&self, hub: &Speaker, theirs: &SharedClaim) {
+        let Some((registrations, id)) = self.registrations.get().zip(self.held(&theirs.key)) else {
+            return;
+        };
+        let Some(own) = registrations.standing(&id) else { return };
+        // One program may register at several hubs.
+        if own.instance == theirs.standing.instance {
+            return;
+        }
+        if !theirs.is_vouched(hub, &id.address()) {
+            let what = format_args!("the hub {} claims an address that it does not know", hub.at);
+            return self.node.refusals().warn("cluster-claim", what);
+        }
+        if own < theirs.standing {
+            // So that the other one knows whom to displace.
+            return self.claimed(id);
+        }
+        if let Some(proof) = registrations.contest(&id, theirs.standing.instance) {
+            self.say(Said::Displaced { key: theirs.key, proof: proof.encode_proof() });
         }
     }
 
-    /// Sends a message back that goes nowhere.
-    fn refuse(&self, message: Message, address: &Address, reason: UndeliverableReason) {
-        self.node.bounce(Undelivered::new(message, address, reason));
+    /// Another hub shows that a claim there displaces one here.
+    fn displace(&self, key: &ForwarderKey, proof: &[u8]) {
+        let Some((registrations, id)) = self.registrations.get().zip(self.held(key)) else {
+            return;
+        };
+        match Displacement::decode_proof(id, proof) {
+            Ok(proof) => registrations.displace(Box::new(proof)),
+            Err(error) => {
+                let what = format_args!("a hub of the cluster said what it must not: {error}");
+                self.node.refusals().warn("cluster-protocol", what);
+            }
+        }
+    }
+
+    /// Says something to all other hubs.
+    fn say(&self, said: Said) {
+        self.bus.publish(self.message(said));
+    }
+
+    /// What this hub says.
+    pub(super) fn message(&self, said: Said) -> Bytes {
+        HubMessage { speaker: self.own.clone(), said }.encode()
+    }
+
+    /// Says what is due, until the node stops.
+    pub(super) async fn speak(member: Weak<Self>) {
+        loop {
+            let Some(own) = member.upgrade() else { return };
+            let due = own.rounds.lock().due(own.began.elapsed(), || {
+                own.registrations.get().map(|all| all.claimed()).unwrap_or_default()
+            });
+            if due.there {
+                let now = milliseconds(since_1970()) << TAG_BITS;
+                let clock = own.clock.load(Ordering::Acquire).max(now);
+                own.say(Said::There { clock, told: own.told.load(Ordering::Acquire) });
+            }
+            let claim = |id: &ForwarderId| {
+                let standing = own.registrations.get()?.standing(id)?;
+                SharedClaim::new(&own.own, &id.address(), standing)
+            };
+            let claims: Vec<_> = due.claims.iter().filter_map(claim).collect();
+            if !claims.is_empty() {
+                own.told.fetch_add(1, Ordering::AcqRel);
+                own.say(Said::Claims(claims));
+            }
+            let wake = own.wake.clone();
+            drop(own);
+            tokio::select! {
+                biased;
+                () = sleep(due.pause) => {}
+                // What follows at once goes into the same message.
+                () = wake.notified() => sleep(CLAIMS_PAUSE).await,
+            }
+        }
+    }
+}
+
+/// The first number above `heard` that ends with `tag`, and begins with `now` in milliseconds or
+/// later. So no two hubs give the same, and a proof can tell which is higher.
+fn next_tick(heard: u64, now: u64, tag: [u8; 2]) -> u64 {
+    let tag = u64::from(u16::from_be_bytes(tag));
+    let ending = |milliseconds: u64| milliseconds << TAG_BITS | tag;
+    let above = heard >> TAG_BITS;
+    let after = if ending(above) > heard { above } else { above + 1 };
+    ending(now.max(after))
+}
+
+fn milliseconds(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_grow_and_are_a_hubs_own() {
+        let (one, other) = ([0, 1], [2, 0]);
+        let first = next_tick(0, 100, one);
+        assert_eq!(first, 100 << TAG_BITS | 1);
+        assert_eq!(next_tick(first, 100, one), 101 << TAG_BITS | 1);
+        assert_eq!(next_tick(first, 100, other), 100 << TAG_BITS | 0x200);
+        assert_eq!(next_tick(next_tick(first, 90, other), 90, one), 101 << TAG_BITS | 1);
     }
 }

@@ -1,33 +1,58 @@
 //! What hubs say to each other on the bus.
 //!
 //! ```text
-//! [0, bin key]                who has this forwarder?
-//! [1, text hub]               the answer of one that does: where it is dialled
-//! [2, bin key, text hub]      that hub has this forwarder no longer
+//! [0, hub, bin key]                who has this forwarder?
+//! [1, hub, bin voucher]            the answer of one that does
+//! [2, hub, bin key]                it has this forwarder no longer
+//! [3, hub, bin clock, bin told]    it is there, and has sent so many messages 4; every few seconds
+//! [4, hub, bin claims]             what identities have claimed at it
+//! [5, hub, bin key, bin proof]     a claim at it displaces this one of another hub
+//! hub = [text address, bin identifier], who says it: where it is dialled, and its identity
 //! ```
 //!
-//! MessagePack in its shortest form; the whole input must be consumed. `key` has 16 bytes.
+//! MessagePack in its shortest form; the whole input must be consumed. `key` has 16 bytes,
+//! `voucher` 32, `clock` and `told` 8; `claims` are [`SharedClaim`]s one after the other, and
+//! `proof` is that of a registration without its address.
 
 use bytes::Bytes;
 use ockam_actix_runtime::{
     limits::MAX_ADDRESS_BYTES,
     message::messagepack::{DecodeError, Reader, Writer},
-    Address,
+    Address, Identifier,
 };
 use thiserror::Error;
 
-use crate::forwarder::cluster::key::ForwarderKey;
+use crate::forwarder::{
+    cluster::{
+        claims::{SharedClaim, Speaker, CLAIM_BYTES},
+        key::{ForwarderKey, Voucher},
+    },
+    limits::{CLAIMS_PER_MESSAGE, MAX_DISPLACEMENT_BYTES},
+};
 
-const FIND: u8 = 0;
-const HAS: u8 = 1;
-const GONE: u8 = 2;
+pub(super) const FIND: u8 = 0;
+pub(super) const HAS: u8 = 1;
+pub(super) const GONE: u8 = 2;
+pub(super) const THERE: u8 = 3;
+pub(super) const CLAIMS: u8 = 4;
+pub(super) const DISPLACED: u8 = 5;
 
 /// A message on the bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum HubMessage {
+pub(super) struct HubMessage {
+    pub(super) speaker: Speaker,
+    pub(super) said: Said,
+}
+
+/// What a message says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Said {
     Find { key: ForwarderKey },
-    Has { hub: Address },
-    Gone { key: ForwarderKey, hub: Address },
+    Has { voucher: Voucher },
+    Gone { key: ForwarderKey },
+    There { clock: u64, told: u64 },
+    Claims(Vec<SharedClaim>),
+    Displaced { key: ForwarderKey, proof: Vec<u8> },
 }
 
 /// Why bytes are no message of a hub.
@@ -39,28 +64,47 @@ pub(super) enum HubMessageError {
     UnknownKind(u8),
     #[error("it names a hub by an address that is none")]
     Hub,
+    #[error("its claims have the wrong length")]
+    Claims,
 }
 
 impl HubMessage {
     pub(super) fn encode(&self) -> Bytes {
-        let mut writer = Writer::with_capacity(64);
+        let mut writer = Writer::with_capacity(128);
         let mut begin = |fields, kind| {
             writer.array(fields);
             writer.number(kind);
+            writer.array(2);
+            writer.text(self.speaker.at.as_str());
+            writer.bin(self.speaker.identity.as_bytes());
         };
-        match self {
-            Self::Find { key } => {
-                begin(2, FIND);
+        match &self.said {
+            Said::Find { key } => {
+                begin(3, FIND);
                 writer.bin(&key.0);
             }
-            Self::Has { hub } => {
-                begin(2, HAS);
-                writer.text(hub.as_str());
+            Said::Has { voucher } => {
+                begin(3, HAS);
+                writer.bin(&voucher.0);
             }
-            Self::Gone { key, hub } => {
+            Said::Gone { key } => {
                 begin(3, GONE);
                 writer.bin(&key.0);
-                writer.text(hub.as_str());
+            }
+            Said::There { clock, told } => {
+                begin(4, THERE);
+                writer.bin(&clock.to_be_bytes());
+                writer.bin(&told.to_be_bytes());
+            }
+            Said::Claims(claims) => {
+                begin(3, CLAIMS);
+                let bytes: Vec<_> = claims.iter().flat_map(|claim| claim.to_bytes()).collect();
+                writer.bin(&bytes);
+            }
+            Said::Displaced { key, proof } => {
+                begin(4, DISPLACED);
+                writer.bin(&key.0);
+                writer.bin(proof);
             }
         }
         writer.finish().into()
@@ -72,15 +116,26 @@ impl HubMessage {
     /// [`HubMessageError`] for anything that is not in the table of this module.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, HubMessageError> {
         let mut reader = Reader::new(bytes);
-        let fields = reader.array(2..=3)?;
-        let message = match (reader.number()?, fields) {
-            (FIND, 2) => Self::Find { key: read_key(&mut reader)? },
-            (HAS, 2) => Self::Has { hub: read_hub(&mut reader)? },
-            (GONE, 3) => Self::Gone { key: read_key(&mut reader)?, hub: read_hub(&mut reader)? },
+        let (fields, kind) = (reader.array(3..=4)?, reader.number()?);
+        let speaker = read_speaker(&mut reader)?;
+        let said = match (kind, fields) {
+            (FIND, 3) => Said::Find { key: read_key(&mut reader)? },
+            (HAS, 3) => Said::Has { voucher: Voucher(*reader.bin()?) },
+            (GONE, 3) => Said::Gone { key: read_key(&mut reader)? },
+            (THERE, 4) => {
+                let mut number = || reader.bin().map(|bytes| u64::from_be_bytes(*bytes));
+                Said::There { clock: number()?, told: number()? }
+            }
+            (CLAIMS, 3) => Said::Claims(read_claims(&mut reader)?),
+            (DISPLACED, 4) => {
+                let key = read_key(&mut reader)?;
+                let proof = reader.bytes(1..=MAX_DISPLACEMENT_BYTES)?.to_vec();
+                Said::Displaced { key, proof }
+            }
             (kind, _) => return Err(HubMessageError::UnknownKind(kind)),
         };
         reader.finish()?;
-        Ok(message)
+        Ok(Self { speaker, said })
     }
 }
 
@@ -88,25 +143,56 @@ fn read_key(reader: &mut Reader<'_>) -> Result<ForwarderKey, HubMessageError> {
     Ok(ForwarderKey(*reader.bin()?))
 }
 
-fn read_hub(reader: &mut Reader<'_>) -> Result<Address, HubMessageError> {
+fn read_speaker(reader: &mut Reader<'_>) -> Result<Speaker, HubMessageError> {
+    reader.array(2..=2)?;
     let text = reader.text(1..=MAX_ADDRESS_BYTES)?;
-    let hub = Address::parse(text).map_err(|_| HubMessageError::Hub)?;
-    hub.dial_parts().is_some().then_some(hub).ok_or(HubMessageError::Hub)
+    let at = Address::parse(text).map_err(|_| HubMessageError::Hub)?;
+    let at = at.dial_parts().is_some().then_some(at).ok_or(HubMessageError::Hub)?;
+    Ok(Speaker { at, identity: Identifier::from_bytes(*reader.bin()?) })
+}
+
+fn read_claims(reader: &mut Reader<'_>) -> Result<Vec<SharedClaim>, HubMessageError> {
+    let bytes = reader.bytes(0..=CLAIMS_PER_MESSAGE * CLAIM_BYTES)?;
+    let (claims, rest) = bytes.as_chunks();
+    if !rest.is_empty() {
+        return Err(HubMessageError::Claims);
+    }
+    let claims: Option<_> = claims.iter().map(SharedClaim::from_bytes).collect();
+    claims.ok_or(HubMessageError::Claims)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::forwarder::{
+        cluster::claims::Standing,
+        protocol::claim::{ForwarderId, Instance, Tenure},
+    };
+
+    fn speaker(at: &str) -> Speaker {
+        Speaker { at: at.into(), identity: Identifier::from_bytes([9; 32]) }
+    }
+
+    fn claim(number: u8) -> SharedClaim {
+        let instance = Instance([number; 16]);
+        let standing = Standing { keys: 1, tenure: Tenure(300), instance };
+        let forwarder = ForwarderId([number; 16]).address();
+        SharedClaim::new(&speaker("tcp#hub-a:4000"), &forwarder, standing).unwrap()
+    }
 
     #[test]
     fn messages_are_read_back_and_nothing_else() {
-        let (key, hub) = (ForwarderKey([7; 16]), Address::from("tcp#hub-a:4000"));
+        let key = ForwarderKey([7; 16]);
         let all = [
-            HubMessage::Find { key },
-            HubMessage::Has { hub: hub.clone() },
-            HubMessage::Gone { key, hub },
+            Said::Find { key },
+            Said::Has { voucher: Voucher([8; 32]) },
+            Said::Gone { key },
+            Said::There { clock: 1 << 40, told: 7 },
+            Said::Claims(vec![claim(1), claim(2)]),
+            Said::Displaced { key, proof: vec![1, 2, 3] },
         ];
-        for message in all {
+        for said in all {
+            let message = HubMessage { speaker: speaker("tcp#hub-a:4000"), said };
             let bytes = message.encode();
             assert_eq!(HubMessage::decode(&bytes), Ok(message));
             for length in 0..bytes.len() {
@@ -114,8 +200,13 @@ mod tests {
             }
             HubMessage::decode(&[&bytes[..], &[0]].concat()).unwrap_err();
         }
-        let no_hub = HubMessage::Has { hub: "outlet".into() };
+        let no_hub = HubMessage { speaker: speaker("outlet"), said: Said::Find { key } };
         assert_eq!(HubMessage::decode(&no_hub.encode()), Err(HubMessageError::Hub));
-        assert_eq!(HubMessage::decode(&[0x92, 9, 0]), Err(HubMessageError::UnknownKind(9)));
+        let mut unknown = HubMessage { said: Said::Find { key }, speaker: speaker("tcp#a:1") };
+        let mut bytes = unknown.encode().to_vec();
+        bytes[1] = 9;
+        assert_eq!(HubMessage::decode(&bytes), Err(HubMessageError::UnknownKind(9)));
+        unknown.said = Said::Claims(vec![claim(1); CLAIMS_PER_MESSAGE + 1]);
+        HubMessage::decode(&unknown.encode()).unwrap_err();
     }
 }

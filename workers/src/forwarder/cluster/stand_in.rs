@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    str::FromStr as _,
     sync::{
         atomic::{AtomicBool, Ordering},
         Arc,
@@ -12,9 +13,11 @@ use std::{
 };
 
 use ockam_actix_runtime::{
+    clock::Instant,
     edge::first_hop::FirstHop,
     lock::Lock,
     message::undelivered::Undelivered,
+    metrics::{listing::Recorded, Forwarder as ForwarderRecord, Metrics},
     node::{
         directory::Registration,
         entry::{Deliver, Description, Entry},
@@ -24,7 +27,7 @@ use ockam_actix_runtime::{
 use tokio::time::sleep;
 
 use crate::{
-    forwarder::{cluster::key::ForwarderKey, limits::STAND_IN_IDLE},
+    forwarder::{address::ForwardingAddress, cluster::key::ForwarderKey, limits::STAND_IN_IDLE},
     relay::pass_on,
 };
 
@@ -80,6 +83,17 @@ impl StandIns {
         self.0.lock().retain(|_, begun| begun.key != *key || begun.hub != *hub);
     }
 
+    /// Ends those at addresses that a forwarder of this hub has now.
+    pub(super) fn give_way(&self, node: &Node, addresses: &[Address]) {
+        for address in addresses {
+            let begun = self.0.lock().remove(address);
+            if begun.is_some() {
+                // An error means that it has ended already.
+                let _ = node.stop_worker(address.clone());
+            }
+        }
+    }
+
     /// Registers a stand-in, until it ends.
     ///
     /// # Errors
@@ -98,14 +112,21 @@ impl StandIns {
             Ok(own) => own.budget,
             Err(_) => first_hop.budget.clone(),
         };
+        let record = ForwarderRecord {
+            route: route.to_string(),
+            over: Some(hub.clone()),
+            identity: ForwardingAddress::from_str(address.as_str())?.identifier,
+            since: Instant::now(),
+        };
         let description = Description::new(address.clone(), Class::Forwarder);
         let used = Arc::new(AtomicBool::new(true));
         let onward = Onward { node: node.clone(), route, used: used.clone() };
         let registration =
             node.register_delivery(description.on(arbiter).with_budget(budget), onward)?;
+        let record = Metrics::of(&node).cluster.stand_ins.list(record);
         let (life, ended) = watched::channel(());
         self.0.lock().insert(address.clone(), Begun { key, hub, _life: life });
-        let living = Living { first_hop, epoch, used, ended, registration };
+        let living = Living { first_hop, epoch, used, ended, registration, _record: record };
         let all = self.clone();
         node.spawn_on(arbiter, async move { living.live(&all).await });
         Ok(())
@@ -119,6 +140,7 @@ struct Living {
     used: Arc<AtomicBool>,
     ended: watched::Receiver<()>,
     registration: Registration,
+    _record: Recorded<ForwarderRecord>,
 }
 
 impl Living {

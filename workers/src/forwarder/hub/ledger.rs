@@ -14,16 +14,14 @@ use ockam_actix_runtime::{
     Address, Route,
 };
 
-use crate::{
-    forwarder::{
-        hub::succession::{Displaced, NotEntered, Tenant},
-        limits::{CONNECTIONS_BEFORE_SWEEP, CONNECTION_REQUESTS, SOURCE_REQUESTS},
-        protocol::{
-            claim::{ForwarderId, Instance, Tenure},
-            refusal::RegistrationRefusal,
-        },
+use crate::forwarder::{
+    hub::succession::{Displaced, NotEntered, Tenant},
+    limits::{CONNECTIONS_BEFORE_SWEEP, CONNECTION_REQUESTS, SOURCE_REQUESTS},
+    protocol::{
+        claim::{ForwarderId, Instance, Tenure},
+        displacement::Displacement,
+        refusal::RegistrationRefusal,
     },
-    identity::Identity,
 };
 
 /// The forwarders of one hub, and the connections and source addresses that have them.
@@ -64,6 +62,8 @@ struct Holding<H> {
     registrant: Registrant,
     /// Who proved that the address is its own.
     tenant: Option<Tenant>,
+    /// An older instance that has the address at another hub; none if that is not known.
+    contested: Instance,
     generation: u64,
     handle: H,
 }
@@ -179,27 +179,88 @@ impl<H> Ledger<H> {
             self.by_source.add(source);
         }
         let generation = self.generation;
-        self.holdings.insert(id, Holding { registrant, tenant, generation, handle });
+        let contested = Instance::NONE;
+        self.holdings.insert(id, Holding { registrant, tenant, contested, generation, handle });
         Generation(generation)
     }
 
     /// The instance that a claim by `own` displaces: the one that has the address, if it is another
-    /// one.
+    /// one, and else one that has it at another hub.
     pub(super) fn displaced_by(&self, id: &ForwarderId, own: Instance) -> Instance {
-        let tenant = self.holdings.get(id).and_then(|held| held.tenant.as_ref());
-        let other = tenant.map(|tenant| tenant.instance).filter(|instance| *instance != own);
-        other.unwrap_or(Instance::NONE)
+        match self.holdings.get(id) {
+            Some(Holding { tenant: Some(tenant), contested, .. }) => match tenant.instance == own {
+                true => *contested,
+                false => tenant.instance,
+            },
+            _ => Instance::NONE,
+        }
     }
 
-    /// The identity that has an address.
-    pub(super) fn identity_of(&self, id: &ForwarderId) -> Option<&Identity> {
-        Some(&self.holdings.get(id)?.tenant.as_ref()?.identity)
+    /// Another hub has an older registration of an address, by `other`. Returns the proof that it
+    /// is displaced, if there is one.
+    pub(super) fn contest(
+        &mut self,
+        id: &ForwarderId,
+        other: Instance,
+    ) -> Option<Box<Displacement>> {
+        let held = self.holdings.get_mut(id)?;
+        let proof = held.tenant.as_ref()?.proof.as_ref();
+        let proof = proof.filter(|proof| proof.displaced == other).cloned();
+        if proof.is_none() {
+            held.contested = other;
+        }
+        proof
+    }
+
+    /// The instance at another hub that the registrant is to displace.
+    pub(super) fn contested(&self, id: &ForwarderId) -> Option<Instance> {
+        let contested = self.holdings.get(id)?.contested;
+        (contested != Instance::NONE).then_some(contested)
+    }
+
+    /// The tenant of an address proves that it displaces the instance at another hub that it was
+    /// told of, and goes on. Returns whether that is what the claim is.
+    pub(super) fn confirm(
+        &mut self,
+        id: &ForwarderId,
+        registrant: &Registrant,
+        claimed: &Tenant,
+    ) -> bool {
+        let held = self.holdings.get_mut(id).filter(|held| held.registrant == *registrant);
+        let Some(Holding { tenant: Some(tenant), contested, .. }) = held else { return false };
+        let displaced = claimed.proof.as_ref().map(|proof| proof.displaced);
+        let is_same = claimed.instance == tenant.instance && claimed.tenure == tenant.tenure;
+        if !is_same
+            || displaced != Some(*contested)
+            || !claimed.identity.is_extension_of(&tenant.identity)
+        {
+            return false;
+        }
+        *contested = Instance::NONE;
+        tenant.identity = claimed.identity.clone();
+        tenant.proof.clone_from(&claimed.proof);
+        true
+    }
+
+    /// Who has an address by a claim.
+    pub(super) fn tenant_of(&self, id: &ForwarderId) -> Option<&Tenant> {
+        self.holdings.get(id)?.tenant.as_ref()
+    }
+
+    /// All addresses that somebody has by a claim.
+    pub(super) fn claimed(&self) -> Vec<ForwarderId> {
+        let claimed = self.holdings.iter().filter(|(_, held)| held.tenant.is_some());
+        claimed.map(|(id, _)| *id).collect()
+    }
+
+    /// Ends a forwarder that another hub's displaces.
+    pub(super) fn displace(&mut self, id: &ForwarderId) {
+        self.remove(id);
     }
 
     /// The tenure of who has an address.
     pub(super) fn tenure_of(&self, id: &ForwarderId) -> Tenure {
-        let tenant = self.holdings.get(id).and_then(|held| held.tenant.as_ref());
-        tenant.map_or(Tenure::NONE, |tenant| tenant.tenure)
+        self.tenant_of(id).map_or(Tenure::NONE, |tenant| tenant.tenure)
     }
 
     /// Whether there is room for a forwarder of `registrant`, after the one of `replaced` has gone.

@@ -22,14 +22,14 @@ use ockam_actix_runtime::{
     clock::{since_1970, Instant},
     lock::Lock,
     message::MessageKind,
-    node::{directory::Registration, entry::Description, routing::NextHop},
+    node::{directory::Registration, entry::Description},
     trust::refusal_log::RefusalLog,
     watched,
     worker::{
         mailbox::Registered,
         supervision::{Restartable, Restarting, Supervised},
     },
-    Address, Class, Error, Host, Identifier, Message, Node, Origin, Payload, Result, Route, Routed,
+    Address, Class, Error, Host, Identifier, Node, Origin, Payload, Result, Route, Routed,
 };
 use ring::rand::SystemRandom;
 
@@ -42,7 +42,8 @@ use crate::{
             ledger::{Caps, Ledger, Registrant},
             options::ForwardingOptions,
             proofs::Proofs,
-            succession::{Displaced, NotEntered, Tenant},
+            rivals::{tell, Rivals},
+            succession::{NotEntered, Tenant},
         },
         limits::MAX_FORWARDING_ADDRESSES,
         protocol::{
@@ -92,14 +93,15 @@ impl ForwardingService {
             per_connection: options.max_per_connection,
             per_source: options.max_per_source,
         });
-        let spec = ServiceSpec {
-            node: node.clone(),
-            proofs: Arc::new(proofs.ok_or_else(randomness)?),
-            ledger: SharedLedger::new(Lock::new(ledger)),
-            journal: Arc::default(),
-            options,
-            started,
-        };
+        let (ledger, journal) = (SharedLedger::new(Lock::new(ledger)), Arc::<Journal>::default());
+        let proofs = Arc::new(proofs.ok_or_else(randomness)?);
+        if let Some(cluster) = &options.cluster {
+            let (ledger, proofs, journal) = (ledger.clone(), proofs.clone(), journal.clone());
+            let rivals = Rivals { node: node.unheld(), ledger, proofs, journal };
+            cluster.share(Arc::new(rivals));
+        }
+        let node_of = node.clone();
+        let spec = ServiceSpec { node: node_of, proofs, ledger, journal, options, started };
         let actor = Restarting::start(node, "the forwarding service", spec)?;
         log::info!("forwarding for other nodes as \"{FORWARDING_SERVICE}\"");
         Ok(Self { node: node.clone(), address: FORWARDING_SERVICE.into(), actor })
@@ -216,12 +218,33 @@ impl ForwardingActor {
             proof: (proof.displaced != Instance::NONE).then_some(proof),
             inbox: message.return_route().clone(),
         };
+        let is_confirmed = self.ledger.lock().confirm(&id, &registrant, &tenant);
+        if is_confirmed {
+            // The other hubs say again what they have, and get the new proof.
+            self.share(id);
+            return Ok(self.registered(id, tenant.tenure));
+        }
         let opening = Opening { registrant, destination, id, tenant: Some(tenant) };
         let answer = self.open(opening, message.origin(), &Whose::of(claim))?;
         if let Answer::Registered { .. } = answer {
             self.proofs.met(&identity, met_by)?;
+            self.share(id);
         }
         Ok(answer)
+    }
+
+    /// Has the other hubs of a cluster hear of a claim.
+    fn share(&self, id: ForwarderId) {
+        if let Some(cluster) = &self.cluster {
+            cluster.claimed(id);
+        }
+    }
+
+    /// A tenure for a registration now: by a clock that goes on while the hub is restarted, and is
+    /// never behind one that another hub of the cluster has shown.
+    fn next_tenure(&self) -> Tenure {
+        let own = || Tenure(u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX));
+        self.cluster.as_ref().map_or_else(own, Cluster::next_tenure)
     }
 
     /// Makes the forwarder, which exists when this returns.
@@ -245,7 +268,7 @@ impl ForwardingActor {
         let identifier = tenant.as_ref().map(|tenant| tenant.identity.identifier());
         let back = registrant.route.clone();
         let (handle, lease) = watched::channel(Instant::now() + self.lease);
-        let entered = self.ledger.lock().enter(id, registrant, tenant, now_tenure(), handle);
+        let entered = self.ledger.lock().enter(id, registrant, tenant, self.next_tenure(), handle);
         let entered = match entered {
             Ok(entered) => entered,
             Err(NotEntered::Refused(refusal)) => return Err(refusal),
@@ -263,7 +286,7 @@ impl ForwardingActor {
             }
         }
         let slot = LedgerSlot { ledger: self.ledger.clone(), id, generation: entered.generation };
-        let announced = self.cluster.as_ref().and_then(|cluster| cluster.announce(&id.address()));
+        let announced = self.cluster.as_ref().map(|cluster| cluster.announce(id, &addresses));
         let (epoch, journal) = (state.epoch, self.journal.clone());
         let life = Life { first_hop, epoch, lease, journal, _announced: announced };
         if let Err(error) = Forwarder::launch(&self.node, slot, addresses, &route, life) {
@@ -275,21 +298,10 @@ impl ForwardingActor {
             None => self.journal.registered(&id, whose, origin),
             Some(displaced) => {
                 self.journal.displaced(&id, whose, origin);
-                self.tell(displaced);
+                tell(&self.node, displaced);
             }
         }
         Ok(self.registered(id, entered.tenure))
-    }
-
-    /// Tells an instance that it has lost its address. If its connection is gone, it is told when
-    /// it comes back.
-    fn tell(&self, displaced: Displaced) {
-        let told = Answer::Displaced(displaced.proof).encode();
-        let mut message = Message::new(displaced.inbox, Address::random().into(), told);
-        message.kind = MessageKind::Reply;
-        if let Err(undelivered) = self.node.try_route(message, NextHop::Chosen) {
-            log::debug!("a displaced node was not told: {}", undelivered.notice);
-        }
     }
 
     fn renew(
@@ -300,13 +312,17 @@ impl ForwardingActor {
         let until = Instant::now() + self.lease;
         let mut ledger = self.ledger.lock();
         // What was admitted with a key that was replaced since ends here.
-        let identity = ledger.identity_of(&id);
-        let rechecked = identity.map_or(Ok(()), |identity| self.proofs.recheck(identity));
+        let tenant = ledger.tenant_of(&id);
+        let rechecked = tenant.map_or(Ok(()), |tenant| self.proofs.recheck(&tenant.identity));
         if let Err(refusal) = rechecked {
             ledger.release(&id, registrant)?;
             return Err(refusal);
         }
         ledger.held(&id, registrant)?.send_replace(until);
+        if let Some(held_by) = ledger.contested(&id) {
+            let nonce = self.proofs.challenge(&registrant.route, &id);
+            return Ok(Answer::Challenge { nonce, held_by });
+        }
         Ok(self.registered(id, ledger.tenure_of(&id)))
     }
 
@@ -322,11 +338,6 @@ struct Opening {
     destination: Route,
     id: ForwarderId,
     tenant: Option<Tenant>,
-}
-
-/// Milliseconds since 1970, by a clock that goes on while the hub is restarted.
-fn now_tenure() -> Tenure {
-    Tenure(u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX))
 }
 
 /// What every actor of one service is started with.

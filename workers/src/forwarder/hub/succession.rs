@@ -68,7 +68,8 @@ impl Tenant {
             return Err(RegistrationRefusal::KeyReplaced.into());
         }
         if self.instance == held.instance {
-            return Ok((Self { tenure, proof: held.proof.clone(), ..self }, None));
+            let proof = self.proof.or_else(|| held.proof.clone());
+            return Ok((Self { tenure, proof, ..self }, None));
         }
         if !self.tenure.displaces(held.tenure) {
             return Err(match &held.proof {

@@ -69,7 +69,7 @@ pub struct ForwarderId(pub [u8; 16]);
 pub struct Salt(pub [u8; 16]);
 
 /// One run of a program that registers a forwarder, at random.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Instance(pub [u8; 16]);
 
 /// How long ago an instance took its address: the higher, the later.

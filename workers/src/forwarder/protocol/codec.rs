@@ -31,6 +31,9 @@ pub(super) const RENEW: u8 = 5;
 pub(super) const RELEASE: u8 = 6;
 pub(super) const DISPLACED: u8 = 7;
 
+/// Elements of a displacement without its address.
+const PROOF_FIELDS: usize = 6;
+
 impl Request {
     /// The bytes of the request.
     pub fn encode(&self) -> Payload {
@@ -114,7 +117,8 @@ impl Answer {
             }
             Self::Displaced(displacement) => {
                 begin(&mut writer, 8, DISPLACED);
-                write_displacement(&mut writer, displacement);
+                writer.bin(&displacement.id.0);
+                write_proof(&mut writer, displacement);
             }
         }
         Payload::from(writer.finish())
@@ -143,7 +147,10 @@ impl Answer {
                 let text = reader.text(0..=MAX_REFUSAL_BYTES)?;
                 Self::Refused { refusal, text: Shown(text).to_string() }
             }
-            (DISPLACED, 8) => Self::Displaced(Box::new(read_displacement(&mut reader)?)),
+            (DISPLACED, 8) => {
+                let id = ForwarderId(*reader.bin()?);
+                Self::Displaced(Box::new(read_proof(&mut reader, id)?))
+            }
             (kind, _) => return Err(ProtocolError::MessageKind(kind)),
         };
         reader.finish()?;
@@ -213,8 +220,32 @@ fn read_identity(reader: &mut Reader<'_>) -> Result<Vec<u8>, ProtocolError> {
     Ok(reader.bytes(1..=identity::MAX_ENCODED)?.to_vec())
 }
 
-fn write_displacement(writer: &mut Writer, displacement: &Displacement) {
-    writer.bin(&displacement.id.0);
+impl Displacement {
+    /// The bytes of it without the address, for those who know that.
+    pub(in crate::forwarder) fn encode_proof(&self) -> Vec<u8> {
+        let mut writer = Writer::with_capacity(256);
+        writer.array(PROOF_FIELDS);
+        write_proof(&mut writer, self);
+        writer.finish()
+    }
+
+    /// Reads what [`encode_proof`](Self::encode_proof) has written, about the address of `id`.
+    ///
+    /// # Errors
+    /// [`ProtocolError`] for anything else.
+    pub(in crate::forwarder) fn decode_proof(
+        id: ForwarderId,
+        bytes: &[u8],
+    ) -> Result<Self, ProtocolError> {
+        let mut reader = Reader::new(bytes);
+        reader.array(PROOF_FIELDS..=PROOF_FIELDS)?;
+        let displacement = read_proof(&mut reader, id)?;
+        reader.finish()?;
+        Ok(displacement)
+    }
+}
+
+fn write_proof(writer: &mut Writer, displacement: &Displacement) {
     writer.bin(&displacement.displaced.0);
     write_tenure(writer, displacement.tenure);
     writer.bin(&displacement.nonce);
@@ -223,9 +254,9 @@ fn write_displacement(writer: &mut Writer, displacement: &Displacement) {
     writer.bin(&displacement.identity);
 }
 
-fn read_displacement(reader: &mut Reader<'_>) -> Result<Displacement, ProtocolError> {
+fn read_proof(reader: &mut Reader<'_>, id: ForwarderId) -> Result<Displacement, ProtocolError> {
     Ok(Displacement {
-        id: ForwarderId(*reader.bin()?),
+        id,
         displaced: Instance(*reader.bin()?),
         tenure: read_tenure(reader)?,
         nonce: *reader.bin()?,

@@ -116,12 +116,19 @@ impl Registrar {
         }
     }
 
-    /// Asks for the forwarder to be kept.
+    /// Asks for the forwarder to be kept. Where another hub has an older registration, this signs
+    /// that it is displaced.
     ///
     /// # Errors
     /// If the hub refuses, does not answer in time, or breaks the protocol.
     pub(super) async fn renew(&self, granted: &Granted) -> Result<()> {
-        let answer = self.ask(Request::Renew(granted.id)).await?;
+        let mut answer = self.ask(Request::Renew(granted.id)).await?;
+        let listeners = self.node.extension(ChannelListeners::default);
+        let identity = listeners.identity_of(&self.destination);
+        if let (Answer::Challenge { nonce, held_by }, Some(local)) = (&answer, identity) {
+            let claim = self.claim(&local);
+            answer = self.ask(self.proof(&local, &claim, *nonce, *held_by)).await?;
+        }
         self.expect_registered(answer, Some(granted.id)).map(|_| ())
     }
 
@@ -134,7 +141,8 @@ impl Registrar {
 
     async fn register_claimed(&mut self, local: &LocalIdentity) -> Result<Granted, Failure> {
         let destination = Route::from(self.destination.clone());
-        let claim = self.claim(local, &destination);
+        let claim = self.claim(local);
+        self.salt = Some(claim.salt);
         let relayed = self.node.extension(RelayedListeners::default);
         let first_hop = self.hub.first().ok_or(Error::EmptyRoute)?;
         relayed.add(first_hop.clone(), self.destination.clone(), claim.id().0);
@@ -158,12 +166,12 @@ impl Registrar {
         }
     }
 
-    fn claim(&mut self, local: &LocalIdentity, destination: &Route) -> Claim {
+    fn claim(&self, local: &LocalIdentity) -> Claim {
         let hub = self.node.extension(OpenedChannels::default).lasting_name_of(&self.first_hub);
-        let derive = || Salt::derive(local, &hub, destination);
+        let derive = || Salt::derive(local, &hub, &Route::from(self.destination.clone()));
         Claim {
             identifier: local.identifier(),
-            salt: *self.salt.get_or_insert_with(derive),
+            salt: self.salt.unwrap_or_else(derive),
             service: self.service.clone(),
             instance: self.instance,
             tenure: self.tenure,

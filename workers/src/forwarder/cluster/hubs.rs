@@ -1,0 +1,102 @@
+//! The other hubs of a cluster, as far as this one hears them; without clock or network.
+
+use std::{collections::HashMap, time::Duration};
+
+use ockam_actix_runtime::Identifier;
+
+use crate::forwarder::{
+    cluster::{claims::Speaker, message::Said},
+    limits::{HUB_SILENT, MAX_HUBS},
+};
+
+/// The hubs that were heard. Times are counted from any fixed moment.
+#[derive(Default)]
+pub(super) struct Hubs(HashMap<Speaker, Heard>);
+
+#[derive(Default)]
+struct Heard {
+    at: Duration,
+    /// Messages with claims that were heard, counted as the hub itself does; none before it has
+    /// said how many it has sent.
+    told: Option<u64>,
+}
+
+impl Hubs {
+    /// Notes that a hub says something: with claims, or how many messages with claims it has sent.
+    /// Returns whether what was said before may have been missed, there or here: the hub is new, or
+    /// was not heard for long, or its count is another one than the one here.
+    pub(super) fn hear(&mut self, hub: &Speaker, said: &Said, now: Duration) -> bool {
+        if !self.0.contains_key(hub) {
+            if self.0.len() >= MAX_HUBS {
+                self.0.retain(|_, heard| now.saturating_sub(heard.at) <= HUB_SILENT);
+            }
+            if self.0.len() >= MAX_HUBS {
+                return false;
+            }
+        }
+        let is_new = !self.0.contains_key(hub);
+        let heard = self.0.entry(hub.clone()).or_default();
+        let was_silent = now.saturating_sub(std::mem::replace(&mut heard.at, now)) > HUB_SILENT;
+        let before = heard.told;
+        match said {
+            Said::Claims(_) => heard.told = before.map(|told| told.wrapping_add(1)),
+            Said::There { told, .. } => heard.told = Some(*told),
+            _ => {}
+        }
+        let has_gap = match said {
+            Said::There { told, .. } => before.is_some_and(|before| before != *told),
+            _ => false,
+        };
+        is_new || was_silent || has_gap
+    }
+
+    /// Whether a hub with this identity is heard.
+    pub(super) fn has(&self, identity: &Identifier, now: Duration) -> bool {
+        let is_heard = |heard: &Heard| now.saturating_sub(heard.at) <= HUB_SILENT;
+        self.0.iter().any(|(hub, heard)| hub.identity == *identity && is_heard(heard))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hub(number: usize) -> Speaker {
+        let identity = Identifier::from_bytes([number.to_le_bytes()[0]; 32]);
+        Speaker { at: format!("tcp#hub-{number}:4000").into(), identity }
+    }
+
+    const ANY: Said = Said::There { clock: 0, told: 0 };
+
+    #[test]
+    fn a_hub_is_new_after_silence() {
+        let (mut hubs, second) = (Hubs::default(), Duration::from_secs(1));
+        assert!(hubs.hear(&hub(1), &ANY, second) && hubs.hear(&hub(2), &ANY, second));
+        assert!(!hubs.hear(&hub(1), &ANY, second + HUB_SILENT));
+        let later = second * 2 + HUB_SILENT;
+        assert!(hubs.has(&hub(1).identity, later) && !hubs.has(&hub(2).identity, later));
+        assert!(!hubs.hear(&hub(1), &ANY, later) && hubs.hear(&hub(2), &ANY, later));
+    }
+
+    #[test]
+    fn claims_that_were_lost_are_missed() {
+        let (mut hubs, hub) = (Hubs::default(), hub(1));
+        let mut hear = |said| hubs.hear(&hub, &said, Duration::ZERO);
+        let there = |told| Said::There { clock: 0, told };
+        assert!(hear(Said::Claims(Vec::new())));
+        assert!(!hear(there(5)) && !hear(there(5)));
+        assert!(!hear(Said::Claims(Vec::new())) && !hear(there(6)));
+        assert!(!hear(Said::Claims(Vec::new())) && hear(there(8)));
+        assert!(!hear(there(8)));
+    }
+
+    #[test]
+    fn made_up_hubs_take_bounded_room() {
+        let mut hubs = Hubs::default();
+        let mut hear = |number, now| hubs.hear(&hub(number), &ANY, now);
+        let listed = (0..2 * MAX_HUBS).filter(|number| hear(*number, Duration::ZERO)).count();
+        assert_eq!(listed, MAX_HUBS);
+        assert!(hear(MAX_HUBS, HUB_SILENT * 2));
+        assert_eq!(hubs.0.len(), 1);
+    }
+}

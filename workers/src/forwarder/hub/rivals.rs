@@ -1,0 +1,95 @@
+//! What a hub and the other hubs of its cluster know of each other's claims to one address.
+//!
+//! It decides by the rules of a single hub: only a newer registration that its identity has signed
+//! displaces one.
+
+use std::sync::Arc;
+
+use ockam_actix_runtime::{
+    message::MessageKind, node::routing::NextHop, Address, Host, Message, Node,
+};
+
+use crate::{
+    forwarder::{
+        cluster::{Registrations, Standing},
+        hub::{forwarder::SharedLedger, journal::Journal, proofs::Proofs, succession::Displaced},
+        protocol::{
+            claim::{ForwarderId, Instance},
+            displacement::{Displacement, Held},
+            Answer,
+        },
+    },
+    identity::{known_identities::MetBy, Identity},
+};
+
+/// The claims at one hub.
+pub(super) struct Rivals {
+    /// Not kept running.
+    pub(super) node: Node,
+    pub(super) ledger: SharedLedger,
+    pub(super) proofs: Arc<Proofs>,
+    pub(super) journal: Arc<Journal>,
+}
+
+impl Registrations for Rivals {
+    fn standing(&self, id: &ForwarderId) -> Option<Standing> {
+        let ledger = self.ledger.lock();
+        let tenant = ledger.tenant_of(id)?;
+        let keys = u32::try_from(tenant.identity.key_count()).unwrap_or(u32::MAX);
+        Some(Standing { keys, tenure: tenant.tenure, instance: tenant.instance })
+    }
+
+    fn contest(&self, id: &ForwarderId, other: Instance) -> Option<Box<Displacement>> {
+        self.ledger.lock().contest(id, other)
+    }
+
+    fn displace(&self, proof: Box<Displacement>) {
+        let id = proof.id;
+        let Some(tenant) = self.ledger.lock().tenant_of(&id).cloned() else { return };
+        let (instance, tenure) = (tenant.instance, tenant.tenure);
+        let held = Held { id, instance, tenure, identity: tenant.identity };
+        // Its key may be newer although its registration is not: whoever has the older key then
+        // loses the address at its next renewal.
+        self.learn(&proof, &held);
+        if !proof.displaces(&held) {
+            return;
+        }
+        let mut ledger = self.ledger.lock();
+        // Meanwhile another one may have it.
+        if ledger.tenant_of(&id).is_none_or(|tenant| tenant.instance != instance) {
+            return;
+        }
+        ledger.displace(&id);
+        drop(ledger);
+        let why = "a newer registration at another hub of the cluster displaces it, and it is told";
+        self.journal.departed(&id, why);
+        tell(&self.node, Displaced { inbox: tenant.inbox, proof });
+    }
+
+    fn claimed(&self) -> Vec<ForwarderId> {
+        self.ledger.lock().claimed()
+    }
+}
+
+impl Rivals {
+    /// Remembers the history of keys in a proof, if it is that of the address' owner.
+    fn learn(&self, proof: &Displacement, held: &Held) {
+        let Ok(identity) = Identity::decode(&proof.identity) else { return };
+        let is_newer = identity.key_count() > held.identity.key_count();
+        if is_newer && identity.is_extension_of(&held.identity) {
+            // An error says that more is known, which decides at the next renewal.
+            let _ = self.proofs.met(&identity, MetBy::Anyone);
+        }
+    }
+}
+
+/// Tells an instance that it has lost its address. If its connection is gone, it is told when it
+/// comes back.
+pub(super) fn tell(node: &Node, displaced: Displaced) {
+    let told = Answer::Displaced(displaced.proof).encode();
+    let mut message = Message::new(displaced.inbox, Address::random().into(), told);
+    message.kind = MessageKind::Reply;
+    if let Err(undelivered) = node.try_route(message, NextHop::Chosen) {
+        log::debug!("a displaced node was not told: {}", undelivered.notice);
+    }
+}
