@@ -9,7 +9,8 @@ use std::{
     fs,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use actix_rt::System;
@@ -24,8 +25,11 @@ use ockam_actix_harness::{
     deadline::PATIENCE,
     echo,
     installed::installed,
+    islands::Islands,
+    lasting::Lasting,
     network::in_own_network,
     program::{clean, Program},
+    target::Target,
 };
 
 const NATS: &str = "nats://127.0.0.1:4222";
@@ -60,7 +64,11 @@ fn hub(address: &str) -> Program {
 
 /// The outlet of an echo at these hubs, and its route behind a hub.
 fn outlet(via: &str) -> (Program, String) {
-    let outlet = ockam(&["outlet", "--to", &echo::start(), "--via", via]);
+    outlet_to(&echo::start(), via)
+}
+
+fn outlet_to(target: &str, via: &str) -> (Program, String) {
+    let outlet = ockam(&["outlet", "--to", target, "--via", via]);
     let route = outlet.wait_for_rest("--route '");
     let route = route.split('\'').next().unwrap().to_owned();
     let (_, behind) = route.split_once("=>").unwrap();
@@ -226,5 +234,146 @@ fn hubs_show_nats_who_they_are() {
         let url = "tls://hubs:p%40ss%2Fword@localhost:4222";
         connects(&[&tls[..], &user].concat(), url, &["--cluster-ca", &chain], connected);
         connects(&[&tls[..], &user].concat(), url, &[], "cannot connect to NATS");
+    });
+}
+
+/// Stops a hub as `systemctl` does, and waits for its end; returns when it was told.
+fn drain(hub: &mut Program) -> Instant {
+    let told = Instant::now();
+    hub.terminate();
+    assert!(hub.wait_for_exit(PATIENCE).success());
+    told
+}
+
+#[test]
+fn a_drained_hub_costs_no_stream() {
+    in_own_network(|| {
+        let plain = |address: &str| {
+            let hub = ockam(&["hub", address]);
+            hub.wait_for_line("hub on ");
+            hub
+        };
+        let (first, list) = (HUBS[0], HUBS[..2].join(","));
+        let mut hubs = [plain(first), plain(HUBS[1])];
+        let target = Target::start();
+        let (outlet, behind) = outlet_to(&target.address(), &list);
+        let (_near, address) = inlet(&list, &behind);
+        let lasting = Lasting::begin(address, PATIENCE).unwrap();
+        let mut moments = Vec::new();
+        for at in [0, 1] {
+            let before = outlet.line_count();
+            moments.push(drain(&mut hubs[at]));
+            lasting.moves_after(Instant::now(), PATIENCE).unwrap();
+            hubs[at] = plain(HUBS[at]);
+            outlet.wait_for_line_after(before, "forwards here again", PATIENCE);
+        }
+        let stalls = lasting.stalls(&moments);
+        println!("the echo stalled {stalls:.2?}");
+        println!("{:?}", lasting.end().unwrap());
+        assert_eq!(target.accepted(), Lasting::CONNECTIONS, "none was opened again");
+        assert!(stalls.iter().all(|stall| *stall < Duration::from_secs(1)), "{stalls:.2?}");
+    });
+}
+
+#[test]
+fn a_lone_hub_ends_at_once() {
+    in_own_network(|| {
+        let mut hub = ockam(&["hub", HUBS[0]]);
+        hub.wait_for_line("hub on ");
+        let (_outlet, behind) = outlet(HUBS[0]);
+        let (_near, address) = inlet(HUBS[0], &behind);
+        echoes(&mut connect(address, PATIENCE).unwrap());
+        let told = drain(&mut hub);
+        assert!(told.elapsed() < Duration::from_secs(3), "{:?}", told.elapsed());
+    });
+}
+
+/// A machine of the cluster: a NATS server and a hub on an island.
+struct Machine<'a> {
+    islands: &'a Islands,
+    number: u8,
+    nats: Program,
+    hub: Option<Program>,
+}
+
+const MACHINES: u8 = 3;
+
+impl<'a> Machine<'a> {
+    fn start(islands: &'a Islands, number: u8) -> Self {
+        let nats = Self::nats(islands, number);
+        let mut machine = Self { islands, number, nats, hub: None };
+        machine.start_hub();
+        machine
+    }
+
+    fn nats(islands: &Islands, number: u8) -> Program {
+        let own = Islands::address(number).to_string();
+        let all: Vec<_> = (0..MACHINES).map(|number| nats_of(number, 6222)).collect();
+        let mut server = clean(installed("nats-server").unwrap());
+        server.args(["-a", &own, "-p", "4222", "--cluster_name", "test"]);
+        server.args(["--cluster", &nats_of(number, 6222), "--routes", &all.join(",")]);
+        let server = Program::start(&mut islands.inside(number, &server));
+        server.wait_for_line("Server is ready");
+        server
+    }
+
+    fn start_hub(&mut self) {
+        let own = hub_of(self.number);
+        let all: Vec<_> = (0..MACHINES).map(|number| nats_of(number, 4222)).collect();
+        let mut hub = clean(env!("CARGO_BIN_EXE_ockam"));
+        hub.args(["hub", &own, "--cluster", &all.join(","), "--advertise", &own]);
+        let hub = Program::start(&mut self.islands.inside(self.number, &hub));
+        hub.wait_for_line("hub on ");
+        hub.wait_for_line("connected to NATS");
+        self.hub = Some(hub);
+    }
+}
+
+fn nats_of(number: u8, port: u16) -> String {
+    format!("nats://{}:{port}", Islands::address(number))
+}
+
+fn hub_of(number: u8) -> String {
+    format!("{}:4000", Islands::address(number))
+}
+
+#[test]
+fn a_rolling_restart_resets_nothing() {
+    in_own_network(|| {
+        if let Err(missing) = installed("nats-server") {
+            return println!("skipped: {missing:?}");
+        }
+        let islands = match Islands::new(MACHINES) {
+            Ok(islands) => islands,
+            Err(missing) => return println!("skipped: no networks for three hubs: {missing}"),
+        };
+        let mut machines: Vec<_> =
+            (0..MACHINES).map(|number| Machine::start(&islands, number)).collect();
+        let list = (0..MACHINES).map(hub_of).collect::<Vec<_>>().join(",");
+        let target = Target::start();
+        let (outlet, behind) = outlet_to(&target.address(), &list);
+        let (_near, address) = inlet(&list, &behind);
+        let lasting = Lasting::begin(address, PATIENCE).unwrap();
+        let mut moments = Vec::new();
+        for machine in &mut machines {
+            let before = outlet.line_count();
+            moments.push(drain(machine.hub.as_mut().unwrap()));
+            machine.start_hub();
+            outlet.wait_for_line_after(before, "forwards here again", PATIENCE);
+            lasting.moves_after(Instant::now(), PATIENCE).unwrap();
+        }
+        moments.push(Instant::now());
+        machines[0].nats.kill();
+        lasting.moves_after(Instant::now(), PATIENCE).unwrap();
+        machines[0].nats = Machine::nats(&islands, 0);
+        moments.push(Instant::now());
+        islands.cut(0);
+        // Longer than anybody waits for a peer that says nothing.
+        thread::sleep(Duration::from_secs(5));
+        lasting.moves_after(Instant::now(), PATIENCE).unwrap();
+        islands.mend(0);
+        println!("the echo stalled {:.2?}", lasting.stalls(&moments));
+        println!("{:?}", lasting.end().unwrap());
+        assert_eq!(target.accepted(), Lasting::CONNECTIONS, "none was opened again");
     });
 }

@@ -188,7 +188,23 @@ pub trait Host {
     /// Marks work that a stopping node lets finish, until the guard is dropped.
     fn busy(&self) -> Busy;
 
-    /// Waits until the node begins to stop: listeners and inlets accept nothing from then on.
+    /// Has the node, when it stops, first let its peers move to other nodes, for at most `limit`: a
+    /// hub does.
+    fn evacuates(&self, limit: Duration);
+
+    /// Whether it does, if it is stopped as it is now.
+    fn will_evacuate(&self) -> bool;
+
+    /// Marks what a stopping node lets move to another node, until the guard is dropped.
+    fn moving(&self) -> Busy;
+
+    /// Waits until the node is evacuated, or stops: its listeners accept nothing from then on.
+    fn evacuating(&self) -> impl Future<Output = ()> + Send;
+
+    /// Whether the node is evacuated, or has begun to stop.
+    fn is_evacuating(&self) -> bool;
+
+    /// Waits until the node begins to stop: inlets accept nothing from then on.
     fn stopping(&self) -> impl Future<Output = ()> + Send;
 
     /// Waits until the node, which is stopping, has waited long enough for open streams: what is
@@ -374,6 +390,31 @@ impl Host for Node {
     #[inline]
     fn busy(&self) -> Busy {
         Node::busy(self)
+    }
+
+    #[inline]
+    fn evacuates(&self, limit: Duration) {
+        Node::evacuates(self, limit);
+    }
+
+    #[inline]
+    fn will_evacuate(&self) -> bool {
+        Node::will_evacuate(self)
+    }
+
+    #[inline]
+    fn moving(&self) -> Busy {
+        Node::moving(self)
+    }
+
+    #[inline]
+    fn evacuating(&self) -> impl Future<Output = ()> + Send {
+        Node::evacuating(self)
+    }
+
+    #[inline]
+    fn is_evacuating(&self) -> bool {
+        Node::is_evacuating(self)
     }
 
     #[inline]

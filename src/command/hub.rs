@@ -1,6 +1,6 @@
 //! `ockam hub`: a node with a forwarding service.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 use ockam::{
@@ -44,6 +44,11 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     cluster: ClusterArguments,
 
+    /// Seconds that outlets and inlets which list other hubs have to move there when this one is
+    /// stopped by SIGTERM. Those that know no other hub are not waited for; 0 waits for nobody.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    drain_seconds: u16,
+
     #[command(flatten)]
     certificate: CertificateArguments,
 
@@ -79,8 +84,17 @@ impl Arguments {
 /// Starts the hub.
 pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     arguments.check()?;
-    let Arguments { listen, require_channel, known, cluster, certificate, dial, console, identity } =
-        arguments;
+    let Arguments {
+        listen,
+        require_channel,
+        known,
+        cluster,
+        drain_seconds,
+        certificate,
+        dial,
+        console,
+        identity,
+    } = arguments;
     console.start(&ctx)?;
     if let Some(path) = known {
         // The disk is not waited for on an arbiter.
@@ -88,7 +102,8 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
         let opened = opening.await.map_err(|error| Error::Bug(error.to_string()))?;
         opened.map_err(|error| Error::Other(error.into()))?.keep_for(&ctx);
     }
-    let (mut options, mut own) = (ForwardingOptions::new(), None);
+    let move_timeout = Duration::from_secs(drain_seconds.into());
+    let (mut options, mut own) = (ForwardingOptions::new().move_timeout(move_timeout), None);
     if require_channel {
         let mut entity = identity.entity(&ctx).await?;
         entity.create_secure_channel_listener(CHANNEL_LISTENER, identity.policy())?;

@@ -75,7 +75,8 @@ pub(crate) struct Arguments {
     /// Hub to be reached through, in the same forms, without listening anywhere.
     ///
     /// Several with commas between them are all used, so that clients find another one when one is
-    /// gone. Without this option and --listen, OCKAM_HUB in the environment says which.
+    /// gone; different outlets' clients prefer different ones of them. Without this option and
+    /// --listen, OCKAM_HUB in the environment says which.
     #[arg(long, value_name = "HUB", value_delimiter = ',')]
     via: Vec<NodeAddress>,
 
@@ -274,7 +275,8 @@ async fn accept_channels(
     // Before the registration, the hub at the end of a channel has more rights than any other hub,
     // so the outlet starts after it.
     create_outlet(transports, arguments, Some(entity.identifier())).await?;
-    let route = format!("{hub} => {}", forwarder.remote_address());
+    let address = forwarder.remote_address();
+    let route = format!("{} => {address}", address.spread(hub));
     Ok(Reached { route, with: String::new(), by_name })
 }
 

@@ -47,7 +47,8 @@ impl ToArguments {
     /// If no hub is given, or nobody has the name that was given.
     pub(crate) fn route(&self, to: &NamedOutlet, names: &IdentityArguments) -> Result<Route> {
         let hub = NodeAddress::any_of(&self.hubs()?);
-        Ok(Route::from(hub).then(to.resolve(names)?.forwarding_address()))
+        let address = to.resolve(names)?.forwarding_address();
+        Ok(Route::from(address.spread(&hub)).then(address))
     }
 }
 

@@ -33,7 +33,7 @@ DEADLINE = 30
 LISTENER = "secure_channel_listener_service"
 LARGEST_FRAME = 262_144
 CONTROL, LANE_CREDIT, OVERHEAD = 0, 65_536, 512
-ARE_YOU_THERE, I_AM, GO_AWAY = b"\0", b"\1", b"\2"
+ARE_YOU_THERE, I_AM, GO_AWAY, DRAIN = b"\0", b"\1", b"\2", b"\3"
 READY = b"ockam-actix/1 ready\0"
 DATA, NOTICE, REQUEST, REPLY, WATCH = range(5)
 BODIES = DATA, REQUEST, REPLY
@@ -103,8 +103,8 @@ class Connection:
         while (frame := self.receive_frame()) is not None:
             lane, body = frame
             if lane == CONTROL and len(body) == 1:
-                check(body in (ARE_YOU_THERE, I_AM, GO_AWAY), "a known signal")
-                if body == ARE_YOU_THERE:
+                check(body in (ARE_YOU_THERE, I_AM, GO_AWAY, DRAIN), "a known signal")
+                if body in (ARE_YOU_THERE, DRAIN):
                     self.send_frame(CONTROL, I_AM)
                 if body == GO_AWAY:
                     return None

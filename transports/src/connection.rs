@@ -6,6 +6,7 @@
 //! | greeting, reading, writing: what runs on a connected carrier | `session`, `queue` |
 //! | messages beside the frames, which may be lost | `datagrams` |
 //! | whether the peer is alive | `pulse` |
+//! | whether the peer of a node that stops moves to another one | `evacuation` |
 //! | which frame is written next: lanes with credit take turns | `send_lanes` |
 //! | an accepted connection, which ends with its carrier | `accepted` |
 //! | a dialled connection, which stands for a peer and reconnects after a loss | [`dialled`] |
@@ -23,6 +24,7 @@ pub mod connection_limits;
 pub mod connectors;
 mod datagrams;
 pub mod dialled;
+mod evacuation;
 pub mod listener;
 mod pulse;
 mod queue;

@@ -115,11 +115,16 @@ pub enum Signal {
     Pong,
     /// The node stops: it sends no more messages, and closes the connection soon.
     GoAway,
+    /// The node stops soon: who can reach another one in its place moves there. Answered by
+    /// [`Signal::Move`] or [`Signal::Pong`].
+    Drain,
+    /// The peer moves to another node, and closes the connection when it has done so.
+    Move,
 }
 
 impl Signal {
     /// All of them, each at the place of its byte.
-    pub const ALL: [Self; 3] = [Self::Ping, Self::Pong, Self::GoAway];
+    pub const ALL: [Self; 5] = [Self::Ping, Self::Pong, Self::GoAway, Self::Drain, Self::Move];
 
     /// The signal as a frame.
     pub fn encode(self) -> Vec<u8> {
@@ -290,7 +295,7 @@ mod tests {
             assert_eq!(Signal::decode(&body), Some(signal));
             assert_eq!(decode_grants(&body).err(), Some(FrameError::Grant));
         }
-        for other in [&[][..], &[3], &[0, 0]] {
+        for other in [&[][..], &[5], &[0, 0]] {
             assert_eq!(Signal::decode(other), None, "{other:?}");
         }
     }

@@ -86,6 +86,14 @@ pub(crate) fn patience(door: &Door) -> Patience {
     Patience { ask_after: ASK_AFTER, idle_ask_after, answer_within: ANSWER_WITHIN }
 }
 
+/// How long a peer may take to say whether it moves to another node when this one stops. One that
+/// does not answer is not waited for.
+pub const MOVE_ANSWER_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long the connection to a node that stops goes on beside the one that has taken its place,
+/// for what is under way: more than a round trip around the world.
+pub const MOVED_LINGER: Duration = Duration::from_millis(500);
+
 /// Silence on a connection after which the kernel asks whether the peer still lives.
 pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
 

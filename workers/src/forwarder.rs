@@ -7,6 +7,7 @@
 //! | the address that the inlet computes: an identity and a name | [`service_address`] |
 //! | the hub's side | [`hub`] |
 //! | the side of a node that registers a forwarder | [`remote`] |
+//! | which hub of a list clients prefer | `placement` |
 //! | hubs that share their forwarders | [`cluster`] |
 //! | every limit, with its unit and reason | [`limits`] |
 //!
@@ -31,6 +32,7 @@ pub mod address;
 pub mod cluster;
 pub mod hub;
 pub mod limits;
+mod placement;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod protocol;
 pub mod remote;

@@ -8,12 +8,13 @@ use std::{
     time::Duration,
 };
 
-use crate::watched;
+use crate::{lock::Lock, watched};
 
 /// How far a node's shutdown has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
     Running,
+    Evacuating,
     Draining,
     Resetting,
     Leaving,
@@ -27,6 +28,9 @@ pub(super) struct Shutdown {
     busy: Arc<watched::Sender<usize>>,
     alive: Arc<watched::Sender<usize>>,
     links: Arc<watched::Sender<usize>>,
+    moving: Arc<watched::Sender<usize>>,
+    /// How long what is to move to other nodes may take.
+    move_limit: Lock<Duration>,
     stop_called: AtomicBool,
 }
 
@@ -37,6 +41,8 @@ impl Shutdown {
             busy: Arc::new(watched::Sender::new(0)),
             alive: Arc::new(watched::Sender::new(0)),
             links: Arc::new(watched::Sender::new(0)),
+            moving: Arc::new(watched::Sender::new(0)),
+            move_limit: Lock::default(),
             stop_called: AtomicBool::new(false),
         }
     }
@@ -75,6 +81,31 @@ impl Shutdown {
     /// Marks a connection that a stopping node lets tell its peer, until the guard is dropped.
     pub(super) fn link(&self) -> Busy {
         Busy::one_of(&self.links)
+    }
+
+    /// Marks something that a stopping node lets move to another node, until the guard is dropped.
+    pub(super) fn moving(&self) -> Busy {
+        Busy::one_of(&self.moving)
+    }
+
+    /// Sets how long that may take.
+    pub(super) fn evacuates(&self, limit: Duration) {
+        *self.move_limit.lock() = limit;
+    }
+
+    /// How long that may take: no time, unless it was set.
+    pub(super) fn move_limit(&self) -> Duration {
+        *self.move_limit.lock()
+    }
+
+    /// The number of guards that [`moving`](Self::moving) has given out.
+    pub(super) fn moving_count(&self) -> usize {
+        *self.moving.borrow()
+    }
+
+    /// Waits until nothing is to move any more; false if that takes longer than `limit`.
+    pub(super) async fn moved_within(&self, limit: Duration) -> bool {
+        is_zero_within(&self.moving, limit).await
     }
 
     /// The number of guards that [`busy`](Self::busy) has given out.

@@ -1,5 +1,5 @@
-//! How a node stops: what is open may finish, users' workers end with their `stopped` hooks, then
-//! connections tell their peers, and all else ends.
+//! How a node stops: peers that can move to another node do so, what is open may finish, users'
+//! workers end with their `stopped` hooks, then connections tell their peers, and all else ends.
 
 use std::time::Duration;
 
@@ -25,6 +25,31 @@ impl Node {
     /// Marks a worker of users that lives, until the guard is dropped after its `stopped` hook.
     pub(crate) fn alive(&self) -> Busy {
         self.shared.shutdown.alive()
+    }
+
+    /// See [`Host::evacuates`](crate::host::Host::evacuates).
+    pub(crate) fn evacuates(&self, limit: Duration) {
+        self.shared.shutdown.evacuates(limit);
+    }
+
+    /// See [`Host::will_evacuate`](crate::host::Host::will_evacuate).
+    pub(crate) fn will_evacuate(&self) -> bool {
+        !self.shared.shutdown.move_limit().is_zero()
+    }
+
+    /// See [`Host::moving`](crate::host::Host::moving).
+    pub(crate) fn moving(&self) -> Busy {
+        self.shared.shutdown.moving()
+    }
+
+    /// See [`Host::evacuating`](crate::host::Host::evacuating).
+    pub(crate) async fn evacuating(&self) {
+        self.shared.shutdown.wait_for(Stage::Evacuating).await;
+    }
+
+    /// See [`Host::is_evacuating`](crate::host::Host::is_evacuating).
+    pub(crate) fn is_evacuating(&self) -> bool {
+        self.shared.shutdown.has_reached(Stage::Evacuating)
     }
 
     /// See [`Host::stopping`](crate::host::Host::stopping).
@@ -66,17 +91,18 @@ impl Node {
         }
     }
 
-    /// Stops accepting, lets open streams finish for a few seconds, stops the workers, tells the
-    /// peers of its connections, and ends the arbiters. The `stopped` hooks of the program's own
-    /// workers have run when this returns, unless one of them takes longer than
-    /// [`NodeLimits::drain_timeout`](crate::NodeLimits::drain_timeout). The actix `System` keeps
-    /// running.
+    /// Stops accepting, has the peers of a hub move to other hubs, lets open streams finish for a
+    /// few seconds, stops the workers, tells the peers of its connections, and ends the arbiters.
+    /// The `stopped` hooks of the program's own workers have run when this returns, unless one of
+    /// them takes longer than [`NodeLimits::drain_timeout`](crate::NodeLimits::drain_timeout). The
+    /// actix `System` keeps running.
     pub async fn stop(&self) {
         let shutdown = &self.shared.shutdown;
         if !shutdown.is_first_call() {
             return self.stopped().await;
         }
         let _end = EndOnDrop(self);
+        self.evacuate().await;
         shutdown.enter(Stage::Draining);
         let limit = self.limits().drain_timeout;
         if !shutdown.drained_within(SHORT_DRAIN).await {
@@ -97,6 +123,22 @@ impl Node {
         shutdown.enter(Stage::Leaving);
         if !shutdown.left_within(FAREWELL_TIMEOUT).await {
             log::debug!("some peers were not told that this node stops");
+        }
+    }
+
+    /// Lets what can move to other nodes do so, if this node is one that is evacuated.
+    async fn evacuate(&self) {
+        let (shutdown, limit) = (&self.shared.shutdown, self.shared.shutdown.move_limit());
+        if limit.is_zero() {
+            return;
+        }
+        shutdown.enter(Stage::Evacuating);
+        if shutdown.moved_within(SHORT_DRAIN.min(limit)).await {
+            return;
+        }
+        log::info!("stopping: who can reach another hub has {limit:.0?} to move there");
+        if !shutdown.moved_within(limit).await {
+            log::info!("{} forwarders and connections have not moved", shutdown.moving_count());
         }
     }
 }

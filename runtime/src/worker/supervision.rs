@@ -73,6 +73,11 @@ impl<A: Actor> Restarting<A> {
         Ok(Self(state))
     }
 
+    /// The current or last actor; `None` before the first one and after the end.
+    pub fn actor(&self) -> Option<Addr<A>> {
+        self.0.lock().actor.clone()
+    }
+
     /// Ends it: no other actor is started. Returns the current or last one, which the caller stops;
     /// `None` if it was ended before.
     pub fn end(&self) -> Option<Addr<A>> {

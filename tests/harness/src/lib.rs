@@ -11,7 +11,7 @@
 //! | [`role`] | the contract between a program and the copies that it starts of itself |
 //! | [`network`] | a test in a network of its own, where every port is free |
 //! | [`datagrams`] | a line for datagrams, with delay and loss, on which the client moves |
-//! | [`wan`] | a line that can be cut, between two networks |
+//! | [`wan`], [`islands`] | lines between networks that can be cut |
 //! | [`deadline`] | waits with a deadline |
 //! | [`usage`], [`machine`] | what processes have used, and where and when they ran |
 //! | [`progress`] | what long work is doing, for whoever waits for it |
@@ -25,6 +25,7 @@ pub mod datagrams;
 pub mod deadline;
 pub mod echo;
 pub mod installed;
+pub mod islands;
 pub mod lasting;
 pub mod machine;
 pub mod network;

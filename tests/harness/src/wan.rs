@@ -78,15 +78,7 @@ impl Wan {
 
     /// Has a command run in the far network.
     pub fn far(&self, command: &Command) -> Command {
-        let mut inside = Command::new("ip");
-        inside.args(["netns", "exec", FAR]).arg(command.get_program()).args(command.get_args());
-        for (name, value) in command.get_envs() {
-            match value {
-                Some(value) => inside.env(name, value),
-                None => inside.env_remove(name),
-            };
-        }
-        inside
+        inside(FAR, command)
     }
 
     /// From now on, whatever is sent along the line vanishes.
@@ -123,7 +115,20 @@ fn forward(does: bool) -> Result<(), String> {
     ip(&format!("netns exec {ROUTER} sysctl -q -w {setting}"))
 }
 
-fn ip(arguments: &str) -> Result<(), String> {
+/// The command, to be run in the network of this name.
+pub(crate) fn inside(network: &str, command: &Command) -> Command {
+    let mut inside = Command::new("ip");
+    inside.args(["netns", "exec", network]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => inside.env(name, value),
+            None => inside.env_remove(name),
+        };
+    }
+    inside
+}
+
+pub(crate) fn ip(arguments: &str) -> Result<(), String> {
     let outcome = Command::new("ip").args(arguments.split_whitespace()).output();
     let Output { status, stderr, .. } = outcome.map_err(|error| format!("ip: {error}"))?;
     match status.success() {
@@ -135,6 +140,6 @@ fn ip(arguments: &str) -> Result<(), String> {
     }
 }
 
-fn must(outcome: Result<(), String>) {
+pub(crate) fn must(outcome: Result<(), String>) {
     outcome.unwrap_or_else(|error| panic!("{error}"));
 }

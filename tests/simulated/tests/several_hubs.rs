@@ -80,9 +80,10 @@ fn a_hub_that_stops_sends_its_clients_on() {
                 let losing = async {
                     lost.lost(epoch).await;
                     assert!(lost.state().announced, "{:?}", lost.state());
+                    assert!(begun.elapsed() < Duration::from_millis(200), "{:?}", begun.elapsed());
                 };
                 tokio::join!(hubs[stopped].as_ref().stop(), losing);
-                assert!(begun.elapsed() < Duration::from_millis(200), "{:?}", begun.elapsed());
+                assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
                 let took = answered(net, &ctx, &echo).await;
                 assert!(took < Duration::from_millis(500), "{took:?}");
                 hubs[stopped].restart().await.unwrap();

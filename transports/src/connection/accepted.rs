@@ -154,7 +154,7 @@ impl<C: Carrier> Handler<Registered> for Accepted<C> {
         }
         let Some((session, door, lanes)) = self.session.take() else { return };
         let ingress = Arc::new(Ingress { via: self.via.clone(), door, source: self.source });
-        let running = session.run(self.node.clone(), ingress, self.queue.clone(), lanes);
+        let running = session.run(self.node.clone(), ingress, self.queue.clone(), lanes, || false);
         context.spawn(running.into_actor(self).map(|end, actor, context| {
             let error = match end {
                 SessionEnd::Lost(error) => error,

@@ -3,7 +3,8 @@
 //!
 //! * Owns: that address; while connected also a carrier, its write queue, and a random
 //!   address that answers come back to.
-//! * States: connecting (messages wait), connected, waiting for the next attempt (messages bounce
+//! * States: connecting (messages wait), connected (perhaps moving to another peer of its list,
+//!   because this one is about to stop), waiting for the next attempt (messages bounce
 //!   at once, so that nobody hangs on a peer that is down).
 //! * Inbox: messages to the peer.
 //! * Started by the node's dialer for the first route that needs it, on an arbiter that
@@ -12,13 +13,17 @@
 //! * A panic unregisters it, and its sources see it lost; the next message, or first hop, dials
 //!   anew.
 
+mod moving;
+
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
     time::Duration,
 };
 
-use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
+use actix::{
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, SpawnHandle, WrapFuture,
+};
 use ockam_actix_runtime::{
     clock::Instant,
     edge::{
@@ -49,7 +54,7 @@ use crate::{
         queue::WriteQueue,
         session::{Session, SessionEnd},
     },
-    limits::{DIAL_TIMEOUT, FIRST_BACKOFF, MAX_BACKOFF, STEADY_AFTER},
+    limits::{DIAL_TIMEOUT, FIRST_BACKOFF, MAX_BACKOFF, MOVED_LINGER, STEADY_AFTER},
 };
 
 /// Makes `node` dial addresses of `transport`, with a connection for each peer, or for each list of
@@ -91,6 +96,10 @@ struct Dialled {
     since: Instant,
     /// Of several peers, the one that was connected last.
     last: Option<Address>,
+    /// The session with that peer.
+    running: Option<SpawnHandle>,
+    /// The attempts to connect to another peer, as that one is about to stop.
+    moving: Option<SpawnHandle>,
     registration: Option<Registration>,
     record: Recorded<Link>,
 }
@@ -139,6 +148,8 @@ impl Dialled {
             backoff: Backoff::new(FIRST_BACKOFF, MAX_BACKOFF),
             since: Instant::now(),
             last: None,
+            running: None,
+            moving: None,
             registration: None,
         })?;
         Ok(())
@@ -214,7 +225,12 @@ impl Dialled {
         self.note_connected(session.transport(), &peer);
         (self.since, self.last) = (Instant::now(), Some(peer));
         self.record.enters_by(via.clone());
-        self.state.send_modify(LinkState::establish);
+        let is_moved = matches!(before, Phase::Connected { .. });
+        self.state.send_modify(|state| {
+            state.establish();
+            state.epoch += u64::from(is_moved);
+            state.announced = is_moved;
+        });
         if let Phase::Connecting(waiting) = before {
             waiting.into_iter().for_each(|message| write(&self.node, &queue, &via, message));
         }
@@ -222,13 +238,22 @@ impl Dialled {
             dialled: self.address.clone(),
             grants: self.node.hub_grants(&self.address),
         };
-        let ingress = Arc::new(Ingress { via, door, source: None });
+        let ingress = Arc::new(Ingress { via: via.clone(), door, source: None });
         let lanes = pools(&self.node).lanes(None, session.parts());
-        let running = session.run(self.node.clone(), ingress, queue, lanes);
-        context.spawn(running.into_actor(self).map(|end, actor, context| match end {
+        let start_move = self.start_move(&via, context);
+        let running = session.run(self.node.clone(), ingress, queue, lanes, start_move);
+        let running = running.into_actor(self).map(move |end, actor, context| match end {
+            // Another has taken its place.
+            _ if !actor.is_connected_by(&via) => {}
             SessionEnd::Lost(error) => actor.failed(&error, context),
             SessionEnd::GoneAway => actor.gone_away(context),
-        }));
+        });
+        if let Some(left) = self.running.replace(context.spawn(running)) {
+            // What is under way over the connection before has still time to arrive.
+            context.run_later(MOVED_LINGER, move |_, context| {
+                context.cancel_future(left);
+            });
+        }
     }
 
     fn note_connected(&self, transport: &'static str, peer: &Address) {
@@ -259,11 +284,13 @@ impl Dialled {
         } else if first {
             log::warn!("{failure}");
         }
-        self.down(failure, state.announced, context);
+        self.down(failure, state.announced && !state.up, context);
     }
 
     fn down(&mut self, failure: Arc<str>, announced: bool, context: &mut Context<Self>) {
         let was_up = self.state.borrow().up;
+        self.end_move(context);
+        self.running = None;
         self.record.down(failure.clone());
         let phase = Phase::Waiting { failure: failure.clone() };
         let before = std::mem::replace(&mut self.phase, phase);

@@ -282,7 +282,7 @@ impl<B: Binding> Listens<B> {
             error = self.binding.accept_all(&who, &refusal_log, serve) => {
                 log::error!("{who} ended: {error}");
             }
-            () = self.node.stopping() => {}
+            () = self.node.evacuating() => {}
         }
     }
 

@@ -25,6 +25,7 @@ use crate::{
     connection::{
         carrier::Carrier,
         datagrams::Datagrams,
+        evacuation::Evacuation,
         pulse::{Beat, Pulse},
         queue::WriteQueue,
     },
@@ -79,21 +80,28 @@ impl<C: Carrier> Session<C> {
     }
 
     /// Reads and writes until the connection ends; says how. When the node stops, it sends what it
-    /// may still send, tells the peer, and waits for it to end the connection.
+    /// may still send, tells the peer, and waits for it to end the connection. A peer that is about
+    /// to stop has `start_move` called, which returns whether this end moves to another one.
     pub(crate) async fn run(
         self,
         node: Node,
         ingress: Arc<Ingress>,
         queue: WriteQueue,
         lanes: Lanes,
+        start_move: impl Fn() -> bool + 'static,
     ) -> SessionEnd {
         let (carrier, peer) = (self.carrier.clone(), self.peer.clone());
         let lost = |error| Poll::Ready(SessionEnd::Lost(lost(&peer, error)));
         let (host, _link) = (node.clone(), node.link());
-        let mut leaving = pin!(host.leaving().fuse());
         let mut pulse = Pulse::new(patience(&ingress.door));
         let mut datagrams = Datagrams::new(node.clone(), ingress.clone(), &queue, &lanes);
-        let mut reading = pin!(self.read(node, ingress, &queue, &lanes));
+        let evacuation = Evacuation::new(&node, &ingress.door, start_move);
+        let leaving = async {
+            evacuation.ask(&queue).await;
+            host.leaving().await;
+        };
+        let mut leaving = pin!(leaving.fuse());
+        let mut reading = pin!(self.read(node, ingress, &queue, &lanes, &evacuation));
         poll_fn(|task| {
             match pulse.poll(queue.signs(), task) {
                 Poll::Ready(Ok(Some(Beat::Ask))) => {
@@ -135,13 +143,14 @@ impl<C: Carrier> Session<C> {
         ingress: Arc<Ingress>,
         queue: &WriteQueue,
         lanes: &Lanes,
+        evacuation: &Evacuation,
     ) -> SessionEnd {
         let mut buffered = Buffered { lanes, bytes: 0 };
         let mut capacity = MIN_READ_BYTES;
         let mut deadline = None;
         let mut more = More::No;
         loop {
-            match self.route_arrived(&node, &ingress, queue, lanes) {
+            match self.route_arrived(&node, &ingress, queue, lanes, evacuation) {
                 Ok(0) => {}
                 Ok(_) => deadline = None,
                 Err(end) => return end,
@@ -198,6 +207,7 @@ impl<C: Carrier> Session<C> {
         ingress: &Arc<Ingress>,
         queue: &WriteQueue,
         lanes: &Lanes,
+        evacuation: &Evacuation,
     ) -> Result<usize, SessionEnd> {
         let mut handled = 0;
         loop {
@@ -209,7 +219,12 @@ impl<C: Carrier> Session<C> {
             if let (CONTROL, Some(signal)) = (lane, Signal::decode(&body)) {
                 match signal {
                     Signal::Ping => queue.signal(Signal::Pong),
-                    Signal::Pong => queue.traffic().note_round_trip(queue.signs().answered()),
+                    Signal::Pong => {
+                        queue.traffic().note_round_trip(queue.signs().answered());
+                        evacuation.stays();
+                    }
+                    Signal::Drain => queue.signal(evacuation.answer()),
+                    Signal::Move => evacuation.moves(),
                     Signal::GoAway => return Err(SessionEnd::GoneAway),
                 }
                 continue;

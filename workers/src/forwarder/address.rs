@@ -18,7 +18,7 @@ use std::{fmt, str::FromStr};
 
 use ockam_actix_runtime::{Address, Error, Identifier, Result};
 
-use crate::identity::address_secret::AddressSecret;
+use crate::{forwarder::placement, identity::address_secret::AddressSecret};
 
 /// The letter before the random part.
 const PREFIX: char = 'F';
@@ -54,6 +54,22 @@ impl ForwardingAddress {
     pub fn new_random(identifier: impl Into<Option<Identifier>>) -> Self {
         let forwarder = Address::from(format!("{PREFIX}{}", Address::random()));
         Self { forwarder, identifier: identifier.into(), secret: None }
+    }
+
+    /// The hubs of a list, such as `tcp#a:4000,b:4000`, in the order in which clients of this
+    /// forwarder are to prefer them. It follows from the address and the names of the hubs alone,
+    /// and is another one for other forwarders, so that they spread over the hubs. A list of
+    /// several transports stays as it is.
+    ///
+    /// ```
+    /// # use ockam_actix_workers::forwarder::address::ForwardingAddress;
+    /// # use ockam_actix_runtime::Address;
+    /// let address = ForwardingAddress::new_random(None);
+    /// let (hubs, same) = ("tcp#a:4000,b:4000", "tcp#b:4000,a:4000");
+    /// assert_eq!(address.spread(&hubs.into()), address.spread(&same.into()));
+    /// ```
+    pub fn spread(&self, hubs: &Address) -> Address {
+        placement::spread(&self.forwarder, hubs)
     }
 
     /// Whether `text` is meant as a forwarding address, however damaged its copy is: an address

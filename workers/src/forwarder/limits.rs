@@ -73,6 +73,22 @@ pub const FIND_LIMIT: Duration = Duration::from_secs(1);
 /// How long a hub of a cluster waits for a connection to the hub that has a forwarder.
 pub const REACH_LIMIT: Duration = Duration::from_secs(3);
 
+/// How long the peers of a hub that stops have, by default, to move to other hubs: those that can
+/// move need about a second, and who restarts a hub waits so long for one that hangs.
+pub const MOVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the channels that came through a hub which stops go on after the forwarder has moved:
+/// by then, connections have moved too, and all hubs of a cluster know that the forwarder has left.
+pub const MOVE_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a hub of a cluster that stops goes on after its last forwarder has moved: the channels
+/// that end after [`MOVE_PAUSE`] still say so through it.
+pub const MOVE_LINGER: Duration = Duration::from_millis(1_500);
+
+/// How long a node waits for a hub that has said that it stops, until it registers there again: a
+/// hub that goes on all the same gets its forwarders back.
+pub const STOPPING_HUB_PATIENCE: Duration = Duration::from_secs(120);
+
 /// Forwarders that one hub of a cluster looks for at the same time: each takes a few milliseconds,
 /// or [`FIND_LIMIT`] if nobody has it.
 pub const LOOKUPS: usize = 4_096;

@@ -10,6 +10,7 @@
 //! | `Renew` | `[5, bin 16 bits]` | node to hub, answered by `Registered` or `Refused` |
 //! | `Release` | `[6, bin 16 bits]` | node to hub, not answered |
 //! | `Displaced` | `[7, bin 16 bits, displaced, tenure, nonce, destination, signature, identity]` | hub to node |
+//! | `Leaving` | `[8, bin 16 bits]` | hub to node, answered by `Release` |
 //!
 //! `destination` is an array of 1 to 7 addresses as the node knows them, mostly one. `claim` is
 //! `[]` or `[bin 32 identifier, bin 16 salt, service, instance, tenure]`; an instance is 16 bytes,
@@ -99,6 +100,9 @@ pub enum Answer {
     /// A newer instance has the address. It is also sent unasked, to where the answer to the
     /// `Proof` went.
     Displaced(Box<Displacement>),
+    /// The hub stops soon: the node is to release the forwarder, once another hub has it if there
+    /// is one. It is sent unasked, to where the answer to the `Register` or `Proof` went.
+    Leaving(ForwarderId),
 }
 
 /// Why bytes from a peer are not a request or an answer.
@@ -139,6 +143,7 @@ impl fmt::Display for Answer {
             Self::Registered { .. } => "a registration",
             Self::Refused { .. } => "a refusal",
             Self::Displaced(_) => "a displacement",
+            Self::Leaving(_) => "a farewell",
         })
     }
 }

@@ -223,12 +223,17 @@ impl Decryptor {
         let (inbound, encryptor, heard) = opened;
         Metrics::of(&self.config.node).handshakes.observe(self.begun.elapsed());
         let Credentials { local, policy, sessions, .. } = &self.config.credentials;
+        let relay = match &self.role {
+            Role::Responder(responding) => responding.relay().cloned(),
+            Role::Initiator(_) => None,
+        };
         let listed = sessions.list(NewSession {
             own: local.now().identifier(),
             peer,
             policy: policy.clone(),
             encryptor: encryptor.clone(),
             session: self.config.session,
+            relay,
             changes: self.changes,
         });
         let renewal_rate = RenewalRate::new(Instant::now());

@@ -8,6 +8,8 @@
 //!   session ([`KnownIdentities::on_change`]);
 //! * the program says so ([`OpenSessions::close`]).
 //!
+//! So does the end of the hub that a session came through ([`OpenSessions::leave`]).
+//!
 //! From that moment on, nothing more of the peer is delivered; the streams of both ends learn of it
 //! as of any loss, and go on only in another session with the same peer. A handshake that runs
 //! meanwhile may have asked too early, so it asks again when its session is listed
@@ -24,7 +26,7 @@ use std::{
 };
 
 use actix::Recipient;
-use ockam_actix_runtime::{lock::Lock, Host, Identifier, Node};
+use ockam_actix_runtime::{lock::Lock, Address, Host, Identifier, Node};
 
 use crate::{
     identity::{
@@ -55,6 +57,8 @@ struct Handle {
     policy: Arc<dyn TrustPolicy>,
     encryptor: Recipient<Event>,
     session: u64,
+    /// The hub that its handshake came through.
+    relay: Option<Address>,
     has_ended: Arc<AtomicBool>,
 }
 
@@ -74,6 +78,8 @@ pub(super) struct NewSession {
     pub(super) encryptor: Recipient<Event>,
     /// Tells sessions of one encryptor apart.
     pub(super) session: u64,
+    /// The hub that its handshake came through, as the first hop of the routes to that.
+    pub(super) relay: Option<Address>,
     /// [`OpenSessions::changes`] before its handshake asked whether the peer is trusted.
     pub(super) changes: u64,
 }
@@ -102,9 +108,9 @@ impl OpenSessions {
 
     /// Lists a session. If trust has changed while its handshake ran, it is asked for again.
     pub(super) fn list(self: &Arc<Self>, new: NewSession) -> Listed {
-        let NewSession { own, peer, policy, encryptor, session, changes } = new;
+        let NewSession { own, peer, policy, encryptor, session, relay, changes } = new;
         let has_ended = Arc::new(AtomicBool::new(false));
-        let handle = Handle { policy, encryptor, session, has_ended: has_ended.clone() };
+        let handle = Handle { policy, encryptor, session, relay, has_ended: has_ended.clone() };
         let identifier = peer.identifier();
         let number = self.register.lock().add(own, peer, handle);
         if changes != self.changes() {
@@ -129,6 +135,16 @@ impl OpenSessions {
         let concerned = self.register.lock().of(own, Some(peer));
         let closing = concerned.iter().filter(|session| session.handle.end("it was closed here"));
         closing.count()
+    }
+
+    /// Ends the sessions whose handshakes came through the hub behind `first_hop`, which stops:
+    /// their peers establish them again, through another hub. Returns their number.
+    pub(crate) fn leave(&self, first_hop: &Address) -> usize {
+        let concerned = self.register.lock().all();
+        let through =
+            |session: &&Admitted<Handle>| session.handle.relay.as_ref() == Some(first_hop);
+        let ending = concerned.iter().filter(through);
+        ending.filter(|session| session.handle.end("the hub that it came through stops")).count()
     }
 
     /// Ends the sessions that were admitted for a history that is no longer good.

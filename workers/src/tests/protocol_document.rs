@@ -255,6 +255,7 @@ fn answers() -> Vec<(&'static str, Answer)> {
         ),
         ("refused full", Answer::Refused { refusal: full, text: "x".to_owned() }),
         ("displaced", Answer::Displaced(Box::new(displacement()))),
+        ("leaving", Answer::Leaving(id)),
     ]
 }
 

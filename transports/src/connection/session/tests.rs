@@ -103,7 +103,8 @@ async fn run_with(node: Node, ours: Socket, send: impl FnOnce(&WriteQueue)) -> S
     let queue = session.queue(Arc::default());
     send(&queue);
     let ingress = Ingress { via: Address::random(), door, source: None };
-    session.run(node, Arc::new(ingress), queue, Lanes::new(usize::MAX, Vec::new())).await
+    let lanes = Lanes::new(usize::MAX, Vec::new());
+    session.run(node, Arc::new(ingress), queue, lanes, || false).await
 }
 
 /// Deadlines are kept to the clock's granularity.

@@ -2,32 +2,34 @@
 //!
 //! * Owns: its registrations (`F…`, and `F….I…` where an identity proved that the address is its
 //!   own), its slot in the hub's [`Ledger`], and the route to the destination.
-//! * States: none; it lives or it has ended.
+//! * States: forwarding; leaving, since its hub stops and has told the node that registered it.
 //! * Inbox: none. Forwarded messages pass through no mailbox: the delivery [`Onward`] puts its
 //!   route before the rest of the message's own and hands the message to the connection, which
 //!   costs a few reference counts.
 //! * Started by the forwarding service, on the arbiter of the connection that it forwards to.
 //! * Ends with that connection, with its lease, or when the ledger drops its entry because the
-//!   node released it or registered again.
+//!   node released it or registered again. A hub that stops waits for that.
 //! * A panic frees addresses and slot, as every end does. The node learns of it at its next
 //!   renewal, and registers again.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, WrapFuture};
 use ockam_actix_runtime::{
     clock,
     edge::first_hop::FirstHop,
     lock::Lock,
-    message::undelivered::Undelivered,
+    message::{undelivered::Undelivered, MessageKind},
     metrics::{listing::Recorded, Forwarder as ForwarderRecord, Metrics},
     node::{
         directory::Registration,
         entry::{Deliver, Description, Entry},
+        routing::NextHop,
+        Busy,
     },
     watched, Address, Class, Host, Identifier, Message, Node, Result, Route,
 };
-use tokio::time::{sleep_until, Instant};
+use tokio::time::{sleep, sleep_until, Instant};
 
 use crate::{
     forwarder::{
@@ -37,7 +39,8 @@ use crate::{
             journal::Journal,
             ledger::{Generation, Ledger},
         },
-        protocol::claim::ForwarderId,
+        limits::MOVE_LINGER,
+        protocol::{claim::ForwarderId, Answer},
     },
     relay::pass_on,
 };
@@ -72,7 +75,13 @@ pub(super) struct Life {
     /// Where its end is noted.
     pub(super) journal: Arc<Journal>,
     /// What makes it known to the other hubs of a cluster.
-    pub(super) _announced: Option<Announced>,
+    pub(super) announced: Option<Announced>,
+    /// This hub.
+    pub(super) node: Node,
+    /// Makes it wait, when it stops, until the forwarder has moved to another hub.
+    pub(super) moving: Busy,
+    /// Where the node that registered it is told that the hub stops.
+    pub(super) inbox: Route,
 }
 
 /// See the documentation of this module.
@@ -139,6 +148,8 @@ impl Actor for Forwarder {
 impl Life {
     /// Runs until the forwarder is to end.
     async fn run(mut self, id: ForwarderId) {
+        let (node, mut is_leaving) = (self.node.clone(), false);
+        let mut evacuating = pin!(node.evacuating());
         let why = loop {
             let until = *self.lease.borrow_and_update();
             tokio::select! {
@@ -147,13 +158,40 @@ impl Life {
                 renewed = self.lease.changed() => {
                     if renewed.is_err() {
                         // Released or replaced, which the service has noted.
-                        return;
+                        return self.linger(is_leaving);
                     }
+                }
+                () = &mut evacuating, if !is_leaving => {
+                    is_leaving = true;
+                    self.say_farewell(id);
                 }
                 () = sleep_until(until) => break "it was not renewed",
             }
         };
         self.journal.departed(&id, why);
+    }
+
+    /// Tells the node that registered the forwarder that this hub stops.
+    fn say_farewell(&self, id: ForwarderId) {
+        let farewell = Answer::Leaving(id).encode();
+        let mut message = Message::new(self.inbox.clone(), Address::random().into(), farewell);
+        message.kind = MessageKind::Reply;
+        if let Err(undelivered) = self.node.try_route(message, NextHop::Chosen) {
+            log::debug!("a node was not told that this hub stops: {}", undelivered.notice);
+        }
+    }
+
+    /// Has a hub of a cluster that stops go on for a moment after the forwarder has moved: channels
+    /// that came from other hubs still pass here, until their ends learn of the move.
+    fn linger(self, is_leaving: bool) {
+        if !is_leaving || self.announced.is_none() {
+            return;
+        }
+        let (arbiter, moving) = (self.node.current_arbiter().unwrap_or_default(), self.moving);
+        self.node.spawn_on(arbiter, async move {
+            sleep(MOVE_LINGER).await;
+            drop(moving);
+        });
     }
 }
 

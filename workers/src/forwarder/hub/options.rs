@@ -8,7 +8,7 @@ use crate::forwarder::{
     cluster::Cluster,
     limits::{
         LEASE, MAX_FORWARDERS, MAX_FORWARDERS_PER_CONNECTION, MAX_FORWARDERS_PER_SOURCE,
-        MAX_LEASE_SECONDS,
+        MAX_LEASE_SECONDS, MOVE_TIMEOUT,
     },
 };
 
@@ -33,6 +33,7 @@ pub struct ForwardingOptions {
     pub(super) lease: Duration,
     pub(super) permit: Option<AccessRule>,
     pub(super) cluster: Option<Cluster>,
+    pub(super) move_timeout: Duration,
 }
 
 impl ForwardingOptions {
@@ -46,6 +47,7 @@ impl ForwardingOptions {
             lease: LEASE,
             permit: None,
             cluster: None,
+            move_timeout: MOVE_TIMEOUT,
         }
     }
 
@@ -93,6 +95,14 @@ impl ForwardingOptions {
         self.cluster = Some(cluster);
         self
     }
+
+    /// How long a stopping hub waits for its peers to move to other hubs. Those that know no other
+    /// hub are not waited for. Zero has it stop at once, as if it were killed but for saying so.
+    #[must_use]
+    pub fn move_timeout(mut self, limit: Duration) -> Self {
+        self.move_timeout = limit;
+        self
+    }
 }
 
 impl Default for ForwardingOptions {
@@ -110,6 +120,7 @@ impl fmt::Debug for ForwardingOptions {
             .field("lease", &self.lease)
             .field("permit", &self.permit.as_ref().map(|_| "a rule"))
             .field("cluster", &self.cluster)
+            .field("move_timeout", &self.move_timeout)
             .finish()
     }
 }

@@ -100,6 +100,7 @@ impl ForwardingService {
             let rivals = Rivals { node: node.unheld(), ledger, proofs, journal };
             cluster.share(Arc::new(rivals));
         }
+        node.evacuates(options.move_timeout);
         let node_of = node.clone();
         let spec = ServiceSpec { node: node_of, proofs, ledger, journal, options, started };
         let actor = Restarting::start(node, "the forwarding service", spec)?;
@@ -156,12 +157,12 @@ impl ForwardingActor {
         if !self.concerns_own(&request, &registrant) {
             self.ledger.lock().spend(&registrant, self.started.elapsed())?;
         }
-        let origin = message.origin();
+        let (origin, inbox) = (message.origin(), message.return_route().clone());
         match request.map_err(|_| RegistrationRefusal::Malformed)? {
             Request::Register { destination, claim: None } => {
                 let id = ForwarderId::random(&SystemRandom::new());
                 self.open(
-                    Opening { registrant, destination, id, tenant: None },
+                    Opening { registrant, destination, id, tenant: None, inbox },
                     origin,
                     &Whose::nobody(),
                 )
@@ -224,7 +225,8 @@ impl ForwardingActor {
             self.share(id);
             return Ok(self.registered(id, tenant.tenure));
         }
-        let opening = Opening { registrant, destination, id, tenant: Some(tenant) };
+        let inbox = tenant.inbox.clone();
+        let opening = Opening { registrant, destination, id, tenant: Some(tenant), inbox };
         let answer = self.open(opening, message.origin(), &Whose::of(claim))?;
         if let Answer::Registered { .. } = answer {
             self.proofs.met(&identity, met_by)?;
@@ -254,7 +256,10 @@ impl ForwardingActor {
         origin: &Origin,
         whose: &Whose,
     ) -> Result<Answer, RegistrationRefusal> {
-        let Opening { registrant, destination, id, tenant } = opening;
+        let Opening { registrant, destination, id, tenant, inbox } = opening;
+        if self.node.is_evacuating() {
+            return Err(RegistrationRefusal::Leaving);
+        }
         let mut route = destination;
         route.prepend(&registrant.route);
         if route.len() > MAX_FORWARDING_ADDRESSES {
@@ -288,7 +293,8 @@ impl ForwardingActor {
         let slot = LedgerSlot { ledger: self.ledger.clone(), id, generation: entered.generation };
         let announced = self.cluster.as_ref().map(|cluster| cluster.announce(id, &addresses));
         let (epoch, journal) = (state.epoch, self.journal.clone());
-        let life = Life { first_hop, epoch, lease, journal, _announced: announced };
+        let (node, moving) = (self.node.unheld(), self.node.moving());
+        let life = Life { first_hop, epoch, lease, journal, announced, node, moving, inbox };
         if let Err(error) = Forwarder::launch(&self.node, slot, addresses, &route, life) {
             log::error!("cannot make a forwarder: {}", error.one_line());
             return Err(RegistrationRefusal::Route);
@@ -338,6 +344,8 @@ struct Opening {
     destination: Route,
     id: ForwarderId,
     tenant: Option<Tenant>,
+    /// The way back to where the request was sent from.
+    inbox: Route,
 }
 
 /// What every actor of one service is started with.

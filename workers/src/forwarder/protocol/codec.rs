@@ -30,6 +30,7 @@ pub(super) const REFUSED: u8 = 4;
 pub(super) const RENEW: u8 = 5;
 pub(super) const RELEASE: u8 = 6;
 pub(super) const DISPLACED: u8 = 7;
+pub(super) const LEAVING: u8 = 8;
 
 /// Elements of a displacement without its address.
 const PROOF_FIELDS: usize = 6;
@@ -120,6 +121,10 @@ impl Answer {
                 writer.bin(&displacement.id.0);
                 write_proof(&mut writer, displacement);
             }
+            Self::Leaving(id) => {
+                begin(&mut writer, 2, LEAVING);
+                writer.bin(&id.0);
+            }
         }
         Payload::from(writer.finish())
     }
@@ -130,7 +135,7 @@ impl Answer {
     /// [`ProtocolError`] for anything that is not in the table of this module.
     pub fn decode(bytes: &[u8]) -> Result<Self, ProtocolError> {
         let mut reader = Reader::new(bytes);
-        let fields = reader.array(3..=8)?;
+        let fields = reader.array(2..=8)?;
         let answer = match (reader.number()?, fields) {
             (CHALLENGE, 3) => {
                 Self::Challenge { nonce: *reader.bin()?, held_by: Instance(*reader.bin()?) }
@@ -147,6 +152,7 @@ impl Answer {
                 let text = reader.text(0..=MAX_REFUSAL_BYTES)?;
                 Self::Refused { refusal, text: Shown(text).to_string() }
             }
+            (LEAVING, 2) => Self::Leaving(ForwarderId(*reader.bin()?)),
             (DISPLACED, 8) => {
                 let id = ForwarderId(*reader.bin()?);
                 Self::Displaced(Box::new(read_proof(&mut reader, id)?))

@@ -43,6 +43,9 @@ pub enum RegistrationRefusal {
          until its operator says which one is right"
     )]
     Forked,
+    /// The hub stops soon.
+    #[error("the hub stops soon and registers nobody any more")]
+    Leaving,
     /// A reason that this version does not know.
     #[error("reason {0}")]
     Unknown(u32),
@@ -50,7 +53,7 @@ pub enum RegistrationRefusal {
 
 impl RegistrationRefusal {
     /// All reasons that this version knows, in the order of their codes.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Malformed,
         Self::Route,
         Self::TooOften,
@@ -63,6 +66,7 @@ impl RegistrationRefusal {
         Self::SourceTooOften,
         Self::Displaced,
         Self::Forked,
+        Self::Leaving,
     ];
 
     /// Its number on the wire.
@@ -80,6 +84,7 @@ impl RegistrationRefusal {
             Self::SourceTooOften => 9,
             Self::Displaced => 10,
             Self::Forked => 11,
+            Self::Leaving => 12,
             Self::Unknown(code) => code,
         }
     }
@@ -103,6 +108,7 @@ impl RegistrationRefusal {
             Self::SourceTooOften => "registration-source-too-often",
             Self::Displaced => "registration-displaced",
             Self::Forked => "registration-forked",
+            Self::Leaving => "registration-leaving",
             Self::Unknown(_) => "registration-unknown",
         }
     }

@@ -52,6 +52,7 @@ fn answers() -> Vec<Answer> {
         Answer::Challenge { nonce: [1; 32], held_by: Instance([2; 16]) },
         registered(60),
         Answer::Displaced(Box::new(displacement)),
+        Answer::Leaving(ForwarderId([7; 16])),
         Answer::Refused { refusal: RegistrationRefusal::Unknown(99), text: "later".into() },
     ];
     answers.extend(RegistrationRefusal::ALL.map(Answer::refused));

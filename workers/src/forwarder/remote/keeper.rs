@@ -2,10 +2,11 @@
 //!
 //! * Owns: the right of the hub to reach the destination; the first hop to the hub, which keeps the
 //!   connection being made again.
-//! * States: registered (renewing within the lease, watching for a loss and for a newer
-//!   registration), lost (registering again, with growing pauses, whenever the hub is connected),
-//!   displaced (nothing, until it is stopped: a newer instance has the address).
-//! * Inbox: [`Stop`].
+//! * States: registered (renewing within the lease, watching for a loss, for a newer registration,
+//!   and for the hub's farewell), left (the hub stops; waiting for the loss), lost (registering
+//!   again, with growing pauses, whenever the hub is connected), displaced (nothing, until it is
+//!   stopped: a newer instance has the address).
+//! * Inbox: [`Stop`], [`Leave`].
 //! * Started by [`RemoteForwarder::create`](super::RemoteForwarder::create) once the first
 //!   registration has succeeded, on the arbiter of the connection to the hub; stops on [`Stop`], or
 //!   when its node begins to stop, and tells the hub.
@@ -32,22 +33,37 @@ use ockam_actix_runtime::{
     worker::supervision::{Restartable, Restarting, Supervised},
     Address, Error, Host, Message, Node, Result, Route,
 };
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use crate::forwarder::{
-    protocol::Request,
-    remote::{
-        attempts::Attempts,
-        registrar::{Failure, Granted, Registrar},
-        registration::{Forwarded, RegistrationState},
+use crate::{
+    forwarder::{
+        limits::{MOVE_PAUSE, STOPPING_HUB_PATIENCE},
+        protocol::Request,
+        remote::{
+            attempts::Attempts,
+            inbox::Told,
+            registrar::{Failure, Granted, Registrar},
+            registration::{Forwarded, RegistrationState},
+        },
+        FORWARDING_SERVICE,
     },
-    FORWARDING_SERVICE,
+    secure_channel::OpenSessions,
 };
 
 /// Tells a keeper to give up its forwarder.
 #[derive(actix::Message)]
 #[rtype(result = "()")]
 pub(super) struct Stop;
+
+/// Tells a keeper whose hub stops to release the forwarder there, and to register again when the
+/// hub is back.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub(super) struct Leave {
+    /// Whether another hub forwards to the destination: then the channels that came through this
+    /// one end after a moment, and are established again through that one.
+    pub(super) is_elsewhere: bool,
+}
 
 pub(super) struct RegistrationKeeper {
     release: Release,
@@ -114,6 +130,7 @@ impl RegistrationKeeper {
             displaced: false,
             registrations: 1,
             id: granted.id,
+            is_leaving: false,
         };
         let (state, watched) = watched::channel(first);
         let state = Arc::new(state);
@@ -188,6 +205,28 @@ impl RegistrationKeeper {
         context.stop();
         self.release.send();
     }
+
+    /// Releases the forwarder, which has the task that keeps it wait for the hub's end.
+    fn leave(&mut self, is_elsewhere: bool, context: &mut Context<Self>) {
+        let Some(first_hop) = self.release.hub.first().cloned() else { return };
+        self.release.send();
+        if !is_elsewhere {
+            return;
+        }
+        let node = self.release.node.clone();
+        context.run_later(MOVE_PAUSE, move |_, _| {
+            let ended = OpenSessions::of(&node).leave(&first_hop);
+            log::debug!("{ended} secure channels through {first_hop} are to move to another hub");
+        });
+    }
+}
+
+impl Handler<Leave> for RegistrationKeeper {
+    type Result = ();
+
+    fn handle(&mut self, Leave { is_elsewhere }: Leave, context: &mut Context<Self>) {
+        self.leave(is_elsewhere, context);
+    }
 }
 
 impl Handler<Stop> for RegistrationKeeper {
@@ -227,6 +266,11 @@ impl Keeping {
             };
             self.state.send_modify(|state| state.registered = false);
             let again = match lost {
+                Failure::Leaving => {
+                    self.record.down("the hub stops");
+                    self.left().await;
+                    self.register_again().await
+                }
                 Failure::Failed(reason) => {
                     self.record.down(reason.one_line());
                     self.log_loss(&reason);
@@ -237,21 +281,14 @@ impl Keeping {
             match again {
                 Ok(()) => {}
                 Err(Failure::Displaced) => return self.displaced(),
-                Err(Failure::Failed(_)) => return,
+                Err(Failure::Failed(_) | Failure::Leaving) => return,
             }
         }
     }
 
     /// Renews until the forwarder is lost, and says how.
     async fn while_registered(&mut self) -> Failure {
-        let inbox = self.granted.inbox.clone();
-        let displaced = async {
-            match inbox {
-                Some(inbox) => inbox.displaced().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::pin!(displaced);
+        let (inbox, mut released) = (self.granted.inbox.clone(), self.state.subscribe());
         loop {
             let renewal = async {
                 sleep(self.granted.lease / 3).await;
@@ -259,7 +296,11 @@ impl Keeping {
             };
             tokio::select! {
                 biased;
-                () = &mut displaced => return Failure::Displaced,
+                told = inbox.told() => match told {
+                    Told::Displaced => return Failure::Displaced,
+                    Told::Leaving => self.note_leaving(),
+                },
+                _ = released.wait_for(|state| !state.registered) => return Failure::Leaving,
                 renewed = renewal => if let Err(error) = renewed { return Failure::Failed(error) },
                 () = self.first_hop.lost(self.epoch) => {
                     let failure = self.first_hop.state().failure;
@@ -270,11 +311,25 @@ impl Keeping {
         }
     }
 
+    /// The hub stops soon. Whoever knows the other hubs says when to leave.
+    fn note_leaving(&self) {
+        if !self.state.borrow().is_leaving {
+            log::info!("the hub {} stops soon", self.registrar.hub());
+            self.state.send_modify(|state| state.is_leaving = true);
+        }
+    }
+
+    /// Waits until the hub that was left has ended.
+    async fn left(&mut self) {
+        // An error says that it goes on after all.
+        let _ = timeout(STOPPING_HUB_PATIENCE, self.first_hop.lost(self.epoch)).await;
+    }
+
     /// Logs that the hub no longer forwards, which is no reason for an alarm where it has said that
     /// it stops.
     fn log_loss(&self, reason: &Error) {
         let state = self.first_hop.state();
-        let planned = !state.up && state.announced;
+        let planned = state.announced;
         let level = if planned { log::Level::Info } else { log::Level::Warn };
         let (hub, reason) = (
             self.registrar.hub(),
@@ -295,8 +350,9 @@ impl Keeping {
                     self.regained(granted);
                     return Ok(());
                 }
-                Err(Failure::Displaced) => return Err(Failure::Displaced),
                 Err(Failure::Failed(error)) => sleep(attempts.pause_after(error)?).await,
+                Err(Failure::Leaving) => self.left().await,
+                Err(Failure::Displaced) => return Err(Failure::Displaced),
             }
         }
     }
@@ -336,7 +392,7 @@ impl Keeping {
         self.state.send_modify(|state| {
             state.address = self.granted.address.clone();
             state.id = self.granted.id;
-            state.registered = true;
+            (state.registered, state.is_leaving) = (true, false);
             state.registrations += 1;
         });
     }
@@ -353,6 +409,7 @@ async fn register_first(registrar: &mut Registrar, first_hop: &mut FirstHop) -> 
     register(registrar, first_hop, epoch).await.map_err(|failure| match failure {
         Failure::Failed(error) => error,
         Failure::Displaced => registrar.unreachable("a newer registration has its address"),
+        Failure::Leaving => registrar.unreachable("it stops"),
     })
 }
 

@@ -16,6 +16,7 @@ use crate::{
         protocol::{
             claim::{self, Claim, ForwarderId, Instance, Salt, Statement, Tenure},
             displacement::Held,
+            refusal::RegistrationRefusal,
             service_name::ServiceName,
             Answer, Request,
         },
@@ -52,8 +53,8 @@ pub(super) struct Granted {
     pub(super) id: ForwarderId,
     pub(super) address: ForwardingAddress,
     pub(super) lease: Duration,
-    /// Where the hub tells of a newer registration; only where an identity claimed the address.
-    pub(super) inbox: Option<Inbox>,
+    /// Where the hub tells of a newer registration, and of its own end.
+    pub(super) inbox: Inbox,
 }
 
 /// Why there is no forwarder.
@@ -61,6 +62,8 @@ pub(super) struct Granted {
 pub(super) enum Failure {
     /// A newer instance has the address, as its own identity says.
     Displaced,
+    /// The hub stops.
+    Leaving,
     /// Anything else.
     Failed(Error),
 }
@@ -112,7 +115,7 @@ impl Registrar {
         let listeners = self.node.extension(ChannelListeners::default);
         match listeners.identity_of(&self.destination) {
             Some(identity) => self.register_claimed(&identity).await,
-            None => Ok(self.register_any().await?),
+            None => self.register_any().await,
         }
     }
 
@@ -132,11 +135,14 @@ impl Registrar {
         self.expect_registered(answer, Some(granted.id)).map(|_| ())
     }
 
-    async fn register_any(&self) -> Result<Granted> {
+    async fn register_any(&self) -> Result<Granted, Failure> {
         let destination = Route::from(self.destination.clone());
-        let answer = self.ask(Request::Register { destination, claim: None }).await?;
-        let (id, lease, _) = self.expect_registered(answer, None)?;
-        Ok(Granted { id, address: id.forwarding_address(None), lease, inbox: None })
+        let mut mailbox = Context::new(&self.node)?;
+        let register = Request::Register { destination, claim: None };
+        let answer = self.ask_from(&mut mailbox, register).await?;
+        let (id, lease, _) = self.expect_registered(unless_leaving(answer)?, None)?;
+        let inbox = Inbox::new(mailbox, self.first_hop()?, id, None);
+        Ok(Granted { id, address: id.forwarding_address(None), lease, inbox })
     }
 
     async fn register_claimed(&mut self, local: &LocalIdentity) -> Result<Granted, Failure> {
@@ -144,8 +150,7 @@ impl Registrar {
         let claim = self.claim(local);
         self.salt = Some(claim.salt);
         let relayed = self.node.extension(RelayedListeners::default);
-        let first_hop = self.hub.first().ok_or(Error::EmptyRoute)?;
-        relayed.add(first_hop.clone(), self.destination.clone(), claim.id().0);
+        relayed.add(self.first_hop()?, self.destination.clone(), claim.id().0);
         let register = Request::Register { destination, claim: Some(claim.clone()) };
         let mut answer = self.ask(register).await?;
         for _ in 0..MAX_CHALLENGES {
@@ -158,7 +163,7 @@ impl Registrar {
                 return Ok(self.granted(local, claim.id(), answer, mailbox)?);
             }
         }
-        match answer {
+        match unless_leaving(answer)? {
             Answer::Displaced(proof) if proof.displaces(&self.held(local, claim.id())) => {
                 Err(Failure::Displaced)
             }
@@ -202,9 +207,13 @@ impl Registrar {
     ) -> Result<Granted> {
         let (id, lease, tenure) = self.expect_registered(answer, Some(claimed))?;
         self.tenure = tenure;
-        let first_hop = self.hub.first().ok_or(Error::EmptyRoute)?.clone();
-        let inbox = Some(Inbox::new(mailbox, first_hop, self.held(local, id)));
+        let inbox = Inbox::new(mailbox, self.first_hop()?, id, Some(self.held(local, id)));
         Ok(Granted { id, address: id.forwarding_address(Some(local.identifier())), lease, inbox })
+    }
+
+    /// The first hop of the routes to the hub.
+    fn first_hop(&self) -> Result<Address> {
+        Ok(self.hub.first().ok_or(Error::EmptyRoute)?.clone())
     }
 
     fn held(&self, local: &LocalIdentity, id: ForwarderId) -> Held {
@@ -306,6 +315,14 @@ impl Registrar {
         asking: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         in_time(&self.hub, asking).await
+    }
+}
+
+/// What a hub answers that does not stop.
+fn unless_leaving(answer: Answer) -> Result<Answer, Failure> {
+    match answer {
+        Answer::Refused { refusal: RegistrationRefusal::Leaving, .. } => Err(Failure::Leaving),
+        answer => Ok(answer),
     }
 }
 

@@ -25,6 +25,8 @@ pub struct RegistrationState {
     /// How often it has been registered.
     pub registrations: u64,
     pub(super) id: ForwarderId,
+    /// Whether the hub has said that it stops.
+    pub(super) is_leaving: bool,
 }
 
 impl RegistrationState {
@@ -35,6 +37,7 @@ impl RegistrationState {
             registered: one.registered || other.registered,
             displaced: one.displaced || other.displaced,
             registrations: one.registrations + other.registrations,
+            is_leaving: one.is_leaving && other.is_leaving,
             ..one
         })
     }

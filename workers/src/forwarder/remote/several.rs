@@ -14,7 +14,7 @@ use ockam_actix_runtime::{
 use tokio::sync::mpsc::{self, UnboundedSender};
 
 use crate::forwarder::remote::{
-    keeper::{RegistrationKeeper, Stop},
+    keeper::{Leave, RegistrationKeeper, Stop},
     registrar::Registrar,
     registration::{Forwarded, RegistrationState},
 };
@@ -34,6 +34,8 @@ type Kept = (Restarting<RegistrationKeeper>, watched::Receiver<RegistrationState
 pub(super) struct Registrations(Arc<Shared>);
 
 struct Shared {
+    /// The number of hubs in the list.
+    hubs: usize,
     kept: Lock<Vec<Kept>>,
     /// What they come to, from the first registration on.
     state: OnceLock<watched::Sender<RegistrationState>>,
@@ -60,6 +62,7 @@ impl Registrations {
         keep_trying: bool,
     ) -> Result<(Self, watched::Receiver<RegistrationState>)> {
         let registrations = Self(Arc::new(Shared {
+            hubs: hubs.len(),
             kept: Lock::default(),
             state: OnceLock::new(),
             phase: watched::Sender::new(Phase::Starting),
@@ -161,9 +164,32 @@ impl Shared {
     fn publish(&self) {
         let states: Vec<_> =
             self.kept.lock().iter().map(|(_, state)| state.borrow().clone()).collect();
+        self.leave(&states);
         if let Some(together) = RegistrationState::together(states) {
             let state = self.state.get_or_init(|| watched::Sender::new(together.clone()));
             state.send_replace(together);
+        }
+    }
+}
+
+impl Shared {
+    /// Has the hubs that stop be left as soon as another one forwards, or at once if there is no
+    /// other one to wait for.
+    fn leave(&self, states: &[RegistrationState]) {
+        let is_elsewhere = states.iter().any(|state| state.registered && !state.is_leaving);
+        if !is_elsewhere && self.hubs > 1 {
+            return;
+        }
+        for (keeper, state) in self.kept.lock().iter() {
+            let is_due = {
+                let state = state.borrow();
+                state.registered && state.is_leaving
+            };
+            if let (true, Some(keeper)) = (is_due, keeper.actor()) {
+                // One control message for each farewell of a hub.
+                #[allow(clippy::disallowed_methods)]
+                keeper.do_send(Leave { is_elsewhere });
+            }
         }
     }
 }

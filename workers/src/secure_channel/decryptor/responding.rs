@@ -58,6 +58,11 @@ impl Responding {
         Self { listener, slot, noise, permit, relay: None, since, lifeline: None }
     }
 
+    /// The hub that the handshake came through, if it did.
+    pub(super) const fn relay(&self) -> Option<&Address> {
+        self.relay.as_ref()
+    }
+
     /// Whether the initiator may cause this work now.
     pub(super) fn affords(&self, work: Work, limits: &Limits) -> bool {
         self.slot.pay(work, self.since.elapsed(), limits)

@@ -72,6 +72,11 @@ impl<H: Clone> Register<H> {
         all.into_iter().map(|(_, session)| session.clone()).collect()
     }
 
+    /// All sessions.
+    pub(super) fn all(&self) -> Vec<Admitted<H>> {
+        self.by_peer.values().flat_map(BTreeMap::values).cloned().collect()
+    }
+
     /// The number of sessions.
     pub(super) fn len(&self) -> usize {
         self.by_peer.values().map(BTreeMap::len).sum()
