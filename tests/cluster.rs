@@ -9,7 +9,6 @@ use std::{
     fs,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    thread,
     time::{Duration, Instant},
 };
 
@@ -367,9 +366,9 @@ fn a_rolling_restart_resets_nothing() {
         lasting.moves_after(Instant::now(), PATIENCE).unwrap();
         machines[0].nats = Machine::nats(&islands, 0);
         moments.push(Instant::now());
+        let before = outlet.line_count();
         islands.cut(0);
-        // Longer than anybody waits for a peer that says nothing.
-        thread::sleep(Duration::from_secs(5));
+        outlet.wait_for_line_after(before, "was lost", PATIENCE);
         lasting.moves_after(Instant::now(), PATIENCE).unwrap();
         islands.mend(0);
         println!("the echo stalled {:.2?}", lasting.stalls(&moments));
