@@ -185,4 +185,5 @@ def main():
     print(comparison(compared) if compared else growth(figures))
 
 
-main()
+if __name__ == "__main__":
+    main()
