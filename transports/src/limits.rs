@@ -77,13 +77,14 @@ pub const IDLE_ASK_AFTER_ACCEPTED: Duration = Duration::from_secs(30);
 /// How often the round trip to a peer that is heard anyway is measured.
 pub const MEASURE_EVERY: Duration = Duration::from_secs(10);
 
-/// How patient an end of a connection is with its peer.
-pub(crate) fn patience(door: &Door) -> Patience {
+/// How patient an end of a connection is with its peer, which is asked after a silence of
+/// `ask_after` while something is under way.
+pub(crate) fn patience(door: &Door, ask_after: Duration) -> Patience {
     let idle_ask_after = match door {
         Door::Outgoing { .. } => IDLE_ASK_AFTER,
         Door::Listener { .. } | Door::Channel { .. } => IDLE_ASK_AFTER_ACCEPTED,
     };
-    Patience { ask_after: ASK_AFTER, idle_ask_after, answer_within: ANSWER_WITHIN }
+    Patience { ask_after, idle_ask_after, answer_within: ANSWER_WITHIN }
 }
 
 /// How long a peer may take to say whether it moves to another node when this one stops. One that

@@ -4,9 +4,12 @@
 use std::{
     io::{self, IoSlice},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
+
+use crate::limits::ASK_AFTER;
 
 /// A connected, reliable, ordered stream of bytes to another node.
 ///
@@ -25,6 +28,11 @@ pub trait Carrier: 'static {
     /// How many connections of the network it consists of.
     fn parts(&self) -> usize {
         1
+    }
+
+    /// Silence after which the peer is asked whether it is there, while something is unanswered.
+    fn ask_after(&self) -> Duration {
+        ASK_AFTER
     }
 
     /// Ready when [`try_read`](Self::try_read) may have something, or the carrier has ended.
@@ -97,6 +105,10 @@ impl Carrier for Box<dyn Carrier> {
 
     fn parts(&self) -> usize {
         (**self).parts()
+    }
+
+    fn ask_after(&self) -> Duration {
+        (**self).ask_after()
     }
 
     fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -93,7 +93,7 @@ impl<C: Carrier> Session<C> {
         let (carrier, peer) = (self.carrier.clone(), self.peer.clone());
         let lost = |error| Poll::Ready(SessionEnd::Lost(lost(&peer, error)));
         let (host, _link) = (node.clone(), node.link());
-        let mut pulse = Pulse::new(patience(&ingress.door));
+        let mut pulse = Pulse::new(patience(&ingress.door, carrier.ask_after()));
         let mut datagrams = Datagrams::new(node.clone(), ingress.clone(), &queue, &lanes);
         let evacuation = Evacuation::new(&node, &ingress.door, start_move);
         let leaving = async {

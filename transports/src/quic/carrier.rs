@@ -13,6 +13,7 @@ use std::{
     io::{self, ErrorKind, IoSlice},
     pin::{pin, Pin},
     task::{ready, Context, Poll},
+    time::Duration,
 };
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -32,7 +33,7 @@ use crate::{
     connection::carrier::Carrier,
     limits::{MAX_READ_BYTES, PROGRESS_TIMEOUT, UNSENT_BYTES},
     quic::{
-        limits::MAX_SEND_BYTES,
+        limits::{ASK_AFTER, MAX_SEND_BYTES},
         windows::{ReceiveWindow, SharedBytes},
     },
 };
@@ -142,6 +143,10 @@ impl QuicCarrier {
 impl Carrier for QuicCarrier {
     fn transport(&self) -> &'static str {
         crate::QUIC.name()
+    }
+
+    fn ask_after(&self) -> Duration {
+        ASK_AFTER
     }
 
     fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -10,6 +10,11 @@ pub const PROTOCOL: &[u8] = b"ockam/1";
 /// besides.
 pub const IDLE_TIMEOUT: Duration = crate::limits::PROGRESS_TIMEOUT;
 
+/// Silence after which a peer is asked whether it is there, while something is unanswered. A system
+/// tells nobody that a process with QUIC connections was killed: the next packet is what its
+/// successor answers with a reset, and what was sent before may all have been acknowledged.
+pub const ASK_AFTER: Duration = Duration::from_millis(500);
+
 /// The round trip that is assumed before one was measured. The first packet is sent again after
 /// three of these, so that an attempt to connect has three tries.
 pub const INITIAL_ROUND_TRIP: Duration = Duration::from_millis(100);
