@@ -195,6 +195,9 @@ export function select(id, filter) {
   show(latest);
 }
 
+// The node lists the latest of many, and with its forwarders those of other hubs, which it counts apart.
+const total = (state, id) => Math.max(state.node?.[id] ?? 0, (state[id] ?? []).length);
+
 export function show(state) {
   latest = state;
   // At first: a hub has no streams of its own.
@@ -207,8 +210,7 @@ export function show(state) {
     const chosen = id === view.part;
     setAttribute(tab, "aria-selected", chosen);
     setAttribute(tab, "tabindex", chosen ? 0 : -1);
-    const total = state.node?.[id] ?? (state[id] ?? []).length;
-    setText(tab.lastChild, count(total));
+    setText(tab.lastChild, count(total(state, id)));
   }
   setAttribute(part(), "aria-labelledby", `tab-${view.part}`);
   const table = part().querySelector("table");
@@ -282,11 +284,11 @@ function said(state, rows, found, shown, empty) {
   nothing.hidden = found.length > 0;
   setText(nothing, rows.length === 0 ? empty : "Nothing matches the filter.");
   part().querySelector("table").hidden = found.length === 0;
-  const total = state.node?.[view.part] ?? rows.length;
+  const all = total(state, view.part);
   const parts = [];
   if (found.length !== rows.length) parts.push(`${count(found.length)} match`);
   if (shown.length < found.length) parts.push(`${count(shown.length)} shown`);
-  if (total > rows.length) parts.push(`the latest ${count(rows.length)} of ${count(total)} are listed`);
+  if (all > rows.length) parts.push(`the latest ${count(rows.length)} of ${count(all)} are listed`);
   setText(by("count"), parts.join(", "));
   const more = by("more");
   more.hidden = found.length <= FEW;
