@@ -102,6 +102,10 @@ def short(value):
     return "0" if value == 0 else f"{value:.0f}" if value >= 10 else f"{value:.2f}"
 
 
+def whole(number):
+    return f"{number // 10**6:,} M" if number >= 10**6 else f"{number:,}"
+
+
 def lines(figures, question, wanted, of=lambda value: value):
     """The points of each row. Figures whose names begin alike are added up, as for memory."""
     rows = {}
@@ -131,7 +135,7 @@ def panel(left, top, heading, axis, step, series, end):
     # The logarithm of an exact power may come out a little below the whole number.
     for mark in range(int(marks + 1e-6) + 1):
         x, y = place(step**mark, 0)
-        yield text(x, y + 18, "middle", f"{step**mark:,}")
+        yield text(x, y + 18, "middle", whole(step**mark))
     yield text(left + (inset + width - right) / 2, top + height - foot + 38, "middle", axis)
     for points, colour in zip(series.values(), COLOURS):
         corners = [place(*point) for point in points]
