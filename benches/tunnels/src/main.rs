@@ -24,6 +24,7 @@
 //! | [`figures`] | the JSON, which `plot.py` draws |
 //! | [`scale`], [`idle`], [`stall`], [`fairness`], [`crowd`] | what happens with many streams, or with readers that stop |
 //! | [`routing`], [`entries`], [`ring`] | what happens with many table entries, and with many hops |
+//! | [`first_byte`] | how long a new outlet takes to answer, through one hub and through two |
 //! | [`flood`], [`attack`] | what strangers can take from honest clients |
 //!
 //! The bytes, the processes and their usage are the harness's (`ockam_actix_harness`).
@@ -39,6 +40,7 @@ mod crowd;
 mod entries;
 mod fairness;
 mod figures;
+mod first_byte;
 mod flood;
 mod floor;
 mod haproxy;
@@ -100,12 +102,13 @@ fn run(options: &Options) -> io::Result<()> {
     if let Err(error) = rlimit::increase_nofile_limit(65_536) {
         eprintln!("tunnels: the limit of open files stays as it is: {error}");
     }
-    let questions: [(bool, Question); 5] = [
+    let questions: [(bool, Question); 6] = [
         (options.scale, scale::run),
         (options.idle, idle::run),
         (options.stall, stall::run),
         (options.fairness, fairness::run),
         (options.flood, flood::run),
+        (options.first_byte, first_byte::run),
     ];
     let asked: Vec<Question> =
         questions.iter().filter(|(wanted, _)| *wanted).map(|(_, question)| *question).collect();

@@ -13,7 +13,7 @@ pub(crate) const PROGRAM: &str = "ockam-actix-tunnels";
 /// Measures TCP tunnels side by side: ours, ssh, stunnel, haproxy and socat where they are
 /// installed, and a floor.
 ///
-/// Without one of --scale, --idle, --stall, --fairness and --flood it compares speed, round trip,
+/// Without one of --scale, --idle, --stall, --fairness, --flood and --first-byte it compares speed, round trip,
 /// connections, CPU and memory.
 #[derive(Debug, Parser)]
 #[command(name = "tunnels", version)]
@@ -77,6 +77,11 @@ pub(crate) struct Options {
     /// Measure honest clients beside floods of handshakes, and beside 2,000 slow clients.
     #[arg(long)]
     pub(crate) flood: bool,
+
+    /// Measure the first byte to a new outlet: through its hub, and through another one of the
+    /// cluster.
+    #[arg(long)]
+    pub(crate) first_byte: bool,
 
     /// Maximum number of streams in --scale, and number of connections in --idle.
     #[arg(long, value_name = "N", default_value_t = 10_000)]

@@ -4,7 +4,7 @@
 //! says [`ready`] with what the next process needs to know (a listening address, or the address of
 //! a forwarder) and then runs until its parent ends it.
 
-use std::{process::ExitCode, time::Instant};
+use std::{io, process::ExitCode, time::Instant};
 
 use ockam::{
     cluster::{Cluster, NatsBus, NatsOptions},
@@ -12,7 +12,7 @@ use ockam::{
     RemoteForwarder, Result, Route, SecureChannels, TcpTransport, TrustEveryonePolicy, Vault, TCP,
 };
 
-use crate::summary::median;
+use crate::{client::echo_once, summary::median};
 use ockam_actix_harness::role::ready;
 
 const ANY_PORT: &str = "127.0.0.1:0";
@@ -37,6 +37,8 @@ pub(crate) fn play(role: &str, arguments: &[&str]) -> ExitCode {
             ("04-inlet", [hub, forwarder]) => {
                 secure_inlet(&ctx, route![(TCP, hub), *forwarder]).await
             }
+            ("outlets", [target, hub, count]) => outlets(&ctx, target, hub, count).await,
+            ("first-bytes", [hub, forwarders]) => first_bytes(&ctx, hub, forwarders).await,
             _ => Err(format!("there is no role {role} with the arguments {arguments:?}").into()),
         }
     })
@@ -68,6 +70,42 @@ async fn forwarded_outlet(ctx: &Context, target: &str, hub: &str) -> Result<()> 
     guarded_outlet(ctx, target).await?;
     let forwarder = RemoteForwarder::create(ctx, (TCP, hub), LISTENER).await?;
     Ok(ready(forwarder.remote_address())?)
+}
+
+/// An outlet to `target` that is reached through `count` listeners, each with a forwarder at `hub`.
+/// Ready with the forwarders' addresses.
+async fn outlets(ctx: &Context, target: &str, hub: &str, count: &str) -> Result<()> {
+    let tcp = TcpTransport::create(ctx).await?;
+    let mut entity = Entity::create(ctx, &Vault::create(ctx)?)?;
+    tcp.create_outlet("outlet", target).await?;
+    let mut addresses = Vec::new();
+    for number in 0..count.parse::<usize>().unwrap_or(1) {
+        let listener = format!("{LISTENER}-{number}");
+        entity.create_secure_channel_listener(listener.as_str(), TrustEveryonePolicy)?;
+        let forwarder = RemoteForwarder::create(ctx, (TCP, hub), listener.as_str()).await?;
+        addresses.push(forwarder.remote_address().to_string());
+    }
+    Ok(ready(addresses.join(","))?)
+}
+
+/// Uses each of the forwarders at `hub` for one byte. Ready with the milliseconds that each took.
+async fn first_bytes(ctx: &Context, hub: &str, forwarders: &str) -> Result<()> {
+    let tcp = TcpTransport::create(ctx).await?;
+    let mut entity = Entity::create(ctx, &Vault::create(ctx)?)?;
+    let mut taken = Vec::new();
+    for forwarder in forwarders.split(',') {
+        let begun = Instant::now();
+        let route = route![(TCP, hub), forwarder];
+        let channel = entity.create_secure_channel(route, TrustEveryonePolicy)?;
+        let inlet = tcp.create_inlet(ANY_PORT, route![channel.clone(), "outlet"]).await?;
+        let address = inlet.address();
+        actix_rt::task::spawn_blocking(move || echo_once(address))
+            .await
+            .map_err(io::Error::other)??;
+        taken.push(format!("{:.3}", begun.elapsed().as_secs_f64() * 1e3));
+        channel.close();
+    }
+    Ok(ready(taken.join(","))?)
 }
 
 /// Step 04: the hub. Ready with its listening address.

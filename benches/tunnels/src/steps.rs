@@ -36,7 +36,27 @@ pub(crate) fn start_04(program: &Path, target: SocketAddr) -> io::Result<Running
 
 /// Step 04, but the inlet connects to another hub than the outlet, of the same cluster.
 pub(crate) fn start_04_with_two_hubs(program: &Path, target: SocketAddr) -> io::Result<Running> {
-    let (target, nats) = (target.to_string(), free_address()?);
+    let Hubs { near_address, far_address, mut processes } = cluster_of_two(program)?;
+    let (exit, forwarder) =
+        Process::role_of(program, "outlet", "04-outlet", &[&target.to_string(), &far_address])?;
+    let (entry, inlet) =
+        Process::role_of(program, "inlet", "04-inlet", &[&near_address, &forwarder])?;
+    processes.splice(0..0, [entry, exit]);
+    Running::when_ready(parse(&inlet)?, processes, None)
+}
+
+/// Two hubs of one cluster, and what they need.
+pub(crate) struct Hubs {
+    /// The inlet's.
+    pub(crate) near_address: String,
+    /// The outlet's.
+    pub(crate) far_address: String,
+    pub(crate) processes: Vec<Process>,
+}
+
+/// Starts a NATS server and two hubs that find each other over it.
+pub(crate) fn cluster_of_two(program: &Path) -> io::Result<Hubs> {
+    let nats = free_address()?;
     let (host, port) = (nats.ip().to_string(), nats.port().to_string());
     let mut server = Command::new(installed("nats-server")?);
     let mut server = Process::start("nats", server.args(["-a", &host, "-p", &port]))?;
@@ -47,11 +67,7 @@ pub(crate) fn start_04_with_two_hubs(program: &Path, target: SocketAddr) -> io::
         Process::role_of(program, title, "cluster-hub", &[&address, &nats])
     };
     let ((near, near_address), (far, far_address)) = (hub("hub")?, hub("other hub")?);
-    let (exit, forwarder) =
-        Process::role_of(program, "outlet", "04-outlet", &[&target, &far_address])?;
-    let (entry, inlet) =
-        Process::role_of(program, "inlet", "04-inlet", &[&near_address, &forwarder])?;
-    Running::when_ready(parse(&inlet)?, vec![entry, exit, near, far, server], None)
+    Ok(Hubs { near_address, far_address, processes: vec![near, far, server] })
 }
 
 fn two_nodes(program: &Path, target: SocketAddr, outlet: &str, inlet: &str) -> io::Result<Running> {
