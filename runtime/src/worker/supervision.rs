@@ -12,7 +12,7 @@
 //!
 //! | started again | not started again |
 //! |---|---|
-//! | TCP listener, inlet, forwarding service, remote forwarder, secure channel (initiator), users' workers with a policy | accepted connections, streams, responders' encryptors, decryptors, forwarders, users' workers without one, relays, echoers; dialled connections are made by the next message or first hop |
+//! | listener, inlet, forwarding service, remote forwarder, secure channel (initiator), users' workers with a policy | accepted connections, streams, responders' encryptors, decryptors, forwarders, users' workers without one, relays, echoers; dialled connections are made by the next message or first hop |
 
 use std::{fmt, sync::Arc, thread, time::Duration};
 
