@@ -1,5 +1,5 @@
-//! What commands write to standard output, where a pipe that nobody reads any more, or a full disk,
-//! ends no node.
+//! The standard output of commands: a pipe that nobody reads any more, or a full disk, ends no
+//! node.
 
 use std::{
     fmt::{Arguments, Display},

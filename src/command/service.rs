@@ -3,7 +3,7 @@
 //! | idea | module |
 //! |---|---|
 //! | what a file says, with the line of each mistake | [`file`] |
-//! | which key was meant by one that there is not | [`nearest`] |
+//! | which key was meant by a misspelt one | [`nearest`] |
 //! | what two sections cannot both have | [`conflicts`] |
 //! | one hub, outlet or inlet of it, by the options of the command line | [`section`] |
 //! | one console for all of them | [`console`] |

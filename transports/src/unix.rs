@@ -1,4 +1,5 @@
-//! Unix sockets: connections between nodes of one machine, for whom the socket's file lets in.
+//! Unix sockets: connections between nodes of one machine, where the mode of the socket's file says
+//! who may connect.
 
 use std::{
     io::{self, ErrorKind, IoSlice},

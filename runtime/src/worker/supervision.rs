@@ -5,7 +5,7 @@
 //! panic drops it before the actor has announced its end. (`Actor::stopped` cannot announce it:
 //! actix calls that after a panic too.) A program's handle holds [`Restarting`], which stands for
 //! the current actor. An actor that depends on a socket or a session needs none of this: it ends as
-//! if that had been lost, and whoever needs it makes another one.
+//! if that had been lost, and its users make another one.
 //!
 //! Users' workers are started again as their [`RestartPolicy`] says, by their
 //! [tenure](super::tenure).

@@ -3,7 +3,7 @@
 //! Its text is that of a [`TrustList`]. A thread of its own looks at it every [`LOOK_PAUSE`]: no
 //! arbiter waits for a disk. What has stayed the same for one pause is read, so that a file that an
 //! editor is writing is not taken for its first half. A file that is missing, damaged or not
-//! safe to use changes nothing, and the log says so once; whoever was trusted before still is.
+//! safe to use changes nothing, and the log says so once; identities trusted before stay trusted.
 //!
 //! Programs that add a line do so under a lock, and replace the file as a whole.
 

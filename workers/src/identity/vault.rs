@@ -5,8 +5,7 @@
 //! happen (but see [`VaultFileError::NotSynced`]), and one that was reported as done is on disk.
 //!
 //! Several programs may change one file: each change is made on what is in the file at that time.
-//! The content counts its writes, so a file that was replaced by an older copy of it is refused by
-//! whoever has seen the newer one.
+//! The content counts its writes, so a program that has seen a newer version refuses an older copy.
 
 use std::{fmt, path::Path, sync::Arc};
 

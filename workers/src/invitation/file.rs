@@ -1,8 +1,8 @@
 //! The file `TRUSTFILE.invitations`, and the thread by which a running outlet follows it.
 //!
-//! Only the trust file's user may read it. Whoever writes it holds its lock, and replaces it as a
-//! whole. No arbiter waits for it: a handshake that shows an invitation is refused while a thread
-//! writes down whose it is, and the initiator tries again.
+//! Only the trust file's user may read it. A program that writes it holds its lock, and replaces it
+//! as a whole. No arbiter waits for it: a handshake that shows an invitation is refused while a
+//! thread writes down whose it is, and the initiator tries again.
 
 use std::{
     fmt, fs,

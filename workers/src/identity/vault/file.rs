@@ -9,8 +9,8 @@
 //! The nonce is random for every write; at 2^32 writes with one key a repeat is still less likely
 //! than 2^-32. The key is made once, kept while the vault is open, and wiped on drop.
 //!
-//! Several programs may open one file. A write happens under a lock, and who has the lock first
-//! reads what others have written meanwhile, so nobody's change is lost.
+//! Several programs may open one file. A write happens under a lock, and its holder first reads
+//! what others have written meanwhile, so nobody's change is lost.
 
 use std::{
     fmt,
