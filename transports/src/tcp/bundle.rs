@@ -11,8 +11,8 @@
 //! no part waits for another forever.
 //!
 //! A chunk is its number and its length in bytes, 4 bytes big-endian each, and the bytes. Before
-//! the first, whoever has dialled says which part of which bundle a connection is: [`preface`].
-//! A part that is lost ends the bundle, as a connection that is lost does.
+//! the first, the end that dialled says which part of which bundle a connection is: [`preface`].
+//! The loss of one part ends the bundle, like the loss of a connection.
 
 pub(crate) mod assembly;
 pub(crate) mod preface;
