@@ -3,8 +3,8 @@
 //! Every frame belongs to a lane. A lane has the credit that the peer grants, and its frames wait
 //! in order as long as it has none; the other lanes go on. Lanes that may send take turns:
 //!
-//! * This node's own messages have a lane for each address that they go to at the peer, and for each
-//!   stream, so that one slow receiver there holds up only its own messages.
+//! * This node's own messages have a lane for each address that they go to at the peer, and for
+//!   each stream, so that one slow receiver there holds up only its own messages.
 //! * Messages that this node passes on for another connection have a lane for each lane there, and
 //!   all lanes of that connection take one turn together: opening many gives nobody a larger share.
 //!
