@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         writeln!(modules, "mod {module} {{\n{code}\n{RUN}\n}}")?;
         writeln!(table, "    ({name:?}, {module}::run),")?;
     }
-    let table = format!("const PROGRAMS: &[(&str, fn() -> ExitCode)] = &[\n{table}];\n");
+    let table = format!("const PROGRAMS: &[(&str, Run)] = &[\n{table}];\n");
     let file = PathBuf::from(env::var("OUT_DIR")?).join("programs.rs");
     Ok(fs::write(file, modules + &table)?)
 }

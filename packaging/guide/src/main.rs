@@ -4,6 +4,9 @@
 
 use std::{env, path::Path, process::ExitCode};
 
+/// The `main` of a step.
+type Run = fn() -> ExitCode;
+
 include!(concat!(env!("OUT_DIR"), "/programs.rs"));
 
 fn main() -> ExitCode {
