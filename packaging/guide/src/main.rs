@@ -1,6 +1,6 @@
 //! The programs of the guide's steps in one binary, which plays the step whose name it is started
-//! by. In the image, these names are links to it: seven binaries, each with a node of its own, would
-//! take more room than everything else.
+//! by. In the image, these names are links to it: seven binaries, each with a node of its own,
+//! would take more room than everything else.
 
 use std::{env, path::Path, process::ExitCode};
 
