@@ -56,6 +56,7 @@ use crate::console::{guard::Hosts, snapshot::Snapshot};
 const HTML: &str = include_str!("console/page/index.html");
 const STYLE: &str = include_str!("console/page/page.css");
 const FORMAT: &str = include_str!("console/page/format.js");
+const LAYOUT: &str = include_str!("console/page/layout.js");
 const PICTURE: &str = include_str!("console/page/picture.js");
 const TABLES: &str = include_str!("console/page/tables.js");
 const SCRIPT: &str = include_str!("console/page/page.js");
@@ -109,6 +110,7 @@ impl Console {
             .route("/", asset(HTML, "text/html; charset=utf-8"))
             .route("/page.css", asset(STYLE, "text/css; charset=utf-8"))
             .route("/format.js", asset(FORMAT, JS))
+            .route("/layout.js", asset(LAYOUT, JS))
             .route("/picture.js", asset(PICTURE, JS))
             .route("/tables.js", asset(TABLES, JS))
             .route("/page.js", asset(SCRIPT, JS))
