@@ -69,8 +69,7 @@ fn a_lone_hub_ends_at_once() {
     });
 }
 
-/// A tunnel from an outlet's command line at two hubs, whose inlet lists both, and what goes through
-/// it.
+/// A tunnel from an outlet at two hubs, whose inlet lists both, and what goes through it.
 struct Tunnel {
     target: Target,
     outlet: Program,

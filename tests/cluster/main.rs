@@ -1,6 +1,6 @@
 //! Hubs of one cluster with real NATS servers: what is registered at one is reached through any,
-//! also while NATS is down, and when a hub is killed; the newer of two registrations wins; hubs show
-//! NATS who they are; hubs that stop cost no stream; and the guide's lines work as they are.
+//! also while NATS is down, and when a hub is killed; the newer of two registrations wins; hubs
+//! show NATS who they are; those that stop cost no stream; and the guide's lines work as they are.
 
 // Clippy knows tests by their attribute, but not the functions that help them.
 #![allow(clippy::unwrap_used)]
