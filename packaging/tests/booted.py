@@ -1,11 +1,13 @@
 """The units under systemd, which is the first process of a system of its own."""
 
+import re
 import secrets
-import signal
+import socket
 import subprocess
 from pathlib import Path
 
-from common import PATIENCE, ROOT, SCRATCH, Target, fetch, passes, run, skips, wait_for
+from common import (ENVIRONMENT, PATIENCE, ROOT, SCRATCH, Process, Target, fetch, passes, run,
+                    skips, wait_for)
 
 UNITS = ("ockam@server", "ockam@client")
 
@@ -79,6 +81,10 @@ def units_run_under_systemd(root, outlet, inlet):
             system.log.seek(0)
             return skips(what, f"it does not boot here: {system.log.read().strip()}")
         carry_a_tunnel(system, root / "etc/ockam", outlet, inlet)
+        if (root / "usr/sbin/nats-server").exists():
+            hubs_of_the_guide_restart(system, root)
+        else:
+            skips("the units of docs/cluster.md", "no nats-server")
     except BaseException:
         print(system.run("journalctl", "--no-pager", "--lines=200"))
         raise
@@ -113,7 +119,8 @@ def carry_a_tunnel(system, settings, outlet, inlet):
         return int(shown)
 
     before = number()
-    system.run("kill", f"-{signal.SIGKILL.name[3:]}", str(before))
+    # A small Debian has no program `kill`.
+    system.run("systemctl", "kill", "--kill-whom=main", "--signal=KILL", "ockam@client")
     wait_for("another process", lambda: number() not in (0, before))
     assert fetch("http://127.0.0.1:4001") == Target.content
     passes("systemd refuses a file with a mistake, and restarts a unit that was killed")
@@ -125,3 +132,50 @@ def carry_a_tunnel(system, settings, outlet, inlet):
             assert shown.strip() == value, f"{unit}: {key} is {shown}"
     assert "streams were still open" not in system.journal()
     passes("systemd stops the units, which end by themselves")
+
+
+def hubs_of_the_guide_restart(system, root):
+    """The units for a cluster on one machine, as docs/cluster.md has them, and what it does then."""
+    page = (ROOT / "docs/cluster.md").read_text()
+    units = re.findall(r"`(/etc/systemd/system/\S+)`[^`]*```ini\n(.*?)```", page, re.S)
+    assert len(units) == 2, units
+    for file, text in units:
+        (root / file.lstrip("/")).write_text(text)
+    [commands] = re.findall(r"```sh\n(systemctl daemon-reload\n.*?)```", page, re.S)
+    *prepare, outlet, restart = [line.split("#")[0].rstrip(" &") for line in commands.splitlines()]
+    for file, _ in units:
+        said = system.run("systemd-analyze", "verify", file.replace("@.", "@4001."))
+        assert said == "", said
+    for line in prepare:
+        system.run(*line.split())
+
+    ockam = ["chroot", str(root), "/usr/bin/env", "-i", "ockam"]
+    outlet = Process([*ockam, *outlet.split()[1:]], ENVIRONMENT)
+    found = outlet.wait_for(r"--route '(\S+) => (F\S+)'")
+    hubs, address = found.groups()
+    assert "4001" in hubs and "4002" in hubs, hubs
+    listen = "127.0.0.1:4003"
+    inlet = Process([*ockam, "inlet", "--listen", listen, "--route", f"{hubs} => {address}"],
+                    ENVIRONMENT)
+    inlet.wait_for("inlet on ")
+    client = wait_for("the inlet", lambda: socket.create_connection(("127.0.0.1", 4003), PATIENCE))
+    client.sendall(b"GET / HTTP/1.0\r\n")
+    # First the hub that the page names, and then the other one.
+    for line in (restart, restart.replace("4001", "4002")):
+        before = len(outlet.text)
+        system.run(*line.split())
+        wait_for("the outlet's return",
+                 lambda: "forwards here again" in outlet.text[before:])
+    client.sendall(b"\r\n")
+    answer = b""
+    while some := client.recv(1 << 16):
+        answer += some
+    assert answer.endswith(Target.content), f"{len(answer)} bytes:\n{inlet.text}\n{outlet.text}"
+    for process in (inlet, outlet):
+        process.stop()
+    hubs = ("cluster-hub@4001", "cluster-hub@4002", "cluster-nats")
+    system.run("systemctl", "stop", *hubs)
+    for unit in hubs:
+        shown = system.run("systemctl", "show", "--property=Result", "--value", unit)
+        assert shown.strip() == "success", f"{unit}: {shown}"
+    passes("the units of docs/cluster.md start, and restarting hubs cuts no stream")

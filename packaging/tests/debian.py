@@ -45,7 +45,8 @@ def install(folder, root, is_quick):
         shutil.copy(f"/{file}", root / file)
     run("cp", "-a", "/etc/apt", str(root / "etc"))
     environment |= {name: value for name, value in os.environ.items() if "proxy" in name.lower()}
-    for command in (["update"], ["install", "--yes", "systemd", "/ockam.deb"]):
+    install = ["install", "--yes", "systemd", "nats-server", "/ockam.deb"]
+    for command in (["update"], install):
         run("chroot", str(root), "apt-get", "--quiet", *command, env=environment)
 
 

@@ -77,9 +77,12 @@ fn summary(state: &Value) {
         duration(&process["cpu_seconds"]),
         process["open_descriptors"],
     );
+    let stand_ins = node["stand_ins"].as_u64().filter(|count| *count > 0);
+    let of_others =
+        stand_ins.map_or_else(String::new, |count| format!(" and {count} of other hubs"));
     say!(
-        "streams {}, forwarders {}; {} sent to other nodes, {} received; lost and made again {}, \
-         streams resumed {}",
+        "streams {}, forwarders {}{of_others}; {} sent to other nodes, {} received; lost and made \
+         again {}, streams resumed {}",
         node["streams"],
         node["forwarders"],
         bytes(&node["sent_bytes"]),

@@ -82,4 +82,20 @@ with browser.Browser() as page:
     wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     page.wait(f"{wide} === 0", "no part that is wider than the screen")
 
+    # A hub of a cluster: the tile counts what its table lists, also where that leaves some out.
+    page.run("""(() => {
+        const ask = window.fetch;
+        window.fetch = async (...what) => {
+            const state = await (await ask(...what)).json();
+            Object.assign(state.node, { forwarders: 2000, stand_ins: 345 });
+            return new Response(JSON.stringify(state));
+        };
+    })()""")
+    tile = "[...document.querySelectorAll('.tile')].find((one) => one.innerText.startsWith('Forwarders'))"
+    page.wait(f"{tile} !== undefined", "the tile of forwarders")
+    of_tab = page.run("document.querySelector('#tab-forwarders .number').innerText")
+    check(page, f"{tile}.querySelector('.value').innerText === {of_tab!r}", f"it says {of_tab}")
+    check(page, f"{tile}.querySelector('.note').innerText === '345 of other hubs'", "and of others")
+    assert of_tab.replace(",", "").replace("\u202f", "") == "2345", of_tab
+
     assert page.problems == [], page.problems

@@ -130,6 +130,8 @@ function tiles(state) {
   const trip = median(trips.map((one) => one.round_trip_seconds));
   const tripOfStreams = median(streams.map((one) => one.round_trip_seconds));
   const refused = sum(refusals, "count");
+  // With those of other hubs, as in the list.
+  const forwarders = node.forwarders + node.stand_ins;
   const all = [
     { id: "throughput", title: "Throughput with neighbours", chart: true },
     {
@@ -138,8 +140,11 @@ function tiles(state) {
     },
     { id: "channels", title: "Secure channels", value: count(up(channels)), note: down(channels) ?? { text: "established" } },
     { id: "connections", title: "Connections", value: count(up(connections)), note: down(connections) ?? { text: ways } },
-    node.forwarders > 0
-      ? { id: "forwarders", title: "Forwarders", value: count(node.forwarders), note: { text: "for other nodes" } }
+    forwarders > 0
+      ? {
+        id: "forwarders", title: "Forwarders", value: count(forwarders),
+        note: { text: node.stand_ins > 0 ? `${count(node.stand_ins)} of other hubs` : "for other nodes" },
+      }
       : {
         id: "trip", title: "Round trip", value: duration(trip),
         note: { text: tripOfStreams === null ? "median of neighbours" : `streams ${duration(tripOfStreams)}` },

@@ -196,7 +196,10 @@ export function select(id, filter) {
 }
 
 // The node lists the latest of many, and with its forwarders those of other hubs, which it counts apart.
-const total = (state, id) => Math.max(state.node?.[id] ?? 0, (state[id] ?? []).length);
+function total(state, id) {
+  const apart = id === "forwarders" ? state.node?.stand_ins ?? 0 : 0;
+  return Math.max((state.node?.[id] ?? 0) + apart, (state[id] ?? []).length);
+}
 
 export function show(state) {
   latest = state;

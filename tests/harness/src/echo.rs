@@ -7,7 +7,12 @@ use std::{
 
 /// Starts it on a port that the system chooses; returns the address.
 pub fn start() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    start_at("127.0.0.1:0")
+}
+
+/// Starts it at an address, which is free in a [network of one's own](crate::network).
+pub fn start_at(address: &str) -> String {
+    let listener = TcpListener::bind(address).expect("the port is free");
     let address = listener.local_addr().expect("it is bound").to_string();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {

@@ -1,11 +1,13 @@
-//! Hubs of one cluster, and a client's questions through them.
+//! Hubs of one cluster, an outlet behind them, and a client's questions through them.
 
 use std::time::Duration;
 
 use ockam::{
     cluster::Cluster,
+    route,
     testing::{LinkOptions, Network, TestNode},
-    Context, ForwardingOptions, ForwardingService, Node, Result, Route, TcpTransport, TCP,
+    Context, Echoer, Entity, ForwardingOptions, ForwardingService, Node, RemoteForwarder, Result,
+    Route, SecureChannels, TcpTransport, TrustEveryonePolicy, Vault, TCP,
 };
 use tokio::time::Instant;
 
@@ -46,4 +48,31 @@ pub async fn answered(net: &Network, ctx: &Context, echo: &Route) -> Duration {
         net.sleep(Duration::from_millis(20)).await;
     }
     begun.elapsed()
+}
+
+/// A node with an echoer behind a forwarder at `hubs`.
+pub async fn outlet(net: &Network, hubs: &str) -> (TestNode, RemoteForwarder) {
+    let far = net.node("far");
+    TcpTransport::create(&far).await.unwrap();
+    Echoer::start(&far, "echo").unwrap();
+    let mut entity = Entity::create(&far, &Vault::in_memory()).unwrap();
+    entity.create_secure_channel_listener("listener", TrustEveryonePolicy).unwrap();
+    let forwarder = RemoteForwarder::create(&far, (TCP, hubs), "listener").await.unwrap();
+    (far, forwarder)
+}
+
+/// A client that reaches it through `hub`, and its route to the echoer.
+pub async fn client(
+    net: &Network,
+    name: &str,
+    hub: &str,
+    forwarder: &RemoteForwarder,
+) -> (TestNode, Context, Route) {
+    let near = net.node(name);
+    TcpTransport::create(&near).await.unwrap();
+    let mut entity = Entity::create(&near, &Vault::in_memory()).unwrap();
+    let listener = route![(TCP, at(hub)), forwarder.remote_address()];
+    let channel = entity.create_secure_channel(listener, TrustEveryonePolicy).unwrap();
+    let ctx = near.context().unwrap();
+    (near, ctx, route![channel, "echo"])
 }

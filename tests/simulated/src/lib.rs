@@ -7,6 +7,7 @@
 //! | [`faults`] | cuts, kills, losses of power, slow and lossy links |
 //! | [`history`] | what must hold of what was noted |
 //! | [`hubs`], [`bus`] | hubs of a cluster, and what they talk over |
+//! | [`owner`] | programs of one identity that want one address |
 //! | [`trial`] | one run: exchanges under faults, then rest, and all that must hold |
 
 // These are parts of tests.
@@ -17,5 +18,6 @@ pub mod exchange;
 pub mod faults;
 pub mod history;
 pub mod hubs;
+pub mod owner;
 pub mod trial;
 pub mod tunnel;

@@ -5,7 +5,6 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
-    cell::Cell,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -14,92 +13,14 @@ use bytes::Bytes;
 use futures::future::join;
 use ockam::{
     cluster::Bus as _,
-    route,
-    testing::{explore, Network, TestNode},
-    Echoer, Entity, Identifier, RegistrationState, RemoteForwarder, RemoteForwarderOptions,
-    SecureChannelListenerOptions, SecureChannels, ServiceAddress, TcpTransport,
-    TrustIdentifierPolicy, Vault, TCP,
+    testing::{explore, Network},
 };
 use ockam_actix_workers::forwarder::limits::LEASE;
 use simulated::{
     bus::MemoryBus,
-    hubs::{at, hubs, HUBS},
+    hubs::{hubs, HUBS},
+    owner::{Owner, Program},
 };
-
-/// The identity that owns the address, and a client's that it trusts.
-struct Owner {
-    vault: Vault,
-    own: Identifier,
-    client: Identifier,
-    clients: Cell<usize>,
-}
-
-impl Owner {
-    fn new() -> Self {
-        let vault = Vault::in_memory();
-        let [own, client] = ["own", "client"].map(|name| vault.create_identity(name).unwrap());
-        Self { vault, own, client, clients: Cell::default() }
-    }
-
-    /// A program with the owner's identity, which registers the service with `hubs`.
-    async fn program(&self, net: &Network, name: &str, hubs: &str) -> Program {
-        let node = net.node(name);
-        TcpTransport::create(&node).await.unwrap();
-        // It tells one program from another.
-        Echoer::start(&node, name).unwrap();
-        let mut entity = Entity::open(&node, &self.vault, "own").unwrap();
-        let listener = SecureChannelListenerOptions::at("listener").named();
-        let policy = TrustIdentifierPolicy::new(self.client);
-        entity.create_secure_channel_listener(listener, policy).unwrap();
-        let options = RemoteForwarderOptions::to("listener").service("web").named();
-        let forwarder = RemoteForwarder::create(&node, (TCP, hubs), options).await.unwrap();
-        Program { node, forwarder }
-    }
-
-    /// Which of two programs a client reaches through `hub`.
-    async fn reached(&self, net: &Network, hub: &str, names: [&str; 2]) -> Option<usize> {
-        self.clients.set(self.clients.get() + 1);
-        let near = net.node(&format!("client-{}", self.clients.get()));
-        TcpTransport::create(&near).await.unwrap();
-        let mut entity = Entity::open(&near, &self.vault, "client").unwrap();
-        let service = ServiceAddress::new(self.own, "web").unwrap().forwarding_address();
-        let policy = TrustIdentifierPolicy::new(self.own);
-        let listener = route![(TCP, at(hub)), service];
-        let channel = entity.create_secure_channel(listener, policy).unwrap();
-        let ctx = near.context().unwrap();
-        for (number, name) in names.into_iter().enumerate() {
-            let asked = ctx.ask(route![channel.clone(), name], 7_u32);
-            if asked.within(Duration::from_secs(5)).reply_as::<u32>().await.is_ok() {
-                return Some(number);
-            }
-        }
-        None
-    }
-
-    /// Whether all hubs lead to the second of the programs.
-    async fn all_reach_second(&self, net: &Network, names: [&str; 2]) {
-        for hub in HUBS {
-            assert_eq!(self.reached(net, hub, names).await, Some(1), "through {hub}");
-        }
-    }
-}
-
-struct Program {
-    node: TestNode,
-    forwarder: RemoteForwarder,
-}
-
-impl Program {
-    fn state(&self) -> RegistrationState {
-        self.forwarder.watch().borrow().clone()
-    }
-
-    fn has_it(&self) -> bool {
-        let state = self.state();
-        assert!(!(state.registered && state.displaced), "{state:?}");
-        state.registered
-    }
-}
 
 #[test]
 fn the_newer_registration_wins_at_all_hubs() {
@@ -276,6 +197,61 @@ fn a_hub_that_repeats_others_decides_nothing() {
             assert!(programs[..2].iter().all(|program| program.state().displaced));
             owner.all_reach_second(net, ["b", "c"]).await;
             assert!(!programs[2].node.as_ref().is_stopping());
+        });
+    });
+}
+
+#[test]
+fn an_older_program_is_not_newer_elsewhere() {
+    explore(10, |net| {
+        let (bus, owner) = (MemoryBus::default(), Owner::new());
+        net.run(async {
+            let mut hubs = hubs(net, &bus).await;
+            // The other hub of its list comes after the newer program.
+            hubs[2].kill();
+            let old = owner.program(net, "old", "one:4000,three:4000").await;
+            net.sleep(Duration::from_secs(1)).await;
+            let new = owner.program(net, "new", "two:4000").await;
+            net.sleep(Duration::from_millis(net.random(100_000))).await;
+            hubs[2].restart().await.unwrap();
+            net.sleep(2 * LEASE).await;
+            assert!(new.has_it() && !old.state().registered, "{:?} {:?}", old.state(), new.state());
+            owner.all_reach_second(net, ["old", "new"]).await;
+        });
+    });
+}
+
+#[test]
+fn the_newer_key_wins_at_all_hubs() {
+    explore(20, |net| {
+        let (bus, owner) = (MemoryBus::default(), Owner::new());
+        net.run(async {
+            let mut hubs = hubs(net, &bus).await;
+            let old = owner.prepared(net, "old").await;
+            owner.rotate();
+            let new = owner.prepared(net, "new").await;
+            let pause = Duration::from_millis(net.random(30_000));
+            // Which one is the later registration decides nothing.
+            let (old, new) = match net.random(2) {
+                0 => {
+                    let old = old.register("one:4000,three:4000").await;
+                    net.sleep(pause).await;
+                    (old, new.register("two:4000").await)
+                }
+                _ => {
+                    let new = new.register("two:4000").await;
+                    net.sleep(pause).await;
+                    (old.register("one:4000,three:4000").await, new)
+                }
+            };
+            net.sleep(LEASE + Duration::from_secs(20)).await;
+            for _ in 0..2 {
+                assert!(new.has_it() && !old.state().registered, "{:?}", old.state());
+                owner.all_reach_second(net, ["old", "new"]).await;
+                // A hub that has met neither key, and is told at the older one's next attempt.
+                hubs[0].restart().await.unwrap();
+                net.sleep(2 * LEASE).await;
+            }
         });
     });
 }

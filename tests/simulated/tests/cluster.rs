@@ -8,42 +8,14 @@ use std::time::Duration;
 use ockam::{
     route,
     testing::{explore, Network, TestNode},
-    trace, Context, Echoer, Entity, HopRole, RemoteForwarder, Route, SecureChannels, TcpTransport,
-    TraceOptions, TrustEveryonePolicy, UndeliverableReason, Vault, TCP,
+    trace, Echoer, HopRole, RemoteForwarder, TcpTransport, TraceOptions, UndeliverableReason, TCP,
 };
 use ockam_actix_runtime::metrics::{counter::Counter, Metrics};
 use simulated::{
     bus::MemoryBus,
-    hubs::{answered, at, hubs, HUBS},
+    hubs::{answered, at, client, hubs, outlet, HUBS},
 };
 use tokio::time::Instant;
-
-/// A node with an echoer behind a forwarder at `hubs`.
-async fn outlet(net: &Network, hubs: &str) -> (TestNode, RemoteForwarder) {
-    let far = net.node("far");
-    TcpTransport::create(&far).await.unwrap();
-    Echoer::start(&far, "echo").unwrap();
-    let mut entity = Entity::create(&far, &Vault::in_memory()).unwrap();
-    entity.create_secure_channel_listener("listener", TrustEveryonePolicy).unwrap();
-    let forwarder = RemoteForwarder::create(&far, (TCP, hubs), "listener").await.unwrap();
-    (far, forwarder)
-}
-
-/// A client that reaches it through `hub`, and its route to the echoer.
-async fn client(
-    net: &Network,
-    name: &str,
-    hub: &str,
-    forwarder: &RemoteForwarder,
-) -> (TestNode, Context, Route) {
-    let near = net.node(name);
-    TcpTransport::create(&near).await.unwrap();
-    let mut entity = Entity::create(&near, &Vault::in_memory()).unwrap();
-    let listener = route![(TCP, at(hub)), forwarder.remote_address()];
-    let channel = entity.create_secure_channel(listener, TrustEveryonePolicy).unwrap();
-    let ctx = near.context().unwrap();
-    (near, ctx, route![channel, "echo"])
-}
 
 #[test]
 fn any_hub_reaches_any_forwarder() {

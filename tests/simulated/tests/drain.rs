@@ -9,8 +9,8 @@ use ockam::{
     cluster::Cluster,
     route,
     testing::{explore, LinkOptions, Network, Stream, TestNode},
-    Entity, ForwardingOptions, ForwardingService, Node, RemoteForwarder, Result, SecureChannels,
-    TcpTransport, TrustEveryonePolicy, Vault, TCP,
+    Echoer, Entity, ForwardingOptions, ForwardingService, Node, RemoteForwarder, Result,
+    SecureChannels, TcpTransport, TrustEveryonePolicy, Vault, TCP,
 };
 use ockam_actix_harness::pattern::Pattern;
 use simulated::bus::MemoryBus;
@@ -188,6 +188,83 @@ fn all_hubs_of_a_cluster_restart_in_turn() {
             }
             assert!(tunnel.forwarder.watch().borrow().registered);
         });
+    });
+}
+
+#[test]
+fn two_hubs_drain_at_the_same_time() {
+    explore(5, |net| {
+        let (bus, names) = (MemoryBus::default(), ["one", "two", "three"]);
+        net.run(async {
+            let hubs = hubs(net, &names, Some(bus.clone())).await;
+            let mut tunnel = Tunnel::start(net, &names, &names).await;
+            tunnel.longest_stall(Duration::from_secs(3)).await;
+            let begun = Instant::now();
+            let stopping = async {
+                let other = async {
+                    net.sleep(Duration::from_millis(net.random(700))).await;
+                    hubs[1].as_ref().stop().await;
+                };
+                tokio::join!(hubs[0].as_ref().stop(), other);
+                begun.elapsed()
+            };
+            let (stall, took) =
+                tokio::join!(tunnel.longest_stall(Duration::from_secs(12)), stopping);
+            assert!(stall < Duration::from_secs(2), "{stall:?}");
+            assert!(took < Duration::from_secs(8), "{took:?}");
+        });
+    });
+}
+
+#[test]
+fn a_drain_needs_no_bus() {
+    explore(5, |net| {
+        let bus = MemoryBus::default();
+        net.run(async {
+            let hubs = hubs(net, &["one", "two", "three"], Some(bus.clone())).await;
+            let mut tunnel = Tunnel::start(net, &["one", "three"], &["two"]).await;
+            tunnel.longest_stall(Duration::from_secs(3)).await;
+            // Nobody hears that the forwarder has left, until the bus is back, which is empty.
+            bus.cut("one", true);
+            let back = async {
+                net.sleep(Duration::from_millis(net.random(1_500))).await;
+                bus.cut("one", false);
+            };
+            let ((stall, took), ()) = tokio::join!(tunnel.drain(&hubs[0]), back);
+            assert!(stall < Duration::from_secs(4), "{stall:?}");
+            assert!(took < Duration::from_secs(4), "{took:?}");
+        });
+    });
+}
+
+#[test]
+fn who_comes_during_a_drain_delays_nothing() {
+    let net = Network::seeded(3);
+    net.run(async {
+        let names = ["one", "two"];
+        let hubs = hubs(&net, &names, None).await;
+        let mut tunnel = Tunnel::start(&net, &names, &names).await;
+        tunnel.longest_stall(Duration::from_secs(3)).await;
+        // It registers and releases all the time, over a connection that is there already.
+        let busy = net.node("busy");
+        TcpTransport::create(&busy).await.unwrap();
+        Echoer::start(&busy, "echo").unwrap();
+        let coming = actix_rt::spawn(async move {
+            loop {
+                if let Ok(forwarder) =
+                    RemoteForwarder::create(&busy, (TCP, "one:4000"), "echo").await
+                {
+                    sleep(Duration::from_millis(3)).await;
+                    forwarder.stop().await;
+                }
+                sleep(Duration::from_millis(3)).await;
+            }
+        });
+        sleep(Duration::from_secs(1)).await;
+        let (stall, took) = tunnel.drain(&hubs[0]).await;
+        coming.abort();
+        assert!(stall < SHORT, "{stall:?}");
+        assert!(took < Duration::from_secs(3), "{took:?}");
     });
 }
 

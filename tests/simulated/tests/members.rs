@@ -97,9 +97,14 @@ fn a_stranger_is_no_hub() {
         // It may ask for a nonce, but not make one up.
         let signed = [&[0x94, 2, 0xc4, 32][..], &[0; 32], &[0xc4, 64], &[0; 64], &[0xc4, 1, 0]];
         let signed = ockam::Payload::from(signed.concat());
-        let asked = ctx.ask(&gate, signed).reply_as::<u32>().await.unwrap_err();
+        let asked = ctx.ask(&gate, signed.clone()).reply_as::<u32>().await.unwrap_err();
         assert!(asked.to_string().contains(&unreachable), "{asked}");
         assert_eq!(two.refusals().by("cluster-stranger"), 2);
+        // Nor have any number of signatures checked.
+        for _ in 0..40 {
+            ctx.ask(&gate, signed.clone()).reply_as::<u32>().await.unwrap_err();
+        }
+        assert!(two.refusals().by("cluster-too-often") > 0);
         assert!(Members::of(&two).are_expected());
         let echo = route![(TCP, "two:4000"), forwarder.remote_address()];
         answered(&net, &ctx, &echo).await;

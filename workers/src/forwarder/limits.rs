@@ -70,8 +70,12 @@ pub const LOGGED_FAILURES: usize = 8;
 /// way to the bus and back.
 pub const FIND_LIMIT: Duration = Duration::from_secs(1);
 
-/// How long a hub of a cluster waits for a connection to the hub that has a forwarder.
+/// How long a hub of a cluster waits until it is a member at the hub that has a forwarder.
 pub const REACH_LIMIT: Duration = Duration::from_secs(3);
+
+/// Hubs that have a forwarder and are tried, one after the other: as many as outlets list, and few
+/// enough that whoever waits is told within seconds.
+pub const HUBS_TRIED: usize = 3;
 
 /// How long the peers of a hub that stops have, by default, to move to other hubs: those that can
 /// move need about a second, and who restarts a hub waits so long for one that hangs.
@@ -102,6 +106,10 @@ pub const STRAYS_PER_ADDRESS: usize = 64;
 
 /// How long a hub of a cluster remembers where a forwarder is that nobody sends to.
 pub const STAND_IN_IDLE: Duration = Duration::from_secs(60);
+
+/// Proofs of one source address that it is a hub: one for each connection of a hub is needed, and
+/// each costs up to 33 signatures to check.
+pub const INTRODUCTIONS: Rate = Rate { burst: 32, per_second: 4 };
 
 /// How often a hub of a cluster says that it is there.
 pub const THERE_EVERY: Duration = Duration::from_secs(5);

@@ -4,18 +4,24 @@
 use std::sync::{Arc, Weak};
 
 use ockam_actix_runtime::{
+    clock::Instant,
+    lock::Lock,
     message::undelivered::Undelivered,
     node::entry::{Deliver, Description, Entry},
-    trust::members::Members,
+    trust::{members::Members, rate::SourceRates},
     Address, Class, Host, Message, MessageKind, Node, Origin, Result, Route, UndeliverableReason,
 };
 
 use crate::{
-    forwarder::cluster::{
-        introduction::{Introduction, Nonces},
-        key::ForwarderKey,
-        member::Member,
-        stand_in::CLUSTER_SERVICE,
+    forwarder::{
+        cluster::{
+            introduction::{Introduction, Nonces},
+            key::ForwarderKey,
+            member::Member,
+            message::Said,
+            stand_in::CLUSTER_SERVICE,
+        },
+        limits::INTRODUCTIONS,
     },
     relay::pass_on,
 };
@@ -24,6 +30,8 @@ pub(super) struct Gate {
     member: Weak<Member>,
     members: Arc<Members>,
     nonces: Nonces,
+    since: Instant,
+    rates: Lock<SourceRates>,
 }
 
 impl Gate {
@@ -32,9 +40,16 @@ impl Gate {
         let members = Members::of(node);
         members.expect();
         let description = Description::new(CLUSTER_SERVICE, Class::Service);
-        let gate = Self { member: Arc::downgrade(member), members, nonces };
+        let (since, rates) = (Instant::now(), Lock::default());
+        let gate = Self { member: Arc::downgrade(member), members, nonces, since, rates };
         node.register_delivery(description, gate)?.detach();
         Ok(())
+    }
+
+    /// Whether what this sender has signed is examined, which costs many signatures.
+    fn may_sign(&self, sender: &Origin) -> bool {
+        let (source, now) = (sender.source(), self.since.elapsed());
+        self.rates.lock().take(source, INTRODUCTIONS, now)
     }
 
     /// Answers a hub that introduces itself over the connection `via`.
@@ -48,6 +63,11 @@ impl Gate {
             |message, reason| Err(Undelivered::new(message, &CLUSTER_SERVICE.into(), reason));
         let answer = match Introduction::decode(&message.payload) {
             Ok(Introduction::MayI) => Introduction::Sign { nonce: self.nonces.issue(via) },
+            Ok(Introduction::Signed { .. }) if !self.may_sign(&message.origin) => {
+                let what = format_args!("{via} shows too often that it is a hub");
+                member.node().refusals().warn("cluster-too-often", what);
+                return refuse(message, UndeliverableReason::Overloaded);
+            }
             Ok(signed @ Introduction::Signed { .. }) => {
                 let signer = self.nonces.signer(&member.own().identity, via, &signed);
                 match signer.filter(|signer| member.hears(signer)) {
@@ -88,9 +108,12 @@ impl Deliver for Gate {
             member.node().refusals().warn("cluster-stranger", what);
             return unreachable(message);
         }
-        match ForwarderKey::of(first).and_then(|key| member.held(&key)) {
-            Some(_) => pass_on(member.node(), &entry.address, message, &Route::new()),
-            None => unreachable(message),
+        let Some(key) = ForwarderKey::of(first) else { return unreachable(message) };
+        if member.held(&key).is_some() {
+            return pass_on(member.node(), &entry.address, message, &Route::new());
         }
+        // The other hub has not heard that it left, or before it heard that it was here.
+        member.say(Said::Gone { key });
+        unreachable(message)
     }
 }

@@ -14,12 +14,12 @@ use crate::forwarder::{
         claims::Speaker,
         introduction::Introduction,
         key::{forwarder_of, ForwarderKey},
-        member::Member,
+        member::{Introduced, Member},
         message::{HubMessage, Said, HAS},
         stand_in::{StandIn, CLUSTER_SERVICE},
         strays::Taken,
     },
-    limits::{FIND_LIMIT, REACH_LIMIT},
+    limits::{FIND_LIMIT, HUBS_TRIED, MAX_HUBS, REACH_LIMIT},
 };
 
 impl Member {
@@ -52,14 +52,15 @@ impl Member {
         let (began, metrics) = (Instant::now(), Metrics::of(&self.node));
         metrics.cluster.lookups.increment();
         match self.find(key, &address).await {
-            Some(first_hop) => {
+            Some((first_hop, epoch)) => {
                 metrics.cluster.found.increment();
                 metrics.cluster.times_to_find.observe(began.elapsed());
                 let arbiter = self.node.arbiter_for(&first_hop);
                 let member = self.clone();
                 // There, so that what waits and what follows goes the same way, in order.
-                self.node
-                    .spawn_on(arbiter, async move { member.stand_in(key, address, first_hop) });
+                self.node.spawn_on(arbiter, async move {
+                    member.stand_in(key, address, first_hop, epoch)
+                });
             }
             None => {
                 metrics.cluster.not_found.increment();
@@ -74,42 +75,81 @@ impl Member {
         }
     }
 
-    /// The connection to the hub that has the forwarder.
-    async fn find(self: &Arc<Self>, key: ForwarderKey, address: &Address) -> Option<FirstHop> {
+    /// The connection to a hub that has the forwarder, and the epoch in which this hub is a member
+    /// there. Of several hubs that have it, the first to answer may be out of reach.
+    async fn find(&self, key: ForwarderKey, address: &Address) -> Option<(FirstHop, u64)> {
         let forwarder = forwarder_of(address)?;
-        let asked = self.bus.ask(
-            self.message(Said::Find { key }),
-            Box::new(move |answer| hub_of(answer, &forwarder).is_some()),
-        );
-        let answer = timeout(FIND_LIMIT, asked).await.ok()??;
-        let hub = hub_of(&answer, &forwarder_of(address)?).filter(|hub| hub != self.own())?;
-        let mut first_hop = self.node.first_hop(&Route::from(hub.at.clone())).ok()?;
-        timeout(REACH_LIMIT, first_hop.attempted()).await.ok()?.ok()?;
-        let state = first_hop.state();
-        let known = self.introduced.lock().get(&hub.at) == Some(&state.epoch);
-        if !known {
-            let introduced = timeout(REACH_LIMIT, self.introduce(&hub)).await;
-            let introduced = introduced.unwrap_or_else(|_| Err("it does not answer".into()));
-            if let Err(why) = introduced {
-                let what = format_args!("the hub {} does not take this one in: {why}", hub.at);
-                self.node.refusals().warn("cluster-not-taken", what);
-                return None;
+        let mut passed_over = vec![self.own().clone()];
+        while passed_over.len() <= HUBS_TRIED {
+            let hub = self.who_has(key, &forwarder, &passed_over).await?;
+            let reached = timeout(REACH_LIMIT, self.reach(&hub)).await;
+            match reached.unwrap_or_else(|_| Err("it does not answer".into())) {
+                Ok(reached) => return Some(reached),
+                Err(why) => {
+                    let what = format_args!("no message gets to the hub {}: {why}", hub.at);
+                    self.node.refusals().warn("cluster-not-taken", what);
+                }
             }
-            self.note_introduced(hub.at, state.epoch, first_hop.clone());
+            passed_over.push(hub);
         }
-        first_hop.state().up.then_some(first_hop)
+        None
     }
 
-    /// Notes that this hub is a member at another one, until the connection is lost.
-    fn note_introduced(self: &Arc<Self>, hub: Address, epoch: u64, mut first_hop: FirstHop) {
-        self.introduced.lock().insert(hub.clone(), epoch);
-        let member = Arc::downgrade(self);
+    /// The first hub that answers that it has the forwarder, other than those.
+    async fn who_has(
+        &self,
+        key: ForwarderKey,
+        forwarder: &Address,
+        passed_over: &[Speaker],
+    ) -> Option<Speaker> {
+        let (asked_for, others) = (forwarder.clone(), passed_over.to_vec());
+        let accept = move |answer: &[u8]| {
+            hub_of(answer, &asked_for).is_some_and(|hub| !others.contains(&hub))
+        };
+        let asked = self.bus.ask(self.message(Said::Find { key }), Box::new(accept));
+        let answer = timeout(FIND_LIMIT, asked).await.ok()??;
+        hub_of(&answer, forwarder)
+    }
+
+    /// Connects to a hub and shows it that this one is a member, unless it knows that.
+    ///
+    /// # Errors
+    /// In words.
+    async fn reach(&self, hub: &Speaker) -> Result<(FirstHop, u64), String> {
+        let first_hop = self.node.first_hop(&Route::from(hub.at.clone()));
+        let mut first_hop = first_hop.map_err(|error| error.one_line())?;
+        first_hop.attempted().await.map_err(|why| why.to_string())?;
+        let epoch = first_hop.state().epoch;
+        // Who looks for another forwarder meanwhile waits for that.
+        let introduced = {
+            let mut all = self.introduced.lock();
+            if all.len() >= MAX_HUBS {
+                all.retain(|_, one| Arc::strong_count(one) > 1);
+            }
+            all.entry(hub.at.clone()).or_default().clone()
+        };
+        let mut known = introduced.lock().await;
+        if *known != Some(epoch) {
+            self.introduce(hub).await?;
+            *known = Some(epoch);
+            self.forget_introduced(introduced.clone(), epoch, first_hop.clone());
+        }
+        drop(known);
+        // A connection that was made since is no member's.
+        let state = first_hop.state();
+        match state.up && state.epoch == epoch {
+            true => Ok((first_hop, epoch)),
+            false => Err("the connection was lost".into()),
+        }
+    }
+
+    /// Forgets that this hub is a member at another one when the connection is lost.
+    fn forget_introduced(&self, known: Introduced, epoch: u64, mut first_hop: FirstHop) {
         self.node.spawn_on(self.node.arbiter_for(&first_hop), async move {
             first_hop.lost(epoch).await;
-            let Some(member) = member.upgrade() else { return };
-            let mut introduced = member.introduced.lock();
-            if introduced.get(&hub) == Some(&epoch) {
-                introduced.remove(&hub);
+            let mut known = known.lock().await;
+            if *known == Some(epoch) {
+                *known = None;
             }
         });
     }
@@ -149,8 +189,8 @@ impl Member {
     }
 
     /// Puts a stand-in where the forwarder was looked for, and sends on what waits.
-    fn stand_in(self: &Arc<Self>, key: ForwarderKey, address: Address, first_hop: FirstHop) {
-        let stand_in = StandIn::new(self.node.clone(), &address, first_hop);
+    fn stand_in(&self, key: ForwarderKey, address: Address, first_hop: FirstHop, epoch: u64) {
+        let stand_in = StandIn::new(self.node.clone(), &address, first_hop, epoch);
         loop {
             let mut waiting = self.waiting.lock();
             let batch = waiting.batch(&address);

@@ -14,7 +14,10 @@ use ockam_actix_runtime::{
     lock::Lock,
     Address, Identifier, Node,
 };
-use tokio::{sync::Notify, time::sleep};
+use tokio::{
+    sync::{Mutex, Notify},
+    time::sleep,
+};
 
 use crate::{
     forwarder::{
@@ -40,14 +43,17 @@ use crate::{
 /// Bits of a tenure, the last ones, that are a hub's own.
 const TAG_BITS: u32 = 16;
 
+/// The epoch of the connection to another hub on which this one is a member there.
+pub(super) type Introduced = Arc<Mutex<Option<u64>>>;
+
 /// What the parts of one hub's membership share.
 pub(super) struct Member {
     pub(super) node: Node,
     /// This hub.
     own: Speaker,
     pub(super) identity: LocalIdentity,
-    /// The epochs of the connections on which this hub is a member at other hubs.
-    pub(super) introduced: Lock<HashMap<Address, u64>>,
+    /// Where this hub is a member, by the address at which the other one is dialled.
+    pub(super) introduced: Lock<HashMap<Address, Introduced>>,
     pub(super) bus: Box<dyn Bus>,
     held: Lock<HashMap<ForwarderKey, Held>>,
     pub(super) waiting: Lock<Waiting>,
@@ -252,7 +258,7 @@ impl Member {
     }
 
     /// Says something to all other hubs.
-    fn say(&self, said: Said) {
+    pub(super) fn say(&self, said: Said) {
         self.bus.publish(self.message(said));
     }
 

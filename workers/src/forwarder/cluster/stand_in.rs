@@ -45,10 +45,9 @@ pub(super) struct StandIn {
 }
 
 impl StandIn {
-    /// For the forwarder at `address` of the hub behind `first_hop`.
-    pub(super) fn new(node: Node, address: &Address, first_hop: FirstHop) -> Self {
+    /// For the forwarder at `address` of the hub behind `first_hop`, as long as its `epoch` lasts.
+    pub(super) fn new(node: Node, address: &Address, first_hop: FirstHop, epoch: u64) -> Self {
         let route = route![first_hop.address.clone(), CLUSTER_SERVICE, address.clone()];
-        let epoch = first_hop.state().epoch;
         Self { node, address: address.clone(), first_hop, epoch, route }
     }
 

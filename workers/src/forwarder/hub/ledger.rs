@@ -197,7 +197,8 @@ impl<H> Ledger<H> {
     }
 
     /// Another hub has an older registration of an address, by `other`. Returns the proof that it
-    /// is displaced, if there is one.
+    /// is displaced, if there is one; else the tenant is to make one, of one such instance after
+    /// the other: a hub that makes instances up does not keep it from another's.
     pub(super) fn contest(
         &mut self,
         id: &ForwarderId,
@@ -206,7 +207,7 @@ impl<H> Ledger<H> {
         let held = self.holdings.get_mut(id)?;
         let proof = held.tenant.as_ref()?.proof.as_ref();
         let proof = proof.filter(|proof| proof.displaced == other).cloned();
-        if proof.is_none() {
+        if proof.is_none() && held.contested == Instance::NONE {
             held.contested = other;
         }
         proof

@@ -1,6 +1,11 @@
 //! The questions that a node asks the forwarding service of its hub.
 
-use std::{future::Future, io, time::Duration};
+use std::{
+    future::Future,
+    io,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use ockam_actix_runtime::{
     message::{notice::Notice, MessageKind},
@@ -42,6 +47,8 @@ pub(super) struct Registrar {
     instance: Instance,
     /// What the hub gave at the last registration.
     tenure: Tenure,
+    /// What the first hub of the list gave that did: at another one, this is no newer program.
+    first_tenure: Arc<OnceLock<Tenure>>,
     /// Made at the first registration with an identity and kept, so that the address survives a
     /// change of keys; that of a service with a name is given.
     salt: Option<Salt>,
@@ -85,7 +92,8 @@ impl Registrar {
         let (first_hub, tenure) = (hub.clone(), Tenure::NONE);
         let destination = options.destination.clone();
         let salt = options.is_named.then_some(Salt::NAMED);
-        Self { node, hub, first_hub, destination, service, instance, tenure, salt }
+        let first_tenure = Arc::default();
+        Self { node, hub, first_hub, destination, service, instance, tenure, first_tenure, salt }
     }
 
     /// The same at another hub, of the same list: with an identity, the address is the same there.
@@ -173,13 +181,17 @@ impl Registrar {
 
     fn claim(&self, local: &LocalIdentity) -> Claim {
         let hub = self.node.extension(OpenedChannels::default).lasting_name_of(&self.first_hub);
+        let tenure = match self.tenure {
+            Tenure::NONE => self.first_tenure.get().copied().unwrap_or(Tenure::NONE),
+            own => own,
+        };
         let derive = || Salt::derive(local, &hub, &Route::from(self.destination.clone()));
         Claim {
             identifier: local.identifier(),
             salt: self.salt.unwrap_or_else(derive),
             service: self.service.clone(),
             instance: self.instance,
-            tenure: self.tenure,
+            tenure,
         }
     }
 
@@ -207,6 +219,8 @@ impl Registrar {
     ) -> Result<Granted> {
         let (id, lease, tenure) = self.expect_registered(answer, Some(claimed))?;
         self.tenure = tenure;
+        // It stays what it is where another hub was faster.
+        let _ = self.first_tenure.set(tenure);
         let inbox = Inbox::new(mailbox, self.first_hop()?, id, Some(self.held(local, id)));
         Ok(Granted { id, address: id.forwarding_address(Some(local.identifier())), lease, inbox })
     }
