@@ -100,7 +100,7 @@ pub fn listen_unix(address: &str, mode: u32) -> Option<Result<Listener>> {
     let is_right = |meant: &str| matches!(unix_path(meant), Some(Ok(_)));
     let written = (address, "a place to listen");
     let path = unix_path(address)?.map_err(|misspelt| misspelt.error(written, is_right));
-    let failed = |source| Error::transport(format!("cannot listen on {address}"), source);
+    let failed = |source| Error::not_bound(address, source);
     Some(path.and_then(|path| Ok(UnixSocket::bind(path, mode).map_err(failed)?.into())))
 }
 

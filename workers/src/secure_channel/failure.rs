@@ -43,6 +43,11 @@ impl FailureReason {
         }
     }
 
+    /// Whether the peer has shown that it is the right one, and refused.
+    pub(super) fn is_proved_refusal(&self) -> bool {
+        matches!(self, Self::Handshake(HandshakeError::Refused { .. }))
+    }
+
     /// Whether one end does not trust the other: only the owner of one of them can change that.
     pub(super) fn is_refusal(&self) -> bool {
         matches!(self, Self::Handshake(error) if error.is_rejection())
