@@ -217,7 +217,7 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
     };
     let listen = usual_listen(clients, nth(arguments.name()));
     let listen = inlet_options(clients, Some(&listen)).join(" ");
-    say!("ockam inlet {listen}{with}{lasting} --route '{route}'{identity}");
+    say!("ockam inlet {listen}{with}{lasting}{identity} --route '{route}'");
     if let Some(name) = by_name {
         say!("or, by its name, also before it runs:");
         say!("ockam inlet {listen}{lasting} {name}{identity}");
