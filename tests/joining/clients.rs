@@ -35,6 +35,8 @@ fn join_through_a_hub(to: &str) -> (Program, [Program; 2], [Machine; 2]) {
     let line = printed.lines().find(|line| line.starts_with("ockam inlet "));
     let said = String::from_utf8_lossy(&joined.stderr);
     assert!(!said.contains("ERROR"), "what succeeds alarms nobody: {said}");
+    let refused = outlet.wait_for_line("has shown an invitation");
+    assert!(refused.contains("INFO"), "{refused}");
     let inlet = laptop.paste(&on_any_port(line.unwrap_or_else(|| panic!("{joined:?}"))));
     (inlet, [hub, outlet], [home, laptop])
 }

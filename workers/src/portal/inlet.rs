@@ -129,7 +129,7 @@ impl Inlet {
         let arbiter = first_hop.arbiter.unwrap_or(0);
         let portal = Portal::new(PortalKind::Inlet, endpoint.to_string(), route.to_string());
         let portal = Metrics::of(node).portals.list(portal.over(route.first()));
-        log::info!("inlet on {endpoint} for clients of {route}");
+        log::info!("inlet on {endpoint} leads to {route}");
         let accept = Accept {
             endpoint: endpoint.clone(),
             route,
