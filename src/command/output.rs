@@ -32,6 +32,11 @@ pub(crate) fn line(text: Arguments<'_>) {
     }
 }
 
+/// A number of things: `1 section`, `2 sections`.
+pub(crate) fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Prints what was done or asked for, as a text or as JSON.
 pub(crate) fn tell(as_json: bool, text: impl Display, json: Value) {
     match as_json {

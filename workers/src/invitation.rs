@@ -53,6 +53,9 @@ pub const LONGEST_VALIDITY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// What an outlet says of an invitation that was good once.
 pub const EXPIRED: &str = "the invitation has expired";
 
+/// What an outlet says of an identity that is trusted as soon as that is on disk.
+pub(crate) const ADMITTED: &str = "has shown an invitation; it is being written down";
+
 /// What an outlet says of an invitation that it does not have.
 pub const UNKNOWN: &str =
     "the outlet knows no such invitation: it was withdrawn, or is for another outlet";

@@ -217,7 +217,8 @@ impl State {
         if before == list {
             return;
         }
-        log::info!("{} names {} trusted identities now", self.path.display(), list.len());
+        let ending = if list.len() == 1 { "y" } else { "ies" };
+        log::info!("{} names {} trusted identit{ending} now", self.path.display(), list.len());
         // No lock is held: a follower asks policies, which read the list.
         let followers = self.followers.lock().all.clone();
         followers.iter().for_each(|follower| follower(&list));

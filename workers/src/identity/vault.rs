@@ -52,7 +52,7 @@ pub enum VaultError {
     #[error("the vault holds no identity named {0:?}")]
     UnknownName(String),
     /// Caller: names are unique.
-    #[error("the vault already holds an identity named {0:?}")]
+    #[error("the vault already holds an identity named {0:?}: choose another name")]
     NameTaken(String),
     /// Caller: an identity is in a vault once.
     #[error("the vault already holds {0}, as {1:?}")]

@@ -30,7 +30,7 @@ use crate::{
     invitation::{
         ledger::{Claim, InvitingOutlet, Ledger, LedgerError},
         text::{Invitation, InvitationSecret, Place},
-        LONGEST_VALIDITY,
+        ADMITTED, LONGEST_VALIDITY,
     },
 };
 
@@ -276,9 +276,7 @@ impl<P: TrustPolicy> TrustPolicy for Invited<P> {
             Claim::Granted(_) => {
                 // Where there is no room, it is for the next attempt.
                 let _ = state.claims.try_send((self.secret.clone(), peer));
-                Decision::reject(format!(
-                    "{peer} has shown an invitation; it is being written down"
-                ))
+                Decision::reject(format!("{peer} {ADMITTED}"))
             }
             Claim::Taken(other) => {
                 Decision::reject(format!("{peer} has shown the invitation that {other} has taken"))

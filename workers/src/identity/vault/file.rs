@@ -172,7 +172,8 @@ fn unseal(
     let mut content = Zeroizing::new(sealed.to_vec());
     let opened =
         cipher(key).open_in_place(header.nonce(), Aad::from(header.as_bytes()), &mut content);
-    let damaged = |_| VaultFileError::WrongSecretOrDamaged { path: path.to_owned() };
+    let secret = header.kdf().secret();
+    let damaged = |_| VaultFileError::WrongSecretOrDamaged { path: path.to_owned(), secret };
     let length = opened.map_err(damaged)?.len();
     content.truncate(length);
     Ok(content)
