@@ -83,8 +83,7 @@ fn wrong_passphrases_and_damaged_bodies_say_the_same() {
     let (_directory, path) = made();
     let text = error(open(&path, "wrong")).to_string();
     assert!(
-        text.contains(&path.display().to_string())
-            && text.contains("passphrase or key file is wrong"),
+        text.contains(&path.display().to_string()) && text.contains("the passphrase is wrong"),
         "{text}"
     );
     let mut bytes = fs::read(&path).unwrap();
