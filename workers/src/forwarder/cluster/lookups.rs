@@ -51,7 +51,7 @@ impl Member {
     async fn look_for(self: Arc<Self>, key: ForwarderKey, address: Address) {
         let (began, metrics) = (Instant::now(), Metrics::of(&self.node));
         metrics.cluster.lookups.increment();
-        match self.find(key, &address).await {
+        match self.find(&address).await {
             Some((first_hop, epoch)) => {
                 metrics.cluster.found.increment();
                 metrics.cluster.times_to_find.observe(began.elapsed());
@@ -66,10 +66,10 @@ impl Member {
                 metrics.cluster.not_found.increment();
                 let missed = self.waiting.lock().end(&address);
                 // It may have been registered here meanwhile.
-                let is_here = self.held(&key).is_some();
+                let is_here = ForwarderKey::exactly(&address).and_then(|key| self.held(&key));
                 missed.into_iter().for_each(|message| match is_here {
-                    true => self.node.route(message),
-                    false => self.refuse(message, &address, UndeliverableReason::Unreachable),
+                    Some(_) => self.node.route(message),
+                    None => self.refuse(message, &address, UndeliverableReason::Unreachable),
                 });
             }
         }
@@ -77,8 +77,8 @@ impl Member {
 
     /// The connection to a hub that has the forwarder, and the epoch in which this hub is a member
     /// there. Of several hubs that have it, the first to answer may be out of reach.
-    async fn find(&self, key: ForwarderKey, address: &Address) -> Option<(FirstHop, u64)> {
-        let forwarder = forwarder_of(address)?;
+    async fn find(&self, address: &Address) -> Option<(FirstHop, u64)> {
+        let (key, forwarder) = (ForwarderKey::exactly(address)?, forwarder_of(address)?);
         let mut passed_over = vec![self.own().clone()];
         while passed_over.len() <= HUBS_TRIED {
             let hub = self.who_has(key, &forwarder, &passed_over).await?;

@@ -136,7 +136,7 @@ fn test(test: impl FnOnce(Tested)) {
         let bus = Box::new(heard.clone());
         let member = Member::new(node.unheld(), own.at, identity(1), bus);
         member.share(one.clone());
-        member.hold(ID, &[]);
+        member.hold(ID, &[ID.address()]);
         test(Tested { member, one, heard });
         node.stop().await;
     });
