@@ -26,7 +26,7 @@ use crate::{
             claims::{Registrations, SharedClaim, Speaker},
             hubs::Hubs,
             key::{ForwarderKey, Voucher},
-            message::{HubMessage, Said, HAS},
+            message::{answer_to, HubMessage, Said},
             rounds::Rounds,
             stand_in::StandIns,
             strays::Waiting,
@@ -210,9 +210,10 @@ impl Member {
             self.wake.notify_one();
         }
         match said {
-            Said::Find { key } => {
+            Said::Find { key, nonce } => {
                 let forwarder = self.held(&key)?.address();
-                let voucher = self.own.saying(&[HAS], |said| Voucher::new(&forwarder, said));
+                let voucher =
+                    self.own.saying(&answer_to(nonce), |said| Voucher::new(&forwarder, said));
                 return Some(self.message(Said::Has { voucher }));
             }
             Said::Gone { key } => self.stand_ins.end(&key, &speaker.at),
