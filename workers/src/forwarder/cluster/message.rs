@@ -11,8 +11,8 @@
 //! ```
 //!
 //! MessagePack in its shortest form; the whole input must be consumed. `key` has 16 bytes,
-//! `voucher` 32, `nonce`, `clock` and `told` 8; `claims` are [`SharedClaim`]s one after the other, and
-//! `proof` is that of a registration without its address.
+//! `voucher` 32, `nonce`, `clock` and `told` 8; `claims` are [`SharedClaim`]s one after the other,
+//! and `proof` is that of a registration without its address.
 
 use bytes::Bytes;
 use ockam_actix_runtime::{
