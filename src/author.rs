@@ -1,15 +1,15 @@
 //! For authors of transports, and of workers that see envelopes.
 //!
-//! Programs and workers that handle [`Routed`](crate::Routed) bodies need none of this. [`Host`] is
-//! what a node does for those who put something of their own on it:
+//! Programs and workers that handle [`Routed`](crate::Routed) bodies need none of this. [`Host`]
+//! has everything that a node does for such extensions:
 //!
-//! * A *transport* brings a [`Carrier`], which is a connected socket, and a [`Connector`] that
-//!   makes one for a peer. [`add_connector`] makes the node dial addresses of the
-//!   transport; [`listen`] accepts connections on its [`Binding`]. Greeting, frames,
-//!   limits, pauses and the origin of messages are the same for all of them.
-//!   `examples/own-transport.rs` is one for Unix sockets.
+//! * A *transport* brings a [`Carrier`], which is a connected socket, and a [`Connector`], which
+//!   makes one for a peer. [`add_connector`] makes the node dial addresses of the transport;
+//!   [`listen`] accepts connections on its [`Binding`]. Greeting, frames, limits, pauses and the
+//!   origin of messages are the same for all transports. `examples/own-transport.rs` is one for
+//!   Unix sockets.
 //! * A *worker that sees envelopes* handles `Routed<Payload>`, or is a [`Deliver`] that is called
-//!   by whoever delivers; it is registered with a [`Description`] and keeps its address as long as
+//!   for each delivery; it is registered with a [`Description`] and keeps its address as long as
 //!   its [`Registration`].
 
 /// What a [`Carrier`] reads into.

@@ -1,4 +1,4 @@
-//! Several hubs as one: whoever reaches one of them reaches the forwarders of all.
+//! Several hubs as one: a node that reaches one of them reaches the forwarders of all.
 //!
 //! A hub that gets a message to a forwarder that it does not have asks the others, over a [`Bus`],
 //! and from then on such messages go over a connection between the two hubs.

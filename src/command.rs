@@ -18,6 +18,7 @@ pub(crate) mod log_args;
 pub(crate) mod node_address;
 pub(crate) mod outlet;
 pub(crate) mod output;
+pub(crate) mod passphrase;
 pub(crate) mod reference;
 pub(crate) mod resume_args;
 pub(crate) mod route_args;

@@ -6,11 +6,11 @@
 //! | `/api/v1/` | the same as JSON, all of it or by part, such as `/api/v1/streams` |
 //! | `/metrics` | figures as OpenMetrics text, for Prometheus |
 //!
-//! `docs/console.md` describes all three. The console only reads: it answers GET and HEAD alone,
-//! changes nothing, and shows no secret. It asks nobody who they are, so put it where only those
-//! come who may see it: on a loopback address, or behind what the application has for that. Against
-//! web pages that have a browser ask in their place, it answers only requests for a loopback name,
-//! for an address, or for a [name that was permitted](Console::host).
+//! `docs/console.md` describes all three. The console only reads: it answers only GET and HEAD,
+//! changes nothing, and shows no secret. It has no password, so put it where only people come who
+//! may see it: on a loopback address, or behind the application's own authentication. As web pages
+//! can have a visitor's browser ask in their place, it answers only requests for a loopback name,
+//! for an IP address, or for a [name that was permitted](Console::host).
 //!
 //! ```no_run
 //! use actix_web::{web, App, HttpServer};
@@ -28,8 +28,8 @@
 //! # }
 //! ```
 //!
-//! A snapshot is made for each request, on the thread of the web server. It takes the node's locks
-//! only to copy references, so workers do not wait for it.
+//! The thread of the web server makes a snapshot for each request. It takes the node's locks only
+//! to copy references, so workers do not wait for it.
 
 mod exposition;
 mod guard;
@@ -56,6 +56,7 @@ use crate::console::{guard::Hosts, snapshot::Snapshot};
 const HTML: &str = include_str!("console/page/index.html");
 const STYLE: &str = include_str!("console/page/page.css");
 const FORMAT: &str = include_str!("console/page/format.js");
+const LAYOUT: &str = include_str!("console/page/layout.js");
 const PICTURE: &str = include_str!("console/page/picture.js");
 const TABLES: &str = include_str!("console/page/tables.js");
 const SCRIPT: &str = include_str!("console/page/page.js");
@@ -109,6 +110,7 @@ impl Console {
             .route("/", asset(HTML, "text/html; charset=utf-8"))
             .route("/page.css", asset(STYLE, "text/css; charset=utf-8"))
             .route("/format.js", asset(FORMAT, JS))
+            .route("/layout.js", asset(LAYOUT, JS))
             .route("/picture.js", asset(PICTURE, JS))
             .route("/tables.js", asset(TABLES, JS))
             .route("/page.js", asset(SCRIPT, JS))

@@ -1,14 +1,14 @@
 //! An embeddable, actor-based message-routing node on [actix].
 //!
-//! Every component of a node is a worker with a string address: your own actors, inlets and outlets
-//! of TCP portals, the ends of secure channels, forwarders, and TCP connections. The node moves
-//! messages from address to address along their onward route, and every hop grows their return
-//! route. It runs on Linux and macOS.
+//! Every component of a node is a worker with a string address: your own actors, the inlets and
+//! outlets of portals, the ends of secure channels, forwarders, and connections to other nodes. The
+//! node moves messages from address to address along their onward route, and every hop adds to
+//! their return route. It runs on Linux and macOS.
 //!
 //! # Tunnel
 //!
 //! Carry any TCP protocol through an end-to-end encrypted, mutually authenticated channel. This is
-//! the client's side, in front of a node that listens on port 4000:
+//! the client's side; the other side is a node that listens on port 4000:
 //!
 //! ```no_run
 //! use ockam::{route, Context, Result, TcpTransport, TCP};
@@ -27,12 +27,12 @@
 //! ```
 //!
 //! The other side calls [`TcpTransport::create_outlet`], [`TcpTransport::listen`] and
-//! [`SecureChannels::create_secure_channel_listener`]; where it cannot be connected to,
-//! [`RemoteForwarder::create`] has a hub forward to it.
+//! [`SecureChannels::create_secure_channel_listener`]; if nobody can connect to it,
+//! [`RemoteForwarder::create`] asks a hub to forward messages to it.
 //!
 //! # Worker
 //!
-//! An actix actor that handles [`Routed<M>`](Routed) is a worker, here and for other nodes:
+//! An actix actor that handles [`Routed<M>`](Routed) is a worker, for this node and for others:
 //!
 //! ```
 //! use actix::{Actor, Handler};
@@ -62,8 +62,8 @@
 //! }
 //! ```
 //!
-//! A body that is a [`Request`] says what answers it, and [`Routed::into_request`] takes no other
-//! answer:
+//! A body that is a [`Request`] names the type of its answer, and the reply of
+//! [`Routed::into_request`] takes no other:
 //!
 //! ```
 //! use actix::{Actor, Handler};
@@ -101,8 +101,9 @@
 //!
 //! # Embed
 //!
-//! [`NodeBuilder`] starts a node inside the actix `System` that runs already, such as that of an
-//! actix-web application. Where none does, as under `#[tokio::main]`, the node brings one:
+//! [`NodeBuilder`] starts a node inside the actix `System` that is already running, such as that of
+//! an actix-web application. If none is running, as under `#[tokio::main]`, the node brings its
+//! own:
 //!
 //! ```
 //! # actix_rt::System::new().block_on(async {
@@ -122,15 +123,15 @@
 //! With the feature `testing`, `ockam::testing` runs networks of nodes inside one test, with
 //! virtual time, faults and a seed: `docs/testing.md` shows how.
 //!
-//! # Watch over it
+//! # Observe
 //!
-//! With the feature `console`, `ockam::console` is a page, JSON and figures for Prometheus in any
-//! actix-web application; `docs/console.md` describes them. What it reads, the node
-//! [counts anyway](ockam_actix_runtime::metrics).
+//! With the feature `console`, `ockam::console` adds a page, JSON and metrics for Prometheus to any
+//! actix-web application; `docs/console.md` describes them. The console costs little, as the node
+//! [counts in any case](ockam_actix_runtime::metrics).
 //!
 //! `#[ockam::node]` also starts a logger, unless the program has installed one;
-//! `#[ockam::node(logger = false)]` and this package without default features start none. Authors
-//! of transports, and of workers that see envelopes, find what they need in [`author`].
+//! `#[ockam::node(logger = false)]` starts none, and neither does this package without default
+//! features. [`author`] has what authors of transports need, and of workers that see envelopes.
 //!
 //! # The route of a message through a node
 //!
@@ -143,35 +144,38 @@
 //!    [frames](ockam_actix_transports::frame) off its socket and
 //!    [decodes](ockam_actix_runtime::message::codec) each into a [`Message`]; the payload stays
 //!    where it was read.
-//! 2. It stamps the message's [`Origin`], puts the connection's address before the return route,
-//!    and holds the bytes on the [lane](ockam_actix_runtime::edge::lane) that the peer chose, until
-//!    they have moved on. The lane's credit is all that the peer may send there meanwhile.
+//! 2. The session stamps the message's [`Origin`], prepends the connection's address to the return
+//!    route, and counts the bytes on the [lane](ockam_actix_runtime::edge::lane) that the peer
+//!    chose, until the message has moved on. Until then, the peer may send no more there than the
+//!    lane's credit.
 //! 3. [`Host::route`](author::Host::route) takes the first address off the onward route, looks up
 //!    its [entry](author::Entry), and asks
 //!    [`reachability`](ockam_actix_runtime::trust::reachability) whether this origin may reach it.
-//! 4. The entry's [delivery](author::Deliver) takes the message: on the worker's own arbiter that
-//!    is a call, from another one it goes through the [router actor](ockam_actix_runtime::node)
-//!    there. A worker's delivery decodes the body and puts a [`Routed`] into its inbox, from where
-//!    the actor's task takes all that waits at once. An [interceptor](author::Interceptor) may see
-//!    messages before an empty inbox: an established channel seals them there and then.
-//! 5. The worker replies, forwards, or sends something new: back to 3, until a connection's queue
-//!    turns the message into a frame, which waits for credit on its lane and is written together
-//!    with all that has gathered. One that may be lost leaves as a datagram instead, over QUIC.
+//! 4. The entry's [delivery](author::Deliver) takes the message. On the worker's own arbiter that
+//!    is a call; from another arbiter the message goes through the [router
+//!    actor](ockam_actix_runtime::node) of the worker's arbiter. The delivery decodes the body and
+//!    puts a [`Routed`] into the worker's inbox, from which the actor's task takes all waiting
+//!    messages at once. While the inbox is empty, an [interceptor](author::Interceptor) may take
+//!    the message first: an established channel seals it there and then.
+//! 5. The worker replies, forwards, or sends something new. Each of these messages starts again at
+//!    3, until one reaches a connection. The connection's queue turns the message into a frame,
+//!    which waits for credit on its lane and is written together with all other frames in the
+//!    queue. Over QUIC, a message that may be lost leaves as a datagram instead.
 //!
 //! A [portal](ockam_actix_workers::portal) is the source and the target at the two ends of this
-//! route: its data waits for room on the first edge before it is read, and for the reader's credit.
-//! Each end keeps what the other has not acknowledged. When the path is lost, the stream is
-//! suspended; the inlet looks for another path along the same route and resumes it there, and both
-//! ends send again what has not arrived.
+//! route: it reads data only when there is room on the first edge, and sends it when the reader has
+//! granted credit. Each end keeps the data that the other has not acknowledged. When the path is
+//! lost, the stream is suspended; the inlet looks for another path along the same route and resumes
+//! the stream there, and both ends send again whatever has not arrived.
 //!
 //! A secure channel is a worker in the middle: its encryptor makes the message the payload of
-//! another one.
+//! another message.
 //!
 //! # What starts what, and what ends with it
 //!
 //! ```text
 //! node ─┬─ arbiters ── router actor each
-//!       ├─ TCP listener ── accepted connections        end with their sockets
+//!       ├─ listener ── accepted connections            end with their sockets
 //!       ├─ dialled connections                         connect again while somebody watches
 //!       ├─ inlet ── streams                            end with client or outlet; outlive their path
 //!       ├─ outlet ── streams                           end with target or inlet; outlive their path
@@ -188,15 +192,15 @@
 //!
 //! A node ends when it is stopped, or when [nothing holds it](ockam_actix_runtime::node) any more.
 //!
-//! actix isolates no panic: one in a handler ends that actor's task. Each worker owns the
-//! [registration](author::Registration) of its address, so the address ends with it. The sender of
-//! the message that caused the panic, and the senders of messages still queued, get a [`Notice`].
-//! What depends on the actor ends as if its socket had been lost. What others count on is started
-//! again, a few times, as [`supervision`](ockam_actix_runtime::worker::supervision) lists: TCP
-//! listeners, inlets, the forwarding service, remote forwarders, channels that this node opened,
-//! and users' workers that have a [`RestartPolicy`]. Users' code that runs in other tasks than
-//! their worker's, such as an access rule or a decoder, is contained: its panic refuses the one
-//! message.
+//! actix isolates no panic: a panic in a handler ends that actor's task. Each worker owns the
+//! [registration](author::Registration) of its address, so the address ends with the worker. The
+//! sender of the message that caused the panic, and the senders of messages still queued, get a
+//! [`Notice`]. Actors that depend on the one that panicked end as if its socket had been lost.
+//! Actors that others count on are started again, a few times, as
+//! [`supervision`](ockam_actix_runtime::worker::supervision) lists: listeners, inlets, the
+//! forwarding service, remote forwarders, channels that this node opened, and users' workers that
+//! have a [`RestartPolicy`]. Users' code that runs outside of their worker's task, such as an
+//! access rule or a decoder, is contained: its panic refuses only the message at hand.
 //!
 //! # Where things are
 //!
@@ -208,7 +212,8 @@
 //! | `src` | this facade, and the program `ockam` |
 //! | `examples` | the guide's programs, and one for each further task; tests run them |
 //! | `tests` | whole programs over real sockets, simulated networks, and the house rules |
-//! | `benches`, `fuzz` | what is measured, and what is fed to decoders |
+//! | `benches`, `fuzz` | measurements, and inputs for decoders |
+//! | `docs`, `packaging` | pages for users; packages for Debian and containers |
 //!
 //! Dependencies point down only: facade to workers and transports, both to runtime.
 //!
@@ -216,27 +221,27 @@
 //!
 //! 1. There is one envelope, [`Message`]. A frame exists only in transports, a typed body only in a
 //!    worker.
-//! 2. What decides is pure, what moves bytes is an actor: codec, routing table, handshake, records,
-//!    credit and streams know no socket, clock or actix. A test checks it.
+//! 2. Code that decides is pure, code that moves bytes is an actor: codec, routing table,
+//!    handshake, records, credit and streams know no socket, clock or actix. A test checks it.
 //! 3. Trust never travels: an [`Origin`] is stamped by the ingress and believed because of that.
-//! 4. Every ingress prepends itself to the return route; a message from outside opens a connection
-//!    or resolves a name at an outlet alone, as far as that permits it, and at a hub of a cluster
-//!    to the hub that has its forwarder.
-//! 5. Every edge is bounded in bytes: sources wait, relays pause the connection that feeds a full
-//!    one, and targets never pause, because credit bounds what they can be sent.
-//! 6. Nothing is lost in silence: an undeliverable message yields one notice, unless it is
-//!    expendable: then it is counted. A stream whose path is lost goes on along the next without a
-//!    gap or a repeat, or is reset.
+//! 4. Every ingress prepends itself to the return route. A message from outside makes a node open a
+//!    connection or resolve a name in two cases only: at an outlet, as far as the outlet permits,
+//!    and at a hub of a cluster, to the hub that has its forwarder.
+//! 5. Every edge is bounded in bytes: sources wait; relays pause the connection that feeds a full
+//!    edge; targets never pause, because credit bounds how much can be sent to them.
+//! 6. Nothing is lost in silence: an undeliverable message yields one notice, or is counted if it
+//!    is expendable. A stream whose path is lost goes on along the next one without a gap or a
+//!    repeat, or is reset.
 //! 7. States are named for what they await and are consumed by their transition.
-//! 8. Limits stand in one file of their crate or module, with unit and reason:
+//! 8. Limits are in one file of their crate or module, with unit and reason:
 //!    [runtime](ockam_actix_runtime::limits), [transports](ockam_actix_transports::limits),
 //!    [portals](ockam_actix_workers::portal::limits),
 //!    [UDP portals](ockam_actix_workers::datagram::limits),
-//!    [forwarders](ockam_actix_workers::forwarder::limits). What a site decides is in
+//!    [forwarders](ockam_actix_workers::forwarder::limits). Limits that an operator may set are in
 //!    [`NodeLimits`], [`ChannelLimits`] and [`ForwardingOptions`].
 //! 9. There is one [clock](ockam_actix_runtime::clock) and one [source of
-//!    chance](ockam_actix_runtime::random), so that a simulated network runs the same way for the
-//!    same seed. A test checks it.
+//!    randomness](ockam_actix_runtime::random), so that a simulated network runs identically for
+//!    the same seed. A test checks it.
 //!
 //! # Words
 //!
@@ -244,34 +249,35 @@
 //! |---|---|
 //! | node | the arbiters, the routing table and the workers that belong together: [`Node`] |
 //! | arbiter | a thread with an actix event loop; the actors of one connection share one |
-//! | worker | whatever takes the messages for an [`Address`]; mostly an actor |
-//! | route | addresses that a message passes: [`Route`], [`route!`] |
-//! | onward route, return route | what a message still has to pass; what leads back |
-//! | ingress, origin | where messages enter a node; what the node knows of a sender because of it |
-//! | first hop | the first address of a route, as its sources see it: budget and loss |
+//! | worker | takes the messages for an [`Address`]; usually an actor |
+//! | route | list of the addresses that a message passes: [`Route`], [`route!`] |
+//! | onward route, return route | the addresses that a message still has to pass; those that lead back |
+//! | ingress, origin | where messages enter a node; what the node knows of their sender because of it |
+//! | first hop | the first address of a route, as its sources see it: its budget, and whether it is lost |
 //! | inlet, outlet | the TCP server and the TCP client at the two ends of a portal |
 //! | stream | one tunnelled TCP connection |
 //! | flow | the datagrams of one client of a UDP inlet, and their answers |
 //! | path | what carries a stream from end to end, until the link of its first hop is lost |
 //! | suspended, resumption | a stream without a path; how it goes on along another one |
-//! | outlet life | by which an inlet knows an outlet that may have forgotten streams since |
-//! | credit, window | what the reader of a stream lets its writer send |
-//! | permit, budget | bytes under way on an edge, and how many there may be |
-//! | lane, grant | a part of a connection with credit of its own; more credit for it |
+//! | outlet life | number by which an inlet notices that its outlet may have forgotten streams |
+//! | credit, window | how much the reader of a stream lets its writer send |
+//! | edge | the step from one actor to the next, on which the bytes under way are counted |
+//! | permit, budget | bytes under way on an edge; how many there may be |
+//! | lane, grant | a part of a connection with its own credit; more credit for it |
 //! | entity, identifier | an identity with its keys in a [`Vault`]; its fingerprint |
 //! | policy | decides which identities a channel accepts |
-//! | initiator, responder | who began a handshake, who answered |
+//! | initiator, responder | the side that began a handshake; the side that answered |
 //! | encryptor, decryptor | the two directions of a channel's end |
 //! | record | one sealed message of a channel |
 //! | group, member | workers that share one address; one of them, as a route that is watched |
 //! | hub | a node with a forwarding service |
-//! | forwarder | a worker on a hub that sends to the node that asked for it |
-//! | cluster, stray | [hubs](cluster) that share their forwarders; a message to one of another hub |
-//! | stand-in | a forwarder of another hub, as a hub of its cluster has it |
+//! | forwarder | a worker on a hub that passes messages on to the node that asked for it |
+//! | cluster, stray | [hubs](cluster) that share their forwarders; a message for a forwarder of another hub |
+//! | stand-in | a worker on one hub that stands for a forwarder of another hub of the cluster |
 //! | request, reply | a message whose sender waits for an answer; what goes back along a return route |
 //! | expendable | a message, or its record, that may be lost: nobody waits for it or is told |
-//! | notice | what the sender of an undeliverable message gets |
-//! | watch | a message that a node holds, to tell its sender of a worker's end |
+//! | notice | message to the sender of an undeliverable message, which says why |
+//! | watch | message that a node holds in order to tell its sender when a worker ends |
 //!
 //! [actix]: https://docs.rs/actix
 

@@ -1,14 +1,13 @@
 //! The logger of programs that are a node.
 //!
-//! Lines go to standard error by a thread of their own, through a bounded queue: where nobody reads
-//! them, a terminal that was stopped or a full pipe, the node goes on, and lines are dropped and
-//! counted.
+//! A separate thread writes lines to standard error, from a bounded queue: if nobody reads them, as
+//! with a stopped terminal or a full pipe, the node goes on, and lines are dropped and counted.
 //!
 //! | idea | module |
 //! |---|---|
-//! | what `RUST_LOG` asks for, and what is wrong with it | [`directives`] |
+//! | the directives in `RUST_LOG`, and mistakes in it | [`directives`] |
 //! | how a record looks, as text and as JSON | [`mod@line`] |
-//! | identifiers as short as they still tell apart | [`short`] |
+//! | identifiers, shortened but still distinct | [`short`] |
 //! | lines that wait to be written | [`queue`] |
 
 mod directives;

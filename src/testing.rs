@@ -1,10 +1,10 @@
 //! Networks of nodes in one process, for tests: one thread, virtual time, and a seed.
 //!
 //! A [`Network`] has hosts with names, and links between them that delay, lose and are cut. Nodes
-//! on them run the code that they run in production, with [`TcpTransport`](crate::TcpTransport),
-//! secure channels, hubs and portals; only the sockets below them are simulated. Nothing takes real
-//! time but the computing: while all wait, the clock is put forward to the next moment at which
-//! something happens. So an outage of ten minutes takes milliseconds:
+//! on them run the same code as in production, with [`TcpTransport`](crate::TcpTransport), secure
+//! channels, hubs and portals; only the sockets below them are simulated. Nothing takes real time
+//! but the computing: when all tasks wait, the clock jumps to the next moment at which something
+//! happens. So an outage of ten minutes takes milliseconds:
 //!
 //! ```
 //! use std::time::Duration;
@@ -39,9 +39,9 @@
 //!
 //! # The same seed, the same run
 //!
-//! What is random follows from the seed: which segments are lost, the pauses before attempts,
+//! Everything random follows from the seed: which segments are lost, the pauses before attempts,
 //! addresses. So two runs with the same seed have the same [log](Network::log), byte for byte, and
-//! a failure can be looked at again. A network that is dropped by a panic prints its seed and the
+//! a failure can be repeated. A network that is dropped by a panic prints its seed and the
 //! last lines of its log; `OCKAM_LOG_LINES` says how many, 40 otherwise. [`explore`] runs a test
 //! with many seeds.
 //!

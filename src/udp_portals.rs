@@ -1,4 +1,4 @@
-//! UDP for a node: portals alone, as nodes do not talk to each other in datagrams.
+//! UDP for a node: only portals, as UDP is no transport between nodes.
 
 use std::{net::UdpSocket, time::Duration};
 

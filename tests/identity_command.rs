@@ -201,6 +201,11 @@ fn identities_are_renamed_moved_and_deleted() {
     out(&identity(&one, &["export", "shop", "--out", moving, "--file-key", key]));
     let again = identity(&one, &["export", "shop", "--out", moving, "--file-key", key]);
     expect_error(&again, &["exists", moving]);
+    let unsealed = ["export", "shop", "--out", &format!("{moving}.new")];
+    expect_error(&identity(&one, &unsealed), &["OCKAM_EXPORT_PASSPHRASE", "--file-key"]);
+    let mistaken = ["import", moving, "--file-key", other.to_str().unwrap()];
+    expect_error(&identity(&other, &mistaken), &["key file", "missing"]);
+    assert!(!other.exists(), "an import that fails makes no vault");
     let import = ["import", moving, "--file-key", key];
     assert_eq!(out(&identity(&other, &import)), format!("{identifier}  shop\n"));
     expect_error(

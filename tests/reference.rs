@@ -56,6 +56,20 @@ fn help_fits_the_terminal() {
 }
 
 #[test]
+fn examples_can_be_pasted_from_80_columns() {
+    for command in ["hub", "outlet", "inlet", "invite", "join", "run", "trace", "status", "demo"] {
+        let mut help = clean(env!("CARGO_BIN_EXE_ockam"));
+        let output = help.args([command, "--help"]).env("COLUMNS", "80").output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let (_, examples) = text.split_once("\nExamples:\n").unwrap();
+        // A line goes on where its end says so, and nowhere else.
+        for example in examples.replace("\\\n", "").lines() {
+            assert!(example.starts_with("  ockam ") || example.starts_with("  ssh "), "{example}");
+        }
+    }
+}
+
+#[test]
 fn help_shows_no_values_of_variables() {
     let mut help = clean(env!("CARGO_BIN_EXE_ockam"));
     let output =

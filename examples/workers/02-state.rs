@@ -39,7 +39,7 @@ impl Handler<Routed<Stock>> for Warehouse {
                     *stock -= 1;
                     *stock
                 }
-                // Dropping the reply tells whoever asks that there is no answer.
+                // Dropping the reply tells the sender that there is no answer.
                 _ => return,
             },
         };

@@ -30,7 +30,7 @@ async fn main(ctx: Context) -> Result<()> {
     printers.add("laser")?;
     printers.add(route![(TCP, listener.address().to_string()), "inkjet"])?;
 
-    // Whoever sends to the group need not know its members.
+    // Senders to the group need not know its members.
     for page in ["page 1", "page 2", "page 3"] {
         println!("{}", ctx.ask("printers", page.to_owned()).reply_as::<String>().await?);
     }

@@ -1,6 +1,6 @@
 //! Errors, by whose fault they are.
 
-use std::{io, time::Duration};
+use std::{fmt, io, time::Duration};
 
 use crate::{
     address::{identifier::ParseIdentifierError, route::RouteError, Address, AddressError},
@@ -168,6 +168,23 @@ impl Error {
     /// An error of the network or the operating system while doing `what`.
     pub fn transport(what: impl Into<String>, source: io::Error) -> Self {
         Self::Transport { what: what.into(), source }
+    }
+
+    /// What cannot be listened on: why not, and what to do.
+    pub fn not_bound(address: impl fmt::Display, source: io::Error) -> Self {
+        let hint = match source.kind() {
+            io::ErrorKind::AddrInUse => {
+                "end the program that listens there, or choose another address"
+            }
+            io::ErrorKind::AddrNotAvailable => "choose an address of this machine",
+            io::ErrorKind::PermissionDenied => {
+                "this user may not: ports below 1024 take root or CAP_NET_BIND_SERVICE, and a \
+                 socket a directory that may be written"
+            }
+            _ => return Self::transport(format!("cannot listen on {address}"), source),
+        };
+        let source = io::Error::new(source.kind(), format!("{source}; {hint}"));
+        Self::transport(format!("cannot listen on {address}"), source)
     }
 
     /// The error and its causes on one line. What cannot be seen is escaped, as parts of it may

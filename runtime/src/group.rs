@@ -8,8 +8,8 @@
 //! * A panic would end it and free its address; there is nothing in it that could. Its members are
 //!   no longer watched then.
 //!
-//! The return route is not changed: answers, and notices, go from the members to whoever sent the
-//! message, and do not pass the group.
+//! The return route is not changed: answers and notices go from the members straight to the sender
+//! of the message, and do not pass the group.
 
 pub mod members;
 

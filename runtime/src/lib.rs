@@ -3,7 +3,7 @@
 //!
 //! The map of the whole project is in the documentation of the `ockam` library. In this crate:
 //!
-//! | folder | what is in it |
+//! | module | what is in it |
 //! |---|---|
 //! | [`address`] | names of workers and peers, routes, identifiers of identities |
 //! | [`message`] | the one envelope with its payload, body and bytes on the wire; notices |
@@ -14,13 +14,14 @@
 //! | [`socket`] | connecting, reading and writing with few system calls |
 //! | [`host`] | what a node does for the transports and workers that are built on it |
 //! | [`group`] | workers, here or elsewhere, that share one address |
-//! | [`watch`] | how somebody is told that a worker, here or elsewhere, has ended |
+//! | [`watch`] | how a watcher is told that a worker, here or elsewhere, has ended |
 //! | [`metrics`] | what a node counts of itself, and what is open on it |
 //! | [`error`], [`limits`] | errors, by whose fault they are; every limit with its reason |
 //! | [`clock`], [`random`] | time and random bits, which a simulated network replaces |
 //! | [`watched`] | values that others watch, such as the state of a link |
-//! | [`process`] | what the process may have: descriptors |
+//! | [`process`] | limits of the process: descriptors |
 //! | [`lock`], [`text`] | locks that ignore poison; text from others, for people |
+//! | `simulated` | with the feature `testing`: hosts, links and TCP connections in virtual time |
 
 pub mod address;
 pub mod clock;

@@ -1,18 +1,18 @@
-//! What a node counts of itself, and what is open on it, for those who watch over it.
+//! The counts of a node, and the lists of what is open on it, for its operators.
 //!
-//! Nothing here decides anything. Whoever does the work notes what has happened, with plain
-//! additions to atomics where bytes are counted anyway; whoever shows it, such as a console, reads
-//! at any time from any thread.
+//! Nothing here decides anything. The code that does the work notes what has happened, with plain
+//! additions to atomics where bytes are counted in any case; the code that shows it, such as a
+//! console, reads at any time from any thread.
 //!
 //! | idea | module |
 //! |---|---|
-//! | lists of what is open: whoever opens something lists it, for as long as it lasts | [`listing`] |
+//! | lists of what is open: each thing is listed as long as it lasts | [`listing`] |
 //! | connections and secure channels, up or down | [`link`] |
 //! | inlets and outlets, and their streams and flows | [`portal`] |
 //! | how often something happens, and how long it takes | [`counter`], [`histogram`] |
 //!
-//! Refusals are counted by the [refusal log](crate::trust::refusal_log), and which workers are
-//! reached from where is [record](crate::trust::reachability) apart.
+//! The [refusal log](crate::trust::refusal_log) counts refusals, and the
+//! [reachability](crate::trust::reachability) listing says which workers are reached from where.
 
 pub mod counter;
 pub mod histogram;

@@ -3,11 +3,11 @@
 //! # What keeps a node running
 //!
 //! A node runs while a program or a component holds it: a program's [`Node`] or
-//! [`Context`](crate::Context), a TCP listener, an inlet, an opened channel. It ends when it is
-//! stopped, when nobody holds it any more, or when an arbiter of it ends, which happens when the
-//! actix `System` is stopped. Components inside a node, such as inboxes and
-//! aliases, have references that do not hold it, so a node that its owner has dropped is not kept
-//! running by its own workers.
+//! [`Context`](crate::Context), a listener, an inlet, an opened channel. It ends when it is
+//! stopped, when nothing holds it any more, or when one of its arbiters ends, as happens when the
+//! actix `System` is stopped. Components inside a node, such as inboxes and aliases, have
+//! references that do not hold it, so that its own workers do not keep a node running that its
+//! owner has dropped.
 
 mod alias;
 pub(crate) mod answers;

@@ -1,8 +1,8 @@
-//! What the process may have, and what it leaves behind: descriptors and core dumps.
+//! Descriptors, which the process has a limited number of, and core dumps, which it leaves none of.
 //!
 //! Each connection and each stream takes a descriptor. When none is left, a program can neither
-//! accept, nor dial, nor look a name up, so those that others make it take are counted. The count
-//! is that of the process, as the system's limit is.
+//! accept, nor dial, nor look up a name. So the descriptors that others make it take are counted,
+//! for the whole process, as the system's limit is.
 
 use std::{
     fs, io,

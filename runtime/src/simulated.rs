@@ -15,11 +15,11 @@
 //!
 //! It stands for the system's TCP where a node uses it: see
 //! [`socket::network`](crate::socket::network). Connections lose no bytes: what a link loses is
-//! sent again, later, and a link that is cut for long ends them at the times at which TCP would.
-//! Whoever dies without a word is found out by keep-alive, by the time limit for what is not
-//! acknowledged, or by the reset that answers the next segment.
+//! sent again, later, and a link that is cut for long ends them at the times at which TCP would. A
+//! host that dies without a word is noticed by keep-alive, by the time limit for unacknowledged
+//! bytes, or by the reset that answers the next segment.
 //!
-//! What it leaves out: congestion, reordering of whole connections, and the time that an
+//! It does not simulate congestion, reordering of whole connections, and the time that an
 //! acknowledgement takes.
 
 pub(crate) mod arbiter;

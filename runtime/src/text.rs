@@ -1,7 +1,7 @@
-//! Text from others, for people: characters that cannot be seen are refused, or shown by number.
+//! Text from others, for people: invisible characters are refused, or shown by number.
 //!
-//! Control characters make lines of their own in a log, and those that change the direction of text
-//! make an address look like another one.
+//! Control characters can forge lines in a log, and those that change the direction of text make an
+//! address look like another one.
 
 use std::fmt::{self, Write};
 

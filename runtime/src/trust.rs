@@ -3,7 +3,7 @@
 //!
 //! * [`origin`]: what the node itself knows of a message's sender.
 //! * [`reachability`]: the one function that decides what is delivered, and its listing for people.
-//! * [`members`]: accepted connections that are no strangers'.
+//! * [`members`]: accepted connections that do not belong to strangers.
 //! * [`source`]: what an accepted connection is counted against.
 //! * [`rate`]: how often a source may ask for something.
 //! * [`tally`]: how many connections or channels each has.

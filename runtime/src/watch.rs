@@ -1,12 +1,12 @@
-//! Watching: whoever wants to know is told once when a worker, on this node or on another one, has
-//! ended, or can no longer be reached.
+//! Watching: a watcher is told once when a worker, on this node or on another one, has ended, or
+//! can no longer be reached.
 //!
 //! A *watch* is a message of a kind of its own that travels like any other, along the same route
 //! and under the same rules, and is never delivered: the node of the worker at the end of its route
 //! [holds](held) it, and answers with a notice at once, and with another one when the worker has
-//! ended. What cannot be passed on the way yields the usual notice. So connections, channels and
-//! forwarders carry watches without knowing them, and who may not reach a worker learns no more
-//! than that.
+//! ended. A watch that cannot be passed on yields the usual notice. So connections, channels and
+//! forwarders carry watches without knowing them, and a watcher that may not reach a worker learns
+//! only that.
 //!
 //! The watcher [repeats](watching) its watch, and the node forgets one that is not repeated. So a
 //! worker that is lost without a word, together with a hub for example, is missed after

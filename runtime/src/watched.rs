@@ -1,8 +1,8 @@
-//! A value that one side changes and others watch, who wait for it to change.
+//! A value that one side changes, while others watch it and wait for changes.
 //!
-//! It is used like tokio's channel of this name. That one wakes those who wait in an order by
-//! chance, so that a simulated network would not run the same way twice; this one wakes them in the
-//! order in which they began to wait.
+//! It is used like tokio's channel `watch`. That one wakes its waiters in random order, so that a
+//! simulated network would not run identically twice; this one wakes them in the order in which
+//! they began to wait.
 //!
 //! ```
 //! # futures::executor::block_on(async {

@@ -4,12 +4,12 @@
 //! * `inbox`: where messages wait for an actor that the node started, as [`letter`]s of the types
 //!   that it handles.
 //! * `tenure`: how an actor holds the worker's address, and another one follows; [`restart`]: when.
-//! * [`mailbox`]: how they reach an actor that was started elsewhere, and how registrations reach
-//!   actors.
+//! * [`mailbox`]: how messages reach an actor that was started elsewhere, and how registrations
+//!   reach actors.
 //! * [`routed`]: a message at its worker; `delivery` is its envelope.
 //! * [`reply`]: what answers a message whose body was taken.
 //! * [`context`]: a program's own address.
-//! * [`ask`]: questions, and what their answers are taken as.
+//! * [`ask`]: questions, and the types of their answers.
 //! * [`supervision`]: what is started again after a panic.
 
 pub mod ask;

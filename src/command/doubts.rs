@@ -1,4 +1,5 @@
-//! What a configuration names outside of itself and may still come: it is said, and no mistake.
+//! Things outside of a configuration that it names, and that may still appear: if they are missing,
+//! that is a warning and no mistake.
 
 use std::{net::ToSocketAddrs, path::Path};
 

@@ -23,7 +23,8 @@ use crate::command::{
   ockam hub 0.0.0.0:4000 --known /var/lib/ockam/known
   ockam hub 0.0.0.0:4000 unix:/run/ockam/hub.sock
   ockam hub wss://0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem
-  ockam hub 0.0.0.0:4000 --cluster nats://a:4222,nats://b:4222 --advertise hub-1:4000
+  ockam hub 0.0.0.0:4000 --cluster nats://a:4222,nats://b:4222 \\
+    --advertise hub-1:4000
   ockam hub 0.0.0.0:4000 --require-channel --identity hub --trust ID,ID")]
 pub(crate) struct Arguments {
     /// Addresses to listen on for nodes, as host:port, quic://host:port, ws://host:port/path,

@@ -13,7 +13,8 @@ use serde_json::Value;
 use crate::command::{
     known,
     output::{say, tell, with},
-    vault::{ask, Asking, VaultArguments},
+    passphrase::{choose, open_typed, Sealed},
+    vault::VaultArguments,
 };
 
 /// Create, show, rotate, move and delete the identities in a vault.
@@ -125,20 +126,42 @@ enum Action {
 /// What opens the file in which an identity moves.
 #[derive(Args)]
 struct MovingSecret {
-    /// Key file of the file that moves, made if it is missing, instead of a passphrase
-    /// ($OCKAM_EXPORT_PASSPHRASE, or asked for).
+    /// Key file of the file that moves, instead of a passphrase ($OCKAM_EXPORT_PASSPHRASE, or asked
+    /// for). The export makes it if it is missing.
     #[arg(long, value_name = "FILE")]
     file_key: Option<PathBuf>,
 }
 
 impl MovingSecret {
-    fn secret(&self, file: &Path, asking: Asking) -> Result<Secret> {
-        match (&self.file_key, env::var("OCKAM_EXPORT_PASSPHRASE")) {
-            (Some(path), _) => Ok(Secret::key_file(path)),
-            (None, Ok(text)) => Ok(Secret::passphrase(text)),
-            (None, Err(_)) => ask(file, asking).map(Secret::passphrase),
+    /// The new file of an export.
+    fn create(&self, file: &Path) -> Result<Vault> {
+        let secret = self.given().map_or_else(|| choose(sealed(file)), Ok)?;
+        Ok(Vault::open(file, &secret)?)
+    }
+
+    /// The file of an import.
+    fn open(&self, file: &Path) -> Result<Vault> {
+        if !file.exists() {
+            return Err(Error::Usage(format!("there is no {}", file.display())));
+        }
+        match self.given() {
+            Some(secret) => Ok(Vault::open(file, &secret)?),
+            None => open_typed(sealed(file)),
         }
     }
+
+    /// What opens the file, unless a person has to type it.
+    fn given(&self) -> Option<Secret> {
+        match &self.file_key {
+            Some(path) => Some(Secret::key_file(path)),
+            None => env::var("OCKAM_EXPORT_PASSPHRASE").ok().map(Secret::passphrase),
+        }
+    }
+}
+
+fn sealed(path: &Path) -> Sealed<'_> {
+    let instead = "set OCKAM_EXPORT_PASSPHRASE, give --file-key FILE";
+    Sealed { kind: "file", path, instead }
 }
 
 /// Carries out the command. There is no node, so the slow opening of the vault holds nothing up.
@@ -146,7 +169,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let vault = match &arguments.action {
         // It is a file of its own, and nothing in it is secret.
         Action::Known(known) => return known::run(known, &arguments.vault, arguments.json),
-        Action::Create { .. } | Action::Import { .. } => arguments.vault.open_or_create()?,
+        // No vault is made for an import that fails.
+        Action::Import { file, name, secret } => {
+            return arguments.import(&secret.open(file)?, file, name.as_deref());
+        }
+        Action::Create { .. } => arguments.vault.open_or_create()?,
         _ => arguments.vault.open()?,
     };
     match &arguments.action {
@@ -220,28 +247,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             if out.exists() {
                 return Err(Error::Usage(format!("{} exists: name a new file", out.display())));
             }
-            let moving = Vault::open(out, &secret.secret(out, Asking::Twice)?)?;
+            let moving = secret.create(out)?;
             moving.import(&vault, name, name)?;
             let path = out.display().to_string();
             let text = format!("{identifier} is in {path}: delete that after the import");
             tell(arguments.json, text, with(&identifier, &[("file", path.into())]));
         }
-        Action::Import { file, name, secret } => {
-            if !file.exists() {
-                return Err(Error::Usage(format!("there is no {}", file.display())));
-            }
-            let moving = Vault::open(file, &secret.secret(file, Asking::Once)?)?;
-            let held = moving.names();
-            let [(old, _)] = &held[..] else {
-                let path = file.display();
-                let text = format!("{path} holds {} identities: give an export", held.len());
-                return Err(Error::Usage(text));
-            };
-            let new = name.as_ref().unwrap_or(old);
-            let identifier = vault.import(&moving, old, new)?;
-            tell(arguments.json, format!("{identifier}  {new}"), named(new, &identifier));
-        }
-        Action::Known(_) => {}
+        Action::Import { .. } | Action::Known(_) => {}
     }
     Ok(())
 }
@@ -250,6 +262,20 @@ impl Arguments {
     fn identity(&self, vault: &Vault, name: &str) -> Result<Identity> {
         let identifier = find(vault, &self.vault, name)?;
         Ok(vault.identity(&identifier)?)
+    }
+
+    /// Takes over the identity of an export.
+    fn import(&self, moving: &Vault, file: &Path, name: Option<&str>) -> Result<()> {
+        let held = moving.names();
+        let [(old, _)] = &held[..] else {
+            let path = file.display();
+            let text = format!("{path} holds {} identities: give an export", held.len());
+            return Err(Error::Usage(text));
+        };
+        let new = name.unwrap_or(old);
+        let identifier = self.vault.open_or_create()?.import(moving, old, new)?;
+        tell(self.json, format!("{identifier}  {new}"), named(new, &identifier));
+        Ok(())
     }
 }
 

@@ -32,14 +32,18 @@ const UNIX_SOCKET: &str = "unix:";
 /// be started later.
 #[derive(Args)]
 #[command(after_help = "Examples:
-  ockam inlet --listen 127.0.0.1:4001 --route 'tcp#127.0.0.1:4000 => secure_channel_listener_service'
-  ockam inlet --listen 127.0.0.1:4001 --route 'tcp#hub.example.org:4000 => FORWARDING_ADDRESS'
-  ockam inlet --listen 127.0.0.1:4001 --to ID/web --via hub.example.org:4000 --identity laptop
+  ockam inlet --listen 127.0.0.1:4001 \\
+    --route 'tcp#127.0.0.1:4000 => secure_channel_listener_service'
+  ockam inlet --listen 127.0.0.1:4001 \\
+    --route 'tcp#hub.example.org:4000 => FORWARDING_ADDRESS'
+  ockam inlet --listen 127.0.0.1:4001 --to ID/web \\
+    --via hub.example.org:4000 --identity laptop
   ockam inlet --listen 127.0.0.1:4001 --route-file FILE --resume-for 10m
   ockam inlet --listen udp://127.0.0.1:5353 --route ROUTE
   ockam inlet --listen unix:/run/db.sock --listen-mode 660 --route ROUTE
   ockam inlet --listen 127.0.0.1:1080 --socks --route ROUTE
-  ockam inlet --listen 127.0.0.1:4001 --route ROUTE --identity laptop --trust ID")]
+  ockam inlet --listen 127.0.0.1:4001 --route ROUTE \\
+    --identity laptop --trust ID")]
 pub(crate) struct Arguments {
     /// Address to listen on for TCP clients, as host:port, or unix:/path for a Unix socket; for
     /// clients of UDP, as udp://host:port.
@@ -124,15 +128,21 @@ impl Arguments {
 /// The options of an inlet for such clients that say where it listens and how, on an address that
 /// was asked for or one that is likely to be free.
 pub(crate) fn inlet_options(clients: Clients, listen: Option<&str>) -> Vec<String> {
-    let (usual, socks) = match clients {
-        Clients::Socks => ("127.0.0.1:1080", Some("--socks")),
-        Clients::Tcp | Clients::Udp => ("127.0.0.1:4001", None),
-    };
-    let mut listen = listen.unwrap_or(usual).to_owned();
+    let socks = (clients == Clients::Socks).then_some("--socks");
+    let mut listen = listen.map_or_else(|| usual_listen(clients, 0), str::to_owned);
     if clients == Clients::Udp && udp_address(&listen).is_none() {
         listen.insert_str(0, UDP);
     }
     ["--listen", &listen].into_iter().chain(socks).map(str::to_owned).collect()
+}
+
+/// Where an inlet for such clients listens that has `others` beside it.
+pub(crate) fn usual_listen(clients: Clients, others: u16) -> String {
+    let first: u16 = match clients {
+        Clients::Socks => 1080,
+        Clients::Tcp | Clients::Udp => 4001,
+    };
+    format!("127.0.0.1:{}", first.saturating_add(others))
 }
 
 /// Starts the inlet.

@@ -6,7 +6,10 @@ use clap::Args;
 use ockam::{Error, InvitationFile, Result};
 
 use crate::command::{
-    elsewhere::is_placeholder, node_address::NodeAddress, output::say, resume_args::duration,
+    elsewhere::is_placeholder,
+    node_address::NodeAddress,
+    output::{counted, say},
+    resume_args::duration,
 };
 
 /// Invite another machine to an outlet that runs here with a trust file.
@@ -16,7 +19,8 @@ use crate::command::{
 #[derive(Args)]
 #[command(after_help = "Examples:
   ockam invite --trust-file /etc/ockam/trusted --name laptop
-  ockam invite --trust-file /etc/ockam/trusted --name laptop --for 10m --service web
+  ockam invite --trust-file /etc/ockam/trusted --name laptop \\
+    --for 10m --service web
   ockam invite --trust-file /etc/ockam/trusted --withdraw")]
 pub(crate) struct Arguments {
     /// Trust file of the outlet, which writes the identity of the other machine into it.
@@ -52,7 +56,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let failed = |error| Error::Other(Box::new(error));
     let file = InvitationFile::beside(&arguments.trust_file).map_err(failed)?;
     if arguments.withdraw {
-        say!("{} invitations are withdrawn", file.withdraw().map_err(failed)?);
+        say!("withdrawn: {}", counted(file.withdraw().map_err(failed)?, "invitation"));
         return Ok(());
     }
     let Arguments { name, lasting, service, at, .. } = arguments;
@@ -66,9 +70,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         ));
     }
     say!("{invitation}");
+    let minutes = lasting.as_secs().div_ceil(60);
+    let ending = if minutes == 1 { "" } else { "s" };
     log::info!(
-        "good once, for {} minutes: run \"ockam join\" with it on the other machine",
-        lasting.as_secs().div_ceil(60)
+        "good once, for {minutes} minute{ending}: run \"ockam join\" with it on the other machine"
     );
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::{fmt, net::SocketAddr, str::FromStr};
 
 use ockam::{Address, TransportType, QUIC, TCP, UNIX, WS, WSS};
+use ockam_actix_runtime::socket::host_port::HostPort;
 use ockam_actix_transports::peer;
 
 /// The transports that a command knows, with the form of their addresses.
@@ -94,7 +95,8 @@ impl FromStr for NodeAddress {
         }
         let parts = text.split_once("://").or_else(|| {
             // `unix:/path`; in `host:port`, what follows the colon is a number.
-            text.split_once(':').filter(|(_, rest)| rest.starts_with('/'))
+            let is_path = |scheme: &str| scheme == UNIX.name() && HostPort::parse(text).is_none();
+            text.split_once(':').filter(|(scheme, rest)| rest.starts_with('/') || is_path(scheme))
         });
         let Some((scheme, rest)) = parts else {
             return Ok(Self { transport: TCP, text: host_and_port(text)? });
@@ -196,6 +198,7 @@ mod tests {
             ("ws://", "host:port"),
             ("wss://:443/a", "host:port"),
             ("unix://run/hub.sock", "unix:/run/hub.sock"),
+            ("unix:hub.sock", "unix:/hub.sock"),
         ] {
             let error = text.parse::<NodeAddress>().unwrap_err();
             assert!(error.contains(said), "{text}: {error}");

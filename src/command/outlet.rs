@@ -1,6 +1,9 @@
 //! `ockam outlet`: makes a TCP server reachable through secure channels.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use actix_rt::time::sleep;
 use clap::Args;
@@ -20,7 +23,7 @@ use crate::command::{
     elsewhere::Elsewhere,
     hub_args::hubs,
     identity_args::IdentityArguments,
-    inlet::inlet_options,
+    inlet::{inlet_options, usual_listen},
     node_address::NodeAddress,
     output::say,
     resume_args::ResumeArguments,
@@ -41,14 +44,20 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 #[command(after_help = "Examples:
   ockam outlet --to 127.0.0.1:5000 --listen 127.0.0.1:4000
   ockam outlet --to 127.0.0.1:5000 --via hub.example.org:4000
-  ockam outlet --to 127.0.0.1:5000 --via one.example.org:4000,other.example.org:4000
-  ockam outlet --to 127.0.0.1:5000 --via hub.example.org:4000 --identity web --trust ID,ID
+  ockam outlet --to 127.0.0.1:5000 \\
+    --via one.example.org:4000,other.example.org:4000
+  ockam outlet --to 127.0.0.1:5000 --via hub.example.org:4000 \\
+    --identity web --trust ID,ID
   ockam outlet --to udp://127.0.0.1:53 --via hub.example.org:4000
-  ockam outlet --to 127.0.0.1:5432 --via hub.example.org:4000 --identity web --service database
-  ockam outlet --to web=127.0.0.1:80 --to db=127.0.0.1:5432 --via hub.example.org:4000
-  ockam outlet --to unix:/run/postgresql/.s.PGSQL.5432 --via hub.example.org:4000
+  ockam outlet --to 127.0.0.1:5432 --via hub.example.org:4000 \\
+    --identity web --service database
+  ockam outlet --to web=127.0.0.1:80 --to db=127.0.0.1:5432 \\
+    --via hub.example.org:4000
+  ockam outlet --to unix:/run/postgresql/.s.PGSQL.5432 \\
+    --via hub.example.org:4000
   ockam outlet --to 127.0.0.1:80 --proxy-protocol v2 --via hub.example.org:4000
-  ockam outlet --to 'db.internal:5432,*.web.internal:443' --via hub.example.org:4000")]
+  ockam outlet --to 'db.internal:5432,*.web.internal:443' \\
+    --via hub.example.org:4000")]
 pub(crate) struct Arguments {
     /// Server to connect to for each stream, as host:port, or unix:/path for a Unix socket; a
     /// server of UDP, as udp://host:port.
@@ -164,6 +173,15 @@ impl Arguments {
         }
     }
 
+    /// What tells it from other outlets of the process.
+    fn name(&self) -> &str {
+        if self.service.is_empty() {
+            &self.to
+        } else {
+            &self.service
+        }
+    }
+
     /// Whether inlets may name the outlet instead of being given its address.
     fn is_named(&self) -> bool {
         self.identity.is_lasting() && !self.identity.is_open()
@@ -185,6 +203,11 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
         false => accept_channels(&ctx, &transports, &arguments).await?,
     };
     Elsewhere::explain(&route);
+    // Nobody else is let in.
+    let identity = if arguments.identity.is_open() { "" } else { " --identity NAME" };
+    if !identity.is_empty() {
+        say!("NAME stands for an identity of the inlet's vault, which has to be trusted here.");
+    }
     let it = if arguments.service.is_empty() { "it" } else { &arguments.service };
     say!("start an inlet for {it} with:");
     let clients = arguments.clients();
@@ -192,13 +215,27 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
         Clients::Udp => arguments.udp.unless_default(),
         Clients::Tcp | Clients::Socks => arguments.resume.unless_default(),
     };
-    let listen = inlet_options(clients, None).join(" ");
-    say!("ockam inlet {listen}{with}{lasting} --route '{route}'");
+    let listen = usual_listen(clients, nth(arguments.name()));
+    let listen = inlet_options(clients, Some(&listen)).join(" ");
+    say!("ockam inlet {listen}{with}{lasting}{identity} --route '{route}'");
     if let Some(name) = by_name {
         say!("or, by its name, also before it runs:");
-        say!("ockam inlet {listen}{lasting} {name}");
+        say!("ockam inlet {listen}{lasting} {name}{identity}");
     }
     Ok(())
+}
+
+/// How many other outlets of this process have printed their commands before the first one of this
+/// name: the inlets of all of them may run on one machine.
+fn nth(name: &str) -> u16 {
+    static NAMES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = names.iter().position(|known| known == name);
+    let position = known.unwrap_or_else(|| {
+        names.push(name.to_owned());
+        names.len() - 1
+    });
+    u16::try_from(position).unwrap_or(u16::MAX)
 }
 
 /// How an outlet is reached.

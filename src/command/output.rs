@@ -1,5 +1,5 @@
-//! What commands write to standard output, where a pipe that nobody reads any more, or a full disk,
-//! ends no node.
+//! The standard output of commands: a pipe that nobody reads any more, or a full disk, ends no
+//! node.
 
 use std::{
     fmt::{Arguments, Display},
@@ -30,6 +30,11 @@ pub(crate) fn line(text: Arguments<'_>) {
             let _ = LOST.set(error);
         }
     }
+}
+
+/// A number of things: `1 section`, `2 sections`.
+pub(crate) fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Prints what was done or asked for, as a text or as JSON.

@@ -3,7 +3,7 @@
 //! | idea | module |
 //! |---|---|
 //! | what a file says, with the line of each mistake | [`file`] |
-//! | which key was meant by one that there is not | [`nearest`] |
+//! | which key was meant by a misspelt one | [`nearest`] |
 //! | what two sections cannot both have | [`conflicts`] |
 //! | one hub, outlet or inlet of it, by the options of the command line | [`section`] |
 //! | one console for all of them | [`console`] |
@@ -33,7 +33,7 @@ use tokio::{
 use crate::command::{
     console_args,
     doubts::Doubts,
-    output::say,
+    output::{counted, say},
     service::{
         console::ConsoleSection,
         file::{Configuration, Settings},
@@ -75,7 +75,8 @@ pub(crate) fn check(arguments: &Arguments) -> Result<()> {
         doubts.clients(&console_args::address(&console.listen));
         doubts.said.iter().for_each(|doubt| say!("warning: {console}: {doubt}"));
     }
-    say!("{}: {} sections", arguments.config.display(), read.sections.len());
+    let sections = counted(read.sections.len(), "section");
+    say!("{} can be run: {sections}", arguments.config.display());
     Ok(())
 }
 
@@ -178,6 +179,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         match read_again(&file, &services).await {
             Ok(again) => {
                 read.included = again.included;
+                let count = again.sections.len();
+                log::info!("{} was read again: {}", file.display(), counted(count, "section"));
                 services.replace(again.sections, again.settings, again.console).await;
             }
             Err(mistake) => {

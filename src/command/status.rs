@@ -59,7 +59,8 @@ fn ask(console: &str) -> Result<String> {
     let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).proxy(None).build();
     let url = format!("http://{console}/api/v1/");
     let failed = |error: ureq::Error| {
-        let what = format!("no console answers at {console}: was the node started with --console?");
+        let what =
+            format!("no console answers at {console} (was the node started with --console?)");
         Error::transport(what, error.into_io())
     };
     let mut response = ureq::Agent::new_with_config(config).get(&url).call().map_err(failed)?;

@@ -1,4 +1,4 @@
-//! What the commands of portals need for UDP: its form of addresses, and for how long flows last.
+//! UDP in the commands of portals: its form of addresses, and how long flows last.
 
 use std::time::Duration;
 

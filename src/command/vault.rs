@@ -1,25 +1,21 @@
 //! The vault that a command works with, and the secret that opens it.
 
 use std::{
-    env,
-    fs::{self, File},
-    io::{self, IsTerminal, Read},
-    os::fd::AsFd,
+    env, fs,
+    io::{self, IsTerminal},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
 };
 
 use clap::Args;
 use ockam::{Error, Result, Secret, Vault};
+
+use crate::command::passphrase::{choose, from_descriptor, open_typed, Sealed};
 
 /// The variable that names the vault.
 const VAULT: &str = "OCKAM_VAULT";
 
 /// The variable that holds the passphrase.
 const PASSPHRASE: &str = "OCKAM_PASSPHRASE";
-
-/// Bytes of the longest passphrase that is read from a descriptor, with the end of its line.
-const MAX_LINE: usize = 4096;
 
 /// The options of every command that opens a vault.
 #[derive(Args, Clone)]
@@ -75,24 +71,17 @@ impl VaultArguments {
     /// If there is no vault, or it does not open; the error names the file and what to do.
     pub(crate) fn open(&self) -> Result<Vault> {
         let path = self.path()?;
-        if !path.exists() {
+        if !exists(&path)? {
             return Err(Error::Usage(format!(
                 "there is no vault at {}: create one with \"ockam identity create NAME\", \
                  or give --vault PATH",
                 path.display()
             )));
         }
-        let secret = self.secret(&path, Asking::Once)?;
-        let opened = Vault::open(&path, &secret);
-        if opened.is_err() {
-            // A slip: who types it is asked again next time.
-            let typed = Source::Person(path);
-            KNOWN
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .retain(|(source, _)| *source != typed);
+        match self.given()? {
+            Some(secret) => Ok(Vault::open(&path, &secret)?),
+            None => open_typed(sealed(&path)),
         }
-        Ok(opened?)
     }
 
     /// Opens the vault, or creates a new one.
@@ -101,13 +90,13 @@ impl VaultArguments {
     /// If it does not open, or cannot be created; the error names the file and what to do.
     pub(crate) fn open_or_create(&self) -> Result<Vault> {
         let path = self.path()?;
-        if path.exists() {
+        if exists(&path)? {
             return self.open();
         }
         if let Some(directory) = path.parent().filter(|directory| !directory.exists()) {
             create_private(directory)?;
         }
-        let secret = self.secret(&path, Asking::Twice)?;
+        let secret = self.given()?.map_or_else(|| choose(sealed(&path)), Ok)?;
         Ok(Vault::open(path, &secret)?)
     }
 
@@ -119,111 +108,38 @@ impl VaultArguments {
             || io::stdin().is_terminal()
     }
 
-    fn secret(&self, vault: &Path, asking: Asking) -> Result<Secret> {
+    /// What opens the vault, unless a person has to type it.
+    fn given(&self) -> Result<Option<Secret>> {
         if let Some(path) = &self.key_file {
-            return Ok(Secret::key_file(path));
+            return Ok(Some(Secret::key_file(path)));
         }
         if let Some(descriptor) = self.passphrase_fd {
-            return once(Source::Descriptor(descriptor), || from_descriptor(descriptor));
+            return from_descriptor(descriptor).map(Some);
         }
         match env::var(PASSPHRASE) {
-            Ok(text) => Ok(Secret::passphrase(text)),
+            Ok(text) => Ok(Some(Secret::passphrase(text))),
             Err(env::VarError::NotUnicode(_)) => {
                 Err(Error::Usage(format!("{PASSPHRASE} is not UTF-8 text")))
             }
-            Err(env::VarError::NotPresent) => {
-                once(Source::Person(vault.to_owned()), || ask(vault, asking))
-            }
+            Err(env::VarError::NotPresent) => Ok(None),
         }
     }
 }
 
-/// Where a passphrase comes from.
-#[derive(PartialEq, Eq)]
-enum Source {
-    Descriptor(u16),
-    /// Whoever opens this vault.
-    Person(PathBuf),
+fn sealed(path: &Path) -> Sealed<'_> {
+    let instead = "set OCKAM_PASSPHRASE, give --passphrase-fd N or --key-file FILE";
+    Sealed { kind: "vault", path, instead }
 }
 
-/// The passphrases that this process has: several nodes of it may open one vault, but a descriptor
-/// is read to its end the first time, and a person is asked once.
-static KNOWN: Mutex<Vec<(Source, Secret)>> = Mutex::new(Vec::new());
-
-fn once(source: Source, get: impl FnOnce() -> Result<String>) -> Result<Secret> {
-    // Those who come meanwhile wait for the answer.
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, secret)) = known.iter().find(|(other, _)| *other == source) {
-        return Ok(secret.clone());
-    }
-    let secret = Secret::passphrase(get()?);
-    known.push((source, secret.clone()));
-    Ok(secret)
-}
-
-/// How often a person types a passphrase: twice for a new vault, because a slip would lock it for
-/// ever.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asking {
-    Once,
-    Twice,
-}
-
-/// Asks whoever sits at the terminal for the passphrase of `vault`.
-///
-/// # Errors
-/// If there is no terminal, or the two passphrases for a new vault differ.
-pub(crate) fn ask(vault: &Path, asking: Asking) -> Result<String> {
-    if !io::stdin().is_terminal() {
-        return Err(Error::Usage(format!(
-            "no passphrase for the vault {}: set {PASSPHRASE}, give --passphrase-fd N or \
-             --key-file FILE, or run this in a terminal",
-            vault.display()
-        )));
-    }
-    let prompt = |text: String| {
-        let typed = rpassword::prompt_password(text);
-        typed.map_err(|source| Error::transport("cannot read a passphrase", source))
-    };
-    if asking == Asking::Once {
-        return prompt(format!("Passphrase of {}: ", vault.display()));
-    }
-    let first = prompt(format!("Passphrase for the new vault {}: ", vault.display()))?;
-    if first != prompt("The same passphrase again: ".into())? {
-        return Err(Error::Usage("the two passphrases differ; nothing was created".into()));
-    }
-    Ok(first)
-}
-
-/// The first line of what a descriptor that this program was started with leads to.
-fn from_descriptor(descriptor: u16) -> Result<String> {
-    let failed = |source| {
-        let what = format!("cannot read a passphrase from descriptor {descriptor}");
-        Error::transport(what, source)
-    };
-    let file = match descriptor {
-        // Not every kind of standard input can be opened again.
-        0 => io::stdin().as_fd().try_clone_to_owned().map(File::from),
-        _ => File::open(format!("/dev/fd/{descriptor}")),
-    };
-    file.and_then(first_line).map_err(failed)
-}
-
-/// Reads no further than the first line, and leaves no copy of it behind.
-fn first_line(mut from: File) -> io::Result<String> {
-    let mut line = Vec::with_capacity(MAX_LINE);
-    let mut byte = [0];
-    while from.read(&mut byte)? > 0 && byte != *b"\n" {
-        if line.len() == MAX_LINE {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the line is too long"));
-        }
-        line.extend(byte);
-    }
-    if line.last() == Some(&b'\r') {
-        line.pop();
-    }
-    let not_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text");
-    String::from_utf8(line).map_err(not_text)
+/// Whether there is a vault, as far as this user can see.
+fn exists(path: &Path) -> Result<bool> {
+    path.try_exists().map_err(|error| {
+        Error::Usage(format!(
+            "cannot look for the vault {}: {error}; run this as the user whose vault it is, or \
+             give --vault PATH",
+            path.display()
+        ))
+    })
 }
 
 fn default_path() -> Result<PathBuf> {

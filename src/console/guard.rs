@@ -1,9 +1,10 @@
-//! What the console answers to: reading alone, and names that nobody else can have.
+//! The requests that the console answers: only those that read, and only for names that nobody else
+//! can have.
 //!
-//! A web page can have a browser ask any server, and read the answer if the name of the page has
-//! meanwhile come to stand for that server's address (DNS rebinding). Such a request has the page's
-//! name in its `Host` header, so names are answered to only if they were permitted. An address
-//! there is no name that could stand for something else.
+//! A web page can have a browser ask any server, and read the answer if the page's name resolves to
+//! that server's address by then (DNS rebinding). Such a request has the page's name in its `Host`
+//! header, so a name is answered only if it was permitted. An IP address there cannot be made to
+//! resolve to another.
 
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 

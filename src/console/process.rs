@@ -1,4 +1,4 @@
-//! What the process takes of its machine, from `/proc`; nothing where there is none.
+//! The resources that the process uses, from `/proc`; nothing where there is none.
 
 use std::{
     fs,

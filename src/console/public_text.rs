@@ -1,9 +1,9 @@
 //! Text for everybody who sees the console.
 //!
-//! Routes and errors never have the secret of a forwarding address. But to know an address of many
-//! random digits is what gives access to it, as far as its worker has no other rule: a forwarder's,
-//! or that of an answer. So all that is shown has but the first digits of each, which tell them
-//! apart. Identifiers are public, and whole.
+//! Routes and errors never contain the secret of a forwarding address. But to know an address of
+//! many random digits, such as a forwarder's or that of an answer, is to have access to it, unless
+//! its worker has another rule. So only the first digits of each are shown, which tell them apart.
+//! Identifiers are public, and shown whole.
 
 /// Digits of the shortest random address.
 const RANDOM_DIGITS: usize = 32;

@@ -1,7 +1,7 @@
 //! What the API tells of a node: `docs/console.md` describes each field.
 //!
-//! Every field is always there, null where there is nothing to say. Times are in seconds, and what
-//! leads over what is said by `id`s. Texts have nothing in them that gives access.
+//! Every field is always present, and null if its value is not known. Times are in seconds; `id`s
+//! say which thing uses which. Texts contain nothing that gives access.
 
 mod links;
 mod portals;

@@ -316,7 +316,7 @@ fn restarted_step_04_outlet_is_another_one() {
         let [forwarder, identity] = [0, 1].map(|part: usize| &parts[part][..9]);
         let said = tunnel.programs[2].wait_for_line_after(before, "no secure channel", MOMENT);
         assert!(said.contains(forwarder) && !said.contains(parts[2]), "{said}");
-        let said = tunnel.programs[2].wait_for_line_after(before, "pinned to", MOMENT);
+        let said = tunnel.programs[2].wait_for_line_after(before, "copy the new address", MOMENT);
         assert!(said.contains(identity), "{said}");
         clients_are_rejected(tunnel.inlet);
         let inlet = start("04-inlet", &["127.0.0.1:0", &new], 2);

@@ -4,6 +4,7 @@
 // Clippy knows tests by their attribute, but not the functions that help them.
 #![allow(clippy::unwrap_used)]
 
+mod clients;
 mod invitations;
 mod names;
 mod support;

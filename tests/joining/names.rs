@@ -28,7 +28,7 @@ fn an_inlet_runs_before_its_outlet_ever_did() {
     early.wait_for_line("trying again in");
     let outlet = outlet(&machine, &at, &["--trust", &format!("laptop={laptop}")]);
     let printed = outlet.wait_for_rest("ockam inlet --listen 127.0.0.1:4001 --to ");
-    assert_eq!(printed, format!("{to} --via {at}"));
+    assert_eq!(printed, format!("{to} --via {at} --identity NAME"));
     wait_for_echo("the inlet that was first", at_early);
     // Whoever knows the name is not trusted for that.
     let (stranger, at_stranger) = inlet("other");

@@ -3,7 +3,7 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::Duration,
 };
@@ -13,6 +13,8 @@ use ockam_actix_harness::{
     echo,
     program::{clean, Program},
 };
+
+const OCKAM: &str = env!("CARGO_BIN_EXE_ockam");
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -34,10 +36,23 @@ impl Machine {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = clean(env!("CARGO_BIN_EXE_ockam"));
-        command.args(arguments).env("OCKAM_VAULT", self.path("vault")).stdin(Stdio::null());
-        command.env("OCKAM_ARBITERS", "1").env("OCKAM_KEY_FILE", self.path("key"));
+        let mut command = clean(OCKAM);
+        self.surround(command.args(arguments));
         command
+    }
+
+    /// Starts what a program has printed, as a person who pastes it into a shell.
+    pub(crate) fn paste(&self, line: &str) -> Program {
+        let mut shell = clean("/bin/sh");
+        shell.args(["-c", &format!("exec {line}")]);
+        shell.env("PATH", Path::new(OCKAM).parent().unwrap());
+        self.surround(&mut shell);
+        Program::start(&mut shell)
+    }
+
+    fn surround(&self, command: &mut Command) {
+        command.env("OCKAM_VAULT", self.path("vault")).stdin(Stdio::null());
+        command.env("OCKAM_ARBITERS", "1").env("OCKAM_KEY_FILE", self.path("key"));
     }
 
     pub(crate) fn start(&self, arguments: &[&str]) -> Program {

@@ -9,15 +9,16 @@
 //!
 //! The proxy sees bytes that it cannot read if they are those of a secure channel, so `HTTPS_PROXY`
 //! is the variable that applies to all connections between nodes, and `ALL_PROXY` where that is not
-//! set; `HTTP_PROXY`, for what a proxy reads and keeps, never does. Names are those of curl: the
-//! form in lower case counts before the other one, and an empty variable as none. Unlike curl, a
-//! proxy is never asked for this machine or this link, such as `localhost`: that would be its own.
+//! set; `HTTP_PROXY`, for content that a proxy reads and caches, never applies. Names are those of
+//! curl: the form in lower case takes precedence, and an empty variable counts as not set. Unlike
+//! with curl, a proxy is never asked for this machine or this link, such as `localhost`: to the
+//! proxy, that would be its own.
 //!
-//! What reads variables, and what speaks to proxies, is here and not from a crate, as those that
-//! there are skip a variable that they cannot read, know no ports in `NO_PROXY`, lose what a peer
-//! sends together with a proxy's answer, say too little about a refusal, or bring a second version
-//! of what is built already. What is intricate in it comes from small ones: `httparse`, `base64`,
-//! `percent-encoding`, and `ipnet` for networks in `NO_PROXY`.
+//! The code that reads variables and speaks to proxies is not from a crate: the existing ones skip
+//! a variable that they cannot read, know no ports in `NO_PROXY`, lose bytes that a peer sends
+//! together with a proxy's answer, say too little about a refusal, or bring a second version of
+//! dependencies that are built already. The intricate parts come from small crates: `httparse`,
+//! `base64`, `percent-encoding`, and `ipnet` for networks in `NO_PROXY`.
 
 mod environment;
 mod exceptions;

@@ -1,6 +1,6 @@
-//! QUIC: connections of which each is one stream, with datagrams beside it, over UDP.
+//! QUIC: connections that are one stream each, with datagrams beside it, over UDP.
 //!
-//! What it has over TCP: a loss does not slow it down, and a connection goes on when the address
+//! Its advantages over TCP: a loss does not slow it down, and a connection goes on when the address
 //! of the end that dialled changes. The files:
 //!
 //! | idea | module |
@@ -11,9 +11,10 @@
 //! | how much a peer may send before it is read | `windows` |
 //! | every limit, with its unit and reason | [`limits`] |
 //!
-//! quinn runs each connection as a task of the thread that has dialled or accepted it, which is the
-//! arbiter of its session, so they wake each other without leaving it. A socket's own task, on the
-//! arbiter that has made it, hands what arrives to those; each sends by itself.
+//! quinn runs each connection as a task of the thread that dialled or accepted it, which is the
+//! arbiter of its session, so that connection and session wake each other on one thread. The task
+//! of a socket, on the arbiter that made it, hands arriving packets to the connections; each
+//! connection sends by itself.
 
 pub mod carrier;
 #[cfg_attr(not(internals), doc(hidden))]

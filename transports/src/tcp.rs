@@ -1,8 +1,9 @@
 //! TCP: listeners that accept connections of other nodes, and connections made for a route.
 //!
-//! What runs on a connection, once it is made, is in [`connection`](crate::connection). Here is
-//! what only TCP has: how a name becomes a socket, perhaps through a [`proxy`](crate::proxy), the
-//! socket's options, the [`listener`], and the [`bundle`] of several connections that carry one.
+//! The code that runs on a connection, once it is made, is in [`connection`](crate::connection).
+//! This module has the parts that only TCP has: how a name becomes a socket, perhaps through a
+//! [`proxy`](crate::proxy), the socket's options, the [`listener`], and the [`bundle`] of several
+//! connections that carry one.
 
 pub mod bundle;
 pub mod carrier;

@@ -1,15 +1,15 @@
 //! TLS on a socket, by rustls with the cryptography of ring.
 //!
-//! TLS makes a connection pass where only web traffic does, and hides from those on the way that
-//! nodes talk, and along which routes. It does not say who the node is: that is what the secure
-//! channel is for, which ends at the node at the end of the route, wherever TLS ends.
+//! With TLS, a connection passes where only web traffic does, and observers of the network do not
+//! see that nodes talk, or along which routes. TLS does not authenticate the node: only the secure
+//! channel does, which ends at the node at the end of the route, wherever TLS ends.
 //!
 //! | idea | module |
 //! |---|---|
 //! | the certificate that a listener shows, which follows its files | `certificate` |
 //! | the authorities that are trusted | `options` |
 //!
-//! rustls is asked directly: its sessions do not block, and so fit a socket with readiness as they
+//! rustls is used directly: its sessions do not block, and so fit a socket with readiness as they
 //! are.
 
 mod certificate;

@@ -1,4 +1,5 @@
-//! Unix sockets: connections between nodes of one machine, for whom the socket's file lets in.
+//! Unix sockets: connections between nodes of one machine, where the mode of the socket's file says
+//! who may connect.
 
 use std::{
     io::{self, ErrorKind, IoSlice},
@@ -103,7 +104,7 @@ impl Connector for UnixConnector {
 pub fn listen(node: &Node, options: ListenOptions) -> Result<Listener<PathBuf>> {
     check_path(&options.address)?;
     let path = PathBuf::from(&options.address);
-    let failed = |source| Error::transport(format!("cannot listen on {}", path.display()), source);
+    let failed = |source| Error::not_bound(path.display(), source);
     let socket = UnixSocket::bind(&path, options.mode).map_err(failed)?;
     let binding = UnixBinding(socket);
     crate::connection::listener::listen(node, binding, options)

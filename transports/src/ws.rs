@@ -9,11 +9,11 @@
 //! | what it runs on: a socket, or TLS on one | `byte_stream` |
 //! | listening | [`listener`] |
 //!
-//! The requests, their answers and the headers of frames are read and made by tungstenite. Its
-//! WebSockets are not used, nor are those of tokio-websockets, as they keep whole messages: a peer
-//! could fill a limit for each connection beyond what the node counts, every byte is copied two or
-//! three times more, and the latter queues an answer for each of a flood of pings. Here frames are
-//! taken apart in the buffer of the connection, as the stream of bytes that they are.
+//! tungstenite reads and makes the requests, their answers and the headers of frames. Its
+//! WebSockets are not used, nor are those of tokio-websockets, as both keep whole messages: a peer
+//! could fill a limit for each connection beyond the bytes that the node counts, and every byte
+//! would be copied two or three times more; the latter also queues an answer for each of a flood of
+//! pings. Here frames are taken apart in the buffer of the connection, as a stream of bytes.
 
 mod byte_stream;
 pub mod carrier;

@@ -70,6 +70,7 @@ fn localhost_is_refused_if_half_is_taken() {
         let address = format!("localhost:{}", other.local_addr().unwrap().port());
         let error = listen(&node, ListenOptions::on(&address)).await.unwrap_err().one_line();
         assert!(error.starts_with(&format!("cannot listen on {address}: Address")), "{error}");
+        assert!(error.ends_with("or choose another address"), "{error}");
         node.stop().await;
     });
 }

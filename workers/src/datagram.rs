@@ -1,5 +1,5 @@
-//! UDP portals: an inlet takes datagrams of clients, an outlet sends them to the target, and what
-//! belongs to one client is a *flow*.
+//! UDP portals: an inlet takes datagrams of clients, and an outlet sends them to the target. The
+//! datagrams of one client, and their answers, are a *flow*.
 //!
 //! ```text
 //! client ── UDP ── inlet ── message ── route ── outlet ── UDP ── target
@@ -21,8 +21,8 @@
 //!   that comes later finds room.
 //! * A lost path ends no flow. Datagrams are lost meanwhile; the next one that arrives at the
 //!   outlet says where answers go from then on.
-//! * An answer is taken only where the inlet's route leads to, and each flow has a random address
-//!   of its own.
+//! * An answer is accepted only from where the inlet's route leads to, and each flow has a random
+//!   address of its own.
 //!
 //! | idea | module |
 //! |---|---|

@@ -289,6 +289,7 @@ impl SecureChannels for Entity {
         policy: impl TrustPolicy,
     ) -> Result<SecureChannel> {
         let SecureChannelOptions { route, any_trusted_peer, secret: invitation } = options.into();
+        let is_invited = invitation.is_some();
         let Pinned { route, pin, secret, relayed } = Pinned::of(&route)?;
         let secret = invitation.or(secret);
         let replaceable = CurrentPolicy::new(policy);
@@ -310,7 +311,8 @@ impl SecureChannels for Entity {
             false => Arc::new(first_peer.keep_to(policy)),
         };
         let credentials = Credentials { secret, ..self.credentials(policy, replaceable) };
-        secure_channel::open(&self.node, route, credentials, first_peer, self.limits.clone())
+        let limits = self.limits.clone();
+        secure_channel::open(&self.node, route, credentials, first_peer, is_invited, limits)
     }
 }
 

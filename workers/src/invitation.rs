@@ -19,9 +19,9 @@
 //!
 //! There is no message for it: the secret of the invitation is the pre-shared key of an ordinary
 //! handshake, as that of a [forwarding address](crate::forwarder::address) is, and both ends prove
-//! their identities in it. So the hub, and whoever listens, see nothing of it, nobody can use what
-//! they see, and whom the outlet writes down is who has both the secret and the identity's key.
-//! Nobody has a channel before it is in the trust file, and on disk there.
+//! their identities in it. So the hub, and any eavesdropper, see nothing of it and can use nothing
+//! that they see; and the identity that the outlet writes down is that of a peer with both the
+//! secret and the identity's key. No identity has a channel before it is in the trust file on disk.
 //!
 //! A claim is written before the identity is trusted. Whatever ends the outlet in between, the same
 //! identity can come again, and no other can.
@@ -52,6 +52,9 @@ pub const LONGEST_VALIDITY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// What an outlet says of an invitation that was good once.
 pub const EXPIRED: &str = "the invitation has expired";
+
+/// What an outlet says of an identity that is trusted as soon as that is on disk.
+pub(crate) const ADMITTED: &str = "has shown an invitation; it is being written down";
 
 /// What an outlet says of an invitation that it does not have.
 pub const UNKNOWN: &str =

@@ -4,7 +4,7 @@
 //! * Inbox: raw messages, notices included.
 //! * Started by [`Relay::start`]; stops with `Node::stop_worker`, or with its node.
 //! * A panic would end it and free its address, for its user to start another; there is nothing in
-//!   it that could. Streams through it notice that as they notice any loss past it: by their own
+//!   it that could. Streams through it notice its end as they notice any loss past it: by their own
 //!   questions.
 
 use actix::{Actor, Context, Handler};

@@ -1,7 +1,7 @@
 //! Traces: what is at each hop of a route, how long it takes to get there and back, what it may
 //! see, and where and why the route breaks.
 //!
-//! A trace uses what every route offers, so that it learns nothing that somebody who uses the route
+//! A trace uses only what every route offers, so that it learns nothing that a user of the route
 //! could not learn, and no node does anything for it that it would not do for others:
 //!
 //! * A worker is asked for with a [probe](ockam_actix_runtime::watch::probe): a watch, which its

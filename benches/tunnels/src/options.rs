@@ -13,8 +13,8 @@ pub(crate) const PROGRAM: &str = "ockam-actix-tunnels";
 /// Measures TCP tunnels side by side: ours, ssh, stunnel, haproxy and socat where they are
 /// installed, and a floor.
 ///
-/// Without one of --scale, --idle, --stall, --fairness, --flood and --first-byte it compares speed, round trip,
-/// connections, CPU and memory.
+/// Without one of --scale, --idle, --stall, --fairness, --flood and --first-byte it compares speed,
+/// round trip, connections, CPU and memory.
 #[derive(Debug, Parser)]
 #[command(name = "tunnels", version)]
 pub(crate) struct Options {

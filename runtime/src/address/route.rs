@@ -175,7 +175,13 @@ fn meant_by(text: &str) -> Option<String> {
     }
     let (host, port) = text.rsplit_once(':')?;
     let is_peer = !host.is_empty() && port.parse::<u16>().is_ok();
-    is_peer.then(|| format!("tcp#{text}"))
+    // `tcp:127.0.0.1:4000`; an IPv6 address begins with hexadecimal digits.
+    let is_transport = |name: &str| name.bytes().any(|byte| matches!(byte, b'g'..=b'z'));
+    let (transport, peer) = match text.split_once(':') {
+        Some((name, peer)) if is_transport(name) && peer.contains(':') => (name, peer),
+        _ => ("tcp", text),
+    };
+    is_peer.then(|| format!("{transport}#{peer}"))
 }
 
 impl fmt::Display for Route {
@@ -276,6 +282,8 @@ mod tests {
             ("[::1]:4000 => x", "did you mean tcp#[::1]:4000?"),
             ("TCP#a:1 => x", "did you mean tcp#a:1?"),
             ("tcp://a:1/ => x", "did you mean tcp#a:1?"),
+            ("quic:a:1 => x", "did you mean quic#a:1?"),
+            ("fe80::1:4000 => x", "did you mean tcp#fe80::1:4000?"),
             ("tcp#a:1 -> x", "write => between"),
             ("tcp#a:1 \u{2192} x", "write => between"),
         ] {

@@ -1,16 +1,16 @@
 //! Byte budgets: how the edges between actors stay bounded.
 //!
 //! An actix mailbox bounds nothing (`do_send` ignores its capacity, and every cloned `Addr` has a
-//! free slot). So whoever puts data on an edge first takes a [`Permit`] for its bytes from the
-//! edge's [`Budget`]; the permit travels with the message and is given back when the consumer
+//! free slot). So a source that puts data on an edge first takes a [`Permit`] for its bytes from
+//! the edge's [`Budget`]; the permit travels with the message and is given back when the consumer
 //! drops it.
 //!
 //! A message counts as its bytes and [`MESSAGE_OVERHEAD_BYTES`], so that many small messages do not
 //! take much more memory than they are counted for. Sources take turns, first come first served,
-//! in two queues: those with little to say do not wait behind those that move bulk data, but for
-//! [`SMALL_IN_A_ROW`] of them one of the others passes. A quarter more is reserved for short
-//! messages that must not wait for data, such as announcements of credit: whoever waits for those
-//! would otherwise wait for room that it could release itself.
+//! in two queues: sources of small messages do not wait for those that move bulk data, but after
+//! [`SMALL_IN_A_ROW`] of them one of the others has its turn. A quarter more is reserved for short
+//! messages that must not wait for data, such as announcements of credit: a source that waits for
+//! credit would otherwise wait for room that it could release itself.
 //!
 //! Invariants, which the tests check: at most the capacity is in use by data, a waiting source is
 //! passed over only as said above, and every byte that was taken comes back.

@@ -4,11 +4,11 @@
 //! A peer puts each message on a lane of its choice, one for each address that it sends to. The
 //! connection holds the message's bytes on that lane until the message has moved on, by a
 //! [`Permit`](crate::Permit), and then grants the peer new credit. So the connection is always
-//! read, and a lane that leads to somebody who takes nothing fills alone.
+//! read, and only the lane to a destination that takes nothing fills.
 //!
-//! What lanes hold is also counted for the connection, for its source and for the node. Credit is
-//! only a promise to go on reading; memory is bounded by these [`Pool`]s: while one of them is
-//! full, the connection is not read. The lanes themselves make that a rare emergency.
+//! The bytes that lanes hold are also counted for the connection, for its source and for the node.
+//! Credit is only a promise to go on reading; memory is bounded by these [`Pool`]s: while one of
+//! them is full, the connection is not read. The lanes themselves make that a rare emergency.
 
 use std::{
     collections::HashMap,

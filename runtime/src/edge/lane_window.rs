@@ -2,8 +2,7 @@
 //!
 //! A peer may send on a lane while it has credit there. Bytes count as held from the moment that
 //! they arrive until they have moved on: into a worker, or into the socket of another connection.
-//! They then become credit again. So whoever does not take what is for it fills its own lane, and
-//! nobody else's.
+//! They then become credit again. So a destination that takes nothing fills only its own lane.
 //!
 //! Invariants: `credit + held + freed = size` at any time, a message is let in while `credit > 0`,
 //! and credit is granted for bytes that have moved on, or by growing.

@@ -1,5 +1,5 @@
 //! The budgets of the sources of this node that send over one connection: one for each address that
-//! they send to at its far end, so that those who send to a slow one wait alone.
+//! they send to at its far end, so that only the sources for a slow one wait.
 
 use std::{
     collections::HashMap,

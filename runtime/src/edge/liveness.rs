@@ -1,8 +1,8 @@
 //! Liveness of a peer: when to ask whether it is there, and when to give it up.
 //!
 //! The peer of a connection and that of a secure channel are watched alike: any sign of life
-//! counts, and only a peer that has been silent for a while is asked. What is under way makes the
-//! watch impatient.
+//! counts, and only a peer that has been silent for a while is asked; sooner while something is
+//! under way.
 
 use std::time::Duration;
 

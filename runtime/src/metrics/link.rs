@@ -1,4 +1,4 @@
-//! A connection, a secure channel or a registration at a hub, as it is record.
+//! Records of a connection, a secure channel or a registration at a hub.
 
 use std::{
     sync::{

@@ -1,4 +1,4 @@
-//! An inlet or an outlet and its streams, as they are record.
+//! Records of an inlet or an outlet and its streams.
 
 use std::{
     collections::HashMap,

@@ -1,11 +1,11 @@
-//! Answers and notices: messages that go back to whoever sent another.
+//! Answers and notices: messages that go back to the sender of another.
 //!
-//! An answer holds the bytes of its question on their lane, so that whoever asks and reads nothing
-//! cannot ask further, and holds up nobody else. A notice gives the lane back, as two peers whose
-//! notices waited for each other's lanes would wait for ever; it still counts for its connection.
-//! So a stranger could fill the connection that he comes through, perhaps that of a hub with many
-//! others: while half of what a connection may hold is in use, answers and notices over it are
-//! dropped and counted.
+//! An answer holds the bytes of its question on their lane, so that a peer that asks and reads
+//! nothing cannot ask more, and holds up nobody else. A notice gives the lane back, as two peers
+//! whose notices waited for each other's lanes would wait for ever; it still counts for its
+//! connection. So a stranger could fill the connection that it comes through, perhaps that of a hub
+//! with many others: therefore, while half of what a connection may hold is in use, answers and
+//! notices over it are dropped and counted.
 
 use crate::{
     address::Address,

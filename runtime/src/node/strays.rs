@@ -1,4 +1,4 @@
-//! Messages to addresses that nobody on this node has, but somebody may know of.
+//! Messages to addresses that no worker of this node has, but another node may.
 
 use crate::{address::Address, message::Message};
 

@@ -1,4 +1,4 @@
-//! The network, as those who build one see it.
+//! The network, as a test that builds one sees it.
 
 use std::{fmt, future::pending, sync::Arc, time::Duration};
 

@@ -1,9 +1,9 @@
 //! What code runs in while it belongs to a simulated network: the random bits of its seed, and its
 //! calendar.
 //!
-//! It is a matter of the thread, as the clock is: what makes an address knows no node. A node's
-//! [arbiter](super::arbiter) enters the node's scope for as long as it runs the node's tasks, and
-//! the network's own scope is entered for all else.
+//! It belongs to the thread, as the clock does: the code that makes an address knows no node. A
+//! node's [arbiter](super::arbiter) enters the node's scope for as long as it runs the node's
+//! tasks, and the network's own scope is entered for all else.
 
 use std::{cell::RefCell, mem::swap, time::Duration};
 

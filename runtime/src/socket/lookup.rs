@@ -1,8 +1,8 @@
 //! Looking names up, with few threads however many ask.
 //!
 //! The system's resolver blocks a thread for as long as it takes, and cannot be told to give up. So
-//! all who ask for a name while it is looked up share one thread, also those who come after others
-//! have gone, and names that take long leave others some.
+//! all callers that ask for a name while it is looked up share one thread, even those that come
+//! after others have given up, and slow names leave some threads for others.
 
 use std::{
     collections::HashMap,

@@ -2,8 +2,8 @@
 //! hubs.
 //!
 //! A connection is a stranger's when it is accepted. Where members are expected, it is listed here,
-//! and whoever knows a member by what it proves over the connection welcomes it: from then on, the
-//! limits that are for strangers do not apply to it.
+//! and welcomed once its peer has proved over the connection that it is a member: from then on, the
+//! limits for strangers do not apply to it.
 
 use std::{
     collections::HashMap,

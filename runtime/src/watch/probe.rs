@@ -2,7 +2,7 @@
 //! be reached, and how long that takes.
 //!
 //! A probe asks for nothing that a watch does not: it travels under the same rules, is never
-//! delivered, and whoever may not reach a worker learns as much as of one that does not exist.
+//! delivered, and to a sender that may not reach a worker, it looks like one that does not exist.
 
 use std::time::Duration;
 

@@ -1,12 +1,12 @@
 //! Questions: what a program or a worker sends with an address for one answer, and waits for.
 //!
 //! The address is a mailbox's, so the answer comes from this node or through the connection or the
-//! channel by which the question has left: [`Description::mailbox`]. That holds too where a worker
-//! of this node, a relay for example, has sent the question on.
+//! channel by which the question has left: [`Description::mailbox`]. That also holds where a worker
+//! of this node, for example a relay, has sent the question on.
 //!
-//! Nobody waits for what does not come: the message is marked as a
-//! [`Request`](MessageKind::Request), so whoever drops it without an answer causes a notice, and
-//! the question ends with the connection or channel that it left by, and with its node.
+//! Nobody waits in vain: the message is marked as a [`Request`](MessageKind::Request), so that
+//! dropping it without an answer causes a notice, and the question ends with the connection or
+//! channel through which it left, and with its node.
 
 use std::{
     fmt,

@@ -5,14 +5,14 @@
 //! panic drops it before the actor has announced its end. (`Actor::stopped` cannot announce it:
 //! actix calls that after a panic too.) A program's handle holds [`Restarting`], which stands for
 //! the current actor. An actor that depends on a socket or a session needs none of this: it ends as
-//! if that had been lost, and whoever needs it makes another one.
+//! if that had been lost, and its users make another one.
 //!
 //! Users' workers are started again as their [`RestartPolicy`] says, by their
 //! [tenure](super::tenure).
 //!
 //! | started again | not started again |
 //! |---|---|
-//! | TCP listener, inlet, forwarding service, remote forwarder, secure channel (initiator), users' workers with a policy | accepted connections, streams, responders' encryptors, decryptors, forwarders, users' workers without one, relays, echoers; dialled connections are made by the next message or first hop |
+//! | listener, inlet, forwarding service, remote forwarder, secure channel (initiator), users' workers with a policy | accepted connections, streams, responders' encryptors, decryptors, forwarders, users' workers without one, relays, echoers; dialled connections are made by the next message or first hop |
 
 use std::{fmt, sync::Arc, thread, time::Duration};
 

@@ -1,4 +1,4 @@
-//! The demonstration's target: a web server with one page, as long as is asked for.
+//! The demonstration's target: a web server with one page, of any length.
 
 use std::{fmt::Write, net::SocketAddr, sync::Arc, time::Duration};
 

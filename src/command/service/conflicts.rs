@@ -1,4 +1,4 @@
-//! What two sections of a file cannot both have: a place to listen, and a service of an identity.
+//! Conflicts of two sections of a file: one address to listen on, or one service of one identity.
 
 use ockam::{Error, Result};
 

@@ -1,4 +1,4 @@
-//! What systemd, or another manager of services, is told by the protocol of `sd_notify`.
+//! Notifications to systemd, or another manager of services, by the protocol of `sd_notify`.
 
 use std::{
     env,

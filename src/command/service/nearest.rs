@@ -1,4 +1,4 @@
-//! The key that somebody meant who wrote another one.
+//! The key that was probably meant by a misspelt one.
 
 /// What was meant, if it is near enough to what was written.
 pub(crate) fn nearest<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {

@@ -181,7 +181,11 @@ impl fmt::Display for Place {
 
 impl fmt::Display for Section {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: [[{}]]", self.place, self.kind.name())
+        match self.place.line {
+            // Not of a file.
+            0 => self.place.fmt(f),
+            _ => write!(f, "{}: [[{}]]", self.place, self.kind.name()),
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! The sections that run, each on a node of its own: what one may reach says nothing of another,
-//! and a section that is removed drains as a node does that stops.
+//! The sections that run, each on a node of its own: access to one gives none to another, and a
+//! section that is removed drains as a node does that stops.
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 

@@ -36,6 +36,9 @@ export const plural = (number, one, many = `${one}s`) =>
 export const short = (identity) =>
   identity && identity.length > 14 ? `${identity.slice(0, 13)}…` : identity ?? "–";
 
+// "inlet 127.0.0.1:4001"; an outlet that nobody has named is called "outlet".
+export const portalName = ({ kind, name }) => (kind === name ? kind : `${kind} ${name}`);
+
 export function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);

@@ -1,6 +1,6 @@
 // The page: asks for the node's state, works out rates, and shows them.
 
-import { bytes, count, duration, element, plural, rate, setAttribute, setText, sync } from "./format.js";
+import { bytes, count, duration, element, plural, portalName, rate, setAttribute, setText, sync } from "./format.js";
 import * as picture from "./picture.js";
 import * as tables from "./tables.js";
 
@@ -78,7 +78,7 @@ function name(state) {
   for (const one of state.channels) links.set(one.id, `channel with ${one.peer ?? "unknown"}`);
   for (const one of state.streams) {
     const portal = portals.get(one.portal);
-    one.portal_name = portal ? `${portal.kind} ${portal.name}` : "–";
+    one.portal_name = portal ? portalName(portal) : "–";
     one.leads_to = portal?.leads_to ?? null;
   }
   for (const one of [...state.channels, ...state.forwarders]) one.over_name = links.get(one.over) ?? null;

@@ -1,6 +1,7 @@
 // The picture: programs at this end, portals, secure channels and neighbours, and what leads where.
 
-import { element, plural, rate, duration, setAttribute, setText, short, sync } from "./format.js";
+import { arrange } from "./layout.js";
+import { duration, element, plural, portalName, rate, setAttribute, setText, short, sync } from "./format.js";
 
 // Boxes of one column; what is beyond them is put together in one.
 const MOST = 7;
@@ -29,12 +30,13 @@ export function show(state) {
   const { boxes, edges } = graph(state);
   const titles = state.nodes.length > 1 ? TITLES_OF_SEVERAL : TITLES;
   const columns = titles.map((title, index) => fold(boxes.filter((box) => box.column === index), index));
-  const used = columns.map((column, index) => ({ index, ...column })).filter(({ shown }) => shown.length > 0);
-  const nothing = used.length === 0;
+  const stands = new Map(columns.flatMap(({ stands }) => [...stands]));
+  const used = columns.flatMap(({ shown }, index) => (shown.length > 0 ? [{ index, shown }] : []));
+  const { arranged, routes } = arrange(used.map(({ shown }) => shown), joined(edges, stands));
   const here = used.flatMap(({ index }, at) => (HERE.includes(index) ? [at + 1] : []));
   const frame = here.length > 0 ? [{ index: "frame", at: `${here[0]} / ${here[here.length - 1] + 1}` }] : [];
-  const placed = used.map((column, at) => ({ ...column, at: at + 1 }));
-  const groups = nothing ? [{ index: "nothing", at: 1 }] : [...frame, ...placed];
+  const placed = used.map(({ index }, at) => ({ index, shown: arranged[at], at: at + 1 }));
+  const groups = used.length === 0 ? [{ index: "nothing", at: 1 }] : [...frame, ...placed];
   picture.style.setProperty("--columns", Math.max(1, used.length));
   let canvas = picture.querySelector("svg");
   canvas?.remove();
@@ -48,17 +50,21 @@ export function show(state) {
   canvas ??= document.createElementNS("http://www.w3.org/2000/svg", "svg");
   canvas.setAttribute("aria-hidden", "true");
   picture.prepend(canvas);
-  const at = new Map(columns.flatMap(({ stands }) => [...stands]));
+  drawn = routes;
+  lines(picture);
+}
+
+// One edge for all between two boxes that are shown, of which `stands` says which each box is.
+function joined(edges, stands) {
   const joined = new Map();
   for (const edge of edges) {
-    const [from, to] = [at.get(edge.from), at.get(edge.to)];
+    const [from, to] = [stands.get(edge.from), stands.get(edge.to)];
     if (!from || !to) continue;
     const name = `${from} ${to}`;
     const other = joined.get(name) ?? { from, to, rate: 0, off: true };
     joined.set(name, { from, to, rate: other.rate + (edge.rate ?? 0), off: other.off && edge.off });
   }
-  drawn = [...joined.values()];
-  lines(picture);
+  return [...joined.values()];
 }
 
 // What is in the picture: boxes in columns, and what leads from one to another.
@@ -76,7 +82,7 @@ function graph(state) {
   for (const portal of state.portals) {
     const inlet = portal.kind.endsWith("inlet");
     // Of several nodes, each has what its name says.
-    const name = portal.node ?? `${portal.kind} ${portal.name}`;
+    const name = portal.node ?? portalName(portal);
     const waiting = portal.suspended > 0 ? `${portal.suspended} waiting` : null;
     const end = { id: `end/${portal.id}`, column: 0, part: "streams", filter: portal.node ?? portal.name };
     boxes.push(inlet
@@ -169,6 +175,7 @@ function group(index) {
 }
 
 function place(box) {
+  if (box.gap) return element("li", { class: "gap" });
   const button = element("button", { type: "button", class: "box" });
   button.append(element("b"), element("div"));
   const item = element("li", {}, button);
@@ -177,6 +184,7 @@ function place(box) {
 }
 
 function fill(item, box) {
+  if (box.gap) return setAttribute(item, "data-id", box.id);
   item.box = box;
   const button = item.firstChild;
   button.dataset.id = box.id;
@@ -192,20 +200,29 @@ function fill(item, box) {
     });
 }
 
+// The way of a line from one place to the next, through those between.
+function path(stops, origin) {
+  const [x, y] = [(edge) => edge - origin.left, (stop) => stop.top + stop.height / 2 - origin.top];
+  let way = `M${x(stops[0].right)} ${y(stops[0])}`;
+  stops.slice(1).forEach((stop, before) => {
+    const [x1, y1, x2, y2] = [x(stops[before].right), y(stops[before]), x(stop.left), y(stop)];
+    const bend = Math.max(24, (x2 - x1) / 2);
+    way += `C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
+    if (before + 2 < stops.length) way += `H${x(stop.right)}`;
+  });
+  return way;
+}
+
 // Draws the lines between the boxes where they are now.
 function lines(picture) {
   const canvas = picture.querySelector("svg");
   if (!canvas) return;
   const origin = picture.getBoundingClientRect();
-  const boxes = new Map([...picture.querySelectorAll(".box")].map((box) => [box.dataset.id, box]));
-  const paths = drawn.flatMap(({ from, to, rate, off }) => {
-    const [one, other] = [boxes.get(from), boxes.get(to)];
-    if (!one || !other) return [];
-    const [a, b] = [one.getBoundingClientRect(), other.getBoundingClientRect()];
-    const [x1, y1] = [a.right - origin.left, a.top + a.height / 2 - origin.top];
-    const [x2, y2] = [b.left - origin.left, b.top + b.height / 2 - origin.top];
-    const bend = Math.max(24, (x2 - x1) / 2);
-    const way = `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
+  const places = new Map([...picture.querySelectorAll(".box, .gap")].map((one) => [one.dataset.id, one]));
+  const paths = drawn.flatMap(({ from, gaps, to, rate, off }) => {
+    const stops = [from, ...gaps, to].map((id) => places.get(id)?.getBoundingClientRect());
+    if (stops.includes(undefined)) return [];
+    const way = path(stops, origin);
     const busy = !off && rate >= 1;
     const width = busy ? Math.min(7, 2 + Math.log10(rate) / 1.6) : 1.5;
     const line = { key: `${from} ${to}`, way, width, kind: off ? "off" : busy ? "" : "idle" };

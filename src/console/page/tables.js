@@ -27,7 +27,7 @@ const roundTrip = number("Round trip", (one) => one.round_trip_seconds, duration
 const ago = (seconds) => (seconds === null ? "–" : `${duration(seconds)} ago`);
 
 // Whose it is, where the console has several nodes.
-const node = { ...name("Node", (one) => one.node), optional: true };
+const node = { ...text("Node", (one) => one.node), optional: true };
 
 export const PARTS = {
   streams: {

@@ -1,8 +1,7 @@
-//! What arrives beside the frames of a connection: datagrams, each of which is one message that may
-//! be lost.
+//! Datagrams, which arrive beside the frames of a connection: each is one message that may be lost.
 //!
-//! They have no lane and take no credit, because nobody waits for them: what there is no room for
-//! is dropped and counted.
+//! They have no lane and take no credit, because nobody waits for them: those for which there is no
+//! room are dropped and counted.
 
 use std::{
     sync::Arc,

@@ -1,15 +1,15 @@
 //! The sending end of a connection's lanes: which frame is written next.
 //!
 //! Every frame belongs to a lane. A lane has the credit that the peer grants, and its frames wait
-//! in order for as long as it has none; the others go on. Those that may send take turns:
+//! in order as long as it has none; the other lanes go on. Lanes that may send take turns:
 //!
-//! * What this node sends has a lane for each address that it goes to at the peer, and for each
-//!   stream, so that one slow receiver there holds up only what is for it.
-//! * What this node passes on for another connection has a lane for each lane there, and all of
-//!   that connection take one turn together: opening many lanes gets nobody more than his share.
+//! * This node's own messages have a lane for each address that they go to at the peer, and for
+//!   each stream, so that one slow receiver there holds up only its own messages.
+//! * Messages that this node passes on for another connection have a lane for each lane there, and
+//!   all lanes of that connection take one turn together: opening many gives nobody a larger share.
 //!
 //! Invariants, which the tests check: frames of one lane keep their order, none is sent without
-//! credit, every lane that has both is served in each round, and numbers are used again.
+//! credit, every lane with frames and credit is served in each round, and numbers are used again.
 
 use std::collections::{hash_map::Entry, HashMap, VecDeque};
 

@@ -34,7 +34,7 @@ use crate::{
 /// port.
 pub async fn listen(node: &Node, options: ListenOptions) -> Result<Listener> {
     let address = &options.address;
-    let failed = |source| Error::transport(format!("cannot listen on {address}"), source);
+    let failed = |source| Error::not_bound(address, source);
     let socket = bind(node.network(), address).await?;
     let binding = QuicBinding {
         address: socket.local_addr().map_err(failed)?,
@@ -56,7 +56,7 @@ async fn bind(network: &Network, address: &str) -> Result<UdpSocket> {
             Err(error) => last = error,
         }
     }
-    Err(Error::transport(format!("cannot listen on {address}"), last))
+    Err(Error::not_bound(address, last))
 }
 
 /// A socket that listens.

@@ -1,8 +1,8 @@
 //! How much a peer may send before it is read: little at first, and more for a connection that is
 //! read as fast as it comes, as long as the node has bytes to give.
 //!
-//! What has arrived out of order is kept in this process, not in the system. So a peer that sends
-//! a lot and leaves out the first byte must not be able to fill it.
+//! Bytes that have arrived out of order are kept in this process, not in the system. So a peer that
+//! sends a lot and leaves out the first byte must not be able to fill it.
 
 use std::{
     sync::{

@@ -4,15 +4,15 @@
 //! megabytes for that, so that on a long path one connection is slower than the line, however much
 //! the nodes would send. The connections of a bundle, its parts, have such a buffer each.
 //!
-//! What is written is cut into chunks, which are numbered and go out by whichever part takes them.
-//! The other end reads the chunks in the order of their numbers and leaves those that are early
-//! where they are, in the system's buffer of their part: they cost no memory here. Every part has
-//! its chunks in rising order and the chunk that is read next is at the head of one of them, so no
-//! part waits for another forever.
+//! Outgoing bytes are cut into chunks, which are numbered and go out over whichever part takes
+//! them. The other end reads the chunks in the order of their numbers and leaves those that are
+//! early where they are, in the system's buffer of their part: they cost no memory here. Every part
+//! has its chunks in rising order and the chunk that is read next is at the head of one of them, so
+//! no part waits for another forever.
 //!
 //! A chunk is its number and its length in bytes, 4 bytes big-endian each, and the bytes. Before
-//! the first, whoever has dialled says which part of which bundle a connection is: [`preface`].
-//! A part that is lost ends the bundle, as a connection that is lost does.
+//! the first, the end that dialled says which part of which bundle a connection is: [`preface`].
+//! The loss of one part ends the bundle, like the loss of a connection.
 
 pub(crate) mod assembly;
 pub(crate) mod preface;

@@ -56,7 +56,7 @@ pub async fn listen(node: &Node, options: ListenOptions) -> Result<Listener> {
 /// As [`listen`].
 pub async fn bind(network: &Network, address: &str) -> Result<ListeningSocket> {
     let HostPort { host, port } = peer::parse(address)?;
-    let failed = |source| Error::transport(format!("cannot listen on {address}"), source);
+    let failed = |source| Error::not_bound(address, source);
     if host.eq_ignore_ascii_case("localhost") && matches!(network, Network::System) {
         return bind_localhost(port).map_err(failed);
     }
@@ -116,7 +116,7 @@ impl TcpBinding {
     pub async fn of(network: &Network, address: &str) -> Result<Self> {
         let socket = bind(network, address).await?;
         let bound = socket.local_address();
-        let failed = |source| Error::transport(format!("cannot listen on {address}"), source);
+        let failed = |source| Error::not_bound(address, source);
         let assemblies = Assemblies::default();
         Ok(Self { address: bound.map_err(failed)?, socket, assemblies })
     }

@@ -2,9 +2,9 @@
 //! run for longer.
 //!
 //! Files are looked at when a client connects, at most once in [`CERTIFICATE_LOOK`]. New handshakes
-//! get what the files have then; connections that are open are not touched. What cannot be used is
-//! said once, and the certificate before it stays: so nothing is lost while one of two files has
-//! been replaced and the other not yet.
+//! use the certificate that the files have then; open connections are not touched. A certificate
+//! that cannot be used is logged once, and the one before it stays in use: so nothing is lost while
+//! one of two files has been replaced and the other not yet.
 
 use std::{
     fmt, fs,

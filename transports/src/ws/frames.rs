@@ -1,7 +1,7 @@
 //! WebSocket frames as [RFC 6455] has them, without a socket: taking the payload of binary messages
 //! out of what has arrived, and making frames of what is to be sent.
 //!
-//! Messages mean nothing here: their payloads are one stream of bytes, whatever their cut. So a
+//! The boundaries of messages mean nothing here: their payloads are one stream of bytes. So a
 //! message may be of any length, and none is ever kept.
 //!
 //! [RFC 6455]: https://www.rfc-editor.org/rfc/rfc6455

@@ -118,7 +118,7 @@ impl UdpInlet {
         socket.set_nonblocking(true).map_err(failed)?;
         enlarge_buffer(SockRef::from(&socket));
         let address = socket.local_addr().map_err(failed)?;
-        log::info!("UDP inlet on {address} for clients of {route}");
+        log::info!("UDP inlet on {address} leads to {route}");
         let arbiter = first_hop.arbiter.unwrap_or(0);
         let portal = Portal::new(PortalKind::UdpInlet, address.to_string(), route.to_string());
         let portal = Metrics::of(node).portals.list(portal.over(route.first())).into();

@@ -1,4 +1,4 @@
-//! Hubs that share their forwarders: whoever reaches one of them reaches what is at any of them.
+//! Hubs that share their forwarders: a node that reaches one of them reaches the forwarders of all.
 //!
 //! ```text
 //! inlet's node      hub A                              hub B                   private node
@@ -29,9 +29,9 @@
 //!
 //! # What a hub of a cluster can do
 //!
-//! What every hub can: refuse. It is asked with a hash of the address, so that nobody learns an
-//! address from being asked, and answers with proof that it knows the address itself. One that does
-//! gets the messages to it, which it cannot read, and cannot answer in the outlet's name. Nor can
+//! It can refuse, as every hub can. It is asked with a hash of the address, so that no hub learns
+//! an address from being asked, and answers with proof that it knows the address itself. A hub that
+//! knows it gets the messages to it, but cannot read them or answer in the outlet's name. Nor can
 //! it displace a registration at another hub: only the identity that owns the address can.
 
 pub mod bus;

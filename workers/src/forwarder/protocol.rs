@@ -7,8 +7,8 @@
 //! | `Proof` | `[2, destination, claim, nonce, displaced, bin 64 signature, bin identity]` | node to hub |
 //! | `Registered` | `[3, bin 16 bits, lease in seconds, tenure]` | hub to node |
 //! | `Refused` | `[4, code, text]` | hub to node |
-//! | `Renew` | `[5, bin 16 bits]` | node to hub, answered by `Registered` or `Refused` |
-//! | `Release` | `[6, bin 16 bits]` | node to hub, not answered |
+//! | `Renew` | `[5, bin 16 bits]` | node to hub, answered by `Registered`, `Refused` or `Challenge` |
+//! | `Release` | `[6, bin 16 bits]` | node to hub, not answered unless it is refused |
 //! | `Displaced` | `[7, bin 16 bits, displaced, tenure, nonce, destination, signature, identity]` | hub to node |
 //! | `Leaving` | `[8, bin 16 bits]` | hub to node, answered by `Release` |
 //!

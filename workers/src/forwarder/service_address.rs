@@ -3,8 +3,8 @@
 //! A [forwarding address](super::address) is known once its outlet has run. An identity and a name
 //! are known before, and can be written into the inlet's configuration in advance. The forwarder of
 //! a named service has bits that [follow](super::protocol::claim) from the two alone, and the hub
-//! gives it to nobody who cannot prove that identity. In return there is no secret in it: the
-//! listener that it leads to must know by its policy whom to trust.
+//! gives it only to a node that proves that identity. In return there is no secret in it: the
+//! policy of the listener that it leads to must say whom to trust.
 
 use std::{fmt, str::FromStr};
 

@@ -1,4 +1,4 @@
-//! The secret of a forwarding address: whoever has it was given the address by its owner.
+//! The secret of a forwarding address: its holder was given the address by its owner.
 //!
 //! ```text
 //! secret = HMAC-SHA256(root, "ockam-actix/1 forwarding address secret\0" || bits of the forwarder)

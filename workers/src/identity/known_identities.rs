@@ -7,8 +7,8 @@
 //! | the bytes of its file | `codec` |
 //! | the file, and the thread that keeps it | `file` |
 //!
-//! An identity keeps its identifier when its keys change, and whoever has an old key can still show
-//! the history that ends with it, or appoint another successor. A node that has met the longer
+//! An identity keeps its identifier when its keys change, and the holder of an old key can still
+//! show the history that ends with it, or appoint another successor. A node that has met the longer
 //! history refuses the shorter one: an old key is used by somebody who should no longer have it.
 //! Two histories that branch off each other prove that, but not who is who: the node refuses
 //! *both*, says so as an error, and goes on doing so until its operator has decided.

@@ -1,8 +1,8 @@
 //! Ed25519 signatures, each made for one named purpose.
 //!
 //! What is signed is always `label || parts`. Every label ends with its only zero byte, so none is
-//! a prefix of another, and a signature made for one purpose verifies for no other: whoever gets a
-//! user to sign a message of their choice still holds no proof for a handshake.
+//! a prefix of another, and a signature made for one purpose verifies for no other: somebody who
+//! gets a user to sign a message of their choice still holds no proof for a handshake.
 
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use ring::{

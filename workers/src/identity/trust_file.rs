@@ -3,7 +3,7 @@
 //! Its text is that of a [`TrustList`]. A thread of its own looks at it every [`LOOK_PAUSE`]: no
 //! arbiter waits for a disk. What has stayed the same for one pause is read, so that a file that an
 //! editor is writing is not taken for its first half. A file that is missing, damaged or not
-//! safe to use changes nothing, and the log says so once; whoever was trusted before still is.
+//! safe to use changes nothing, and the log says so once; identities trusted before stay trusted.
 //!
 //! Programs that add a line do so under a lock, and replace the file as a whole.
 
@@ -217,7 +217,8 @@ impl State {
         if before == list {
             return;
         }
-        log::info!("{} names {} trusted identities now", self.path.display(), list.len());
+        let ending = if list.len() == 1 { "y" } else { "ies" };
+        log::info!("{} names {} trusted identit{ending} now", self.path.display(), list.len());
         // No lock is held: a follower asks policies, which read the list.
         let followers = self.followers.lock().all.clone();
         followers.iter().for_each(|follower| follower(&list));

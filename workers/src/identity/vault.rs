@@ -5,8 +5,7 @@
 //! happen (but see [`VaultFileError::NotSynced`]), and one that was reported as done is on disk.
 //!
 //! Several programs may change one file: each change is made on what is in the file at that time.
-//! The content counts its writes, so a file that was replaced by an older copy of it is refused by
-//! whoever has seen the newer one.
+//! The content counts its writes, so a program that has seen a newer version refuses an older copy.
 
 use std::{fmt, path::Path, sync::Arc};
 
@@ -53,7 +52,7 @@ pub enum VaultError {
     #[error("the vault holds no identity named {0:?}")]
     UnknownName(String),
     /// Caller: names are unique.
-    #[error("the vault already holds an identity named {0:?}")]
+    #[error("the vault already holds an identity named {0:?}: choose another name")]
     NameTaken(String),
     /// Caller: an identity is in a vault once.
     #[error("the vault already holds {0}, as {1:?}")]

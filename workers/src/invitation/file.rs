@@ -1,8 +1,8 @@
 //! The file `TRUSTFILE.invitations`, and the thread by which a running outlet follows it.
 //!
-//! Only the trust file's user may read it. Whoever writes it holds its lock, and replaces it as a
-//! whole. No arbiter waits for it: a handshake that shows an invitation is refused while a thread
-//! writes down whose it is, and the initiator tries again.
+//! Only the trust file's user may read it. A program that writes it holds its lock, and replaces it
+//! as a whole. No arbiter waits for it: a handshake that shows an invitation is refused while a
+//! thread writes down whose it is, and the initiator tries again.
 
 use std::{
     fmt, fs,
@@ -30,7 +30,7 @@ use crate::{
     invitation::{
         ledger::{Claim, InvitingOutlet, Ledger, LedgerError},
         text::{Invitation, InvitationSecret, Place},
-        LONGEST_VALIDITY,
+        ADMITTED, LONGEST_VALIDITY,
     },
 };
 
@@ -276,9 +276,7 @@ impl<P: TrustPolicy> TrustPolicy for Invited<P> {
             Claim::Granted(_) => {
                 // Where there is no room, it is for the next attempt.
                 let _ = state.claims.try_send((self.secret.clone(), peer));
-                Decision::reject(format!(
-                    "{peer} has shown an invitation; it is being written down"
-                ))
+                Decision::reject(format!("{peer} {ADMITTED}"))
             }
             Claim::Taken(other) => {
                 Decision::reject(format!("{peer} has shown the invitation that {other} has taken"))

@@ -8,9 +8,9 @@
 //! ```
 //!
 //! An invitation is open until an identity claims it, then that identity's, and admitted when the
-//! identity is in the trust file. It is good until it expires, by the clock of whoever keeps the
-//! ledger. Nothing leads back, so that an identity that was taken out of the trust file does not
-//! come back by the string that it still has.
+//! identity is in the trust file. It is valid until it expires, by the clock of the machine that
+//! keeps the ledger. No transition leads back, so that an identity that was taken out of the trust
+//! file does not come back by the string that it still has.
 
 use std::fmt;
 

@@ -100,7 +100,7 @@ pub fn listen_unix(address: &str, mode: u32) -> Option<Result<Listener>> {
     let is_right = |meant: &str| matches!(unix_path(meant), Some(Ok(_)));
     let written = (address, "a place to listen");
     let path = unix_path(address)?.map_err(|misspelt| misspelt.error(written, is_right));
-    let failed = |source| Error::transport(format!("cannot listen on {address}"), source);
+    let failed = |source| Error::not_bound(address, source);
     Some(path.and_then(|path| Ok(UnixSocket::bind(path, mode).map_err(failed)?.into())))
 }
 
@@ -129,7 +129,7 @@ impl Inlet {
         let arbiter = first_hop.arbiter.unwrap_or(0);
         let portal = Portal::new(PortalKind::Inlet, endpoint.to_string(), route.to_string());
         let portal = Metrics::of(node).portals.list(portal.over(route.first()));
-        log::info!("inlet on {endpoint} for clients of {route}");
+        log::info!("inlet on {endpoint} leads to {route}");
         let accept = Accept {
             endpoint: endpoint.clone(),
             route,

@@ -1,5 +1,5 @@
-//! What an inlet knows of its outlet: the bytes of a stream that was lost while it opened may only
-//! be sent again to an outlet that has not begun anew since.
+//! The knowledge of an inlet about its outlet: the bytes of a stream that was lost while it opened
+//! may be sent again only to an outlet that has not begun anew since.
 //!
 //! Every answer of the outlet tells it. Before the first client, and each time that the path was
 //! made again, the inlet asks: it resumes a stream that nobody has.

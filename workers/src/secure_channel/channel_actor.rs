@@ -69,6 +69,8 @@ pub(super) struct ChannelSpec {
     pub(super) outcome: Arc<watched::Sender<Outcome>>,
     /// With whom the channel was established first.
     pub(super) first_peer: FirstPeer,
+    /// Whether it shows an invitation.
+    pub(super) is_invited: bool,
 }
 
 impl Restartable for ChannelSpec {
@@ -108,6 +110,7 @@ impl Restartable for ChannelSpec {
             keys: 0,
             peer: None,
             is_expected_down: false,
+            is_invited: self.is_invited,
             registration: None,
             supervised,
         };
@@ -149,6 +152,8 @@ pub(super) struct ChannelActor {
     peer: Option<Identifier>,
     /// Whether the peer, or the node before it, has said that it ends.
     is_expected_down: bool,
+    /// Whether it shows an invitation, and so may be refused at first.
+    is_invited: bool,
     registration: Option<Registration>,
     record: Recorded<Link>,
     supervised: Supervised,

@@ -1,6 +1,9 @@
 //! Why there is no channel, or no new keys, by culprit.
 
-use crate::secure_channel::{handshake::HandshakeError, packet::PacketError};
+use crate::{
+    invitation::ADMITTED,
+    secure_channel::{handshake::HandshakeError, packet::PacketError},
+};
 
 /// Why a handshake failed, by culprit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +44,17 @@ impl FailureReason {
             Self::Handshake(HandshakeError::Rejected { reason, .. }) => reason.clone(),
             other => other.to_string(),
         }
+    }
+
+    /// Whether the peer has shown an invitation, and is trusted at its next attempt.
+    pub(super) fn is_admission(&self) -> bool {
+        let admitted = |reason: &String| reason.ends_with(ADMITTED);
+        matches!(self, Self::Handshake(HandshakeError::Rejected { reason, .. }) if admitted(reason))
+    }
+
+    /// Whether the peer has shown that it is the right one, and refused.
+    pub(super) fn is_proved_refusal(&self) -> bool {
+        matches!(self, Self::Handshake(HandshakeError::Refused { .. }))
     }
 
     /// Whether one end does not trust the other: only the owner of one of them can change that.

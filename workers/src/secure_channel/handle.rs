@@ -49,6 +49,7 @@ pub(crate) fn open(
     route: Route,
     credentials: Credentials,
     first_peer: FirstPeer,
+    is_invited: bool,
     limits: Limits,
 ) -> Result<SecureChannel> {
     let address = Address::random();
@@ -65,6 +66,7 @@ pub(crate) fn open(
         limits: limits.into(),
         outcome,
         first_peer,
+        is_invited,
     };
     let actor = Restarting::start(node, what, spec)?;
     Ok(SecureChannel { address, route, outcome: watched, credentials, actor })

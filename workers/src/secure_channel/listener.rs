@@ -309,7 +309,7 @@ impl Listener {
         if everybody && !self.has_warned.swap(true, Ordering::Relaxed) {
             log::warn!(
                 "\"{}\" trusts everybody: whoever connects reaches every worker, such as an outlet; \
-                 give it a policy",
+                 say whom it trusts, by --trust, a trust file or a policy",
                 self.address
             );
         }

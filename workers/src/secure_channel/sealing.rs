@@ -1,9 +1,9 @@
 //! The sealing half of a session, which intercepts messages before the encryptor's inbox.
 //!
 //! A message that arrives at an established channel is sealed in the task that delivers it: an
-//! extra turn of the encryptor costs more than sealing a small message, and whoever waits for the
-//! record would wait for that turn too. Everything else is left to the encryptor: messages while
-//! there is no session, and the upkeep of a session.
+//! extra turn of the encryptor costs more than sealing a small message, and would delay the record.
+//! Everything else is left to the encryptor: messages while there is no session, and the upkeep of
+//! a session.
 //!
 //! Messages stay in order: while one waits in the inbox, the runtime delivers to the inbox alone.
 

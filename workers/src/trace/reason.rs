@@ -64,8 +64,9 @@ impl Reason {
                  this address, or go through a forwarder"
             }
             (Self::Absent, _) => {
-                "check the spelling; what is not exposed is reached through the secure channel \
-                 listener of its node alone"
+                "check the spelling, and at a hub that the outlet runs, which without --identity \
+                 has another address at each start; what is not exposed is reached through the \
+                 secure channel listener of its node alone"
             }
             (Self::Beyond(notice), HopRole::Forwarder)
                 if notice.reason == UndeliverableReason::Unreachable =>

@@ -149,7 +149,14 @@ impl Reachability {
 
     /// One line: each named worker that is reached from outside, and from where.
     pub fn summary(&self) -> String {
-        let parts = self.outside().join("; ");
+        let mut parts = self.outside();
+        if self.forwarders > 0 {
+            parts.push(format!("{} forwarders", self.forwarders));
+        }
+        if self.reply_addresses > 0 {
+            parts.push(format!("{} addresses for reply", self.reply_addresses));
+        }
+        let parts = parts.join("; ");
         format!("reached from outside: {parts}; {} messages refused", self.refused())
     }
 
@@ -162,14 +169,8 @@ impl Reachability {
             (!from.is_empty()).then(|| format!("\"{}\" from {}", worker.address, from.join(", ")))
         };
         let mut parts: Vec<_> = self.workers.iter().filter_map(outside).collect();
-        if self.forwarders > 0 {
-            parts.push(format!("{} forwarders", self.forwarders));
-        }
-        if self.reply_addresses > 0 {
-            parts.push(format!("{} addresses for reply", self.reply_addresses));
-        }
         if parts.is_empty() {
-            parts.push("nothing".into());
+            parts.push("no named worker".into());
         }
         parts
     }

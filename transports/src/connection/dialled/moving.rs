@@ -1,5 +1,5 @@
-//! How a connection moves to another peer of its list, as the one that it has is about to stop: it
-//! goes on until the other one has answered, so that nobody waits for that.
+//! How a connection moves to another peer of its list when its own is about to stop: it goes on
+//! until the other peer has answered, so that nobody waits for that.
 
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use ockam_actix_runtime::{

@@ -1,8 +1,8 @@
 //! Puts the parts of bundles together that arrive at one listener.
 //!
 //! The first part to arrive waits, on its arbiter, for the others, which come from other arbiters.
-//! Whoever waits holds the slot of each connection, so that a bundle counts as many connections as
-//! it has, also while it is incomplete; the listener bounds the time.
+//! A waiting bundle holds the slot of each of its connections, so that it counts as all of them
+//! even while it is incomplete; the listener bounds the time.
 
 use std::{
     collections::{hash_map::Entry, HashMap},

@@ -1,7 +1,7 @@
 //! Messages that wait while their forwarder is looked for, without clock or network.
 //!
-//! Their bytes are bounded by the edges that they came over, whose room they keep; here their
-//! number is, so that whoever makes addresses up keeps nobody else from looking for one.
+//! Their bytes are bounded by the edges that they came over, whose room they keep. Their number is
+//! bounded here, so that a sender that makes up addresses keeps nobody else from looking for one.
 
 use std::collections::HashMap;
 

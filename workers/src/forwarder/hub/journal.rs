@@ -1,8 +1,8 @@
 //! What a hub tells its operator at info: who registered, who displaced whom, who left.
 //!
-//! Strangers can cause each as often as they like, so each is logged in the bounded way of the
-//! [`RefusalLog`]. Of an address only the first digits are shown, since the whole of one without an
-//! identity is the right to use it.
+//! Strangers can cause each line as often as they like, so it is bounded by the [`RefusalLog`].
+//! Only the first digits of an address are shown, since to know the whole of one without an
+//! identity is to have the right to use it.
 
 use ockam_actix_runtime::{trust::refusal_log::RefusalLog, Identifier, Origin};
 

@@ -11,9 +11,9 @@
 //! # Why a forwarder can do no harm to its hub
 //!
 //! The route of a forwarder is the one by which the request came, from the connection's own address
-//! on, and then the destination that the node names. That first address was put there by the
-//! ingress and is compared with the ingress again, so whatever else a request says is sent out of
-//! the connection by which it came in, and nowhere else.
+//! on, and then the destination that the node names. The ingress put that first address there, and
+//! it is compared with the ingress again. So whatever else a request says, its messages leave
+//! through the connection by which it came in, and nowhere else.
 
 use std::{sync::Arc, time::Duration};
 

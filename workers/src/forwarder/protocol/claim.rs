@@ -20,17 +20,17 @@
 //! there that nobody uses.
 //!
 //! A service that is reached [by name](super::super::service_address) has the salt
-//! [`Salt::NAMED`] instead, so that whoever knows the identity and the name can compute the address
-//! before it was ever claimed. It is the same at all hubs: a hub that passes on a challenge of
-//! another one gains the address there, and with it the right to drop what comes to it.
+//! [`Salt::NAMED`] instead, so that anybody who knows the identity and the name can compute the
+//! address before it was ever claimed. It is the same at all hubs: a hub that passes on a challenge
+//! of another one gains the address there, and with it the power to drop messages to it.
 //!
 //! # Who is newer
 //!
 //! Two programs with one identity and one name want one address. An [`Instance`] is one run of a
-//! program; its first registration, with [`Tenure::NONE`], takes the address from whoever has it,
-//! and is given a higher [`Tenure`] than anybody had before. Later registrations of the instance
-//! show that tenure: they keep the address or have it back, but not from a higher one. The hub
-//! makes tenures from its clock, so they grow over its restarts.
+//! program; its first registration, with [`Tenure::NONE`], takes the address from any holder, and
+//! is given a higher [`Tenure`] than any before. Later registrations of the instance show that
+//! tenure: they keep the address or have it back, but not from a higher one. The hub makes tenures
+//! from its clock, so they grow over its restarts.
 //!
 //! The signature names the instance that is displaced. It is passed on to that one as a
 //! [`Displacement`](super::displacement), so that nobody but the identity itself makes a node stand

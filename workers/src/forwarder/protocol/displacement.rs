@@ -1,8 +1,8 @@
 //! The proof of a newer registration, shown to the instance that it displaced.
 //!
-//! A node that believed everybody here could be sent away by whoever answers in its hub's place for
-//! a moment. So it believes its own identity alone: the newer instance signed the number of the one
-//! that it displaced, which nobody knew before that one registered.
+//! A node that believed everybody here could be sent away by anybody who answers in its hub's place
+//! for a moment. So it believes only its own identity: the newer instance signed the number of the
+//! one that it displaced, which nobody knew before that one registered.
 
 use ockam_actix_runtime::Route;
 

@@ -1,7 +1,7 @@
 //! When a node tries again to register, and what it says about it.
 //!
-//! What the network does is tried again soon, what the hub refuses at growing intervals up to a
-//! minute: its owner may mend it at any time. Each failure is logged once in an outage.
+//! A failure of the network is retried soon, a refusal of the hub at growing intervals up to a
+//! minute, as its owner may correct it at any time. Each failure is logged once in an outage.
 
 use std::{collections::HashSet, time::Duration};
 

@@ -1,7 +1,7 @@
 //! Forwarders at several hubs, which all have the same address for the destination.
 //!
-//! Whoever has a route with the list of hubs connects to one of them, whichever answers, and finds
-//! the destination there.
+//! A client whose route has the list of hubs connects to whichever of them answers, and finds the
+//! destination there.
 
 use std::{
     future::Future,

@@ -8,8 +8,8 @@
 //! keys    = array of 1 to 16 bin 32
 //! ```
 //!
-//! Nothing in it is secret. The hash finds damage; who may write the file decides who is trusted
-//! with it.
+//! Nothing in it is secret. The hash only finds damage: anybody who may write the file can change
+//! whom it makes the node trust.
 
 use ockam_actix_runtime::message::messagepack::{Reader, Writer};
 use ring::digest::{digest, SHA256};

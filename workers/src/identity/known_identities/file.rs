@@ -2,8 +2,8 @@
 //!
 //! A thread of its own reads and writes the file: no arbiter waits for a disk. It writes what is
 //! new, at most once in [`WRITE_PAUSE`], and looks every [`LOOK_PAUSE`] whether another program, or
-//! the operator, has changed the file. What somebody takes out of the file is forgotten here, too.
-//! Who only ever meets what is in the file writes nothing.
+//! the operator, has changed the file. An entry that is taken out of the file is forgotten here,
+//! too. A program that meets only what is in the file writes nothing.
 
 use std::{
     fs, io,

@@ -1,4 +1,4 @@
-//! What the node and the thread of its file share: the table, and whoever is told of its news.
+//! The state that the node and the thread of its file share: the table, and the listeners for news.
 
 use std::sync::OnceLock;
 

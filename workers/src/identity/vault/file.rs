@@ -9,8 +9,8 @@
 //! The nonce is random for every write; at 2^32 writes with one key a repeat is still less likely
 //! than 2^-32. The key is made once, kept while the vault is open, and wiped on drop.
 //!
-//! Several programs may open one file. A write happens under a lock, and who has the lock first
-//! reads what others have written meanwhile, so nobody's change is lost.
+//! Several programs may open one file. A write happens under a lock, and its holder first reads
+//! what others have written meanwhile, so nobody's change is lost.
 
 use std::{
     fmt,
@@ -172,7 +172,8 @@ fn unseal(
     let mut content = Zeroizing::new(sealed.to_vec());
     let opened =
         cipher(key).open_in_place(header.nonce(), Aad::from(header.as_bytes()), &mut content);
-    let damaged = |_| VaultFileError::WrongSecretOrDamaged { path: path.to_owned() };
+    let secret = header.kdf().secret();
+    let damaged = |_| VaultFileError::WrongSecretOrDamaged { path: path.to_owned(), secret };
     let length = opened.map_err(damaged)?.len();
     content.truncate(length);
     Ok(content)

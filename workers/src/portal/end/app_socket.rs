@@ -1,7 +1,7 @@
 //! The application's socket: its bytes in, its bytes out, its end and its reset.
 //!
-//! It knows no actor and no stream. Whoever holds it says how much may be read, takes room for that
-//! first, and is told what a read found. Received bytes that the socket does not take wait here.
+//! It knows no actor and no stream. Its owner says how much may be read, takes room for that first,
+//! and is told the result of a read. Received bytes that the socket does not take wait here.
 //!
 //! ```text
 //! input    Open -> Ending -> Ended       reset   None -> Some, once a write has failed

@@ -9,8 +9,8 @@
 //! | `10.1.0.0/16:*`, `[fd00::/8]:22` | every address of the network, here with any port |
 //! | `*:443` | every name and every address |
 //!
-//! Patterns are about hosts as they are named: an address that is given literally matches patterns
-//! for addresses alone, and to which address a name leads is not looked at.
+//! Patterns are about hosts as they are named: a literal address matches only patterns for
+//! addresses, and the address that a name resolves to does not matter.
 
 use std::{fmt, net::IpAddr, str::FromStr, sync::Arc};
 

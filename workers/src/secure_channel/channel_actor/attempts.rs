@@ -242,25 +242,29 @@ impl ChannelActor {
     /// Logs why an attempt failed: as an error where somebody has to mend something, and only once.
     fn log_failure(&self, why: &FailureReason, refused: bool, is_new: bool, pause: Duration) {
         let level = match (is_new, refused) {
+            // At first, whoever shows an invitation is refused; the program waits for the outcome.
+            _ if self.is_invited => log::Level::Debug,
             (true, true) => log::Level::Error,
             (true, false) if self.is_expected_down => log::Level::Info,
             (true, false) => log::Level::Warn,
             (false, _) => log::Level::Debug,
         };
-        let why = PeerNames::of(&self.node).annotate(&why.to_string());
+        let said = PeerNames::of(&self.node).annotate(&why.to_string());
         // The end of the route need not be named twice.
         let end = self.route.iter().last().map(|end| format!("\"{end}\": ")).unwrap_or_default();
-        let why = why.strip_prefix(&end).unwrap_or(&why);
+        let said = said.strip_prefix(&end).unwrap_or(&said);
         let seldom = if refused { ", then less often, at least every minute" } else { "" };
         log::log!(
             level,
-            "no secure channel over {}: {why}; trying again in {pause:.1?}{seldom}",
+            "no secure channel over {}: {said}; trying again in {pause:.1?}{seldom}",
             self.route
         );
-        if let Some(pin) = self.credentials.policy.pin() {
+        // A peer that has proved who it is is the right one.
+        if let Some(pin) = self.credentials.policy.pin().filter(|_| !why.is_proved_refusal()) {
             log::log!(
                 level,
-                "the address is pinned to {pin}: with other keys, that node has another address"
+                "that address is for {pin} alone: if its node was started again with another \
+                 identity, copy the new address"
             );
         }
     }

@@ -149,11 +149,14 @@ impl Responding {
 
     pub(super) fn log(&self, node: &Node, why: &FailureReason, peer_route: Option<&Route>) {
         let route = peer_route.map(Route::to_string).unwrap_or_default();
-        let why = PeerNames::of(node).annotate(&why.to_string());
+        let said = PeerNames::of(node).annotate(&why.to_string());
         let what = format_args!(
-            "no secure channel at \"{}\" for the peer at {route}: {why}",
+            "no secure channel at \"{}\" for the peer at {route}: {said}",
             self.listener
         );
+        if why.is_admission() {
+            return log::info!("{what}");
+        }
         node.refusals().warn("handshake-failed", what);
     }
 }

@@ -89,7 +89,7 @@ pub enum HandshakeError {
     },
     /// The responder proved its identity, does not trust ours, and said so under the transport
     /// keys. Final.
-    #[error("{peer} does not trust {own}: add that identity to its policy")]
+    #[error("{peer} does not trust {own}: add that to its --trust, its trust file or its policy")]
     Refused {
         /// The identity that asked.
         own: Identifier,

@@ -7,14 +7,14 @@
 //! ```
 //!
 //! They have a key of their own for each direction, so that neither kind of record opens as the
-//! other, whatever those on the way say it is. The *generation* counts the handshakes of a channel
-//! from 0, and the counter begins at 0 in each: a receiver knows from it which key a record needs
-//! that was overtaken by a change of keys.
+//! other, whatever a node on the route says it is. The *generation* counts the handshakes of a
+//! channel from 0, and the counter begins at 0 in each: a receiver knows from it which key a record
+//! needs that was overtaken by a change of keys.
 //!
-//! A bad record is dropped and changes nothing, because whoever is on the line can make one; what
-//! was opened is remembered in a [`ReplayWindow`], so that each opens once. The key is not replaced
-//! between handshakes, which are due after [`DUE_RECORDS`] at the latest, and seals no more than
-//! [`MOST_RECORDS`]: after that, messages travel in ordinary records.
+//! A bad record is dropped and changes nothing, because anybody on the line can make one; the
+//! numbers that were opened are remembered in a [`ReplayWindow`], so that each record opens once.
+//! The key is not replaced between handshakes, which are due after [`DUE_RECORDS`] at the latest,
+//! and seals no more than [`MOST_RECORDS`]: after that, messages travel in ordinary records.
 
 use std::{fmt, ops::Range};
 

@@ -1,9 +1,9 @@
 //! Reading and replacing small files that a node relies on.
 //!
-//! Who can replace a file can put an older one, or one of their own, in its place. So a file is
-//! used only if it belongs to this user, is private, and lies in directories that nobody else can
-//! write. A [public](Readers::Anybody) one may be read by others, and belong to root. Writers take
-//! turns by a lock on a file beside it.
+//! Another user who can replace a file can put an older one, or one of their own, in its place. So
+//! a file is used only if it belongs to this user, is private, and lies in directories that nobody
+//! else can write. A [public](Readers::Anybody) one may be read by others, and belong to root.
+//! Writers take turns by a lock on a file beside it.
 
 use std::{
     fs::{self, File, Metadata, OpenOptions, TryLockError},

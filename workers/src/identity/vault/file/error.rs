@@ -9,8 +9,9 @@ use thiserror::Error;
 pub enum VaultFileError {
     /// The directory is missing or cannot be entered.
     #[error(
-        "cannot reach the directory of {}: {source}; create the directory first",
-        path.display()
+        "cannot reach the directory of {}: {source}; {}",
+        path.display(),
+        remedy(source, "create the directory first")
     )]
     NoDirectory {
         /// The vault.
@@ -48,9 +49,10 @@ pub enum VaultFileError {
     },
     /// The lock, which writers hold in turn, cannot be used.
     #[error(
-        "cannot lock {} by {}: {source}; remove that if it is not an empty file of yours",
+        "cannot lock {} by {}: {source}; {}",
         path.display(),
-        lock.display()
+        lock.display(),
+        remedy(source, "remove that if it is not an empty file of yours")
     )]
     NotLocked {
         /// The vault, or a file beside it.
@@ -145,13 +147,15 @@ pub enum VaultFileError {
     },
     /// The content does not decrypt. Encryption cannot tell the two causes apart.
     #[error(
-        "{} does not open: the passphrase or key file is wrong, or the file is damaged; check the \
-         secret, then restore the file from a backup",
+        "{} does not open: the {secret} is wrong, or the file is damaged; check the {secret}, then \
+         restore the file from a backup",
         path.display()
     )]
     WrongSecretOrDamaged {
         /// The vault.
         path: PathBuf,
+        /// What it was made with: a passphrase or a key file.
+        secret: &'static str,
     },
     /// The vault was made with the other kind of secret.
     #[error("{} was made with a {wanted}; give that to open it", path.display())]
@@ -234,4 +238,14 @@ pub enum VaultFileError {
     /// The system gave no randomness.
     #[error("the system gave no randomness for the vault file")]
     NoRandomness,
+}
+
+/// What helps against `source`: `otherwise`, unless the system does not let this user.
+fn remedy(source: &io::Error, otherwise: &'static str) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "run this as the user whose directory it is, or use one of your own"
+        }
+        _ => otherwise,
+    }
 }

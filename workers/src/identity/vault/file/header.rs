@@ -71,6 +71,16 @@ pub(super) enum Kdf {
     Passphrase(KdfCost),
 }
 
+impl Kdf {
+    /// What whoever opens the vault has to have.
+    pub(super) fn secret(self) -> &'static str {
+        match self {
+            Self::KeyFile => "key file",
+            Self::Passphrase(_) => "passphrase",
+        }
+    }
+}
+
 /// A header that is whole and within its limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Header {

@@ -82,8 +82,6 @@ impl Secret {
         header: &Header,
         missing: impl FnOnce(&Path) -> Result<Material, VaultFileError>,
     ) -> Result<SecretKey, VaultFileError> {
-        let other_kind =
-            |wanted| VaultFileError::OtherSecretKind { path: vault.to_owned(), wanted };
         match (self, header.kdf()) {
             (Self::Passphrase(text), Kdf::Passphrase(cost)) => {
                 stretch(vault, text, header.salt(), cost)
@@ -93,8 +91,10 @@ impl Secret {
                 let material = read_key_file(&path)?.map_or_else(|| missing(&path), Ok)?;
                 Ok(from_key_file(&material, header.salt()))
             }
-            (Self::Passphrase(_), Kdf::KeyFile) => Err(other_kind("key file")),
-            (Self::KeyFile(_), Kdf::Passphrase(_)) => Err(other_kind("passphrase")),
+            (_, kdf) => Err(VaultFileError::OtherSecretKind {
+                path: vault.to_owned(),
+                wanted: kdf.secret(),
+            }),
         }
     }
 }
