@@ -160,12 +160,19 @@ def hubs_of_the_guide_restart(system, root):
     inlet.wait_for("inlet on ")
     client = wait_for("the inlet", lambda: socket.create_connection(("127.0.0.1", 4003), PATIENCE))
     client.sendall(b"GET / HTTP/1.0\r\n")
-    # First the hub that the page names, and then the other one.
-    for line in (restart, restart.replace("4001", "4002")):
-        before = len(outlet.text)
-        system.run(*line.split())
-        wait_for("the outlet's return",
-                 lambda: "forwards here again" in outlet.text[before:])
+    # First the hub that the page names, and then the other one; both have the outlet.
+    ports = ("4001", "4002")
+
+    def registered(port):
+        journal = system.run("journalctl", "--quiet", "--output=cat", f"--unit=cluster-hub@{port}")
+        return len(re.findall(r"^registered F", journal, re.M))
+
+    for port in ports:
+        wait_for(f"the outlet at {port}", lambda: registered(port))
+    for port in ports:
+        before = registered(port)
+        system.run(*restart.replace("4001", port).split())
+        wait_for(f"the outlet's return to {port}", lambda: registered(port) > before)
     client.sendall(b"\r\n")
     answer = b""
     while some := client.recv(1 << 16):

@@ -116,7 +116,9 @@ fn outlets_move_with_their_channel_to_hubs() {
         let mut hubs = [strict(HUBS[0]), strict(HUBS[1])];
         let tunnel = Tunnel::start(&["--hub-channel"]);
         for at in [0, 1, 0, 1] {
-            let stall = tunnel.outlives(|| drop(drain(&mut hubs[at])));
+            let stall = tunnel.outlives(|| {
+                drain(&mut hubs[at]);
+            });
             println!("the echo stalled {stall:.2?}");
             assert!(stall < Duration::from_secs(2), "{stall:?} {}", tunnel.outlet);
             hubs[at] = strict(HUBS[at]);
@@ -149,7 +151,9 @@ fn hubs_of_a_file_are_drained_too() {
         };
         // The whole process.
         let before = tunnel.outlet.line_count();
-        let stall = tunnel.outlives(|| drop(drain(&mut programs[0])));
+        let stall = tunnel.outlives(|| {
+            drain(&mut programs[0]);
+        });
         assert!(stall < Duration::from_secs(1), "{stall:?}");
         programs[0] = start(0, &HUBS[..1]);
         comes_back(before);

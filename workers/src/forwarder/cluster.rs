@@ -128,7 +128,7 @@ impl Cluster {
     /// Notes that a forwarder is here, until what is returned is dropped. Its addresses are free
     /// when this returns.
     pub(super) fn announce(&self, id: ForwarderId, addresses: &[Address]) -> Announced {
-        Announced { member: self.0.clone(), key: self.0.hold(id, addresses) }
+        Announced { member: self.0.clone(), keys: self.0.hold(id, addresses) }
     }
 
     /// An identity has claimed an address here, or proved again that it is its own.
@@ -151,12 +151,12 @@ impl fmt::Debug for Cluster {
 /// Keeps a forwarder of this hub known to it; the others learn of its end.
 pub(super) struct Announced {
     member: Arc<Member>,
-    key: ForwarderKey,
+    keys: Vec<ForwarderKey>,
 }
 
 impl Drop for Announced {
     fn drop(&mut self) {
-        self.member.let_go(self.key);
+        self.member.let_go(&self.keys);
     }
 }
 

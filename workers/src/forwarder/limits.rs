@@ -118,7 +118,8 @@ pub const THERE_EVERY: Duration = Duration::from_secs(5);
 /// words may be lost.
 pub const HUB_SILENT: Duration = Duration::from_secs(12);
 
-/// Hubs of a cluster that are remembered: many times what a cluster has, and some 100 KiB.
+/// Hubs of a cluster that are remembered, those heard last: many times what a cluster has, and some
+/// 100 KiB.
 pub const MAX_HUBS: usize = 256;
 
 /// Claims in one message of a hub: 40 KiB, a small part of what NATS lets through.

@@ -108,12 +108,14 @@ impl Deliver for Gate {
             member.node().refusals().warn("cluster-stranger", what);
             return unreachable(message);
         }
-        let Some(key) = ForwarderKey::of(first) else { return unreachable(message) };
-        if member.held(&key).is_some() {
+        let exactly = ForwarderKey::exactly(first).and_then(|key| member.held(&key));
+        if exactly.is_some() {
             return pass_on(member.node(), &entry.address, message, &Route::new());
         }
-        // The other hub has not heard that it left, or before it heard that it was here.
-        member.say(Said::Gone { key });
+        if let Some(key) = ForwarderKey::of(first).filter(|key| member.held(key).is_none()) {
+            // The other hub has not heard that it left, or before it heard that it was here.
+            member.say(Said::Gone { key });
+        }
         unreachable(message)
     }
 }

@@ -28,10 +28,17 @@ impl ForwarderKey {
         forwarder_of(address).map(|forwarder| Self::hash(&forwarder))
     }
 
-    fn hash(forwarder: &Address) -> Self {
+    /// That of one address of a forwarder, with the identity that it names: so nobody makes a hub
+    /// look for any number of addresses of one forwarder, and find them. Without an identity it is
+    /// that [of the forwarder](Self::of).
+    pub(super) fn exactly(address: &Address) -> Option<Self> {
+        forwarder_of(address).map(|_| Self::hash(address))
+    }
+
+    fn hash(address: &Address) -> Self {
         let mut hash = Context::new(&SHA256);
         hash.update(LABEL);
-        hash.update(forwarder.as_str().as_bytes());
+        hash.update(address.as_str().as_bytes());
         let mut key = [0; 16];
         key.copy_from_slice(&hash.finish().as_ref()[..16]);
         Self(key)
@@ -101,6 +108,9 @@ mod tests {
         let address = ForwardingAddress::new_random(Some(Identifier::from_bytes([7; 32])));
         let key = ForwarderKey::of(&address.forwarder).unwrap();
         assert_eq!(ForwarderKey::of(&address.clone().into()), Some(key));
+        let exactly = [address.forwarder.clone(), address.clone().into()];
+        let exactly = exactly.map(|one| ForwarderKey::exactly(&one).unwrap());
+        assert!(exactly[0] == key && exactly[1] != key);
         assert_eq!(forwarder_of(&address.clone().into()), Some(address.forwarder));
         let other = ForwardingAddress::new_random(None);
         assert_ne!(ForwarderKey::of(&other.forwarder), Some(key));

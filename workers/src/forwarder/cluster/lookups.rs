@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use ockam_actix_runtime::{
     clock::Instant, edge::first_hop::FirstHop, message::undelivered::Undelivered, metrics::Metrics,
-    route, Address, Context, Error, Host, Message, MessageKind, Notice, Origin, Payload, Route,
-    UndeliverableReason,
+    random, route, Address, Context, Error, Host, Message, MessageKind, Notice, Origin, Payload,
+    Route, UndeliverableReason,
 };
 use tokio::time::timeout;
 
@@ -15,7 +15,7 @@ use crate::forwarder::{
         introduction::Introduction,
         key::{forwarder_of, ForwarderKey},
         member::{Introduced, Member},
-        message::{HubMessage, Said, HAS},
+        message::{answer_to, HubMessage, Nonce, Said},
         stand_in::{StandIn, CLUSTER_SERVICE},
         strays::Taken,
     },
@@ -51,7 +51,7 @@ impl Member {
     async fn look_for(self: Arc<Self>, key: ForwarderKey, address: Address) {
         let (began, metrics) = (Instant::now(), Metrics::of(&self.node));
         metrics.cluster.lookups.increment();
-        match self.find(key, &address).await {
+        match self.find(&address).await {
             Some((first_hop, epoch)) => {
                 metrics.cluster.found.increment();
                 metrics.cluster.times_to_find.observe(began.elapsed());
@@ -66,10 +66,10 @@ impl Member {
                 metrics.cluster.not_found.increment();
                 let missed = self.waiting.lock().end(&address);
                 // It may have been registered here meanwhile.
-                let is_here = self.held(&key).is_some();
+                let is_here = ForwarderKey::exactly(&address).and_then(|key| self.held(&key));
                 missed.into_iter().for_each(|message| match is_here {
-                    true => self.node.route(message),
-                    false => self.refuse(message, &address, UndeliverableReason::Unreachable),
+                    Some(_) => self.node.route(message),
+                    None => self.refuse(message, &address, UndeliverableReason::Unreachable),
                 });
             }
         }
@@ -77,8 +77,8 @@ impl Member {
 
     /// The connection to a hub that has the forwarder, and the epoch in which this hub is a member
     /// there. Of several hubs that have it, the first to answer may be out of reach.
-    async fn find(&self, key: ForwarderKey, address: &Address) -> Option<(FirstHop, u64)> {
-        let forwarder = forwarder_of(address)?;
+    async fn find(&self, address: &Address) -> Option<(FirstHop, u64)> {
+        let (key, forwarder) = (ForwarderKey::exactly(address)?, forwarder_of(address)?);
         let mut passed_over = vec![self.own().clone()];
         while passed_over.len() <= HUBS_TRIED {
             let hub = self.who_has(key, &forwarder, &passed_over).await?;
@@ -103,12 +103,14 @@ impl Member {
         passed_over: &[Speaker],
     ) -> Option<Speaker> {
         let (asked_for, others) = (forwarder.clone(), passed_over.to_vec());
+        // An answer that somebody has kept is none.
+        let nonce = random::bytes();
         let accept = move |answer: &[u8]| {
-            hub_of(answer, &asked_for).is_some_and(|hub| !others.contains(&hub))
+            hub_of(answer, &asked_for, nonce).is_some_and(|hub| !others.contains(&hub))
         };
-        let asked = self.bus.ask(self.message(Said::Find { key }), Box::new(accept));
+        let asked = self.bus.ask(self.message(Said::Find { key, nonce }), Box::new(accept));
         let answer = timeout(FIND_LIMIT, asked).await.ok()??;
-        hub_of(&answer, forwarder)
+        hub_of(&answer, forwarder, nonce)
     }
 
     /// Connects to a hub and shows it that this one is a member, unless it knows that.
@@ -215,13 +217,13 @@ impl Member {
     }
 }
 
-/// The hub that answers that it has the forwarder, if it knows that address: every hub that was
-/// asked can answer.
-pub(super) fn hub_of(answer: &[u8], forwarder: &Address) -> Option<Speaker> {
+/// The hub that answers a question that it has the forwarder, if it knows that address: every hub
+/// that was asked can answer.
+pub(super) fn hub_of(answer: &[u8], forwarder: &Address, nonce: Nonce) -> Option<Speaker> {
     let HubMessage { speaker, said: Said::Has { voucher } } = HubMessage::decode(answer).ok()?
     else {
         return None;
     };
-    let fits = speaker.saying(&[HAS], |said| voucher.fits(forwarder, said));
+    let fits = speaker.saying(&answer_to(nonce), |said| voucher.fits(forwarder, said));
     fits.then_some(speaker)
 }

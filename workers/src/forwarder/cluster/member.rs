@@ -26,7 +26,7 @@ use crate::{
             claims::{Registrations, SharedClaim, Speaker},
             hubs::Hubs,
             key::{ForwarderKey, Voucher},
-            message::{HubMessage, Said, HAS},
+            message::{answer_to, HubMessage, Said},
             rounds::Rounds,
             stand_in::StandIns,
             strays::Waiting,
@@ -118,28 +118,36 @@ impl Member {
         let _ = self.registrations.set(registrations);
     }
 
-    /// Notes a forwarder of this hub, whose addresses no stand-in has from now on.
-    pub(super) fn hold(&self, id: ForwarderId, addresses: &[Address]) -> ForwarderKey {
-        let key = ForwarderKey::from(&id);
-        self.held.lock().entry(key).or_insert(Held { id, count: 0 }).count += 1;
+    /// Notes a forwarder of this hub, whose addresses no stand-in has from now on; the first one is
+    /// without its identity. Returns the keys of them.
+    pub(super) fn hold(&self, id: ForwarderId, addresses: &[Address]) -> Vec<ForwarderKey> {
+        let keys: Vec<_> = addresses.iter().filter_map(ForwarderKey::exactly).collect();
+        let mut all = self.held.lock();
+        for key in &keys {
+            all.entry(*key).or_insert(Held { id, count: 0 }).count += 1;
+        }
+        drop(all);
         self.stand_ins.give_way(&self.node, addresses);
-        key
+        keys
     }
 
     /// A forwarder has ended; the others are told, unless it was registered again.
-    pub(super) fn let_go(&self, key: ForwarderKey) {
+    pub(super) fn let_go(&self, keys: &[ForwarderKey]) {
         let mut all = self.held.lock();
-        let Some(held) = all.get_mut(&key) else { return };
-        held.count -= 1;
-        if held.count > 0 {
-            return;
-        }
-        all.remove(&key);
+        let mut ends = |key: &&ForwarderKey| {
+            let Some(held) = all.get_mut(*key) else { return false };
+            held.count -= 1;
+            held.count == 0 && all.remove(*key).is_some()
+        };
+        let gone: Vec<_> = keys.iter().filter(|key| ends(key)).collect();
         drop(all);
-        self.say(Said::Gone { key });
+        // The first one stands for all of its addresses.
+        if let Some(key) = gone.first() {
+            self.say(Said::Gone { key: **key });
+        }
     }
 
-    /// The forwarder of this hub with that key.
+    /// The forwarder of this hub that has an address with that key.
     pub(super) fn held(&self, key: &ForwarderKey) -> Option<ForwarderId> {
         self.held.lock().get(key).map(|held| held.id)
     }
@@ -202,9 +210,10 @@ impl Member {
             self.wake.notify_one();
         }
         match said {
-            Said::Find { key } => {
+            Said::Find { key, nonce } => {
                 let forwarder = self.held(&key)?.address();
-                let voucher = self.own.saying(&[HAS], |said| Voucher::new(&forwarder, said));
+                let voucher =
+                    self.own.saying(&answer_to(nonce), |said| Voucher::new(&forwarder, said));
                 return Some(self.message(Said::Has { voucher }));
             }
             Said::Gone { key } => self.stand_ins.end(&key, &speaker.at),

@@ -1,8 +1,8 @@
 //! What hubs say to each other on the bus.
 //!
 //! ```text
-//! [0, hub, bin key]                who has this forwarder?
-//! [1, hub, bin voucher]            the answer of one that does
+//! [0, hub, bin key, bin nonce]     who has this forwarder?
+//! [1, hub, bin voucher]            the answer of one that does, to this question alone
 //! [2, hub, bin key]                it has this forwarder no longer
 //! [3, hub, bin clock, bin told]    it is there, and has sent so many messages 4; every few seconds
 //! [4, hub, bin claims]             what identities have claimed at it
@@ -11,8 +11,8 @@
 //! ```
 //!
 //! MessagePack in its shortest form; the whole input must be consumed. `key` has 16 bytes,
-//! `voucher` 32, `clock` and `told` 8; `claims` are [`SharedClaim`]s one after the other, and
-//! `proof` is that of a registration without its address.
+//! `voucher` 32, `nonce`, `clock` and `told` 8; `claims` are [`SharedClaim`]s one after the other,
+//! and `proof` is that of a registration without its address.
 
 use bytes::Bytes;
 use ockam_actix_runtime::{
@@ -37,6 +37,16 @@ pub(super) const THERE: u8 = 3;
 pub(super) const CLAIMS: u8 = 4;
 pub(super) const DISPLACED: u8 = 5;
 
+/// Tells one question from all others.
+pub(super) type Nonce = [u8; 8];
+
+/// What the voucher of an answer to a question covers, before the hub.
+pub(super) fn answer_to(nonce: Nonce) -> [u8; 9] {
+    let mut said = [HAS; 9];
+    said[1..].copy_from_slice(&nonce);
+    said
+}
+
 /// A message on the bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct HubMessage {
@@ -47,7 +57,7 @@ pub(super) struct HubMessage {
 /// What a message says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Said {
-    Find { key: ForwarderKey },
+    Find { key: ForwarderKey, nonce: Nonce },
     Has { voucher: Voucher },
     Gone { key: ForwarderKey },
     There { clock: u64, told: u64 },
@@ -79,9 +89,10 @@ impl HubMessage {
             writer.bin(self.speaker.identity.as_bytes());
         };
         match &self.said {
-            Said::Find { key } => {
-                begin(3, FIND);
+            Said::Find { key, nonce } => {
+                begin(4, FIND);
                 writer.bin(&key.0);
+                writer.bin(nonce);
             }
             Said::Has { voucher } => {
                 begin(3, HAS);
@@ -119,7 +130,7 @@ impl HubMessage {
         let (fields, kind) = (reader.array(3..=4)?, reader.number()?);
         let speaker = read_speaker(&mut reader)?;
         let said = match (kind, fields) {
-            (FIND, 3) => Said::Find { key: read_key(&mut reader)? },
+            (FIND, 4) => Said::Find { key: read_key(&mut reader)?, nonce: *reader.bin()? },
             (HAS, 3) => Said::Has { voucher: Voucher(*reader.bin()?) },
             (GONE, 3) => Said::Gone { key: read_key(&mut reader)? },
             (THERE, 4) => {
@@ -184,7 +195,7 @@ mod tests {
     fn messages_are_read_back_and_nothing_else() {
         let key = ForwarderKey([7; 16]);
         let all = [
-            Said::Find { key },
+            Said::Find { key, nonce: [6; 8] },
             Said::Has { voucher: Voucher([8; 32]) },
             Said::Gone { key },
             Said::There { clock: 1 << 40, told: 7 },
@@ -200,9 +211,9 @@ mod tests {
             }
             HubMessage::decode(&[&bytes[..], &[0]].concat()).unwrap_err();
         }
-        let no_hub = HubMessage { speaker: speaker("outlet"), said: Said::Find { key } };
+        let no_hub = HubMessage { speaker: speaker("outlet"), said: Said::Gone { key } };
         assert_eq!(HubMessage::decode(&no_hub.encode()), Err(HubMessageError::Hub));
-        let mut unknown = HubMessage { said: Said::Find { key }, speaker: speaker("tcp#a:1") };
+        let mut unknown = HubMessage { said: Said::Gone { key }, speaker: speaker("tcp#a:1") };
         let mut bytes = unknown.encode().to_vec();
         bytes[1] = 9;
         assert_eq!(HubMessage::decode(&bytes), Err(HubMessageError::UnknownKind(9)));

@@ -17,7 +17,7 @@ use super::{
     key::{ForwarderKey, Voucher},
     lookups::hub_of,
     member::Member,
-    message::{HubMessage, Said, HAS},
+    message::{answer_to, HubMessage, Said},
 };
 use crate::{
     forwarder::protocol::{
@@ -37,9 +37,10 @@ pub(crate) fn worked_example() -> Vec<(&'static str, Vec<u8>)> {
     let (key, clock) = (ForwarderKey::from(&id), 1_795_000_000_000 << 16 | 0x60ed);
     let standing = Standing { keys: 1, tenure: Tenure(clock), instance: Instance([7; 16]) };
     let claim = SharedClaim::new(&speaker, &id.address(), standing).unwrap();
-    let voucher = speaker.saying(&[HAS], |said| Voucher::new(&id.address(), said));
+    let nonce = [6; 8];
+    let voucher = speaker.saying(&answer_to(nonce), |said| Voucher::new(&id.address(), said));
     let said = [
-        ("cluster find", Said::Find { key }),
+        ("cluster find", Said::Find { key, nonce }),
         ("cluster has", Said::Has { voucher }),
         ("cluster there", Said::There { clock, told: 5 }),
         ("cluster claims", Said::Claims(vec![claim])),
@@ -136,7 +137,7 @@ fn test(test: impl FnOnce(Tested)) {
         let bus = Box::new(heard.clone());
         let member = Member::new(node.unheld(), own.at, identity(1), bus);
         member.share(one.clone());
-        member.hold(ID, &[]);
+        member.hold(ID, &[ID.address()]);
         test(Tested { member, one, heard });
         node.stop().await;
     });
@@ -173,15 +174,17 @@ fn proofs_that_are_none_displace_nothing() {
 #[test]
 fn an_answer_needs_the_address() {
     test(|tested| {
-        let asked = tested.hear(Said::Find { key: ForwarderKey::from(&ID) }).unwrap();
-        assert_eq!(hub_of(&asked, &ID.address()), Some(speaker(1)));
-        assert_eq!(hub_of(&asked, &ForwarderId([2; 16]).address()), None);
+        let (own, nonce) = (ID.address(), [6; 8]);
+        let asked = tested.hear(Said::Find { key: ForwarderKey::from(&ID), nonce }).unwrap();
+        assert_eq!(hub_of(&asked, &own, nonce), Some(speaker(1)));
+        assert_eq!(hub_of(&asked, &ForwarderId([2; 16]).address(), nonce), None);
+        assert_eq!(hub_of(&asked, &own, [7; 8]), None);
         let key = ForwarderKey([7; 16]);
-        assert_eq!(tested.hear(Said::Find { key }), None);
+        assert_eq!(tested.hear(Said::Find { key, nonce }), None);
         // The voucher of another hub, or for something else.
-        let voucher = speaker(1).saying(&[HAS], |said| Voucher::new(&ID.address(), said));
+        let voucher = speaker(1).saying(&answer_to(nonce), |said| Voucher::new(&own, said));
         let stolen = HubMessage { speaker: speaker(2), said: Said::Has { voucher } };
-        assert_eq!(hub_of(&stolen.encode(), &ID.address()), None);
+        assert_eq!(hub_of(&stolen.encode(), &own, nonce), None);
     });
 }
 

@@ -157,3 +157,30 @@ fn quiet_connections_without_a_forwarder_are_forgotten() {
     assert!(ledger.connections.len() <= CONNECTIONS_BEFORE_SWEEP);
     assert_eq!(ledger.held(&id(1), &registrant("holder")), Ok(&()));
 }
+
+#[test]
+fn instances_elsewhere_are_displaced_in_turn() {
+    let identity = LocalIdentity::generate(&SystemRandom::new()).unwrap();
+    let (mut ledger, at) = (ledger(1, 1), registrant("a"));
+    ledger.enter(id(1), at.clone(), Some(tenant(&identity)), CLOCK, ()).unwrap();
+    let [first, made_up] = [7, 8].map(|number| Instance([number; 16]));
+    for other in [first, made_up, made_up] {
+        assert_eq!(ledger.contest(&id(1), other), None);
+    }
+    assert_eq!(ledger.contested(&id(1)), Some(first));
+    let tenure = ledger.tenure_of(&id(1));
+    let proof = Box::new(Displacement {
+        id: id(1),
+        displaced: first,
+        tenure,
+        nonce: [0; 32],
+        destination: route!["listener"],
+        signature: [0; 64],
+        identity: Vec::new(),
+    });
+    let claimed = Tenant { tenure, proof: Some(proof.clone()), ..tenant(&identity) };
+    assert!(ledger.confirm(&id(1), &at, &claimed));
+    assert_eq!(ledger.contest(&id(1), first), Some(proof));
+    assert_eq!(ledger.contest(&id(1), made_up), None);
+    assert_eq!(ledger.contested(&id(1)), Some(made_up));
+}
