@@ -290,9 +290,14 @@ async fn accept_channels(
     }
     let hubs = arguments.hubs()?;
     let hub = &NodeAddress::any_of(&hubs);
-    let route_to_hub = match arguments.hub_channel {
-        Some(expected) => channel_to(&mut entity, hub, expected).await?,
-        None => Route::from(hub.clone()),
+    // Through a channel it registers with one hub alone: with the one that inlets by name prefer.
+    let (route_to_hub, preferred) = match arguments.hub_channel {
+        Some(expected) => {
+            let service = ServiceAddress::new(entity.identifier(), &arguments.service)?;
+            let hubs = service.forwarding_address().spread(hub);
+            (channel_to(&mut entity, &hubs, expected).await?, Some(hubs))
+        }
+        None => (Route::from(hub.clone()), None),
     };
     let service = RemoteForwarderOptions::to(CHANNEL_LISTENER).service(&arguments.service);
     let service = service.keep_trying();
@@ -313,7 +318,8 @@ async fn accept_channels(
     // so the outlet starts after it.
     create_outlet(transports, arguments, Some(entity.identifier())).await?;
     let address = forwarder.remote_address();
-    let route = format!("{} => {address}", address.spread(hub));
+    let hubs = preferred.unwrap_or_else(|| address.spread(hub));
+    let route = format!("{hubs} => {address}");
     Ok(Reached { route, with: String::new(), by_name })
 }
 

@@ -130,6 +130,27 @@ fn outlets_move_with_their_channel_to_hubs() {
 }
 
 #[test]
+fn inlets_prefer_the_hub_that_has_the_outlet() {
+    in_own_network(|| {
+        let hubs = [HUBS[0], HUBS[1]].map(|address| {
+            let hub = ockam(&["hub", address, "--require-channel"]);
+            hub.wait_for_line("hub on ");
+            (address, hub)
+        });
+        let (target, list) = (Target::start(), HUBS[..2].join(","));
+        // Each has an identity of its own, which prefers one of the two.
+        for _ in 0..6 {
+            let line = ["outlet", "--to", &target.address(), "--via", &list, "--hub-channel"];
+            let outlet = ockam(&line);
+            let route = outlet.wait_for_rest("--route 'tcp#");
+            let (_, hub) = hubs.iter().find(|(address, _)| route.starts_with(address)).unwrap();
+            let (_, behind) = route.split_once(" => ").unwrap();
+            hub.wait_for_line(&format!("registered {}", &behind[..9]));
+        }
+    });
+}
+
+#[test]
 fn hubs_of_a_file_are_drained_too() {
     in_own_network(|| {
         let folder = tempfile::tempdir().unwrap();

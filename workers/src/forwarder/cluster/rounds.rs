@@ -17,7 +17,10 @@ pub(super) struct Rounds {
     rest: Vec<ForwarderId>,
     /// A hub may have missed claims.
     again: bool,
-    began_again: Option<Duration>,
+    /// Until when the rounds of all claims so far count: one for each [`CLAIMS_AGAIN`], and one more
+    /// in advance, so that the one for a hub that has just come does not hold up the next, for what
+    /// a hub has missed.
+    counted: Duration,
     there: Option<Duration>,
 }
 
@@ -57,9 +60,9 @@ impl Rounds {
         if there {
             self.there = Some(now);
         }
-        let may = since(self.began_again).is_none_or(|since| since >= CLAIMS_AGAIN);
-        if self.again && may && self.rest.is_empty() {
-            (self.again, self.began_again) = (false, Some(now));
+        if self.again && self.counted <= now + CLAIMS_AGAIN && self.rest.is_empty() {
+            self.again = false;
+            self.counted = self.counted.max(now) + CLAIMS_AGAIN;
             self.rest = all();
         }
         let count = self.queued.len().min(CLAIMS_PER_MESSAGE);
@@ -97,16 +100,19 @@ mod tests {
         rounds.tell_all();
         let count = 3 * CLAIMS_PER_MESSAGE;
         let (mut now, mut told) = (Duration::ZERO, 0);
-        for _ in 0..3 {
+        for _ in 0..6 {
             let due = rounds.due(now, || ids(count));
             told += due.claims.len();
             now += due.pause;
             // Somebody makes hubs up.
             rounds.tell_all();
         }
-        assert_eq!(told, count);
-        assert!(rounds.due(now, || ids(1)).claims.is_empty());
-        assert_eq!(rounds.due(CLAIMS_AGAIN, || ids(1)).claims.len(), 1);
+        assert_eq!(told, 2 * count, "one for now, and one in advance");
+        let mut told_at = |now| !rounds.due(now, || ids(1)).claims.is_empty();
+        assert!(!told_at(now) && told_at(CLAIMS_AGAIN));
+        rounds.tell_all();
+        let mut told_at = |now| !rounds.due(now, || ids(1)).claims.is_empty();
+        assert!(!told_at(CLAIMS_AGAIN * 2 - THERE_EVERY) && told_at(CLAIMS_AGAIN * 2));
     }
 
     #[test]

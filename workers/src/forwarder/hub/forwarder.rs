@@ -12,7 +12,7 @@
 //! * A panic frees addresses and slot, as every end does. The node learns of it at its next
 //!   renewal, and registers again.
 
-use std::{pin::pin, sync::Arc};
+use std::{future::Future, pin::pin, sync::Arc};
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, WrapFuture};
 use ockam_actix_runtime::{
@@ -86,9 +86,7 @@ pub(super) struct Life {
 
 /// See the documentation of this module.
 pub(super) struct Forwarder {
-    slot: LedgerSlot,
-    /// What ends it; taken when the actor starts.
-    life: Option<Life>,
+    _slot: LedgerSlot,
     _registrations: Vec<Registration>,
     _record: Recorded<ForwarderRecord>,
 }
@@ -120,11 +118,12 @@ impl Forwarder {
         let over = Some(life.first_hop.address.clone());
         let record = ForwarderRecord { route, over, identity, since };
         let record = Metrics::of(node).forwarders.list(record);
-        node.start_on(arbiter, move |_| Self {
-            slot,
-            _record: record,
-            life: Some(life),
-            _registrations: registrations,
+        node.start_on(arbiter, move |context| {
+            let id = slot.id;
+            let started = Self { _slot: slot, _registrations: registrations, _record: record };
+            let life = life.run(id).into_actor(&started);
+            context.spawn(life.map(|(), _, context| context.stop()));
+            started
         });
         Ok(())
     }
@@ -138,37 +137,43 @@ fn claimed_by(address: &Address) -> Option<Identifier> {
 
 impl Actor for Forwarder {
     type Context = Context<Self>;
-
-    fn started(&mut self, context: &mut Context<Self>) {
-        let Some(life) = self.life.take() else { return };
-        context.spawn(life.run(self.slot.id).into_actor(self).map(|(), _, context| context.stop()));
-    }
 }
 
 impl Life {
     /// Runs until the forwarder is to end.
-    async fn run(mut self, id: ForwarderId) {
-        let (node, mut is_leaving) = (self.node.clone(), false);
-        let mut evacuating = pin!(node.evacuating());
-        let why = loop {
-            let until = *self.lease.borrow_and_update();
-            tokio::select! {
-                biased;
-                () = self.first_hop.lost(self.epoch) => break "its connection is gone",
-                renewed = self.lease.changed() => {
-                    if renewed.is_err() {
-                        // Released or replaced, which the service has noted.
-                        return self.linger(is_leaving);
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "there are many of these, and an async function holds its arguments twice"
+    )]
+    fn run(mut self, id: ForwarderId) -> impl Future<Output = ()> {
+        async move {
+            let mut is_leaving = false;
+            let ended = {
+                let mut evacuating = pin!(self.node.evacuating());
+                loop {
+                    let until = *self.lease.borrow_and_update();
+                    tokio::select! {
+                        biased;
+                        () = self.first_hop.lost(self.epoch) => break Some("its connection is gone"),
+                        renewed = self.lease.changed() => {
+                            if renewed.is_err() {
+                                // Released or replaced, which the service has noted.
+                                break None;
+                            }
+                        }
+                        () = &mut evacuating, if !is_leaving => {
+                            is_leaving = true;
+                            self.say_farewell(id);
+                        }
+                        () = sleep_until(until) => break Some("it was not renewed"),
                     }
                 }
-                () = &mut evacuating, if !is_leaving => {
-                    is_leaving = true;
-                    self.say_farewell(id);
-                }
-                () = sleep_until(until) => break "it was not renewed",
+            };
+            match ended {
+                Some(why) => self.journal.departed(&id, why),
+                None => self.linger(is_leaving),
             }
-        };
-        self.journal.departed(&id, why);
+        }
     }
 
     /// Tells the node that registered the forwarder that this hub stops.

@@ -27,7 +27,8 @@ use crate::forwarder::{
 /// The forwarders of one hub, and the connections and source addresses that have them.
 pub(super) struct Ledger<H> {
     caps: Caps,
-    holdings: HashMap<ForwarderId, Holding<H>>,
+    /// Boxed, so that free slots of the map take little.
+    holdings: HashMap<ForwarderId, Box<Holding<H>>>,
     connections: HashMap<Address, Connection>,
     /// Forwarders by source address; an address without any is not listed.
     by_source: Tally<SourceAddress>,
@@ -180,14 +181,15 @@ impl<H> Ledger<H> {
         }
         let generation = self.generation;
         let contested = Instance::NONE;
-        self.holdings.insert(id, Holding { registrant, tenant, contested, generation, handle });
+        let holding = Holding { registrant, tenant, contested, generation, handle };
+        self.holdings.insert(id, Box::new(holding));
         Generation(generation)
     }
 
     /// The instance that a claim by `own` displaces: the one that has the address, if it is another
     /// one, and else one that has it at another hub.
     pub(super) fn displaced_by(&self, id: &ForwarderId, own: Instance) -> Instance {
-        match self.holdings.get(id) {
+        match self.holdings.get(id).map(Box::as_ref) {
             Some(Holding { tenant: Some(tenant), contested, .. }) => match tenant.instance == own {
                 true => *contested,
                 false => tenant.instance,
@@ -228,7 +230,9 @@ impl<H> Ledger<H> {
         claimed: &Tenant,
     ) -> bool {
         let held = self.holdings.get_mut(id).filter(|held| held.registrant == *registrant);
-        let Some(Holding { tenant: Some(tenant), contested, .. }) = held else { return false };
+        let Some(Holding { tenant: Some(tenant), contested, .. }) = held.map(Box::as_mut) else {
+            return false;
+        };
         let displaced = claimed.proof.as_ref().map(|proof| proof.displaced);
         let is_same = claimed.instance == tenant.instance && claimed.tenure == tenant.tenure;
         if !is_same
@@ -324,7 +328,8 @@ impl<H> Ledger<H> {
     }
 
     fn remove(&mut self, id: &ForwarderId) {
-        let Some(Holding { registrant, .. }) = self.holdings.remove(id) else { return };
+        let Some(holding) = self.holdings.remove(id) else { return };
+        let registrant = holding.registrant;
         if let Some(connection) = self.connections.get_mut(&registrant.connection) {
             connection.forwarders -= 1;
         }
