@@ -17,9 +17,9 @@ pub(super) struct Rounds {
     rest: Vec<ForwarderId>,
     /// A hub may have missed claims.
     again: bool,
-    /// Until when the rounds of all claims so far count: one for each [`CLAIMS_AGAIN`], and one more
-    /// in advance, so that the one for a hub that has just come does not hold up the next, for what
-    /// a hub has missed.
+    /// Until when the rounds of all claims so far count: one for each [`CLAIMS_AGAIN`], and one in
+    /// advance, so that the one for a hub that has just come does not hold up the next, for what a
+    /// hub has missed.
     counted: Duration,
     there: Option<Duration>,
 }
