@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
-"""Draws the tables that the directory benchmark printed: plot.py TABLE... > PLOT.svg"""
+"""Draws the tables of the directory benchmark, and that of channels: plot.py TABLE... > PLOT.svg
+
+The tables are what `cargo bench -p ockam-actix-simulated --bench directory` and
+`ockam-actix-tunnels --channels` have printed.
+"""
 
 import sys
 from pathlib import Path
@@ -13,13 +17,16 @@ from plot import drawing, panel, round_up
 FEWEST = 1_000
 
 
-def rows(paths):
-    """The numbers of each line of the tables: hubs, forwarders, bytes, three rates, MB."""
+def rows(paths, first):
+    """The numbers of each line of the tables whose first column is called `first`."""
     for path in paths:
+        heading = None
         for line in Path(path).read_text(encoding="utf-8").splitlines():
             cells = [cell.strip() for cell in line.strip("|").split("|")]
-            if cells[0].isdigit():
+            if cells[0].isdigit() and heading == first:
                 yield [None if cell == "-" else float(cell) for cell in cells]
+            elif cells[0].isalpha():
+                heading = cells[0]
 
 
 def rates(at, rows):
@@ -34,7 +41,10 @@ def rates(at, rows):
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    all_rows = list(rows(sys.argv[1:]))
+    # Hubs, forwarders, bytes of each, three rates, MB.
+    all_rows = list(rows(sys.argv[1:], "hubs"))
+    # Channels, and MB of the hub, the outlet and the inlet.
+    channels = list(rows(sys.argv[1:], "channels"))
     most = max(row[0] for row in all_rows)
     by_forwarders = sorted((row for row in all_rows if row[0] == most), key=lambda row: row[1])
     by_hubs = sorted(row for row in all_rows if row[0] != most)
@@ -43,6 +53,10 @@ def main():
         ("A forwarder at its hub, KB", "forwarders", 10, {"memory": memory}),
         (f"Thousands a second, {most:.0f} hubs", "forwarders", 10, rates(1, by_forwarders)),
         ("Thousands a second, 20,000 forwarders", "hubs", 2, rates(0, by_hubs)),
+        ("Memory with idle channels, MB", "channels", 10, {
+            name: [(row[0], row[column]) for row in channels]
+            for name, column in {"hub": 1, "outlet": 2, "inlet": 3}.items()
+        }),
     ]
     elements = []
     for number, (*of, series) in enumerate(panels):

@@ -16,7 +16,8 @@
 //!
 //! | field | what it says |
 //! |---|---|
-//! | `question` | the mode: `compare`, `scale`, `routing`, `idle`, `stall`, `fairness`, `flood`, `first byte` |
+//! | `question` | the mode: `compare`, `scale`, `routing`, `idle`, `stall`, `fairness`, `flood`, |
+//! | | `first byte`, `channels` |
 //! | `row` | which tunnel, or whatever else is compared |
 //! | `figure`, `unit` | what was measured, after its direction where both are measured |
 //! | | a memory figure ends with the title of its process |

@@ -24,6 +24,7 @@
 //! | [`figures`] | the JSON, which `plot.py` draws |
 //! | [`scale`], [`idle`], [`stall`], [`fairness`], [`crowd`] | what happens with many streams, or with readers that stop |
 //! | [`routing`], [`entries`], [`ring`] | what happens with many table entries, and with many hops |
+//! | [`channels`] | what idle secure channels cost |
 //! | [`first_byte`] | how long a new outlet takes to answer, through one hub and through two |
 //! | [`flood`], [`attack`] | what strangers can take from honest clients |
 //!
@@ -34,6 +35,7 @@
 
 mod attack;
 mod certificates;
+mod channels;
 mod client;
 mod crowd;
 #[path = "../../pure/entries.rs"]
@@ -102,13 +104,14 @@ fn run(options: &Options) -> io::Result<()> {
     if let Err(error) = rlimit::increase_nofile_limit(65_536) {
         eprintln!("tunnels: the limit of open files stays as it is: {error}");
     }
-    let questions: [(bool, Question); 6] = [
+    let questions: [(bool, Question); 7] = [
         (options.scale, scale::run),
         (options.idle, idle::run),
         (options.stall, stall::run),
         (options.fairness, fairness::run),
         (options.flood, flood::run),
         (options.first_byte, first_byte::run),
+        (options.channels, channels::run),
     ];
     let asked: Vec<Question> =
         questions.iter().filter(|(wanted, _)| *wanted).map(|(_, question)| *question).collect();

@@ -13,8 +13,8 @@ pub(crate) const PROGRAM: &str = "ockam-actix-tunnels";
 /// Measures TCP tunnels side by side: ours, ssh, stunnel, haproxy and socat where they are
 /// installed, and a floor.
 ///
-/// Without one of --scale, --idle, --stall, --fairness, --flood and --first-byte it compares speed,
-/// round trip, connections, CPU and memory.
+/// Without one of --scale, --idle, --stall, --fairness, --flood, --first-byte and --channels it
+/// compares speed, round trip, connections, CPU and memory.
 #[derive(Debug, Parser)]
 #[command(name = "tunnels", version)]
 pub(crate) struct Options {
@@ -82,6 +82,10 @@ pub(crate) struct Options {
     /// cluster.
     #[arg(long)]
     pub(crate) first_byte: bool,
+
+    /// Measure what idle secure channels cost the nodes at their ends, and the hub between.
+    #[arg(long)]
+    pub(crate) channels: bool,
 
     /// Maximum number of streams in --scale, and number of connections in --idle.
     #[arg(long, value_name = "N", default_value_t = 10_000)]

@@ -37,6 +37,9 @@ pub(crate) fn play(role: &str, arguments: &[&str]) -> ExitCode {
             ("04-inlet", [hub, forwarder]) => {
                 secure_inlet(&ctx, route![(TCP, hub), *forwarder]).await
             }
+            ("held-channels", [hub, forwarder, count]) => {
+                held_channels(&ctx, hub, forwarder, count).await
+            }
             ("outlets", [target, hub, count]) => outlets(&ctx, target, hub, count).await,
             ("first-bytes", [hub, forwarders]) => first_bytes(&ctx, hub, forwarders).await,
             _ => Err(format!("there is no role {role} with the arguments {arguments:?}").into()),
@@ -70,6 +73,17 @@ async fn forwarded_outlet(ctx: &Context, target: &str, hub: &str) -> Result<()> 
     guarded_outlet(ctx, target).await?;
     let forwarder = RemoteForwarder::create(ctx, (TCP, hub), LISTENER).await?;
     Ok(ready(forwarder.remote_address())?)
+}
+
+/// `count` channels to the forwarder at `hub`. Ready when all are established.
+async fn held_channels(ctx: &Context, hub: &str, forwarder: &str, count: &str) -> Result<()> {
+    TcpTransport::create(ctx).await?;
+    let mut entity = Entity::create(ctx, &Vault::create(ctx)?)?;
+    for _ in 0..count.parse::<usize>().unwrap_or(1) {
+        let route = route![(TCP, hub), forwarder];
+        entity.create_secure_channel(route, TrustEveryonePolicy)?.established().await?;
+    }
+    Ok(ready(count)?)
 }
 
 /// An outlet to `target` that is reached through `count` listeners, each with a forwarder at `hub`.
