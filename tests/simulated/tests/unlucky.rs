@@ -13,8 +13,8 @@ use bytes::Bytes;
 use ockam::{
     cluster::Bus as _,
     route,
-    testing::{explore, Network},
-    Identifier, TcpTransport, TCP,
+    testing::{explore, Network, TestNode},
+    Identifier, RemoteForwarder, TcpTransport, TCP,
 };
 use ockam_actix_runtime::metrics::Metrics;
 use simulated::{
@@ -23,6 +23,13 @@ use simulated::{
 };
 use tokio::time::Instant;
 
+/// An outlet that both hubs of its list have.
+async fn outlet_at_two(net: &Network) -> (TestNode, RemoteForwarder) {
+    let (far, forwarder) = outlet(net, "one:4000,three:4000").await;
+    forwarder.watch().wait_for(|state| state.registrations == 2).await.unwrap();
+    (far, forwarder)
+}
+
 #[test]
 fn a_hub_out_of_reach_is_passed_over() {
     explore(5, |net| {
@@ -30,9 +37,7 @@ fn a_hub_out_of_reach_is_passed_over() {
         net.run(async {
             let _hubs = hubs(net, &bus).await;
             // Both have it, and are heard; the one that answers first cannot be reached.
-            let (_far, forwarder) = outlet(net, "one:4000,three:4000").await;
-            let mut state = forwarder.watch();
-            state.wait_for(|state| state.registrations == 2).await.unwrap();
+            let (_far, forwarder) = outlet_at_two(net).await;
             net.cut("two", "one");
             let (_near, ctx, echo) = client(net, "near", "two", &forwarder).await;
             let took = answered(net, &ctx, &echo).await;
@@ -46,9 +51,7 @@ fn what_a_hub_has_missed_is_told_again() {
     let (net, bus) = (Network::seeded(3), MemoryBus::default());
     net.run(async {
         let _hubs = hubs(&net, &bus).await;
-        let (_far, forwarder) = outlet(&net, "one:4000,three:4000").await;
-        let mut state = forwarder.watch();
-        state.wait_for(|state| state.registrations == 2).await.unwrap();
+        let (_far, forwarder) = outlet_at_two(&net).await;
         let (_near, ctx, echo) = client(&net, "near", "two", &forwarder).await;
         answered(&net, &ctx, &echo).await;
         // The first hub loses the forwarder, which the second is not told: it still has a
@@ -72,9 +75,7 @@ fn a_made_up_identity_has_no_forwarder() {
     let (net, bus) = (Network::seeded(4), MemoryBus::default());
     net.run(async {
         let hubs = hubs(&net, &bus).await;
-        let (_far, forwarder) = outlet(&net, "one:4000,three:4000").await;
-        let mut state = forwarder.watch();
-        state.wait_for(|state| state.registrations == 2).await.unwrap();
+        let (_far, forwarder) = outlet_at_two(&net).await;
         let (_near, ctx, echo) = client(&net, "near", "two", &forwarder).await;
         answered(&net, &ctx, &echo).await;
         let stranger = net.node("stranger");
@@ -111,9 +112,7 @@ fn an_answer_is_for_one_question() {
             answers.lock().unwrap().clone().filter(|_| is_question)
         }));
         let _hubs = hubs(&net, &bus).await;
-        let (_far, forwarder) = outlet(&net, "one:4000,three:4000").await;
-        let mut state = forwarder.watch();
-        state.wait_for(|state| state.registrations == 2).await.unwrap();
+        let (_far, forwarder) = outlet_at_two(&net).await;
         let (_near, ctx, echo) = client(&net, "near", "two", &forwarder).await;
         answered(&net, &ctx, &echo).await;
         // It asks the same, keeps the answer, and gives it when that is not true any more.
