@@ -140,6 +140,11 @@ fn a_changed_file_changes_only_what_it_says() {
         assert_eq!(fetch(at(4003), "/"), Ok(PAGE.into()), "{program}");
 
         let before = program.line_count();
+        fs::remove_file(&file).unwrap();
+        program.wait_for_line_after(before, "nothing is changed: cannot read ", PATIENCE);
+        stays.echoes();
+
+        let before = program.line_count();
         fs::write(&file, format!("{outlet}{}", inlet(4004))).unwrap();
         hangup(&program);
         program.wait_for_line_after(before, "inlet on 127.0.0.1:4004", PATIENCE);

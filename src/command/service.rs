@@ -169,7 +169,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
             _ = look.tick() => false,
         };
         let now = file::stamp(&file, &read.included);
-        let has_settled = now == before && now != seen && now[0].1.is_some();
+        let has_settled = now == before && now != seen;
         before.clone_from(&now);
         if !is_asked && !has_settled {
             continue;
