@@ -8,6 +8,9 @@ use crate::forwarder::{
     protocol::claim::ForwarderId,
 };
 
+/// Rounds of all claims that may follow the first at once.
+const IN_ADVANCE: u32 = 3;
+
 /// What is to be said.
 #[derive(Default)]
 pub(super) struct Rounds {
@@ -17,9 +20,9 @@ pub(super) struct Rounds {
     rest: Vec<ForwarderId>,
     /// A hub may have missed claims.
     again: bool,
-    /// Until when the rounds of all claims so far count: one for each [`CLAIMS_AGAIN`], and one in
-    /// advance, so that the one for a hub that has just come does not hold up the next, for what a
-    /// hub has missed.
+    /// Until when the rounds of all claims so far count: one for each [`CLAIMS_AGAIN`], and some in
+    /// advance, so that those for a hub that has just come do not hold up the next, for what a hub
+    /// has missed.
     counted: Duration,
     there: Option<Duration>,
 }
@@ -60,7 +63,7 @@ impl Rounds {
         if there {
             self.there = Some(now);
         }
-        if self.again && self.counted <= now + CLAIMS_AGAIN && self.rest.is_empty() {
+        if self.again && self.counted <= now + CLAIMS_AGAIN * IN_ADVANCE && self.rest.is_empty() {
             self.again = false;
             self.counted = self.counted.max(now) + CLAIMS_AGAIN;
             self.rest = all();
@@ -100,14 +103,14 @@ mod tests {
         rounds.tell_all();
         let count = 3 * CLAIMS_PER_MESSAGE;
         let (mut now, mut told) = (Duration::ZERO, 0);
-        for _ in 0..6 {
+        for _ in 0..12 {
             let due = rounds.due(now, || ids(count));
             told += due.claims.len();
-            now += due.pause;
             // Somebody makes hubs up.
+            now += due.pause.min(CLAIMS_PAUSE);
             rounds.tell_all();
         }
-        assert_eq!(told, 2 * count, "one for now, and one in advance");
+        assert_eq!(told, 4 * count, "one for now, and three in advance");
         let mut told_at = |now| !rounds.due(now, || ids(1)).claims.is_empty();
         assert!(!told_at(now) && told_at(CLAIMS_AGAIN));
         rounds.tell_all();
