@@ -129,9 +129,9 @@ pub const CLAIMS_PER_MESSAGE: usize = 512;
 /// less than a lease.
 pub const CLAIMS_PAUSE: Duration = Duration::from_millis(25);
 
-/// How often a hub tells all of its claims, at most, whoever makes new hubs up; it may be some times
-/// in advance. With the time until it hears another hub and the time until a node renews, less than
-/// a lease.
+/// How often a hub tells all of its claims, at most, whoever makes new hubs up; it may be some
+/// times in advance. With the time until it hears another hub and the time until a node renews,
+/// less than a lease.
 pub const CLAIMS_AGAIN: Duration = Duration::from_secs(20);
 
 /// Bytes of the proof of a displacement: an identity, a destination and some numbers.
