@@ -70,10 +70,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         ));
     }
     say!("{invitation}");
-    let minutes = lasting.as_secs().div_ceil(60);
-    let ending = if minutes == 1 { "" } else { "s" };
+    let minutes = usize::try_from(lasting.as_secs().div_ceil(60)).unwrap_or(usize::MAX);
     log::info!(
-        "good once, for {minutes} minute{ending}: run \"ockam join\" with it on the other machine"
+        "good once, for {}: run \"ockam join\" with it on the other machine",
+        counted(minutes, "minute")
     );
     Ok(())
 }
