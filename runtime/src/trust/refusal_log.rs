@@ -76,6 +76,11 @@ impl RefusalLog {
         self.log(log::Level::Info, rule, what);
     }
 
+    /// As [`RefusalLog::info`], for what nobody needs to know who does not look for it.
+    pub fn debug(&self, rule: &'static str, what: fmt::Arguments<'_>) {
+        self.log(log::Level::Debug, rule, what);
+    }
+
     /// Has all lines from now on changed by what `annotation` returns, such as one that adds the
     /// names of peers. The first one stays.
     pub fn annotate_with<F>(&self, annotation: impl FnOnce() -> F)

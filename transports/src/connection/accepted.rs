@@ -7,7 +7,7 @@
 //!   address is then unregistered, and its sources see it lost.
 //! * A panic ends it like a lost socket: the peer connects again.
 
-use std::sync::Arc;
+use std::{io::ErrorKind, sync::Arc};
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use ockam_actix_runtime::{
@@ -25,7 +25,7 @@ use ockam_actix_runtime::{
     },
     watched,
     worker::mailbox::Registered,
-    Address, Class, Culprit, Host, Node, Payload, Routed,
+    Address, Class, Culprit, Error, Host, Node, Payload, Routed,
 };
 
 use crate::{
@@ -67,6 +67,28 @@ pub struct Peer {
     pub source: Option<SourceAddress>,
 }
 
+/// Logs why an accepted peer is not served. One that goes away before it has greeted is refused
+/// nothing: it checks whether the port is open, or is stopped while it dials.
+pub(super) fn log_ungreeted(node: &Node, error: &Error) {
+    let what = error.one_line();
+    match has_left(error) {
+        true => node.refusals().debug("left-early", format_args!("{what}")),
+        false => node.refusals().warn("no-greeting", format_args!("{what}")),
+    }
+}
+
+/// Whether the peer has ended the connection, in order or not.
+fn has_left(error: &Error) -> bool {
+    let Error::Transport { source, .. } = error else { return false };
+    matches!(
+        source.kind(),
+        ErrorKind::UnexpectedEof
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe
+    )
+}
+
 /// Greets the peer of an accepted carrier and serves it until it is gone. Runs on the arbiter
 /// that the connection stays on.
 pub async fn accept<C: Carrier>(
@@ -78,10 +100,7 @@ pub async fn accept<C: Carrier>(
 ) {
     let session = match Session::greet(carrier, peer.name.clone()).await {
         Ok(session) => session,
-        Err(error) => {
-            let refusal_log = node.refusals();
-            return refusal_log.warn("no-greeting", format_args!("{}", error.one_line()));
-        }
+        Err(error) => return log_ungreeted(&node, &error),
     };
     let state = watched::Sender::new(LinkState::established());
     let via = Address::random();

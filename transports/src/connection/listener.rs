@@ -24,7 +24,7 @@ use tokio::time::timeout;
 
 use crate::{
     connection::{
-        accepted::{accept, Peer},
+        accepted::{accept, log_ungreeted, Peer},
         carrier::Carrier,
         connection_limits::{ConnectionLimits, ConnectionSlot},
     },
@@ -326,10 +326,7 @@ async fn serve_here(
     match opened {
         Ok(Opened::Carrier(carrier, slots)) => accept(node, carrier, peer, door, slots).await,
         Ok(Opened::Part) => {}
-        Err(error) => {
-            let refusal_log = node.refusals();
-            refusal_log.warn("no-greeting", format_args!("{}", error.one_line()));
-        }
+        Err(error) => log_ungreeted(&node, &error),
     }
 }
 
