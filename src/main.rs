@@ -77,7 +77,7 @@ fn main() -> ExitCode {
     match command {
         Command::Demo(arguments) => ockam::run(|ctx| demo::run(ctx, arguments)),
         Command::Hub(arguments) => ockam::run(|ctx| hub::run(ctx, arguments)),
-        Command::Outlet(arguments) => ockam::run(|ctx| outlet::run(ctx, arguments)),
+        Command::Outlet(arguments) => ockam::run(|ctx| outlet::run(ctx, arguments, 0)),
         Command::Inlet(arguments) => ockam::run(|ctx| inlet::run(ctx, arguments)),
         Command::Invite(arguments) => conclude(invite::run(&arguments).and_then(|()| complete())),
         Command::Join(arguments) => ockam::run(|ctx| join::run(ctx, arguments)),

@@ -1,9 +1,6 @@
 //! `ockam outlet`: makes a TCP server reachable through secure channels.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use actix_rt::time::sleep;
 use clap::Args;
@@ -173,15 +170,6 @@ impl Arguments {
         }
     }
 
-    /// What tells it from other outlets of the process.
-    fn name(&self) -> &str {
-        if self.service.is_empty() {
-            &self.to
-        } else {
-            &self.service
-        }
-    }
-
     /// Whether inlets may name the outlet instead of being given its address.
     fn is_named(&self) -> bool {
         self.identity.is_lasting() && !self.identity.is_open()
@@ -194,7 +182,10 @@ impl Arguments {
 }
 
 /// Starts the outlet. A hub that cannot be reached or refuses is tried again, which the log says.
-pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
+///
+/// Its number among the outlets of the process, from 0, chooses the port of the command that it
+/// prints: the inlets of all of them may run on one machine.
+pub(crate) async fn run(ctx: Context, arguments: Arguments, number: u16) -> Result<()> {
     arguments.check()?;
     arguments.console.start(&ctx)?;
     let transports = Transports::create(&ctx, &arguments.dial).await?;
@@ -215,7 +206,7 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
         Clients::Udp => arguments.udp.unless_default(),
         Clients::Tcp | Clients::Socks => arguments.resume.unless_default(),
     };
-    let listen = usual_listen(clients, nth(arguments.name()));
+    let listen = usual_listen(clients, number);
     let listen = inlet_options(clients, Some(&listen)).join(" ");
     say!("ockam inlet {listen}{with}{lasting}{identity} --route '{route}'");
     if let Some(name) = by_name {
@@ -223,19 +214,6 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
         say!("ockam inlet {listen}{lasting} {name}{identity}");
     }
     Ok(())
-}
-
-/// How many other outlets of this process have printed their commands before the first one of this
-/// name: the inlets of all of them may run on one machine.
-fn nth(name: &str) -> u16 {
-    static NAMES: Mutex<Vec<String>> = Mutex::new(Vec::new());
-    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = names.iter().position(|known| known == name);
-    let position = known.unwrap_or_else(|| {
-        names.push(name.to_owned());
-        names.len() - 1
-    });
-    u16::try_from(position).unwrap_or(u16::MAX)
 }
 
 /// How an outlet is reached.

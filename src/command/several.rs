@@ -38,9 +38,9 @@ pub(crate) fn sections(matches: &ArgMatches) -> Option<Vec<Section>> {
         let mut options = shared.clone();
         options.push(format!("--to={target}"));
         options.extend(name.map(|name| format!("--service={name}")));
-        let file =
-            format!("--to {}{target}", name.map_or_else(String::new, |name| format!("{name}=")));
-        Section { kind: Kind::Outlet, place: Place { file: file.into(), line: 0 }, options }
+        let named = name.map_or_else(String::new, |name| format!("{name}="));
+        let place = Place::CommandLine(format!("--to {named}{target}"));
+        Section { kind: Kind::Outlet, place, options }
     };
     Some(targets.iter().map(section).collect())
 }
@@ -50,7 +50,7 @@ pub(crate) fn console(matches: &ArgMatches) -> Option<ConsoleSection> {
     let given = matches.subcommand_matches(OUTLET)?;
     let listen = given.get_one::<String>(CONSOLE[0])?.clone();
     let hosts = given.get_many::<String>(CONSOLE[1]).into_iter().flatten().cloned().collect();
-    let place = Place { file: "--console".into(), line: 0 };
+    let place = Place::CommandLine("--console".into());
     Some(ConsoleSection { place, listen, hosts })
 }
 

@@ -10,9 +10,9 @@ use crate::command::service::{
 /// Where a hub listens whose section does not say so.
 const HUB: &str = "127.0.0.1:4000";
 
-/// A place to listen: whether it is of UDP, the host, and the port or the path of a socket.
+/// An address to listen on: whether it is of UDP, the host, and the port or the path of a socket.
 #[derive(PartialEq, Eq)]
-struct Place<'a> {
+struct ListenAddress<'a> {
     is_udp: bool,
     host: &'a str,
     port: &'a str,
@@ -24,15 +24,16 @@ struct Place<'a> {
 /// Names both.
 pub(crate) fn check(sections: &[Section], console: Option<&ConsoleSection>) -> Result<()> {
     for (section, console) in sections.iter().flat_map(|one| console.map(|two| (one, two))) {
-        let at = Place::of(&console.listen);
-        if let Some(taken) = listens(section).find(|one| Place::of(one).overlaps(&at)) {
+        let at = ListenAddress::of(&console.listen);
+        if let Some(taken) = listens(section).find(|one| ListenAddress::of(one).overlaps(&at)) {
             return Err(Error::Usage(format!("{console}: {section} listens on {taken} already")));
         }
     }
     for (index, section) in sections.iter().enumerate() {
         for before in &sections[..index] {
             let taken = listens(section).find(|one| {
-                listens(before).any(|other| Place::of(one).overlaps(&Place::of(other)))
+                listens(before)
+                    .any(|other| ListenAddress::of(one).overlaps(&ListenAddress::of(other)))
             });
             if let Some(taken) = taken {
                 let text = format!("{section}: {before} listens on {taken} already");
@@ -82,7 +83,7 @@ fn is_same_service(one: &Section, other: &Section) -> bool {
         && shares_hub
 }
 
-impl<'a> Place<'a> {
+impl<'a> ListenAddress<'a> {
     fn of(address: &'a str) -> Self {
         if let Some(path) = address.strip_prefix("unix:") {
             return Self { is_udp: false, host: "unix", port: path };
@@ -108,10 +109,10 @@ impl<'a> Place<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::service::section;
+    use crate::command::service::section::Place;
 
     fn section(kind: Kind, line: usize, options: &[&str]) -> Section {
-        let place = section::Place { file: "file".into(), line };
+        let place = Place::File { path: "file".into(), line };
         let options = options.iter().map(|option| (*option).to_owned()).collect();
         Section { kind, place, options }
     }
@@ -149,7 +150,7 @@ mod tests {
     #[test]
     fn a_console_has_its_own_address() {
         let inlet = |listen: &str| section(Kind::Inlet, 5, &[&format!("--listen={listen}")]);
-        let place = section::Place { file: "file".into(), line: 1 };
+        let place = Place::File { path: "file".into(), line: 1 };
         let console = ConsoleSection { place, listen: "4090".into(), hosts: Vec::new() };
         let refused = |section| check(&[section], Some(&console)).err();
         let said = refused(inlet("0.0.0.0:4090")).unwrap().one_line().to_string();

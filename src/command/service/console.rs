@@ -27,7 +27,10 @@ impl PartialEq for ConsoleSection {
 
 impl fmt::Display for ConsoleSection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: [console]", self.place)
+        match &self.place {
+            Place::File { .. } => write!(f, "{}: [console]", self.place),
+            Place::CommandLine(option) => f.write_str(option),
+        }
     }
 }
 

@@ -16,12 +16,13 @@ pub(crate) enum Kind {
     Inlet,
 }
 
-/// Where something stands: in a file, or on the command line.
+/// Where something is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) file: PathBuf,
-    /// From 1; 0 if it is of the command line.
-    pub(crate) line: usize,
+pub(crate) enum Place {
+    /// A line of a file, from 1.
+    File { path: PathBuf, line: usize },
+    /// An option of the command line, with its value as far as it tells it from others.
+    CommandLine(String),
 }
 
 /// A section with its options. Two are equal if they do the same, wherever they stand.
@@ -139,12 +140,12 @@ impl Section {
         self.kind == Kind::Outlet && self.options.iter().any(is_via)
     }
 
-    /// Starts it on a node of its own.
-    pub(crate) async fn start(&self, ctx: Context) -> Result<()> {
+    /// Starts it on a node of its own, as the one with this number, from 0, of its process.
+    pub(crate) async fn start(&self, ctx: Context, number: u16) -> Result<()> {
         let parsed = self.kind.parse(&self.options);
         match parsed.map_err(|error| Error::Bug(misfit(&error).text))? {
             Parsed::Hub(arguments) => hub::run(ctx, arguments).await,
-            Parsed::Outlet(arguments) => outlet::run(ctx, arguments).await,
+            Parsed::Outlet(arguments) => outlet::run(ctx, arguments, number).await,
             Parsed::Inlet(arguments) => inlet::run(ctx, arguments).await,
         }
     }
@@ -172,19 +173,18 @@ fn misfit(error: &clap::Error) -> Misfit {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            0 => write!(f, "{}", self.file.display()),
-            line => write!(f, "{}:{line}", self.file.display()),
+        match self {
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::CommandLine(option) => f.write_str(option),
         }
     }
 }
 
 impl fmt::Display for Section {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.place.line {
-            // Not of a file.
-            0 => self.place.fmt(f),
-            _ => write!(f, "{}: [[{}]]", self.place, self.kind.name()),
+        match &self.place {
+            Place::File { .. } => write!(f, "{}: [[{}]]", self.place, self.kind.name()),
+            Place::CommandLine(option) => f.write_str(option),
         }
     }
 }
@@ -203,7 +203,7 @@ mod tests {
             (Kind::Inlet, &["--listen-mode=600", "--listen=unix:/a"], "inlet unix:/a"),
         ] {
             let options = options.iter().map(|one| (*one).to_owned()).collect();
-            let place = Place { file: "file".into(), line: 1 };
+            let place = Place::CommandLine("--option".into());
             assert_eq!(Section { kind, place, options }.name(), name);
         }
     }

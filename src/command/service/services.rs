@@ -1,7 +1,7 @@
 //! The sections that run, each on a node of its own: access to one gives none to another, and a
 //! section that is removed drains as a node does that stops.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{cell::RefCell, collections::HashSet, rc::Rc, time::Duration};
 
 use actix_rt::task::JoinHandle;
 use ockam::{console::Nodes, Context, Error, Node, NodeBuilder, NodeLimits, Result};
@@ -36,6 +36,8 @@ pub(crate) struct Services {
 
 struct Running {
     section: Section,
+    /// What tells it from the others of its kind.
+    number: u16,
     node: Rc<RefCell<Option<Node>>>,
     task: JoinHandle<()>,
 }
@@ -98,8 +100,11 @@ impl Services {
 
     fn start(&mut self, section: Section, is_first: bool) {
         let node = Rc::new(RefCell::new(None));
+        let same_kind = self.running.iter().filter(|one| one.section.kind == section.kind);
+        let number = free_number(same_kind.map(|one| one.number));
         let starting = Starting {
             section: section.clone(),
+            number,
             node: node.clone(),
             settings: self.settings.clone(),
             shown: self.console.nodes.clone(),
@@ -107,7 +112,7 @@ impl Services {
             is_first,
         };
         let task = actix_rt::spawn(starting.run());
-        self.running.push(Running { section, node, task });
+        self.running.push(Running { section, number, node, task });
     }
 
     /// Takes no new clients, and lets the open streams finish.
@@ -157,9 +162,16 @@ fn unchanged<T>(
     running.iter().map(is_kept).collect()
 }
 
+/// The smallest number that none has.
+fn free_number(taken: impl Iterator<Item = u16>) -> u16 {
+    let taken: HashSet<_> = taken.collect();
+    (0..u16::MAX).find(|number| !taken.contains(number)).unwrap_or(u16::MAX)
+}
+
 /// A section on its way.
 struct Starting {
     section: Section,
+    number: u16,
     node: Rc<RefCell<Option<Node>>>,
     settings: Settings,
     /// The nodes of the console.
@@ -216,7 +228,7 @@ impl Starting {
         if let Some(last) = last {
             last.stop().await;
         }
-        self.section.start(Context::new(&node)?).await
+        self.section.start(Context::new(&node)?, self.number).await
     }
 }
 
@@ -226,7 +238,7 @@ mod tests {
     use crate::command::service::section::{Kind, Place};
 
     fn section(line: usize, to: &str) -> Section {
-        let place = Place { file: "file".into(), line };
+        let place = Place::File { path: "file".into(), line };
         Section { kind: Kind::Outlet, place, options: vec![format!("--to={to}")] }
     }
 
@@ -236,6 +248,13 @@ mod tests {
         let mut new = vec![section(9, "c:1"), section(7, "a:1"), section(8, "b:1")];
         let kept = unchanged(&mut new, &running, |section| section);
         assert_eq!(kept, [true, true, false]);
-        assert_eq!(new.iter().map(|new| new.place.line).collect::<Vec<_>>(), [9]);
+        assert_eq!(new.iter().map(|new| &new.options[0]).collect::<Vec<_>>(), ["--to=c:1"]);
+    }
+
+    #[test]
+    fn the_first_free_number_is_taken() {
+        for (taken, free) in [(&[][..], 0), (&[0, 1], 2), (&[1, 2], 0), (&[2, 0], 1)] {
+            assert_eq!(free_number(taken.iter().copied()), free, "{taken:?}");
+        }
     }
 }
