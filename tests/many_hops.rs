@@ -268,8 +268,10 @@ async fn until_reset_by_a_cut(resume_for: Duration) -> [Duration; 2] {
     let (mut arrived, link) = (taken.clone(), tunnel.link.clone());
     let cutting = async {
         arrived.wait_for(|taken| *taken > 2_000_000).await.unwrap();
+        // Noted before, as whoever the cut wakes may run first.
+        let cut = Instant::now();
         link.cut();
-        Instant::now()
+        cut
     };
     let writing = async {
         let sent = write(&mut tunnel.client, &pattern, taken, || false).await;

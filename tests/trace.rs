@@ -135,7 +135,7 @@ fn a_channel_is_traced_through_its_hub() {
     breaks_at(3, &["not the trusted identity", "compare"], &[&route, "--trust", NOBODY]);
     // A node behind the hub that says nothing, then one that has gone, then no hub.
     outlet.stand_still();
-    breaks_at(2, &["no answer within 1s", "the hub answers"], &[&route, "--timeout", "1s"]);
+    breaks_at(2, &["no answer within 5s", "the hub answers"], &[&route, "--timeout", "5s"]);
     outlet.go_on();
     drop(outlet);
     hub.wait_for_line("has left");

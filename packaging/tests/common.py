@@ -73,7 +73,8 @@ class Process:
         self.child = subprocess.Popen(command, cwd=folder, env=environment,
                                       stdin=end, stdout=end, stderr=end)
         os.close(end)
-        threading.Thread(target=self.read, daemon=True).start()
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
         self.running.append(self)
 
     def read(self):
@@ -86,9 +87,13 @@ class Process:
 
     def wait_for(self, pattern):
         def look():
+            has_ended = self.child.poll() is not None
+            if has_ended:
+                # What it has printed last may not have been read yet.
+                self.reader.join(PATIENCE)
             if found := re.search(pattern, self.text):
                 return found
-            assert self.child.poll() is None, f"{self.name} has ended:\n{self.text}"
+            assert not has_ended, f"{self.name} has ended:\n{self.text}"
 
         return wait_for(pattern, look)
 

@@ -108,15 +108,12 @@ fn strangers_that_read_nothing_silence_nobody() {
             assert_eq!(download(inlet, bytes, 1), Ended::Whole);
             begun.elapsed().as_secs_f64()
         };
-        let alone = (0..3).map(|_| timed(20 * LOAD)).sum::<f64>();
+        // The best of three: other tests run at the same time, and not evenly.
+        let best = || (0..3).map(|_| timed(20 * LOAD)).fold(f64::INFINITY, f64::min);
+        let alone = best();
         let idle = crowd.hub.memory();
-        let mut strangers = Vec::new();
-        let beside = (0..3)
-            .map(|_| {
-                strangers.push(stranger(&crowd.forwarder, 30_000));
-                timed(20 * LOAD)
-            })
-            .sum::<f64>();
+        let strangers = [(); 3].map(|()| stranger(&crowd.forwarder, 30_000));
+        let beside = best();
         let grown = crowd.hub.memory().saturating_sub(idle);
         println!(
             "beside 3 strangers with 30,000 messages each, a client keeps {:.0} %; the hub takes \
@@ -219,10 +216,13 @@ fn one_slow_client_leaves_nine_their_speed() {
     in_own_network(|| {
         let target = Target::start();
         let crowd = crowd(&target, 10);
-        // What the hub needs for the nine is not counted.
-        speed_of_nine(&crowd);
+        // What the hub needs for the nine is not counted, whoever of them waits for a processor.
+        let of_nine = (0..3).map(|_| {
+            speed_of_nine(&crowd);
+            crowd.hub.memory()
+        });
+        let memory = of_nine.max().unwrap_or_default();
         for (what, at_a_time) in [("nothing", 0), ("100 KB/s", 10_000)] {
-            let memory = crowd.hub.memory();
             // The best of three: other tests run at the same time, and not evenly.
             let kept = (0..3).map(|_| kept_beside(&crowd, at_a_time)).fold(0.0, f64::max);
             let grown = crowd.hub.memory().saturating_sub(memory);

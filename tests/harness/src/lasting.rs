@@ -17,6 +17,7 @@ use crate::{
     client::connect,
     deadline::{wait_for, PATIENCE},
     pattern::Pattern,
+    pauses::Pauses,
     transfer::{next_chunk, CHUNK},
 };
 
@@ -36,6 +37,7 @@ pub struct Lasting {
     shared: Arc<Shared>,
     clients: Vec<Client>,
     quiet: TcpStream,
+    pauses: Pauses,
 }
 
 type Client = (&'static str, JoinHandle<io::Result<()>>);
@@ -76,7 +78,7 @@ impl Lasting {
     /// # Errors
     /// If that takes too long.
     pub fn begin(through: SocketAddr, patience: Duration) -> io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+        let (shared, pauses) = (Arc::new(Shared::default()), Pauses::watch());
         let start = |name, run: fn(TcpStream, &Shared) -> io::Result<()>| {
             let (client, shared) = (connect(through, patience)?, shared.clone());
             io::Result::Ok((name, spawn(move || run(client, &shared))))
@@ -86,7 +88,7 @@ impl Lasting {
         let mut quiet = connect(through, patience)?;
         quiet.write_all(b"ECHO\n")?;
         asks(&mut quiet, b"hello")?;
-        let lasting = Self { shared, clients, quiet };
+        let lasting = Self { shared, clients, quiet, pauses };
         lasting.moves_after(Instant::now(), PATIENCE)?;
         Ok(lasting)
     }
@@ -113,7 +115,7 @@ impl Lasting {
     }
 
     /// For each of these moments the longest wait for an answer of the echo that came after it, and
-    /// before the next one.
+    /// before the next one. [Pauses](Pauses) of the machine do not count.
     pub fn stalls(&self, moments: &[Instant]) -> Vec<Duration> {
         let answers = self.shared.answers();
         let ends = moments.iter().skip(1).copied().map(Some).chain([None]);
@@ -121,7 +123,8 @@ impl Lasting {
             let within = answers
                 .iter()
                 .filter(|answer| answer.came >= *begin && end.is_none_or(|end| answer.came < end));
-            within.map(|answer| answer.came - answer.asked).max().unwrap_or_default()
+            let waits = within.map(|answer| self.pauses.running(answer.asked, answer.came));
+            waits.max().unwrap_or_default()
         };
         moments.iter().zip(ends).map(longest).collect()
     }

@@ -12,7 +12,7 @@
 //! | [`network`] | a test in a network of its own, where every port is free |
 //! | [`datagrams`] | a line for datagrams, with delay and loss, on which the client moves |
 //! | [`wan`], [`islands`] | lines between networks that can be cut |
-//! | [`deadline`] | waits with a deadline |
+//! | [`deadline`], [`pauses`] | waits with a deadline, and when the machine let nobody run |
 //! | [`usage`], [`machine`] | what processes have used, and where and when they ran |
 //! | [`progress`] | what long work is doing, for whoever waits for it |
 //! | [`scratch`], [`table`] | where processes keep their files, and tables in Markdown |
@@ -30,6 +30,7 @@ pub mod lasting;
 pub mod machine;
 pub mod network;
 pub mod pattern;
+pub mod pauses;
 pub mod process;
 pub mod program;
 pub mod progress;

@@ -62,7 +62,8 @@ struct Passing {
     attempts: usize,
     /// The lengths of this attempt's messages.
     lengths: Vec<usize>,
-    altered: bool,
+    /// The attempt of which a message was altered.
+    altered: Option<usize>,
 }
 
 impl Passing {
@@ -77,15 +78,16 @@ impl Passing {
     }
 }
 
-/// Alters one message of the first attempt.
+/// Alters one message of the first attempt that comes so far: on a busy machine, one may end
+/// before.
 fn meddle(passing: &Arc<Mutex<Passing>>, number: usize, alteration: Alteration) -> Meddling {
     let passing = passing.clone();
     Arc::new(move |_, mut message: Message| {
         let mut passing = passing.lock().unwrap();
         let mut bytes = message.payload.to_vec();
-        if passing.number(&bytes) == number && passing.attempts == 1 && !passing.altered {
+        if passing.number(&bytes) == number && passing.altered.is_none() {
             alteration.apply(&mut bytes);
-            passing.altered = true;
+            passing.altered = Some(passing.attempts);
             message.payload = Payload::from(bytes);
         }
         vec![message]
@@ -136,14 +138,14 @@ impl Chain {
         lengths[..4].to_vec()
     }
 
-    /// The first attempt fails because of the alteration, and a later one succeeds.
+    /// The attempt fails because of the alteration, and a later one succeeds.
     async fn survives(&self, number: usize, alteration: Alteration) {
         let passing = Arc::new(Mutex::new(Passing::default()));
         let name = format!("message-{}-{alteration}", number + 1);
         self.establish(&name, meddle(&passing, number, alteration)).await;
         let passing = passing.lock().unwrap();
-        assert!(passing.altered, "{name}: not reached");
-        assert!(passing.attempts >= 2, "{name}: accepted");
+        let altered = passing.altered.unwrap_or_else(|| panic!("{name}: not reached"));
+        assert!(passing.attempts > altered, "{name}: accepted");
     }
 
     fn workers(&self) -> [usize; 3] {

@@ -1,7 +1,5 @@
 //! Channels that are established, and the messages that go through them.
 
-use std::time::Duration;
-
 use ockam_actix_runtime::{route, Class, Error, Host, Route};
 use ockam_actix_workers::{secure_channel::ChannelListeners, SecureChannels, TrustEveryonePolicy};
 
@@ -69,8 +67,9 @@ fn a_listener_that_starts_later_is_found() {
         let (mut client, mut server) = (Peer::start(1).await, Peer::start(1).await);
         let port = server.listen(0).await;
         let channel = client.entity.create_secure_channel(to(port), TrustEveryonePolicy).unwrap();
-        let early = channel.established_within(Duration::from_millis(300)).await.unwrap_err();
-        assert!(early.to_string().contains("no such worker"), "{early}");
+        let first_hop = client.node.first_hop(&route![&channel]).unwrap();
+        let failure = || first_hop.state().failure.map(|why| why.to_string()).unwrap_or_default();
+        until("the answer of its node", || failure().contains("no such worker")).await;
         let refused =
             client.ctx.ask(route![&channel, "echo"], String::new()).reply_as::<String>().await;
         assert!(refused.unwrap_err().to_string().contains("connection is down"));

@@ -89,7 +89,8 @@ fn stranger(peer: &Peer, port: u16) {
 fn unfinished_handshakes_end_with_their_deadline() {
     run(async {
         let mut limits = quick();
-        limits.handshake_deadline = Duration::from_millis(200);
+        // Long enough for all of them to be seen at once.
+        limits.handshake_deadline = Duration::from_secs(2);
         let (mut server, client) = (Peer::with_limits(2, limits).await, Peer::start(1).await);
         server.entity.create_secure_channel_listener(SERVICE, TrustEveryonePolicy).unwrap();
         let port = server.listen(0).await;
@@ -219,7 +220,7 @@ fn messages_awaiting_a_handshake_are_bounded_and_returned() {
     run(async {
         let mut limits = quick();
         limits.waiting_bytes = 10_000;
-        limits.handshake_deadline = Duration::from_secs(2);
+        limits.handshake_deadline = Duration::from_secs(4);
         let (mut client, server) = (Peer::with_limits(1, limits).await, Peer::start(1).await);
         // A worker that never answers has the listener's address.
         let silent = ockam_actix_runtime::Context::named(&server.node, SERVICE).unwrap();

@@ -1,11 +1,9 @@
 //! Who has room on an edge, in which order, and that all of it comes back.
 
-// No arbiter runs here, and time is what is tested.
-#![allow(clippy::disallowed_methods)]
-
 use std::{task::Poll, time::Duration};
 
 use futures::{executor::block_on, future::BoxFuture, poll};
+use tokio::time::advance;
 
 use super::*;
 
@@ -168,25 +166,25 @@ fn together_they_hold_little_beyond_the_pool() {
 }
 
 /// Takes all of a budget and gives it back after `while_it_waits`, several times.
-fn pass(budget: &Budget, while_it_waits: Duration) {
+async fn pass(budget: &Budget, while_it_waits: Duration) {
     for _ in 0..10 {
         let all = budget.try_acquire(usize::MAX).unwrap();
-        std::thread::sleep(while_it_waits);
+        advance(while_it_waits).await;
         drop(all);
     }
 }
 
-#[test]
-fn the_capacity_follows_what_passes_in_time() {
+#[tokio::test(start_paused = true)]
+async fn the_capacity_follows_what_passes_in_time() {
     const LEAST: usize = 128 * 1024;
     let budget = Budget::within(LEAST, 8 * LEAST, Arc::new(Pool::new(usize::MAX)));
     assert_eq!(budget.available(), LEAST);
-    pass(&budget, Duration::ZERO);
+    pass(&budget, Duration::ZERO).await;
     assert_eq!(budget.available(), 8 * LEAST);
-    pass(&budget, 2 * SHORT_QUEUE);
+    pass(&budget, 2 * SHORT_QUEUE).await;
     assert_eq!(budget.available(), LEAST);
     // One that is fixed stays so.
     let budget = Budget::new(LEAST);
-    pass(&budget, Duration::ZERO);
+    pass(&budget, Duration::ZERO).await;
     assert_eq!(budget.available(), LEAST);
 }
