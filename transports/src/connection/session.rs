@@ -122,7 +122,11 @@ impl<C: Carrier> Session<C> {
             }
             for reads in [true, false] {
                 if let Poll::Ready(error) = queue.poll_write(&*carrier, &lanes, task) {
-                    return lost(error);
+                    // A peer that takes no more may have said before that it stops.
+                    return match reading.as_mut().poll(task) {
+                        Poll::Ready(end) => Poll::Ready(end),
+                        Poll::Pending => lost(error),
+                    };
                 }
                 // What arrives may bring credit, and what has moved on is to be granted: it is
                 // written in the same turn.

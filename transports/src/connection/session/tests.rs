@@ -225,6 +225,22 @@ fn a_peer_that_stops_is_not_waited_for() {
 }
 
 #[test]
+fn a_farewell_counts_also_before_a_reset() {
+    on_a_connection(async |node, ours, mut theirs| {
+        theirs.write_all(&Greeting::ours().encode()).await.unwrap();
+        theirs.write_all(&Signal::GoAway.encode()).await.unwrap();
+        // A peer whose program ends before all that was sent to it has been read.
+        let reset = |queue: &WriteQueue| {
+            theirs.set_zero_linger().unwrap();
+            drop(theirs);
+            message(queue);
+        };
+        let end = run_with(node, ours, reset).await;
+        assert!(matches!(end, SessionEnd::GoneAway), "{end:?}");
+    });
+}
+
+#[test]
 fn a_length_alone_reserves_nothing() {
     on_a_paused_clock(async |_, ours, mut theirs| {
         theirs.write_all(&header(MAX_READ_BYTES, 1)).await.unwrap();
