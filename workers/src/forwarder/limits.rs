@@ -31,6 +31,13 @@ pub const CONNECTIONS_BEFORE_SWEEP: usize = 1_024;
 /// lease is for nodes behind further hubs, whose end no connection here shows.
 pub const LEASE: Duration = Duration::from_secs(60);
 
+/// How late the end of a lease may be noticed by a node that runs all the time.
+pub const TIMELY: Duration = Duration::from_millis(50);
+
+/// How much longer a lease lasts at most after a pause in which the hub did not run: as long as
+/// nodes take between two renewals of the usual lease.
+pub const LONGEST_EXTENSION: Duration = Duration::from_secs(20);
+
 /// The longest lease that a node accepts, in seconds: it renews three times within each.
 pub const MAX_LEASE_SECONDS: u32 = 24 * 60 * 60;
 

@@ -39,7 +39,7 @@ use crate::{
             journal::Journal,
             ledger::{Generation, Ledger},
         },
-        limits::MOVE_LINGER,
+        limits::{LONGEST_EXTENSION, MOVE_LINGER, TIMELY},
         protocol::{claim::ForwarderId, Answer},
     },
     relay::pass_on,
@@ -148,10 +148,10 @@ impl Life {
     fn run(mut self, id: ForwarderId) -> impl Future<Output = ()> {
         async move {
             let mut is_leaving = false;
+            let mut until = *self.lease.borrow_and_update();
             let ended = {
                 let mut evacuating = pin!(self.node.evacuating());
                 loop {
-                    let until = *self.lease.borrow_and_update();
                     tokio::select! {
                         biased;
                         () = self.first_hop.lost(self.epoch) => break Some("its connection is gone"),
@@ -160,12 +160,16 @@ impl Life {
                                 // Released or replaced, which the service has noted.
                                 break None;
                             }
+                            until = *self.lease.borrow_and_update();
                         }
                         () = &mut evacuating, if !is_leaving => {
                             is_leaving = true;
                             self.say_farewell(id);
                         }
-                        () = sleep_until(until) => break Some("it was not renewed"),
+                        () = sleep_until(until) => match extended(until, Instant::now()) {
+                            Some(later) => until = later,
+                            None => break Some("it was not renewed"),
+                        },
                     }
                 }
             };
@@ -200,6 +204,13 @@ impl Life {
     }
 }
 
+/// Until when a lease lasts whose end is noticed late: time in which this node did not run does not
+/// count, as a renewal may be among what is still to be read.
+fn extended(until: Instant, now: Instant) -> Option<Instant> {
+    let late = now.saturating_duration_since(until);
+    (late > TIMELY).then(|| now + late.min(LONGEST_EXTENSION))
+}
+
 /// The delivery of a forwarder, with the route that it puts before the rest of a message's own.
 struct Onward {
     node: Node,
@@ -209,5 +220,23 @@ struct Onward {
 impl Deliver for Onward {
     fn deliver(&self, entry: &Entry, message: Message) -> Result<(), Box<Undelivered>> {
         pass_on(&self.node, &entry.address, message, &self.route)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_pause_of_the_node_ends_no_lease() {
+        let until = Instant::now();
+        let at = |millis| until + Duration::from_millis(millis);
+        for (now, extension) in [(0, None), (20, None), (700, Some(700)), (3_600_000, Some(20_000))]
+        {
+            let extended = extended(until, at(now)).map(|later| later - at(now));
+            assert_eq!(extended, extension.map(Duration::from_millis), "{now} ms late");
+        }
     }
 }
