@@ -13,9 +13,12 @@
 //! * A panic ends it for a moment: it is [`Supervised`], and the next actor begins by registering
 //!   again, which replaces the existing forwarder. The hub may reach the destination throughout.
 
-use std::sync::{
-    atomic::{AtomicBool, Ordering},
-    Arc,
+use std::{
+    future::pending,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        Arc,
+    },
 };
 
 use actix::{
@@ -40,7 +43,7 @@ use crate::{
         limits::{MOVE_PAUSE, STOPPING_HUB_PATIENCE},
         protocol::Request,
         remote::{
-            attempts::Attempts,
+            attempts::{is_for_caller, Attempts},
             inbox::Told,
             registrar::{Failure, Granted, Registrar},
             registration::{Forwarded, RegistrationState},
@@ -115,10 +118,10 @@ impl RegistrationKeeper {
         let granted = loop {
             match register_first(&mut registrar, &mut first_hop).await {
                 Ok(granted) => break granted,
-                Err(error) if !keep_trying => return Err(error),
+                Err(error) if !keep_trying || is_for_caller(&error) => return Err(error),
                 Err(error) => {
                     record.down(error.one_line());
-                    sleep(attempts.pause_after(error)?).await;
+                    sleep(attempts.pause_after(&error)).await;
                 }
             }
         };
@@ -257,6 +260,9 @@ impl Release {
     }
 }
 
+/// A newer instance has the address.
+struct Displaced;
+
 impl Keeping {
     async fn keep(mut self) {
         loop {
@@ -265,23 +271,19 @@ impl Keeping {
                 false => Error::Bug("its keeper panicked".into()).into(),
             };
             self.state.send_modify(|state| state.registered = false);
-            let again = match lost {
+            match lost {
                 Failure::Leaving => {
                     self.record.down("the hub stops");
                     self.left().await;
-                    self.register_again().await
                 }
                 Failure::Failed(reason) => {
                     self.record.down(reason.one_line());
                     self.log_loss(&reason);
-                    self.register_again().await
                 }
-                Failure::Displaced => Err(Failure::Displaced),
-            };
-            match again {
-                Ok(()) => {}
-                Err(Failure::Displaced) => return self.displaced(),
-                Err(Failure::Failed(_) | Failure::Leaving) => return,
+                Failure::Displaced => return self.displaced(),
+            }
+            if let Err(Displaced) = self.register_again().await {
+                return self.displaced();
             }
         }
     }
@@ -338,11 +340,12 @@ impl Keeping {
         log::log!(level, "the hub {hub} no longer forwards here: {reason}; registering again");
     }
 
-    /// Tries until the hub forwards again.
+    /// Tries until the hub forwards again. Whatever fails may be mended, so that only the end of the
+    /// keeper ends this.
     ///
     /// # Errors
-    /// If a newer instance has the address, or the node is stopped.
-    async fn register_again(&mut self) -> Result<(), Failure> {
+    /// If a newer instance has the address.
+    async fn register_again(&mut self) -> Result<(), Displaced> {
         let mut attempts = Attempts::new();
         loop {
             match self.try_again().await {
@@ -350,9 +353,14 @@ impl Keeping {
                     self.regained(granted);
                     return Ok(());
                 }
-                Err(Failure::Failed(error)) => sleep(attempts.pause_after(error)?).await,
+                // The keeper is about to end.
+                Err(Failure::Failed(_)) if self.registrar.node().is_stopping() => pending().await,
+                Err(Failure::Failed(error)) => {
+                    self.record.down(error.one_line());
+                    sleep(attempts.pause_after(&error)).await;
+                }
                 Err(Failure::Leaving) => self.left().await,
-                Err(Failure::Displaced) => return Err(Failure::Displaced),
+                Err(Failure::Displaced) => return Err(Displaced),
             }
         }
     }
