@@ -254,3 +254,24 @@ fn one_hub_of_several_is_enough() {
         in_time("the other one", states.wait_for(|state| state.registrations == 2)).await.unwrap();
     });
 }
+
+#[test]
+fn hubs_reach_nothing_once_it_is_stopped() {
+    with_arbiters(|arbiters| async move {
+        let (_hub, at) = hub(arbiters, ForwardingOptions::new()).await;
+        // It takes connections, and says nothing.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let at_silent = Address::from(format!("tcp#{}", silent.local_addr().unwrap()));
+        let peers = [&at_silent, &at].map(|at| at.dial_parts().unwrap().1);
+        let list = Address::from(format!("tcp#{},{}", peers[0], peers[1]));
+        let private = node(arbiters).await;
+        Echoer::start(&private, "echoer").unwrap();
+        let reached = |at| private.hub_grants(at).contains(&"echoer".into());
+        for _ in 0..20 {
+            let forwarder = RemoteForwarder::create(&private, &list, "echoer").await.unwrap();
+            until("both may reach it", || reached(&at) && reached(&at_silent)).await;
+            in_time("the end", forwarder.stop()).await;
+            assert_eq!([reached(&at), reached(&at_silent)], [false, false]);
+        }
+    });
+}

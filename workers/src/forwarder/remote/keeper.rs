@@ -143,22 +143,23 @@ impl RegistrationKeeper {
         let what = format!("the remote forwarder at {}", release.hub);
         let arbiter = node.arbiter_for(&keeping.first_hop);
         let begun = AtomicBool::new(false);
-        let spec =
-            KeeperSpec { node: node.clone(), arbiter, release, keeping, begun, _right: forwarded };
+        let own = node.clone();
+        let spec = KeeperSpec { _right: forwarded, node: own, arbiter, release, keeping, begun };
         Ok((Restarting::start(&node, what, spec)?, watched))
     }
 }
 
 /// What every keeper of one forwarder is started with.
 struct KeeperSpec {
+    /// The right of the hub to reach the destination, from the first keeper to the last. Dropped
+    /// before the state, so that whoever sees that nobody can change that knows it taken back.
+    _right: Forwarded,
     node: Node,
     arbiter: usize,
     release: Release,
     keeping: Keeping,
     /// Whether there was a keeper before.
     begun: AtomicBool,
-    /// The right of the hub to reach the destination, from the first keeper to the last.
-    _right: Forwarded,
 }
 
 impl Restartable for KeeperSpec {
