@@ -1,5 +1,7 @@
 //! Registration: errors that name what is wrong, restarts, leases and caps.
 
+use std::sync::Arc;
+
 use ockam_actix_runtime::{route, Address, Class, Error, Host, Node, Route};
 use ockam_actix_workers::{
     echoer::Echoer,
@@ -273,5 +275,27 @@ fn hubs_reach_nothing_once_it_is_stopped() {
             in_time("the end", forwarder.stop()).await;
             assert_eq!([reached(&at), reached(&at_silent)], [false, false]);
         }
+    });
+}
+
+#[test]
+fn hubs_behind_one_connection_are_permitted_each() {
+    with_arbiters(|arbiters| async move {
+        let (first, at) = hub(arbiters, ForwardingOptions::new()).await;
+        let (_second, at_second) = hub(arbiters, ForwardingOptions::new()).await;
+        let (own, route) = (first.clone(), route![&at_second]);
+        let further = Counting { node: own, route, passed: Arc::default() };
+        first.worker("further", further).start().unwrap();
+        let (private, other) = (node(arbiters).await, node(arbiters).await);
+        Echoer::start(&private, "echoer").unwrap();
+        let near = RemoteForwarder::create(&private, &at, "echoer").await.unwrap();
+        let behind = route![&at, "further"];
+        let far = RemoteForwarder::create(&private, behind, "echoer").await.unwrap();
+        let through_second = route![&at_second, far.remote_address()];
+        assert_eq!(echo(&other, through_second.clone()).await.unwrap(), "hello");
+        near.stop().await;
+        assert_eq!(echo(&other, through_second).await.unwrap(), "hello");
+        far.stop().await;
+        assert!(!private.hub_grants(&at).contains(&"echoer".into()));
     });
 }

@@ -6,10 +6,7 @@ use ockam_actix_runtime::{
     lock::Lock, trust::origin::HubGrants, Address, Error, Host, Node, Result, Route,
 };
 
-use crate::{
-    forwarder::{address::ForwardingAddress, protocol::claim::ForwarderId},
-    secure_channel::RelayedListeners,
-};
+use crate::forwarder::{address::ForwardingAddress, protocol::claim::ForwarderId};
 
 /// The state of a [`RemoteForwarder`](crate::forwarder::RemoteForwarder) at its hub, or at all hubs
 /// of a list together.
@@ -51,7 +48,6 @@ struct AllForwarded(Lock<HashSet<(Route, Address)>>);
 pub(super) struct Forwarded {
     all: Arc<AllForwarded>,
     grants: Arc<HubGrants>,
-    relayed: Arc<RelayedListeners>,
     key: (Route, Address),
 }
 
@@ -71,17 +67,13 @@ impl Forwarded {
         }
         let grants = node.hub_grants(first_hop);
         grants.permit(destination.clone());
-        let relayed = node.extension(RelayedListeners::default);
-        Ok(Self { all, grants, relayed, key })
+        Ok(Self { all, grants, key })
     }
 }
 
 impl Drop for Forwarded {
     fn drop(&mut self) {
         self.grants.withdraw(&self.key.1);
-        if let Some(first_hop) = self.key.0.first() {
-            self.relayed.remove(first_hop, &self.key.1);
-        }
         self.all.0.lock().remove(&self.key);
     }
 }
