@@ -137,7 +137,7 @@ fn listed(node: &Node, via: &Address, slots: &[ConnectionSlot], lanes: &Lanes) -
     let members = Members::of(node);
     let (slots, lanes) = (slots.to_vec(), lanes.clone());
     let welcome = move || {
-        let has_room = slots.iter().all(ConnectionSlot::become_member);
+        let has_room = ConnectionSlot::become_members(&slots);
         if has_room {
             lanes.leave_source();
         }
