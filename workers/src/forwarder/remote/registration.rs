@@ -22,21 +22,53 @@ pub struct RegistrationState {
     /// How often it has been registered.
     pub registrations: u64,
     pub(super) id: ForwarderId,
-    /// Whether the hub has said that it stops.
-    pub(super) is_leaving: bool,
 }
 
 impl RegistrationState {
-    /// What the states at several hubs come to: the address is the same at all that an identity
-    /// claims it from.
-    pub(super) fn together(states: Vec<Self>) -> Option<Self> {
-        states.into_iter().reduce(|one, other| Self {
-            registered: one.registered || other.registered,
-            displaced: one.displaced || other.displaced,
-            registrations: one.registrations + other.registrations,
-            is_leaving: one.is_leaving && other.is_leaving,
-            ..one
+    /// What it comes to at several hubs: the address is the same at all that an identity claims it
+    /// from. `None` if there are none.
+    pub(super) fn together(hubs: &[AtHub]) -> Option<Self> {
+        let AtHub { address, id, .. } = hubs.first()?.clone();
+        Some(Self {
+            address,
+            registered: hubs.iter().any(|hub| hub.phase.is_registered()),
+            displaced: hubs.iter().any(|hub| hub.phase == RegistrationPhase::Displaced),
+            registrations: hubs.iter().map(|hub| hub.registrations).sum(),
+            id,
         })
+    }
+}
+
+/// The forwarder at one hub.
+#[derive(Clone, Debug)]
+pub(super) struct AtHub {
+    pub(super) address: ForwardingAddress,
+    pub(super) id: ForwarderId,
+    pub(super) registrations: u64,
+    pub(super) phase: RegistrationPhase,
+}
+
+/// How a forwarder stands at one hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RegistrationPhase {
+    /// The hub forwards.
+    Registered,
+    /// The hub forwards, and has said that it stops soon.
+    HubLeaving,
+    /// This node has released the forwarder at a hub that stops, and waits for the hub's end.
+    Left,
+    /// The hub does not forward, and this node registers again.
+    Lost,
+    /// Another program has the address, and this node does not register again.
+    Displaced,
+    /// The program has given the forwarder up.
+    Released,
+}
+
+impl RegistrationPhase {
+    /// Whether the hub forwards, as far as this node knows.
+    pub(super) fn is_registered(self) -> bool {
+        matches!(self, Self::Registered | Self::HubLeaving)
     }
 }
 

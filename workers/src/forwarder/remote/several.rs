@@ -13,7 +13,7 @@ use tokio::sync::mpsc::{self, UnboundedSender};
 use crate::forwarder::remote::{
     keeper::{Leave, RegistrationKeeper, Stop},
     registrar::Registrar,
-    registration::{Forwarded, RegistrationState},
+    registration::{AtHub, Forwarded, RegistrationPhase, RegistrationState},
 };
 
 /// The routes of a list such as `tcp#a:4000,b:4000`, each to one of its hubs.
@@ -48,7 +48,7 @@ struct All {
 }
 
 /// The keeper at one hub, and what it says of itself.
-type Kept = (Restarting<RegistrationKeeper>, watched::Receiver<RegistrationState>);
+type Kept = (Restarting<RegistrationKeeper>, watched::Receiver<AtHub>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -114,20 +114,20 @@ impl Shared {
     /// Registers with one hub and keeps that until all are stopped, or the node.
     async fn keep(
         self: Arc<Self>,
-        hub: Registrar,
+        registrar: Registrar,
         keep_trying: bool,
         attempted: UnboundedSender<Attempted>,
     ) {
         let kept = tokio::select! {
             biased;
             () = self.stopped() => None,
-            kept = self.register(hub, keep_trying, attempted) => kept,
+            kept = self.register(registrar, keep_trying, attempted) => kept,
         };
-        let Some((keeper, mut state)) = kept else { return };
+        let Some((keeper, mut hub)) = kept else { return };
         tokio::select! {
             biased;
             () = self.stopped() => {}
-            () = self.follow(&mut state) => return,
+            () = self.follow(&mut hub) => return,
         }
         if let Some(keeper) = keeper.end() {
             // An error means that it has stopped already.
@@ -135,7 +135,7 @@ impl Shared {
         }
         // It also says that the hub forwards no more. When nobody can say anything, the right of
         // the hub to reach the destination is gone.
-        self.follow(&mut state).await;
+        self.follow(&mut hub).await;
     }
 
     async fn stopped(&self) {
@@ -147,13 +147,15 @@ impl Shared {
     /// forwards, goes on until one does.
     async fn register(
         &self,
-        hub: Registrar,
+        registrar: Registrar,
         keep_trying: bool,
         attempted: UnboundedSender<Attempted>,
     ) -> Option<Kept> {
-        match keep(&hub, keep_trying).await {
+        match keep(&registrar, keep_trying).await {
             Ok(kept) => {
-                let _ = attempted.send(Ok(self.list(kept.clone())));
+                if let Some(together) = self.list(kept.clone()) {
+                    let _ = attempted.send(Ok(together));
+                }
                 return Some(kept);
             }
             // Nobody hears it once another hub forwards.
@@ -162,25 +164,23 @@ impl Shared {
         drop(attempted);
         // As all end with it, it is not awaited that they are stopped.
         let _ = self.phase.subscribe().wait_for(|phase| *phase == Phase::Running).await;
-        let kept = keep(&hub, true).await;
+        let kept = keep(&registrar, true).await;
         let kept = kept.inspect_err(|error| log::error!("{}", error.one_line())).ok()?;
         self.list(kept.clone());
         Some(kept)
     }
 
     /// Lists a keeper; returns what the registrations come to from now on.
-    fn list(&self, (keeper, state): Kept) -> watched::Receiver<RegistrationState> {
+    fn list(&self, kept: Kept) -> Option<watched::Receiver<RegistrationState>> {
         let mut all = self.all.lock();
-        let together = watched::Sender::new(state.borrow().clone());
-        let together = all.together.get_or_insert(together).subscribe();
-        all.kept.push((keeper, state));
+        all.kept.push(kept);
         all.publish(self.hubs);
-        together
+        all.together.as_ref().map(watched::Sender::subscribe)
     }
 
     /// Publishes what a keeper says until it has ended.
-    async fn follow(&self, state: &mut watched::Receiver<RegistrationState>) {
-        while state.changed().await.is_ok() {
+    async fn follow(&self, hub: &mut watched::Receiver<AtHub>) {
+        while hub.changed().await.is_ok() {
             self.all.lock().publish(self.hubs);
         }
     }
@@ -194,25 +194,32 @@ async fn keep(hub: &Registrar, keep_trying: bool) -> Result<Kept> {
 
 impl All {
     fn publish(&mut self, hubs: usize) {
-        let states: Vec<_> = self.kept.iter().map(|(_, state)| state.borrow().clone()).collect();
+        let states: Vec<_> = self.kept.iter().map(|(_, hub)| hub.borrow().clone()).collect();
         self.leave(&states, hubs);
-        let Some(together) = RegistrationState::together(states) else { return };
-        if let Some(state) = &self.together {
-            state.send_replace(together);
+        let Some(now) = RegistrationState::together(&states) else { return };
+        match &self.together {
+            None => self.together = Some(watched::Sender::new(now)),
+            Some(together) => {
+                together.send_if_modified(|before| {
+                    let is_new = *before != now;
+                    *before = now;
+                    is_new
+                });
+            }
         }
     }
 
     /// Has the hubs that stop be left as soon as another one forwards, or at once if there is no
     /// other one to wait for.
-    fn leave(&self, states: &[RegistrationState], hubs: usize) {
-        let is_elsewhere = states.iter().any(|state| state.registered && !state.is_leaving);
+    fn leave(&self, states: &[AtHub], hubs: usize) {
+        let is_elsewhere = states.iter().any(|hub| hub.phase == RegistrationPhase::Registered);
         if !is_elsewhere && hubs > 1 {
             return;
         }
-        for ((keeper, _), state) in self.kept.iter().zip(states) {
-            let is_due = state.registered && state.is_leaving;
+        for ((keeper, _), hub) in self.kept.iter().zip(states) {
+            let is_due = hub.phase == RegistrationPhase::HubLeaving;
             if let (true, Some(keeper)) = (is_due, keeper.actor()) {
-                // One control message for each farewell of a hub.
+                // One control message for each change at another hub until this one is left.
                 #[allow(clippy::disallowed_methods)]
                 keeper.do_send(Leave { is_elsewhere });
             }
