@@ -178,10 +178,8 @@ impl<C: Carrier> Handler<Registered> for Accepted<C> {
             let error = match end {
                 SessionEnd::Lost(error) => error,
                 SessionEnd::GoneAway => {
-                    actor.state.send_modify(|state| {
-                        (state.epoch, state.up, state.announced) = (1, false, true);
-                        state.failure = Some("the node at the other end has stopped".into());
-                    });
+                    let failure = "the node at the other end has stopped";
+                    actor.state.send_modify(|state| state.lose_as_announced(failure.into()));
                     return context.stop();
                 }
             };
