@@ -15,7 +15,7 @@ use crate::forwarder::{
     remote::{
         attempts::Attempts,
         inbox::Told,
-        registrar::{Failure, Granted, Registrar},
+        registrar::{in_time, Failure, Granted, Registrar},
         registration::{AtHub, RegistrationPhase},
     },
 };
@@ -96,7 +96,8 @@ impl Keeping {
     async fn renew(&self) -> Error {
         loop {
             sleep(self.granted.lease / 3).await;
-            if let Err(error) = self.registrar.in_time(self.registrar.renew(&self.granted)).await {
+            let renewing = self.registrar.renew(&self.granted);
+            if let Err(error) = in_time(self.registrar.hub(), renewing).await {
                 return error;
             }
         }
@@ -200,12 +201,15 @@ impl Keeping {
 }
 
 /// The first registration, over a link that is still to be made.
-pub(super) async fn register_first(registrar: &mut Registrar, first_hop: &mut FirstHop) -> Result<Granted> {
+pub(super) async fn register_first(
+    registrar: &mut Registrar,
+    first_hop: &mut FirstHop,
+) -> Result<Granted> {
     let connecting = async {
         let attempted = first_hop.attempted().await;
         attempted.map_err(|failure| registrar.unreachable(&failure))
     };
-    registrar.in_time(connecting).await?;
+    in_time(registrar.hub(), connecting).await?;
     let epoch = first_hop.state().epoch;
     register(registrar, first_hop, epoch).await.map_err(|failure| match failure {
         Failure::Failed(error) => error,
@@ -224,7 +228,7 @@ async fn register(
     let lost = registrar.unreachable("the connection was lost");
     tokio::select! {
         biased;
-        granted = super::registrar::in_time(&hub, registrar.register()) => granted,
+        granted = in_time(&hub, registrar.register()) => granted,
         () = first_hop.lost(epoch) => Err(lost.into()),
     }
 }

@@ -340,17 +340,6 @@ impl Registrar {
         let what = format!("cannot register \"{}\" with the hub {}", self.destination, self.hub);
         Error::transport(what, io::Error::other(failure.to_owned()))
     }
-
-    /// Bounds the time of a request to the hub.
-    ///
-    /// # Errors
-    /// Those of `asking`, and that the hub did not answer in time.
-    pub(super) async fn in_time<T, E: From<Error>>(
-        &self,
-        asking: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
-        in_time(&self.hub, asking).await
-    }
 }
 
 /// What a hub answers that does not stop.
