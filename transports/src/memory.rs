@@ -97,11 +97,7 @@ impl Link {
 
     /// Cuts the link: what is under way is lost, and messages bounce until [`Link::mend`].
     pub fn cut(&self) {
-        self.state.send_modify(|state| {
-            state.epoch += 1;
-            state.up = false;
-            state.failure = Some("the link was cut".into());
-        });
+        self.state.send_modify(|state| state.lose("the link was cut".into()));
     }
 
     /// Makes a cut link pass messages again.

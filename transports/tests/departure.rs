@@ -65,6 +65,10 @@ fn leaving_tcp_is_no_refusal() {
         // Nothing, and the first bytes of a greeting and of a part of a bundle.
         let beginnings: [&[u8]; 3] = [b"", b"\0\0\0\x13\0\0", b"ockam"];
         leave(&node, listener.address(), &beginnings).await;
+        // One part of two, and the first bytes that go over both.
+        let part = [&b"ockam-part\x02\x01"[..], &[7; 16]].concat();
+        let greeted = [&part[..], b"\0\0\0\0\0\0\0\x13\0\0"].concat();
+        leave(&node, listener.address(), &[&part, &greeted]).await;
     });
 }
 

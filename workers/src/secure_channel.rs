@@ -91,7 +91,7 @@ pub use opened::OpenedChannels;
 pub use options::{SecureChannelListenerOptions, SecureChannelOptions};
 pub use outbound::CHANNEL_OVERHEAD;
 #[cfg_attr(not(internals), doc(hidden))]
-pub use relayed::RelayedListeners;
+pub use relayed::{RelayedBy, RelayedListeners};
 
 pub(crate) use exchange::Credentials;
 pub(crate) use first_peer::FirstPeer;

@@ -32,6 +32,26 @@ impl LinkState {
     pub fn establish(&mut self) {
         (self.up, self.failure, self.announced) = (true, None, false);
     }
+
+    /// Notes that the link is lost, or could not be established.
+    pub fn lose(&mut self, failure: Arc<str>) {
+        self.epoch += u64::from(self.up);
+        // A loss that was announced is that until the link is established again.
+        self.announced &= !self.up;
+        (self.up, self.failure) = (false, Some(failure));
+    }
+
+    /// Notes that the link is lost, as the peer has announced.
+    pub fn lose_as_announced(&mut self, failure: Arc<str>) {
+        self.lose(failure);
+        self.announced = true;
+    }
+
+    /// Notes that another link has taken the place of this one, as its peer has announced that it
+    /// stops: it was lost, and is established.
+    pub fn moved(&mut self) {
+        (self.epoch, self.announced) = (self.epoch + 1, true);
+    }
 }
 
 /// The first hop of a route as its sources see it: the budget that they wait for, and whether its
@@ -128,5 +148,35 @@ impl FirstHop {
             }
             None => std::future::pending().await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_loss_of_a_link_is_counted() {
+        let mut state = LinkState::default();
+        state.lose("nobody answers".into());
+        assert_eq!((state.epoch, state.up, state.announced), (0, false, false));
+        state.establish();
+        assert_eq!(state, LinkState::established());
+        state.lose("it was cut".into());
+        state.lose("nobody answers".into());
+        assert_eq!((state.epoch, state.failure.as_deref()), (1, Some("nobody answers")));
+    }
+
+    #[test]
+    fn an_announced_loss_is_that_until_it_ends() {
+        let mut state = LinkState::established();
+        state.lose_as_announced("it stops".into());
+        state.lose("nobody answers".into());
+        assert!(state.announced && !state.up);
+        state.establish();
+        state.moved();
+        assert_eq!((state.epoch, state.up, state.announced), (2, true, true));
+        state.lose("it was cut".into());
+        assert_eq!((state.epoch, state.announced), (3, false));
     }
 }

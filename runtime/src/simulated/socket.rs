@@ -122,6 +122,12 @@ impl Stream {
         self.poll(task, Awaited::Error, |end| end.was_reset.then_some(Ok(())))
     }
 
+    /// Ready when the other end sends no more, or is gone.
+    pub fn poll_ended(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let has_ended = |end: &mut End| end.has_received_fin || end.is_dead;
+        self.poll(task, Awaited::Read, |end| has_ended(end).then_some(Ok(())))
+    }
+
     /// Reads what there is; 0 bytes are the end.
     ///
     /// # Errors

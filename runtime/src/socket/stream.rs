@@ -104,6 +104,30 @@ impl Socket {
         }
     }
 
+    /// Waits until the other end sends no more, or is gone, whatever is still to be read. Whoever
+    /// wants to read that attaches the socket anew, so that he learns of it.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub async fn ended(&self) -> io::Result<()> {
+        match self {
+            Self::System(socket) => {
+                while !socket.ready(Interest::READABLE).await?.is_read_closed() {
+                    drained(socket);
+                }
+            }
+            Self::Unix(socket) => {
+                let nothing_left = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+                while !socket.ready(Interest::READABLE).await?.is_read_closed() {
+                    let _ = socket.try_io(Interest::READABLE, nothing_left);
+                }
+            }
+            #[cfg(feature = "testing")]
+            Self::Simulated(socket) => std::future::poll_fn(|task| socket.poll_ended(task)).await?,
+        }
+        Ok(())
+    }
+
     /// See [`drained`].
     pub fn drained(&self) {
         match self {

@@ -12,7 +12,7 @@ use std::{
 use crate::{
     address::{identifier::Identifier, Address},
     lock::SharedLock,
-    trust::source::SourceAddress,
+    trust::{source::SourceAddress, tally::Tally},
 };
 
 /// Who a message came from, stamped by the ingress that let it in.
@@ -119,22 +119,23 @@ impl fmt::Display for Origin {
 }
 
 /// The workers that the peer of an outgoing connection may deliver to, because it was asked for a
-/// forwarder. It outlives the connection, which may be lost and made again.
+/// forwarder, or a hub behind it was. It outlives the connection, which may be lost and made again.
 #[derive(Debug, Default)]
 pub struct HubGrants {
-    workers: SharedLock<HashSet<Address>>,
+    /// How many forwarders lead to each.
+    workers: SharedLock<Tally<Address>>,
     used: AtomicBool,
 }
 
 impl HubGrants {
-    /// Permits one more worker.
+    /// Permits a worker for one more forwarder.
     pub fn permit(&self, worker: Address) {
         let mut workers = self.workers.write();
-        workers.insert(worker);
+        workers.add(worker);
         self.used.store(true, Ordering::Release);
     }
 
-    /// Withdraws a permission.
+    /// Withdraws one permission. The worker may be reached as long as it has others.
     pub fn withdraw(&self, worker: &Address) {
         let mut workers = self.workers.write();
         workers.remove(worker);
@@ -148,7 +149,7 @@ impl HubGrants {
     /// The permitted workers, sorted.
     pub fn workers(&self) -> Vec<Address> {
         let workers = self.workers.read();
-        let mut workers: Vec<_> = workers.iter().cloned().collect();
+        let mut workers: Vec<_> = workers.keys().cloned().collect();
         workers.sort();
         workers
     }
@@ -156,6 +157,6 @@ impl HubGrants {
     /// Whether `worker` is permitted.
     pub fn contains(&self, worker: &Address) -> bool {
         let workers = self.workers.read();
-        workers.contains(worker)
+        workers.of(worker) > 0
     }
 }

@@ -39,6 +39,11 @@ impl<K: Eq + Hash> Tally<K> {
         }
     }
 
+    /// The keys that are remembered, in no order.
+    pub fn keys(&self) -> impl Iterator<Item = &K> {
+        self.0.keys()
+    }
+
     /// The number of keys that are remembered.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -15,11 +15,14 @@ use ockam::{
     author::Host as _,
     route,
     testing::{Network, TestNode},
-    ChannelLimits, Echoer, Entity, ForwardingOptions, ForwardingService, ListenOptions, Node,
-    Payload, RemoteForwarder, RemoteForwarderOptions, Result, Route, SecureChannel, SecureChannels,
-    TcpTransport, TrustEveryonePolicy, Vault, TCP,
+    ChannelLimits, Context, Echoer, Entity, ForwardingOptions, ForwardingService, ListenOptions,
+    Node, Payload, RemoteForwarder, RemoteForwarderOptions, Result, Route, SecureChannel,
+    SecureChannels, TcpTransport, TrustEveryonePolicy, Vault, TCP,
 };
-use ockam_actix_workers::forwarder::protocol::{Answer, Request};
+use ockam_actix_workers::forwarder::protocol::{
+    claim::{ForwarderId, Tenure},
+    Answer, Request,
+};
 use tokio::time::{timeout, Instant};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -90,6 +93,55 @@ fn a_first_registration_can_wait_for_its_hub() {
         assert!(refused.unwrap_err().to_string().contains("cannot name a service"));
         let unknown = RemoteForwarderOptions::to("nobody").keep_trying();
         RemoteForwarder::create(&private, hub(), unknown).await.unwrap_err();
+    });
+}
+
+/// Takes the place of a hub: registers one forwarder, counts how often it is renewed, and says all
+/// the time that it stops.
+async fn leaving_hub(mut service: Context, renewals: Arc<AtomicUsize>) {
+    let mut registered = None;
+    loop {
+        let Ok(message) = timeout(Duration::from_secs(5), service.receive::<Payload>()).await
+        else {
+            if let Some(inbox) = &registered {
+                let farewell = Answer::Leaving(FORWARDER);
+                service.send(Route::clone(inbox), farewell.encode()).await.unwrap();
+            }
+            continue;
+        };
+        let message = message.unwrap();
+        let back = message.return_route().clone();
+        match Request::decode(message.body()).unwrap() {
+            Request::Register { .. } => registered = Some(back.clone()),
+            Request::Renew(_) => drop(renewals.fetch_add(1, Ordering::SeqCst)),
+            other => panic!("a request that was not due: {other:?}"),
+        }
+        let granted = Answer::Registered { id: FORWARDER, lease_seconds: 60, tenure: Tenure::NONE };
+        service.send(back, granted.encode()).await.unwrap();
+    }
+}
+
+const FORWARDER: ForwarderId = ForwarderId([7; 16]);
+
+#[test]
+fn renewals_go_on_at_a_leaving_hub() {
+    let net = Network::seeded(1);
+    net.run(async {
+        let hub_node = net.node("hub");
+        let listen = ListenOptions::on("hub:4000").expose("forwarding_service");
+        TcpTransport::create(&hub_node).await.unwrap().listen(listen).await.unwrap();
+        let service = Context::named(hub_node.as_ref(), "forwarding_service").unwrap();
+        let renewals = Arc::new(AtomicUsize::new(0));
+        actix_rt::spawn(leaving_hub(service, renewals.clone()));
+        // The other one of the list, to which it could move, is down.
+        let _other = net.node("other");
+        let private = node(&net, "private").await;
+        let hubs = route![(TCP, "hub:4000,other:4000")];
+        let forwarder = RemoteForwarder::create(&private, hubs, "echo").await.unwrap();
+        net.sleep(5 * MINUTE).await;
+        assert!(renewals.load(Ordering::SeqCst) >= 14, "{renewals:?}");
+        let state = forwarder.watch().borrow().clone();
+        assert!(state.registered && state.registrations == 1, "{state:?}");
     });
 }
 

@@ -137,7 +137,7 @@ fn listed(node: &Node, via: &Address, slots: &[ConnectionSlot], lanes: &Lanes) -
     let members = Members::of(node);
     let (slots, lanes) = (slots.to_vec(), lanes.clone());
     let welcome = move || {
-        let has_room = slots.iter().all(ConnectionSlot::become_member);
+        let has_room = ConnectionSlot::become_members(&slots);
         if has_room {
             lanes.leave_source();
         }
@@ -178,10 +178,8 @@ impl<C: Carrier> Handler<Registered> for Accepted<C> {
             let error = match end {
                 SessionEnd::Lost(error) => error,
                 SessionEnd::GoneAway => {
-                    actor.state.send_modify(|state| {
-                        (state.epoch, state.up, state.announced) = (1, false, true);
-                        state.failure = Some("the node at the other end has stopped".into());
-                    });
+                    let failure = "the node at the other end has stopped";
+                    actor.state.send_modify(|state| state.lose_as_announced(failure.into()));
                     return context.stop();
                 }
             };

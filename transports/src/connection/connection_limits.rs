@@ -215,21 +215,28 @@ impl Counts {
 }
 
 impl ConnectionSlot {
-    /// Counts it as a member's from now on. Returns false, and changes nothing, if as many members
-    /// are connected as may be.
-    pub fn become_member(&self) -> bool {
-        let mut counts = self.0.limits.0.lock();
-        let mut counted = self.0.counted.lock();
-        if *counted == Counted::Member {
-            return true;
-        }
-        let has_room = counts.members < MAX_MEMBERS;
+    /// Counts all that one connection consists of as a member's from now on. Returns false, and
+    /// changes nothing, if more members would be connected than may be.
+    pub fn become_members(slots: &[Self]) -> bool {
+        // All are of one node.
+        let Some(Self(first)) = slots.first() else { return true };
+        let mut counts = first.limits.0.lock();
+        let new = slots.iter().filter(|slot| !slot.is_member()).count();
+        let has_room = counts.members + new <= MAX_MEMBERS;
         if has_room {
-            counts.remove(*counted, self.0.source);
-            *counted = Counted::Member;
-            counts.add(*counted, self.0.source);
+            slots.iter().for_each(|slot| slot.become_member(&mut counts));
         }
         has_room
+    }
+
+    fn is_member(&self) -> bool {
+        *self.0.counted.lock() == Counted::Member
+    }
+
+    fn become_member(&self, counts: &mut Counts) {
+        let before = std::mem::replace(&mut *self.0.counted.lock(), Counted::Member);
+        counts.remove(before, self.0.source);
+        counts.add(Counted::Member, self.0.source);
     }
 
     /// Why it is to be closed, if it is a guest still.
@@ -265,6 +272,10 @@ mod tests {
         now: Duration,
     ) -> Vec<ConnectionSlot> {
         (0..count).map(|_| limits.take_at(Some(source(number)), now).unwrap()).collect()
+    }
+
+    fn becomes_member(slot: &ConnectionSlot) -> bool {
+        ConnectionSlot::become_members(std::slice::from_ref(slot))
     }
 
     #[test]
@@ -306,10 +317,10 @@ mod tests {
         let refused = limits.take_at(Some(source(1)), NOW).unwrap_err();
         let guest = limits.take_guest(Some(source(1)), refused).unwrap();
         assert_eq!(guest.is_guest(), Some(refused));
-        assert!(guest.become_member() && guest.become_member());
+        assert!(becomes_member(&guest) && becomes_member(&guest));
         assert_eq!(guest.is_guest(), None);
         let second = limits.take_at(Some(source(2)), NOW).unwrap();
-        assert!(second.become_member());
+        assert!(becomes_member(&second));
         let third = limits.take_at(Some(source(2)), NOW).unwrap();
         drop((guest, second, third));
         let counts = limits.0.lock();
@@ -327,7 +338,22 @@ mod tests {
         assert_eq!(guest(1).unwrap_err(), refused);
         assert!(guest(2).is_ok());
         let all = take(&limits, 1, MAX_MEMBERS + 1, NOW);
-        assert_eq!(all.iter().filter(|slot| slot.become_member()).count(), MAX_MEMBERS);
+        assert_eq!(all.iter().filter(|slot| becomes_member(slot)).count(), MAX_MEMBERS);
+    }
+
+    #[test]
+    fn no_part_of_a_bundle_joins_alone() {
+        let limits = ConnectionLimits::new(&NodeLimits::default());
+        let members = take(&limits, 1, MAX_MEMBERS - 2, NOW);
+        assert!(members.iter().all(becomes_member));
+        let bundle = take(&limits, 2, 4, NOW);
+        assert!(!ConnectionSlot::become_members(&bundle));
+        assert_eq!(limits.0.lock().members, MAX_MEMBERS - 2);
+        // One of its parts may be a member already, as may the connection of another.
+        assert!(becomes_member(&bundle[0]) && ConnectionSlot::become_members(&bundle[..2]));
+        drop((members, bundle));
+        let counts = limits.0.lock();
+        assert_eq!((counts.open, counts.members), (0, 0));
     }
 
     #[test]

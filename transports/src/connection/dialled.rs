@@ -96,10 +96,6 @@ struct Dialled {
     since: Instant,
     /// Of several peers, the one that was connected last.
     last: Option<Address>,
-    /// The session with that peer.
-    running: Option<SpawnHandle>,
-    /// The attempts to connect to another peer, as that one is about to stop.
-    moving: Option<SpawnHandle>,
     registration: Option<Registration>,
     record: Recorded<Link>,
 }
@@ -114,11 +110,12 @@ enum Phase {
     Connected {
         queue: WriteQueue,
         via: Registration,
+        session: SpawnHandle,
+        /// The attempts to connect to another peer, as this one is about to stop.
+        moving: Option<SpawnHandle>,
     },
     /// Waiting for the time of the next attempt.
-    Waiting {
-        failure: Arc<str>,
-    },
+    Waiting { failure: Arc<str> },
 }
 
 impl Dialled {
@@ -148,8 +145,6 @@ impl Dialled {
             backoff: Backoff::new(FIRST_BACKOFF, MAX_BACKOFF),
             since: Instant::now(),
             last: None,
-            running: None,
-            moving: None,
             registration: None,
         })?;
         Ok(())
@@ -213,9 +208,6 @@ impl Dialled {
         let Some(own) = &self.registration else { return context.stop() };
         let registered = self.node.register_again(description, own);
         let Ok(registration) = registered else { return context.stop() };
-        let queue = session.queue(self.record.traffic.clone());
-        let connected = Phase::Connected { queue: queue.clone(), via: registration };
-        let before = std::mem::replace(&mut self.phase, connected);
         let proxy = self.connectors.proxy(&peer);
         let through = proxy.map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
         match peer == self.address {
@@ -225,35 +217,49 @@ impl Dialled {
         self.note_connected(session.transport(), &peer);
         (self.since, self.last) = (Instant::now(), Some(peer));
         self.record.enters_by(via.clone());
-        let is_moved = matches!(before, Phase::Connected { .. });
-        self.state.send_modify(|state| {
-            state.establish();
-            state.epoch += u64::from(is_moved);
-            state.announced = is_moved;
-        });
-        if let Phase::Connecting(waiting) = before {
-            waiting.into_iter().for_each(|message| write(&self.node, &queue, &via, message));
+        let queue = session.queue(self.record.traffic.clone());
+        let session = self.run(session, &via, queue.clone(), context);
+        let connected =
+            Phase::Connected { queue: queue.clone(), via: registration, session, moving: None };
+        match std::mem::replace(&mut self.phase, connected) {
+            Phase::Connecting(waiting) => {
+                self.state.send_modify(LinkState::establish);
+                waiting.into_iter().for_each(|message| write(&self.node, &queue, &via, message));
+            }
+            Phase::Waiting { .. } => self.state.send_modify(LinkState::establish),
+            Phase::Connected { session: left, .. } => {
+                self.state.send_modify(LinkState::moved);
+                // What is under way over the connection before has still time to arrive.
+                context.run_later(MOVED_LINGER, move |_, context| {
+                    context.cancel_future(left);
+                });
+            }
         }
+    }
+
+    /// Runs the session whose answers come back to `via`.
+    fn run(
+        &mut self,
+        session: Session<Box<dyn Carrier>>,
+        via: &Address,
+        queue: WriteQueue,
+        context: &mut Context<Self>,
+    ) -> SpawnHandle {
         let door = Door::Outgoing {
             dialled: self.address.clone(),
             grants: self.node.hub_grants(&self.address),
         };
         let ingress = Arc::new(Ingress { via: via.clone(), door, source: None });
         let lanes = pools(&self.node).lanes(None, session.parts());
-        let start_move = self.start_move(&via, context);
+        let start_move = self.start_move(via, context);
         let running = session.run(self.node.clone(), ingress, queue, lanes, start_move);
-        let running = running.into_actor(self).map(move |end, actor, context| match end {
+        let via = via.clone();
+        context.spawn(running.into_actor(self).map(move |end, actor, context| match end {
             // Another has taken its place.
             _ if !actor.is_connected_by(&via) => {}
             SessionEnd::Lost(error) => actor.failed(&error, context),
             SessionEnd::GoneAway => actor.gone_away(context),
-        });
-        if let Some(left) = self.running.replace(context.spawn(running)) {
-            // What is under way over the connection before has still time to arrive.
-            context.run_later(MOVED_LINGER, move |_, context| {
-                context.cancel_future(left);
-            });
-        }
+        }))
     }
 
     fn note_connected(&self, transport: &'static str, peer: &Address) {
@@ -268,14 +274,16 @@ impl Dialled {
     fn gone_away(&mut self, context: &mut Context<Self>) {
         let failure: Arc<str> = format!("the node at {} stops", self.connected_peer()).into();
         log::info!("{failure}; connecting again to {}", self.peer());
-        self.down(failure, true, context);
+        self.down(failure, LinkState::lose_as_announced, context);
     }
 
     /// An attempt failed, or the connection was lost.
     fn failed(&mut self, error: &Error, context: &mut Context<Self>) {
         let failure: Arc<str> = error.one_line().into();
-        let state = self.state.borrow().clone();
-        let first = state.up || state.failure.is_none();
+        let first = {
+            let state = self.state.borrow();
+            state.up || state.failure.is_none()
+        };
         if self.node.is_stopping() {
             // The peer has closed because it was told so.
             log::debug!("{failure}");
@@ -284,25 +292,31 @@ impl Dialled {
         } else if first {
             log::warn!("{failure}");
         }
-        self.down(failure, state.announced && !state.up, context);
+        self.down(failure, LinkState::lose, context);
     }
 
-    fn down(&mut self, failure: Arc<str>, announced: bool, context: &mut Context<Self>) {
-        let was_up = self.state.borrow().up;
-        self.end_move(context);
-        self.running = None;
+    fn down(
+        &mut self,
+        failure: Arc<str>,
+        lose: fn(&mut LinkState, Arc<str>),
+        context: &mut Context<Self>,
+    ) {
         self.record.down(failure.clone());
+        self.state.send_modify(|state| lose(state, failure.clone()));
         let phase = Phase::Waiting { failure: failure.clone() };
-        let before = std::mem::replace(&mut self.phase, phase);
-        self.state.send_modify(|state| {
-            state.epoch += u64::from(was_up);
-            state.up = false;
-            state.failure = Some(failure.clone());
-            state.announced = announced;
-        });
-        if let Phase::Connecting(waiting) = before {
-            waiting.into_iter().for_each(|message| self.bounce(message, &failure));
-        }
+        let was_up = match std::mem::replace(&mut self.phase, phase) {
+            Phase::Connected { moving, .. } => {
+                if let Some(moving) = moving {
+                    context.cancel_future(moving);
+                }
+                true
+            }
+            Phase::Connecting(waiting) => {
+                waiting.into_iter().for_each(|message| self.bounce(message, &failure));
+                false
+            }
+            Phase::Waiting { .. } => false,
+        };
         context.run_later(self.pause(was_up), |actor, context| match actor.is_wanted() {
             true => actor.connect(context),
             false => context.stop(),
@@ -377,7 +391,7 @@ impl Handler<Routed<Payload>> for Dialled {
     fn handle(&mut self, message: Routed<Payload>, _: &mut Context<Self>) {
         let message = message.into_message();
         match &mut self.phase {
-            Phase::Connected { queue, via } => {
+            Phase::Connected { queue, via, .. } => {
                 write(&self.node, queue, via.address(), message);
             }
             Phase::Connecting(waiting) => {

@@ -75,11 +75,19 @@ struct Frame {
     prefix: Vec<u8>,
     payload: Payload,
     written: usize,
-    /// Whether it carries a message.
-    is_message: bool,
-    /// The lane of one that may leave as a datagram.
-    expendable: Option<u16>,
+    carries: Carries,
     _permit: Option<Permit>,
+}
+
+/// What a frame carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carries {
+    /// Something of this end's own.
+    Own,
+    /// A message.
+    Message,
+    /// A message on a lane that may be lost: it may leave as a datagram.
+    Expendable { lane: u16 },
 }
 
 impl WriteQueue {
@@ -122,8 +130,8 @@ impl WriteQueue {
             return Err(Box::new(Undelivered { message, notice }));
         };
         let MessageParts { payload, permit, expendable, .. } = message.into_parts();
-        let mut frame = Frame::new(&header(length, lane), &encoded, payload, permit);
-        frame.expendable = expendable.then_some(lane);
+        let carries = if expendable { Carries::Expendable { lane } } else { Carries::Message };
+        let frame = Frame::new(&header(length, lane), &encoded, payload, permit, carries);
         shared.count(shared.queued.get() + length);
         shared.lanes.borrow_mut().push(lane, length, frame);
         Ok(())
@@ -219,15 +227,8 @@ impl WriteQueue {
     fn stage_first(&self, prefix: Vec<u8>) {
         let mut staged = self.shared.staged.borrow_mut();
         let begun = usize::from(staged.front().is_some_and(|frame| frame.written > 0));
-        let payload = Payload::default();
-        let frame = Frame {
-            prefix,
-            payload,
-            written: 0,
-            is_message: false,
-            expendable: None,
-            _permit: None,
-        };
+        let (payload, carries) = (Payload::default(), Carries::Own);
+        let frame = Frame { prefix, payload, written: 0, carries, _permit: None };
         self.shared.count(self.shared.queued.get() + frame.body_length());
         staged.insert(begun, frame);
     }
@@ -246,12 +247,15 @@ impl WriteQueue {
         let mut bytes: usize = staged.iter().map(Frame::unwritten_length).sum();
         while bytes < STAGED_BYTES && staged.len() < MAX_WRITE_SLICES {
             let Some(frame) = lanes.pop() else { return };
-            if let Some(lane) = frame.expendable.filter(|_| self.send_datagram(&frame, carrier)) {
-                lanes.left_beside(lane, frame.body_length());
-                if !self.has_datagram_room(carrier, task) {
-                    return;
+            match frame.carries {
+                Carries::Expendable { lane } if self.send_datagram(&frame, carrier) => {
+                    lanes.left_beside(lane, frame.body_length());
+                    if !self.has_datagram_room(carrier, task) {
+                        return;
+                    }
+                    continue;
                 }
-                continue;
+                _ => {}
             }
             bytes += frame.unwritten_length();
             staged.push_back(frame);
@@ -304,7 +308,7 @@ impl WriteQueue {
                 break;
             }
             let length = frame.body_length();
-            if frame.is_message {
+            if frame.carries != Carries::Own {
                 self.shared.signs.wrote_message();
             }
             self.shared.count(self.shared.queued.get() - length);
@@ -354,6 +358,7 @@ impl Frame {
         encoded: &[u8],
         mut payload: Payload,
         permit: Option<Permit>,
+        carries: Carries,
     ) -> Self {
         let mut prefix = Vec::new();
         if payload.headroom() >= encoded.len() + HEADER_BYTES {
@@ -362,7 +367,7 @@ impl Frame {
         } else {
             prefix = [header, encoded].concat();
         }
-        Self { prefix, payload, written: 0, is_message: true, expendable: None, _permit: permit }
+        Self { prefix, payload, written: 0, carries, _permit: permit }
     }
 
     fn body_length(&self) -> usize {

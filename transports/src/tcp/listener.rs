@@ -204,7 +204,8 @@ impl Incoming for TcpIncoming {
         match assemblies.add(preface, arrived).ok_or_else(wrong)? {
             Placed::Joined => Ok(Opened::Part),
             Placed::First(incomplete) => {
-                let (parts, slots) = incomplete.complete().await.into_iter().unzip();
+                let complete = incomplete.complete().await.map_err(|source| lost(peer, source))?;
+                let (parts, slots) = complete.into_iter().unzip();
                 let bundle = assemble(parts).map_err(|source| lost(peer, source))?;
                 Ok(Opened::Carrier(TcpCarrier::Several(bundle), slots))
             }

@@ -3,6 +3,7 @@
 mod attempts;
 mod inbox;
 mod keeper;
+mod keeping;
 mod options;
 mod registrar;
 mod registration;

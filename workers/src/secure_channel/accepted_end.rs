@@ -72,11 +72,7 @@ impl End for AcceptedEnd {
         self.record = None;
         log::info!("the secure channel with {} has ended: {}", self.peer, ending.why);
         end.end(&ending, context);
-        self.state.send_modify(|state| {
-            state.epoch += 1;
-            state.up = false;
-            state.failure = Some(ending.why.into());
-        });
+        self.state.send_modify(|state| state.lose(ending.why.into()));
         context.stop();
     }
 

@@ -1,7 +1,7 @@
 //! The listeners that forwarders lead to: what comes to them from a hub needs the secret of the
 //! forwarding address.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use ockam_actix_runtime::{
     lock::Lock,
@@ -14,27 +14,34 @@ use crate::identity::{
     local_identity::LocalIdentity,
 };
 
-/// The bits of the forwarders that lead from a hub to a listener: an extension of the node, see
-/// [`Node::extension`](ockam_actix_runtime::Node::extension).
+/// The bits of the forwarders that lead from a hub to a listener, once for each: an extension of
+/// the node, see [`Node::extension`](ockam_actix_runtime::Node::extension).
 #[derive(Debug, Default)]
 pub struct RelayedListeners(Lock<HashMap<Relayed, Vec<[u8; 16]>>>);
 
 /// The first hop to a hub, and the listener that forwarders there lead to.
 type Relayed = (Address, Address);
 
-impl RelayedListeners {
-    /// Notes that a forwarder with these bits, at the hub behind `first_hop`, leads to `listener`.
-    pub fn add(&self, first_hop: Address, listener: Address, bits: [u8; 16]) {
-        let mut all = self.0.lock();
-        let forwarders = all.entry((first_hop, listener)).or_default();
-        if !forwarders.contains(&bits) {
-            forwarders.push(bits);
-        }
-    }
+/// Notes one forwarder until it is dropped.
+#[derive(Debug)]
+pub struct RelayedBy {
+    all: Arc<RelayedListeners>,
+    relayed: Relayed,
+    bits: [u8; 16],
+}
 
-    /// Forgets all of them.
-    pub fn remove(&self, first_hop: &Address, listener: &Address) {
-        self.0.lock().remove(&(first_hop.clone(), listener.clone()));
+impl RelayedListeners {
+    /// Notes that a forwarder with these bits, at a hub behind `first_hop`, leads to `listener`.
+    #[must_use]
+    pub fn add(
+        self: &Arc<Self>,
+        first_hop: Address,
+        listener: Address,
+        bits: [u8; 16],
+    ) -> RelayedBy {
+        let relayed = (first_hop, listener);
+        self.0.lock().entry(relayed.clone()).or_default().push(bits);
+        RelayedBy { all: self.clone(), relayed, bits }
     }
 
     /// The secret with which somebody who came through this hub has made `tag` for a message 1.
@@ -50,6 +57,26 @@ impl RelayedListeners {
         let forwarders = self.0.lock().get(&key).cloned().unwrap_or_default();
         let mut secrets = forwarders.iter().map(|bits| own.address_secret(bits));
         secrets.find(|secret| secret.has_made(tag, noise))
+    }
+}
+
+impl RelayedBy {
+    /// The forwarder's bits.
+    pub fn bits(&self) -> &[u8; 16] {
+        &self.bits
+    }
+}
+
+impl Drop for RelayedBy {
+    fn drop(&mut self) {
+        let mut all = self.all.0.lock();
+        let Some(forwarders) = all.get_mut(&self.relayed) else { return };
+        if let Some(at) = forwarders.iter().position(|bits| *bits == self.bits) {
+            forwarders.swap_remove(at);
+        }
+        if forwarders.is_empty() {
+            all.remove(&self.relayed);
+        }
     }
 }
 
@@ -73,11 +100,10 @@ mod tests {
     fn only_a_registered_forwarders_secret_is_found() {
         let own = LocalIdentity::dangerous_from_fixed_secrets([1; 32], [2; 32]);
         let (hub, other, listener) = ("hub".into(), "other".into(), Address::from("listener"));
-        let all = RelayedListeners::default();
+        let all = Arc::<RelayedListeners>::default();
         let [first, second] = [[1; 16], [2; 16]];
-        for bits in [first, second, first] {
-            all.add(Address::clone(&hub), listener.clone(), bits);
-        }
+        let add = |bits| all.add(Address::clone(&hub), listener.clone(), bits);
+        let (noted, twice) = ([first, second].map(add), add(second));
         let secret = own.address_secret(&second);
         let tag = secret.tag(b"message 1");
         let find = |hub: &Address, tag| all.secret_of(hub, &listener, &own, tag, b"message 1");
@@ -85,7 +111,11 @@ mod tests {
         assert_eq!(find(&other, &tag), None);
         let unregistered = own.address_secret(&[3; 16]).tag(b"message 1");
         assert_eq!(find(&hub, &unregistered), None);
-        all.remove(&hub, &listener);
+        // Another forwarder may have the same bits, at a hub behind this one.
+        drop(noted);
+        assert_eq!(find(&hub, &tag), Some(own.address_secret(&second)));
+        drop(twice);
         assert_eq!(find(&hub, &tag), None);
+        assert!(all.0.lock().is_empty());
     }
 }

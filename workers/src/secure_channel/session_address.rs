@@ -97,11 +97,7 @@ impl Drop for SessionAddress {
         let _ = self.answers.node.stop_worker(self.answers.address.clone());
         let early = self.answers.early.lock().take();
         early.into_iter().flatten().for_each(|message| self.answers.give_back(message));
-        self.state.send_modify(|state| {
-            state.epoch += 1;
-            state.up = false;
-            state.failure = Some(OVER.into());
-        });
+        self.state.send_modify(|state| state.lose(OVER.into()));
     }
 }
 

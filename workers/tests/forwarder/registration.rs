@@ -1,5 +1,7 @@
 //! Registration: errors that name what is wrong, restarts, leases and caps.
 
+use std::sync::Arc;
+
 use ockam_actix_runtime::{route, Address, Class, Error, Host, Node, Route};
 use ockam_actix_workers::{
     echoer::Echoer,
@@ -252,5 +254,48 @@ fn one_hub_of_several_is_enough() {
         assert_eq!(states.borrow().registrations, 1);
         let _later = hub_again(arbiters, &at_later).await;
         in_time("the other one", states.wait_for(|state| state.registrations == 2)).await.unwrap();
+    });
+}
+
+#[test]
+fn hubs_reach_nothing_once_it_is_stopped() {
+    with_arbiters(|arbiters| async move {
+        let (_hub, at) = hub(arbiters, ForwardingOptions::new()).await;
+        // It takes connections, and says nothing.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let at_silent = Address::from(format!("tcp#{}", silent.local_addr().unwrap()));
+        let peers = [&at_silent, &at].map(|at| at.dial_parts().unwrap().1);
+        let list = Address::from(format!("tcp#{},{}", peers[0], peers[1]));
+        let private = node(arbiters).await;
+        Echoer::start(&private, "echoer").unwrap();
+        let reached = |at| private.hub_grants(at).contains(&"echoer".into());
+        for _ in 0..20 {
+            let forwarder = RemoteForwarder::create(&private, &list, "echoer").await.unwrap();
+            until("both may reach it", || reached(&at) && reached(&at_silent)).await;
+            in_time("the end", forwarder.stop()).await;
+            assert_eq!([reached(&at), reached(&at_silent)], [false, false]);
+        }
+    });
+}
+
+#[test]
+fn hubs_behind_one_connection_are_permitted_each() {
+    with_arbiters(|arbiters| async move {
+        let (first, at) = hub(arbiters, ForwardingOptions::new()).await;
+        let (_second, at_second) = hub(arbiters, ForwardingOptions::new()).await;
+        let (own, route) = (first.clone(), route![&at_second]);
+        let further = Counting { node: own, route, passed: Arc::default() };
+        first.worker("further", further).start().unwrap();
+        let (private, other) = (node(arbiters).await, node(arbiters).await);
+        Echoer::start(&private, "echoer").unwrap();
+        let near = RemoteForwarder::create(&private, &at, "echoer").await.unwrap();
+        let behind = route![&at, "further"];
+        let far = RemoteForwarder::create(&private, behind, "echoer").await.unwrap();
+        let through_second = route![&at_second, far.remote_address()];
+        assert_eq!(echo(&other, through_second.clone()).await.unwrap(), "hello");
+        near.stop().await;
+        assert_eq!(echo(&other, through_second).await.unwrap(), "hello");
+        far.stop().await;
+        assert!(!private.hub_grants(&at).contains(&"echoer".into()));
     });
 }

@@ -127,3 +127,23 @@ fn remote_forwarder_stopped_after_a_panic_is_released() {
         hub.stop().await;
     });
 }
+
+#[test]
+fn a_hubs_channel_that_panicked_is_used_again() {
+    run(|arbiters| async move {
+        let (mut hub, mut private) = (Peer::start(arbiters).await, Peer::start(arbiters).await);
+        ForwardingService::start(&hub.node, ForwardingOptions::new()).unwrap();
+        hub.entity.create_secure_channel_listener("hub", TrustEveryonePolicy).unwrap();
+        let to_hub = route![hub.listen().await, "hub"];
+        let channel = private.entity.create_secure_channel(to_hub, TrustEveryonePolicy).unwrap();
+        private.entity.create_secure_channel_listener("listener", TrustEveryonePolicy).unwrap();
+        let created = RemoteForwarder::create(&private.ctx, route![&channel], "listener");
+        let forwarder = created.await.unwrap();
+        // Until it is started again, nothing is at the channel's address.
+        private.panic_in("ChannelActor");
+        let mut state = forwarder.watch();
+        let again = state.wait_for(|state| state.registered && state.registrations == 2);
+        in_time("another registration", again).await.unwrap();
+        stop([private, hub]).await;
+    });
+}

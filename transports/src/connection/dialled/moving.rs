@@ -66,17 +66,12 @@ impl Dialled {
             }
         };
         let moved = connecting.into_actor(self).map(|(begun, (session, peer)), actor, context| {
-            actor.moving = None;
             actor.since = begun;
             actor.connected(session, peer, context);
         });
-        self.moving = Some(context.spawn(moved));
-    }
-
-    /// Gives up moving, as the connection was lost.
-    pub(super) fn end_move(&mut self, context: &mut Context<Self>) {
-        if let Some(moving) = self.moving.take() {
-            context.cancel_future(moving);
+        let moved = context.spawn(moved);
+        if let Phase::Connected { moving, .. } = &mut self.phase {
+            *moving = Some(moved);
         }
     }
 
@@ -90,8 +85,12 @@ impl Handler<MoveOn> for Dialled {
     type Result = ();
 
     fn handle(&mut self, MoveOn { via }: MoveOn, context: &mut Context<Self>) {
-        if self.moving.is_none() && self.is_connected_by(&via) {
-            self.move_on(context);
+        match &self.phase {
+            Phase::Connected { via: own, moving: None, .. } if *own.address() == via => {
+                self.move_on(context);
+            }
+            // It moves already, or has another connection by now.
+            _ => {}
         }
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! * Owns: the right of the hub to reach the destination; the first hop to the hub, which keeps the
 //!   connection being made again.
-//! * States: registered (renewing within the lease, watching for a loss, for a newer registration,
-//!   and for the hub's farewell), left (the hub stops; waiting for the loss), lost (registering
-//!   again, with growing pauses, whenever the hub is connected), displaced (nothing, until it is
-//!   stopped: a newer instance has the address).
+//! * States: those of [`RegistrationPhase`]. While the hub forwards, it renews within the lease,
+//!   and watches for a loss, for a newer registration and for the hub's farewell. It leaves a hub
+//!   that stops when it is told to, and waits for the loss. What was lost it registers again, with
+//!   growing pauses, whenever the hub is connected.
 //! * Inbox: [`Stop`], [`Leave`].
 //! * Started by [`RemoteForwarder::create`](super::RemoteForwarder::create) once the first
 //!   registration has succeeded, on the arbiter of the connection to the hub; stops on [`Stop`], or
@@ -22,28 +22,26 @@ use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
 };
 use ockam_actix_runtime::{
-    edge::first_hop::FirstHop,
     metrics::{
         link::{Link, Opener},
-        listing::Recorded,
         Metrics,
     },
     node::routing::NextHop,
     watched,
     worker::supervision::{Restartable, Restarting, Supervised},
-    Address, Error, Host, Message, Node, Result, Route,
+    Address, Host, Message, Node, Result, Route,
 };
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::{
     forwarder::{
-        limits::{MOVE_PAUSE, STOPPING_HUB_PATIENCE},
+        limits::MOVE_PAUSE,
         protocol::Request,
         remote::{
-            attempts::Attempts,
-            inbox::Told,
-            registrar::{Failure, Granted, Registrar},
-            registration::{Forwarded, RegistrationState},
+            attempts::{is_for_caller, Attempts},
+            keeping::{register_first, Keeping},
+            registrar::Registrar,
+            registration::{AtHub, Forwarded, RegistrationPhase},
         },
         FORWARDING_SERVICE,
     },
@@ -67,24 +65,12 @@ pub(super) struct Leave {
 
 pub(super) struct RegistrationKeeper {
     release: Release,
-    /// The work of its task, taken when the actor starts.
-    keeping: Option<Keeping>,
+    /// The work of its task, and whether it begins as the one before panicked; taken when the actor
+    /// starts.
+    keeping: Option<(Keeping, bool)>,
     /// Taken when the forwarder is given up. It also holds the hub's right to reach the
     /// destination.
     supervised: Option<Supervised>,
-}
-
-/// What a keeper's one task works with.
-#[derive(Clone)]
-struct Keeping {
-    registrar: Registrar,
-    first_hop: FirstHop,
-    epoch: u64,
-    granted: Granted,
-    state: Arc<watched::Sender<RegistrationState>>,
-    /// Whether the hub forwards at the start.
-    registered: bool,
-    record: Arc<Recorded<Link>>,
 }
 
 /// What is needed to tell the hub that the forwarder is no longer wanted.
@@ -92,7 +78,7 @@ struct Keeping {
 struct Release {
     node: Node,
     hub: Route,
-    state: Arc<watched::Sender<RegistrationState>>,
+    state: Arc<watched::Sender<AtHub>>,
 }
 
 impl RegistrationKeeper {
@@ -105,7 +91,7 @@ impl RegistrationKeeper {
         mut registrar: Registrar,
         forwarded: Forwarded,
         keep_trying: bool,
-    ) -> Result<(Restarting<Self>, watched::Receiver<RegistrationState>)> {
+    ) -> Result<(Restarting<Self>, watched::Receiver<AtHub>)> {
         let node = registrar.node().clone();
         let hub = registrar.hub().clone();
         let mut first_hop = node.first_hop(&hub)?;
@@ -115,57 +101,56 @@ impl RegistrationKeeper {
         let granted = loop {
             match register_first(&mut registrar, &mut first_hop).await {
                 Ok(granted) => break granted,
-                Err(error) if !keep_trying => return Err(error),
+                Err(error) if !keep_trying || is_for_caller(&error) => return Err(error),
                 Err(error) => {
                     record.down(error.one_line());
-                    sleep(attempts.pause_after(error)?).await;
+                    sleep(attempts.pause_after(&error)).await;
                 }
             }
         };
         record.up("", Some(granted.address.to_string()));
         let epoch = first_hop.state().epoch;
-        let first = RegistrationState {
+        let first = AtHub {
             address: granted.address.clone(),
-            registered: true,
-            displaced: false,
-            registrations: 1,
             id: granted.id,
-            is_leaving: false,
+            registrations: 1,
+            phase: RegistrationPhase::Registered,
         };
         let (state, watched) = watched::channel(first);
         let state = Arc::new(state);
         let release = Release { node: node.clone(), hub, state: state.clone() };
-        let (registered, record) = (true, record.into());
-        let keeping = Keeping { registrar, first_hop, epoch, granted, state, registered, record };
+        let record = record.into();
+        let keeping = Keeping { registrar, first_hop, epoch, granted, state, record };
         let what = format!("the remote forwarder at {}", release.hub);
         let arbiter = node.arbiter_for(&keeping.first_hop);
         let begun = AtomicBool::new(false);
-        let spec =
-            KeeperSpec { node: node.clone(), arbiter, release, keeping, begun, _right: forwarded };
+        let own = node.clone();
+        let spec = KeeperSpec { _right: forwarded, node: own, arbiter, release, keeping, begun };
         Ok((Restarting::start(&node, what, spec)?, watched))
     }
 }
 
 /// What every keeper of one forwarder is started with.
 struct KeeperSpec {
+    /// The right of the hub to reach the destination, from the first keeper to the last. Dropped
+    /// before the state, so that whoever sees that nobody can change that knows it taken back.
+    _right: Forwarded,
     node: Node,
     arbiter: usize,
     release: Release,
     keeping: Keeping,
     /// Whether there was a keeper before.
     begun: AtomicBool,
-    /// The right of the hub to reach the destination, from the first keeper to the last.
-    _right: Forwarded,
 }
 
 impl Restartable for KeeperSpec {
     type Actor = RegistrationKeeper;
 
     fn start(&self, supervised: Supervised) -> Result<Addr<RegistrationKeeper>> {
-        let mut keeping = self.keeping.clone();
-        keeping.registered = !self.begun.swap(true, Ordering::AcqRel);
+        let begins_again = self.begun.swap(true, Ordering::AcqRel);
+        let keeping = Some((self.keeping.clone(), begins_again));
         let (release, supervised) = (self.release.clone(), Some(supervised));
-        let keeper = RegistrationKeeper { release, keeping: Some(keeping), supervised };
+        let keeper = RegistrationKeeper { release, keeping, supervised };
         Ok(self.node.start_on(self.arbiter, move |_| keeper))
     }
 
@@ -176,7 +161,7 @@ impl Restartable for KeeperSpec {
     }
 
     fn ended_in_pause(&self) {
-        self.release.send();
+        self.release.give_up();
     }
 }
 
@@ -184,8 +169,8 @@ impl Actor for RegistrationKeeper {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Context<Self>) {
-        if let Some(keeping) = self.keeping.take() {
-            context.spawn(keeping.keep().into_actor(self));
+        if let Some((keeping, begins_again)) = self.keeping.take() {
+            context.spawn(keeping.keep(begins_again).into_actor(self));
         }
         // Otherwise new clients would begin handshakes with a node that ends meanwhile. Channels
         // that are open do not need the forwarder.
@@ -203,14 +188,13 @@ impl RegistrationKeeper {
         }
         // The task ends with the context.
         context.stop();
-        self.release.send();
+        self.release.give_up();
     }
 
     /// Releases the forwarder, which has the task that keeps it wait for the hub's end.
     fn leave(&mut self, is_elsewhere: bool, context: &mut Context<Self>) {
         let Some(first_hop) = self.release.hub.first().cloned() else { return };
-        self.release.send();
-        if !is_elsewhere {
+        if !self.release.leave() || !is_elsewhere {
             return;
         }
         let node = self.release.node.clone();
@@ -238,192 +222,36 @@ impl Handler<Stop> for RegistrationKeeper {
 }
 
 impl Release {
-    fn send(&self) {
-        let state = self.state.borrow().clone();
-        if !state.registered {
-            return;
+    /// Leaves a hub that stops. Returns false if it does not, or was left before.
+    fn leave(&self) -> bool {
+        self.send(RegistrationPhase::Left, |phase| phase == RegistrationPhase::HubLeaving)
+    }
+
+    fn give_up(&self) {
+        self.send(RegistrationPhase::Released, RegistrationPhase::is_registered);
+    }
+
+    /// Tells the hub, and is in the phase `next`, if it is in one that is `due`. Returns whether it
+    /// was.
+    fn send(&self, next: RegistrationPhase, due: impl FnOnce(RegistrationPhase) -> bool) -> bool {
+        let is_due = self.state.send_if_modified(|state| {
+            let is_due = due(state.phase);
+            state.phase = if is_due { next } else { state.phase };
+            is_due
+        });
+        if !is_due {
+            return false;
         }
-        self.state.send_modify(|state| state.registered = false);
         let service = self.hub.then(FORWARDING_SERVICE);
+        let release = Request::Release(self.state.borrow().id).encode();
         // Nobody waits for an answer: there is none, and a hub that is gone needs no message.
-        let request =
-            Message::new(service, Address::random().into(), Request::Release(state.id).encode());
+        let request = Message::new(service, Address::random().into(), release);
         if let Err(undelivered) = self.node.try_route(request, NextHop::Chosen) {
             log::debug!(
                 "a hub was not told that its forwarder was released: {}",
                 undelivered.notice
             );
         }
-    }
-}
-
-impl Keeping {
-    async fn keep(mut self) {
-        loop {
-            let lost = match std::mem::replace(&mut self.registered, true) {
-                true => self.while_registered().await,
-                false => Error::Bug("its keeper panicked".into()).into(),
-            };
-            self.state.send_modify(|state| state.registered = false);
-            let again = match lost {
-                Failure::Leaving => {
-                    self.record.down("the hub stops");
-                    self.left().await;
-                    self.register_again().await
-                }
-                Failure::Failed(reason) => {
-                    self.record.down(reason.one_line());
-                    self.log_loss(&reason);
-                    self.register_again().await
-                }
-                Failure::Displaced => Err(Failure::Displaced),
-            };
-            match again {
-                Ok(()) => {}
-                Err(Failure::Displaced) => return self.displaced(),
-                Err(Failure::Failed(_) | Failure::Leaving) => return,
-            }
-        }
-    }
-
-    /// Renews until the forwarder is lost, and says how.
-    async fn while_registered(&mut self) -> Failure {
-        let (inbox, mut released) = (self.granted.inbox.clone(), self.state.subscribe());
-        loop {
-            let renewal = async {
-                sleep(self.granted.lease / 3).await;
-                self.registrar.in_time(self.registrar.renew(&self.granted)).await
-            };
-            tokio::select! {
-                biased;
-                told = inbox.told() => match told {
-                    Told::Displaced => return Failure::Displaced,
-                    Told::Leaving => self.note_leaving(),
-                },
-                _ = released.wait_for(|state| !state.registered) => return Failure::Leaving,
-                renewed = renewal => if let Err(error) = renewed { return Failure::Failed(error) },
-                () = self.first_hop.lost(self.epoch) => {
-                    let failure = self.first_hop.state().failure;
-                    let why = failure.as_deref().unwrap_or("the connection was lost");
-                    return self.registrar.unreachable(why).into();
-                }
-            }
-        }
-    }
-
-    /// The hub stops soon. Whoever knows the other hubs says when to leave.
-    fn note_leaving(&self) {
-        if !self.state.borrow().is_leaving {
-            log::info!("the hub {} stops soon", self.registrar.hub());
-            self.state.send_modify(|state| state.is_leaving = true);
-        }
-    }
-
-    /// Waits until the hub that was left has ended.
-    async fn left(&mut self) {
-        // An error says that it goes on after all.
-        let _ = timeout(STOPPING_HUB_PATIENCE, self.first_hop.lost(self.epoch)).await;
-    }
-
-    /// Logs that the hub no longer forwards, which is no reason for an alarm where it has said that
-    /// it stops.
-    fn log_loss(&self, reason: &Error) {
-        let state = self.first_hop.state();
-        let planned = state.announced;
-        let level = if planned { log::Level::Info } else { log::Level::Warn };
-        let (hub, reason) = (
-            self.registrar.hub(),
-            state.failure.map_or_else(|| reason.one_line(), |why| why.to_string()),
-        );
-        log::log!(level, "the hub {hub} no longer forwards here: {reason}; registering again");
-    }
-
-    /// Tries until the hub forwards again.
-    ///
-    /// # Errors
-    /// If a newer instance has the address, or the node is stopped.
-    async fn register_again(&mut self) -> Result<(), Failure> {
-        let mut attempts = Attempts::new();
-        loop {
-            match self.try_again().await {
-                Ok(granted) => {
-                    self.regained(granted);
-                    return Ok(());
-                }
-                Err(Failure::Failed(error)) => sleep(attempts.pause_after(error)?).await,
-                Err(Failure::Leaving) => self.left().await,
-                Err(Failure::Displaced) => return Err(Failure::Displaced),
-            }
-        }
-    }
-
-    /// Gives the address up to the instance that has it.
-    fn displaced(&self) {
-        log::error!(
-            "another program has registered this identity and service with the hub {}, and this \
-             one stays away",
-            self.registrar.hub()
-        );
-        log::error!("end one of the two programs, or give them different service names");
-        self.record.down("another program has the address now");
-        self.state.send_modify(|state| state.displaced = true);
-    }
-
-    async fn try_again(&mut self) -> Result<Granted, Failure> {
-        // The connection may have another actor by now; asking for the first hop dials if it must.
-        self.first_hop = self.registrar.node().first_hop(self.registrar.hub())?;
-        self.first_hop.up().await;
-        self.epoch = self.first_hop.state().epoch;
-        register(&mut self.registrar, &mut self.first_hop, self.epoch).await
-    }
-
-    fn regained(&mut self, granted: Granted) {
-        let (hub, address) = (self.registrar.hub(), &granted.address);
-        if *address == self.granted.address {
-            log::info!("the hub {hub} forwards here again, at the same address");
-        } else {
-            log::warn!(
-                "the hub {hub} forwards here again, at a NEW address: {address} \
-                 (the destination has no identity that could claim the old one)"
-            );
-        }
-        self.record.up("", Some(address.to_string()));
-        self.granted = granted;
-        self.state.send_modify(|state| {
-            state.address = self.granted.address.clone();
-            state.id = self.granted.id;
-            (state.registered, state.is_leaving) = (true, false);
-            state.registrations += 1;
-        });
-    }
-}
-
-/// The first registration, over a link that is still to be made.
-async fn register_first(registrar: &mut Registrar, first_hop: &mut FirstHop) -> Result<Granted> {
-    let connecting = async {
-        let attempted = first_hop.attempted().await;
-        attempted.map_err(|failure| registrar.unreachable(&failure))
-    };
-    registrar.in_time(connecting).await?;
-    let epoch = first_hop.state().epoch;
-    register(registrar, first_hop, epoch).await.map_err(|failure| match failure {
-        Failure::Failed(error) => error,
-        Failure::Displaced => registrar.unreachable("a newer registration has its address"),
-        Failure::Leaving => registrar.unreachable("it stops"),
-    })
-}
-
-/// One registration over a link that is up; it fails at once when the link is lost.
-async fn register(
-    registrar: &mut Registrar,
-    first_hop: &mut FirstHop,
-    epoch: u64,
-) -> Result<Granted, Failure> {
-    let hub = registrar.hub().clone();
-    let lost = registrar.unreachable("the connection was lost");
-    tokio::select! {
-        biased;
-        granted = super::registrar::in_time(&hub, registrar.register()) => granted,
-        () = first_hop.lost(epoch) => Err(lost.into()),
+        true
     }
 }

@@ -29,7 +29,7 @@ use crate::{
         FORWARDING_SERVICE,
     },
     identity::local_identity::LocalIdentity,
-    secure_channel::{ChannelListeners, OpenedChannels, RelayedListeners},
+    secure_channel::{ChannelListeners, OpenedChannels, RelayedBy, RelayedListeners},
 };
 
 /// How often a claim is signed again because meanwhile somebody else had the address.
@@ -52,6 +52,9 @@ pub(super) struct Registrar {
     /// Made at the first registration with an identity and kept, so that the address survives a
     /// change of keys; that of a service with a name is given.
     salt: Option<Salt>,
+    /// Lets in whom the hub forwards with the secret of the address, from the first registration
+    /// on.
+    relayed: Option<Arc<RelayedBy>>,
 }
 
 /// A forwarder that the hub has made.
@@ -92,8 +95,18 @@ impl Registrar {
         let (first_hub, tenure) = (hub.clone(), Tenure::NONE);
         let destination = options.destination.clone();
         let salt = options.is_named.then_some(Salt::NAMED);
-        let first_tenure = Arc::default();
-        Self { node, hub, first_hub, destination, service, instance, tenure, first_tenure, salt }
+        Self {
+            node,
+            hub,
+            first_hub,
+            destination,
+            service,
+            instance,
+            tenure,
+            first_tenure: Arc::default(),
+            salt,
+            relayed: None,
+        }
     }
 
     /// The same at another hub, of the same list: with an identity, the address is the same there.
@@ -157,8 +170,7 @@ impl Registrar {
         let destination = Route::from(self.destination.clone());
         let claim = self.claim(local);
         self.salt = Some(claim.salt);
-        let relayed = self.node.extension(RelayedListeners::default);
-        relayed.add(self.first_hop()?, self.destination.clone(), claim.id().0);
+        self.note_relayed(claim.id())?;
         let register = Request::Register { destination, claim: Some(claim.clone()) };
         let mut answer = self.ask(register).await?;
         for _ in 0..MAX_CHALLENGES {
@@ -177,6 +189,15 @@ impl Registrar {
             }
             answer => Err(self.unexpected(answer).into()),
         }
+    }
+
+    fn note_relayed(&mut self, id: ForwarderId) -> Result<()> {
+        if self.relayed.as_ref().is_none_or(|relayed| *relayed.bits() != id.0) {
+            let all = self.node.extension(RelayedListeners::default);
+            let relayed = all.add(self.first_hop()?, self.destination.clone(), id.0);
+            self.relayed = Some(Arc::new(relayed));
+        }
+        Ok(())
     }
 
     fn claim(&self, local: &LocalIdentity) -> Claim {
@@ -318,17 +339,6 @@ impl Registrar {
     pub(super) fn unreachable(&self, failure: &str) -> Error {
         let what = format!("cannot register \"{}\" with the hub {}", self.destination, self.hub);
         Error::transport(what, io::Error::other(failure.to_owned()))
-    }
-
-    /// Bounds the time of a request to the hub.
-    ///
-    /// # Errors
-    /// Those of `asking`, and that the hub did not answer in time.
-    pub(super) async fn in_time<T, E: From<Error>>(
-        &self,
-        asking: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
-        in_time(&self.hub, asking).await
     }
 }
 

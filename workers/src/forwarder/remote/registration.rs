@@ -6,10 +6,7 @@ use ockam_actix_runtime::{
     lock::Lock, trust::origin::HubGrants, Address, Error, Host, Node, Result, Route,
 };
 
-use crate::{
-    forwarder::{address::ForwardingAddress, protocol::claim::ForwarderId},
-    secure_channel::RelayedListeners,
-};
+use crate::forwarder::{address::ForwardingAddress, protocol::claim::ForwarderId};
 
 /// The state of a [`RemoteForwarder`](crate::forwarder::RemoteForwarder) at its hub, or at all hubs
 /// of a list together.
@@ -25,21 +22,53 @@ pub struct RegistrationState {
     /// How often it has been registered.
     pub registrations: u64,
     pub(super) id: ForwarderId,
-    /// Whether the hub has said that it stops.
-    pub(super) is_leaving: bool,
 }
 
 impl RegistrationState {
-    /// What the states at several hubs come to: the address is the same at all that an identity
-    /// claims it from.
-    pub(super) fn together(states: Vec<Self>) -> Option<Self> {
-        states.into_iter().reduce(|one, other| Self {
-            registered: one.registered || other.registered,
-            displaced: one.displaced || other.displaced,
-            registrations: one.registrations + other.registrations,
-            is_leaving: one.is_leaving && other.is_leaving,
-            ..one
+    /// What it comes to at several hubs: the address is the same at all that an identity claims it
+    /// from. `None` if there are none.
+    pub(super) fn together(hubs: &[AtHub]) -> Option<Self> {
+        let AtHub { address, id, .. } = hubs.first()?.clone();
+        Some(Self {
+            address,
+            registered: hubs.iter().any(|hub| hub.phase.is_registered()),
+            displaced: hubs.iter().any(|hub| hub.phase == RegistrationPhase::Displaced),
+            registrations: hubs.iter().map(|hub| hub.registrations).sum(),
+            id,
         })
+    }
+}
+
+/// The forwarder at one hub.
+#[derive(Clone, Debug)]
+pub(super) struct AtHub {
+    pub(super) address: ForwardingAddress,
+    pub(super) id: ForwarderId,
+    pub(super) registrations: u64,
+    pub(super) phase: RegistrationPhase,
+}
+
+/// How a forwarder stands at one hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RegistrationPhase {
+    /// The hub forwards.
+    Registered,
+    /// The hub forwards, and has said that it stops soon.
+    HubLeaving,
+    /// This node has released the forwarder at a hub that stops, and waits for the hub's end.
+    Left,
+    /// The hub does not forward, and this node registers again.
+    Lost,
+    /// Another program has the address, and this node does not register again.
+    Displaced,
+    /// The program has given the forwarder up.
+    Released,
+}
+
+impl RegistrationPhase {
+    /// Whether the hub forwards, as far as this node knows.
+    pub(super) fn is_registered(self) -> bool {
+        matches!(self, Self::Registered | Self::HubLeaving)
     }
 }
 
@@ -51,7 +80,6 @@ struct AllForwarded(Lock<HashSet<(Route, Address)>>);
 pub(super) struct Forwarded {
     all: Arc<AllForwarded>,
     grants: Arc<HubGrants>,
-    relayed: Arc<RelayedListeners>,
     key: (Route, Address),
 }
 
@@ -71,17 +99,13 @@ impl Forwarded {
         }
         let grants = node.hub_grants(first_hop);
         grants.permit(destination.clone());
-        let relayed = node.extension(RelayedListeners::default);
-        Ok(Self { all, grants, relayed, key })
+        Ok(Self { all, grants, key })
     }
 }
 
 impl Drop for Forwarded {
     fn drop(&mut self) {
         self.grants.withdraw(&self.key.1);
-        if let Some(first_hop) = self.key.0.first() {
-            self.relayed.remove(first_hop, &self.key.1);
-        }
         self.all.0.lock().remove(&self.key);
     }
 }

@@ -174,7 +174,7 @@ impl ChannelActor {
         }
         end.end(&ending, context);
         self.outcome.send_replace(Outcome::Pending(Some(failure.clone())));
-        self.down(&failure, 1);
+        self.down(&failure);
         if self.node.is_stopping() {
             return context.stop();
         }
@@ -218,7 +218,7 @@ impl ChannelActor {
     fn failed(&mut self, held: Held, why: &FailureReason, context: &mut Context<Self>) {
         let failure: Arc<str> = why.brief().into();
         let is_new = self.state.borrow().failure.as_ref() != Some(&failure);
-        self.down(&failure, 0);
+        self.down(&failure);
         if let Held::Waiting(queue) = held {
             self.return_to_senders(queue, &failure);
         }
@@ -282,13 +282,9 @@ impl ChannelActor {
     }
 
     /// Tells watchers that the channel is down.
-    fn down(&mut self, failure: &Arc<str>, losses: u64) {
+    fn down(&mut self, failure: &Arc<str>) {
         self.record.down(failure.clone());
-        self.state.send_modify(|state| {
-            state.epoch += losses;
-            state.up = false;
-            state.failure = Some(failure.clone());
-        });
+        self.state.send_modify(|state| state.lose(failure.clone()));
     }
 
     /// Tries again after a pause, or as soon as the underlying connection is made anew: what failed
@@ -324,7 +320,7 @@ impl ChannelActor {
             }
             _ => {}
         }
-        self.down(&failure, 1);
+        self.down(&failure);
         self.outcome.send_replace(Outcome::Closed);
         self.supervised.end();
         context.stop();
