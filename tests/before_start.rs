@@ -45,6 +45,11 @@ fn two_sections_with_one_address_are_named() {
     let outlet = "[[outlet]]\nto = 'a:1'\nvia = 'h:1'\nidentity = 'web'\n";
     fs::write(&file, format!("{outlet}{outlet}")).unwrap();
     refused(&check(&file), &["tunnel.toml:1: ", "tunnel.toml:5: ", "\"service\""]);
+    // The hub may also be given by the environment.
+    let of_environment = outlet.replace("via = 'h:1'\n", "");
+    fs::write(&file, format!("{outlet}{of_environment}")).unwrap();
+    let checked = ockam().arg("check").arg(&file).env("OCKAM_HUB", "i:1,h:1").output().unwrap();
+    refused(&checked, &["tunnel.toml:1: ", "tunnel.toml:5: ", "\"service\""]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ockam::{Error, Result};
-use tokio::time::{interval, Interval};
+use tokio::time::{interval, Interval, MissedTickBehavior};
 
 use crate::command::service::files::Files;
 
@@ -20,7 +20,10 @@ pub(crate) struct Watch {
 impl Watch {
     /// Of these files, which have been read.
     pub(crate) fn of(read: Files) -> Self {
-        Self { last: read.clone(), read, look: interval(LOOK) }
+        let mut look = interval(LOOK);
+        // A change has to last, also after a long reading.
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { last: read.clone(), read, look }
     }
 
     /// The files as they were read.
