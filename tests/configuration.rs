@@ -11,6 +11,8 @@ use std::{
     os::unix::net::UnixDatagram,
     path::Path,
     process::Command,
+    sync::mpsc,
+    thread,
     time::Duration,
 };
 
@@ -257,6 +259,24 @@ fn a_new_include_is_followed_after_its_mistake() {
     let lines = program.to_string();
     assert_eq!(lines.matches("nothing is changed").count(), 1, "{lines}");
     assert_eq!(lines.matches("was read again: 1 section").count(), 1, "{lines}");
+}
+
+#[test]
+fn a_reading_that_waits_delays_no_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, pipe) = (folder.path().join("tunnel.toml"), folder.path().join("pipe"));
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let hub = "[[hub]]\nlisten = '127.0.0.1:0'\n";
+    fs::write(&file, hub).unwrap();
+    let mut program = run(&file);
+    program.wait_for_line("hub on ");
+    replace(&file, &format!("{hub}[[inlet]]\nlisten = '127.0.0.1:0'\nroute_file = 'pipe'\n"));
+    // It opens once somebody reads, who then waits for what never comes.
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || tell.send(fs::OpenOptions::new().write(true).open(pipe)));
+    let _writer = told.recv_timeout(PATIENCE).expect("the pipe should have been read").unwrap();
+    program.terminate();
+    assert!(program.wait_for_exit(PATIENCE).success(), "{program}");
 }
 
 #[test]

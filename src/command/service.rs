@@ -21,12 +21,14 @@ pub(crate) mod section;
 pub(crate) mod services;
 pub(crate) mod watch;
 
-use std::path::PathBuf;
+use std::{future::pending, path::PathBuf, thread};
 
-use actix_rt::task::{spawn_blocking, JoinHandle};
 use clap::Args;
 use ockam::{Error, Result};
-use tokio::signal::unix::{signal, Signal, SignalKind};
+use tokio::{
+    signal::unix::{signal, Signal, SignalKind},
+    sync::oneshot,
+};
 
 use crate::command::{
     doubts::Doubts,
@@ -185,19 +187,24 @@ pub(crate) async fn run(Runnable { configuration, files }: Runnable) -> Result<(
     ended
 }
 
-/// Has the files be read where nothing waits for the disk, nor for a passphrase, which is slow on
-/// purpose.
-fn begin_reading(services: &Services, watch: &Watch) -> JoinHandle<Reading> {
+/// Has the files be read by a thread of its own, as a passphrase is slow on purpose, and who types
+/// it, or writes a pipe, is slower: not even the end of the program waits for that.
+fn begin_reading(services: &Services, watch: &Watch) -> oneshot::Receiver<Reading> {
     manager::notify("RELOADING=1");
     let (files, runs) = (watch.files(), services.sections());
-    spawn_blocking(move || read_again(files, &runs))
+    let (tell, told) = oneshot::channel();
+    let read = move || drop(tell.send(read_again(files, &runs)));
+    if let Err(error) = thread::Builder::new().name("configuration".into()).spawn(read) {
+        log::error!("cannot start a thread that reads the files: {error}");
+    }
+    told
 }
 
-/// What was read, once it was; for ever if nothing is being read.
-async fn finished(reading: &mut Option<JoinHandle<Reading>>) -> Result<Reading> {
+/// What was read, once it was; never if nothing is being read.
+async fn finished(reading: &mut Option<oneshot::Receiver<Reading>>) -> Result<Reading> {
     match reading {
-        Some(reading) => reading.await.map_err(|error| Error::Bug(error.to_string())),
-        None => std::future::pending().await,
+        Some(told) => told.await.map_err(|_| Error::Usage("the files were not read".into())),
+        None => pending().await,
     }
 }
 
