@@ -10,10 +10,10 @@ use std::{
 use clap::{error::ContextKind, CommandFactory, FromArgMatches, Parser, Subcommand};
 use command::{
     demo, hub, identity, inlet, invite, join, log_args, outlet, output::complete, reference,
-    service, several, status, trace, variables, version,
+    service, several, startable::Startable, status, trace, variables, version,
 };
 use log::LevelFilter;
-use ockam::conclude;
+use ockam::{conclude, Result};
 
 /// Tunnel any TCP protocol through end-to-end encrypted, mutually authenticated channels.
 #[derive(Parser)]
@@ -67,22 +67,28 @@ fn main() -> ExitCode {
     if let Err(error) = ockam_actix_runtime::process::forbid_core_dumps() {
         log::warn!("a crash may write the keys of this program to a core dump: {error}");
     }
-    if let Some(sections) = several::sections(&matches) {
-        ockam_actix_runtime::process::raise_descriptor_limit();
-        return conclude(
-            actix_rt::System::new()
-                .block_on(service::run_all(sections, several::console(&matches))),
-        );
+    match several::sections(&matches) {
+        Ok(Some(sections)) => {
+            let console = several::console(&matches);
+            return ockam::run_system(|| service::run_all(sections, console));
+        }
+        Ok(None) => {}
+        Err(error) => return conclude(Err(error)),
     }
     match command {
         Command::Demo(arguments) => ockam::run(|ctx| demo::run(ctx, arguments)),
-        Command::Hub(arguments) => ockam::run(|ctx| hub::run(ctx, arguments)),
-        Command::Outlet(arguments) => ockam::run(|ctx| outlet::run(ctx, arguments, 0)),
-        Command::Inlet(arguments) => ockam::run(|ctx| inlet::run(ctx, arguments)),
+        Command::Hub(arguments) => start(arguments.check()),
+        Command::Outlet(arguments) => start(arguments.check()),
+        Command::Inlet(arguments) => start(arguments.check()),
         Command::Invite(arguments) => conclude(invite::run(&arguments).and_then(|()| complete())),
         Command::Join(arguments) => ockam::run(|ctx| join::run(ctx, arguments)),
-        Command::Run(arguments) => ockam::run_system(|| service::run(arguments)),
-        Command::Check(arguments) => conclude(service::check(&arguments).and_then(|()| complete())),
+        Command::Run(arguments) => match arguments.read() {
+            Ok(file) => ockam::run_system(|| service::run(file)),
+            Err(error) => conclude(Err(error)),
+        },
+        Command::Check(arguments) => {
+            conclude(arguments.read().and_then(service::check).and_then(|()| complete()))
+        }
         Command::Trace(arguments) => ockam::run(|ctx| trace::run(ctx, arguments)),
         Command::Completions(wanted) => {
             conclude(reference::completions(&wanted, Arguments::command()))
@@ -92,6 +98,15 @@ fn main() -> ExitCode {
             conclude(identity::run(&arguments).and_then(|()| complete()))
         }
         Command::Status(arguments) => conclude(status::run(&arguments).and_then(|()| complete())),
+    }
+}
+
+/// Runs a node, if its options are right: they are looked at before it begins to wait for signals,
+/// as a route may be read from a terminal.
+fn start(checked: Result<impl Startable>) -> ExitCode {
+    match checked {
+        Ok(checked) => ockam::run(|ctx| async move { checked.start(ctx, 0).await }),
+        Err(error) => conclude(Err(error)),
     }
 }
 

@@ -8,7 +8,10 @@ use ockam_actix_transports::{
     ListenOptions, Listener, TCP,
 };
 use ockam_actix_workers::portal::{
-    self, inlet::listen_unix, limits::RESUME_FOR, Inlet, Outlet, OutletOptions,
+    self,
+    inlet::{check_unix, listen_unix},
+    limits::RESUME_FOR,
+    Inlet, Outlet, OutletOptions,
 };
 
 /// A node's connections to other nodes over TCP, and to TCP servers and clients through portals.
@@ -185,6 +188,20 @@ impl InletOptions {
     /// With a socket that listens already.
     pub fn with(listener: std::net::TcpListener) -> Self {
         Self::of(Listen::With(listener))
+    }
+
+    /// Checks what needs nothing to be bound.
+    ///
+    /// # Errors
+    /// If the address is none to listen on.
+    pub fn check(&self) -> Result<()> {
+        match &self.listen {
+            Listen::On(address) => match check_unix(address) {
+                Some(checked) => checked,
+                None => tcp::check_peer(address),
+            },
+            Listen::With(_) => Ok(()),
+        }
     }
 
     const fn of(listen: Listen) -> Self {

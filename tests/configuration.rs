@@ -10,7 +10,9 @@ use std::{
     net::{SocketAddr, TcpStream},
     os::unix::net::UnixDatagram,
     path::Path,
-    process::{Command, Output, Stdio},
+    process::Command,
+    sync::mpsc,
+    thread,
     time::Duration,
 };
 
@@ -169,105 +171,6 @@ fn a_section_that_cannot_start_is_named() {
     assert!(!status.success() && error.contains("hub.toml:2: [[hub]]"), "{error}");
 }
 
-fn check(file: &Path) -> Output {
-    ockam().arg("check").arg(file).stdin(Stdio::null()).output().unwrap()
-}
-
-/// Asserts that a check has failed with one line, which has all of `named`.
-fn refused(checked: &Output, named: &[&str]) {
-    let error = String::from_utf8_lossy(&checked.stderr);
-    let names_all = named.iter().all(|name| error.contains(name));
-    assert!(!checked.status.success() && names_all && error.lines().count() == 1, "{error}");
-}
-
-#[test]
-fn two_sections_with_one_address_are_named() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("tunnel.toml");
-    let inlet = "[[inlet]]\nroute = 'tcp#h:1 => x'\nlisten = '127.0.0.1:4001'\n";
-    fs::write(&file, format!("{inlet}{inlet}")).unwrap();
-    refused(&check(&file), &["tunnel.toml:1: ", "tunnel.toml:4: ", "127.0.0.1:4001"]);
-    let outlet = "[[outlet]]\nto = 'a:1'\nvia = 'h:1'\nidentity = 'web'\n";
-    fs::write(&file, format!("{outlet}{outlet}")).unwrap();
-    refused(&check(&file), &["tunnel.toml:1: ", "tunnel.toml:5: ", "\"service\""]);
-}
-
-#[test]
-fn check_opens_what_the_file_names() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
-    let file = at("tunnel.toml");
-    let outlet = |more: &str| {
-        let text = "[[outlet]]\nto = 'unix:/no/socket'\nlisten = '127.0.0.1:0'\n";
-        fs::write(&file, format!("{text}{more}")).unwrap();
-        check(&file)
-    };
-    let checked = outlet("");
-    let said = String::from_utf8_lossy(&checked.stdout);
-    assert!(checked.status.success() && said.starts_with("warning: "), "{checked:?}");
-    assert!(said.contains("tunnel.toml:1: ") && said.contains("/no/socket"), "{said}");
-
-    let identity = "identity = 'web'\nvault = 'vault'\nkey_file = 'key'\n";
-    refused(&outlet(identity), &["tunnel.toml:1: ", "there is no vault"]);
-    let [vault, key] = ["vault", "key"].map(at);
-    let create = |name: &str| {
-        let mut command = ockam();
-        command.args(["identity", "create", name, "--vault"]).arg(&vault);
-        let created = command.arg("--key-file").arg(&key).output().unwrap();
-        assert!(created.status.success(), "{created:?}");
-    };
-    create("other");
-    refused(&outlet(identity), &["tunnel.toml:1: ", "ockam identity create web"]);
-    create("web");
-    assert!(outlet(identity).status.success());
-
-    fs::write(at("trusted"), "not an identifier\n").unwrap();
-    refused(&outlet("trust_file = 'trusted'\n"), &["tunnel.toml:1: ", "trusted"]);
-    fs::write(at("cert"), "no certificate").unwrap();
-    refused(&outlet("tls_cert = 'cert'\ntls_key = 'cert'\n"), &["tunnel.toml:1: ", "cert"]);
-    refused(&outlet("tls_ca = 'cert'\n"), &["tunnel.toml:1: ", "cert"]);
-}
-
-#[test]
-fn check_looks_for_every_host() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("tunnel.toml");
-    let route = "route = 'ws#route.invalid:80/path,tcp#other.invalid:1 => worker'";
-    let to = format!("to = 'I{}'\nvia = 'via.invalid:1'", "0".repeat(64));
-    let text = format!(
-        "[[hub]]\nlisten = ['hub.invalid:1', 'quic://quic.invalid:1', '127.0.0.1:1']\n\
-         cluster = 'nats://user:secret@nats.invalid,nats://127.0.0.1'\n\
-         advertise = 'here.invalid:1'\n\
-         [[outlet]]\nto = 'target.invalid:1'\nlisten = 'outlet.invalid:1'\n\
-         [[outlet]]\nto = '127.0.0.1:1'\nvia = 'hub-of-outlet.invalid:1'\n\
-         [[inlet]]\nlisten = 'inlet.invalid:1'\n{route}\n\
-         [[inlet]]\nlisten = 'unix:/no/folder/socket'\n{to}\n"
-    );
-    fs::write(&file, text).unwrap();
-    let checked = check(&file);
-    let said = String::from_utf8_lossy(&checked.stdout);
-    assert!(checked.status.success(), "{checked:?}");
-    for (line, missing) in [
-        (1, "hub.invalid:1"),
-        (1, "quic.invalid:1"),
-        (1, "nats.invalid:4222"),
-        (1, "here.invalid:1"),
-        (5, "target.invalid:1"),
-        (5, "outlet.invalid:1"),
-        (8, "hub-of-outlet.invalid:1"),
-        (11, "inlet.invalid:1"),
-        (11, "route.invalid:80"),
-        (11, "other.invalid:1"),
-        (14, "/no/folder"),
-        (14, "via.invalid:1"),
-    ] {
-        let is_named = |one: &str| one.contains(&format!("toml:{line}: ")) && one.contains(missing);
-        assert!(said.lines().any(is_named), "{missing} is not named: {said}");
-    }
-    assert_eq!(said.lines().filter(|line| line.starts_with("warning: ")).count(), 12, "{said}");
-    assert!(!said.contains("secret"), "{said}");
-}
-
 #[test]
 fn a_vault_that_does_not_open_changes_nothing() {
     let target = Target::start();
@@ -306,6 +209,77 @@ fn a_vault_that_does_not_open_changes_nothing() {
 }
 
 #[test]
+fn what_cannot_start_replaces_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tunnel.toml");
+    let console = "[console]\nlisten = 0\n";
+    let hub = format!("{console}[[hub]]\nlisten = '127.0.0.1:0'\n");
+    fs::write(&file, &hub).unwrap();
+    let mut program = run(&file);
+    program.wait_for_line("hub on ");
+    let cluster = "cluster = 'nats://127.0.0.1:1'\nadvertise = '127.0.0.1:1'\n";
+    for (changed, said) in [
+        (format!("{hub}connections = 99"), "tunnel.toml:5: connections: 99"),
+        (format!("{hub}{cluster}cluster_name = 'a b'"), "tunnel.toml:3: [[hub]]: \"a b\""),
+        (format!("{hub}{cluster}cluster_ca = 'none'"), "tunnel.toml:3: [[hub]]: cannot read "),
+        (format!("{hub}known = 'no/folder/known'"), "tunnel.toml:3: [[hub]]: there is no folder "),
+        (
+            format!("{console}[[hub]]\nlisten = 'unix:/no/folder/x'"),
+            "there is no folder /no/folder",
+        ),
+        (format!("{console}[[hub]]\nlisten = 'wss://localhost:0'"), "give --tls-cert"),
+    ] {
+        let before = program.line_count();
+        replace(&file, &changed);
+        let line = program.wait_for_line_after(before, "nothing is changed: ", PATIENCE);
+        assert!(line.contains(said), "{line}");
+    }
+    program.terminate();
+    assert!(program.wait_for_exit(PATIENCE).success(), "{program}");
+    assert!(!program.to_string().contains("trying again"), "{program}");
+    assert_eq!(program.stdout().join("\n").matches("hub on ").count(), 1, "{program}");
+}
+
+#[test]
+fn a_new_include_is_followed_after_its_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let (file, part) = (at("tunnel.toml"), at("part.d/hub.toml"));
+    fs::create_dir(at("part.d")).unwrap();
+    fs::write(&part, "[[hub]]\nlisen = '127.0.0.1:0'\n").unwrap();
+    let console = "[console]\nlisten = 0\n";
+    fs::write(&file, console).unwrap();
+    let program = run(&file);
+    program.wait_for_line("console on ");
+    replace(&file, &format!("include = 'part.d/*.toml'\n{console}"));
+    let line = program.wait_for_line("nothing is changed: ");
+    assert!(line.contains("hub.toml:2: "), "{line}");
+    replace(&part, "[[hub]]\nlisten = '127.0.0.1:0'\n");
+    program.wait_for_line("hub on ");
+    let lines = program.to_string();
+    assert_eq!(lines.matches("nothing is changed").count(), 1, "{lines}");
+    assert_eq!(lines.matches("was read again: 1 section").count(), 1, "{lines}");
+}
+
+#[test]
+fn a_reading_that_waits_delays_no_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, pipe) = (folder.path().join("tunnel.toml"), folder.path().join("pipe"));
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let hub = "[[hub]]\nlisten = '127.0.0.1:0'\n";
+    fs::write(&file, hub).unwrap();
+    let mut program = run(&file);
+    program.wait_for_line("hub on ");
+    replace(&file, &format!("{hub}[[inlet]]\nlisten = '127.0.0.1:0'\nroute_file = 'pipe'\n"));
+    // It opens once somebody reads, who then waits for what never comes.
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || tell.send(fs::OpenOptions::new().write(true).open(pipe)));
+    let _writer = told.recv_timeout(PATIENCE).expect("the pipe should have been read").unwrap();
+    program.terminate();
+    assert!(program.wait_for_exit(PATIENCE).success(), "{program}");
+}
+
+#[test]
 fn one_console_shows_all_sections() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tunnel.toml");
@@ -336,7 +310,7 @@ fn one_console_shows_all_sections() {
 
     // The console alone is replaced, and a section that is gone is not shown.
     let before = program.line_count();
-    replace(&file, &text(":0", ""));
+    replace(&file, &text("localhost:0", ""));
     let again = console(before);
     poll("the hub to be gone", PATIENCE, || {
         let json = status(&again, &["--json"]);

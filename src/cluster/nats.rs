@@ -60,12 +60,20 @@ impl NatsOptions {
         self
     }
 
-    /// A file with certificates of authorities, which the servers are checked against beside those
-    /// of the system.
+    /// A file with certificates of authorities, which the servers are checked against instead of
+    /// those of the system.
     #[must_use]
     pub fn authority(mut self, file: impl Into<PathBuf>) -> Self {
         self.authority = Some(file.into());
         self
+    }
+
+    /// Checks what needs no connection.
+    ///
+    /// # Errors
+    /// If one of the servers has no address that can be used, or the name is none of a cluster.
+    pub fn check(&self) -> Result<()> {
+        self.subject().and(self.addresses()).map(drop)
     }
 
     fn subject(&self) -> Result<Subject> {

@@ -3,8 +3,9 @@
 use actix_web::dev::ServerHandle;
 use clap::Args;
 use ockam::{console::Console, Context, Error, Result};
+use ockam_actix_transports::peer;
 
-use crate::command::output::say;
+use crate::command::{doubts::Doubts, output::say};
 
 /// The port of the console, where none is given.
 pub(crate) const PORT: u16 = 4090;
@@ -20,7 +21,7 @@ pub(crate) struct ConsoleArguments {
     /// what the node does, `/metrics` for Prometheus, and `/api/v1/` for `ockam status`.
     ///
     /// Everybody who reaches the address sees it, and nobody can change anything there.
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = checked)]
     pub(crate) console: Option<String>,
 
     /// Name by which the console is asked for, if that is not localhost or an address; several with
@@ -30,6 +31,14 @@ pub(crate) struct ConsoleArguments {
 }
 
 impl ConsoleArguments {
+    /// Looks for the host that it is to be on.
+    ///
+    /// # Errors
+    /// Those of [`Doubts::clients`].
+    pub(crate) fn probe(&self, doubts: &mut Doubts) -> Result<()> {
+        self.console.as_ref().map_or(Ok(()), |listen| doubts.clients(listen))
+    }
+
     /// Starts the console, if there is to be one.
     pub(crate) fn start(&self, ctx: &Context) -> Result<()> {
         match &self.console {
@@ -46,7 +55,7 @@ impl ConsoleArguments {
 /// If the address cannot be bound.
 pub(crate) fn start(console: Console, listen: &str, names: &[String]) -> Result<ServerHandle> {
     let console = names.iter().fold(console, Console::host);
-    let (bound, server) = console.serve(&address(listen)).map_err(|source| {
+    let (bound, server) = console.serve(listen).map_err(|source| {
         Error::transport(format!("cannot have the console listen on {listen}"), source)
     })?;
     for address in &bound {
@@ -65,6 +74,16 @@ pub(crate) fn start(console: Console, listen: &str, names: &[String]) -> Result<
         }
     });
     Ok(handle)
+}
+
+/// The address that is meant, if it can be one.
+///
+/// # Errors
+/// The text of what is wrong.
+pub(crate) fn checked(given: &str) -> std::result::Result<String, String> {
+    let address = address(given);
+    peer::parse(&address).map_err(|error| error.one_line())?;
+    Ok(address)
 }
 
 /// The address that is meant: without a host one of this machine alone.
@@ -92,6 +111,8 @@ mod tests {
             ("localhost", "localhost:4090"),
         ] {
             assert_eq!(address(given), meant);
+            assert_eq!(checked(given), Ok(meant.into()));
         }
+        assert!(checked("a:b:c").is_err());
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{net::ToSocketAddrs, path::Path};
 
-use ockam::{Route, UNIX};
+use ockam::{Error, Result, Route, UNIX};
 
 use crate::command::node_address::NodeAddress;
 
@@ -11,8 +11,8 @@ use crate::command::node_address::NodeAddress;
 #[derive(Default)]
 pub(crate) struct Doubts {
     pub(crate) said: Vec<String>,
-    /// Whether what runs is to be changed: then what has to be there counts, and names are not
-    /// looked up, as that may take long.
+    /// Whether what runs is to be changed: then what has to be there counts as a mistake, and names
+    /// are not looked up, as that may take long.
     pub(crate) is_reload: bool,
 }
 
@@ -36,27 +36,47 @@ impl Doubts {
     }
 
     /// Looks for where nodes are to be listened for.
-    pub(crate) fn listeners(&mut self, all: &[NodeAddress]) {
-        for one in all {
-            match one.transport == UNIX {
-                true => self.folder_of(Path::new(&one.text)),
-                false => self.nodes(std::slice::from_ref(one)),
+    ///
+    /// # Errors
+    /// Those of [`folder_of`](Self::folder_of).
+    pub(crate) fn listeners(&mut self, all: &[NodeAddress]) -> Result<()> {
+        all.iter().try_for_each(|one| match one.transport == UNIX {
+            true => self.folder_of(Path::new(&one.text)),
+            false => {
+                self.nodes(std::slice::from_ref(one));
+                Ok(())
+            }
+        })
+    }
+
+    /// Looks for where clients are to be listened for.
+    ///
+    /// # Errors
+    /// Those of [`folder_of`](Self::folder_of).
+    pub(crate) fn clients(&mut self, address: &str) -> Result<()> {
+        match address.strip_prefix("unix:") {
+            Some(socket) => self.folder_of(Path::new(socket)),
+            None => {
+                self.host(address.trim_start_matches("udp://"));
+                Ok(())
             }
         }
     }
 
-    /// Looks for where clients are to be listened for.
-    pub(crate) fn clients(&mut self, address: &str) {
-        match address.strip_prefix("unix:") {
-            Some(socket) => self.folder_of(Path::new(socket)),
-            None => self.host(address.trim_start_matches("udp://")),
-        }
-    }
-
-    fn folder_of(&mut self, socket: &Path) {
-        let folder = socket.parent().filter(|folder| !folder.as_os_str().is_empty());
-        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-            self.said.push(format!("there is no folder {} yet", folder.display()));
+    /// Looks for the folder of a file that is to be made.
+    ///
+    /// # Errors
+    /// If what runs is to be changed, and the folder is missing.
+    pub(crate) fn folder_of(&mut self, file: &Path) -> Result<()> {
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let Some(missing) = folder.filter(|folder| !folder.is_dir()) else { return Ok(()) };
+        let said = format!("there is no folder {} yet", missing.display());
+        match self.is_reload {
+            true => Err(Error::Usage(said)),
+            false => {
+                self.said.push(said);
+                Ok(())
+            }
         }
     }
 
@@ -99,16 +119,22 @@ mod tests {
         }
         doubts.route(&"tcp#127.0.0.1:4000,[::1]:4000 => worker".parse().unwrap());
         for listen in ["127.0.0.1:1", "udp://0.0.0.0:1", "unix:/tmp/socket"] {
-            doubts.clients(listen);
+            doubts.clients(listen).unwrap();
         }
-        doubts.listeners(&["ws://127.0.0.1:1/path", "unix:/tmp/x"].map(|one| one.parse().unwrap()));
+        let listeners = ["ws://127.0.0.1:1/path", "unix:/tmp/x"].map(|one| one.parse().unwrap());
+        doubts.listeners(&listeners).unwrap();
         assert_eq!(doubts.said, [""; 0]);
         doubts.target("unix:/no/such/socket");
         doubts.target("name.invalid:80");
         doubts.route(&"tcp#127.0.0.1:4000,ws#name.invalid:80/path => worker".parse().unwrap());
-        doubts.clients("name.invalid:1");
-        doubts.clients("unix:/no/such/folder/socket");
-        doubts.listeners(&["name.invalid:1".parse().unwrap()]);
+        doubts.clients("name.invalid:1").unwrap();
+        doubts.clients("unix:/no/such/folder/socket").unwrap();
+        doubts.listeners(&["name.invalid:1".parse().unwrap()]).unwrap();
         assert_eq!(doubts.said.len(), 6);
+        let mut of_reload = Doubts { is_reload: true, ..Doubts::default() };
+        assert!(of_reload.clients("unix:/no/such/folder/socket").is_err());
+        assert!(of_reload.listeners(&["unix:/no/such/folder/x".parse().unwrap()]).is_err());
+        of_reload.clients("name.invalid:1").unwrap();
+        assert_eq!(of_reload.said, [""; 0]);
     }
 }

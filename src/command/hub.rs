@@ -8,9 +8,18 @@ use ockam::{
 };
 
 use crate::command::{
-    cluster_args::ClusterArguments, console_args::ConsoleArguments, dial_args::DialArguments,
-    doubts::Doubts, elsewhere::Elsewhere, identity_args::IdentityArguments,
-    node_address::NodeAddress, output::say, tls_args::CertificateArguments, transports::Transports,
+    cluster_args::{ClusterArguments, HubOfCluster},
+    console_args::ConsoleArguments,
+    dial_args::DialArguments,
+    doubts::Doubts,
+    elsewhere::Elsewhere,
+    identity_args::IdentityArguments,
+    listeners::Listeners,
+    node_address::NodeAddress,
+    output::say,
+    startable::{Start, Startable},
+    tls_args::CertificateArguments,
+    transports::Transports,
     CHANNEL_LISTENER,
 };
 
@@ -63,65 +72,95 @@ pub(crate) struct Arguments {
     identity: IdentityArguments,
 }
 
+/// A hub whose options are right.
+pub(crate) struct Hub {
+    name: String,
+    listeners: Listeners,
+    requires_channel: bool,
+    known: Option<PathBuf>,
+    cluster: Option<HubOfCluster>,
+    move_timeout: Duration,
+    dial: DialArguments,
+    console: ConsoleArguments,
+    identity: IdentityArguments,
+}
+
 impl Arguments {
     /// Checks what needs nothing to be started.
-    pub(crate) fn check(&self) -> Result<()> {
-        self.identity.check_use("with --require-channel", self.require_channel)
-    }
-
-    /// Looks at the files and hosts that are named.
-    ///
-    /// # Errors
-    /// If a file cannot be used.
-    pub(crate) fn probe(&self, doubts: &mut Doubts) -> Result<()> {
-        doubts.listeners(&self.listen);
-        self.cluster.probe(doubts);
-        self.certificate.probe()?;
-        self.dial.authorities.authorities()?;
-        self.identity.probe(doubts)
+    pub(crate) fn check(self) -> Result<Hub> {
+        self.identity.check_use("with --require-channel", self.require_channel)?;
+        self.dial.check()?;
+        Ok(Hub {
+            name: self.listen.first().map(NodeAddress::to_string).unwrap_or_default(),
+            listeners: Listeners::new(self.listen, self.certificate)?,
+            requires_channel: self.require_channel,
+            known: self.known,
+            cluster: self.cluster.check()?,
+            move_timeout: Duration::from_secs(self.drain_seconds.into()),
+            dial: self.dial,
+            console: self.console,
+            identity: self.identity,
+        })
     }
 }
 
-/// Starts the hub.
-pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
-    arguments.check()?;
-    let Arguments {
-        listen,
-        require_channel,
-        known,
-        cluster,
-        drain_seconds,
-        certificate,
-        dial,
-        console,
-        identity,
-    } = arguments;
-    console.start(&ctx)?;
-    if let Some(path) = known {
-        // The disk is not waited for on an arbiter.
-        let opening = actix_rt::task::spawn_blocking(move || HistoryFile::open(path));
-        let opened = opening.await.map_err(|error| Error::Bug(error.to_string()))?;
-        opened.map_err(|error| Error::Other(error.into()))?.keep_for(&ctx);
+impl Startable for Hub {
+    fn name(&self) -> &str {
+        &self.name
     }
-    let move_timeout = Duration::from_secs(drain_seconds.into());
-    let (mut options, mut own) = (ForwardingOptions::new().move_timeout(move_timeout), None);
-    if require_channel {
-        let mut entity = identity.entity(&ctx).await?;
-        entity.create_secure_channel_listener(CHANNEL_LISTENER, identity.policy())?;
-        options = match identity.access_rule(entity.identifier()) {
-            Some(rule) => options.permit(rule),
-            None => options.permit(|origin| origin.peer().is_some()),
-        };
-        own = Some(entity);
+
+    fn listens(&self) -> Vec<String> {
+        self.listeners.words().chain(self.console.console.clone()).collect()
     }
-    if let Some(cluster) = cluster.join(&ctx, own.as_ref()).await? {
-        options = options.cluster(cluster);
+
+    fn probe(&self, doubts: &mut Doubts) -> Result<()> {
+        self.listeners.probe(doubts)?;
+        if let Some(path) = &self.known {
+            doubts.folder_of(path)?;
+            if path.exists() {
+                HistoryFile::open(path).map_err(|error| Error::Other(error.into()))?;
+            }
+        }
+        self.cluster.as_ref().map_or(Ok(()), |cluster| cluster.probe(doubts))?;
+        self.dial.probe()?;
+        self.console.probe(doubts)?;
+        self.identity.probe(doubts)
     }
-    ForwardingService::start(ctx.node(), options)?;
-    let transports = Transports::create(&ctx, &dial).await?;
-    for bound in transports.listen(&listen, None, &certificate).await? {
-        say!("hub on {bound}");
-        Elsewhere::print("other nodes reach it as", &bound).await;
+
+    fn start(&self, ctx: Context, _: u16) -> Start<'_> {
+        Box::pin(self.run(ctx))
     }
-    Ok(())
+}
+
+impl Hub {
+    async fn run(&self, ctx: Context) -> Result<()> {
+        self.console.start(&ctx)?;
+        if let Some(path) = self.known.clone() {
+            // The disk is not waited for on an arbiter.
+            let opening = actix_rt::task::spawn_blocking(move || HistoryFile::open(path));
+            let opened = opening.await.map_err(|error| Error::Bug(error.to_string()))?;
+            opened.map_err(|error| Error::Other(error.into()))?.keep_for(&ctx);
+        }
+        let mut options = ForwardingOptions::new().move_timeout(self.move_timeout);
+        let mut own = None;
+        if self.requires_channel {
+            let (mut entity, trust) = self.identity.open(&ctx).await?;
+            entity.create_secure_channel_listener(CHANNEL_LISTENER, trust.policy())?;
+            options = match trust.access_rule(entity.identifier()) {
+                Some(rule) => options.permit(rule),
+                None => options.permit(|origin| origin.peer().is_some()),
+            };
+            own = Some(entity);
+        }
+        if let Some(cluster) = &self.cluster {
+            options = options.cluster(cluster.join(&ctx, own.as_ref()).await?);
+        }
+        ForwardingService::start(ctx.node(), options)?;
+        let transports = Transports::create(&ctx, &self.dial).await?;
+        for bound in transports.listen(&self.listeners, None).await? {
+            say!("hub on {bound}");
+            Elsewhere::print("other nodes reach it as", &bound).await;
+        }
+        Ok(())
+    }
 }

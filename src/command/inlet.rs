@@ -1,11 +1,12 @@
 //! `ockam inlet`: a TCP server whose clients are tunnelled to an outlet.
 
+use std::time::Duration;
+
 use clap::{Args, Command, FromArgMatches};
 use ockam::{
-    route, Clients, Context, Entity, Error, InletOptions, Result, Route, SecureChannels,
-    UdpInletOptions,
+    route, Clients, Context, Entity, Error, Identifier, InletOptions, Result, Route,
+    SecureChannelOptions, SecureChannels, UdpInletOptions,
 };
-
 use ockam_actix_transports::peer;
 
 use crate::command::{
@@ -13,18 +14,19 @@ use crate::command::{
     dial_args::DialArguments,
     doubts::Doubts,
     elsewhere::Elsewhere,
+    hub_args::hubs,
     identity_args::IdentityArguments,
+    node_address::NodeAddress,
     output::say,
     resume_args::ResumeArguments,
     route_args::RouteArguments,
-    to_args::ToArguments,
+    startable::{Start, Startable},
+    to_args::{NamedOutlet, ToArguments},
     transports::Transports,
+    trust::Trust,
     udp_args::{udp_address, UdpArguments, UDP},
     OUTLET,
 };
-
-/// What the address of a Unix socket begins with.
-const UNIX_SOCKET: &str = "unix:";
 
 /// Listen for TCP clients, and tunnel each of them to an outlet.
 ///
@@ -89,39 +91,147 @@ pub(crate) struct Arguments {
     identity: IdentityArguments,
 }
 
+/// An inlet whose options are right.
+pub(crate) struct Inlet {
+    listen: String,
+    listen_mode: u32,
+    is_socks: bool,
+    hides_clients: bool,
+    way: Way,
+    is_plain: bool,
+    resume_for: Duration,
+    idle_timeout: Duration,
+    dial: DialArguments,
+    console: ConsoleArguments,
+    identity: IdentityArguments,
+}
+
+/// How the node of the outlet is reached.
+enum Way {
+    Along(Route),
+    /// By name, through any of these hubs.
+    To(NamedOutlet, Vec<NodeAddress>),
+}
+
 impl Arguments {
     /// Checks what needs nothing to be started.
-    pub(crate) fn check(&self) -> Result<()> {
+    pub(crate) fn check(self) -> Result<Inlet> {
         self.identity.check_use("without --plain", !self.plain)?;
-        if !self.listen.starts_with(UNIX_SOCKET) {
-            peer::parse(udp_address(&self.listen).unwrap_or(&self.listen))?;
+        self.dial.check()?;
+        let way = match self.to.to {
+            Some(to) => Way::To(to, hubs(self.to.via, "")?),
+            None => Way::Along(self.route.route()?),
+        };
+        let inlet = Inlet {
+            listen: self.listen,
+            listen_mode: self.listen_mode,
+            is_socks: self.socks,
+            hides_clients: self.hide_clients,
+            way,
+            is_plain: self.plain,
+            resume_for: self.resume.resume_for,
+            idle_timeout: self.udp.idle_timeout,
+            dial: self.dial,
+            console: self.console,
+            identity: self.identity,
+        };
+        match udp_address(&inlet.listen) {
+            Some(address) => peer::parse(address).map(drop)?,
+            None => inlet.options().check()?,
         }
-        match &self.to.to {
-            Some(_) => self.to.hubs().map(drop),
-            None => self.route.route().map(drop),
-        }
+        Ok(inlet)
+    }
+}
+
+impl Startable for Inlet {
+    fn name(&self) -> &str {
+        &self.listen
     }
 
-    /// The route to the outlet's node; names count once there is an entity.
-    fn route(&self) -> Result<Route> {
-        match &self.to.to {
-            Some(to) => self.to.route(to, &self.identity),
-            None => self.route.route(),
-        }
+    fn listens(&self) -> Vec<String> {
+        [self.listen.clone()].into_iter().chain(self.console.console.clone()).collect()
     }
 
-    /// Looks at the files and hosts that are named.
-    ///
-    /// # Errors
-    /// If a file cannot be used.
-    pub(crate) fn probe(&self, doubts: &mut Doubts) -> Result<()> {
-        doubts.clients(&self.listen);
-        match &self.to.to {
-            Some(_) => doubts.nodes(&self.to.hubs()?),
-            None => doubts.route(&self.route.route()?),
+    fn probe(&self, doubts: &mut Doubts) -> Result<()> {
+        doubts.clients(&self.listen)?;
+        self.dial.probe()?;
+        self.console.probe(doubts)?;
+        self.identity.probe(doubts)?;
+        match &self.way {
+            Way::Along(route) => doubts.route(route),
+            Way::To(_, hubs) => doubts.nodes(hubs),
         }
-        self.dial.authorities.authorities()?;
-        self.identity.probe(doubts)
+        let listed = self.identity.listed()?;
+        self.way.route(|name| self.identity.find(name, &listed)).map(drop)
+    }
+
+    fn start(&self, ctx: Context, _: u16) -> Start<'_> {
+        Box::pin(self.run(ctx))
+    }
+}
+
+impl Way {
+    /// The route to the outlet's node, where `find` knows the identities that have a name.
+    fn route(&self, find: impl FnOnce(&str) -> Option<Identifier>) -> Result<Route> {
+        match self {
+            Self::Along(route) => Ok(route.clone()),
+            Self::To(outlet, hubs) => {
+                let address = outlet.resolve(find)?.forwarding_address();
+                Ok(Route::from(address.spread(&NodeAddress::any_of(hubs))).then(address))
+            }
+        }
+    }
+}
+
+impl Inlet {
+    async fn run(&self, ctx: Context) -> Result<()> {
+        self.console.start(&ctx)?;
+        let transports = Transports::create(&ctx, &self.dial).await?;
+        let own = match self.is_plain {
+            true => None,
+            false => Some(self.identity.open(&ctx).await?),
+        };
+        if let Way::To(to, _) = &self.way {
+            say!("for the outlet {to}, which may start later, and has to trust this identity");
+        }
+        self.listen(&transports, own).await
+    }
+
+    /// Listens for clients, whose channel is that of an identity unless it is plain.
+    async fn listen(&self, transports: &Transports, own: Option<(Entity, Trust)>) -> Result<()> {
+        let route = match own {
+            None => self.way.route(|_| None)?,
+            Some((mut entity, trust)) => {
+                let to = self.way.route(|name| trust.find(name))?;
+                let options = SecureChannelOptions::to(to).any_trusted_peer();
+                route![entity.create_secure_channel(options, trust.policy())?, OUTLET]
+            }
+        };
+        if let Some(address) = udp_address(&self.listen) {
+            let options = UdpInletOptions::on(address).idle_timeout(self.idle_timeout);
+            let inlet = transports.udp.create_inlet(options, route).await?;
+            say!("inlet on {UDP}{}", inlet.address());
+            return Ok(());
+        }
+        let inlet = transports.tcp.create_inlet(self.options(), route).await?;
+        say!("inlet on {}", inlet.endpoint());
+        if let Some(address) = inlet.endpoint().network() {
+            Elsewhere::print("clients reach it at", &address.into()).await;
+        }
+        Ok(())
+    }
+
+    /// Where it listens for clients that are not of UDP, and how.
+    fn options(&self) -> InletOptions {
+        let mut options =
+            InletOptions::on(&self.listen).mode(self.listen_mode).resume_for(self.resume_for);
+        if self.is_socks {
+            options = options.socks();
+        }
+        if self.hides_clients {
+            options = options.hide_clients();
+        }
+        options
     }
 }
 
@@ -145,21 +255,6 @@ pub(crate) fn usual_listen(clients: Clients, others: u16) -> String {
     format!("127.0.0.1:{}", first.saturating_add(others))
 }
 
-/// Starts the inlet.
-pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
-    arguments.check()?;
-    arguments.console.start(&ctx)?;
-    let transports = Transports::create(&ctx, &arguments.dial).await?;
-    let entity = match arguments.plain {
-        true => None,
-        false => Some(arguments.identity.entity(&ctx).await?),
-    };
-    if let Some(to) = &arguments.to.to {
-        say!("for the outlet {to}, which may start later, and has to trust this identity");
-    }
-    open(&transports, entity, &arguments).await
-}
-
 /// Starts the inlet of these options for an identity that is open already.
 pub(crate) async fn start(
     transports: &Transports,
@@ -169,44 +264,9 @@ pub(crate) async fn start(
     let command = Arguments::augment_args(Command::new("inlet").no_binary_name(true));
     let parsed = command.try_get_matches_from(options);
     let parsed = parsed.and_then(|matches| Arguments::from_arg_matches(&matches));
-    let arguments = parsed.map_err(|error| Error::Usage(error.to_string()))?;
-    open(transports, Some(entity), &arguments).await
-}
-
-async fn open(
-    transports: &Transports,
-    entity: Option<Entity>,
-    arguments: &Arguments,
-) -> Result<()> {
-    let route = match entity {
-        None => arguments.route()?,
-        Some(mut entity) => {
-            let options = arguments.identity.channel_to(arguments.route()?);
-            let channel = entity.create_secure_channel(options, arguments.identity.policy())?;
-            route![channel, OUTLET]
-        }
-    };
-    if let Some(address) = udp_address(&arguments.listen) {
-        let options = UdpInletOptions::on(address).idle_timeout(arguments.udp.idle_timeout);
-        let inlet = transports.udp.create_inlet(options, route).await?;
-        say!("inlet on {UDP}{}", inlet.address());
-        return Ok(());
-    }
-    let mut options = InletOptions::on(&arguments.listen)
-        .mode(arguments.listen_mode)
-        .resume_for(arguments.resume.resume_for);
-    if arguments.socks {
-        options = options.socks();
-    }
-    if arguments.hide_clients {
-        options = options.hide_clients();
-    }
-    let inlet = transports.tcp.create_inlet(options, route).await?;
-    say!("inlet on {}", inlet.endpoint());
-    if let Some(address) = inlet.endpoint().network() {
-        Elsewhere::print("clients reach it at", &address.into()).await;
-    }
-    Ok(())
+    let inlet = parsed.map_err(|error| Error::Usage(error.to_string()))?.check()?;
+    let trust = inlet.identity.trust_of(&entity).await?;
+    inlet.listen(transports, Some((entity, trust))).await
 }
 
 /// The mode of a file, as chmod takes it.

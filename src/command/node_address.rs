@@ -2,9 +2,9 @@
 
 use std::{fmt, net::SocketAddr, str::FromStr};
 
-use ockam::{Address, TransportType, QUIC, TCP, UNIX, WS, WSS};
+use ockam::{Address, Error, TransportType, QUIC, TCP, UNIX, WS, WSS};
 use ockam_actix_runtime::socket::host_port::HostPort;
-use ockam_actix_transports::peer;
+use ockam_actix_transports::{peer, unix, ws};
 
 /// The transports that a command knows, with the form of their addresses.
 const TRANSPORTS: [(TransportType, Form); 5] = [
@@ -34,6 +34,18 @@ pub(crate) struct NodeAddress {
     pub(crate) text: String,
 }
 
+impl Form {
+    /// Checks what follows the `#` in a route.
+    fn check(self, text: &str) -> Result<(), String> {
+        let checked = match self {
+            Self::HostPort => peer::parse(text).map(drop),
+            Self::Web { .. } => ws::check_peer(text),
+            Self::Path => unix::check_path(text),
+        };
+        checked.map_err(|error| error.one_line())
+    }
+}
+
 impl NodeAddress {
     /// The address in routes of any of several nodes, in the order of preference.
     pub(crate) fn any_of(all: &[Self]) -> Address {
@@ -55,6 +67,26 @@ impl NodeAddress {
                 .map(|(transport, _)| Self { transport: *transport, text: text.into() }.to_string())
         };
         address.alternatives().filter_map(of).collect::<Vec<_>>().join(",")
+    }
+
+    /// Checks that `address`, which a route begins with, is of a node that can be connected to, or
+    /// of several.
+    ///
+    /// # Errors
+    /// If it is not; the error shows no secret.
+    pub(crate) fn check_dialled(address: &Address) -> ockam::Result<()> {
+        address.alternatives().try_for_each(|one| {
+            let parts = one.dial_parts();
+            let (transport, text) = parts.ok_or_else(|| {
+                let shown = one.shown();
+                Error::Usage(format!(
+                    "the route begins with \"{shown}\", which is no node: expected tcp#HOST:PORT"
+                ))
+            })?;
+            let known = TRANSPORTS.iter().find(|(known, _)| known.name() == transport);
+            let (_, form) = known.ok_or_else(|| Error::Usage(unknown(transport, text)))?;
+            form.check(text).map_err(Error::Usage)
+        })
     }
 
     /// Whether other machines may reach what is bound to it.
@@ -109,6 +141,7 @@ impl FromStr for NodeAddress {
             Form::Path => return Err(format!("expected an absolute path: unix:/{rest}")),
             Form::Web { port } => web(rest, port)?,
         };
+        form.check(&text)?;
         Ok(Self { transport, text })
     }
 }
@@ -185,6 +218,24 @@ mod tests {
     }
 
     #[test]
+    fn routes_begin_with_nodes_that_can_be_dialled() {
+        let check = |text: &str| NodeAddress::check_dialled(&text.into());
+        for right in ["tcp#a:1", "quic#a:1,tcp#b:2", "ws#a:1/path", "unix#/run/hub.sock"] {
+            assert!(check(right).is_ok(), "{right}");
+        }
+        for (wrong, said) in [
+            ("worker", "\"worker\", which is no node"),
+            ("tpc#a:1", "no transport \"tpc\""),
+            ("tcp#a:1,b", "b:4000"),
+            ("ws#a/b", "host:port/path"),
+            ("unix#hub.sock", "absolute"),
+        ] {
+            let error = check(wrong).unwrap_err().to_string();
+            assert!(error.contains(said), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
     fn errors_show_the_form_that_was_meant() {
         for (text, said) in [
             ("localhost", "localhost:4000"),
@@ -199,6 +250,9 @@ mod tests {
             ("wss://:443/a", "host:port"),
             ("unix://run/hub.sock", "unix:/run/hub.sock"),
             ("unix:hub.sock", "unix:/hub.sock"),
+            ("unix:/run/", "not the path of a Unix socket"),
+            (&format!("unix:/{}", "x".repeat(120)), "too long"),
+            ("ws://a:1/b<c", "host:port/path"),
         ] {
             let error = text.parse::<NodeAddress>().unwrap_err();
             assert!(error.contains(said), "{text}: {error}");

@@ -55,7 +55,12 @@ impl Known {
     ) -> Result<Vault> {
         let source = Source::Person(file.path.to_owned());
         if let Some(secret) = self.get(&source) {
-            return Ok(Vault::open(file.path, &secret)?);
+            match Vault::open(file.path, &secret) {
+                Err(error) if is_wrong(&error) => self.0.retain(|(other, _)| *other != source),
+                opened => return Ok(opened?),
+            }
+            let path = file.path.display();
+            eprintln!("the passphrase of {path} that was typed before does not open it any more");
         }
         let mut tries = 1;
         loop {
@@ -65,9 +70,7 @@ impl Known {
                     self.0.push((source, secret));
                     return Ok(vault);
                 }
-                Err(VaultError::File(VaultFileError::WrongSecretOrDamaged { .. }))
-                    if tries < TRIES =>
-                {
+                Err(error) if is_wrong(&error) && tries < TRIES => {
                     eprintln!("that passphrase does not open it; try again");
                     tries += 1;
                 }
@@ -75,6 +78,11 @@ impl Known {
             }
         }
     }
+}
+
+/// Whether another passphrase may open the file.
+fn is_wrong(error: &VaultError) -> bool {
+    matches!(error, VaultError::File(VaultFileError::WrongSecretOrDamaged { .. }))
 }
 
 /// Opens a file that exists with a passphrase that is typed.
@@ -193,5 +201,19 @@ mod tests {
         let error = known.open(file, wrong).unwrap_err().to_string();
         assert!(error.contains("the passphrase is wrong"), "{error}");
         assert_eq!(asked, TRIES);
+    }
+    #[test]
+    fn a_changed_passphrase_is_asked_for_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("vault");
+        let file = Sealed { kind: "vault", path: &path, instead: "" };
+        let mut known = Known(Vec::new());
+        for passphrase in ["first", "second"] {
+            Vault::open(&path, &Secret::passphrase(passphrase)).unwrap();
+            known.open(file, || Ok(passphrase.into())).unwrap();
+            known.open(file, || panic!("it is known")).unwrap();
+            std::fs::remove_file(&path).unwrap();
+        }
+        assert_eq!(known.0.len(), 1);
     }
 }

@@ -6,10 +6,13 @@ use std::{env, fs, io::Read, path::PathBuf};
 use clap::Args;
 use ockam::{Error, Result, Route};
 
-use crate::command::CHANNEL_LISTENER;
+use crate::command::{node_address::NodeAddress, CHANNEL_LISTENER};
 
 /// The variable of the environment that holds the route.
 const VARIABLE: &str = "OCKAM_ROUTE";
+
+/// What stands for the standard input instead of a file.
+pub(crate) const STANDARD_INPUT: &str = "-";
 
 /// Bytes of the longest route: sixteen addresses and what is between them.
 const MAX_ROUTE: u64 = 8 * 1024;
@@ -34,12 +37,14 @@ pub(crate) struct RouteArguments {
 }
 
 impl RouteArguments {
-    /// The route that was given.
+    /// The route that was given. It can be asked for once, as a file need not last.
     ///
     /// # Errors
-    /// If none was given, or it is malformed. No error shows a secret in it.
-    pub(crate) fn route(&self) -> Result<Route> {
+    /// If none was given, it is malformed, or it begins with no node that can be connected to. No
+    /// error shows a secret in it.
+    pub(crate) fn route(self) -> Result<Route> {
         let route = given(self.route.as_deref(), self.route_file.as_ref(), "--route", INSTEAD)?;
+        route.first().map_or(Ok(()), NodeAddress::check_dialled)?;
         match route.last() {
             Some(last) if last.dial_parts().is_some() => Err(Error::Usage(format!(
                 "the route ends at the node {last}, and not at a worker there: did you mean \
@@ -93,7 +98,7 @@ fn given(route: Option<&str>, file: Option<&PathBuf>, name: &str, instead: &str)
 fn read(file: &PathBuf) -> Result<String> {
     let mut text = String::new();
     let read = match file.to_str() {
-        Some("-") => std::io::stdin().take(MAX_ROUTE).read_to_string(&mut text),
+        Some(STANDARD_INPUT) => std::io::stdin().take(MAX_ROUTE).read_to_string(&mut text),
         _ => fs::File::open(file).and_then(|file| file.take(MAX_ROUTE).read_to_string(&mut text)),
     };
     let name = || format!("cannot read the route from {}", file.display());

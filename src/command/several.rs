@@ -1,10 +1,11 @@
 //! `ockam outlet` with several `--to`: an outlet each, as sections of a file are, in one process.
 
 use clap::{parser::ValueSource, Arg, ArgAction, ArgMatches, Command};
+use ockam::{Error, Result};
 
 use crate::command::service::{
     console::ConsoleSection,
-    section::{is_switch, Kind, Place, Section},
+    section::{is_switch, Kind, Misfit, Place, Section},
 };
 
 /// The command whose option `--to` may be given several times, each with a name for the service.
@@ -20,11 +21,16 @@ pub(crate) fn with_several(command: Command) -> Command {
 }
 
 /// A section for each target, if there are several, or one with a name.
-pub(crate) fn sections(matches: &ArgMatches) -> Option<Vec<Section>> {
-    let given = matches.subcommand_matches(OUTLET)?;
-    let targets: Vec<_> = given.get_many::<String>("to")?.map(|to| named(to)).collect();
+///
+/// # Errors
+/// If the options are none of a section.
+pub(crate) fn sections(matches: &ArgMatches) -> Result<Option<Vec<Section>>> {
+    let given = matches.subcommand_matches(OUTLET);
+    let given = given.and_then(|given| Some((given, given.get_many::<String>("to")?)));
+    let Some((given, to)) = given else { return Ok(None) };
+    let targets: Vec<_> = to.map(|to| named(to)).collect();
     if let [(None, _)] = targets[..] {
-        return None;
+        return Ok(None);
     }
     let shared: Vec<_> = Kind::Outlet
         .command()
@@ -39,10 +45,15 @@ pub(crate) fn sections(matches: &ArgMatches) -> Option<Vec<Section>> {
         options.push(format!("--to={target}"));
         options.extend(name.map(|name| format!("--service={name}")));
         let named = name.map_or_else(String::new, |name| format!("{name}="));
-        let place = Place::CommandLine(format!("--to {named}{target}"));
-        Section { kind: Kind::Outlet, place, options }
+        let option = format!("--to {named}{target}");
+        let place = Place::CommandLine(option.clone());
+        Section::new(Kind::Outlet, place, options).map_err(|misfit| {
+            let Misfit { option: of, text } = misfit;
+            let of = of.map_or_else(String::new, |of| format!("--{}: ", of.replace('_', "-")));
+            Error::Usage(format!("{option}: {of}{text}"))
+        })
     };
-    Some(targets.iter().map(section).collect())
+    targets.iter().map(section).collect::<Result<_>>().map(Some)
 }
 
 /// The console of all of them, if there is to be one.
@@ -92,23 +103,26 @@ mod tests {
     use super::*;
     use crate::command::outlet;
 
-    fn options_of(line: &str) -> Option<Vec<Vec<String>>> {
+    fn sections_of(line: &str) -> Option<Vec<Section>> {
         let outlet = outlet::Arguments::augment_args(Command::new(OUTLET));
         let whole = with_several(Command::new("ockam").subcommand(outlet));
-        let matches = whole.try_get_matches_from(line.split(' ')).unwrap();
-        Some(sections(&matches)?.into_iter().map(|section| section.options).collect())
+        sections(&whole.try_get_matches_from(line.split(' ')).unwrap()).unwrap()
     }
 
     #[test]
     fn each_target_has_its_section() {
-        assert_eq!(options_of("ockam outlet --to a:1 --via h:1"), None);
-        assert_eq!(options_of("ockam outlet --to unix:/a=b --via h:1"), None);
-        let all = options_of("ockam outlet --to web=a:1 --via h:1,i:1 --to b:1 --hub-channel");
+        assert!(sections_of("ockam outlet --to a:1 --via h:1").is_none());
+        assert!(sections_of("ockam outlet --to unix:/a=b --via h:1").is_none());
+        let all = sections_of("ockam outlet --to web=a:1 --via h:1,i:1 --to b:1 --hub-channel");
+        let words =
+            |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let shared = ["--via=h:1", "--via=i:1", "--hub-channel"];
-        let web = [&shared[..], &["--to=a:1", "--service=web"]].concat();
-        let other = [&shared[..], &["--to=b:1"]].concat();
-        assert_eq!(all.unwrap(), [web, other]);
-        let named = options_of("ockam outlet --to web=a:1 --via h:1").unwrap();
-        assert_eq!(named, [["--via=h:1", "--to=a:1", "--service=web"]]);
+        let web = words(&[&shared[..], &["--to=a:1", "--service=web"]].concat());
+        let other = words(&[&shared[..], &["--to=b:1"]].concat());
+        let all = all.unwrap();
+        assert!(all[0].has_words(Kind::Outlet, &web) && all[1].has_words(Kind::Outlet, &other));
+        let named = sections_of("ockam outlet --to web=a:1 --via h:1").unwrap();
+        let web = words(&["--via=h:1", "--to=a:1", "--service=web"]);
+        assert!(named.len() == 1 && named[0].has_words(Kind::Outlet, &web));
     }
 }

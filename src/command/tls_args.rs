@@ -1,6 +1,6 @@
 //! What `wss://` needs: a certificate to listen with, and authorities to dial with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ockam::{ClientTls, Result, ServerTls};
@@ -19,6 +19,14 @@ pub(crate) struct CertificateArguments {
 }
 
 impl CertificateArguments {
+    /// Checks that a certificate was given, without reading it.
+    ///
+    /// # Errors
+    /// If none was.
+    pub(crate) fn check_given(&self) -> Result<()> {
+        self.files().map(drop)
+    }
+
     /// Reads the files, if any are given.
     ///
     /// # Errors
@@ -32,10 +40,13 @@ impl CertificateArguments {
     /// # Errors
     /// If none was given, or the files have none.
     pub(crate) fn certificate(&self) -> Result<ServerTls> {
-        match (&self.tls_cert, &self.tls_key) {
-            (Some(chain), Some(key)) => ServerTls::from_pem_files(chain, key),
-            _ => Err("to listen on wss://, give --tls-cert and --tls-key".into()),
-        }
+        let (chain, key) = self.files()?;
+        ServerTls::from_pem_files(chain, key)
+    }
+
+    fn files(&self) -> Result<(&Path, &Path)> {
+        let files = self.tls_cert.as_deref().zip(self.tls_key.as_deref());
+        files.ok_or_else(|| "to listen on wss://, give --tls-cert and --tls-key".into())
     }
 }
 

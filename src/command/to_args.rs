@@ -3,9 +3,9 @@
 use std::{fmt, str::FromStr};
 
 use clap::Args;
-use ockam::{is_peer_name, Error, Identifier, Result, Route, ServiceAddress};
+use ockam::{is_peer_name, Error, Identifier, Result, ServiceAddress};
 
-use crate::command::{hub_args::hubs, identity_args::IdentityArguments, node_address::NodeAddress};
+use crate::command::node_address::NodeAddress;
 
 /// The options of a command that is given an outlet by name.
 #[derive(Args)]
@@ -32,30 +32,17 @@ pub(crate) struct NamedOutlet {
     service: String,
 }
 
-impl ToArguments {
-    /// The hubs of the outlet.
-    ///
-    /// # Errors
-    /// If none is given.
-    pub(crate) fn hubs(&self) -> Result<Vec<NodeAddress>> {
-        hubs(&self.via, "")
-    }
-
-    /// The route to the outlet `to`.
-    ///
-    /// # Errors
-    /// If no hub is given, or nobody has the name that was given.
-    pub(crate) fn route(&self, to: &NamedOutlet, names: &IdentityArguments) -> Result<Route> {
-        let hub = NodeAddress::any_of(&self.hubs()?);
-        let address = to.resolve(names)?.forwarding_address();
-        Ok(Route::from(address.spread(&hub)).then(address))
-    }
-}
-
 impl NamedOutlet {
-    fn resolve(&self, names: &IdentityArguments) -> Result<ServiceAddress> {
+    /// Its service, where `find` knows the identities that have a name.
+    ///
+    /// # Errors
+    /// If nobody has the name that was given.
+    pub(crate) fn resolve(
+        &self,
+        find: impl FnOnce(&str) -> Option<Identifier>,
+    ) -> Result<ServiceAddress> {
         let Self { whose, service } = self;
-        let identifier = match (names.identifier_of(whose), whose.parse::<Identifier>()) {
+        let identifier = match (find(whose), whose.parse::<Identifier>()) {
             (Some(identifier), _) | (None, Ok(identifier)) => identifier,
             (None, Err(error)) => {
                 return Err(Error::Usage(format!(
@@ -66,6 +53,15 @@ impl NamedOutlet {
         };
         ServiceAddress::new(identifier, service)
     }
+}
+
+/// A name that a service can have.
+///
+/// # Errors
+/// The text of what is wrong.
+pub(crate) fn service_name(text: &str) -> std::result::Result<String, String> {
+    let checked = ServiceAddress::new(Identifier::from_bytes([0; 32]), text);
+    checked.map(|service| service.name().to_owned()).map_err(|error| error.one_line())
 }
 
 impl fmt::Display for NamedOutlet {
@@ -89,9 +85,7 @@ impl FromStr for NamedOutlet {
                         --trust-file; the hub goes to --via"
                 .into());
         }
-        let checked = ServiceAddress::new(Identifier::from_bytes([0; 32]), service);
-        checked.map_err(|error| error.one_line().to_string())?;
-        Ok(Self { whose: whose.to_owned(), service: service.to_owned() })
+        Ok(Self { whose: whose.to_owned(), service: service_name(service)? })
     }
 }
 

@@ -79,9 +79,9 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
         .within(arguments.timeout);
     let mut own = None;
     if !arguments.plain {
-        let entity = arguments.identity.unprinted(&ctx).await?;
+        let (entity, trust) = arguments.identity.open_unprinted(&ctx).await?;
         own = Some(entity.identifier());
-        options = options.through_channel(&entity, arguments.identity.policy(), OUTLET);
+        options = options.through_channel(&entity, trust.policy(), OUTLET);
     }
     if !arguments.no_target {
         options = options.open_stream(&arguments.target);

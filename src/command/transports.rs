@@ -5,9 +5,7 @@ use ockam::{
     UnixTransport, WsTransport, WssTransport, QUIC, UNIX, WS, WSS,
 };
 
-use crate::command::{
-    dial_args::DialArguments, node_address::NodeAddress, tls_args::CertificateArguments,
-};
+use crate::command::{dial_args::DialArguments, listeners::Listeners, node_address::NodeAddress};
 
 /// All transports, so that every route and every address that a command is given can be used.
 pub(crate) struct Transports {
@@ -31,16 +29,15 @@ impl Transports {
         })
     }
 
-    /// Listens for nodes on each of `all`, through which anybody reaches the worker at `exposed`;
-    /// returns what they are bound to.
+    /// Listens for nodes, which reach the worker at `exposed`, whoever they are; returns what the
+    /// listeners are bound to.
     pub(crate) async fn listen(
         &self,
-        all: &[NodeAddress],
+        listeners: &Listeners,
         exposed: Option<Address>,
-        tls: &CertificateArguments,
     ) -> Result<Vec<NodeAddress>> {
         let mut bound = Vec::new();
-        for address in all {
+        for address in &listeners.addresses {
             let mut options = ListenOptions::on(&address.text);
             if let Some(exposed) = &exposed {
                 options = options.expose(exposed.clone());
@@ -50,7 +47,8 @@ impl Transports {
                 UNIX => self.unix.listen(options).await?.address().display().to_string(),
                 WS => address.bound_to(self.ws.listen(options).await?.address()),
                 WSS => {
-                    let listener = self.wss.listen(options, tls.certificate()?).await?;
+                    let listener =
+                        self.wss.listen(options, listeners.certificate.certificate()?).await?;
                     address.bound_to(listener.address())
                 }
                 _ => self.tcp.listen(options).await?.address().to_string(),

@@ -3,7 +3,7 @@
 
 use std::{
     io::{self, ErrorKind, IoSlice},
-    os::unix::net::UnixStream as Detached,
+    os::unix::net::{SocketAddr, UnixStream as Detached},
     path::PathBuf,
     task::{Context, Poll},
     time::Duration,
@@ -42,18 +42,19 @@ pub fn add(node: &Node) {
     add_connector(node, UNIX, UnixConnector);
 }
 
-/// Checks that a text is an absolute path.
+/// Checks that a text is an absolute path that a socket can have.
 ///
 /// # Errors
 /// If it is not.
 pub fn check_path(path: &str) -> Result<()> {
-    if path.starts_with('/') && !path.ends_with('/') {
-        return Ok(());
+    if !path.starts_with('/') || path.ends_with('/') {
+        return Err(Error::Usage(format!(
+            "\"{path}\" is not the path of a Unix socket: expected an absolute one, such as \
+             /run/ockam/hub.sock"
+        )));
     }
-    Err(Error::Usage(format!(
-        "\"{path}\" is not the path of a Unix socket: expected an absolute one, such as \
-         /run/ockam/hub.sock"
-    )))
+    let too_long = |_| Error::Usage(format!("\"{path}\" is too long for a Unix socket"));
+    SocketAddr::from_pathname(path).map(drop).map_err(too_long)
 }
 
 impl Carrier for UnixStream {

@@ -44,6 +44,14 @@ pub const WS: TransportType = TransportType::new("ws");
 #[cfg(feature = "tls")]
 pub const WSS: TransportType = TransportType::new("wss");
 
+/// Checks the form of `host:port` or `host:port/path`, without resolving the host.
+///
+/// # Errors
+/// If the text has another form.
+pub fn check_peer(peer: &str) -> Result<()> {
+    Endpoint::parse(WS.name(), peer).map(drop)
+}
+
 /// Makes `node` dial addresses such as `(WS, "host:port/path")`.
 ///
 /// # Errors

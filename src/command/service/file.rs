@@ -2,9 +2,8 @@
 
 use std::{
     fs,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use clap::Arg;
@@ -15,11 +14,13 @@ use toml::{
 };
 
 use crate::command::{
-    console_args::PORT,
+    console_args::{address, checked, PORT},
     resume_args::duration,
+    route_args::STANDARD_INPUT,
     service::{
         conflicts,
         console::ConsoleSection,
+        files::Files,
         nearest::nearest,
         section::{is_switch, key_of, Kind, Misfit, Place, Section},
     },
@@ -37,13 +38,17 @@ const CONSOLE_KEYS: [&str; 2] = ["listen", "host"];
 /// Keys beside the sections.
 const TOP_KEYS: [&str; 6] = ["include", "node", "console", "hub", "outlet", "inlet"];
 
+/// What was read: right or not, it is known what to look at for a change.
+pub(crate) struct Reading {
+    pub(crate) configuration: Result<Configuration>,
+    pub(crate) files: Files,
+}
+
 /// A file, and those that it includes.
 pub(crate) struct Configuration {
     pub(crate) sections: Vec<Section>,
     pub(crate) settings: Settings,
     pub(crate) console: Option<ConsoleSection>,
-    /// The patterns of the files that it includes.
-    pub(crate) included: Vec<String>,
 }
 
 /// What the node of each section is started with.
@@ -53,65 +58,21 @@ pub(crate) struct Settings {
     pub(crate) drain_timeout: Option<Duration>,
 }
 
-/// When a file was changed last, its length, and which one it is.
-type Stamp = Option<(SystemTime, u64, u64)>;
-
 type Key<'a> = Spanned<std::borrow::Cow<'a, str>>;
 
-/// What tells whether the file, or one that it includes, has changed since.
-pub(crate) fn stamp(file: &Path, included: &[String]) -> Vec<(PathBuf, Stamp)> {
-    let of = |path: PathBuf| {
-        let stamp = fs::metadata(&path).ok().and_then(|file| {
-            file.modified().ok().map(|modified| (modified, file.len(), file.ino()))
-        });
-        (path, stamp)
-    };
-    let included = included.iter().flat_map(|pattern| glob::glob(pattern)).flatten().flatten();
-    std::iter::once(file.to_owned()).chain(included).map(of).collect()
-}
-
-/// Reads the file, and those that it includes.
-///
-/// # Errors
-/// If one cannot be read, or has a mistake.
-pub(crate) fn read(path: &Path) -> Result<Configuration> {
-    let text = text_of(path)?;
-    let file = Source { path, text: &text };
-    let root = file.parse()?;
-    let mut configuration = Configuration {
-        sections: Vec::new(),
-        settings: Settings::default(),
-        console: None,
-        included: Vec::new(),
-    };
-    let mut defaults = Vec::new();
-    for (key, value) in root.iter() {
-        match key.get_ref().as_ref() {
-            "node" => defaults = file.node(value, &mut configuration.settings)?,
-            "console" => configuration.console = Some(file.console(value)?),
-            "include" => configuration.included = file.patterns(value)?,
-            known if TOP_KEYS.contains(&known) => {}
-            _ => return Err(file.unknown(key, TOP_KEYS.into_iter())),
-        }
-    }
-    file.sections(&root, &defaults, &mut configuration.sections)?;
-    for pattern in &configuration.included {
-        let paths = glob::glob(pattern).map_err(|error| Error::Usage(error.to_string()))?;
-        for path in paths.flatten() {
-            let text = text_of(&path)?;
-            let file = Source { path: &path, text: &text };
-            let root = file.parse()?;
-            let sections = Kind::ALL.map(Kind::name);
-            if let Some((key, _)) =
-                root.iter().find(|(key, _)| !sections.contains(&key.get_ref().as_ref()))
-            {
-                return Err(file.unknown(key, sections.into_iter()));
-            }
-            file.sections(&root, &defaults, &mut configuration.sections)?;
-        }
-    }
-    conflicts::check(&configuration.sections, configuration.console.as_ref())?;
-    Ok(configuration)
+/// Reads a file, and those that it includes. Of what `runs` already, nothing is checked again.
+pub(crate) fn read(mut files: Files, runs: &[Section]) -> Reading {
+    // Before they are read: what changes meanwhile is read again.
+    files.look();
+    let path = files.path().to_owned();
+    let configuration = text_of(&path).and_then(|text| {
+        let file = Source { path: &path, text: &text, runs };
+        let root = file.parse()?;
+        let patterns = root.get("include").map(|value| file.patterns(value));
+        files.include(patterns.unwrap_or_else(|| Ok(Vec::new()))?);
+        file.configuration(&root, &files)
+    });
+    Reading { configuration, files }
 }
 
 fn text_of(path: &Path) -> Result<String> {
@@ -123,9 +84,39 @@ fn text_of(path: &Path) -> Result<String> {
 struct Source<'a> {
     path: &'a Path,
     text: &'a str,
+    runs: &'a [Section],
 }
 
 impl<'a> Source<'a> {
+    /// Reads the file, which includes others.
+    fn configuration(&self, root: &DeTable<'a>, files: &Files) -> Result<Configuration> {
+        let (mut settings, mut console) = (Settings::default(), None);
+        let (mut sections, mut defaults) = (Vec::new(), Vec::new());
+        for (key, value) in root.iter() {
+            match key.get_ref().as_ref() {
+                "node" => defaults = self.node(value, &mut settings)?,
+                "console" => console = Some(self.console(value)?),
+                known if TOP_KEYS.contains(&known) => {}
+                _ => return Err(self.unknown(key, TOP_KEYS.into_iter())),
+            }
+        }
+        self.sections(root, &defaults, &mut sections)?;
+        for path in files.included() {
+            let text = text_of(path)?;
+            let file = Source { path, text: &text, runs: self.runs };
+            let root = file.parse()?;
+            let known = Kind::ALL.map(Kind::name);
+            if let Some((key, _)) =
+                root.iter().find(|(key, _)| !known.contains(&key.get_ref().as_ref()))
+            {
+                return Err(file.unknown(key, known.into_iter()));
+            }
+            file.sections(&root, &defaults, &mut sections)?;
+        }
+        conflicts::check(&sections, console.as_ref())?;
+        Ok(Configuration { sections, settings, console })
+    }
+
     fn place(&self, at: usize) -> Place {
         let before = &self.text.as_bytes()[..at.min(self.text.len())];
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
@@ -197,11 +188,14 @@ impl<'a> Source<'a> {
         let DeValue::Table(table) = value.get_ref() else {
             return Err(self.mistake(at, "\"console\" is a section: write [console]"));
         };
-        let (mut listen, mut hosts) = (PORT.to_string(), Vec::new());
+        let (mut listen, mut hosts) = (address(&PORT.to_string()), Vec::new());
         for (key, value) in table.iter() {
             let text = |value: &Spanned<DeValue<'a>>| self.text_of(key.get_ref(), value);
             match (key.get_ref().as_ref(), value.get_ref()) {
-                ("listen", _) => listen = text(value)?,
+                ("listen", _) => {
+                    let wrong = |what| self.mistake(value.span().start, what);
+                    listen = checked(&text(value)?).map_err(wrong)?;
+                }
                 ("host", DeValue::Array(names)) => {
                     hosts = names.iter().map(text).collect::<Result<_>>()?;
                 }
@@ -280,8 +274,11 @@ impl<'a> Source<'a> {
             options.push("--".into());
             options.extend(positional);
         }
-        let section = Section { kind, place: self.place(at), options };
-        section.check().map_err(|Misfit { option, text }| {
+        let place = self.place(at);
+        if let Some(same) = self.runs.iter().find(|one| one.has_words(kind, &options)) {
+            return Ok(same.moved_to(place));
+        }
+        Section::new(kind, place, options).map_err(|Misfit { option, text }| {
             let named =
                 table.iter().find(|(key, _)| Some(key.get_ref().as_ref()) == option.as_deref());
             match named {
@@ -290,8 +287,7 @@ impl<'a> Source<'a> {
                 }
                 None => self.mistake(at, format_args!("[[{}]]: {text}", kind.name())),
             }
-        })?;
-        Ok(section)
+        })
     }
 
     /// The words of a command line for one key.
@@ -333,7 +329,7 @@ impl<'a> Source<'a> {
         };
         let text = |value: &Spanned<DeValue<'a>>| {
             let text = self.text_of(name, value)?;
-            Ok(if is_path { self.resolve(&text) } else { text })
+            Ok(if is_path && text != STANDARD_INPUT { self.resolve(&text) } else { text })
         };
         values.into_iter().map(text).collect()
     }
@@ -364,7 +360,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file.toml");
         fs::write(&path, text).unwrap();
-        read(&path)
+        read(Files::of(path), &[]).configuration
     }
 
     #[test]
@@ -414,9 +410,9 @@ mod tests {
 
     #[test]
     fn order_of_keys_and_place_make_no_difference() {
-        let one = read_text("[[hub]]\nlisten = ['a:1', 'b:1']\nknown = 'k'").unwrap();
-        let other = read_text("\n[[hub]]\nknown = 'k'\nlisten = ['a:1', 'b:1']").unwrap();
-        assert_eq!(one.sections[0].options[1..], other.sections[0].options[1..]);
-        assert!(matches!(other.sections[0].place, Place::File { line: 2, .. }));
+        let one = read_text("[[hub]]\nlisten = ['a:1', 'b:1']\ndrain_seconds = 1").unwrap();
+        let other = read_text("\n[[hub]]\ndrain_seconds = 1\nlisten = ['a:1', 'b:1']").unwrap();
+        assert!(one.sections == other.sections);
+        assert!(other.sections[0].to_string().ends_with("file.toml:2: [[hub]]"));
     }
 }

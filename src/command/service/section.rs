@@ -1,12 +1,11 @@
 //! One hub, outlet or inlet: its options are those of the command of the same name, so that each
 //! has one name and one meaning.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use clap::{error::ContextKind, ArgAction, Args, Command, FromArgMatches};
-use ockam::{Context, Error, Result};
 
-use crate::command::{doubts::Doubts, hub, inlet, outlet};
+use crate::command::{hub, inlet, outlet, startable::Startable};
 
 /// What a section is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,29 +24,25 @@ pub(crate) enum Place {
     CommandLine(String),
 }
 
-/// A section with its options. Two are equal if they do the same, wherever they stand.
+/// A section whose options are right. Two are equal if they do the same, wherever they stand.
 #[derive(Clone)]
 pub(crate) struct Section {
     pub(crate) kind: Kind,
-    pub(crate) place: Place,
+    place: Place,
     /// As on the command line, in a fixed order.
-    pub(crate) options: Vec<String>,
+    words: Vec<String>,
+    /// What they mean. It is read once: a file or a variable that they name need not last.
+    pub(crate) checked: Arc<dyn Startable>,
 }
 
 impl PartialEq for Section {
     fn eq(&self, other: &Self) -> bool {
-        self.kind == other.kind && self.options == other.options
+        self.has_words(other.kind, &other.words)
     }
 }
 
-/// Options that were understood.
-enum Parsed {
-    Hub(hub::Arguments),
-    Outlet(outlet::Arguments),
-    Inlet(inlet::Arguments),
-}
-
 /// Why options were not understood: the option, if it is one alone, and what is wrong.
+#[derive(Debug)]
 pub(crate) struct Misfit {
     pub(crate) option: Option<String>,
     pub(crate) text: String,
@@ -74,14 +69,22 @@ impl Kind {
         }
     }
 
-    fn parse(self, options: &[String]) -> std::result::Result<Parsed, clap::Error> {
-        let matches = self.command().try_get_matches_from(options)?;
-        Ok(match self {
-            Self::Hub => Parsed::Hub(hub::Arguments::from_arg_matches(&matches)?),
-            Self::Outlet => Parsed::Outlet(outlet::Arguments::from_arg_matches(&matches)?),
-            Self::Inlet => Parsed::Inlet(inlet::Arguments::from_arg_matches(&matches)?),
-        })
+    fn check(self, words: &[String]) -> std::result::Result<Arc<dyn Startable>, Misfit> {
+        let mut command = self.command();
+        let parsed = command.try_get_matches_from_mut(words).and_then(|matches| {
+            Ok(match self {
+                Self::Hub => hub::Arguments::from_arg_matches(&matches)?.check().map(shared),
+                Self::Outlet => outlet::Arguments::from_arg_matches(&matches)?.check().map(shared),
+                Self::Inlet => inlet::Arguments::from_arg_matches(&matches)?.check().map(shared),
+            })
+        });
+        let checked = parsed.map_err(|error| misfit(&error, &command))?;
+        checked.map_err(|error| Misfit { option: None, text: error.one_line() })
     }
+}
+
+fn shared(checked: impl Startable + 'static) -> Arc<dyn Startable> {
+    Arc::new(checked)
 }
 
 /// The key in a file for an option.
@@ -95,80 +98,53 @@ pub(crate) fn is_switch(argument: &clap::Arg) -> bool {
 }
 
 impl Section {
-    /// Checks the options without starting anything.
-    pub(crate) fn check(&self) -> std::result::Result<(), Misfit> {
-        let parsed = self.kind.parse(&self.options).map_err(|error| misfit(&error))?;
-        let checked = match &parsed {
-            Parsed::Hub(arguments) => arguments.check(),
-            Parsed::Outlet(arguments) => arguments.check(),
-            Parsed::Inlet(arguments) => arguments.check(),
-        };
-        checked.map_err(|error| Misfit { option: None, text: error.one_line().to_string() })
-    }
-
-    /// Looks at what it names outside of the file.
+    /// The section with these words of a command line.
     ///
     /// # Errors
-    /// If the section cannot start with that.
-    pub(crate) fn probe(&self, doubts: &mut Doubts) -> Result<()> {
-        match self.kind.parse(&self.options).map_err(|error| Error::Bug(misfit(&error).text))? {
-            Parsed::Hub(arguments) => arguments.probe(doubts),
-            Parsed::Outlet(arguments) => arguments.probe(doubts),
-            Parsed::Inlet(arguments) => arguments.probe(doubts),
-        }
+    /// If they are not understood.
+    pub(crate) fn new(
+        kind: Kind,
+        place: Place,
+        words: Vec<String>,
+    ) -> std::result::Result<Self, Misfit> {
+        let checked = kind.check(&words)?;
+        Ok(Self { kind, place, words, checked })
+    }
+
+    /// The same section at another place.
+    pub(crate) fn moved_to(&self, place: Place) -> Self {
+        Self { place, ..self.clone() }
+    }
+
+    /// Whether it is of this kind, with these words.
+    pub(crate) fn has_words(&self, kind: Kind, words: &[String]) -> bool {
+        self.kind == kind && self.words == words
     }
 
     /// What tells it from the others of a file, for people.
     pub(crate) fn name(&self) -> String {
-        let value = |key: &str| {
-            let of_key =
-                |option: &String| Some(option.strip_prefix(key)?.strip_prefix('=')?.to_owned());
-            self.options.iter().find_map(of_key).filter(|value| !value.is_empty())
-        };
-        let positional = || self.options.iter().skip_while(|one| *one != "--").nth(1).cloned();
-        let own = match self.kind {
-            Kind::Hub => positional(),
-            Kind::Outlet => value("--service").or_else(|| value("--to")),
-            Kind::Inlet => value("--listen"),
-        };
-        own.map_or_else(|| self.kind.name().into(), |own| format!("{} {own}", self.kind.name()))
-    }
-
-    /// Whether it may take long until it has started, and others need not wait for it.
-    pub(crate) fn waits_for_others(&self) -> bool {
-        let is_via = |option: &String| option.starts_with("--via=");
-        self.kind == Kind::Outlet && self.options.iter().any(is_via)
-    }
-
-    /// Starts it on a node of its own, as the one with this number, from 0, of its process.
-    pub(crate) async fn start(&self, ctx: Context, number: u16) -> Result<()> {
-        let parsed = self.kind.parse(&self.options);
-        match parsed.map_err(|error| Error::Bug(misfit(&error).text))? {
-            Parsed::Hub(arguments) => hub::run(ctx, arguments).await,
-            Parsed::Outlet(arguments) => outlet::run(ctx, arguments, number).await,
-            Parsed::Inlet(arguments) => inlet::run(ctx, arguments).await,
-        }
+        format!("{} {}", self.kind.name(), self.checked.name())
     }
 }
 
 /// What clap says, in the words of a file. The value is not shown: it may be secret.
-fn misfit(error: &clap::Error) -> Misfit {
-    let option = error.get(ContextKind::InvalidArg).map(ToString::to_string);
-    let key = |text: &str| {
-        let words = text.trim_start_matches("--").split([' ', '=', '[']).next().unwrap_or("");
-        words.replace('-', "_")
+fn misfit(error: &clap::Error, command: &Command) -> Misfit {
+    let named = |context| error.get(context).map(ToString::to_string);
+    let key = |name: &String| {
+        let mut all = command.get_arguments();
+        all.find(|argument| argument.to_string() == *name).map_or_else(|| name.clone(), key_of)
     };
-    let prior = error.get(ContextKind::PriorArg).map(|prior| key(&prior.to_string()));
+    let (option, prior) = (named(ContextKind::InvalidArg), named(ContextKind::PriorArg));
     let text = match (std::error::Error::source(error), prior) {
         (Some(source), _) => source.to_string(),
-        (None, Some(prior)) => format!("it cannot be used with \"{prior}\""),
+        (None, Some(prior)) => format!("it cannot be used with \"{}\"", key(&prior)),
         (None, None) => {
             let said = error.kind().as_str().unwrap_or("it was not understood");
             let missing = option.as_deref().map(|option| format!(": {option}"));
             return Misfit { option: None, text: format!("{said}{}", missing.unwrap_or_default()) };
         }
     };
-    Misfit { option: option.map(|option| key(&option)), text }
+    Misfit { option: option.as_ref().map(key), text }
 }
 
 impl fmt::Display for Place {
@@ -190,21 +166,33 @@ impl fmt::Display for Section {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// A section of line `line`.
+    pub(crate) fn section(kind: Kind, line: usize, words: &[&str]) -> Section {
+        let words = words.iter().map(|one| (*one).to_owned()).collect();
+        let place = Place::File { path: "file".into(), line };
+        Section::new(kind, place, words).unwrap_or_else(|Misfit { text, .. }| panic!("{text}"))
+    }
 
     #[test]
     fn names_say_what_a_section_does() {
-        for (kind, options, name) in [
+        for (kind, words, name) in [
             (Kind::Hub, &["--", "0.0.0.0:4000", "quic://0.0.0.0:4000"][..], "hub 0.0.0.0:4000"),
-            (Kind::Hub, &[], "hub"),
-            (Kind::Outlet, &["--to=a:1", "--service=web"], "outlet web"),
-            (Kind::Outlet, &["--service=", "--to=a:1"], "outlet a:1"),
-            (Kind::Inlet, &["--listen-mode=600", "--listen=unix:/a"], "inlet unix:/a"),
+            (Kind::Hub, &[], "hub 127.0.0.1:4000"),
+            (Kind::Outlet, &["--to=a:1", "--service=web", "--via=h:1"], "outlet web"),
+            (Kind::Outlet, &["--service=", "--to=a:1", "--via=h:1"], "outlet a:1"),
+            (Kind::Inlet, &["--listen=unix:/a", "--route=tcp#h:1,,x"], "inlet unix:/a"),
         ] {
-            let options = options.iter().map(|one| (*one).to_owned()).collect();
-            let place = Place::CommandLine("--option".into());
-            assert_eq!(Section { kind, place, options }.name(), name);
+            assert_eq!(section(kind, 1, words).name(), name);
         }
+    }
+
+    #[test]
+    fn outlets_at_hubs_wait_for_them() {
+        let waits = |words: &[&str]| section(Kind::Outlet, 1, words).checked.waits_for_others();
+        assert!(waits(&["--to=a:1", "--via=h:1"]));
+        assert!(!waits(&["--to=a:1", "--listen=127.0.0.1:1"]));
     }
 }

@@ -91,11 +91,9 @@ impl Services {
         }
     }
 
-    /// Those of the sections that do not run.
-    pub(crate) fn new_among(&self, sections: &[Section]) -> Vec<Section> {
-        let mut new = sections.to_vec();
-        unchanged(&mut new, &self.running, |running| &running.section);
-        new
+    /// The sections that run.
+    pub(crate) fn sections(&self) -> Vec<Section> {
+        self.running.iter().map(|running| running.section.clone()).collect()
     }
 
     fn start(&mut self, section: Section, is_first: bool) {
@@ -128,7 +126,7 @@ impl Services {
     ///
     /// # Errors
     /// If one of them cannot.
-    pub(crate) async fn next_event(&mut self) -> Result<()> {
+    pub(crate) async fn all_started(&mut self) -> Result<()> {
         loop {
             // The sender lives as long as this.
             let event = self.told.recv().await.unwrap_or(Err(Error::Stopped));
@@ -183,7 +181,7 @@ struct Starting {
 impl Starting {
     /// Starts the section; one of a file that was read again is tried until it starts.
     async fn run(self) {
-        let waits = self.section.waits_for_others();
+        let waits = self.section.checked.waits_for_others();
         if waits {
             self.say(Ok(()));
         }
@@ -228,27 +226,25 @@ impl Starting {
         if let Some(last) = last {
             last.stop().await;
         }
-        self.section.start(Context::new(&node)?, self.number).await
+        self.section.checked.start(Context::new(&node)?, self.number).await
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::service::section::{Kind, Place};
-
-    fn section(line: usize, to: &str) -> Section {
-        let place = Place::File { path: "file".into(), line };
-        Section { kind: Kind::Outlet, place, options: vec![format!("--to={to}")] }
-    }
+    use crate::command::service::section::{tests::section, Kind};
 
     #[test]
     fn only_what_changed_is_started_or_stopped() {
-        let running = [section(1, "a:1"), section(2, "b:1"), section(3, "a:1")];
-        let mut new = vec![section(9, "c:1"), section(7, "a:1"), section(8, "b:1")];
+        let outlet = |line, to: &str| {
+            section(Kind::Outlet, line, &[&format!("--to={to}"), "--listen=127.0.0.1:0"])
+        };
+        let running = [outlet(1, "a:1"), outlet(2, "b:1"), outlet(3, "a:1")];
+        let mut new = vec![outlet(9, "c:1"), outlet(7, "a:1"), outlet(8, "b:1")];
         let kept = unchanged(&mut new, &running, |section| section);
         assert_eq!(kept, [true, true, false]);
-        assert_eq!(new.iter().map(|new| &new.options[0]).collect::<Vec<_>>(), ["--to=c:1"]);
+        assert_eq!(new.iter().map(Section::name).collect::<Vec<_>>(), ["outlet c:1"]);
     }
 
     #[test]

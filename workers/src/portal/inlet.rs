@@ -10,7 +10,7 @@
 
 mod clients;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use ockam_actix_runtime::{
@@ -90,6 +90,20 @@ impl<T: Into<Route>> From<T> for InletOptions {
     }
 }
 
+/// Checks the path of a Unix socket, if `address` is `unix:/path` or `unix:///path`.
+///
+/// # Errors
+/// If no socket can have it.
+pub fn check_unix(address: &str) -> Option<Result<()>> {
+    Some(socket_path(address)?.map(drop))
+}
+
+fn socket_path(address: &str) -> Option<Result<PathBuf>> {
+    let is_right = |meant: &str| matches!(unix_path(meant), Some(Ok(_)));
+    let written = (address, "a place to listen");
+    Some(unix_path(address)?.map_err(|misspelt| misspelt.error(written, is_right)))
+}
+
 /// Listens at a Unix socket, if `address` is `unix:/path` or `unix:///path`. Its file has `mode`,
 /// which says who may connect, and is removed when nothing listens any more; one that a socket has
 /// left behind is replaced.
@@ -97,11 +111,9 @@ impl<T: Into<Route>> From<T> for InletOptions {
 /// # Errors
 /// If the path cannot be used, or something listens there.
 pub fn listen_unix(address: &str, mode: u32) -> Option<Result<Listener>> {
-    let is_right = |meant: &str| matches!(unix_path(meant), Some(Ok(_)));
-    let written = (address, "a place to listen");
-    let path = unix_path(address)?.map_err(|misspelt| misspelt.error(written, is_right));
     let failed = |source| Error::not_bound(address, source);
-    Some(path.and_then(|path| Ok(UnixSocket::bind(path, mode).map_err(failed)?.into())))
+    let bind = |path| Ok(UnixSocket::bind(path, mode).map_err(failed)?.into());
+    Some(socket_path(address)?.and_then(bind))
 }
 
 impl Inlet {
