@@ -49,6 +49,11 @@ impl TokenBucket {
         taken
     }
 
+    /// Puts a token back that was taken at this rate.
+    pub fn give_back(&mut self, rate: Rate) {
+        self.full_at = self.full_at.saturating_sub(rate.pause());
+    }
+
     /// Whether no token is missing: a new bucket would be the same.
     pub fn is_full(&self, now: Duration) -> bool {
         self.full_at <= now
@@ -83,9 +88,18 @@ impl SourceRates {
     /// Takes several of the source's tokens, as [`TokenBucket::take_many`].
     #[must_use]
     pub fn take_many(&mut self, source: impl Hash, tokens: u32, rate: Rate, now: Duration) -> bool {
+        self.bucket(source).take_many(tokens, rate, now)
+    }
+
+    /// Puts one of the source's tokens back, which was taken at this rate.
+    pub fn give_back(&mut self, source: impl Hash, rate: Rate) {
+        self.bucket(source).give_back(rate);
+    }
+
+    fn bucket(&mut self, source: impl Hash) -> &mut TokenBucket {
         let hash = self.hasher.hash_one(source);
         let index = usize::try_from(hash % RATED_SOURCES as u64).unwrap_or(0);
-        self.buckets[index].take_many(tokens, rate, now)
+        &mut self.buckets[index]
     }
 }
 
@@ -133,6 +147,17 @@ mod tests {
         assert!(bucket.take_many(2, RATE, START));
         // More than a bucket holds is all that it holds.
         assert!(bucket.take_many(100, RATE, START + Duration::from_millis(500)));
+    }
+
+    #[test]
+    fn tokens_that_are_given_back_are_there_again() {
+        let mut bucket = TokenBucket::default();
+        assert_eq!(taken(&mut bucket, START), 5);
+        (0..2).for_each(|_| bucket.give_back(RATE));
+        assert_eq!(taken(&mut bucket, START), 2);
+        // None is more than a full bucket.
+        (0..10).for_each(|_| bucket.give_back(RATE));
+        assert_eq!(taken(&mut bucket, START), 5);
     }
 
     #[test]

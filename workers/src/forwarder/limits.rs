@@ -104,8 +104,13 @@ pub const STOPPING_HUB_PATIENCE: Duration = Duration::from_secs(120);
 /// or [`FIND_LIMIT`] if nobody has it.
 pub const LOOKUPS: usize = 4_096;
 
-/// How many lookups one connection may have for each that is left to others.
+/// How many lookups the connections of one source address may have for each that is left to
+/// others.
 pub const LOOKUPS_SHARE: usize = 1;
+
+/// Lookups of one source address that find nothing: its whole share at once, for the inlets of a
+/// site whose outlets are away; then so many a second. Each asks all other hubs.
+pub const LOOKUPS_MISSED: Rate = Rate { burst: 2_048, per_second: 200 };
 
 /// Messages that wait while one forwarder is looked for: those that a handshake begins with, and
 /// their repetitions.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use ockam_actix_runtime::{
     clock::Instant, edge::first_hop::FirstHop, message::undelivered::Undelivered, metrics::Metrics,
-    random, route, Address, Context, Error, Host, Message, MessageKind, Notice, Origin, Payload,
-    Route, UndeliverableReason,
+    random, route, Address, Context, Error, Host, Message, MessageKind, Notice, Payload, Route,
+    UndeliverableReason,
 };
 use tokio::time::timeout;
 
@@ -17,7 +17,7 @@ use crate::forwarder::{
         member::{Introduced, Member},
         message::{answer_to, HubMessage, Nonce, Said},
         stand_in::{StandIn, CLUSTER_SERVICE},
-        strays::Taken,
+        strays::{Asking, Taken},
     },
     limits::{FIND_LIMIT, HUBS_TRIED, MAX_HUBS, REACH_LIMIT},
 };
@@ -25,17 +25,14 @@ use crate::forwarder::{
 impl Member {
     /// Has a message wait until its forwarder is found.
     pub(super) fn take(self: &Arc<Self>, key: ForwarderKey, address: &Address, message: Message) {
-        let asking = match &message.origin {
-            Origin::Local => None,
-            Origin::Remote(ingress) => Some(ingress.via.clone()),
-        };
+        let asking = Asking::of(&message.origin);
         let mut waiting = self.waiting.lock();
         // One that was found since the message was routed.
         if self.stand_ins.has(address) {
             drop(waiting);
             return self.node.route(message);
         }
-        let taken = waiting.take(address, asking, message);
+        let taken = waiting.take(address, asking, message, self.now());
         drop(waiting);
         match taken {
             Taken::Waits => {}
@@ -55,6 +52,7 @@ impl Member {
             Some((first_hop, epoch)) => {
                 metrics.cluster.found.increment();
                 metrics.cluster.times_to_find.observe(began.elapsed());
+                self.waiting.lock().found(&address);
                 let arbiter = self.node.arbiter_for(&first_hop);
                 let member = self.clone();
                 // There, so that what waits and what follows goes the same way, in order.

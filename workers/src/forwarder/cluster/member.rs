@@ -6,6 +6,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
         Arc, OnceLock, Weak,
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -107,6 +108,11 @@ impl Member {
         &self.own
     }
 
+    /// The time since this hub joined.
+    pub(super) fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
     /// Has `receive` get what the other hubs say.
     pub(super) fn listen(&self, receive: Receive) {
         self.bus.listen(receive);
@@ -154,7 +160,7 @@ impl Member {
 
     /// Whether a hub with that identity is heard on the bus.
     pub(super) fn hears(&self, identity: &Identifier) -> bool {
-        self.hubs.lock().has(identity, self.began.elapsed())
+        self.hubs.lock().has(identity, self.now())
     }
 
     /// An identity has claimed an address here: the other hubs are to know.
@@ -205,7 +211,7 @@ impl Member {
         if speaker == self.own {
             return None;
         }
-        if self.hubs.lock().hear(&speaker, &said, self.began.elapsed()) {
+        if self.hubs.lock().hear(&speaker, &said, self.now()) {
             self.rounds.lock().tell_all();
             self.wake.notify_one();
         }
@@ -280,7 +286,7 @@ impl Member {
     pub(super) async fn speak(member: Weak<Self>) {
         loop {
             let Some(own) = member.upgrade() else { return };
-            let due = own.rounds.lock().due(own.began.elapsed(), || {
+            let due = own.rounds.lock().due(own.now(), || {
                 own.registrations.get().map(|all| all.claimed()).unwrap_or_default()
             });
             if due.there {
@@ -319,7 +325,7 @@ fn next_tick(heard: u64, now: u64, tag: [u8; 2]) -> u64 {
     ending(now.max(after))
 }
 
-fn milliseconds(time: std::time::Duration) -> u64 {
+fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 

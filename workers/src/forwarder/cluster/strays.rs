@@ -1,25 +1,52 @@
 //! Messages that wait while their forwarder is looked for, without clock or network.
 //!
 //! Their bytes are bounded by the edges that they came over, whose room they keep. Their number is
-//! bounded here, so that a sender that makes up addresses keeps nobody else from looking for one.
+//! bounded here: all connections of one source address together have a share of the lookups, and a
+//! rate for those that find nothing. So a sender that makes up addresses keeps no other source from
+//! looking for one, over however many connections it does so, and has the other hubs asked no more
+//! often than that.
+//!
+//! Times are counted from any fixed moment.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
-use ockam_actix_runtime::{trust::tally::Tally, Address, Message};
+use ockam_actix_runtime::{
+    trust::{rate::SourceRates, source::SourceAddress, tally::Tally},
+    Address, Message, Origin,
+};
 
-use crate::forwarder::limits::{LOOKUPS, LOOKUPS_SHARE, STRAYS_PER_ADDRESS};
+use crate::forwarder::limits::{LOOKUPS, LOOKUPS_MISSED, LOOKUPS_SHARE, STRAYS_PER_ADDRESS};
 
 /// What waits, by the address that is looked for.
 #[derive(Default)]
 pub(super) struct Waiting {
     lookups: HashMap<Address, Lookup>,
-    by_asking: Tally<Address>,
+    by_asking: Tally<Asking>,
+    missed: SourceRates,
 }
 
 struct Lookup {
-    /// The connection that the first of its messages came by.
-    asking: Option<Address>,
+    /// Who sent the first of its messages; nobody has to be kept from asking on this node.
+    asking: Option<Asking>,
     messages: Vec<Message>,
+}
+
+/// Who lookups are counted against.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Asking {
+    /// All connections from one address that a listener accepted.
+    Source(SourceAddress),
+    /// A connection without one, such as one that this node made.
+    Connection(Address),
+}
+
+impl Asking {
+    /// Whom a message counts against; `None` if it was made on this node.
+    pub(super) fn of(origin: &Origin) -> Option<Self> {
+        let Origin::Remote(ingress) = origin else { return None };
+        let connection = || Self::Connection(ingress.via.clone());
+        Some(origin.source().map_or_else(connection, Self::Source))
+    }
 }
 
 /// What becomes of a message.
@@ -34,12 +61,14 @@ pub(super) enum Taken {
 }
 
 impl Waiting {
-    /// Has a message to `address` wait that came over the connection `asking`, if it came over one.
+    /// Has a message to `address` wait that `asking` has sent, if it came from another node. A
+    /// lookup costs a token until its forwarder is [found](Self::found).
     pub(super) fn take(
         &mut self,
         address: &Address,
-        asking: Option<Address>,
+        asking: Option<Asking>,
         message: Message,
+        now: Duration,
     ) -> Taken {
         if let Some(lookup) = self.lookups.get_mut(address) {
             if lookup.messages.len() >= STRAYS_PER_ADDRESS {
@@ -49,8 +78,11 @@ impl Waiting {
             return Taken::Waits;
         }
         let free = LOOKUPS.saturating_sub(self.lookups.len());
-        let has_share = |asking: &Address| self.by_asking.has_share(asking, free, LOOKUPS_SHARE);
-        if free == 0 || !asking.as_ref().is_none_or(has_share) {
+        let may_ask = |asking: &Asking| {
+            self.by_asking.has_share(asking, free, LOOKUPS_SHARE)
+                && self.missed.take(asking, LOOKUPS_MISSED, now)
+        };
+        if free == 0 || !asking.as_ref().is_none_or(may_ask) {
             return Taken::Full(Box::new(message));
         }
         if let Some(asking) = &asking {
@@ -59,6 +91,13 @@ impl Waiting {
         let lookup = Lookup { asking, messages: vec![message] };
         self.lookups.insert(address.clone(), lookup);
         Taken::First
+    }
+
+    /// The forwarder at `address` is found, so looking for it costs its sender nothing.
+    pub(super) fn found(&mut self, address: &Address) {
+        if let Some(asking) = self.lookups.get(address).and_then(|lookup| lookup.asking.as_ref()) {
+            self.missed.give_back(asking, LOOKUPS_MISSED);
+        }
     }
 
     /// Takes what waits for `address`, while more may come to wait.
@@ -80,41 +119,92 @@ impl Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ockam_actix_runtime::{route, Payload};
+    use ockam_actix_runtime::{
+        route,
+        trust::origin::{Door, Ingress},
+        Payload,
+    };
+    use std::{net::Ipv4Addr, sync::Arc};
+
+    const NOW: Duration = Duration::from_secs(100);
 
     fn message(number: u8) -> Message {
         Message::new(route!["F"], route!["sender"], Payload::from(vec![number]))
     }
 
-    #[test]
-    fn messages_wait_in_order_until_too_many_do() {
-        let (mut waiting, address) = (Waiting::default(), Address::from("a"));
-        assert!(matches!(waiting.take(&address, None, message(0)), Taken::First));
-        for number in 1..STRAYS_PER_ADDRESS {
-            let number = u8::try_from(number).unwrap();
-            assert!(matches!(waiting.take(&address, None, message(number)), Taken::Waits));
-        }
-        assert!(matches!(waiting.take(&address, None, message(0)), Taken::Full(_)));
-        let batch = waiting.batch(&address);
-        let numbers = batch.iter().map(|message| usize::from(message.payload[0]));
-        assert!(numbers.eq(0..STRAYS_PER_ADDRESS));
-        assert!(matches!(waiting.take(&address, None, message(9)), Taken::Waits));
-        assert_eq!(waiting.end(&address).len(), 1);
-        assert!(matches!(waiting.take(&address, None, message(0)), Taken::First));
+    /// A connection that was accepted from the source with this number.
+    fn accepted(connection: usize, source: u32) -> Option<Asking> {
+        let door = Door::Listener { loopback: false, exposed: Arc::default() };
+        let source = Some(SourceAddress::of(Ipv4Addr::from(source).into()));
+        let ingress = Ingress { via: connection.to_string().into(), door, source };
+        Asking::of(&Origin::Remote(Arc::new(ingress)))
+    }
+
+    /// Whether `asking` has the forwarder with this number looked for.
+    fn looks(waiting: &mut Waiting, number: usize, asking: Option<Asking>, now: Duration) -> bool {
+        let address = Address::from(number.to_string());
+        matches!(waiting.take(&address, asking, message(0), now), Taken::First)
     }
 
     #[test]
-    fn one_connection_leaves_lookups_for_another() {
+    fn messages_wait_in_order_until_too_many_do() {
+        let (mut waiting, address) = (Waiting::default(), Address::from("a"));
+        assert!(matches!(waiting.take(&address, None, message(0), NOW), Taken::First));
+        for number in 1..STRAYS_PER_ADDRESS {
+            let number = u8::try_from(number).unwrap();
+            assert!(matches!(waiting.take(&address, None, message(number), NOW), Taken::Waits));
+        }
+        assert!(matches!(waiting.take(&address, None, message(0), NOW), Taken::Full(_)));
+        let batch = waiting.batch(&address);
+        let numbers = batch.iter().map(|message| usize::from(message.payload[0]));
+        assert!(numbers.eq(0..STRAYS_PER_ADDRESS));
+        assert!(matches!(waiting.take(&address, None, message(9), NOW), Taken::Waits));
+        assert_eq!(waiting.end(&address).len(), 1);
+        assert!(matches!(waiting.take(&address, None, message(0), NOW), Taken::First));
+    }
+
+    #[test]
+    fn connections_of_one_source_share_its_lookups() {
         let mut waiting = Waiting::default();
-        let (greedy, other) = (Address::from("greedy"), Address::from("other"));
-        let look = |waiting: &mut Waiting, number: usize, asking: &Address| {
-            let address = Address::from(number.to_string());
-            matches!(waiting.take(&address, Some(asking.clone()), message(0)), Taken::First)
-        };
-        let had = (0..2 * LOOKUPS).filter(|number| look(&mut waiting, *number, &greedy)).count();
+        let greedy =
+            |waiting: &mut Waiting, number| looks(waiting, number, accepted(number % 100, 1), NOW);
+        let had = (0..2 * LOOKUPS).filter(|number| greedy(&mut waiting, *number)).count();
         assert!((LOOKUPS / 4..LOOKUPS).contains(&had), "{had}");
-        assert!(look(&mut waiting, 3 * LOOKUPS, &other));
-        waiting.end(&Address::from("0"));
-        assert!(look(&mut waiting, 0, &other));
+        // One in thousands of sources shares the bucket of the greedy one.
+        let others = 2..7;
+        let get = others.filter(|other| {
+            looks(&mut waiting, 3 * LOOKUPS + *other as usize, accepted(1, *other), NOW)
+        });
+        assert!(get.count() >= 4);
+        assert!(looks(&mut waiting, 9 * LOOKUPS, None, NOW), "this node itself");
+    }
+
+    #[test]
+    fn lookups_that_find_nothing_have_a_rate() {
+        let mut waiting = Waiting::default();
+        let burst = LOOKUPS_MISSED.burst as usize;
+        let mut look = |number: usize, is_found: bool, now| {
+            let began = looks(&mut waiting, number, accepted(number, 1), now);
+            let address = Address::from(number.to_string());
+            if is_found {
+                waiting.found(&address);
+            }
+            waiting.end(&address);
+            began
+        };
+        assert!((0..10 * burst).all(|number| look(number, true, NOW)));
+        assert_eq!((0..10 * burst).filter(|number| look(*number, false, NOW)).count(), burst);
+        let later = NOW + Duration::from_secs(1);
+        let had = (0..burst).filter(|number| look(*number, false, later)).count();
+        assert_eq!(had, LOOKUPS_MISSED.per_second as usize);
+    }
+
+    #[test]
+    fn a_connection_without_a_source_counts_alone() {
+        let door = Door::Outgoing { dialled: "tcp#hub:1".into(), grants: Arc::default() };
+        let ingress = Arc::new(Ingress { via: "via".into(), door, source: None });
+        let asking = Asking::of(&Origin::Remote(ingress));
+        assert_eq!(asking, Some(Asking::Connection("via".into())));
+        assert_eq!(Asking::of(&Origin::Local), None);
     }
 }
