@@ -56,7 +56,7 @@ use std::{
 
 use ockam_actix_runtime::{node::strays::Strays, Address, Error, Host, Message, Node, Result};
 
-use self::{bus::Bus, gate::Gate, introduction::Nonces, key::ForwarderKey, member::Member};
+use self::{bus::Bus, gate::Gate, introduction::Examiner, key::ForwarderKey, member::Member};
 use crate::{
     entity::Entity,
     forwarder::protocol::claim::{ForwarderId, Tenure},
@@ -105,14 +105,14 @@ impl Cluster {
                 "\"{own}\" is not where other hubs reach this one: expected host:port"
             )));
         }
-        let nonces = Nonces::new()
+        let examiner = Examiner::new()
             .ok_or_else(|| Error::Usage("the system gave no randomness for nonces".into()))?;
         let identity = entity.local_identity();
         let member = Arc::new(Member::new(node.unheld(), own, identity, Box::new(bus)));
         if !node.keep_strays(Arc::new(Lookups(Arc::downgrade(&member)))) {
             return Err(Error::Usage("this node has joined a cluster already".into()));
         }
-        Gate::start(node, &member, nonces)?;
+        Gate::start(node, &member, examiner)?;
         let listening = Arc::downgrade(&member);
         member.listen(Box::new(move |bytes| listening.upgrade()?.handle(&bytes)));
         node.spawn_on(node.next_arbiter(), Member::speak(Arc::downgrade(&member)));

@@ -119,8 +119,8 @@ pub const STRAYS_PER_ADDRESS: usize = 64;
 /// How long a hub of a cluster remembers where a forwarder is that nobody sends to.
 pub const STAND_IN_IDLE: Duration = Duration::from_secs(60);
 
-/// Proofs of one source address that it is a hub: one for each connection of a hub is needed, and
-/// each costs up to 33 signatures to check.
+/// Proofs of one source address that it is a certain hub: one for each connection of a hub is
+/// needed, and each costs up to 32 signatures to check.
 pub const INTRODUCTIONS: Rate = Rate { burst: 32, per_second: 4 };
 
 /// How often a hub of a cluster says that it is there.

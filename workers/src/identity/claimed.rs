@@ -20,6 +20,14 @@ pub(crate) struct ClaimedIdentity {
 }
 
 impl ClaimedIdentity {
+    /// Reads a history that fills `bytes`.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let claimed = Self::read(&mut reader)?;
+        reader.finish()?;
+        Ok(claimed)
+    }
+
     /// Reads a history that is part of a larger value.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let count = reader.array(1..=MAX_CHANGES)?;

@@ -5,23 +5,19 @@ use std::sync::{Arc, Weak};
 
 use ockam_actix_runtime::{
     clock::Instant,
-    lock::Lock,
     message::undelivered::Undelivered,
     node::entry::{Deliver, Description, Entry},
-    trust::{members::Members, rate::SourceRates},
+    trust::members::Members,
     Address, Class, Host, Message, MessageKind, Node, Origin, Result, Route, UndeliverableReason,
 };
 
 use crate::{
-    forwarder::{
-        cluster::{
-            introduction::{Introduction, Nonces},
-            key::ForwarderKey,
-            member::Member,
-            message::Said,
-            stand_in::CLUSTER_SERVICE,
-        },
-        limits::INTRODUCTIONS,
+    forwarder::cluster::{
+        introduction::{Examiner, Introduction, NoMember, Presented},
+        key::ForwarderKey,
+        member::Member,
+        message::Said,
+        stand_in::CLUSTER_SERVICE,
     },
     relay::pass_on,
 };
@@ -29,31 +25,24 @@ use crate::{
 pub(super) struct Gate {
     member: Weak<Member>,
     members: Arc<Members>,
-    nonces: Nonces,
+    examiner: Examiner,
     since: Instant,
-    rates: Lock<SourceRates>,
 }
 
 impl Gate {
     /// Registers it for as long as the node runs.
-    pub(super) fn start(node: &Node, member: &Arc<Member>, nonces: Nonces) -> Result<()> {
+    pub(super) fn start(node: &Node, member: &Arc<Member>, examiner: Examiner) -> Result<()> {
         let members = Members::of(node);
         members.expect();
         let description = Description::new(CLUSTER_SERVICE, Class::Service);
-        let (since, rates) = (Instant::now(), Lock::default());
-        let gate = Self { member: Arc::downgrade(member), members, nonces, since, rates };
+        let (member, since) = (Arc::downgrade(member), Instant::now());
+        let gate = Self { member, members, examiner, since };
         node.register_delivery(description, gate)?.detach();
         Ok(())
     }
 
-    /// Whether what this sender has signed is examined, which costs many signatures.
-    fn may_sign(&self, sender: &Origin) -> bool {
-        let (source, now) = (sender.source(), self.since.elapsed());
-        self.rates.lock().take(source, INTRODUCTIONS, now)
-    }
-
     /// Answers a hub that introduces itself over the connection `via`.
-    fn introduce(
+    fn answer_introduction(
         &self,
         member: &Member,
         via: &Address,
@@ -61,28 +50,35 @@ impl Gate {
     ) -> Result<(), Box<Undelivered>> {
         let refuse =
             |message, reason| Err(Undelivered::new(message, &CLUSTER_SERVICE.into(), reason));
-        let answer = match Introduction::decode(&message.payload) {
-            Ok(Introduction::MayI) => Introduction::Sign { nonce: self.nonces.issue(via) },
-            Ok(Introduction::Signed { .. }) if !self.may_sign(&message.origin) => {
-                let what = format_args!("{via} shows too often that it is a hub");
-                member.node().refusals().warn("cluster-too-often", what);
-                return refuse(message, UndeliverableReason::Overloaded);
-            }
-            Ok(signed @ Introduction::Signed { .. }) => {
-                let signer = self.nonces.signer(&member.own().identity, via, &signed);
-                match signer.filter(|signer| member.hears(signer)) {
-                    Some(_) if self.members.welcome(via) => Introduction::Welcome,
-                    Some(_) => return refuse(message, UndeliverableReason::Overloaded),
-                    None => {
-                        let what = format_args!("{via} has proved to be no hub of the cluster");
-                        member.node().refusals().warn("cluster-stranger", what);
-                        return refuse(message, UndeliverableReason::Unreachable);
-                    }
-                }
+        let signed = match Introduction::decode(&message.payload) {
+            Ok(Introduction::Signed(signed)) => signed,
+            Ok(Introduction::MayI) => {
+                let nonce = self.examiner.nonce(via, self.since.elapsed());
+                let answer = Introduction::Sign { nonce }.encode();
+                return member.node().answer(message, CLUSTER_SERVICE.into(), answer);
             }
             _ => return refuse(message, UndeliverableReason::BodyNotUnderstood),
         };
-        member.node().answer(message, CLUSTER_SERVICE.into(), answer.encode())
+        let presented = Presented { via, source: message.origin.source() };
+        let (own, now) = (&member.own().identity, self.since.elapsed());
+        let is_heard = |signer: &_| member.hears(signer);
+        match self.examiner.examine(own, presented, &signed, is_heard, now) {
+            Ok(()) if self.members.welcome(via) => {
+                let answer = Introduction::Welcome.encode();
+                member.node().answer(message, CLUSTER_SERVICE.into(), answer)
+            }
+            Ok(()) => refuse(message, UndeliverableReason::Overloaded),
+            Err(NoMember::TooOften) => {
+                let what = format_args!("{via} shows too often that it is a hub");
+                member.node().refusals().warn("cluster-too-often", what);
+                refuse(message, UndeliverableReason::Overloaded)
+            }
+            Err(NoMember::Stranger) => {
+                let what = format_args!("{via} has proved to be no hub of the cluster");
+                member.node().refusals().warn("cluster-stranger", what);
+                refuse(message, UndeliverableReason::Unreachable)
+            }
+        }
     }
 }
 
@@ -100,7 +96,7 @@ impl Deliver for Gate {
         let Some(first) = message.onward_route.first() else {
             return match message.kind {
                 MessageKind::Notice => Ok(()),
-                _ => self.introduce(&member, &via, message),
+                _ => self.answer_introduction(&member, &via, message),
             };
         };
         if !self.members.has(&via) {

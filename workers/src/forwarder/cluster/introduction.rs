@@ -16,17 +16,20 @@
 //! It is not a secure channel because its peer would have the rights of one, to all workers of the
 //! other hub that have a name: a member is to reach forwarders, and nothing else.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use ockam_actix_runtime::{
-    clock::Instant,
+    lock::Lock,
     message::messagepack::{DecodeError, Reader, Writer},
+    trust::{rate::SourceRates, source::SourceAddress},
     Address, Identifier, Payload,
 };
 use ring::rand::SystemRandom;
 
 use crate::{
+    forwarder::limits::INTRODUCTIONS,
     identity::{
+        claimed::ClaimedIdentity,
         local_identity::LocalIdentity,
         signature::{Purpose, Signature},
         Identity, MAX_ENCODED,
@@ -47,8 +50,16 @@ const MEMBERSHIP: &[u8] = b"membership";
 pub(super) enum Introduction {
     MayI,
     Sign { nonce: [u8; COOKIE_LENGTH] },
-    Signed { nonce: [u8; COOKIE_LENGTH], signature: Signature, identity: Vec<u8> },
+    Signed(Signed),
     Welcome,
+}
+
+/// A nonce, signed by the identity that a hub says that it has.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Signed {
+    nonce: [u8; COOKIE_LENGTH],
+    signature: Signature,
+    identity: Vec<u8>,
 }
 
 impl Introduction {
@@ -64,11 +75,11 @@ impl Introduction {
                 begin(2, SIGN);
                 writer.bin(nonce);
             }
-            Self::Signed { nonce, signature, identity } => {
+            Self::Signed(signed) => {
                 begin(4, SIGNED);
-                writer.bin(nonce);
-                writer.bin(signature);
-                writer.bin(identity);
+                writer.bin(&signed.nonce);
+                writer.bin(&signed.signature);
+                writer.bin(&signed.identity);
             }
             Self::Welcome => begin(1, WELCOME),
         }
@@ -85,11 +96,11 @@ impl Introduction {
         let said = match (reader.number()?, fields) {
             (MAY_I, 1) => Self::MayI,
             (SIGN, 2) => Self::Sign { nonce: *reader.bin()? },
-            (SIGNED, 4) => Self::Signed {
+            (SIGNED, 4) => Self::Signed(Signed {
                 nonce: *reader.bin()?,
                 signature: *reader.bin()?,
                 identity: reader.bytes(1..=MAX_ENCODED)?.to_vec(),
-            },
+            }),
             (WELCOME, 1) => Self::Welcome,
             _ => return Err(DecodeError::WrongType),
         };
@@ -104,7 +115,7 @@ impl Introduction {
         asking: &Identifier,
     ) -> Self {
         let signature = local.sign_for(Purpose::ClusterMember, &[&nonce, asking.as_bytes()]);
-        Self::Signed { nonce, signature, identity: local.identity().encode() }
+        Self::Signed(Signed { nonce, signature, identity: local.identity().encode() })
     }
 }
 
@@ -113,74 +124,180 @@ impl fmt::Debug for Introduction {
         f.write_str(match self {
             Self::MayI => "MayI",
             Self::Sign { .. } => "Sign",
-            Self::Signed { .. } => "Signed",
+            Self::Signed(_) => "Signed",
             Self::Welcome => "Welcome",
         })
     }
 }
 
-/// The nonces of one hub, which it recognises without keeping them.
-pub(super) struct Nonces {
+/// Tells hubs of the cluster from strangers, for one hub. It recognises its nonces without keeping
+/// them; times are counted from any fixed moment.
+pub(super) struct Examiner {
     cookies: Cookies,
-    since: Instant,
+    examined: Lock<SourceRates>,
 }
 
-impl Nonces {
+/// Where a proof comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Presented<'a> {
+    /// The connection.
+    pub(super) via: &'a Address,
+    /// Its remote end, where a listener accepted it.
+    pub(super) source: Option<SourceAddress>,
+}
+
+/// Why a proof makes nobody a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoMember {
+    /// It shows no hub of the cluster.
+    Stranger,
+    /// Too many that name this hub have come from there.
+    TooOften,
+}
+
+impl Examiner {
     /// With a secret of its own; `None` without randomness.
     pub(super) fn new() -> Option<Self> {
-        Some(Self { cookies: Cookies::new(&SystemRandom::new())?, since: Instant::now() })
+        let cookies = Cookies::new(&SystemRandom::new())?;
+        Some(Self { cookies, examined: Lock::default() })
     }
 
     /// The nonce for the connection `via`.
-    pub(super) fn issue(&self, via: &Address) -> [u8; COOKIE_LENGTH] {
-        self.cookies.issue(self.now(), via.as_str().as_bytes(), MEMBERSHIP)
+    pub(super) fn nonce(&self, via: &Address, now: Duration) -> [u8; COOKIE_LENGTH] {
+        self.cookies.issue(now.as_secs(), via.as_str().as_bytes(), MEMBERSHIP)
     }
 
-    /// Who has signed a nonce of this hub for the connection `via`, as a member of a cluster that
-    /// the hub with the identity `own` belongs to.
-    pub(super) fn signer(
+    /// Whether a hub of those that are `heard` has signed a nonce of this one, for the connection
+    /// that it came over, as a member of a cluster that the hub with the identity `own` belongs to.
+    ///
+    /// What costs little comes first, and what anybody can send costs nobody else anything: only a
+    /// proof with a nonce of its connection that names a hub which is heard takes a token, and that
+    /// of this hub at this source. Keys before the newest, two signatures each, are verified last.
+    ///
+    /// # Errors
+    /// [`NoMember`].
+    pub(super) fn examine(
         &self,
         own: &Identifier,
-        via: &Address,
-        signed: &Introduction,
-    ) -> Option<Identifier> {
-        let Introduction::Signed { nonce, signature, identity } = signed else { return None };
-        if !self.cookies.verify(self.now(), via.as_str().as_bytes(), MEMBERSHIP, nonce) {
-            return None;
+        presented: Presented<'_>,
+        signed: &Signed,
+        is_heard: impl FnOnce(&Identifier) -> bool,
+        now: Duration,
+    ) -> Result<(), NoMember> {
+        let Presented { via, source } = presented;
+        let Signed { nonce, signature, identity } = signed;
+        let is_fresh =
+            self.cookies.verify(now.as_secs(), via.as_str().as_bytes(), MEMBERSHIP, nonce);
+        if !is_fresh {
+            return Err(NoMember::Stranger);
         }
-        let identity = Identity::decode(identity).ok()?;
+        let claimed = ClaimedIdentity::decode(identity).map_err(|_| NoMember::Stranger)?;
+        let identifier = claimed.identifier();
+        if !is_heard(&identifier) {
+            return Err(NoMember::Stranger);
+        }
+        if !self.examined.lock().take((source, identifier), INTRODUCTIONS, now) {
+            return Err(NoMember::TooOften);
+        }
         let parts: [&[u8]; 2] = [nonce, own.as_bytes()];
-        let is_signed = identity.verify_for(Purpose::ClusterMember, &parts, signature);
-        is_signed.then(|| identity.identifier())
-    }
-
-    fn now(&self) -> u64 {
-        self.since.elapsed().as_secs()
+        let is_signed = claimed.is_signed_by_newest(Purpose::ClusterMember, &parts, signature);
+        if !is_signed || Identity::verified(claimed, None).is_err() {
+            return Err(NoMember::Stranger);
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::Ipv4Addr;
+
+    const NOW: Duration = Duration::from_secs(100);
 
     fn identity(seed: u8) -> LocalIdentity {
         LocalIdentity::dangerous_from_fixed_secrets([seed; 32], [seed; 32])
     }
 
+    /// Signed by the identity with the number `by`, for the hub with the number `asking`.
+    fn signed(by: u8, nonce: [u8; COOKIE_LENGTH], asking: u8) -> Signed {
+        let said = Introduction::sign(&identity(by), nonce, &identity(asking).identifier());
+        let Introduction::Signed(signed) = said else { panic!("{said:?}") };
+        signed
+    }
+
+    /// The hub with the number 1, which hears those with the numbers 2 and 3.
+    struct Hub(Examiner);
+
+    impl Hub {
+        fn new() -> Self {
+            Self(Examiner::new().unwrap())
+        }
+
+        fn nonce(&self, via: &str) -> [u8; COOKIE_LENGTH] {
+            self.0.nonce(&via.into(), NOW)
+        }
+
+        /// What it makes of what came over the connection `via`, all from one source address.
+        fn examine(&self, via: &str, signed: &Signed, now: Duration) -> Result<(), NoMember> {
+            let source = Some(SourceAddress::of(Ipv4Addr::LOCALHOST.into()));
+            let heard = [2, 3].map(|number| identity(number).identifier());
+            let is_heard = |hub: &Identifier| heard.contains(hub);
+            let presented = Presented { via: &via.into(), source };
+            self.0.examine(&identity(1).identifier(), presented, signed, is_heard, now)
+        }
+    }
+
+    const STRANGER: Result<(), NoMember> = Err(NoMember::Stranger);
+
     #[test]
     fn a_signature_is_for_one_hub_and_connection() {
-        let (hub, dialling, nonces) = (identity(1), identity(2), Nonces::new().unwrap());
-        let (own, via) = (hub.identifier(), Address::from("via"));
-        let nonce = nonces.issue(&via);
-        let signed = Introduction::sign(&dialling, nonce, &own);
-        assert_eq!(nonces.signer(&own, &via, &signed), Some(dialling.identifier()));
-        assert_eq!(nonces.signer(&own, &"other".into(), &signed), None);
+        let hub = Hub::new();
+        let nonce = hub.nonce("via");
+        let genuine = signed(2, nonce, 1);
+        assert_eq!(hub.examine("via", &genuine, NOW), Ok(()));
+        assert_eq!(hub.examine("other", &genuine, NOW), STRANGER);
+        assert_eq!(hub.examine("via", &genuine, NOW + Duration::from_secs(61)), STRANGER);
         // What a hub in the middle would have to have signed.
-        let for_another = Introduction::sign(&dialling, nonce, &identity(3).identifier());
-        assert_eq!(nonces.signer(&own, &via, &for_another), None);
-        let forged = Introduction::sign(&dialling, [7; COOKIE_LENGTH], &own);
-        assert_eq!(nonces.signer(&own, &via, &forged), None);
-        assert_eq!(nonces.signer(&own, &via, &Introduction::Welcome), None);
+        assert_eq!(hub.examine("via", &signed(2, nonce, 3), NOW), STRANGER);
+        assert_eq!(hub.examine("via", &signed(2, [7; COOKIE_LENGTH], 1), NOW), STRANGER);
+        // Somebody whom nobody hears on the bus.
+        assert_eq!(hub.examine("via", &signed(4, nonce, 1), NOW), STRANGER);
+        let stolen = Signed { identity: identity(3).identity().encode(), ..genuine };
+        assert_eq!(hub.examine("via", &stolen, NOW), STRANGER);
+    }
+
+    #[test]
+    fn garbage_costs_a_hub_behind_it_nothing() {
+        let hub = Hub::new();
+        let nonce = hub.nonce("stranger");
+        let made_up = signed(2, [7; COOKIE_LENGTH], 1);
+        let no_hub = signed(4, nonce, 1);
+        let no_identity = Signed { identity: vec![7; 10], ..signed(2, nonce, 1) };
+        for _ in 0..10 * INTRODUCTIONS.burst {
+            for garbage in [&made_up, &no_hub, &no_identity] {
+                assert_eq!(hub.examine("stranger", garbage, NOW), STRANGER);
+            }
+        }
+        let genuine = signed(2, hub.nonce("via"), 1);
+        assert_eq!(hub.examine("via", &genuine, NOW), Ok(()));
+    }
+
+    #[test]
+    fn proofs_that_name_a_hub_have_a_rate() {
+        let hub = Hub::new();
+        let nonce = hub.nonce("stranger");
+        let forged = Signed { signature: [0; 64], ..signed(2, nonce, 1) };
+        let examined = |now| {
+            let tries = 0..10 * INTRODUCTIONS.burst;
+            tries.filter(|_| hub.examine("stranger", &forged, now) == STRANGER).count()
+        };
+        assert_eq!(examined(NOW), INTRODUCTIONS.burst as usize);
+        assert_eq!(hub.examine("stranger", &forged, NOW), Err(NoMember::TooOften));
+        assert_eq!(examined(NOW + Duration::from_secs(1)), INTRODUCTIONS.per_second as usize);
+        // Another hub of that address has tokens of its own.
+        let another = signed(3, hub.nonce("via"), 1);
+        assert_eq!(hub.examine("via", &another, NOW), Ok(()));
     }
 
     #[test]

@@ -48,10 +48,15 @@ impl Registrations for Rivals {
         let Some(tenant) = self.ledger.lock().tenant_of(&id).cloned() else { return };
         let (instance, tenure) = (tenant.instance, tenant.tenure);
         let held = Held { id, instance, tenure, identity: tenant.identity };
+        // Any hub can say this any number of times: most of it costs no signature.
+        if !proof.is_about(&held) {
+            return;
+        }
+        let Some(signer) = proof.signer(&held) else { return };
         // Its key may be newer although its registration is not: whoever has the older key then
         // loses the address at its next renewal.
-        self.learn(&proof, &held);
-        if !proof.displaces(&held) {
+        self.learn(&signer, &held);
+        if !proof.tenure.displaces(tenure) {
             return;
         }
         let mut ledger = self.ledger.lock();
@@ -72,13 +77,11 @@ impl Registrations for Rivals {
 }
 
 impl Rivals {
-    /// Remembers the history of keys in a proof, if it is that of the address' owner.
-    fn learn(&self, proof: &Displacement, held: &Held) {
-        let Ok(identity) = Identity::decode(&proof.identity) else { return };
-        let is_newer = identity.key_count() > held.identity.key_count();
-        if is_newer && identity.is_extension_of(&held.identity) {
+    /// Remembers the history of keys of an address' owner, if it is longer than the one here.
+    fn learn(&self, owner: &Identity, held: &Held) {
+        if owner.key_count() > held.identity.key_count() {
             // An error says that more is known, which decides at the next renewal.
-            let _ = self.proofs.met(&identity, MetBy::Anyone);
+            let _ = self.proofs.met(owner, MetBy::Anyone);
         }
     }
 }

@@ -47,19 +47,27 @@ impl Displacement {
     /// Whether it proves that `held` was displaced: by its own identity, with the same key or a
     /// later one. The cheap comparisons come first.
     pub fn displaces(&self, held: &Held) -> bool {
-        let about = self.id == held.id && self.displaced == held.instance;
-        if !about || !self.tenure.displaces(held.tenure) {
-            return false;
-        }
-        let Ok(identity) = Identity::decode(&self.identity) else { return false };
+        self.is_about(held) && self.tenure.displaces(held.tenure) && self.signer(held).is_some()
+    }
+
+    /// Whether it names the address and the instance of `held`; that costs nothing to see.
+    pub(in crate::forwarder) fn is_about(&self, held: &Held) -> bool {
+        self.id == held.id && self.displaced == held.instance
+    }
+
+    /// The identity of `held`, with the same key or a later one, if it has signed this. That takes
+    /// two signatures for each key to see.
+    pub(in crate::forwarder) fn signer(&self, held: &Held) -> Option<Identity> {
         let statement = Statement {
             nonce: &self.nonce,
             displaced: self.displaced,
             tenure: self.tenure,
             destination: &self.destination,
         };
-        identity.is_extension_of(&held.identity)
-            && claim::verify(&identity, &self.id, statement, &self.signature)
+        let identity = Identity::decode(&self.identity).ok()?;
+        let is_signed = identity.is_extension_of(&held.identity)
+            && claim::verify(&identity, &self.id, statement, &self.signature);
+        is_signed.then_some(identity)
     }
 }
 
