@@ -152,3 +152,8 @@ pub const MAX_DISPLACEMENT_BYTES: usize = 8 * 1024;
 /// How far a hub's clock may be ahead of another one's that follows it. A greater error is that of
 /// a hub that lies, or needs its clock set.
 pub const MAX_CLOCK_AHEAD: Duration = Duration::from_secs(60 * 60);
+
+/// How far the tenure of a registration at another hub may be ahead of a hub's clock that follows
+/// it. Programs can make tenures up: half of the above, so that no clock that followed one looks
+/// wrong to a third hub, unless the two are half an hour apart.
+pub const MAX_TENURE_AHEAD: Duration = Duration::from_secs(30 * 60);

@@ -32,7 +32,7 @@ use crate::{
             stand_in::StandIns,
             strays::Waiting,
         },
-        limits::{CLAIMS_PAUSE, MAX_CLOCK_AHEAD},
+        limits::{CLAIMS_PAUSE, MAX_CLOCK_AHEAD, MAX_TENURE_AHEAD},
         protocol::{
             claim::{ForwarderId, Tenure},
             displacement::Displacement,
@@ -183,10 +183,9 @@ impl Member {
         Tenure(next(before.unwrap_or_default()))
     }
 
-    /// Another hub has given such a tenure.
+    /// Another hub says which tenure it would give.
     fn hear_clock(&self, clock: u64, hub: &Speaker) {
-        let most = milliseconds(since_1970() + MAX_CLOCK_AHEAD) << TAG_BITS;
-        if clock > most {
+        if clock > tick_in(MAX_CLOCK_AHEAD) {
             let what = format_args!(
                 "the clock of the hub {} is more than an hour ahead: programs that register there \
                  may keep their addresses from later ones",
@@ -195,6 +194,16 @@ impl Member {
             return self.node.refusals().warn("cluster-clock", what);
         }
         self.clock.fetch_max(clock, Ordering::AcqRel);
+    }
+
+    /// Another hub has registered programs with such tenures. Some hub has given each of them, or a
+    /// program has made it up: so one that no clock shows says nothing about the hub.
+    fn hear_tenures(&self, claims: &[SharedClaim]) {
+        let most = tick_in(MAX_TENURE_AHEAD);
+        let tenures = claims.iter().map(|claim| claim.standing.tenure.0);
+        if let Some(highest) = tenures.filter(|tenure| *tenure <= most).max() {
+            self.clock.fetch_max(highest, Ordering::AcqRel);
+        }
     }
 
     /// Handles what another hub says; returns the answer, if there is one.
@@ -225,8 +234,7 @@ impl Member {
             Said::Gone { key } => self.stand_ins.end(&key, &speaker.at),
             Said::There { clock, .. } => self.hear_clock(clock, &speaker),
             Said::Claims(claims) => {
-                let highest = claims.iter().map(|claim| claim.standing.tenure.0).max();
-                self.hear_clock(highest.unwrap_or_default(), &speaker);
+                self.hear_tenures(&claims);
                 claims.iter().for_each(|claim| self.compare(&speaker, claim));
             }
             Said::Displaced { key, proof } => self.displace(&key, &proof),
@@ -323,6 +331,11 @@ fn next_tick(heard: u64, now: u64, tag: [u8; 2]) -> u64 {
     let above = heard >> TAG_BITS;
     let after = if ending(above) > heard { above } else { above + 1 };
     ending(now.max(after))
+}
+
+/// The first tenure of a hub whose clock is so far ahead of this one's.
+fn tick_in(ahead: Duration) -> u64 {
+    milliseconds(since_1970() + ahead) << TAG_BITS
 }
 
 fn milliseconds(time: Duration) -> u64 {

@@ -95,6 +95,12 @@ fn standing(tenure: u64, instance: u8) -> Standing {
     Standing { keys: 1, tenure: Tenure(tenure), instance: Instance([instance; 16]) }
 }
 
+/// That of a hub whose clock is so many minutes ahead.
+fn tenure(minutes: u64) -> Tenure {
+    let time = since_1970() + Duration::from_secs(60 * minutes);
+    Tenure(u64::try_from(time.as_millis()).unwrap() << 16)
+}
+
 fn identity(number: u8) -> LocalIdentity {
     LocalIdentity::dangerous_from_fixed_secrets([number; 32], [number; 32])
 }
@@ -122,6 +128,11 @@ impl Tested {
         let mut claim = SharedClaim::new(&speaker(2), &known.address(), standing).unwrap();
         claim.key = ForwarderKey::from(&ID);
         self.hear(Said::Claims(vec![claim]));
+    }
+
+    /// How often a hub's clock was said to be wrong.
+    fn clocks_blamed(&self) -> u64 {
+        self.member.node().refusals().by("cluster-clock")
     }
 
     fn contested(&self) -> Vec<Instance> {
@@ -191,10 +202,6 @@ fn an_answer_needs_the_address() {
 #[test]
 fn tenures_follow_the_clocks_of_others() {
     test(|tested| {
-        let tenure = |minutes: u64| {
-            let time = since_1970() + Duration::from_secs(60 * minutes);
-            Tenure(u64::try_from(time.as_millis()).unwrap() << 16)
-        };
         let (first, second) = (tested.member.next_tenure(), tested.member.next_tenure());
         assert!(first < second && second < tenure(9));
         tested.hear(Said::There { clock: tenure(10).0, told: 0 });
@@ -202,8 +209,23 @@ fn tenures_follow_the_clocks_of_others() {
         // A hub that lies about its clock moves nobody's.
         tested.hear(Said::There { clock: tenure(70).0, told: 0 });
         assert!((tenure(9)..tenure(11)).contains(&tested.member.next_tenure()));
+        assert_eq!(tested.clocks_blamed(), 1);
         tested.hear_claim(standing(tenure(20).0, 6), true);
         assert!((tenure(19)..tenure(21)).contains(&tested.member.next_tenure()));
+    });
+}
+
+#[test]
+fn a_made_up_tenure_blames_no_clock() {
+    test(|tested| {
+        let made_up = [tenure(10).0, tenure(50).0, u64::MAX];
+        let claims = made_up.map(|tenure| {
+            SharedClaim::new(&speaker(2), &ID.address(), standing(tenure, 6)).unwrap()
+        });
+        tested.hear(Said::Claims(claims.to_vec()));
+        assert_eq!(tested.clocks_blamed(), 0);
+        // Of a hub that runs ahead, and none further than what others follow in turn.
+        assert!((tenure(9)..tenure(11)).contains(&tested.member.next_tenure()));
     });
 }
 
