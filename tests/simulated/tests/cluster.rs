@@ -3,16 +3,18 @@
 // Clippy knows tests by their attribute, but not their helpers.
 #![allow(clippy::unwrap_used)]
 
-use std::time::Duration;
+use std::{future::Future, pin::Pin, time::Duration};
 
+use bytes::Bytes;
 use ockam::{
+    cluster::{Accept, Bus, Cluster, Receive},
     route,
     testing::{explore, Network, TestNode},
     trace, Echoer, HopRole, RemoteForwarder, TcpTransport, TraceOptions, UndeliverableReason, TCP,
 };
 use ockam_actix_runtime::metrics::{counter::Counter, Metrics};
 use simulated::{
-    bus::MemoryBus,
+    bus::{MemoryBus, OnBus},
     hubs::{answered, at, client, hubs, outlet, HUBS},
 };
 use tokio::time::Instant;
@@ -91,6 +93,43 @@ fn an_unknown_address_is_told_within_seconds() {
         let asked = ctx.ask(nobody, 7_u32).reply_as::<u32>().await.unwrap_err();
         assert!(asked.to_string().contains(&UndeliverableReason::Unreachable.to_string()));
         assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    });
+}
+
+/// A bus that nobody should have written.
+struct Broken(OnBus);
+
+impl Bus for Broken {
+    fn listen(&self, receive: Receive) {
+        self.0.listen(receive);
+    }
+
+    fn publish(&self, message: Bytes) {
+        self.0.publish(message);
+    }
+
+    fn ask(&self, _: Bytes, _: Accept) -> Pin<Box<dyn Future<Output = Option<Bytes>> + Send>> {
+        panic!("a fault in the bus")
+    }
+}
+
+#[test]
+fn a_lookup_that_panics_leaves_nothing_behind() {
+    let net = Network::seeded(8);
+    net.run(async {
+        let hub = net.node("hub");
+        let bus = Broken(MemoryBus::default().join("hub"));
+        let _cluster = Cluster::join(&hub, (TCP, at("hub")), bus).unwrap();
+        TcpTransport::create(&hub).await.unwrap().listen(at("hub")).await.unwrap();
+        let near = net.node("near");
+        TcpTransport::create(&near).await.unwrap();
+        let ctx = near.context().unwrap();
+        let nobody = route![(TCP, at("hub")), format!("F{}", "7".repeat(32))];
+        for _ in 0..3 {
+            let asked = ctx.ask(&nobody, 7_u32).reply_as::<u32>().await.unwrap_err();
+            assert!(asked.to_string().contains(&UndeliverableReason::Unreachable.to_string()));
+        }
+        assert_eq!(Metrics::of(hub.as_ref()).cluster.lookups.count(), 3);
     });
 }
 

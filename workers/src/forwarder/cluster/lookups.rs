@@ -38,38 +38,11 @@ impl Member {
             Taken::Waits => {}
             Taken::First => {
                 let (member, address) = (self.clone(), address.clone());
+                let lookup = Lookup { member, address, is_over: false };
                 let arbiter = self.node.current_arbiter().unwrap_or_default();
-                self.node.spawn_on(arbiter, async move { member.look_for(key, address).await });
+                self.node.spawn_on(arbiter, lookup.run(key));
             }
             Taken::Full(message) => self.refuse(*message, address, UndeliverableReason::Overloaded),
-        }
-    }
-
-    async fn look_for(self: Arc<Self>, key: ForwarderKey, address: Address) {
-        let (began, metrics) = (Instant::now(), Metrics::of(&self.node));
-        metrics.cluster.lookups.increment();
-        match self.find(&address).await {
-            Some((first_hop, epoch)) => {
-                metrics.cluster.found.increment();
-                metrics.cluster.times_to_find.observe(began.elapsed());
-                self.waiting.lock().found(&address);
-                let arbiter = self.node.arbiter_for(&first_hop);
-                let member = self.clone();
-                // There, so that what waits and what follows goes the same way, in order.
-                self.node.spawn_on(arbiter, async move {
-                    member.stand_in(key, address, first_hop, epoch)
-                });
-            }
-            None => {
-                metrics.cluster.not_found.increment();
-                let missed = self.waiting.lock().end(&address);
-                // It may have been registered here meanwhile.
-                let is_here = ForwarderKey::exactly(&address).and_then(|key| self.held(&key));
-                missed.into_iter().for_each(|message| match is_here {
-                    Some(_) => self.node.route(message),
-                    None => self.refuse(message, &address, UndeliverableReason::Unreachable),
-                });
-            }
         }
     }
 
@@ -188,16 +161,51 @@ impl Member {
         }
     }
 
+    /// Sends a message back that goes nowhere.
+    fn refuse(&self, message: Message, address: &Address, reason: UndeliverableReason) {
+        self.node.bounce(Undelivered::new(message, address, reason));
+    }
+}
+
+/// A lookup under way. However it ends, also by a panic, others have its place from then on, and
+/// what still waits goes to the forwarder if that is here by now, and back if it is not.
+struct Lookup {
+    member: Arc<Member>,
+    address: Address,
+    /// Its place is free, and perhaps another lookup's.
+    is_over: bool,
+}
+
+impl Lookup {
+    async fn run(self, key: ForwarderKey) {
+        let (began, metrics) = (Instant::now(), Metrics::of(&self.member.node));
+        metrics.cluster.lookups.increment();
+        let Some((first_hop, epoch)) = self.member.find(&self.address).await else {
+            return metrics.cluster.not_found.increment();
+        };
+        metrics.cluster.found.increment();
+        metrics.cluster.times_to_find.observe(began.elapsed());
+        self.member.waiting.lock().found(&self.address);
+        let node = self.member.node.clone();
+        // There, so that what waits and what follows goes the same way, in order.
+        node.spawn_on(
+            node.arbiter_for(&first_hop),
+            async move { self.stand_in(key, first_hop, epoch) },
+        );
+    }
+
     /// Puts a stand-in where the forwarder was looked for, and sends on what waits.
-    fn stand_in(&self, key: ForwarderKey, address: Address, first_hop: FirstHop, epoch: u64) {
-        let stand_in = StandIn::new(self.node.clone(), &address, first_hop, epoch);
+    fn stand_in(mut self, key: ForwarderKey, first_hop: FirstHop, epoch: u64) {
+        let Self { member, address, is_over } = &mut self;
+        let stand_in = StandIn::new(member.node.clone(), address, first_hop, epoch);
         loop {
-            let mut waiting = self.waiting.lock();
-            let batch = waiting.batch(&address);
+            let mut waiting = member.waiting.lock();
+            let batch = waiting.batch(address);
             if batch.is_empty() {
                 // Nothing waits, and nothing comes to wait before there is the stand-in.
-                waiting.end(&address);
-                let begun = self.stand_ins.begin(key, &address, stand_in);
+                waiting.end(address);
+                *is_over = true;
+                let begun = member.stand_ins.begin(key, address, stand_in);
                 drop(waiting);
                 if let Err(error) = begun {
                     log::debug!("no stand-in for a forwarder: {}", error.one_line());
@@ -208,10 +216,17 @@ impl Member {
             batch.into_iter().for_each(|message| stand_in.pass_first(message));
         }
     }
+}
 
-    /// Sends a message back that goes nowhere.
-    fn refuse(&self, message: Message, address: &Address, reason: UndeliverableReason) {
-        self.node.bounce(Undelivered::new(message, address, reason));
+impl Drop for Lookup {
+    fn drop(&mut self) {
+        let Self { member, address, is_over: false } = self else { return };
+        let missed = member.waiting.lock().end(address);
+        let is_here = ForwarderKey::exactly(address).and_then(|key| member.held(&key));
+        missed.into_iter().for_each(|message| match is_here {
+            Some(_) => member.node.route(message),
+            None => member.refuse(message, address, UndeliverableReason::Unreachable),
+        });
     }
 }
 
