@@ -6,7 +6,7 @@ use ockam_actix_runtime::{route, Address, Class, Error, Host, Node, Route};
 use ockam_actix_workers::{
     echoer::Echoer,
     forwarder::{
-        protocol::{refusal::RegistrationRefusal, Request},
+        protocol::{claim::Salt, refusal::RegistrationRefusal, Request},
         ForwardingOptions, RegistrationState, RemoteForwarder,
     },
     identity::vault::Vault,
@@ -297,5 +297,18 @@ fn hubs_behind_one_connection_are_permitted_each() {
         assert_eq!(echo(&other, through_second).await.unwrap(), "hello");
         far.stop().await;
         assert!(!private.hub_grants(&at).contains(&"echoer".into()));
+    });
+}
+
+#[test]
+fn a_taken_address_is_the_hubs_fault() {
+    with_arbiters(|arbiters| async move {
+        let (hub, at) = hub(arbiters, ForwardingOptions::new()).await;
+        let (owner, salt) = (identity(), Salt([7; 16]));
+        let raw = Raw { node: node(arbiters).await, hub: route![&at] };
+        Echoer::start(&hub, first_claim(&owner, salt).id().address()).unwrap();
+        let refused = raw.claim("nobody", &owner, salt, &owner).await;
+        assert_eq!(refused, Err(RegistrationRefusal::Internal));
+        assert_eq!(hub.refusals().by("registration-internal"), 1);
     });
 }

@@ -205,7 +205,8 @@ impl Lookup {
                 // Nothing waits, and nothing comes to wait before there is the stand-in.
                 waiting.end(address);
                 *is_over = true;
-                let begun = member.stand_ins.begin(key, address, stand_in);
+                let is_here = || member.is_here(address);
+                let begun = member.stand_ins.begin(key, address, stand_in, is_here);
                 drop(waiting);
                 if let Err(error) = begun {
                     log::debug!("no stand-in for a forwarder: {}", error.one_line());
@@ -213,6 +214,10 @@ impl Lookup {
                 return;
             }
             drop(waiting);
+            if member.is_here(address) {
+                // It has moved here meanwhile; what still waits follows when this is dropped.
+                return batch.into_iter().for_each(|message| member.node.route(message));
+            }
             batch.into_iter().for_each(|message| stand_in.pass_first(message));
         }
     }
@@ -222,10 +227,10 @@ impl Drop for Lookup {
     fn drop(&mut self) {
         let Self { member, address, is_over: false } = self else { return };
         let missed = member.waiting.lock().end(address);
-        let is_here = ForwarderKey::exactly(address).and_then(|key| member.held(&key));
+        let is_here = member.is_here(address);
         missed.into_iter().for_each(|message| match is_here {
-            Some(_) => member.node.route(message),
-            None => member.refuse(message, address, UndeliverableReason::Unreachable),
+            true => member.node.route(message),
+            false => member.refuse(message, address, UndeliverableReason::Unreachable),
         });
     }
 }

@@ -124,8 +124,8 @@ impl Member {
         let _ = self.registrations.set(registrations);
     }
 
-    /// Notes a forwarder of this hub, whose addresses no stand-in has from now on; the first one is
-    /// without its identity. Returns the keys of them.
+    /// Notes a forwarder of this hub, whose addresses no stand-in has or gets from now on; the first
+    /// one is without its identity. Returns the keys of them.
     pub(super) fn hold(&self, id: ForwarderId, addresses: &[Address]) -> Vec<ForwarderKey> {
         let keys: Vec<_> = addresses.iter().filter_map(ForwarderKey::exactly).collect();
         let mut all = self.held.lock();
@@ -133,7 +133,7 @@ impl Member {
             all.entry(*key).or_insert(Held { id, count: 0 }).count += 1;
         }
         drop(all);
-        self.stand_ins.give_way(&self.node, addresses);
+        self.stand_ins.give_way(addresses);
         keys
     }
 
@@ -156,6 +156,11 @@ impl Member {
     /// The forwarder of this hub that has an address with that key.
     pub(super) fn held(&self, key: &ForwarderKey) -> Option<ForwarderId> {
         self.held.lock().get(key).map(|held| held.id)
+    }
+
+    /// Whether a forwarder of this hub has exactly that address.
+    pub(super) fn is_here(&self, address: &Address) -> bool {
+        ForwarderKey::exactly(address).is_some_and(|key| self.held(&key).is_some())
     }
 
     /// Whether a hub with that identity is heard on the bus.

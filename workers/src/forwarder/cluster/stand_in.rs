@@ -22,7 +22,7 @@ use ockam_actix_runtime::{
         directory::Registration,
         entry::{Deliver, Description, Entry},
     },
-    route, watched, Address, Class, Host, Message, Node, Result, Route,
+    route, watched, Address, Class, Error, Host, Message, Node, Result, Route,
 };
 use tokio::time::sleep;
 
@@ -64,10 +64,15 @@ impl StandIn {
 #[derive(Clone, Default)]
 pub(super) struct StandIns(Arc<Lock<HashMap<Address, Begun>>>);
 
+/// One that has begun. Its address is free when this is dropped, which is done under the lock of
+/// all: whoever does not find it there can have the address.
 struct Begun {
     key: ForwarderKey,
     hub: Address,
-    /// Dropped to end it.
+    /// Whether a message was sent through it of late. It tells it from a later one, too.
+    used: Arc<AtomicBool>,
+    _registration: Registration,
+    /// Dropped to end its task.
     _life: watched::Sender<()>,
 }
 
@@ -83,25 +88,22 @@ impl StandIns {
     }
 
     /// Ends those at addresses that a forwarder of this hub has now.
-    pub(super) fn give_way(&self, node: &Node, addresses: &[Address]) {
-        for address in addresses {
-            let begun = self.0.lock().remove(address);
-            if begun.is_some() {
-                // An error means that it has ended already.
-                let _ = node.stop_worker(address.clone());
-            }
-        }
+    pub(super) fn give_way(&self, addresses: &[Address]) {
+        let mut all = self.0.lock();
+        addresses.iter().for_each(|address| drop(all.remove(address)));
     }
 
-    /// Registers a stand-in, until it ends.
+    /// Registers a stand-in, until it ends, unless the forwarder `is_here` by now: whoever notes
+    /// that it is has them [give way](Self::give_way) after that.
     ///
     /// # Errors
-    /// If its address is taken, as the forwarder was registered here meanwhile.
+    /// If its address is taken.
     pub(super) fn begin(
         &self,
         key: ForwarderKey,
         address: &Address,
         stand_in: StandIn,
+        is_here: impl FnOnce() -> bool,
     ) -> Result<()> {
         let StandIn { node, first_hop, epoch, route, .. } = stand_in;
         let arbiter = node.arbiter_for(&first_hop);
@@ -120,12 +122,20 @@ impl StandIns {
         let description = Description::new(address.clone(), Class::Forwarder);
         let used = Arc::new(AtomicBool::new(true));
         let onward = Onward { node: node.clone(), route, used: used.clone() };
+        let (life, ended) = watched::channel(());
+        let mut all = self.0.lock();
+        if is_here() {
+            return Err(Error::AddressInUse(address.clone()));
+        }
         let registration =
             node.register_delivery(description.on(arbiter).with_budget(budget), onward)?;
+        let begun =
+            Begun { key, hub, used: used.clone(), _registration: registration, _life: life };
+        all.insert(address.clone(), begun);
+        drop(all);
         let record = Metrics::of(&node).cluster.stand_ins.list(record);
-        let (life, ended) = watched::channel(());
-        self.0.lock().insert(address.clone(), Begun { key, hub, _life: life });
-        let living = Living { first_hop, epoch, used, ended, registration, _record: record };
+        let address = address.clone();
+        let living = Living { address, first_hop, epoch, used, ended, _record: record };
         let all = self.clone();
         node.spawn_on(arbiter, async move { living.live(&all).await });
         Ok(())
@@ -134,11 +144,11 @@ impl StandIns {
 
 /// What a stand-in lives by.
 struct Living {
+    address: Address,
     first_hop: FirstHop,
     epoch: u64,
     used: Arc<AtomicBool>,
     ended: watched::Receiver<()>,
-    registration: Registration,
     _record: Recorded<ForwarderRecord>,
 }
 
@@ -157,7 +167,10 @@ impl Living {
                 }
             }
         }
-        all.0.lock().remove(self.registration.address());
+        let mut all = all.0.lock();
+        if all.get(&self.address).is_some_and(|begun| Arc::ptr_eq(&begun.used, &self.used)) {
+            all.remove(&self.address);
+        }
     }
 }
 

@@ -9,7 +9,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use ockam_actix_runtime::{clock::since_1970, lock::Lock, Host as _, NodeBuilder};
+use ockam_actix_runtime::{
+    clock::since_1970, lock::Lock, route, Address, Error, Host as _, NodeBuilder, Result,
+};
 
 use super::{
     bus::{Accept, Bus, Receive},
@@ -18,8 +20,10 @@ use super::{
     lookups::hub_of,
     member::Member,
     message::{answer_to, HubMessage, Said},
+    stand_in::StandIn,
 };
 use crate::{
+    echoer::Echoer,
     forwarder::protocol::{
         claim::{ForwarderId, Instance, Tenure},
         displacement::Displacement,
@@ -237,5 +241,47 @@ fn a_hub_hears_nothing_from_itself() {
         let said = Said::Claims(vec![claim]);
         tested.member.handle(&HubMessage { speaker: own, said }.encode());
         assert!(tested.contested().is_empty());
+    });
+}
+
+/// Begins a stand-in at `address` of this hub, whose messages go to the worker `hub`.
+fn stand_in(member: &Member, address: &Address) -> Result<()> {
+    let key = ForwarderKey::exactly(address).unwrap();
+    let first_hop = member.node().first_hop(&route!["hub"])?;
+    let stand_in = StandIn::new(member.node().clone(), address, first_hop, 0);
+    member.stand_ins.begin(key, address, stand_in, || member.is_here(address))
+}
+
+#[test]
+fn no_stand_in_begins_where_a_forwarder_is() {
+    test(|tested| {
+        let member = &tested.member;
+        Echoer::start(member.node(), "hub").unwrap();
+        // It is noted, and not registered yet.
+        stand_in(member, &ID.address()).unwrap_err();
+        assert!(!member.stand_ins.has(&ID.address()));
+        member.let_go(&[ForwarderKey::from(&ID)]);
+        stand_in(member, &ID.address()).unwrap();
+        assert!(member.stand_ins.has(&ID.address()));
+        member.hold(ID, &[ID.address()]);
+        assert!(!member.stand_ins.has(&ID.address()));
+    });
+}
+
+#[test]
+fn addresses_of_stand_ins_are_free_at_once() {
+    test(|tested| {
+        let (member, own) = (&tested.member, ForwarderId([2; 16]));
+        let (key, addresses) = (ForwarderKey::from(&own), [own.address()]);
+        let address = &addresses[0];
+        Echoer::start(member.node(), "hub").unwrap();
+        stand_in(member, address).unwrap();
+        let taken = Echoer::start(member.node(), address.clone()).unwrap_err();
+        assert!(matches!(taken, Error::AddressInUse(_)), "{taken}");
+        // No task has run in between.
+        member.stand_ins.end(&key, &"hub".into());
+        stand_in(member, address).unwrap();
+        member.hold(own, &addresses);
+        Echoer::start(member.node(), address.clone()).unwrap();
     });
 }

@@ -297,7 +297,7 @@ impl ForwardingActor {
         let life = Life { first_hop, epoch, lease, journal, announced, node, moving, inbox };
         if let Err(error) = Forwarder::launch(&self.node, slot, addresses, &route, life) {
             log::error!("cannot make a forwarder: {}", error.one_line());
-            return Err(RegistrationRefusal::Route);
+            return Err(RegistrationRefusal::Internal);
         }
         log::debug!("forwarding {id:?} to {route}; {} forwarders", self.ledger.lock().len());
         match entered.displaced {

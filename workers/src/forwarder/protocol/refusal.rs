@@ -46,6 +46,9 @@ pub enum RegistrationRefusal {
     /// The hub stops soon.
     #[error("the hub stops soon and registers nobody any more")]
     Leaving,
+    /// The hub cannot make the forwarder, through no fault of the node.
+    #[error("the hub cannot make the forwarder, for a reason of its own that its log names")]
+    Internal,
     /// A reason that this version does not know.
     #[error("reason {0}")]
     Unknown(u32),
@@ -53,7 +56,7 @@ pub enum RegistrationRefusal {
 
 impl RegistrationRefusal {
     /// All reasons that this version knows, in the order of their codes.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Malformed,
         Self::Route,
         Self::TooOften,
@@ -67,6 +70,7 @@ impl RegistrationRefusal {
         Self::Displaced,
         Self::Forked,
         Self::Leaving,
+        Self::Internal,
     ];
 
     /// Its number on the wire.
@@ -85,6 +89,7 @@ impl RegistrationRefusal {
             Self::Displaced => 10,
             Self::Forked => 11,
             Self::Leaving => 12,
+            Self::Internal => 13,
             Self::Unknown(code) => code,
         }
     }
@@ -109,6 +114,7 @@ impl RegistrationRefusal {
             Self::Displaced => "registration-displaced",
             Self::Forked => "registration-forked",
             Self::Leaving => "registration-leaving",
+            Self::Internal => "registration-internal",
             Self::Unknown(_) => "registration-unknown",
         }
     }
