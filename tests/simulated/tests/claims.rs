@@ -12,13 +12,14 @@ use std::{
 use bytes::Bytes;
 use futures::future::join;
 use ockam::{
-    cluster::Bus as _,
+    cluster::{Bus as _, Cluster},
     testing::{explore, Network},
+    ForwardingOptions, ForwardingService, TcpTransport, TCP,
 };
 use ockam_actix_workers::forwarder::limits::LEASE;
 use simulated::{
     bus::MemoryBus,
-    hubs::{hubs, HUBS},
+    hubs::{at, hubs, HUBS},
     owner::{Owner, Program},
 };
 
@@ -166,6 +167,32 @@ fn a_hub_takes_over_from_its_stand_in() {
         let new = owner.program(&net, "new", "two:4000").await;
         assert!(new.has_it());
         assert_eq!(owner.reached(&net, "two", ["old", "new"]).await, Some(1));
+    });
+}
+
+#[test]
+fn a_service_started_again_stays_in_its_cluster() {
+    let (net, bus, owner) = (Network::seeded(7), MemoryBus::default(), Owner::new());
+    net.run(async {
+        let mut nodes = Vec::new();
+        for name in ["one", "two"] {
+            let node = net.node(name);
+            let cluster = Cluster::join(&node, (TCP, at(name)), bus.join(name)).unwrap();
+            let start = || {
+                let options = ForwardingOptions::new().cluster(cluster.clone());
+                ForwardingService::start(&node, options)
+            };
+            let first = start().unwrap();
+            start().unwrap_err();
+            first.stop().unwrap();
+            start().unwrap();
+            TcpTransport::create(&node).await.unwrap().listen(at(name)).await.unwrap();
+            nodes.push(node);
+        }
+        let old = owner.program(&net, "old", "one:4000").await;
+        let new = owner.program(&net, "new", "two:4000").await;
+        net.sleep(LEASE).await;
+        assert!(old.state().displaced && new.has_it(), "{:?} {:?}", old.state(), new.state());
     });
 }
 

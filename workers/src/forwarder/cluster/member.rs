@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         atomic::{AtomicU64, Ordering},
-        Arc, OnceLock, Weak,
+        Arc, Weak,
     },
     time::Duration,
 };
@@ -59,7 +59,8 @@ pub(super) struct Member {
     held: Lock<HashMap<ForwarderKey, Held>>,
     pub(super) waiting: Lock<Waiting>,
     pub(super) stand_ins: StandIns,
-    registrations: OnceLock<Arc<dyn Registrations>>,
+    /// Those of the forwarding service that was started last.
+    registrations: Lock<Option<Arc<dyn Registrations>>>,
     hubs: Lock<Hubs>,
     rounds: Lock<Rounds>,
     wake: Arc<Notify>,
@@ -88,7 +89,7 @@ impl Member {
             held: Lock::default(),
             waiting: Lock::default(),
             stand_ins: StandIns::default(),
-            registrations: OnceLock::new(),
+            registrations: Lock::default(),
             hubs: Lock::default(),
             rounds: Lock::default(),
             wake: Arc::default(),
@@ -118,10 +119,20 @@ impl Member {
         self.bus.listen(receive);
     }
 
-    /// From now on, claims of this hub are compared with those of others.
+    /// From now on, these claims are compared with those of other hubs, which are told of those
+    /// that there are already.
     pub(super) fn share(&self, registrations: Arc<dyn Registrations>) {
-        // A hub has one forwarding service.
-        let _ = self.registrations.set(registrations);
+        *self.registrations.lock() = Some(registrations);
+        self.tell_all();
+    }
+
+    fn registrations(&self) -> Option<Arc<dyn Registrations>> {
+        self.registrations.lock().clone()
+    }
+
+    fn tell_all(&self) {
+        self.rounds.lock().tell_all();
+        self.wake.notify_one();
     }
 
     /// Notes a forwarder of this hub, whose addresses no stand-in has or gets from now on; the first
@@ -226,8 +237,7 @@ impl Member {
             return None;
         }
         if self.hubs.lock().hear(&speaker, &said, self.now()) {
-            self.rounds.lock().tell_all();
-            self.wake.notify_one();
+            self.tell_all();
         }
         match said {
             Said::Find { key, nonce } => {
@@ -250,7 +260,7 @@ impl Member {
 
     /// Compares another hub's claim with this one's, if there is one to the same address.
     fn compare(&self, hub: &Speaker, theirs: &SharedClaim) {
-        let Some((registrations, id)) = self.registrations.get().zip(self.held(&theirs.key)) else {
+        let Some((registrations, id)) = self.registrations().zip(self.held(&theirs.key)) else {
             return;
         };
         let Some(own) = registrations.standing(&id) else { return };
@@ -273,7 +283,7 @@ impl Member {
 
     /// Another hub shows that a claim there displaces one here.
     fn displace(&self, key: &ForwarderKey, proof: &[u8]) {
-        let Some((registrations, id)) = self.registrations.get().zip(self.held(key)) else {
+        let Some((registrations, id)) = self.registrations().zip(self.held(key)) else {
             return;
         };
         match Displacement::decode_proof(id, proof) {
@@ -299,8 +309,9 @@ impl Member {
     pub(super) async fn speak(member: Weak<Self>) {
         loop {
             let Some(own) = member.upgrade() else { return };
+            let registrations = own.registrations();
             let due = own.rounds.lock().due(own.now(), || {
-                own.registrations.get().map(|all| all.claimed()).unwrap_or_default()
+                registrations.as_ref().map(|all| all.claimed()).unwrap_or_default()
             });
             if due.there {
                 let now = milliseconds(since_1970()) << TAG_BITS;
@@ -308,7 +319,7 @@ impl Member {
                 own.say(Said::There { clock, told: own.told.load(Ordering::Acquire) });
             }
             let claim = |id: &ForwarderId| {
-                let standing = own.registrations.get()?.standing(id)?;
+                let standing = registrations.as_ref()?.standing(id)?;
                 SharedClaim::new(&own.own, &id.address(), standing)
             };
             let claims: Vec<_> = due.claims.iter().filter_map(claim).collect();
@@ -317,7 +328,7 @@ impl Member {
                 own.say(Said::Claims(claims));
             }
             let wake = own.wake.clone();
-            drop(own);
+            drop((own, registrations));
             tokio::select! {
                 biased;
                 () = sleep(due.pause) => {}

@@ -95,15 +95,21 @@ impl ForwardingService {
         });
         let (ledger, journal) = (SharedLedger::new(Lock::new(ledger)), Arc::<Journal>::default());
         let proofs = Arc::new(proofs.ok_or_else(randomness)?);
-        if let Some(cluster) = &options.cluster {
-            let (ledger, proofs, journal) = (ledger.clone(), proofs.clone(), journal.clone());
-            let rivals = Rivals { node: node.unheld(), ledger, proofs, journal };
-            cluster.share(Arc::new(rivals));
-        }
         node.evacuates(options.move_timeout);
+        let cluster = options.cluster.clone();
+        let rivals = Rivals {
+            node: node.unheld(),
+            ledger: ledger.clone(),
+            proofs: proofs.clone(),
+            journal: journal.clone(),
+        };
         let node_of = node.clone();
         let spec = ServiceSpec { node: node_of, proofs, ledger, journal, options, started };
         let actor = Restarting::start(node, "the forwarding service", spec)?;
+        // Once it has started: one that does not start takes no other's place.
+        if let Some(cluster) = cluster {
+            cluster.share(Arc::new(rivals));
+        }
         log::info!("forwarding for other nodes as \"{FORWARDING_SERVICE}\"");
         Ok(Self { node: node.clone(), address: FORWARDING_SERVICE.into(), actor })
     }
