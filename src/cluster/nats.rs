@@ -17,11 +17,20 @@ use async_nats::{connection::State, Client, ConnectOptions, Event, Message, Serv
 use bytes::Bytes;
 use futures::StreamExt;
 use ockam_actix_runtime::{lock::Lock, Error, Result};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, task::JoinSet};
 
-use crate::cluster::{nats::questions::Questions, Accept, Bus, Receive};
+use crate::cluster::{
+    nats::{
+        outbox::{Outbox, CLIENT_CAPACITY},
+        questions::Questions,
+    },
+    Accept, Bus, Receive,
+};
 
+mod outbox;
 mod questions;
+#[cfg(test)]
+mod tests;
 
 /// The longest name of a cluster, in characters.
 const MAX_NAME: usize = 64;
@@ -111,12 +120,15 @@ impl fmt::Debug for NatsOptions {
 /// A connection to NATS, for a hub of a cluster.
 pub struct NatsBus {
     client: Client,
+    outbox: Outbox,
     subject: Subject,
     /// Answers come to subjects below it.
     inbox: String,
     questions: Arc<Questions>,
     /// The thread that connected, for tasks of those that are on others.
     runtime: Handle,
+    /// They end with this, and the connection with them.
+    tasks: Lock<JoinSet<()>>,
 }
 
 impl NatsBus {
@@ -129,10 +141,11 @@ impl NatsBus {
         // A hub does not hear itself.
         let mut nats = ConnectOptions::new().no_echo().retry_on_initial_connect();
         let said = Arc::<Said>::default();
-        nats = nats.name("ockam hub").event_callback(move |event| {
-            said.log(&event);
-            ready(())
-        });
+        nats =
+            nats.name("ockam hub").client_capacity(CLIENT_CAPACITY).event_callback(move |event| {
+                said.log(&event);
+                ready(())
+            });
         // The client uses them of no URL by itself; all servers of a cluster have the same users.
         if let Some((user, password)) = servers.iter().find_map(user_of) {
             nats = match password {
@@ -146,7 +159,11 @@ impl NatsBus {
         let client = nats.connect(servers).await;
         let client = client.map_err(|error| Error::Usage(format!("cannot use NATS: {error}")))?;
         let (inbox, questions) = (client.new_inbox(), Arc::default());
-        Ok(Self { client, subject, inbox, questions, runtime: Handle::current() })
+        let ((outbox, outgoings), runtime) = (Outbox::new(), Handle::current());
+        let mut tasks = JoinSet::new();
+        tasks.spawn_on(outgoings.hand_to(client.clone()), &runtime);
+        let tasks = Lock::new(tasks);
+        Ok(Self { client, outbox, subject, inbox, questions, runtime, tasks })
     }
 }
 
@@ -221,7 +238,7 @@ impl NatsBus {
     /// Hands what comes to `subject` to `handle`, from now on.
     fn follow(&self, subject: Subject, handle: impl Fn(&Client, Message) + Send + 'static) {
         let client = self.client.clone();
-        self.runtime.spawn(async move {
+        let follow = async move {
             let mut messages = match client.subscribe(subject).await {
                 Ok(messages) => messages,
                 Err(error) => return log::error!("no other hub is heard on NATS: {error}"),
@@ -229,41 +246,28 @@ impl NatsBus {
             while let Some(message) = messages.next().await {
                 handle(&client, message);
             }
-        });
-    }
-
-    /// Publishes a message, or drops it while there is no connection: nothing piles up meanwhile.
-    fn send(&self, subject: Subject, reply: Option<Subject>, message: Bytes) {
-        send(&self.runtime, &self.client, subject, reply, message);
+        };
+        self.tasks.lock().spawn_on(follow, &self.runtime);
     }
 }
 
+/// Whether a message is sent: it is dropped while there is no connection, or too much waits for it.
 fn send(
-    runtime: &Handle,
     client: &Client,
+    outbox: &Outbox,
     subject: Subject,
     reply: Option<Subject>,
     message: Bytes,
-) {
-    if client.connection_state() != State::Connected {
-        return;
-    }
-    let client = client.clone();
-    runtime.spawn(async move {
-        // An error says that the client has ended, and so has the hub.
-        let _ = match reply {
-            Some(reply) => client.publish_with_reply(subject, reply, message).await,
-            None => client.publish(subject, message).await,
-        };
-    });
+) -> bool {
+    client.connection_state() == State::Connected && outbox.put(subject, reply, message)
 }
 
 impl Bus for NatsBus {
     fn listen(&self, receive: Receive) {
-        let runtime = self.runtime.clone();
+        let outbox = self.outbox.clone();
         self.follow(self.subject.clone(), move |client, message| {
             if let (Some(answer), Some(asking)) = (receive(message.payload), message.reply) {
-                send(&runtime, client, asking, None, answer);
+                send(client, &outbox, asking, None, answer);
             }
         });
         let questions = self.questions.clone();
@@ -277,7 +281,7 @@ impl Bus for NatsBus {
     }
 
     fn publish(&self, message: Bytes) {
-        self.send(self.subject.clone(), None, message);
+        send(&self.client, &self.outbox, self.subject.clone(), None, message);
     }
 
     fn ask(
@@ -286,42 +290,10 @@ impl Bus for NatsBus {
         accept: Accept,
     ) -> Pin<Box<dyn Future<Output = Option<Bytes>> + Send>> {
         let asked = self.questions.ask(accept);
-        let reply = format!("{}.{}", self.inbox, asked.number());
-        self.send(self.subject.clone(), Some(reply.into()), message);
-        Box::pin(asked.answer())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_and_servers_are_checked() {
-        let options = NatsOptions::new("nats://a:4222, nats://user:secret@b");
-        assert_eq!(options.subject().unwrap().as_str(), "ockam.ockam.hubs");
-        let servers = options.addresses().unwrap();
-        let users: Vec<_> = servers.iter().map(user_of).collect();
-        assert_eq!(users, [None, Some(("user".into(), Some("secret".into())))]);
-        let encoded = NatsOptions::new("nats://us%3Aer:p%40ss%2fw%25%zz@a").addresses().unwrap();
-        assert_eq!(user_of(&encoded[0]), Some(("us:er".into(), Some("p@ss/w%%zz".into()))));
-        for name in ["", "a.b", "a b", "*", &"x".repeat(65)] {
-            let error = options.clone().name(name).subject().unwrap_err();
-            assert!(error.to_string().contains("is no name of a cluster"), "{error}");
+        let reply = Some(format!("{}.{}", self.inbox, asked.number()).into());
+        match send(&self.client, &self.outbox, self.subject.clone(), reply, message) {
+            true => Box::pin(asked.answer()),
+            false => Box::pin(ready(None)),
         }
-        let error = NatsOptions::new("nats://user:secret@:x").addresses().unwrap_err();
-        assert!(!error.to_string().contains("secret"), "{error}");
-        assert!(!format!("{options:?}").contains("secret"));
-    }
-
-    #[test]
-    fn each_failure_is_said_once() {
-        let said = Said::default();
-        (0..100).for_each(|_| said.once("wrong password".into()));
-        assert_eq!(said.0.lock().len(), 1);
-        (0..100).for_each(|number| said.once(format!("failure {number}")));
-        assert_eq!(said.0.lock().len(), MAX_SAID);
-        said.log(&Event::Connected);
-        assert!(said.0.lock().is_empty());
     }
 }
