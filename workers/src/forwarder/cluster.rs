@@ -10,8 +10,10 @@
 //! |---|---|
 //! | how hubs talk to all others | [`bus`] |
 //! | what one hub knows and does | `member` |
-//! | what they say, and when | `message`, `rounds` |
+//! | what they say, and when | `message`, `voice`, `rounds` |
 //! | which hubs are heard | `hubs` |
+//! | which forwarders a hub has | `held` |
+//! | how new registrations are, although clocks differ | `tenure_clock` |
 //! | the names of forwarders that they use | `key` |
 //! | which of two hubs has the newer registration of an address | `claims` |
 //! | how a hub finds what others have | `lookups` |
@@ -37,6 +39,7 @@
 pub mod bus;
 mod claims;
 mod gate;
+mod held;
 mod hubs;
 mod introduction;
 mod key;
@@ -46,8 +49,10 @@ mod message;
 mod rounds;
 mod stand_in;
 mod strays;
+mod tenure_clock;
 #[cfg(test)]
 pub(crate) mod tests;
+mod voice;
 
 use std::{
     fmt,
@@ -63,7 +68,7 @@ use crate::{
     identity::vault::Vault,
 };
 
-pub(super) use self::claims::{Registrations, Standing};
+pub(super) use self::claims::{LocalClaims, Standing};
 pub use self::stand_in::CLUSTER_SERVICE;
 
 /// A hub's part in a cluster. Clones share it.
@@ -114,15 +119,15 @@ impl Cluster {
         }
         Gate::start(node, &member, examiner)?;
         let listening = Arc::downgrade(&member);
-        member.listen(Box::new(move |bytes| listening.upgrade()?.handle(&bytes)));
+        member.voice.listen(Box::new(move |bytes| listening.upgrade()?.handle(&bytes)));
         node.spawn_on(node.next_arbiter(), Member::speak(Arc::downgrade(&member)));
         log::info!("in a cluster of hubs, which reach this one at {}", member.own().at);
         Ok(Self(member))
     }
 
     /// From now on, claims at this hub are compared with those at others.
-    pub(super) fn share(&self, registrations: Arc<dyn Registrations>) {
-        self.0.share(registrations);
+    pub(super) fn share(&self, claims: Arc<dyn LocalClaims>) {
+        self.0.share(claims);
     }
 
     /// Notes that a forwarder is here, until what is returned is dropped. Its addresses are free
@@ -133,7 +138,7 @@ impl Cluster {
 
     /// An identity has claimed an address here, or proved again that it is its own.
     pub(super) fn claimed(&self, id: ForwarderId) {
-        self.0.claimed(id);
+        self.0.voice.queue(id);
     }
 
     /// A tenure for a registration now, higher than all that this hub has heard of.

@@ -78,8 +78,12 @@ pub(super) struct Speaker {
 }
 
 impl Speaker {
-    /// What this hub says about a forwarder, as vouchers cover it.
-    pub(super) fn saying<T>(&self, what: &[u8], use_it: impl FnOnce(&[&[u8]]) -> T) -> T {
+    /// Uses what a voucher covers for something that this hub says about a forwarder.
+    pub(super) fn with_voucher_input<T>(
+        &self,
+        what: &[u8],
+        use_it: impl FnOnce(&[&[u8]]) -> T,
+    ) -> T {
         use_it(&[what, self.identity.as_bytes(), self.at.as_str().as_bytes()])
     }
 }
@@ -88,15 +92,15 @@ impl SharedClaim {
     /// What `speaker` has at `forwarder`; `None` if that is no forwarder's address.
     pub(super) fn new(speaker: &Speaker, forwarder: &Address, standing: Standing) -> Option<Self> {
         let key = ForwarderKey::of(forwarder)?;
-        let said = standing.to_bytes();
-        let voucher = speaker.saying(&said, |said| Voucher::new(forwarder, said));
+        let what = standing.to_bytes();
+        let voucher = speaker.with_voucher_input(&what, |input| Voucher::new(forwarder, input));
         Some(Self { key, standing, voucher })
     }
 
     /// Whether `speaker` knows the address `forwarder`, and said this about it.
     pub(super) fn is_vouched(&self, speaker: &Speaker, forwarder: &Address) -> bool {
-        let said = self.standing.to_bytes();
-        speaker.saying(&said, |said| self.voucher.fits(forwarder, said))
+        let what = self.standing.to_bytes();
+        speaker.with_voucher_input(&what, |input| self.voucher.fits(forwarder, input))
     }
 
     pub(super) fn to_bytes(self) -> [u8; CLAIM_BYTES] {
@@ -117,7 +121,7 @@ impl SharedClaim {
 }
 
 /// The claimed registrations of a hub, as its cluster sees them.
-pub(in crate::forwarder) trait Registrations: Send + Sync {
+pub(in crate::forwarder) trait LocalClaims: Send + Sync {
     /// How new the registration at an address is; `None` if there is none with a claim.
     fn standing(&self, id: &ForwarderId) -> Option<Standing>;
 
@@ -129,7 +133,7 @@ pub(in crate::forwarder) trait Registrations: Send + Sync {
     fn displace(&self, proof: Box<Displacement>);
 
     /// All registrations with a claim.
-    fn claimed(&self) -> Vec<ForwarderId>;
+    fn all(&self) -> Vec<ForwarderId>;
 }
 
 #[cfg(test)]

@@ -110,7 +110,7 @@ impl Deliver for Gate {
         }
         if let Some(key) = ForwarderKey::of(first).filter(|key| member.held(key).is_none()) {
             // The other hub has not heard that it left, or before it heard that it was here.
-            member.say(Said::Gone { key });
+            member.voice.say(Said::Gone { key });
         }
         unreachable(message)
     }

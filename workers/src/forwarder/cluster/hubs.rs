@@ -18,7 +18,7 @@ struct Heard {
     at: Duration,
     /// Messages with claims that were heard, counted as the hub itself does; none before it has
     /// said how many it has sent.
-    told: Option<u64>,
+    claims: Option<u64>,
 }
 
 impl Hubs {
@@ -36,14 +36,15 @@ impl Hubs {
         let is_new = !self.0.contains_key(hub);
         let heard = self.0.entry(hub.clone()).or_default();
         let was_silent = now.saturating_sub(std::mem::replace(&mut heard.at, now)) > HUB_SILENT;
-        let before = heard.told;
+        let before = heard.claims;
         match said {
-            Said::Claims(_) => heard.told = before.map(|told| told.wrapping_add(1)),
-            Said::There { told, .. } => heard.told = Some(*told),
+            Said::Claims(_) => heard.claims = before.map(|heard| heard.wrapping_add(1)),
+            Said::There { claims_sent, .. } => heard.claims = Some(*claims_sent),
             _ => {}
         }
         // Whoever has said nothing of its count so far may have sent messages that were lost.
-        let has_gap = matches!(said, Said::There { told, .. } if before != Some(*told));
+        let has_gap =
+            matches!(said, Said::There { claims_sent, .. } if before != Some(*claims_sent));
         is_new || was_silent || has_gap
     }
 
@@ -63,7 +64,7 @@ mod tests {
         Speaker { at: format!("tcp#hub-{number}:4000").into(), identity }
     }
 
-    const ANY: Said = Said::There { clock: 0, told: 0 };
+    const ANY: Said = Said::There { clock: 0, claims_sent: 0 };
 
     #[test]
     fn a_hub_is_new_after_silence() {
@@ -79,7 +80,7 @@ mod tests {
     fn claims_that_were_lost_are_missed() {
         let (mut hubs, hub) = (Hubs::default(), hub(1));
         let mut hear = |said| hubs.hear(&hub, &said, Duration::ZERO);
-        let there = |told| Said::There { clock: 0, told };
+        let there = |claims_sent| Said::There { clock: 0, claims_sent };
         assert!(hear(Said::Claims(Vec::new())));
         assert!(hear(there(5)), "some that were sent before the first that was heard");
         assert!(!hear(there(5)));

@@ -74,21 +74,21 @@ impl fmt::Debug for ForwarderKey {
 pub(super) struct Voucher(pub(super) [u8; VOUCHER_BYTES]);
 
 impl Voucher {
-    /// For saying `said` about the forwarder at `forwarder`. All but the last part of what is said
-    /// have a fixed length.
-    pub(super) fn new(forwarder: &Address, said: &[&[u8]]) -> Self {
+    /// For saying `input` about the forwarder at `forwarder`. All but the last part of it have a
+    /// fixed length.
+    pub(super) fn new(forwarder: &Address, input: &[&[u8]]) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, forwarder.as_str().as_bytes());
         let mut tag = hmac::Context::with_key(&key);
-        said.iter().for_each(|part| tag.update(part));
+        input.iter().for_each(|part| tag.update(part));
         let mut voucher = [0; VOUCHER_BYTES];
         voucher.copy_from_slice(tag.sign().as_ref());
         Self(voucher)
     }
 
     /// Whether it vouches for that.
-    pub(super) fn fits(&self, forwarder: &Address, said: &[&[u8]]) -> bool {
+    pub(super) fn fits(&self, forwarder: &Address, input: &[&[u8]]) -> bool {
         let key = hmac::Key::new(hmac::HMAC_SHA256, forwarder.as_str().as_bytes());
-        hmac::verify(&key, &said.concat(), &self.0).is_ok()
+        hmac::verify(&key, &input.concat(), &self.0).is_ok()
     }
 }
 

@@ -79,7 +79,7 @@ impl Member {
         let accept = move |answer: &[u8]| {
             hub_of(answer, &asked_for, nonce).is_some_and(|hub| !others.contains(&hub))
         };
-        let asked = self.bus.ask(self.message(Said::Find { key, nonce }), Box::new(accept));
+        let asked = self.voice.ask(Said::Find { key, nonce }, Box::new(accept));
         let answer = timeout(FIND_LIMIT, asked).await.ok()??;
         hub_of(&answer, forwarder, nonce)
     }
@@ -132,18 +132,22 @@ impl Member {
     /// # Errors
     /// In words.
     async fn introduce(&self, hub: &Speaker) -> Result<(), String> {
-        let nonce = match self.tell(hub, Introduction::MayI).await? {
+        let nonce = match self.exchange(hub, Introduction::MayI).await? {
             Introduction::Sign { nonce } => nonce,
             other => return Err(format!("it says {other:?}")),
         };
         let signed = Introduction::sign(&self.identity, nonce, &hub.identity);
-        match self.tell(hub, signed).await? {
+        match self.exchange(hub, signed).await? {
             Introduction::Welcome => Ok(()),
             other => Err(format!("it says {other:?}")),
         }
     }
 
-    async fn tell(&self, hub: &Speaker, said: Introduction) -> Result<Introduction, String> {
+    /// Says something to the gate of a hub, and waits for the answer.
+    ///
+    /// # Errors
+    /// In words.
+    async fn exchange(&self, hub: &Speaker, said: Introduction) -> Result<Introduction, String> {
         let one_line = |error: Error| error.one_line();
         let mut mailbox = Context::new(&self.node).map_err(one_line)?;
         let gate = route![hub.at.clone(), CLUSTER_SERVICE];
@@ -242,6 +246,7 @@ pub(super) fn hub_of(answer: &[u8], forwarder: &Address, nonce: Nonce) -> Option
     else {
         return None;
     };
-    let fits = speaker.saying(&answer_to(nonce), |said| voucher.fits(forwarder, said));
+    let covered = answer_to(nonce);
+    let fits = speaker.with_voucher_input(&covered, |input| voucher.fits(forwarder, input));
     fits.then_some(speaker)
 }

@@ -4,14 +4,14 @@
 //! [0, hub, bin key, bin nonce]     who has this forwarder?
 //! [1, hub, bin voucher]            the answer of one that does, to this question alone
 //! [2, hub, bin key]                it has this forwarder no longer
-//! [3, hub, bin clock, bin told]    it is there, and has sent so many messages 4; every few seconds
+//! [3, hub, bin clock, bin sent]    it is there, and has sent so many messages 4; every few seconds
 //! [4, hub, bin claims]             what identities have claimed at it
 //! [5, hub, bin key, bin proof]     a claim at it displaces this one of another hub
 //! hub = [text address, bin identifier], who says it: where it is dialled, and its identity
 //! ```
 //!
 //! MessagePack in its shortest form; the whole input must be consumed. `key` has 16 bytes,
-//! `voucher` 32, `nonce`, `clock` and `told` 8; `claims` are [`SharedClaim`]s one after the other,
+//! `voucher` 32, `nonce`, `clock` and `sent` 8; `claims` are [`SharedClaim`]s one after the other,
 //! and `proof` is that of a registration without its address.
 
 use bytes::Bytes;
@@ -42,9 +42,9 @@ pub(super) type Nonce = [u8; 8];
 
 /// What the voucher of an answer to a question covers, before the hub.
 pub(super) fn answer_to(nonce: Nonce) -> [u8; 9] {
-    let mut said = [HAS; 9];
-    said[1..].copy_from_slice(&nonce);
-    said
+    let mut covered = [HAS; 9];
+    covered[1..].copy_from_slice(&nonce);
+    covered
 }
 
 /// A message on the bus.
@@ -60,7 +60,7 @@ pub(super) enum Said {
     Find { key: ForwarderKey, nonce: Nonce },
     Has { voucher: Voucher },
     Gone { key: ForwarderKey },
-    There { clock: u64, told: u64 },
+    There { clock: u64, claims_sent: u64 },
     Claims(Vec<SharedClaim>),
     Displaced { key: ForwarderKey, proof: Vec<u8> },
 }
@@ -102,10 +102,10 @@ impl HubMessage {
                 begin(3, GONE);
                 writer.bin(&key.0);
             }
-            Said::There { clock, told } => {
+            Said::There { clock, claims_sent } => {
                 begin(4, THERE);
                 writer.bin(&clock.to_be_bytes());
-                writer.bin(&told.to_be_bytes());
+                writer.bin(&claims_sent.to_be_bytes());
             }
             Said::Claims(claims) => {
                 begin(3, CLAIMS);
@@ -135,7 +135,7 @@ impl HubMessage {
             (GONE, 3) => Said::Gone { key: read_key(&mut reader)? },
             (THERE, 4) => {
                 let mut number = || reader.bin().map(|bytes| u64::from_be_bytes(*bytes));
-                Said::There { clock: number()?, told: number()? }
+                Said::There { clock: number()?, claims_sent: number()? }
             }
             (CLAIMS, 3) => Said::Claims(read_claims(&mut reader)?),
             (DISPLACED, 4) => {
@@ -198,7 +198,7 @@ mod tests {
             Said::Find { key, nonce: [6; 8] },
             Said::Has { voucher: Voucher([8; 32]) },
             Said::Gone { key },
-            Said::There { clock: 1 << 40, told: 7 },
+            Said::There { clock: 1 << 40, claims_sent: 7 },
             Said::Claims(vec![claim(1), claim(2)]),
             Said::Displaced { key, proof: vec![1, 2, 3] },
         ];

@@ -40,7 +40,7 @@ pub(super) struct Due {
 
 impl Rounds {
     /// A claim is to be told. Returns whether nothing waited.
-    pub(super) fn tell(&mut self, id: ForwarderId) -> bool {
+    pub(super) fn queue(&mut self, id: ForwarderId) -> bool {
         // What does not fit will be told with all: that bounds what a flood of registrations holds
         // here.
         if self.queued.len() >= 2 * CLAIMS_PER_MESSAGE {
@@ -52,7 +52,7 @@ impl Rounds {
     }
 
     /// All claims are to be told.
-    pub(super) fn tell_all(&mut self) {
+    pub(super) fn queue_all(&mut self) {
         self.again = true;
     }
 
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn all_is_told_in_parts_and_seldom() {
         let mut rounds = Rounds::default();
-        rounds.tell_all();
+        rounds.queue_all();
         let count = 3 * CLAIMS_PER_MESSAGE;
         let (mut now, mut told) = (Duration::ZERO, 0);
         for _ in 0..12 {
@@ -108,12 +108,12 @@ mod tests {
             told += due.claims.len();
             // Somebody makes hubs up.
             now += due.pause.min(CLAIMS_PAUSE);
-            rounds.tell_all();
+            rounds.queue_all();
         }
         assert_eq!(told, 4 * count, "one for now, and three in advance");
         let mut told_at = |now| !rounds.due(now, || ids(1)).claims.is_empty();
         assert!(!told_at(now) && told_at(CLAIMS_AGAIN));
-        rounds.tell_all();
+        rounds.queue_all();
         let mut told_at = |now| !rounds.due(now, || ids(1)).claims.is_empty();
         assert!(!told_at(CLAIMS_AGAIN * 2 - THERE_EVERY) && told_at(CLAIMS_AGAIN * 2));
     }
@@ -122,7 +122,7 @@ mod tests {
     fn a_flood_of_registrations_is_told_with_all() {
         let mut rounds = Rounds::default();
         let flood = ids(5 * CLAIMS_PER_MESSAGE);
-        assert_eq!(flood.iter().filter(|id| rounds.tell(**id)).count(), 1);
+        assert_eq!(flood.iter().filter(|id| rounds.queue(**id)).count(), 1);
         assert_eq!(rounds.queued.len(), 2 * CLAIMS_PER_MESSAGE);
         let (mut now, mut told) = (Duration::ZERO, 0);
         while now < Duration::from_secs(1) {

@@ -15,7 +15,7 @@ use ockam_actix_runtime::{
 
 use super::{
     bus::{Accept, Bus, Receive},
-    claims::{Registrations, SharedClaim, Speaker, Standing},
+    claims::{LocalClaims, SharedClaim, Speaker, Standing},
     key::{ForwarderKey, Voucher},
     lookups::hub_of,
     member::Member,
@@ -42,11 +42,12 @@ pub(crate) fn worked_example() -> Vec<(&'static str, Vec<u8>)> {
     let standing = Standing { keys: 1, tenure: Tenure(clock), instance: Instance([7; 16]) };
     let claim = SharedClaim::new(&speaker, &id.address(), standing).unwrap();
     let nonce = [6; 8];
-    let voucher = speaker.saying(&answer_to(nonce), |said| Voucher::new(&id.address(), said));
+    let voucher =
+        speaker.with_voucher_input(&answer_to(nonce), |input| Voucher::new(&id.address(), input));
     let said = [
         ("cluster find", Said::Find { key, nonce }),
         ("cluster has", Said::Has { voucher }),
-        ("cluster there", Said::There { clock, told: 5 }),
+        ("cluster there", Said::There { clock, claims_sent: 5 }),
         ("cluster claims", Said::Claims(vec![claim])),
     ];
     let written = |(name, said)| {
@@ -76,7 +77,7 @@ impl Bus for Heard {
 #[derive(Default)]
 struct One(Lock<Vec<Instance>>);
 
-impl Registrations for One {
+impl LocalClaims for One {
     fn standing(&self, id: &ForwarderId) -> Option<Standing> {
         (*id == ID).then(|| standing(5, 5))
     }
@@ -90,7 +91,7 @@ impl Registrations for One {
         panic!("nobody has proved anything");
     }
 
-    fn claimed(&self) -> Vec<ForwarderId> {
+    fn all(&self) -> Vec<ForwarderId> {
         vec![ID]
     }
 }
@@ -197,7 +198,8 @@ fn an_answer_needs_the_address() {
         let key = ForwarderKey([7; 16]);
         assert_eq!(tested.hear(Said::Find { key, nonce }), None);
         // The voucher of another hub, or for something else.
-        let voucher = speaker(1).saying(&answer_to(nonce), |said| Voucher::new(&own, said));
+        let voucher =
+            speaker(1).with_voucher_input(&answer_to(nonce), |input| Voucher::new(&own, input));
         let stolen = HubMessage { speaker: speaker(2), said: Said::Has { voucher } };
         assert_eq!(hub_of(&stolen.encode(), &own, nonce), None);
     });
@@ -208,10 +210,10 @@ fn tenures_follow_the_clocks_of_others() {
     test(|tested| {
         let (first, second) = (tested.member.next_tenure(), tested.member.next_tenure());
         assert!(first < second && second < tenure(9));
-        tested.hear(Said::There { clock: tenure(10).0, told: 0 });
+        tested.hear(Said::There { clock: tenure(10).0, claims_sent: 0 });
         assert!((tenure(9)..tenure(11)).contains(&tested.member.next_tenure()));
         // A hub that lies about its clock moves nobody's.
-        tested.hear(Said::There { clock: tenure(70).0, told: 0 });
+        tested.hear(Said::There { clock: tenure(70).0, claims_sent: 0 });
         assert!((tenure(9)..tenure(11)).contains(&tested.member.next_tenure()));
         assert_eq!(tested.clocks_blamed(), 1);
         tested.hear_claim(standing(tenure(20).0, 6), true);

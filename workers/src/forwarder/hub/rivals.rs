@@ -11,7 +11,7 @@ use ockam_actix_runtime::{
 
 use crate::{
     forwarder::{
-        cluster::{Registrations, Standing},
+        cluster::{LocalClaims, Standing},
         hub::{forwarder::SharedLedger, journal::Journal, proofs::Proofs, succession::Displaced},
         protocol::{
             claim::{ForwarderId, Instance},
@@ -31,7 +31,7 @@ pub(super) struct Rivals {
     pub(super) journal: Arc<Journal>,
 }
 
-impl Registrations for Rivals {
+impl LocalClaims for Rivals {
     fn standing(&self, id: &ForwarderId) -> Option<Standing> {
         let ledger = self.ledger.lock();
         let tenant = ledger.tenant_of(id)?;
@@ -71,7 +71,7 @@ impl Registrations for Rivals {
         tell(&self.node, Displaced { inbox: tenant.inbox, proof });
     }
 
-    fn claimed(&self) -> Vec<ForwarderId> {
+    fn all(&self) -> Vec<ForwarderId> {
         self.ledger.lock().claimed()
     }
 }
