@@ -19,12 +19,11 @@ use ockam_actix_runtime::{
     clock,
     edge::first_hop::FirstHop,
     lock::Lock,
-    message::{undelivered::Undelivered, MessageKind},
+    message::undelivered::Undelivered,
     metrics::{listing::Recorded, Forwarder as ForwarderRecord, Metrics},
     node::{
         directory::Registration,
         entry::{Deliver, Description, Entry},
-        routing::NextHop,
         Busy,
     },
     watched, Address, Class, Host, Identifier, Message, Node, Result, Route,
@@ -38,6 +37,7 @@ use crate::{
         hub::{
             journal::Journal,
             ledger::{Generation, Ledger},
+            notify::notify_node,
         },
         limits::{LONGEST_EXTENSION, MOVE_LINGER, TIMELY},
         protocol::{claim::ForwarderId, Answer},
@@ -164,7 +164,7 @@ impl Life {
                         }
                         () = &mut evacuating, if !is_leaving => {
                             is_leaving = true;
-                            self.say_farewell(id);
+                            notify_node(&self.node, self.inbox.clone(), &Answer::Leaving(id));
                         }
                         () = sleep_until(until) => match extended(until, Instant::now()) {
                             Some(later) => until = later,
@@ -177,16 +177,6 @@ impl Life {
                 Some(why) => self.journal.departed(&id, why),
                 None => self.linger(is_leaving),
             }
-        }
-    }
-
-    /// Tells the node that registered the forwarder that this hub stops.
-    fn say_farewell(&self, id: ForwarderId) {
-        let farewell = Answer::Leaving(id).encode();
-        let mut message = Message::new(self.inbox.clone(), Address::random().into(), farewell);
-        message.kind = MessageKind::Reply;
-        if let Err(undelivered) = self.node.try_route(message, NextHop::Chosen) {
-            log::debug!("a node was not told that this hub stops: {}", undelivered.notice);
         }
     }
 

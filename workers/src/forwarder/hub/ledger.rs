@@ -5,17 +5,17 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use ockam_actix_runtime::{
-    trust::{
-        rate::{SourceRates, TokenBucket},
-        source::SourceAddress,
-        tally::Tally,
-    },
-    Address, Route,
+use ockam_actix_runtime::trust::{
+    rate::{SourceRates, TokenBucket},
+    source::SourceAddress,
+    tally::Tally,
 };
 
 use crate::forwarder::{
-    hub::succession::{Displaced, NotEntered, Tenant},
+    hub::{
+        registrant::{Registrant, Via},
+        succession::{Displaced, NotEntered, Tenant},
+    },
     limits::{CONNECTIONS_BEFORE_SWEEP, CONNECTION_REQUESTS, SOURCE_REQUESTS},
     protocol::{
         claim::{ForwarderId, Instance, Tenure},
@@ -29,7 +29,7 @@ pub(super) struct Ledger<H> {
     caps: Caps,
     /// Boxed, so that free slots of the map take little.
     holdings: HashMap<ForwarderId, Box<Holding<H>>>,
-    connections: HashMap<Address, Connection>,
+    connections: HashMap<Via, Connection>,
     /// Forwarders by source address; an address without any is not listed.
     by_source: Tally<SourceAddress>,
     rates: SourceRates,
@@ -48,23 +48,12 @@ pub(super) struct Caps {
     pub(super) per_source: usize,
 }
 
-/// Who registers: the connection, and the route over it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Registrant {
-    /// The connection's address on this hub.
-    pub(super) connection: Address,
-    /// The connection's remote end, where a listener accepted it.
-    pub(super) source: Option<SourceAddress>,
-    /// The addresses that lead to the node, without the destination on it.
-    pub(super) route: Route,
-}
-
 struct Holding<H> {
     registrant: Registrant,
     /// Who proved that the address is its own.
     tenant: Option<Tenant>,
-    /// An older instance that has the address at another hub; none if that is not known.
-    contested: Instance,
+    /// An older instance that has the address at another hub, as far as is known.
+    contested: Option<Instance>,
     generation: u64,
     handle: H,
 }
@@ -85,8 +74,8 @@ pub(super) struct Entered {
     pub(super) generation: Generation,
     /// Whether it replaced another one.
     pub(super) replaces: bool,
-    /// The instance's from now on; none without a claim.
-    pub(super) tenure: Tenure,
+    /// The instance's from now on, if it has a claim.
+    pub(super) tenure: Option<Tenure>,
     /// Who had the address before, if that was another instance.
     pub(super) displaced: Option<Displaced>,
 }
@@ -121,7 +110,7 @@ impl<H> Ledger<H> {
         now: Duration,
     ) -> Result<(), RegistrationRefusal> {
         self.sweep(now);
-        let connection = self.connections.entry(asking.connection.clone()).or_default();
+        let connection = self.connections.entry(asking.via.clone()).or_default();
         // A request that its connection cannot pay for costs the source nothing: a flood on one
         // connection takes little from others.
         if !connection.requests.take(CONNECTION_REQUESTS, now) {
@@ -161,7 +150,7 @@ impl<H> Ledger<H> {
         };
         self.check_caps(&registrant, replaced.map(|replaced| &replaced.registrant))?;
         let replaces = replaced.is_some();
-        let tenure = tenant.as_ref().map_or(Tenure::NONE, |tenant| tenant.tenure);
+        let tenure = tenant.as_ref().map(|tenant| tenant.tenure);
         let generation = self.insert(id, registrant, tenant, handle);
         Ok(Entered { generation, replaces, tenure, displaced })
     }
@@ -175,26 +164,23 @@ impl<H> Ledger<H> {
     ) -> Generation {
         self.remove(&id);
         self.generation += 1;
-        self.connections.entry(registrant.connection.clone()).or_default().forwarders += 1;
+        self.connections.entry(registrant.via.clone()).or_default().forwarders += 1;
         if let Some(source) = registrant.source {
             self.by_source.add(source);
         }
         let generation = self.generation;
-        let contested = Instance::NONE;
-        let holding = Holding { registrant, tenant, contested, generation, handle };
+        let holding = Holding { registrant, tenant, contested: None, generation, handle };
         self.holdings.insert(id, Box::new(holding));
         Generation(generation)
     }
 
     /// The instance that a claim by `own` displaces: the one that has the address, if it is another
     /// one, and else one that has it at another hub.
-    pub(super) fn displaced_by(&self, id: &ForwarderId, own: Instance) -> Instance {
-        match self.holdings.get(id).map(Box::as_ref) {
-            Some(Holding { tenant: Some(tenant), contested, .. }) => match tenant.instance == own {
-                true => *contested,
-                false => tenant.instance,
-            },
-            _ => Instance::NONE,
+    pub(super) fn displaced_by(&self, id: &ForwarderId, own: Instance) -> Option<Instance> {
+        let held = self.holdings.get(id)?;
+        match held.tenant.as_ref()?.instance {
+            instance if instance == own => held.contested,
+            instance => Some(instance),
         }
     }
 
@@ -209,16 +195,15 @@ impl<H> Ledger<H> {
         let held = self.holdings.get_mut(id)?;
         let proof = held.tenant.as_ref()?.proof.as_ref();
         let proof = proof.filter(|proof| proof.displaced == other).cloned();
-        if proof.is_none() && held.contested == Instance::NONE {
-            held.contested = other;
+        if proof.is_none() {
+            held.contested = held.contested.or(other.known());
         }
         proof
     }
 
     /// The instance at another hub that the registrant is to displace.
     pub(super) fn contested(&self, id: &ForwarderId) -> Option<Instance> {
-        let contested = self.holdings.get(id)?.contested;
-        (contested != Instance::NONE).then_some(contested)
+        self.holdings.get(id)?.contested
     }
 
     /// The tenant of an address proves that it displaces the instance at another hub that it was
@@ -236,12 +221,13 @@ impl<H> Ledger<H> {
         let displaced = claimed.proof.as_ref().map(|proof| proof.displaced);
         let is_same = claimed.instance == tenant.instance && claimed.tenure == tenant.tenure;
         if !is_same
-            || displaced != Some(*contested)
+            || contested.is_none()
+            || displaced != *contested
             || !claimed.identity.is_extension_of(&tenant.identity)
         {
             return false;
         }
-        *contested = Instance::NONE;
+        *contested = None;
         tenant.identity = claimed.identity.clone();
         tenant.proof.clone_from(&claimed.proof);
         true
@@ -263,9 +249,9 @@ impl<H> Ledger<H> {
         self.remove(id);
     }
 
-    /// The tenure of who has an address.
-    pub(super) fn tenure_of(&self, id: &ForwarderId) -> Tenure {
-        self.tenant_of(id).map_or(Tenure::NONE, |tenant| tenant.tenure)
+    /// The tenure of who has an address by a claim.
+    pub(super) fn tenure_of(&self, id: &ForwarderId) -> Option<Tenure> {
+        self.tenant_of(id).map(|tenant| tenant.tenure)
     }
 
     /// Whether there is room for a forwarder of `registrant`, after the one of `replaced` has gone.
@@ -274,8 +260,8 @@ impl<H> Ledger<H> {
         registrant: &Registrant,
         replaced: Option<&Registrant>,
     ) -> Result<(), RegistrationRefusal> {
-        let own = replaced.is_some_and(|replaced| replaced.connection == registrant.connection);
-        let connection = self.connections.get(&registrant.connection);
+        let own = replaced.is_some_and(|replaced| replaced.via == registrant.via);
+        let connection = self.connections.get(&registrant.via);
         let of_connection = connection.map_or(0, |connection| connection.forwarders);
         if of_connection - usize::from(own) >= self.caps.per_connection {
             return Err(RegistrationRefusal::ConnectionFull);
@@ -330,7 +316,7 @@ impl<H> Ledger<H> {
     fn remove(&mut self, id: &ForwarderId) {
         let Some(holding) = self.holdings.remove(id) else { return };
         let registrant = holding.registrant;
-        if let Some(connection) = self.connections.get_mut(&registrant.connection) {
+        if let Some(connection) = self.connections.get_mut(&registrant.via) {
             connection.forwarders -= 1;
         }
         if let Some(source) = registrant.source {

@@ -5,14 +5,12 @@
 
 use std::sync::Arc;
 
-use ockam_actix_runtime::{
-    message::MessageKind, node::routing::NextHop, Address, Host, Message, Node,
-};
+use ockam_actix_runtime::Node;
 
 use crate::{
     forwarder::{
         cluster::{LocalClaims, Standing},
-        hub::{forwarder::SharedLedger, journal::Journal, proofs::Proofs, succession::Displaced},
+        hub::{forwarder::SharedLedger, journal::Journal, notify::notify_node, proofs::Proofs},
         protocol::{
             claim::{ForwarderId, Instance},
             displacement::{Displacement, Held},
@@ -68,7 +66,7 @@ impl LocalClaims for Rivals {
         drop(ledger);
         let why = "a newer registration at another hub of the cluster displaces it, and it is told";
         self.journal.departed(&id, why);
-        tell(&self.node, Displaced { inbox: tenant.inbox, proof });
+        notify_node(&self.node, tenant.inbox, &Answer::Displaced(proof));
     }
 
     fn all(&self) -> Vec<ForwarderId> {
@@ -83,16 +81,5 @@ impl Rivals {
             // An error says that more is known, which decides at the next renewal.
             let _ = self.proofs.met(owner, MetBy::Anyone);
         }
-    }
-}
-
-/// Tells an instance that it has lost its address. If its connection is gone, it is told when it
-/// comes back.
-pub(super) fn tell(node: &Node, displaced: Displaced) {
-    let told = Answer::Displaced(displaced.proof).encode();
-    let mut message = Message::new(displaced.inbox, Address::random().into(), told);
-    message.kind = MessageKind::Reply;
-    if let Err(undelivered) = node.try_route(message, NextHop::Chosen) {
-        log::debug!("a displaced node was not told: {}", undelivered.notice);
     }
 }

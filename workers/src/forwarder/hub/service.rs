@@ -39,10 +39,12 @@ use crate::{
         hub::{
             forwarder::{Forwarder, LedgerSlot, Life, SharedLedger},
             journal::{Journal, Whose},
-            ledger::{Caps, Ledger, Registrant},
+            ledger::{Caps, Ledger},
+            notify::notify_node,
             options::ForwardingOptions,
             proofs::Proofs,
-            rivals::{tell, Rivals},
+            registrant::Registrant,
+            rivals::Rivals,
             succession::{NotEntered, Tenant},
         },
         limits::MAX_FORWARDING_ADDRESSES,
@@ -203,9 +205,20 @@ impl ForwardingActor {
 
     fn challenge(&self, registrant: &Registrant, claim: &Claim) -> Answer {
         let claimed = claim.id();
-        let nonce = self.proofs.challenge(&registrant.route, &claimed);
         let held_by = self.ledger.lock().displaced_by(&claimed, claim.instance);
-        Answer::Challenge { nonce, held_by }
+        self.challenge_over(held_by, &registrant.route, &claimed)
+    }
+
+    /// A challenge to whoever claims an address by that route: it is to name the other instance
+    /// that has it, if there is one.
+    fn challenge_over(
+        &self,
+        held_by: Option<Instance>,
+        route: &Route,
+        claimed: &ForwarderId,
+    ) -> Answer {
+        let nonce = self.proofs.challenge(route, claimed);
+        Answer::Challenge { nonce, held_by: held_by.unwrap_or(Instance::NONE) }
     }
 
     fn prove(
@@ -222,14 +235,14 @@ impl ForwardingActor {
             identity: identity.clone(),
             instance: claim.instance,
             tenure: claim.tenure,
-            proof: (proof.displaced != Instance::NONE).then_some(proof),
+            proof: proof.displaced.known().map(|_| proof),
             inbox: message.return_route().clone(),
         };
         let is_confirmed = self.ledger.lock().confirm(&id, &registrant, &tenant);
         if is_confirmed {
             // The other hubs say again what they have, and get the new proof.
             self.share(id);
-            return Ok(self.registered(id, tenant.tenure));
+            return Ok(self.registered(id, Some(tenant.tenure)));
         }
         let inbox = tenant.inbox.clone();
         let opening = Opening { registrant, destination, id, tenant: Some(tenant), inbox };
@@ -285,8 +298,7 @@ impl ForwardingActor {
             Err(NotEntered::Refused(refusal)) => return Err(refusal),
             Err(NotEntered::Displaced(proof)) => return Ok(Answer::Displaced(proof)),
             Err(NotEntered::Stale(held_by)) => {
-                let nonce = self.proofs.challenge(&back, &id);
-                return Ok(Answer::Challenge { nonce, held_by });
+                return Ok(self.challenge_over(Some(held_by), &back, &id));
             }
         };
         let addresses = addresses_of(id, identifier);
@@ -310,7 +322,7 @@ impl ForwardingActor {
             None => self.journal.registered(&id, whose, origin),
             Some(displaced) => {
                 self.journal.displaced(&id, whose, origin);
-                tell(&self.node, displaced);
+                notify_node(&self.node, displaced.inbox, &Answer::Displaced(displaced.proof));
             }
         }
         Ok(self.registered(id, entered.tenure))
@@ -332,13 +344,13 @@ impl ForwardingActor {
         }
         ledger.held(&id, registrant)?.send_replace(until);
         if let Some(held_by) = ledger.contested(&id) {
-            let nonce = self.proofs.challenge(&registrant.route, &id);
-            return Ok(Answer::Challenge { nonce, held_by });
+            return Ok(self.challenge_over(Some(held_by), &registrant.route, &id));
         }
         Ok(self.registered(id, ledger.tenure_of(&id)))
     }
 
-    fn registered(&self, id: ForwarderId, tenure: Tenure) -> Answer {
+    fn registered(&self, id: ForwarderId, tenure: Option<Tenure>) -> Answer {
+        let tenure = tenure.unwrap_or(Tenure::NONE);
         let lease_seconds = u32::try_from(self.lease.as_secs()).unwrap_or(u32::MAX);
         Answer::Registered { id, lease_seconds, tenure }
     }
@@ -388,22 +400,6 @@ impl Restartable for ServiceSpec {
     fn stop(&self, _: Addr<ForwardingActor>) {
         // An error means that it has ended already.
         let _ = self.node.stop_worker(FORWARDING_SERVICE);
-    }
-}
-
-impl Registrant {
-    /// The sender of a request, and the route back to it.
-    fn of(message: &Routed<Payload>) -> Result<Self, RegistrationRefusal> {
-        let back = message.return_route();
-        // The last address is the mailbox from which the request was sent.
-        let steps = back.len().checked_sub(1).ok_or(RegistrationRefusal::Route)?;
-        let route: Route = back.iter().take(steps).cloned().collect();
-        let connection = match message.origin() {
-            Origin::Local => Address::from("this node"),
-            Origin::Remote(ingress) if route.first() == Some(&ingress.via) => ingress.via.clone(),
-            Origin::Remote(_) => return Err(RegistrationRefusal::Route),
-        };
-        Ok(Self { connection, source: message.origin().source(), route })
     }
 }
 

@@ -108,6 +108,11 @@ impl Instance {
     /// Nobody.
     pub const NONE: Self = Self([0; 16]);
 
+    /// Itself, unless it is nobody.
+    pub(in crate::forwarder) fn known(self) -> Option<Self> {
+        (self != Self::NONE).then_some(self)
+    }
+
     /// A new one.
     ///
     /// # Panics

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::identity::local_identity::LocalIdentity;
-use ockam_actix_runtime::route;
+use ockam_actix_runtime::{route, Route};
 use ring::rand::SystemRandom;
 
 const NOW: Duration = Duration::ZERO;
@@ -10,7 +10,8 @@ const NOW: Duration = Duration::ZERO;
 const CLOCK: Tenure = Tenure(100);
 
 fn registrant(connection: &str) -> Registrant {
-    Registrant { connection: connection.into(), source: None, route: route![connection] }
+    let via = Via::Connection(connection.into());
+    Registrant { via, source: None, route: route![connection] }
 }
 
 /// A registrant over an accepted connection.
@@ -168,7 +169,7 @@ fn instances_elsewhere_are_displaced_in_turn() {
         assert_eq!(ledger.contest(&id(1), other), None);
     }
     assert_eq!(ledger.contested(&id(1)), Some(first));
-    let tenure = ledger.tenure_of(&id(1));
+    let tenure = ledger.tenure_of(&id(1)).unwrap();
     let proof = Box::new(Displacement {
         id: id(1),
         displaced: first,
