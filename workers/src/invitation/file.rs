@@ -30,7 +30,7 @@ use crate::{
     invitation::{
         ledger::{Claim, InvitingOutlet, Ledger, LedgerError},
         text::{Invitation, InvitationSecret, Place},
-        ADMITTED, LONGEST_VALIDITY,
+        LONGEST_VALIDITY,
     },
 };
 
@@ -276,13 +276,13 @@ impl<P: TrustPolicy> TrustPolicy for Invited<P> {
             Claim::Granted(_) => {
                 // Where there is no room, it is for the next attempt.
                 let _ = state.claims.try_send((self.secret.clone(), peer));
-                Decision::reject(format!("{peer} {ADMITTED}"))
+                Decision::admit(format!("{peer} has shown an invitation; it is being written down"))
             }
             Claim::Taken(other) => {
                 Decision::reject(format!("{peer} has shown the invitation that {other} has taken"))
             }
             Claim::WasAdmitted => Decision::reject(format!("{why}; its invitation was good once")),
-            Claim::Expired | Claim::Unknown => Decision::reject(why),
+            Claim::Expired | Claim::Unknown => Decision::Rejected(why),
         }
     }
 }
