@@ -2,7 +2,7 @@
 
 mod table;
 
-use std::time::Duration;
+use std::{io::Read, time::Duration};
 
 use clap::Args;
 use ockam::{Error, Result};
@@ -16,6 +16,9 @@ use crate::command::{
 
 /// How long a console may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Bytes of a refusal that are shown.
+const MAX_REFUSAL: u64 = 1024;
 
 /// Streams that are shown one by one.
 const MOST_STREAMS: usize = 20;
@@ -56,7 +59,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn ask(console: &str) -> Result<String> {
-    let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).proxy(None).build();
+    let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).proxy(None);
+    let config = config.http_status_as_error(false).build();
     let url = format!("http://{console}/api/v1/");
     let failed = |error: ureq::Error| {
         let what =
@@ -64,6 +68,16 @@ fn ask(console: &str) -> Result<String> {
         Error::transport(what, error.into_io())
     };
     let mut response = ureq::Agent::new_with_config(config).get(&url).call().map_err(failed)?;
+    if !response.status().is_success() {
+        let mut said = Vec::new();
+        // What could be read of it is enough.
+        let _ = response.body_mut().as_reader().take(MAX_REFUSAL).read_to_end(&mut said);
+        let said = String::from_utf8_lossy(&said);
+        return Err(Error::Peer {
+            who: format!("the console at {console}"),
+            what: format!("answers \"{}\": {}", response.status(), said.trim()),
+        });
+    }
     response.body_mut().with_config().limit(u64::MAX).read_to_string().map_err(failed)
 }
 

@@ -77,6 +77,19 @@ with browser.Browser() as page:
     page.click("#pause")
     page.wait("document.getElementById('state').innerText === 'live'", "the end of the pause")
 
+    # What goes wrong is told apart: a refusal with its remedy, and what the page cannot show.
+    page.run("window.fetched = window.fetch")
+    for answer, said, word in (
+            ("new Response('permit the name', { status: 421 })", "permit the name", "no answer"),
+            ("new Response('{}')", "cannot be shown", "not shown")):
+        page.run(f"window.fetch = async () => {answer}")
+        page.wait(f"document.getElementById('alert').innerText.includes({said!r})", said)
+        check(page, f"document.getElementById('state').innerText === {word!r}", word)
+    page.run("window.fetch = window.fetched")
+    page.wait("document.getElementById('state').innerText === 'live'", "the end of the trouble")
+    assert any("TypeError" in one for one in page.problems), page.problems
+    page.problems.clear()
+
     # A telephone: nothing is wider than its screen.
     page.resize(380, 800)
     wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"

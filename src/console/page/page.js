@@ -14,34 +14,48 @@ let before = new Map();
 let paused = false;
 let timer;
 let heard = null;
+// What is wrong, if something is: for people, and in a word or two.
+let trouble = null;
 
 // ----- asking --------------------------------------------------------------------------------
 
 async function ask() {
   clearTimeout(timer);
-  try {
-    const answer = await fetch("api/v1/", { cache: "no-store", signal: AbortSignal.timeout(10000) });
-    if (!answer.ok) throw new Error(`status ${answer.status}`);
-    show(await answer.json());
-    heard = new Date();
-    by("alert").hidden = true;
-  } catch (error) {
-    lost(error);
-  }
+  trouble = null;
+  const state = await fetched().catch(silence);
+  if (state) draw(state);
   said();
   if (!paused && !document.hidden) timer = setTimeout(ask, EVERY);
 }
 
-function lost(error) {
+async function fetched() {
+  const answer = await fetch("api/v1/", { cache: "no-store", signal: AbortSignal.timeout(10000) });
+  if (answer.ok) return answer.json();
+  // A refusal says what to do.
+  throw new Error((await answer.text()).trim().slice(0, 300) || `status ${answer.status}`);
+}
+
+function silence(error) {
   const since = heard ? ` since ${heard.toLocaleTimeString()}` : "";
-  setText(by("alert"), `The node has not answered${since} (${error.message}). Trying again.`);
-  by("alert").hidden = false;
+  trouble = { text: `The node has not answered${since} (${error.message}). Trying again.`, state: "no answer" };
+}
+
+function draw(state) {
+  heard = new Date();
+  try {
+    show(state);
+  } catch (error) {
+    // It is this page's fault, and not the node's.
+    console.error(error);
+    trouble = { text: `What the node has answered cannot be shown (${error.message}). Reload the page.`, state: "not shown" };
+  }
 }
 
 function said() {
-  const failing = !by("alert").hidden;
-  setText(by("state"), failing ? "no answer" : paused ? "paused" : "live");
-  setAttribute(by("state"), "class", failing ? "state lost" : paused ? "state paused" : "state");
+  by("alert").hidden = !trouble;
+  setText(by("alert"), trouble?.text ?? "");
+  setText(by("state"), trouble?.state ?? (paused ? "paused" : "live"));
+  setAttribute(by("state"), "class", trouble ? "state lost" : paused ? "state paused" : "state");
 }
 
 // ----- what follows from two answers ---------------------------------------------------------
