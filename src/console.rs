@@ -154,9 +154,9 @@ async fn all(nodes: Data<Nodes>) -> HttpResponse {
 }
 
 async fn part(nodes: Data<Nodes>, part: web::Path<String>) -> HttpResponse {
-    let all = serde_json::to_value(Snapshot::of(&nodes.all())).unwrap_or_default();
-    match all.get(part.as_str()) {
-        Some(part) => HttpResponse::Ok().json(part),
+    match snapshot::part(&nodes.all(), &part) {
+        Some(Ok(part)) => HttpResponse::Ok().json(part),
+        Some(Err(_)) => HttpResponse::InternalServerError().finish(),
         None => HttpResponse::NotFound().body("no such part: see docs/console.md\n"),
     }
 }

@@ -60,7 +60,7 @@ pub(super) struct Connection {
     #[serde(flatten)]
     status: Status,
     /// Whether another hub of the cluster is at its end.
-    hub: bool,
+    pub(super) hub: bool,
     sent_bytes: u64,
     received_bytes: u64,
     round_trip_seconds: Option<f64>,

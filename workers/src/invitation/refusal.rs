@@ -9,9 +9,7 @@ pub enum InvitationRefusal {
     #[error("the invitation has expired")]
     Expired,
     /// The outlet does not have it.
-    #[error(
-        "the outlet knows no such invitation: it was withdrawn, or is for another outlet"
-    )]
+    #[error("the outlet knows no such invitation: it was withdrawn, or is for another outlet")]
     Unknown,
 }
 
