@@ -1,17 +1,10 @@
-//! What the API tells of a node: `docs/console.md` describes each field.
-//!
-//! Every field is always present, and null if its value is not known. Times are in seconds; `id`s
-//! say which thing uses which. Texts contain nothing that gives access.
+//! How the parts of the [API](super::api) come about.
 
 mod links;
 mod portals;
 mod workers;
 
-use std::{
-    cell::OnceCell,
-    collections::{BTreeSet, HashSet},
-    sync::Arc,
-};
+use std::{borrow::Cow, cell::OnceCell, collections::HashSet, sync::Arc};
 
 use ockam_actix_runtime::{
     metrics::{
@@ -22,63 +15,21 @@ use ockam_actix_runtime::{
     },
     trust::{members::Members, reachability::Reachability},
 };
-use serde::Serialize;
 use serde_json::{to_value, Value};
 
 use crate::console::{
-    nodes::Shown,
-    process::Process,
-    snapshot::{
-        links::{Channel, Connection, Forwarder, Ids, Registration},
-        portals::{Portal, Stream},
-        workers::{Listener, Refusal, Worker},
+    api::{
+        About, Channel, Connection, Forwarder, Listener, Of, Portal, Process, Refusal,
+        Registration, Snapshot, Stream, Worker,
     },
+    nodes::Shown,
+    snapshot::links::Ids,
 };
 
 /// Streams, and forwarders, of each node that are told of one by one: the latest. All are counted.
 const MOST: usize = 1_000;
 
-/// All parts of the API.
-#[derive(Serialize)]
-pub(super) struct Snapshot<'a> {
-    node: About,
-    nodes: Vec<Of<'a, About>>,
-    process: Process,
-    listeners: Vec<Of<'a, Listener>>,
-    connections: Vec<Of<'a, Connection>>,
-    channels: Vec<Of<'a, Channel>>,
-    portals: Vec<Of<'a, Portal>>,
-    streams: Vec<Of<'a, Stream>>,
-    registrations: Vec<Of<'a, Registration>>,
-    forwarders: Vec<Of<'a, Forwarder>>,
-    workers: Vec<Of<'a, Worker>>,
-    refusals: Vec<Of<'a, Refusal>>,
-}
-
-/// Something, and the name of the node that has it, if there may be several.
-#[derive(Serialize)]
-struct Of<'a, T> {
-    node: Option<&'a str>,
-    #[serde(flatten)]
-    one: T,
-}
-
-/// What a node is, and how much of everything it has.
-#[derive(Default, Serialize)]
-struct About {
-    version: &'static str,
-    identities: BTreeSet<String>,
-    arbiters: usize,
-    guarded: bool,
-    streams: usize,
-    forwarders: usize,
-    stand_ins: usize,
-    reply_addresses: usize,
-    reconnects: u64,
-    resumptions: u64,
-    sent_bytes: u64,
-    received_bytes: u64,
-}
+const VERSION: Cow<'static, str> = Cow::Borrowed(env!("CARGO_PKG_VERSION"));
 
 impl About {
     /// What several nodes have together.
@@ -101,11 +52,9 @@ impl About {
     }
 }
 
-const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-impl<'a> Snapshot<'a> {
+impl Snapshot {
     /// The state of the nodes at this moment.
-    pub(super) fn of(nodes: &'a [Shown]) -> Self {
+    pub(super) fn of(nodes: &[Shown]) -> Self {
         let all = Views::of(nodes);
         let nodes = all.each(|view| [view.about()]);
         Self {
@@ -157,10 +106,10 @@ impl<'a> Views<'a> {
     }
 
     /// What each node has of one part.
-    fn each<T, P: IntoIterator<Item = T>>(&self, part: impl Fn(&View<'a>) -> P) -> Vec<Of<'a, T>> {
+    fn each<T, P: IntoIterator<Item = T>>(&self, part: impl Fn(&View<'a>) -> P) -> Vec<Of<T>> {
         let of_view = |view: &View<'a>| {
-            let node = view.shown.name.as_deref();
-            part(view).into_iter().map(move |one| Of { node, one }).collect::<Vec<_>>()
+            let node = view.shown.name.as_deref().map(str::to_owned);
+            part(view).into_iter().map(|one| Of { node: node.clone(), one }).collect::<Vec<_>>()
         };
         self.0.iter().flat_map(of_view).collect()
     }
