@@ -31,6 +31,7 @@
 //! The thread of the web server makes a snapshot for each request. It takes the node's locks only
 //! to copy references, so workers do not wait for it.
 
+pub mod api;
 mod exposition;
 mod guard;
 mod nodes;
@@ -51,7 +52,7 @@ use actix_web::{
 use ockam_actix_runtime::Node;
 
 pub use crate::console::nodes::Nodes;
-use crate::console::{guard::Hosts, snapshot::Snapshot};
+use crate::console::{api::Snapshot, guard::Hosts};
 
 const HTML: &str = include_str!("console/page/index.html");
 const STYLE: &str = include_str!("console/page/page.css");
@@ -154,9 +155,9 @@ async fn all(nodes: Data<Nodes>) -> HttpResponse {
 }
 
 async fn part(nodes: Data<Nodes>, part: web::Path<String>) -> HttpResponse {
-    let all = serde_json::to_value(Snapshot::of(&nodes.all())).unwrap_or_default();
-    match all.get(part.as_str()) {
-        Some(part) => HttpResponse::Ok().json(part),
+    match snapshot::part(&nodes.all(), &part) {
+        Some(Ok(part)) => HttpResponse::Ok().json(part),
+        Some(Err(_)) => HttpResponse::InternalServerError().finish(),
         None => HttpResponse::NotFound().body("no such part: see docs/console.md\n"),
     }
 }

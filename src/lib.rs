@@ -340,7 +340,7 @@ pub use ockam_actix_workers::{
         known_identities::{HistoryFile, KnownHistory},
         local_identity::LocalIdentity,
         peer_names::PeerNames,
-        policy::{Decision, TrustContext},
+        policy::{Decision, Rejection, TrustContext},
         trust_file::{TrustFile, TrustFileError, TrustFilePolicy},
         trust_list::{is_peer_name, TrustLineError, TrustList, TrustListError, MAX_PEER_NAME},
         vault::{
@@ -350,8 +350,8 @@ pub use ockam_actix_workers::{
         Identity, IdentityError,
     },
     invitation::{
-        self, Clients, Invitation, InvitationError, InvitationFile, InvitationTextError,
-        Invitations, InvitingOutlet, Place,
+        self, Clients, Invitation, InvitationError, InvitationFile, InvitationRefusal,
+        InvitationTextError, Invitations, InvitingOutlet, Place,
     },
     portal::{limits::RESUME_FOR, Inlet, Outlet, OutletOptions, ProxyProtocol},
     relay::Relay,

@@ -60,15 +60,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     let Arguments { name, lasting, service, at, .. } = arguments;
-    let at = (!at.is_empty()).then(|| NodeAddress::any_of(at));
-    let invitation = file.invite(service.as_deref(), name, *lasting, at).map_err(failed)?;
-    if is_placeholder(invitation.place.address().as_str()) {
+    let mut outlet = file.outlet(service.as_deref()).map_err(failed)?;
+    if !at.is_empty() {
+        outlet.place = outlet.place.at(NodeAddress::any_of(at));
+    }
+    // Before it is written down: an invitation that nobody can use must not count.
+    if is_placeholder(outlet.place.address().as_str()) {
         return Err(Error::Usage(
             "the name of this machine is not known to others: say with --at HOST:PORT where the \
              outlet is reached"
                 .into(),
         ));
     }
+    let invitation = file.invite(outlet, name, *lasting).map_err(failed)?;
     say!("{invitation}");
     let minutes = usize::try_from(lasting.as_secs().div_ceil(60)).unwrap_or(usize::MAX);
     log::info!(

@@ -9,7 +9,6 @@ use std::{
 use actix_rt::time::sleep;
 use clap::Args;
 use ockam::{
-    invitation::{EXPIRED, UNKNOWN},
     ChannelLimits, Context, Entity, Error, Invitation, Place, Result, SecureChannelOptions,
     SecureChannels, TrustIdentifierPolicy,
 };
@@ -115,8 +114,8 @@ async fn be_admitted(entity: &mut Entity, invitation: &Invitation) -> Result<()>
             Err(error) => {
                 let why = error.one_line();
                 // It looks for new invitations several times a second.
-                if let Some(said) = [EXPIRED, UNKNOWN].into_iter().find(|said| why.contains(said)) {
-                    break Err(Error::Usage(format!("{said}; ask for another invitation")));
+                if let Some(refusal) = channel.invitation_refusal() {
+                    break Err(Error::Usage(format!("{refusal}; ask for another invitation")));
                 }
                 if since.elapsed() >= REACHED {
                     break Err(Error::Usage(format!("the outlet was not reached: {why}")));

@@ -1,6 +1,10 @@
 //! The standard output of commands: a pipe that nobody reads any more, or a full disk, ends no
 //! node.
 
+pub(crate) mod quantity;
+pub(crate) mod table;
+pub(crate) mod wrapped;
+
 use std::{
     fmt::{Arguments, Display},
     io::{self, Write},
@@ -9,6 +13,7 @@ use std::{
 
 use ockam::Identifier;
 use serde_json::Value;
+use terminal_size::{terminal_size_of, Width};
 
 /// Why the first line that was lost could not be written.
 static LOST: OnceLock<io::Error> = OnceLock::new();
@@ -30,6 +35,12 @@ pub(crate) fn line(text: Arguments<'_>) {
             let _ = LOST.set(error);
         }
     }
+}
+
+/// Columns of the terminal that is written to. Where there is none, nothing need be cut: a program
+/// reads what is written, or a person scrolls.
+pub(crate) fn terminal_width() -> Option<usize> {
+    terminal_size_of(io::stdout()).map(|(Width(columns), _)| columns.into())
 }
 
 /// A number of things: `1 section`, `2 sections`.

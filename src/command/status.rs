@@ -1,24 +1,38 @@
 //! `ockam status`: what a node does, as its console tells.
 
-mod table;
-
-use std::time::Duration;
+use std::{io::Read, time::Duration};
 
 use clap::Args;
-use ockam::{Error, Result};
-use serde_json::Value;
+use ockam::{
+    console::api::{Of, Refusal, Snapshot, Status, Stream},
+    Error, Result,
+};
 
 use crate::command::{
     console_args::{address, HOST, PORT},
-    output::say,
-    status::table::{bytes, duration, short, Table},
+    output::{
+        quantity::{bytes, duration, short},
+        say,
+        table::Table,
+        terminal_width,
+        wrapped::wrapped,
+    },
 };
 
 /// How long a console may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Streams that are shown one by one.
+/// Bytes of a refusal that are shown.
+const MAX_REFUSAL: u64 = 1024;
+
+/// Streams that are shown one by one: the latest.
 const MOST_STREAMS: usize = 20;
+
+/// Columns of prose, where no terminal has fewer.
+const COLUMNS: usize = 80;
+
+/// What stands for what is not known.
+const UNKNOWN: &str = "-";
 
 /// Show what a node does, which was started with --console.
 #[derive(Args)]
@@ -49,14 +63,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         who: format!("the console at {console}"),
         what: "answers something else than the state of a node".into(),
     };
-    let state: Value = serde_json::from_str(&answer).map_err(not_understood)?;
-    summary(&state);
-    tables(&state).iter().filter(|table| !table.is_empty()).for_each(|table| say!("\n{table}"));
+    let state: Snapshot = serde_json::from_str(&answer).map_err(not_understood)?;
+    lines(&state, terminal_width()).iter().for_each(|line| say!("{line}"));
     Ok(())
 }
 
 fn ask(console: &str) -> Result<String> {
-    let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).proxy(None).build();
+    let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).proxy(None);
+    let config = config.http_status_as_error(false).build();
     let url = format!("http://{console}/api/v1/");
     let failed = |error: ureq::Error| {
         let what =
@@ -64,129 +78,200 @@ fn ask(console: &str) -> Result<String> {
         Error::transport(what, error.into_io())
     };
     let mut response = ureq::Agent::new_with_config(config).get(&url).call().map_err(failed)?;
+    if !response.status().is_success() {
+        let mut said = Vec::new();
+        // What could be read of it is enough.
+        let _ = response.body_mut().as_reader().take(MAX_REFUSAL).read_to_end(&mut said);
+        let said = String::from_utf8_lossy(&said);
+        return Err(Error::Peer {
+            who: format!("the console at {console}"),
+            what: format!("answers \"{}\": {}", response.status(), said.trim()),
+        });
+    }
     response.body_mut().with_config().limit(u64::MAX).read_to_string().map_err(failed)
 }
 
-/// One line about the process, and one about the node.
-fn summary(state: &Value) {
-    let (node, process) = (&state["node"], &state["process"]);
-    say!(
-        "ockam {}, process {}: {} of memory, {} of processors, {} descriptors",
-        text(&node["version"]),
-        process["pid"],
-        bytes(&process["resident_bytes"]),
-        duration(&process["cpu_seconds"]),
-        process["open_descriptors"],
-    );
-    let stand_ins = node["stand_ins"].as_u64().filter(|count| *count > 0);
-    let of_others =
-        stand_ins.map_or_else(String::new, |count| format!(" and {count} of other hubs"));
-    say!(
-        "streams {}, forwarders {}{of_others}; {} sent to other nodes, {} received; lost and made \
-         again {}, streams resumed {}",
-        node["streams"],
-        node["forwarders"],
-        bytes(&node["sent_bytes"]),
-        bytes(&node["received_bytes"]),
-        node["reconnects"],
-        node["resumptions"],
-    );
-    if let Some(nodes) = state["nodes"].as_array().filter(|nodes| nodes.len() > 1) {
-        say!("nodes {}", nodes.len());
+/// All that is shown, for a terminal of this width, or whole.
+fn lines(state: &Snapshot, width: Option<usize>) -> Vec<String> {
+    let columns = width.map_or(COLUMNS, |width| width.min(COLUMNS));
+    let mut lines: Vec<_> = summary(state).iter().map(|line| wrapped(line, 2, columns)).collect();
+    for (title, table) in tables(state).into_iter().filter(|(_, table)| !table.is_empty()) {
+        lines.extend([String::new(), title]);
+        lines.extend(table.lines(2, width));
     }
-    each(&node["identities"], |identity| say!("identity {}", text(identity)));
-    each(&state["listeners"], |one| say!("listening for nodes on {}", text(&one["address"])));
+    lines
 }
 
-fn tables(state: &Value) -> Vec<Table> {
-    let mut all = Vec::new();
+/// About the process and the nodes as a whole.
+fn summary(Snapshot { node, nodes, process, listeners, .. }: &Snapshot) -> Vec<String> {
+    let stand_ins = match node.stand_ins {
+        0 => String::new(),
+        count => format!(" and {count} of other hubs"),
+    };
+    let mut lines = vec![
+        format!(
+            "ockam {}, process {}: memory {}, processors {}, descriptors {}",
+            node.version,
+            process.pid,
+            or_unknown(process.resident_bytes.map(bytes)),
+            or_unknown(process.cpu_seconds.map(duration)),
+            or_unknown(process.open_descriptors),
+        ),
+        format!(
+            "streams {}, resumed {}; forwarders {}{stand_ins}",
+            node.streams, node.resumptions, node.forwarders
+        ),
+        format!(
+            "{} sent to other nodes, {} received; connections made again {}",
+            bytes(node.sent_bytes),
+            bytes(node.received_bytes),
+            node.reconnects
+        ),
+    ];
+    if nodes.len() > 1 {
+        lines.push(format!("nodes {}", nodes.len()));
+    }
+    lines.extend(node.identities.iter().map(|identity| format!("identity {identity}")));
+    lines.extend(listeners.iter().map(|one| format!("listening for nodes on {}", one.one.address)));
+    lines
+}
+
+/// The tables, each with its title.
+fn tables(state: &Snapshot) -> Vec<(String, Table)> {
     // A console of several nodes says whose everything is.
-    let has_several = state["nodes"].as_array().is_some_and(|nodes| nodes.len() > 1);
-    let with_node = |first: String, others: Vec<String>| match has_several {
-        true => [vec![first], others].concat(),
-        false => others,
+    let parts = Parts { have_nodes: state.nodes.len() > 1 };
+    let streams = &state.streams[state.streams.len().saturating_sub(MOST_STREAMS)..];
+    let more = state.node.streams.max(state.streams.len()) - streams.len();
+    let streams_title = match more {
+        0 => "streams".into(),
+        more => format!("streams, the latest {}; {more} more are open", streams.len()),
     };
-    let mut table = |part: &str, columns: &[&'static str], row: &dyn Fn(&Value) -> Vec<String>| {
-        let columns = columns.iter().map(|name| (*name).to_owned()).collect();
-        let mut table = Table::new(part, with_node("NODE".into(), columns));
-        let rows = state[part].as_array().map_or(&[][..], Vec::as_slice);
-        let first = if part == "streams" { rows.len().saturating_sub(MOST_STREAMS) } else { 0 };
-        rows[first..].iter().for_each(|one| table.push(with_node(text(&one["node"]), row(one))));
-        all.push(table);
-    };
-    table(
-        "connections",
-        &["WITH", "DIRECTION", "STATE", "ROUND TRIP", "SENT", "RECEIVED"],
-        &|one| {
-            vec![
-                text(&one["name"]),
-                text(&one["direction"]),
-                link(one),
-                duration(&one["round_trip_seconds"]),
-                bytes(&one["sent_bytes"]),
-                bytes(&one["received_bytes"]),
-            ]
-        },
-    );
-    table("channels", &["WITH", "DIRECTION", "STATE", "OVER", "ROUTE"], &|one| {
-        let fields = [text(&one["direction"]), link(one), text(&one["over"]), text(&one["route"])];
-        [vec![short(&one["peer"])], fields.into()].concat()
-    });
-    table("portals", &["PORTAL", "NAME", "STREAMS", "SENT", "RECEIVED", "LEADS TO"], &|one| {
-        vec![
-            text(&one["kind"]),
-            text(&one["name"]),
-            format!("{}{}", one["streams"], waiting(&one["suspended"])),
-            bytes(&one["sent_bytes"]),
-            bytes(&one["received_bytes"]),
-            text(&one["leads_to"]),
-        ]
-    });
-    table("streams", &["CLIENT", "PORTAL", "AGE", "ROUND TRIP", "SENT", "RECEIVED"], &|one| {
-        let state = if one["suspended"] == true { " (waits for a path)" } else { "" };
-        vec![
-            format!("{}{state}", text(&one["client"])),
-            text(&one["portal"]),
-            duration(&one["age_seconds"]),
-            duration(&one["round_trip_seconds"]),
-            bytes(&one["sent_bytes"]),
-            bytes(&one["received_bytes"]),
-        ]
-    });
-    table("registrations", &["HUB", "DESTINATION", "STATE"], &|one| {
-        vec![text(&one["hub"]), text(&one["destination"]), link(one)]
-    });
-    table("refusals", &["RULE", "COUNT", "LAST", ""], &|one| {
-        let ago = one["last_seconds_ago"].as_f64().map_or(String::new(), |_| " ago".into());
-        let when = format!("{}{ago}", duration(&one["last_seconds_ago"]));
-        vec![text(&one["rule"]), one["count"].to_string(), when, text(&one["last"])]
-    });
-    all
+    let named = |part: &str, table| (part.to_owned(), table);
+    vec![
+        named(
+            "connections",
+            parts.table(
+                ["WITH", "DIRECTION", "STATE", "TRIP", "SENT", "RECEIVED"],
+                &state.connections,
+                |one| {
+                    [
+                        one.name.clone(),
+                        one.direction.name().into(),
+                        link(&one.status),
+                        or_unknown(one.round_trip_seconds.map(duration)),
+                        bytes(one.sent_bytes),
+                        bytes(one.received_bytes),
+                    ]
+                },
+            ),
+        ),
+        named(
+            "channels",
+            parts.table(["WITH", "DIRECTION", "STATE", "OVER", "ROUTE"], &state.channels, |one| {
+                [
+                    or_unknown(one.peer.as_deref().map(short)),
+                    one.direction.name().into(),
+                    link(&one.status),
+                    or_unknown(one.over.as_deref()),
+                    one.route.clone(),
+                ]
+            }),
+        ),
+        named(
+            "portals",
+            parts.table(
+                ["PORTAL", "NAME", "STREAMS", "SENT", "RECEIVED", "LEADS TO"],
+                &state.portals,
+                |one| {
+                    [
+                        one.kind.to_string(),
+                        one.name.clone(),
+                        with_waiting(one.streams, one.suspended),
+                        bytes(one.sent_bytes),
+                        bytes(one.received_bytes),
+                        one.leads_to.clone(),
+                    ]
+                },
+            ),
+        ),
+        (
+            streams_title,
+            parts.table(["CLIENT", "PORTAL", "AGE", "TRIP", "SENT", "RECEIVED"], streams, |one| {
+                [
+                    client(one),
+                    or_unknown(one.portal.as_deref()),
+                    duration(one.age_seconds),
+                    or_unknown(one.round_trip_seconds.map(duration)),
+                    bytes(one.sent_bytes),
+                    bytes(one.received_bytes),
+                ]
+            }),
+        ),
+        named(
+            "registrations",
+            parts.table(["HUB", "DESTINATION", "STATE"], &state.registrations, |one| {
+                [one.hub.clone(), one.destination.clone(), link(&one.status)]
+            }),
+        ),
+        named(
+            "refusals",
+            parts.table(["RULE", "COUNT", "LAST", ""], &state.refusals, |one| {
+                let Refusal { rule, count, last, last_seconds_ago } = one;
+                let ago = last_seconds_ago.map(|seconds| format!("{} ago", duration(seconds)));
+                let last = or_unknown(last.as_deref());
+                [rule.to_string(), count.to_string(), or_unknown(ago), last]
+            }),
+        ),
+    ]
+}
+
+/// How tables are made of the parts of an answer.
+struct Parts {
+    /// Whether a column says which node has what is in a row.
+    have_nodes: bool,
+}
+
+impl Parts {
+    fn table<T, const N: usize>(
+        &self,
+        columns: [&'static str; N],
+        part: &[Of<T>],
+        row: impl Fn(&T) -> [String; N],
+    ) -> Table {
+        let node = |text| self.have_nodes.then_some(text);
+        let mut table = Table::new(node("NODE").into_iter().chain(columns));
+        for Of { node: name, one } in part {
+            let name = self.have_nodes.then(|| or_unknown(name.as_deref()));
+            table.push(name.into_iter().chain(row(one)));
+        }
+        table
+    }
 }
 
 /// Whether a link is up, since when, or why not.
-fn link(one: &Value) -> String {
-    match one["up"].as_bool() {
-        Some(true) => format!("up {}", duration(&one["up_seconds"])),
-        _ => match one["failure"].as_str() {
-            Some(failure) => format!("down: {failure}"),
-            None => "not up yet".into(),
-        },
+fn link(status: &Status) -> String {
+    match (status.up, &status.failure) {
+        (true, _) => format!("up {}", or_unknown(status.up_seconds.map(duration))),
+        (false, Some(failure)) => format!("down: {failure}"),
+        (false, None) => "not up yet".into(),
     }
 }
 
-fn waiting(suspended: &Value) -> String {
-    match suspended.as_u64() {
-        None | Some(0) => String::new(),
-        Some(count) => format!(" ({count} waiting)"),
+fn client(stream: &Stream) -> String {
+    let state = if stream.suspended { " (waits for a path)" } else { "" };
+    format!("{}{state}", or_unknown(stream.client.as_deref()))
+}
+
+fn with_waiting(streams: u64, suspended: u64) -> String {
+    match suspended {
+        0 => streams.to_string(),
+        waiting => format!("{streams} ({waiting} waiting)"),
     }
 }
 
-fn each(list: &Value, show: impl Fn(&Value)) {
-    list.as_array().into_iter().flatten().for_each(show);
+fn or_unknown(known: Option<impl ToString>) -> String {
+    known.map_or_else(|| UNKNOWN.to_owned(), |known| known.to_string())
 }
 
-/// A text, or a dash for none.
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or("-").to_owned()
-}
+#[cfg(test)]
+mod tests;

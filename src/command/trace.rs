@@ -9,18 +9,24 @@ use serde_json::{json, Value};
 use crate::command::{
     dial_args::DialArguments,
     identity_args::IdentityArguments,
-    output::{complete, say},
+    output::{
+        complete,
+        quantity::{milliseconds, short},
+        say,
+        table::Table,
+        terminal_width,
+    },
     resume_args::duration,
     route_args::RouteArgument,
     transports::Transports,
     OUTLET,
 };
 
-/// The columns before those of the round trips, and after them.
-const TITLES: [&str; 8] = ["", "HOP", "IS", "SETUP", "MIN", "AVG", "MAX", "MAY READ"];
+/// The columns of a hop.
+const COLUMNS: [&str; 8] = ["", "HOP", "IS", "SETUP", "MIN", "AVG", "MAX", "MAY READ"];
 
-/// Characters of an identifier, or of a forwarding address, that tell it from others.
-const SHORT: usize = 13;
+/// Those of them with numbers.
+const NUMBERS: [&str; 5] = ["", "SETUP", "MIN", "AVG", "MAX"];
 
 /// Show what is at each hop of a route, how long it takes, what it may read, and where and why the
 /// route breaks.
@@ -106,29 +112,12 @@ pub(crate) async fn run(ctx: Context, arguments: Arguments) -> Result<()> {
 }
 
 fn print(found: &Trace, own: Option<String>) {
-    let mut rows = vec![TITLES.map(str::to_owned)];
+    let mut table = Table::new(COLUMNS).with_numbers(&NUMBERS);
     let last = found.hops.len();
-    rows.extend(found.hops.iter().enumerate().map(|(index, hop)| {
-        let is_failed = found.failure.is_some() && index + 1 == last;
-        row(index + 1, hop, is_failed)
-    }));
-    let mut widths = [0; TITLES.len()];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
+    for (number, hop) in (1..).zip(&found.hops) {
+        table.push(row(number, hop, found.failure.is_some() && number == last));
     }
-    for row in &rows {
-        let mut line = String::new();
-        for (index, (cell, width)) in row.iter().zip(widths).enumerate() {
-            // Numbers end at the same column, texts begin there.
-            line += &match index {
-                0 | 3..=6 => format!("{cell:>width$}  "),
-                _ => format!("{cell:<width$}  "),
-            };
-        }
-        say!("{}", line.trim_end());
-    }
+    table.lines(0, terminal_width()).iter().for_each(|line| say!("{line}"));
     if let Some(peer) = found.hops.iter().find_map(|hop| hop.peer) {
         say!("the channel is with {peer}");
         if found.trusts_anyone {
@@ -144,7 +133,7 @@ fn print(found: &Trace, own: Option<String>) {
 }
 
 /// A hop as the cells of a row, with times in milliseconds.
-fn row(number: usize, hop: &TracedHop, is_failed: bool) -> [String; TITLES.len()] {
+fn row(number: usize, hop: &TracedHop, is_failed: bool) -> [String; COLUMNS.len()] {
     let time = |time: Option<Duration>| time.map_or_else(String::new, milliseconds);
     let (min, avg, max) = match hop.statistics() {
         Some((min, avg, max)) => (Some(min), Some(avg), Some(max)),
@@ -177,24 +166,6 @@ fn role(role: HopRole) -> &'static str {
     }
 }
 
-fn short(text: &str) -> String {
-    match text.char_indices().nth(SHORT) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
-/// With three digits or so, as more would be noise.
-fn milliseconds(time: Duration) -> String {
-    let milliseconds = time.as_secs_f64() * 1e3;
-    let decimals = match milliseconds {
-        ..10.0 => 2,
-        ..100.0 => 1,
-        _ => 0,
-    };
-    format!("{milliseconds:.decimals$} ms")
-}
-
 fn as_json(found: &Trace, own: Option<String>) -> Value {
     let time = |time: Duration| (time.as_secs_f64() * 1e6).round() / 1e3;
     let hop = |hop: &TracedHop| {
@@ -224,18 +195,4 @@ fn as_json(found: &Trace, own: Option<String>) -> Value {
             "remedy": failure.remedy,
         })),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_have_about_three_digits() {
-        for (microseconds, text) in
-            [(42, "0.04 ms"), (9_870, "9.87 ms"), (45_678, "45.7 ms"), (1_234_567, "1235 ms")]
-        {
-            assert_eq!(milliseconds(Duration::from_micros(microseconds)), text);
-        }
-    }
 }

@@ -17,7 +17,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::console::{nodes::Shown, process::Process, public_text::public, words::direction};
+use crate::console::{api::Process, nodes::Shown, public_text::public, words::direction};
 
 /// All figures of the nodes now.
 pub(super) fn text(nodes: Vec<Shown>) -> Result<String, fmt::Error> {
@@ -175,8 +175,10 @@ impl Encoder<'_, '_> {
         let mut up = BTreeMap::new();
         for node in self.nodes {
             for (_, link) in node.metrics.connections.all().iter().filter(|(_, link)| is_up(link)) {
-                let labels =
-                    [("transport", link.state().transport), ("direction", direction(link.opener))];
+                let labels = [
+                    ("transport", link.state().transport),
+                    ("direction", direction(link.opener).name()),
+                ];
                 *up.entry(node.labels(labels)).or_default() += 1;
             }
         }

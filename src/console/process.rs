@@ -5,32 +5,13 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use serde::Serialize;
+use crate::console::api::Process;
 
 /// Ticks of a second in `/proc`, the same on all machines that Linux runs on today.
 const TICKS: u64 = 100;
 
 /// Bytes of a kilobyte there.
 const KILOBYTE: u64 = 1_024;
-
-/// The figures of the process. Those that the system does not tell are null.
-#[derive(Debug, Default, Serialize)]
-pub(super) struct Process {
-    /// Its number.
-    pub(super) pid: u32,
-    /// Bytes of memory that it has.
-    pub(super) resident_bytes: Option<u64>,
-    /// Seconds of processors that it has used.
-    pub(super) cpu_seconds: Option<f64>,
-    /// Descriptors that it has open.
-    pub(super) open_descriptors: Option<u64>,
-    /// Descriptors that it may have open.
-    pub(super) most_descriptors: Option<u64>,
-    /// Its threads.
-    pub(super) threads: Option<u64>,
-    /// When it began, in seconds since 1970.
-    pub(super) began: Option<f64>,
-}
 
 impl Process {
     /// The figures now.

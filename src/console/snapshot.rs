@@ -1,74 +1,35 @@
-//! What the API tells of a node: `docs/console.md` describes each field.
-//!
-//! Every field is always present, and null if its value is not known. Times are in seconds; `id`s
-//! say which thing uses which. Texts contain nothing that gives access.
+//! How the parts of the [API](super::api) come about.
 
 mod links;
 mod portals;
 mod workers;
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, cell::OnceCell, collections::HashSet, sync::Arc};
 
 use ockam_actix_runtime::{
-    metrics::{link::Link, Forwarder as ForwarderRecord, Metrics},
-    trust::members::Members,
+    metrics::{
+        link::Link,
+        listing::{Listing, Record},
+        portal::PortalFigures,
+        Metrics,
+    },
+    trust::{members::Members, reachability::Reachability},
 };
-use serde::Serialize;
+use serde_json::{to_value, Value};
 
 use crate::console::{
-    nodes::Shown,
-    process::Process,
-    snapshot::{
-        links::{Channel, Connection, Forwarder, Ids, Registration},
-        portals::{Portal, Stream},
-        workers::{Listener, Refusal, Worker},
+    api::{
+        About, Channel, Connection, Forwarder, Listener, Of, Portal, Process, Refusal,
+        Registration, Snapshot, Stream, Worker,
     },
+    nodes::Shown,
+    snapshot::links::Ids,
 };
 
 /// Streams, and forwarders, of each node that are told of one by one: the latest. All are counted.
 const MOST: usize = 1_000;
 
-/// All parts of the API.
-#[derive(Serialize)]
-pub(super) struct Snapshot<'a> {
-    node: About,
-    nodes: Vec<Of<'a, About>>,
-    process: Process,
-    listeners: Vec<Of<'a, Listener>>,
-    connections: Vec<Of<'a, Connection>>,
-    channels: Vec<Of<'a, Channel>>,
-    portals: Vec<Of<'a, Portal>>,
-    streams: Vec<Of<'a, Stream>>,
-    registrations: Vec<Of<'a, Registration>>,
-    forwarders: Vec<Of<'a, Forwarder>>,
-    workers: Vec<Of<'a, Worker>>,
-    refusals: Vec<Of<'a, Refusal>>,
-}
-
-/// Something, and the name of the node that has it, if there may be several.
-#[derive(Serialize)]
-struct Of<'a, T> {
-    node: Option<&'a str>,
-    #[serde(flatten)]
-    one: T,
-}
-
-/// What a node is, and how much of everything it has.
-#[derive(Default, Serialize)]
-struct About {
-    version: &'static str,
-    identities: BTreeSet<String>,
-    arbiters: usize,
-    guarded: bool,
-    streams: usize,
-    forwarders: usize,
-    stand_ins: usize,
-    reply_addresses: usize,
-    reconnects: u64,
-    resumptions: u64,
-    sent_bytes: u64,
-    received_bytes: u64,
-}
+const VERSION: Cow<'static, str> = Cow::Borrowed(env!("CARGO_PKG_VERSION"));
 
 impl About {
     /// What several nodes have together.
@@ -91,88 +52,233 @@ impl About {
     }
 }
 
-const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-impl<'a> Snapshot<'a> {
+impl Snapshot {
     /// The state of the nodes at this moment.
-    pub(super) fn of(nodes: &'a [Shown]) -> Self {
-        let mut all = Self {
-            node: About::default(),
-            nodes: Vec::new(),
+    pub(super) fn of(nodes: &[Shown]) -> Self {
+        let all = Views::of(nodes);
+        let nodes = all.each(|view| [view.about()]);
+        Self {
+            node: About::all(nodes.iter().map(|one| &one.one)),
+            nodes,
             process: Process::now(),
-            listeners: Vec::new(),
-            connections: Vec::new(),
-            channels: Vec::new(),
-            portals: Vec::new(),
-            streams: Vec::new(),
-            registrations: Vec::new(),
-            forwarders: Vec::new(),
-            workers: Vec::new(),
-            refusals: Vec::new(),
-        };
-        nodes.iter().for_each(|node| all.add(node));
-        all.node = About::all(all.nodes.iter().map(|one| &one.one));
-        all
+            listeners: all.each(View::listeners),
+            connections: all.each(View::connections),
+            channels: all.each(View::channels),
+            portals: all.each(View::portals),
+            streams: all.each(View::streams),
+            registrations: all.each(View::registrations),
+            forwarders: all.each(View::forwarders),
+            workers: all.each(View::workers),
+            refusals: all.each(View::refusals),
+        }
+    }
+}
+
+/// One part of that, for which no other is worked out; `None` if no part has this name.
+pub(super) fn part(nodes: &[Shown], name: &str) -> Option<serde_json::Result<Value>> {
+    let all = Views::of(nodes);
+    Some(match name {
+        "node" => {
+            let nodes: Vec<_> = all.0.iter().map(View::about).collect();
+            to_value(About::all(nodes.iter()))
+        }
+        "nodes" => to_value(all.each(|view| [view.about()])),
+        "process" => to_value(Process::now()),
+        "listeners" => to_value(all.each(View::listeners)),
+        "connections" => to_value(all.each(View::connections)),
+        "channels" => to_value(all.each(View::channels)),
+        "portals" => to_value(all.each(View::portals)),
+        "streams" => to_value(all.each(View::streams)),
+        "registrations" => to_value(all.each(View::registrations)),
+        "forwarders" => to_value(all.each(View::forwarders)),
+        "workers" => to_value(all.each(View::workers)),
+        "refusals" => to_value(all.each(View::refusals)),
+        _ => return None,
+    })
+}
+
+/// The nodes of a console.
+struct Views<'a>(Vec<View<'a>>);
+
+impl<'a> Views<'a> {
+    fn of(nodes: &'a [Shown]) -> Self {
+        Self(nodes.iter().map(View::of).collect())
     }
 
-    fn add(&mut self, Shown { name, prefix, node }: &'a Shown) {
-        let name = name.as_deref();
-        let (metrics, reachability) = (Metrics::of(node), node.reachability());
-        let (connections, channels) = (metrics.connections.all(), metrics.channels.all());
-        let ids = Ids::of(prefix, &connections, &channels);
-        let (streams, forwarders) = (metrics.streams.all(), metrics.forwarders.all());
-        let stand_ins = metrics.cluster.stand_ins.all();
-        let members = Members::of(node);
-        // The other hubs of a cluster: those that have connected, and those that are in use.
-        let is_hub = |link: &Link| {
-            let has_proved = link.state().via.is_some_and(|via| members.has(&via));
-            let is_used = |one: &ForwarderRecord| one.over.as_ref() == Some(&link.address);
-            has_proved
-                || members.has(&link.address)
-                || stand_ins.iter().any(|(_, one)| is_used(one))
+    /// What each node has of one part.
+    fn each<T, P: IntoIterator<Item = T>>(&self, part: impl Fn(&View<'a>) -> P) -> Vec<Of<T>> {
+        let of_view = |view: &View<'a>| {
+            let node = view.shown.name.as_deref().map(str::to_owned);
+            part(view).into_iter().map(|one| Of { node: node.clone(), one }).collect::<Vec<_>>()
         };
+        self.0.iter().flat_map(of_view).collect()
+    }
+}
+
+/// A node. What several parts need is read when the first of them does.
+struct View<'a> {
+    shown: &'a Shown,
+    metrics: Arc<Metrics>,
+    links: OnceCell<Links<'a>>,
+    portals: OnceCell<Vec<PortalFigures>>,
+    reachability: OnceCell<Reachability>,
+}
+
+/// The links of a node, and what they are called.
+struct Links<'a> {
+    connections: Vec<(u64, Arc<Link>)>,
+    channels: Vec<(u64, Arc<Link>)>,
+    ids: Ids<'a>,
+}
+
+impl<'a> View<'a> {
+    fn of(shown: &'a Shown) -> Self {
+        let (links, portals, reachability) = Default::default();
+        Self { shown, metrics: Metrics::of(&shown.node), links, portals, reachability }
+    }
+
+    fn links(&self) -> &Links<'a> {
+        self.links.get_or_init(|| {
+            let (connections, channels) =
+                (self.metrics.connections.all(), self.metrics.channels.all());
+            let ids = Ids::of(&self.shown.prefix, &connections, &channels);
+            Links { connections, channels, ids }
+        })
+    }
+
+    fn ids(&self) -> &Ids<'a> {
+        &self.links().ids
+    }
+
+    fn portal_figures(&self) -> &[PortalFigures] {
+        self.portals.get_or_init(|| self.metrics.portal_figures())
+    }
+
+    fn reachability(&self) -> &Reachability {
+        self.reachability.get_or_init(|| self.shown.node.reachability())
+    }
+
+    fn about(&self) -> About {
+        let (metrics, reachability) = (&self.metrics, self.reachability());
         let [sent_bytes, received_bytes] = metrics.connection_bytes();
-        let about = About {
+        About {
             version: VERSION,
-            identities: workers::identities(node, &reachability),
-            arbiters: node.arbiter_count(),
+            identities: workers::identities(&self.shown.node, reachability),
+            arbiters: self.shown.node.arbiter_count(),
             guarded: reachability.guarded,
-            streams: streams.len(),
-            forwarders: forwarders.len(),
-            stand_ins: stand_ins.len(),
+            streams: metrics.streams.while_locked(|all| all.len()),
+            forwarders: metrics.forwarders.while_locked(|all| all.len()),
+            stand_ins: metrics.cluster.stand_ins.while_locked(|all| all.len()),
             reply_addresses: reachability.reply_addresses,
             reconnects: metrics.reconnects.count(),
             resumptions: metrics.resumptions.count(),
             sent_bytes,
             received_bytes,
+        }
+    }
+
+    fn listeners(&self) -> Vec<Listener> {
+        workers::listeners(self.reachability())
+    }
+
+    fn connections(&self) -> Vec<Connection> {
+        let Links { connections, ids, .. } = self.links();
+        let members = Members::of(&self.shown.node);
+        let stand_ins = self.metrics.cluster.stand_ins.all();
+        let used: HashSet<_> = stand_ins.iter().filter_map(|(_, one)| one.over.as_ref()).collect();
+        // The other hubs of a cluster: those that have connected, and those that are in use.
+        let is_hub = |link: &Link| {
+            link.state().via.is_some_and(|via| members.has(&via))
+                || members.has(&link.address)
+                || used.contains(&link.address)
         };
-        let portals = metrics.portal_figures();
-        let registrations = metrics.registrations.all();
-        let latest = |all: usize| all.saturating_sub(MOST);
-        let (streams, forwarders, stand_ins) = (
-            &streams[latest(streams.len())..],
-            &forwarders[latest(forwarders.len())..],
-            &stand_ins[latest(stand_ins.len())..],
-        );
-        extend(&mut self.nodes, name, [about]);
-        extend(&mut self.listeners, name, workers::listeners(&reachability));
-        let shown = connections.iter().map(|one| Connection::of(one, &ids, is_hub(&one.1)));
-        extend(&mut self.connections, name, shown);
-        extend(&mut self.channels, name, channels.iter().map(|one| Channel::of(one, &ids)));
-        extend(&mut self.streams, name, portals::streams(streams, &portals, &ids));
-        extend(&mut self.portals, name, portals.iter().map(|one| Portal::of(one, &ids)));
-        let shown = registrations.iter().map(|one| Registration::of(one, &ids));
-        extend(&mut self.registrations, name, shown);
-        let shown = forwarders.iter().map(|one| Forwarder::of("forwarder", one, &ids));
-        extend(&mut self.forwarders, name, shown);
-        let shown = stand_ins.iter().map(|one| Forwarder::of("stand-in", one, &ids));
-        extend(&mut self.forwarders, name, shown);
-        extend(&mut self.workers, name, workers::workers(&reachability));
-        extend(&mut self.refusals, name, workers::refusals(node));
+        connections.iter().map(|one| Connection::of(one, ids, is_hub(&one.1))).collect()
+    }
+
+    fn channels(&self) -> Vec<Channel> {
+        let Links { channels, ids, .. } = self.links();
+        channels.iter().map(|one| Channel::of(one, ids)).collect()
+    }
+
+    fn portals(&self) -> Vec<Portal> {
+        self.portal_figures().iter().map(|one| Portal::of(one, self.ids())).collect()
+    }
+
+    fn streams(&self) -> Vec<Stream> {
+        let streams = latest(&self.metrics.streams);
+        portals::streams(&streams, self.portal_figures(), self.ids())
+    }
+
+    fn registrations(&self) -> Vec<Registration> {
+        let registrations = self.metrics.registrations.all();
+        registrations.iter().map(|one| Registration::of(one, self.ids())).collect()
+    }
+
+    fn forwarders(&self) -> Vec<Forwarder> {
+        let Metrics { forwarders, cluster, .. } = &*self.metrics;
+        let kinds = [("forwarder", latest(forwarders)), ("stand-in", latest(&cluster.stand_ins))];
+        let of_kind = |(kind, all): (&str, Vec<_>)| {
+            all.iter().map(|one| Forwarder::of(kind, one, self.ids())).collect::<Vec<_>>()
+        };
+        kinds.into_iter().flat_map(of_kind).collect()
+    }
+
+    fn workers(&self) -> Vec<Worker> {
+        workers::workers(self.reachability())
+    }
+
+    fn refusals(&self) -> Vec<Refusal> {
+        workers::refusals(&self.shown.node)
     }
 }
 
-/// Adds what a node has.
-fn extend<'a, T>(to: &mut Vec<Of<'a, T>>, node: Option<&'a str>, all: impl IntoIterator<Item = T>) {
-    to.extend(all.into_iter().map(|one| Of { node, one }));
+/// Those of a listing that are told of one by one.
+fn latest<T: Record>(listing: &Listing<T>) -> Vec<(u64, Arc<T>)> {
+    listing.while_locked(|all| {
+        let before = all.len().saturating_sub(MOST);
+        all.skip(before).map(|(number, one)| (number, one.clone())).collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use ockam_actix_runtime::{
+        metrics::{link::Opener, Forwarder as ForwarderRecord},
+        NodeBuilder,
+    };
+
+    use super::*;
+    use crate::console::nodes::Nodes;
+
+    /// A hub with as many connections and forwarders of others as it may have.
+    #[test]
+    fn a_full_hub_is_told_of_at_once() {
+        actix_rt::System::new().block_on(async {
+            let node = NodeBuilder::new().arbiters(1).start().await.unwrap();
+            let metrics = Metrics::of(&node);
+            let address = |number: usize| format!("connection-{number}").into();
+            let connect = |number| Link::new(Opener::Peer, address(number), "peer");
+            let links: Vec<_> =
+                (0..16_384).map(|number| metrics.connections.list(connect(number))).collect();
+            let stand_in = |number: usize| ForwarderRecord {
+                route: "peer".into(),
+                over: Some(address(number % 10)),
+                identity: None,
+                since: ockam_actix_runtime::clock::Instant::now(),
+            };
+            let stand_ins: Vec<_> = (0..100_000)
+                .map(|number| metrics.cluster.stand_ins.list(stand_in(number)))
+                .collect();
+            let nodes = Nodes::of(&node).all();
+            let begun = Instant::now();
+            let all = Snapshot::of(&nodes);
+            let took = begun.elapsed();
+            println!("{took:?} for {} and {}", links.len(), stand_ins.len());
+            assert_eq!(all.connections.iter().filter(|one| one.one.hub).count(), 10);
+            assert!(took < Duration::from_secs(1), "it took {took:?}");
+            node.stop().await;
+        });
+    }
 }

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use ockam_actix_runtime::metrics::link::Opener;
 
+use crate::console::api::Direction;
+
 /// Which end has opened a link.
-pub(super) const fn direction(opener: Opener) -> &'static str {
+pub(super) const fn direction(opener: Opener) -> Direction {
     match opener {
-        Opener::Here => "outgoing",
-        Opener::Peer => "incoming",
+        Opener::Here => Direction::Outgoing,
+        Opener::Peer => Direction::Incoming,
     }
 }
 

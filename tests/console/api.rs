@@ -78,6 +78,23 @@ fn a_stream_is_told_of_at_both_ends() {
 }
 
 #[test]
+fn each_part_comes_alone() {
+    with_network(async |network| {
+        network.refuse();
+        let _client = network.client(100).await;
+        let [_, outlet, _]: [Value; 3] = all(network).await.try_into().unwrap();
+        for (part, value) in outlet.as_object().unwrap() {
+            let alone = get(network.outlet, &format!("/api/v1/{part}")).await;
+            let alone: Value = serde_json::from_str(&alone).unwrap();
+            let [mut alone_has, mut has] = [Fields::new(), Fields::new()];
+            fields(&serde_json::json!({ part: alone }), &mut alone_has);
+            fields(&serde_json::json!({ part: value }), &mut has);
+            assert_eq!(alone_has, has);
+        }
+    });
+}
+
+#[test]
 fn nothing_that_gives_access_is_shown() {
     with_network(async |network| {
         network.refuse();

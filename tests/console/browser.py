@@ -94,7 +94,8 @@ class Browser:
         parameters = event.get("params", {})
         match event.get("method"):
             case "Runtime.consoleAPICalled" if parameters["type"] in ("error", "warning", "assert"):
-                self.problems.append(str([one.get("value") for one in parameters["args"]]))
+                said = [one.get("value", one.get("description")) for one in parameters["args"]]
+                self.problems.append(str(said))
             case "Runtime.exceptionThrown":
                 details = parameters["exceptionDetails"]
                 exception = details.get("exception", {}).get("description", "")

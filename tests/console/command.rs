@@ -1,6 +1,8 @@
 //! `--console` and `ockam status`.
 
 use std::{
+    io::{Read, Write},
+    net::TcpListener,
     process::{Command, Output},
     time::Duration,
 };
@@ -40,6 +42,24 @@ fn status_shows_what_a_console_tells() {
     let gone = status(&[port]);
     let error = String::from_utf8(gone.stderr).unwrap();
     assert!(!gone.status.success() && error.contains("started with --console"), "{error}");
+}
+
+#[test]
+fn status_shows_why_a_console_refuses() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let console = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        assert!(client.read(&mut [0; 1_024]).unwrap() > 0);
+        let body = "not by this name: permit it, with --console-host\n";
+        let head = "HTTP/1.1 421 Misdirected Request\r\nconnection: close\r\ncontent-length";
+        write!(client, "{head}: {}\r\n\r\n{body}", body.len()).unwrap();
+    });
+    let refused = status(&[&address]);
+    console.join().unwrap();
+    let error = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && error.contains("421 Misdirected Request"), "{error}");
+    assert!(error.contains("permit it, with --console-host"), "{error}");
 }
 
 #[test]

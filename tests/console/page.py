@@ -1,19 +1,56 @@
-"""Clicks through the console's page: `page.py URL CLIENT`, with a client whose stream is open."""
+"""Clicks through the console's page: `page.py URL CLIENT OUTLET`.
+
+A client has a stream open at the node of URL, and OUTLET is the page of the outlet's node.
+"""
 
 import sys
 
 import browser
 
-url, client = sys.argv[1:]
+url, client, outlet = sys.argv[1:]
 if not browser.find():
     print("Chromium is not installed")
     sys.exit(77)
 
 ROWS = "[...document.querySelectorAll('tbody tr')]"
 
+# The lines of the picture that pass behind a box which is not at their end.
+HIDDEN = """(() => {
+    const picture = document.getElementById('picture');
+    const origin = picture.getBoundingClientRect();
+    const boxes = [...picture.querySelectorAll('.box')].map((one) => [one.dataset.id, one.getBoundingClientRect()]);
+    return [...picture.querySelectorAll('svg path')].flatMap((path) => {
+        const ends = path.dataset.key.split(' ');
+        const others = boxes.filter(([id]) => !ends.includes(id));
+        const length = path.getTotalLength();
+        const points = Array.from({ length: Math.ceil(length / 2) }, (_, at) => path.getPointAtLength(2 * at));
+        const covers = ({ left, right, top, bottom }, x, y) => left < x && x < right && top < y && y < bottom;
+        return others.filter(([, box]) => points.some(({ x, y }) => covers(box, x + origin.left, y + origin.top)))
+            .map(([id]) => `${path.dataset.key} passes behind ${id}`);
+    });
+})()"""
+
+# The pairs of lines between the same two columns that cross.
+CROSSED = """(() => {
+    const lines = [...document.querySelectorAll('.picture path')].map((path) => {
+        const [begin, end] = [0, path.getTotalLength()].map((at) => path.getPointAtLength(at));
+        return { name: path.dataset.key, begin, end };
+    });
+    const near = (one, other) => Math.abs(one - other) < 1;
+    return lines.flatMap((one, at) => lines.slice(at + 1).filter((other) =>
+        near(one.begin.x, other.begin.x) && near(one.end.x, other.end.x)
+        && (one.begin.y - other.begin.y) * (one.end.y - other.end.y) < -1
+    ).map((other) => `${one.name} crosses ${other.name}`));
+})()"""
+
 
 def check(page, script, what):
     assert page.run(script), f"not true: {what}; the page says:\n{page.run('document.body.innerText')}"
+
+
+def none(page, script):
+    found = page.run(script)
+    assert found == [], found
 
 
 with browser.Browser() as page:
@@ -23,6 +60,8 @@ with browser.Browser() as page:
     check(page, "document.querySelectorAll('.box').length === 4", "four boxes in the picture")
     check(page, "document.querySelectorAll('.picture path').length >= 3", "lines between them")
     check(page, "document.querySelector('.box b').textContent === '3 clients'", "the clients' box")
+
+    none(page, HIDDEN)
 
     # The filter.
     page.key("/", "/")
@@ -77,6 +116,19 @@ with browser.Browser() as page:
     page.click("#pause")
     page.wait("document.getElementById('state').innerText === 'live'", "the end of the pause")
 
+    # What goes wrong is told apart: a refusal with its remedy, and what the page cannot show.
+    page.run("window.fetched = window.fetch")
+    for answer, said, word in (
+            ("new Response('permit the name', { status: 421 })", "permit the name", "no answer"),
+            ("new Response('{}')", "cannot be shown", "not shown")):
+        page.run(f"window.fetch = async () => {answer}")
+        page.wait(f"document.getElementById('alert').innerText.includes({said!r})", said)
+        check(page, f"document.getElementById('state').innerText === {word!r}", word)
+    page.run("window.fetch = window.fetched")
+    page.wait("document.getElementById('state').innerText === 'live'", "the end of the trouble")
+    assert any("TypeError" in one for one in page.problems), page.problems
+    page.problems.clear()
+
     # A telephone: nothing is wider than its screen.
     page.resize(380, 800)
     wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -97,5 +149,34 @@ with browser.Browser() as page:
     check(page, f"{tile}.querySelector('.value').innerText === {of_tab!r}", f"it says {of_tab}")
     check(page, f"{tile}.querySelector('.note').innerText === '345 of other hubs'", "and of others")
     assert of_tab.replace(",", "").replace("\u202f", "") == "2345", of_tab
+
+    # A line across the secure channels' column: from what a hub forwards to, to the hub.
+    page.resize(1280, 900)
+    page.open(outlet)
+    page.wait("document.querySelectorAll('.picture path').length >= 4", "the lines of the outlet")
+    none(page, HIDDEN)
+
+    # Several of them, and channels in another order than the inlets that use them.
+    page.run("""(() => {
+        const ask = window.fetch;
+        window.fetch = async (...what) => {
+            const state = await (await ask(...what)).json();
+            const like = (one, more) => [1, 2, 3].map((number) => ({ ...one, ...more(number) }));
+            const { portals: [portal], channels: [channel], connections: [connection] } = state;
+            const connections = like(connection, (number) => ({ id: `connection/${number}` }));
+            const channels = like(channel, (number) =>
+                ({ id: `channel/${number}`, over: `connection/${4 - number}` }));
+            const inlet = (number, over) => ({ id: `portal/${number}`, kind: 'inlet', over });
+            const portals = like(portal, (number) => inlet(number, `channel/${4 - number}`));
+            portals.push({ ...portal, ...inlet(4, 'connection/3') });
+            const registrations = [];
+            Object.assign(state, { portals, channels, connections, registrations, streams: [] });
+            return new Response(JSON.stringify(state));
+        };
+    })()""")
+    page.wait("document.querySelectorAll('.box').length === 4 + 4 + 3 + 3", "a picture with 14 boxes")
+    assert page.run("document.querySelectorAll('.picture path').length") == 4 + 4 + 3
+    none(page, HIDDEN)
+    none(page, CROSSED)
 
     assert page.problems == [], page.problems

@@ -15,11 +15,12 @@ fn a_person_finds_a_stream_on_the_page() {
         for bytes in [100, 2_000, 30_000] {
             clients.push(network.client(bytes).await);
         }
-        let url = format!("http://{}/", network.inlet);
+        let [url, outlet] =
+            [network.inlet, network.outlet].map(|console| format!("http://{console}/"));
         let client = clients[1].local_addr().unwrap().to_string();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/console/page.py");
         let driving = actix_rt::task::spawn_blocking(move || {
-            Command::new("python3").args(["-B", script, &url, &client]).output()
+            Command::new("python3").args(["-B", script, &url, &client, &outlet]).output()
         });
         match driving.await.unwrap() {
             Err(error) => println!("skipped: no python3: {error}"),

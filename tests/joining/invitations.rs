@@ -2,7 +2,9 @@
 
 use std::{
     fs,
+    io::Write,
     net::SocketAddr,
+    os::unix::fs::OpenOptionsExt,
     process::{Command, Output},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -157,6 +159,27 @@ fn the_printed_inlet_is_for_the_outlets_clients() {
         assert!(printed.contains(&format!("\n{expected}")), "{joined:?} {outlet}");
         assert!(printed.contains(&format!("--vault '{vault}'")), "{printed}");
     }
+}
+
+#[test]
+fn nobody_is_invited_to_an_unknown_place() {
+    let machine = Machine::new();
+    let outlet = format!("outlet {} node tcp#YOUR-HOST:4000 \n", machine.create("web"));
+    let mut ledger = fs::OpenOptions::new();
+    let ledger = ledger.write(true).create_new(true).mode(0o600);
+    let mut ledger = ledger.open(machine.path("trusted.invitations")).unwrap();
+    ledger.write_all(outlet.as_bytes()).unwrap();
+    let trusted = machine.file("trusted");
+    let invite = |more: &[&str]| {
+        let mut invite = machine.command(&[&["invite", "--trust-file", &trusted], more].concat());
+        said(invite.env_remove("OCKAM_KEY_FILE").output().unwrap())
+    };
+    let error = invite(&[]).unwrap_err();
+    assert!(error.contains("say with --at HOST:PORT"), "{error}");
+    let ledger = || fs::read_to_string(machine.path("trusted.invitations")).unwrap();
+    assert_eq!(ledger(), outlet, "nothing is written down");
+    invite(&["--at", "here.example.org:4000"]).unwrap();
+    assert_eq!(ledger().matches(" open").count(), 1);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! | idea | module |
 //! |---|---|
 //! | the string that is carried to the other machine | [`text`] |
+//! | why it is refused there | [`refusal`] |
 //! | which invitations there are, and who has taken them | [`ledger`] |
 //! | the file that keeps that, the thread that follows it, and who is let in | [`mod@file`] |
 //!
@@ -28,12 +29,14 @@
 
 pub mod file;
 pub mod ledger;
+pub mod refusal;
 pub mod text;
 
 use std::time::Duration;
 
 pub use file::{InvitationError, InvitationFile, Invitations};
 pub use ledger::InvitingOutlet;
+pub use refusal::InvitationRefusal;
 pub use text::{Clients, Invitation, InvitationTextError, Place};
 
 /// The listener of an outlet that is connected to without a hub, by convention.
@@ -49,13 +52,3 @@ pub const MAX_OUTLETS: usize = 64;
 /// How long an invitation may be good: somebody who is on holiday finds it in time, and one that
 /// was forgotten in a mailbox is useless.
 pub const LONGEST_VALIDITY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-
-/// What an outlet says of an invitation that was good once.
-pub const EXPIRED: &str = "the invitation has expired";
-
-/// What an outlet says of an identity that is trusted as soon as that is on disk.
-pub(crate) const ADMITTED: &str = "has shown an invitation; it is being written down";
-
-/// What an outlet says of an invitation that it does not have.
-pub const UNKNOWN: &str =
-    "the outlet knows no such invitation: it was withdrawn, or is for another outlet";

@@ -43,6 +43,10 @@ pub enum UndeliverableReason {
     HasPanicked,
     /// The worker, or the future that its handler returned, panicked before it had answered.
     WorkerPanicked,
+    /// The secret that the message shows, such as an invitation's, is good no longer.
+    SecretExpired,
+    /// The worker does not know the secret that the message shows, such as an invitation's.
+    SecretUnknown,
     /// A reason that this version does not know.
     Unknown(u8),
 }
@@ -63,6 +67,8 @@ impl UndeliverableReason {
             Self::HasStopped => 9,
             Self::HasPanicked => 10,
             Self::WorkerPanicked => 11,
+            Self::SecretExpired => 12,
+            Self::SecretUnknown => 13,
             Self::Unknown(code) => code,
         }
     }
@@ -81,6 +87,8 @@ impl UndeliverableReason {
             9 => Self::HasStopped,
             10 => Self::HasPanicked,
             11 => Self::WorkerPanicked,
+            12 => Self::SecretExpired,
+            13 => Self::SecretUnknown,
             code => Self::Unknown(code),
         }
     }
@@ -101,6 +109,8 @@ impl fmt::Display for UndeliverableReason {
             Self::HasStopped => "it has stopped",
             Self::HasPanicked => "it has panicked",
             Self::WorkerPanicked => "it panicked before it had handled the message",
+            Self::SecretExpired => "the secret that the message shows has expired",
+            Self::SecretUnknown => "it does not know the secret that the message shows",
             Self::Unknown(code) => return write!(f, "reason {code}"),
         })
     }
@@ -195,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_notice_survives_the_wire() {
-        for code in 0..=12 {
+        for code in 0..=14 {
             let notice = Notice::new("outlet".into(), UndeliverableReason::from_code(code))
                 .with_detail("why");
             assert_eq!(Notice::decode(&notice.encode()), Some(notice));

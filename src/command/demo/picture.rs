@@ -4,7 +4,10 @@ use std::{fmt::Write, net::SocketAddr, time::Duration};
 
 use ockam::Identifier;
 
-use crate::command::demo::{grouped::grouped, tap::Seen, web::PAGE_MARK};
+use crate::command::{
+    demo::{grouped::grouped, tap::Seen, web::PAGE_MARK},
+    output::quantity::short,
+};
 
 /// How many lines of the page are shown.
 const SHOWN_LINES: usize = 3;
@@ -95,11 +98,4 @@ fn passed(Seen { bytes, has_page, .. }: &Seen) -> String {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn short(text: &str) -> String {
-    match text.char_indices().nth(16) {
-        Some((cut, _)) => format!("{}…", &text[..cut]),
-        None => text.to_owned(),
-    }
 }

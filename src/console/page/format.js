@@ -39,6 +39,8 @@ export const short = (identity) =>
 // "inlet 127.0.0.1:4001"; an outlet that nobody has named is called "outlet".
 export const portalName = ({ kind, name }) => (kind === name ? kind : `${kind} ${name}`);
 
+export const byId = (id) => document.getElementById(id);
+
 export function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);

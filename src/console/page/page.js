@@ -1,6 +1,6 @@
 // The page: asks for the node's state, works out rates, and shows them.
 
-import { bytes, count, duration, element, plural, portalName, rate, setAttribute, setText, sync } from "./format.js";
+import { byId, bytes, count, duration, element, plural, portalName, rate, setAttribute, setText, sync } from "./format.js";
 import * as picture from "./picture.js";
 import * as tables from "./tables.js";
 
@@ -8,40 +8,53 @@ import * as tables from "./tables.js";
 const EVERY = 2000;
 const HISTORY = 120000;
 
-const by = (id) => document.getElementById(id);
 const history = [];
 let before = new Map();
 let paused = false;
 let timer;
 let heard = null;
+// What is wrong, if something is: for people, and in a word or two.
+let trouble = null;
 
 // ----- asking --------------------------------------------------------------------------------
 
 async function ask() {
   clearTimeout(timer);
-  try {
-    const answer = await fetch("api/v1/", { cache: "no-store", signal: AbortSignal.timeout(10000) });
-    if (!answer.ok) throw new Error(`status ${answer.status}`);
-    show(await answer.json());
-    heard = new Date();
-    by("alert").hidden = true;
-  } catch (error) {
-    lost(error);
-  }
-  said();
+  trouble = null;
+  const state = await fetched().catch(silence);
+  if (state) draw(state);
+  showTrouble();
   if (!paused && !document.hidden) timer = setTimeout(ask, EVERY);
 }
 
-function lost(error) {
-  const since = heard ? ` since ${heard.toLocaleTimeString()}` : "";
-  setText(by("alert"), `The node has not answered${since} (${error.message}). Trying again.`);
-  by("alert").hidden = false;
+async function fetched() {
+  const answer = await fetch("api/v1/", { cache: "no-store", signal: AbortSignal.timeout(10000) });
+  if (answer.ok) return answer.json();
+  // A refusal says what to do.
+  throw new Error((await answer.text()).trim().slice(0, 300) || `status ${answer.status}`);
 }
 
-function said() {
-  const failing = !by("alert").hidden;
-  setText(by("state"), failing ? "no answer" : paused ? "paused" : "live");
-  setAttribute(by("state"), "class", failing ? "state lost" : paused ? "state paused" : "state");
+function silence(error) {
+  const since = heard ? ` since ${heard.toLocaleTimeString()}` : "";
+  trouble = { text: `The node has not answered${since} (${error.message}). Trying again.`, state: "no answer" };
+}
+
+function draw(state) {
+  heard = new Date();
+  try {
+    show(state);
+  } catch (error) {
+    // It is this page's fault, and not the node's.
+    console.error(error);
+    trouble = { text: `What the node has answered cannot be shown (${error.message}). Reload the page.`, state: "not shown" };
+  }
+}
+
+function showTrouble() {
+  byId("alert").hidden = !trouble;
+  setText(byId("alert"), trouble?.text ?? "");
+  setText(byId("state"), trouble?.state ?? (paused ? "paused" : "live"));
+  setAttribute(byId("state"), "class", trouble ? "state lost" : paused ? "state paused" : "state");
 }
 
 // ----- what follows from two answers ---------------------------------------------------------
@@ -61,7 +74,7 @@ function show(state) {
   rates(state.node, "node");
   for (const part of ["connections", "portals", "streams"]) state[part].forEach((one) => rates(one));
   before = seen;
-  name(state);
+  giveNames(state);
   history.push({ now, sent: state.node.sent_rate, received: state.node.received_rate });
   while (history[0].now < now - HISTORY) history.shift();
   about(state);
@@ -71,7 +84,7 @@ function show(state) {
 }
 
 // Gives everything a name to be shown and found by.
-function name(state) {
+function giveNames(state) {
   const portals = new Map(state.portals.map((one) => [one.id, one]));
   const links = new Map();
   for (const one of state.connections) links.set(one.id, one.name);
@@ -94,9 +107,9 @@ function name(state) {
 // ----- above and below -----------------------------------------------------------------------
 
 function about({ node, nodes, process, listeners }) {
-  setText(by("version"), node.version);
-  setText(by("identity"), node.identities.join(" "));
-  setAttribute(by("identity"), "title", node.identities.join("\n"));
+  setText(byId("version"), node.version);
+  setText(byId("identity"), node.identities.join(" "));
+  setAttribute(byId("identity"), "title", node.identities.join("\n"));
   const up = process.began === null ? null : Date.now() / 1000 - process.began;
   const parts = [
     nodes.length > 1 && plural(nodes.length, "node"),
@@ -107,7 +120,7 @@ function about({ node, nodes, process, listeners }) {
     process.open_descriptors !== null && `${count(process.open_descriptors)} of ${count(process.most_descriptors)} descriptors`,
     listeners.length > 0 && `listening on ${listeners.map((one) => one.address).join(", ")}`,
   ];
-  setText(by("process"), parts.filter(Boolean).join(" · "));
+  setText(byId("process"), parts.filter(Boolean).join(" · "));
 }
 
 const median = (numbers) => {
@@ -154,7 +167,7 @@ function tiles(state) {
       note: { text: refused > 0 ? `by ${plural(new Set(refusals.map((one) => one.rule)).size, "rule")}` : "none so far" },
     },
   ];
-  sync(by("tiles"), all, ({ id }) => id, makeTile, fillTile);
+  sync(byId("tiles"), all, ({ id }) => id, makeTile, fillTile);
 }
 
 function makeTile({ chart }) {
@@ -217,30 +230,30 @@ function stored() {
 
 function setTheme(theme) {
   setAttribute(document.documentElement, "data-theme", theme === "auto" ? null : theme);
-  setText(by("theme"), `Theme: ${theme}`);
+  setText(byId("theme"), `Theme: ${theme}`);
   try { localStorage.setItem("ockam-theme", theme); } catch { /* as above */ }
 }
 
 function begin() {
   let theme = THEMES.includes(stored()) ? stored() : "auto";
   setTheme(theme);
-  by("theme").addEventListener("click", () => {
+  byId("theme").addEventListener("click", () => {
     theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
     setTheme(theme);
   });
-  by("pause").addEventListener("click", () => {
+  byId("pause").addEventListener("click", () => {
     paused = !paused;
-    setAttribute(by("pause"), "aria-pressed", paused);
-    setText(by("pause"), paused ? "Go on" : "Pause");
-    said();
+    setAttribute(byId("pause"), "aria-pressed", paused);
+    setText(byId("pause"), paused ? "Go on" : "Pause");
+    showTrouble();
     if (!paused) ask();
   });
   document.addEventListener("visibilitychange", () => { if (!document.hidden && !paused) ask(); });
   tables.begin();
   picture.begin((part, filter) => {
     tables.select(part, filter);
-    by("tabs").scrollIntoView({ block: "nearest" });
-    by(`tab-${part}`).focus();
+    byId("tabs").scrollIntoView({ block: "nearest" });
+    byId(`tab-${part}`).focus();
   });
   ask();
 }

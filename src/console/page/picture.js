@@ -1,7 +1,7 @@
 // The picture: programs at this end, portals, secure channels and neighbours, and what leads where.
 
 import { arrange } from "./layout.js";
-import { duration, element, plural, portalName, rate, setAttribute, setText, short, sync } from "./format.js";
+import { byId, duration, element, plural, portalName, rate, setAttribute, setText, short, sync } from "./format.js";
 
 // Boxes of one column; what is beyond them is put together in one.
 const MOST = 7;
@@ -21,12 +21,12 @@ let choose = () => {};
 // `chosen` is told of the part and the filter that a box stands for.
 export function begin(chosen) {
   choose = chosen;
-  const picture = document.getElementById("picture");
+  const picture = byId("picture");
   new ResizeObserver(() => lines(picture)).observe(picture);
 }
 
 export function show(state) {
-  const picture = document.getElementById("picture");
+  const picture = byId("picture");
   const { boxes, edges } = graph(state);
   const titles = state.nodes.length > 1 ? TITLES_OF_SEVERAL : TITLES;
   const columns = titles.map((title, index) => fold(boxes.filter((box) => box.column === index), index));

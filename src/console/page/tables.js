@@ -1,13 +1,13 @@
 // The tables: what they show, and how they are filtered and sorted.
 
-import { bytes, count, duration, element, plural, rate, setAttribute, setText, short, sync } from "./format.js";
+import { byId, bytes, count, duration, element, plural, rate, setAttribute, setText, short, sync } from "./format.js";
 
 // Rows that are shown before somebody asks for more.
 const FEW = 50;
 
-const number = (title, value, show) => ({ title, value, show, kind: "number" });
-const text = (title, value, kind = "") => ({ title, value, show: (v) => v ?? "–", kind });
-const name = (title, value) => text(title, value, "name");
+const numberColumn = (title, value, show) => ({ title, value, show, kind: "number" });
+const textColumn = (title, value, kind = "") => ({ title, value, show: (v) => v ?? "–", kind });
+const nameColumn = (title, value) => textColumn(title, value, "name");
 const identity = { title: "Identity", value: (one) => one.peer, show: short, kind: "name", full: true };
 const state = {
   title: "State",
@@ -16,18 +16,18 @@ const state = {
     one.up ? `up ${duration(one.up_seconds)}` : one.failure ? `down: ${one.failure}` : "not up yet",
   mark: (one) => (one.up ? "on" : "off"),
 };
-const sent = number("Sent", (one) => one.sent_bytes, bytes);
-const received = number("Received", (one) => one.received_bytes, bytes);
+const sent = numberColumn("Sent", (one) => one.sent_bytes, bytes);
+const received = numberColumn("Received", (one) => one.received_bytes, bytes);
 const moving = (perSecond) => (perSecond < 1 ? "–" : rate(perSecond));
 const rates = [
-  number("Sent/s", (one) => one.sent_rate, moving),
-  number("Received/s", (one) => one.received_rate, moving),
+  numberColumn("Sent/s", (one) => one.sent_rate, moving),
+  numberColumn("Received/s", (one) => one.received_rate, moving),
 ];
-const roundTrip = number("Round trip", (one) => one.round_trip_seconds, duration);
+const roundTrip = numberColumn("Round trip", (one) => one.round_trip_seconds, duration);
 const ago = (seconds) => (seconds === null ? "–" : `${duration(seconds)} ago`);
 
 // Whose it is, where the console has several nodes.
-const node = { ...text("Node", (one) => one.node), optional: true };
+const node = { ...textColumn("Node", (one) => one.node), optional: true };
 
 export const PARTS = {
   streams: {
@@ -35,17 +35,17 @@ export const PARTS = {
     empty: "No stream is open. One begins when a client connects to an inlet.",
     columns: [
       node,
-      name("Client", (one) => one.client ?? (one.peer ? "not told" : null)),
-      text("Portal", (one) => one.portal_name, "tight"),
+      nameColumn("Client", (one) => one.client ?? (one.peer ? "not told" : null)),
+      textColumn("Portal", (one) => one.portal_name, "tight"),
       { ...identity, title: "From", optional: true },
-      name("To", (one) => one.target ?? one.leads_to),
+      nameColumn("To", (one) => one.target ?? one.leads_to),
       {
         title: "State",
         value: (one) => Number(one.suspended),
         show: (_, one) => (one.suspended ? "waits for a path" : "open"),
         mark: (one) => (one.suspended ? "off" : "on"),
       },
-      number("Age", (one) => one.age_seconds, duration),
+      numberColumn("Age", (one) => one.age_seconds, duration),
       roundTrip,
       ...rates,
       sent,
@@ -57,12 +57,12 @@ export const PARTS = {
     empty: "The node has no inlet and no outlet.",
     columns: [
       node,
-      text("Portal", (one) => one.kind, "tight"),
-      name("Name", (one) => one.name),
-      name("Leads to", (one) => one.leads_to),
-      number("Streams", (one) => one.streams, count),
-      number("Waiting", (one) => one.suspended, count),
-      number("Begun", (one) => one.streams_begun, count),
+      textColumn("Portal", (one) => one.kind, "tight"),
+      nameColumn("Name", (one) => one.name),
+      nameColumn("Leads to", (one) => one.leads_to),
+      numberColumn("Streams", (one) => one.streams, count),
+      numberColumn("Waiting", (one) => one.suspended, count),
+      numberColumn("Begun", (one) => one.streams_begun, count),
       ...rates,
       sent,
       received,
@@ -73,11 +73,11 @@ export const PARTS = {
     empty: "The node is connected with no other one.",
     columns: [
       node,
-      name("With", (one) => one.name),
-      text("Direction", (one) => one.direction, "tight"),
-      text("Carried by", (one) => one.transport, "tight"),
+      nameColumn("With", (one) => one.name),
+      textColumn("Direction", (one) => one.direction, "tight"),
+      textColumn("Carried by", (one) => one.transport, "tight"),
       state,
-      number("Times up", (one) => one.times_up, count),
+      numberColumn("Times up", (one) => one.times_up, count),
       roundTrip,
       ...rates,
       sent,
@@ -90,11 +90,11 @@ export const PARTS = {
     columns: [
       node,
       identity,
-      text("Direction", (one) => one.direction, "tight"),
+      textColumn("Direction", (one) => one.direction, "tight"),
       state,
-      number("Times up", (one) => one.times_up, count),
-      text("Over", (one) => one.over_name),
-      name("Route", (one) => one.route),
+      numberColumn("Times up", (one) => one.times_up, count),
+      textColumn("Over", (one) => one.over_name),
+      nameColumn("Route", (one) => one.route),
     ],
   },
   registrations: {
@@ -102,11 +102,11 @@ export const PARTS = {
     empty: "No hub is asked to forward to this node.",
     columns: [
       node,
-      name("Hub", (one) => one.hub),
-      name("Forwards to", (one) => one.destination),
+      nameColumn("Hub", (one) => one.hub),
+      nameColumn("Forwards to", (one) => one.destination),
       { ...identity, title: "Address", value: (one) => one.address, show: (v) => v ?? "–", full: false },
       state,
-      number("Times", (one) => one.times_up, count),
+      numberColumn("Times", (one) => one.times_up, count),
     ],
   },
   forwarders: {
@@ -115,9 +115,9 @@ export const PARTS = {
     columns: [
       node,
       { ...identity, title: "For", value: (one) => one.identity },
-      name("Route", (one) => one.route),
-      text("Over", (one) => one.over_name),
-      number("Age", (one) => one.age_seconds, duration),
+      nameColumn("Route", (one) => one.route),
+      textColumn("Over", (one) => one.over_name),
+      numberColumn("Age", (one) => one.age_seconds, duration),
     ],
   },
   workers: {
@@ -125,9 +125,9 @@ export const PARTS = {
     empty: "The node has no worker with a name.",
     columns: [
       node,
-      name("Address", (one) => one.address),
-      text("Class", (one) => one.class, "tight"),
-      text("Reached from outside by", (one) => one.reached_from.join("; ") || "nobody", "text"),
+      nameColumn("Address", (one) => one.address),
+      textColumn("Class", (one) => one.class, "tight"),
+      textColumn("Reached from outside by", (one) => one.reached_from.join("; ") || "nobody", "text"),
     ],
   },
   refusals: {
@@ -135,10 +135,10 @@ export const PARTS = {
     empty: "Nothing was refused, and nothing went wrong.",
     columns: [
       node,
-      name("Rule", (one) => one.rule),
-      number("Count", (one) => one.count, count),
-      number("Last", (one) => one.last_seconds_ago, ago),
-      text("What the log says", (one) => one.last, "text"),
+      nameColumn("Rule", (one) => one.rule),
+      numberColumn("Count", (one) => one.count, count),
+      numberColumn("Last", (one) => one.last_seconds_ago, ago),
+      textColumn("What the log says", (one) => one.last, "text"),
     ],
   },
 };
@@ -147,11 +147,10 @@ export const PARTS = {
 const view = { part: null, filter: "", sort: {}, all: false };
 let latest = {};
 
-const part = () => document.getElementById("panel");
-const by = (id) => document.getElementById(id);
+const panel = () => byId("panel");
 
 export function begin() {
-  const tabs = by("tabs");
+  const tabs = byId("tabs");
   for (const [id, { title }] of Object.entries(PARTS)) {
     const tab = element("button", { type: "button", role: "tab", id: `tab-${id}`, "aria-controls": "panel" });
     tab.append(element("span", {}, title), element("span", { class: "number" }, "0"));
@@ -166,20 +165,20 @@ export function begin() {
     if (to === undefined) return;
     event.preventDefault();
     select(ids[to]);
-    by(`tab-${ids[to]}`).focus();
+    byId(`tab-${ids[to]}`).focus();
   });
-  by("filter").addEventListener("input", (event) => {
+  byId("filter").addEventListener("input", (event) => {
     view.filter = event.target.value.trim().toLowerCase();
     show(latest);
   });
-  by("more").addEventListener("click", () => {
+  byId("more").addEventListener("click", () => {
     view.all = !view.all;
     show(latest);
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "/" && !event.ctrlKey && !event.metaKey && event.target.tagName !== "INPUT") {
       event.preventDefault();
-      by("filter").focus();
+      byId("filter").focus();
     }
   });
 }
@@ -190,7 +189,7 @@ export function select(id, filter) {
   view.all = false;
   if (filter !== undefined) {
     view.filter = filter.toLowerCase();
-    by("filter").value = filter;
+    byId("filter").value = filter;
   }
   show(latest);
 }
@@ -209,14 +208,14 @@ export function show(state) {
   const rows = state[view.part] ?? [];
   const columns = possible.filter((one) => !one.optional || rows.some((row) => one.value(row) !== null));
   for (const id of Object.keys(PARTS)) {
-    const tab = by(`tab-${id}`);
+    const tab = byId(`tab-${id}`);
     const chosen = id === view.part;
     setAttribute(tab, "aria-selected", chosen);
     setAttribute(tab, "tabindex", chosen ? 0 : -1);
     setText(tab.lastChild, count(total(state, id)));
   }
-  setAttribute(part(), "aria-labelledby", `tab-${view.part}`);
-  const table = part().querySelector("table");
+  setAttribute(panel(), "aria-labelledby", `tab-${view.part}`);
+  const table = panel().querySelector("table");
   const shape = [view.part, ...columns.map(({ title }) => title)].join();
   if (table.dataset.shape !== shape) {
     table.dataset.shape = shape;
@@ -227,7 +226,7 @@ export function show(state) {
   const shown = view.all ? found : found.slice(0, FEW);
   marks(table.tHead, columns);
   sync(table.tBodies[0], shown, (one) => one.id, () => line(columns), (row, one) => fill(row, one, columns));
-  said(state, rows, found, shown, empty);
+  showCounts(state, rows, found, shown, empty);
 }
 
 function head(to, columns) {
@@ -282,18 +281,18 @@ function fill(row, one, columns) {
   });
 }
 
-function said(state, rows, found, shown, empty) {
-  const nothing = by("empty");
+function showCounts(state, rows, found, shown, empty) {
+  const nothing = byId("empty");
   nothing.hidden = found.length > 0;
   setText(nothing, rows.length === 0 ? empty : "Nothing matches the filter.");
-  part().querySelector("table").hidden = found.length === 0;
+  panel().querySelector("table").hidden = found.length === 0;
   const all = total(state, view.part);
   const parts = [];
   if (found.length !== rows.length) parts.push(`${count(found.length)} match`);
   if (shown.length < found.length) parts.push(`${count(shown.length)} shown`);
   if (all > rows.length) parts.push(`the latest ${count(rows.length)} of ${count(all)} are listed`);
-  setText(by("count"), parts.join(", "));
-  const more = by("more");
+  setText(byId("count"), parts.join(", "));
+  const more = byId("more");
   more.hidden = found.length <= FEW;
   setText(more, view.all ? `Show the first ${FEW}` : `Show all ${plural(found.length, "row")}`);
 }

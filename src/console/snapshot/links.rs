@@ -9,9 +9,9 @@ use ockam_actix_runtime::{
     },
     Address,
 };
-use serde::Serialize;
 
 use crate::console::{
+    api::{Channel, Connection, Forwarder, Registration, Status},
     public_text::public,
     words::{direction, seconds},
 };
@@ -50,22 +50,6 @@ impl<'a> Ids<'a> {
     }
 }
 
-#[derive(Serialize)]
-pub(super) struct Connection {
-    id: String,
-    name: String,
-    direction: &'static str,
-    transport: Option<&'static str>,
-    peer: Option<String>,
-    #[serde(flatten)]
-    status: Status,
-    /// Whether another hub of the cluster is at its end.
-    hub: bool,
-    sent_bytes: u64,
-    received_bytes: u64,
-    round_trip_seconds: Option<f64>,
-}
-
 impl Connection {
     pub(super) fn of((number, link): &Numbered, ids: &Ids<'_>, hub: bool) -> Self {
         let state = link.state();
@@ -74,7 +58,7 @@ impl Connection {
             id: ids.id("connection", *number),
             name: public(&link.name),
             direction: direction(link.opener),
-            transport: Some(state.transport).filter(|transport| !transport.is_empty()),
+            transport: (!state.transport.is_empty()).then(|| state.transport.into()),
             peer: state.peer.as_deref().map(public),
             sent_bytes: link.traffic.sent(),
             received_bytes: link.traffic.received(),
@@ -82,17 +66,6 @@ impl Connection {
             status: Status::of(&state),
         }
     }
-}
-
-#[derive(Serialize)]
-pub(super) struct Channel {
-    id: String,
-    route: String,
-    direction: &'static str,
-    peer: Option<String>,
-    over: Option<String>,
-    #[serde(flatten)]
-    status: Status,
 }
 
 impl Channel {
@@ -109,17 +82,6 @@ impl Channel {
     }
 }
 
-#[derive(Serialize)]
-pub(super) struct Registration {
-    id: String,
-    hub: String,
-    destination: String,
-    address: Option<String>,
-    over: Option<String>,
-    #[serde(flatten)]
-    status: Status,
-}
-
 impl Registration {
     pub(super) fn of((number, link): &Numbered, ids: &Ids<'_>) -> Self {
         let state = link.state();
@@ -132,15 +94,6 @@ impl Registration {
             status: Status::of(&state),
         }
     }
-}
-
-#[derive(Serialize)]
-pub(super) struct Forwarder {
-    id: String,
-    route: String,
-    over: Option<String>,
-    identity: Option<String>,
-    age_seconds: f64,
 }
 
 impl Forwarder {
@@ -158,15 +111,6 @@ impl Forwarder {
             age_seconds: seconds(forwarder.since.elapsed()),
         }
     }
-}
-
-/// Whether a link is up, and why not.
-#[derive(Serialize)]
-struct Status {
-    up: bool,
-    up_seconds: Option<f64>,
-    times_up: u64,
-    failure: Option<String>,
 }
 
 impl Status {

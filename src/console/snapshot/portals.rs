@@ -3,30 +3,20 @@
 use std::{collections::HashMap, sync::Arc};
 
 use ockam_actix_runtime::metrics::portal::{PortalFigures, StreamRecord};
-use serde::Serialize;
 
-use crate::console::{public_text::public, snapshot::links::Ids, words::seconds};
-
-#[derive(Serialize)]
-pub(super) struct Portal {
-    id: String,
-    kind: &'static str,
-    name: String,
-    leads_to: String,
-    over: Option<String>,
-    streams: u64,
-    suspended: u64,
-    streams_begun: u64,
-    sent_bytes: u64,
-    received_bytes: u64,
-}
+use crate::console::{
+    api::{Portal, Stream},
+    public_text::public,
+    snapshot::links::Ids,
+    words::seconds,
+};
 
 impl Portal {
     pub(super) fn of(figures: &PortalFigures, ids: &Ids<'_>) -> Self {
         let portal = &figures.portal;
         Self {
             id: ids.id("portal", figures.number),
-            kind: portal.kind.name(),
+            kind: portal.kind.name().into(),
             name: public(&portal.name),
             leads_to: public(&portal.leads_to),
             over: ids.at(portal.over.as_ref()),
@@ -37,21 +27,6 @@ impl Portal {
             received_bytes: figures.received,
         }
     }
-}
-
-#[derive(Serialize)]
-pub(super) struct Stream {
-    id: String,
-    portal: Option<String>,
-    client: Option<String>,
-    target: Option<String>,
-    peer: Option<String>,
-    over: Option<String>,
-    suspended: bool,
-    age_seconds: f64,
-    sent_bytes: u64,
-    received_bytes: u64,
-    round_trip_seconds: Option<f64>,
 }
 
 /// The streams, of which the portals are among `portals` unless they have begun since.

@@ -7,14 +7,12 @@ use ockam_actix_runtime::{
     Host, Node,
 };
 use ockam_actix_workers::secure_channel::ChannelListeners;
-use serde::Serialize;
 
-use crate::console::{public_text::public, words::seconds};
-
-#[derive(Serialize)]
-pub(super) struct Listener {
-    address: String,
-}
+use crate::console::{
+    api::{Listener, Refusal, Worker},
+    public_text::public,
+    words::seconds,
+};
 
 /// Where the node accepts connections of others.
 pub(super) fn listeners(reachability: &Reachability) -> Vec<Listener> {
@@ -34,13 +32,6 @@ pub(super) fn identities(node: &Node, reachability: &Reachability) -> BTreeSet<S
     workers.filter_map(|worker| identity(&worker.address)).collect()
 }
 
-#[derive(Serialize)]
-pub(super) struct Worker {
-    address: String,
-    class: &'static str,
-    reached_from: Vec<String>,
-}
-
 /// The workers that have names, and what reaches them from outside.
 pub(super) fn workers(reachability: &Reachability) -> Vec<Worker> {
     let entrance = |(entrance, reach): (&Entrance, &Reach)| match (entrance, reach) {
@@ -57,7 +48,8 @@ pub(super) fn workers(reachability: &Reachability) -> Vec<Worker> {
             Class::Service => "service",
             Class::Forwarder => "forwarder",
             Class::User => "user",
-        },
+        }
+        .into(),
         reached_from: reachability
             .entrances
             .iter()
@@ -68,18 +60,10 @@ pub(super) fn workers(reachability: &Reachability) -> Vec<Worker> {
     workers.collect()
 }
 
-#[derive(Serialize)]
-pub(super) struct Refusal {
-    rule: &'static str,
-    count: u64,
-    last: Option<String>,
-    last_seconds_ago: Option<f64>,
-}
-
 /// What the log of refusals has counted, and the last line about each rule.
 pub(super) fn refusals(node: &Node) -> Vec<Refusal> {
     let refusal = |one: ockam_actix_runtime::trust::refusal_log::RefusalCount| Refusal {
-        rule: one.rule,
+        rule: one.rule.into(),
         count: one.count,
         last: one.last.as_ref().map(|(_, what)| public(what)),
         last_seconds_ago: one.last.map(|(when, _)| seconds(when.elapsed())),

@@ -55,13 +55,39 @@ pub enum Decision {
     /// The channel may be used.
     Trusted,
     /// It may not, for this reason.
-    Rejected(Cow<'static, str>),
+    Rejected(Rejection),
+}
+
+/// Why a policy does not trust a peer. `Display` gives the reason, for logs and errors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    reason: Cow<'static, str>,
+    is_admission: bool,
+}
+
+impl Rejection {
+    /// Whether the peer is trusted as soon as that is written down, and so at its next attempt.
+    #[must_use]
+    pub fn is_admission(&self) -> bool {
+        self.is_admission
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
 }
 
 impl Decision {
     /// A rejection with its reason: one clause without a full stop.
     pub fn reject(reason: impl Into<Cow<'static, str>>) -> Self {
-        Self::Rejected(reason.into())
+        Self::Rejected(Rejection { reason: reason.into(), is_admission: false })
+    }
+
+    /// The rejection of a peer that is trusted as soon as that is written down.
+    pub(crate) fn admit(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Rejected(Rejection { reason: reason.into(), is_admission: true })
     }
 
     /// Whether the peer is trusted.
@@ -84,7 +110,7 @@ impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Trusted => f.write_str("trusted"),
-            Self::Rejected(reason) => f.write_str(reason),
+            Self::Rejected(rejection) => rejection.fmt(f),
         }
     }
 }

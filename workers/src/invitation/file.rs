@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use ockam_actix_runtime::{clock::since_1970, lock::SharedLock, Address, Identifier};
+use ockam_actix_runtime::{clock::since_1970, lock::SharedLock, Identifier};
 use ring::rand::SystemRandom;
 
 use crate::{
@@ -29,8 +29,8 @@ use crate::{
     },
     invitation::{
         ledger::{Claim, InvitingOutlet, Ledger, LedgerError},
-        text::{Invitation, InvitationSecret, Place},
-        ADMITTED, LONGEST_VALIDITY,
+        text::{Invitation, InvitationSecret},
+        LONGEST_VALIDITY,
     },
 };
 
@@ -88,18 +88,28 @@ impl InvitationFile {
         Ok(Self { path: path.into() })
     }
 
-    /// Adds an invitation to the outlet of `service`, or to the only one, that is good `lasting`
-    /// from now on. Whoever takes it is trusted under `name`. `at` is where the outlet is reached,
-    /// if it does not know that itself. It waits for the disk.
+    /// The outlet of `service`, or the only one, that people can be invited to. It waits for the
+    /// disk.
     ///
     /// # Errors
-    /// If no outlet or several are known, or the file cannot be written.
+    /// If no outlet or several are known, or the file cannot be read.
+    pub fn outlet(&self, service: Option<&str>) -> Result<InvitingOutlet, InvitationError> {
+        self.read()?.outlet(service).cloned().map_err(|source| self.failed(source))
+    }
+
+    /// Adds an invitation to `outlet` that is good `lasting` from now on. Whoever takes it is
+    /// trusted under `name`. It waits for the disk.
+    ///
+    /// `outlet` is one that [`InvitationFile::outlet`] has returned; where others reach it at
+    /// another [place](crate::invitation::Place::at), with that.
+    ///
+    /// # Errors
+    /// If too many are open, or the file cannot be written.
     pub fn invite(
         &self,
-        service: Option<&str>,
+        outlet: InvitingOutlet,
         name: &str,
         lasting: Duration,
-        at: Option<Address>,
     ) -> Result<Invitation, InvitationError> {
         if !is_peer_name(name) {
             return Err(InvitationError::Name(name.to_owned()));
@@ -111,16 +121,8 @@ impl InvitationFile {
         let secret = secret.ok_or(InvitationError::Randomness)?;
         let expires = u32::try_from(now() + lasting.as_secs());
         let expires = expires.map_err(|_| InvitationError::Validity)?;
-        let InvitingOutlet { service, place, clients } = self.change(|ledger| {
-            let outlet = ledger.outlet(service)?.clone();
-            ledger.invite(secret.clone(), expires.into(), name, now())?;
-            Ok(outlet)
-        })?;
-        let place = match (at, place) {
-            (None, place) => place,
-            (Some(address), Place::Hub(_)) => Place::Hub(address),
-            (Some(address), Place::Node(_)) => Place::Node(address),
-        };
+        self.change(|ledger| ledger.invite(secret.clone(), expires.into(), name, now()))?;
+        let InvitingOutlet { service, place, clients } = outlet;
         Ok(Invitation { service, place, clients, expires, secret })
     }
 
@@ -276,13 +278,13 @@ impl<P: TrustPolicy> TrustPolicy for Invited<P> {
             Claim::Granted(_) => {
                 // Where there is no room, it is for the next attempt.
                 let _ = state.claims.try_send((self.secret.clone(), peer));
-                Decision::reject(format!("{peer} {ADMITTED}"))
+                Decision::admit(format!("{peer} has shown an invitation; it is being written down"))
             }
             Claim::Taken(other) => {
                 Decision::reject(format!("{peer} has shown the invitation that {other} has taken"))
             }
             Claim::WasAdmitted => Decision::reject(format!("{why}; its invitation was good once")),
-            Claim::Expired | Claim::Unknown => Decision::reject(why),
+            Claim::Expired | Claim::Unknown => Decision::Rejected(why),
         }
     }
 }

@@ -115,6 +115,15 @@ impl Place {
         address
     }
 
+    /// The same place, by another address.
+    #[must_use]
+    pub fn at(self, address: Address) -> Self {
+        match self {
+            Self::Hub(_) => Self::Hub(address),
+            Self::Node(_) => Self::Node(address),
+        }
+    }
+
     /// The number of the form of the place and of what clients speak.
     pub(crate) const fn kind(&self, clients: Clients) -> u8 {
         let place = match self {

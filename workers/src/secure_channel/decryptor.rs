@@ -149,9 +149,7 @@ impl Decryptor {
         context: &mut Context<Self>,
     ) {
         if message.kind == MessageKind::Notice {
-            let notice = Notice::decode(&message.payload);
-            let why = notice.map_or_else(|| "it came back".into(), |notice| notice.to_string());
-            return self.fail(FailureReason::Undelivered(why), context);
+            return self.fail(FailureReason::of_notice(&message.payload), context);
         }
         if self.is_asked_for_cookie(&exchange, &message) {
             return match self.send_with_cookie(&message) {

@@ -1,7 +1,9 @@
 //! Why there is no channel, or no new keys, by culprit.
 
+use ockam_actix_runtime::Notice;
+
 use crate::{
-    invitation::ADMITTED,
+    invitation::InvitationRefusal,
     secure_channel::{handshake::HandshakeError, packet::PacketError},
 };
 
@@ -23,6 +25,9 @@ pub(super) enum FailureReason {
     /// Peer: it asks for new keys more often than anybody needs.
     #[error("the peer asks for new keys too often")]
     TooOften,
+    /// Peer: it does not take the invitation that it was shown.
+    #[error(transparent)]
+    Invitation(#[from] InvitationRefusal),
     /// The network: the message did not arrive, or there is no route.
     #[error("{0}")]
     Undelivered(String),
@@ -38,18 +43,29 @@ pub(super) enum FailureReason {
 }
 
 impl FailureReason {
+    /// What the payload of a notice about a message of the handshake says.
+    pub(super) fn of_notice(payload: &[u8]) -> Self {
+        let Some(notice) = Notice::decode(payload) else {
+            return Self::Undelivered("it came back".into());
+        };
+        let refusal = InvitationRefusal::of(&notice);
+        refusal.map_or_else(|| Self::Undelivered(notice.to_string()), Self::Invitation)
+    }
+
     /// The cause in a few words, for a notice.
     pub(super) fn brief(&self) -> String {
         match self {
-            Self::Handshake(HandshakeError::Rejected { reason, .. }) => reason.clone(),
+            Self::Handshake(HandshakeError::Rejected { reason, .. }) => reason.to_string(),
             other => other.to_string(),
         }
     }
 
     /// Whether the peer has shown an invitation, and is trusted at its next attempt.
     pub(super) fn is_admission(&self) -> bool {
-        let admitted = |reason: &String| reason.ends_with(ADMITTED);
-        matches!(self, Self::Handshake(HandshakeError::Rejected { reason, .. }) if admitted(reason))
+        match self {
+            Self::Handshake(HandshakeError::Rejected { reason, .. }) => reason.is_admission(),
+            _ => false,
+        }
     }
 
     /// Whether the peer has shown that it is the right one, and refused.
@@ -60,5 +76,40 @@ impl FailureReason {
     /// Whether one end does not trust the other: only the owner of one of them can change that.
     pub(super) fn is_refusal(&self) -> bool {
         matches!(self, Self::Handshake(error) if error.is_rejection())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ockam_actix_runtime::{Identifier, UndeliverableReason};
+
+    use super::*;
+    use crate::identity::policy::Decision;
+
+    #[test]
+    fn an_invitations_refusal_is_told_by_its_code() {
+        let told = |reason, detail: &str| {
+            let notice = Notice::new("door".into(), reason).with_detail(detail);
+            FailureReason::of_notice(&notice.encode())
+        };
+        for refusal in [InvitationRefusal::Expired, InvitationRefusal::Unknown] {
+            assert_eq!(told(refusal.reason(), "in other words"), refusal.into());
+            let said = told(UndeliverableReason::Unreachable, &refusal.to_string());
+            assert!(matches!(said, FailureReason::Undelivered(_)), "{said}");
+        }
+    }
+
+    #[test]
+    fn an_admission_is_none_by_its_words() {
+        let peer = Identifier::from_bytes([1; 32]);
+        let is_admission = |decision| {
+            let Decision::Rejected(reason) = decision else { return false };
+            FailureReason::from(HandshakeError::Rejected { own: peer, peer, reason }).is_admission()
+        };
+        assert!(is_admission(Decision::admit("in any words")));
+        let Decision::Rejected(admission) = Decision::admit("it is being written down") else {
+            panic!("it is no rejection");
+        };
+        assert!(!is_admission(Decision::reject(admission.to_string())));
     }
 }

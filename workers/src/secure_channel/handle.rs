@@ -8,6 +8,7 @@ use ockam_actix_runtime::{
 
 use crate::{
     identity::policy::TrustPolicy,
+    invitation::InvitationRefusal,
     secure_channel::{
         channel_actor::{ChannelActor, ChannelSpec, Close},
         event::send_control,
@@ -87,7 +88,17 @@ impl SecureChannel {
     pub fn peer(&self) -> Option<Identifier> {
         match &*self.outcome.borrow() {
             Outcome::Established(peer) => Some(*peer),
-            Outcome::Pending(_) | Outcome::Rejected(_) | Outcome::Closed => None,
+            _ => None,
+        }
+    }
+
+    /// Why the peer did not take the invitation that the channel shows, if that is how the last
+    /// attempt ended. The channel tries again by itself: an outlet that runs hears of a new
+    /// invitation within a second.
+    pub fn invitation_refusal(&self) -> Option<InvitationRefusal> {
+        match &*self.outcome.borrow() {
+            Outcome::NotInvited(refusal) => Some(*refusal),
+            _ => None,
         }
     }
 
@@ -100,7 +111,7 @@ impl SecureChannel {
     /// [`Error::Stopped`] when the channel was closed or the node stopped.
     pub async fn established(&self) -> Result<Identifier> {
         let mut outcome = self.outcome.clone();
-        let decided = outcome.wait_for(|outcome| !matches!(outcome, Outcome::Pending(_))).await;
+        let decided = outcome.wait_for(|outcome| !outcome.is_pending()).await;
         let decided = decided.map(|outcome| outcome.clone());
         match decided.map_err(|_| Error::Stopped)? {
             Outcome::Established(peer) => Ok(peer),
@@ -108,7 +119,7 @@ impl SecureChannel {
                 who: format!("the peer at {}", self.route),
                 what: format!("was rejected, or has rejected us: {why}"),
             }),
-            Outcome::Pending(_) | Outcome::Closed => Err(Error::Stopped),
+            Outcome::Pending(_) | Outcome::NotInvited(_) | Outcome::Closed => Err(Error::Stopped),
         }
     }
 
@@ -122,6 +133,9 @@ impl SecureChannel {
             let waited_for = match &*self.outcome.borrow() {
                 Outcome::Pending(Some(why)) => {
                     format!("the secure channel over {} ({why})", self.route)
+                }
+                Outcome::NotInvited(refusal) => {
+                    format!("the secure channel over {} ({refusal})", self.route)
                 }
                 _ => format!("the secure channel over {}", self.route),
             };
@@ -138,6 +152,7 @@ impl SecureChannel {
             Ok(Outcome::Established(peer)) => Ok(*peer),
             Ok(Outcome::Rejected(why)) => failed(why, true),
             Ok(Outcome::Pending(Some(why))) => failed(why, false),
+            Ok(Outcome::NotInvited(refusal)) => failed(&refusal.to_string(), false),
             Ok(Outcome::Pending(None) | Outcome::Closed) | Err(_) => failed("it was closed", false),
         }
     }

@@ -39,7 +39,7 @@ use crate::{
     invitation::{
         file::{Invitations, Shown},
         text::InvitationSecret,
-        EXPIRED, UNKNOWN,
+        InvitationRefusal,
     },
     secure_channel::{
         admission::{Admission, Asker, Verdict},
@@ -53,9 +53,29 @@ use crate::{
     },
 };
 
-/// Why a handshake that came through a forwarder, or did not, is refused.
-const NO_SECRET: &str = "through a forwarder, a handshake needs the secret of the forwarding \
-                         address, and without one it must not have any: copy the address again";
+/// Why a handshake is refused before it begins.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+enum NoCredentials {
+    /// It has come through a forwarder without the right secret, or shows one that nobody needs.
+    #[error(
+        "through a forwarder, a handshake needs the secret of the forwarding address, and without \
+         one it must not have any: copy the address again"
+    )]
+    Secret,
+    /// By the invitation that it shows.
+    #[error(transparent)]
+    Invitation(#[from] InvitationRefusal),
+}
+
+impl NoCredentials {
+    /// The code that tells the initiator.
+    fn reason(self) -> UndeliverableReason {
+        match self {
+            Self::Secret => UndeliverableReason::Unreachable,
+            Self::Invitation(refusal) => refusal.reason(),
+        }
+    }
+}
 
 /// Which identity listens at which address of a node: an extension of the node, see
 /// [`Node::extension`].
@@ -268,7 +288,7 @@ impl Deliver for Listener {
                 let (route, listener) = (&message.return_route, &self.address);
                 let what = format_args!("no handshake at \"{listener}\" for {route}: {why}");
                 self.refusal_log.warn("handshake-without-secret", what);
-                return refuse(message, UndeliverableReason::Unreachable, why.into());
+                return refuse(message, why.reason(), why.to_string());
             }
         };
         if credentials.secret.is_none() && !message.origin.is_local() {
@@ -326,23 +346,25 @@ impl Listener {
         origin: &Origin,
         tag: Option<&[u8; TAG_LENGTH]>,
         noise: &[u8],
-    ) -> Result<Credentials, &'static str> {
+    ) -> Result<Credentials, NoCredentials> {
         let own = self.credentials.clone();
         let relay = relay_of(origin);
         let shown = tag.and_then(|tag| self.invitations.as_ref()?.shown_by(tag, noise));
         match (shown, relay, tag) {
             (Some(Shown::Good(secret, key)), ..) => Ok(self.invited(secret, key)),
-            (Some(Shown::Expired), ..) => Err(EXPIRED),
+            (Some(Shown::Expired), ..) => Err(InvitationRefusal::Expired.into()),
             (None, None, None) => Ok(own),
             (None, Some(_), None) if self.is_named => Ok(own),
             (None, Some(relay), Some(tag)) if !self.is_named => {
                 let identity = self.credentials.local.now();
                 let secret = self.relayed.secret_of(relay, &self.address, &identity, tag, noise);
-                let secret = Some(secret.ok_or(NO_SECRET)?);
+                let secret = Some(secret.ok_or(NoCredentials::Secret)?);
                 Ok(Credentials { secret, ..own })
             }
-            (None, _, Some(_)) if self.invitations.is_some() => Err(UNKNOWN),
-            (None, ..) => Err(NO_SECRET),
+            (None, _, Some(_)) if self.invitations.is_some() => {
+                Err(InvitationRefusal::Unknown.into())
+            }
+            (None, ..) => Err(NoCredentials::Secret),
         }
     }
 

@@ -224,9 +224,10 @@ impl ChannelActor {
         }
         // A key that was replaced while the handshake ran is no reason for a refusal's long pause.
         let refused = why.is_refusal() && self.keys == self.own_keys();
-        self.outcome.send_replace(match refused {
-            true => Outcome::Rejected(failure.clone()),
-            false => Outcome::Pending(Some(failure.clone())),
+        self.outcome.send_replace(match why {
+            _ if refused => Outcome::Rejected(failure.clone()),
+            FailureReason::Invitation(refusal) => Outcome::NotInvited(*refusal),
+            _ => Outcome::Pending(Some(failure.clone())),
         });
         if self.node.is_stopping() {
             return context.stop();

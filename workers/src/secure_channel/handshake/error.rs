@@ -4,7 +4,10 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::{identity::IdentityError, secure_channel::record::RecordError};
+use crate::{
+    identity::{policy::Rejection, IdentityError},
+    secure_channel::record::RecordError,
+};
 use ockam_actix_runtime::{address::identifier::Identifier, message::messagepack::DecodeError};
 
 /// A message of the handshake.
@@ -85,7 +88,7 @@ pub enum HandshakeError {
         /// The identity that came.
         peer: Identifier,
         /// Why the policy said no.
-        reason: String,
+        reason: Rejection,
     },
     /// The responder proved its identity, does not trust ours, and said so under the transport
     /// keys. Final.

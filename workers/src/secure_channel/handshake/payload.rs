@@ -1,8 +1,6 @@
 //! The encrypted payloads of messages 2 and 3: `[history, bin proof]`, an identity and its
 //! signature for this handshake.
 
-use std::borrow::Cow;
-
 use crate::{
     identity::{
         claimed::ClaimedIdentity,
@@ -61,8 +59,7 @@ pub(super) fn read_verified(
     let role = if message == HandshakeMessage::Two { Role::Responder } else { Role::Initiator };
     let claimed = read_claim(message, &payload, role, &hash, &noise.peer_static()?)?;
     let (own, peer) = (local.identifier(), claimed.identifier());
-    let rejected =
-        |reason: Cow<'static, str>| HandshakeError::Rejected { own, peer, reason: reason.into() };
+    let rejected = |reason| HandshakeError::Rejected { own, peer, reason };
     let early = judge.policy.precheck(&TrustContext::new(own, peer));
     let known = judge.verified_history(&peer);
     let further_keys = Identity::unverified_keys(&claimed, known.as_ref()).saturating_sub(1);
