@@ -11,6 +11,7 @@ use std::{
     path::PathBuf,
     pin::Pin,
     sync::Arc,
+    time::Duration,
 };
 
 use async_nats::{connection::State, Client, ConnectOptions, Event, Message, ServerAddr, Subject};
@@ -37,6 +38,15 @@ const MAX_NAME: usize = 64;
 
 /// Different failures of one outage that are logged.
 const MAX_SAID: usize = 8;
+
+/// The first and the longest pause between attempts to connect, which hubs of a cluster that starts
+/// may have to wait for before they find each other's forwarders.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often a server is asked whether it is there; another one is used after three such times
+/// without an answer.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Where NATS is, and which cluster of hubs on it is meant.
 ///
@@ -140,6 +150,7 @@ impl NatsBus {
         let (subject, servers) = (options.subject()?, options.addresses()?);
         // A hub does not hear itself.
         let mut nats = ConnectOptions::new().no_echo().retry_on_initial_connect();
+        nats = nats.reconnect_delay_callback(pause_before).ping_interval(PING_INTERVAL);
         let said = Arc::<Said>::default();
         nats =
             nats.name("ockam hub").client_capacity(CLIENT_CAPACITY).event_callback(move |event| {
@@ -170,6 +181,15 @@ impl NatsBus {
 impl fmt::Debug for NatsBus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("NatsBus").field(&self.subject.as_str()).finish()
+    }
+}
+
+/// The pause before the attempt with this number to connect.
+fn pause_before(attempt: usize) -> Duration {
+    match attempt {
+        0 | 1 => Duration::ZERO,
+        2..8 => LONGEST_PAUSE.min(FIRST_PAUSE * (1 << (attempt - 2))),
+        _ => LONGEST_PAUSE,
     }
 }
 

@@ -3,7 +3,11 @@
 use std::{fs, net::TcpStream, path::Path};
 
 use ockam_actix_harness::{
-    client::connect, deadline::PATIENCE, echo, installed::is_installed, network::in_own_network,
+    client::connect,
+    deadline::{poll, PATIENCE},
+    echo,
+    installed::is_installed,
+    network::in_own_network,
     program::Program,
 };
 
@@ -57,6 +61,11 @@ fn the_first_example_works() {
     in_own_network(|| {
         echo::start_at(TARGET);
         let example = run(&code_beginning("nats-server "));
+        poll("hubs that hear each other", PATIENCE, || {
+            let lines = example.stderr();
+            let connected = lines.iter().filter(|line| line.contains("connected to NATS")).count();
+            (connected == 2).then_some(()).ok_or(format!("{connected} of 2: {example}"))
+        });
         let (_inlet, address) = inlet(HUBS[1], &behind_hub(&example));
         echoes(&mut connect(address, PATIENCE).unwrap());
     });

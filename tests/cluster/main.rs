@@ -120,9 +120,11 @@ fn any_hub_reaches_any_forwarder_without_nats_too() {
         echoes(&mut lasting);
         echoes(&mut connect(address, PATIENCE).unwrap());
 
-        let before = hubs[2].line_count();
+        let before = hubs.each_ref().map(Program::line_count);
         let _server = nats().unwrap();
-        hubs[2].wait_for_line_after(before, "connected to NATS", PATIENCE);
+        for (hub, before) in hubs.iter().zip(before) {
+            hub.wait_for_line_after(before, "connected to NATS", PATIENCE);
+        }
         let (_other, address) = inlet(HUBS[2], &behind);
         echoes(&mut connect(address, PATIENCE).unwrap());
         echoes(&mut lasting);
@@ -215,8 +217,10 @@ fn the_newer_registration_wins_also_after_nats() {
             let (three, third) = registered(&vault, HUBS[0]).await;
             let _server = nats().unwrap();
             is_displaced(&second).await;
-            let state = third.watch().borrow().clone();
-            assert!(state.registered && !state.displaced, "{state:?}");
+            let mut state = third.watch();
+            let settled = state.wait_for(|state| state.registered || state.displaced);
+            let settled = actix_rt::time::timeout(PATIENCE, settled).await;
+            assert!(!settled.expect("the newer one is registered").unwrap().displaced);
             for node in hubs.into_iter().chain([one, two, three]) {
                 node.stop().await;
             }

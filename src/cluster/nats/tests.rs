@@ -14,7 +14,7 @@ use futures::FutureExt as _;
 use ockam_actix_harness::deadline::PATIENCE;
 use tokio::{sync::oneshot, task::yield_now, time::timeout};
 
-use super::{user_of, NatsBus, NatsOptions, Said, MAX_SAID};
+use super::{pause_before, user_of, NatsBus, NatsOptions, Said, MAX_SAID};
 use crate::cluster::Bus as _;
 
 /// A server that greets a client, and then takes nothing until it is let go on.
@@ -133,4 +133,10 @@ fn each_failure_is_said_once() {
     assert_eq!(said.0.lock().len(), MAX_SAID);
     said.log(&Event::Connected);
     assert!(said.0.lock().is_empty());
+}
+
+#[test]
+fn pauses_before_attempts_grow_to_a_second() {
+    let pauses = [0, 1, 2, 3, 7, 8, usize::MAX].map(|attempt| pause_before(attempt).as_millis());
+    assert_eq!(pauses, [0, 0, 50, 100, 1_000, 1_000, 1_000]);
 }

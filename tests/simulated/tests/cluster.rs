@@ -10,7 +10,9 @@ use ockam::{
     cluster::{Accept, Bus, Cluster, Receive},
     route,
     testing::{explore, Network, TestNode},
-    trace, Echoer, HopRole, RemoteForwarder, TcpTransport, TraceOptions, UndeliverableReason, TCP,
+    trace, Echoer, Entity, HopRole, RemoteForwarder, RemoteForwarderOptions,
+    SecureChannelListenerOptions, SecureChannels, TcpTransport, TraceOptions, TrustEveryonePolicy,
+    TrustIdentifierPolicy, UndeliverableReason, Vault, TCP,
 };
 use ockam_actix_runtime::metrics::{counter::Counter, Metrics};
 use simulated::{
@@ -173,5 +175,41 @@ fn a_forwarder_that_has_left_is_unknown_everywhere() {
         net.sleep(Duration::from_millis(100)).await;
         let asked = ctx.ask(echo, 7_u32).reply_as::<u32>().await.unwrap_err();
         assert!(asked.to_string().contains(&UndeliverableReason::Unreachable.to_string()));
+    });
+}
+
+#[test]
+fn a_forwarder_that_arrives_is_reached_at_once() {
+    let (net, bus) = (Network::seeded(9), MemoryBus::default());
+    net.run(async {
+        let _hubs = hubs(&net, &bus).await;
+        let far = net.node("far");
+        TcpTransport::create(&far).await.unwrap();
+        Echoer::start(&far, "echo").unwrap();
+        let near = net.node("near");
+        TcpTransport::create(&near).await.unwrap();
+        let new = |node: &TestNode| Entity::create(node, &Vault::in_memory()).unwrap();
+        let (mut outlet, mut client) = (new(&far), new(&near));
+        let listener = SecureChannelListenerOptions::at("listener").named();
+        let policy = TrustIdentifierPolicy::new(client.identifier());
+        outlet.create_secure_channel_listener(listener, policy).unwrap();
+        // One that is named has the same address again.
+        let register = async |hub| {
+            let options = RemoteForwarderOptions::to("listener").named();
+            RemoteForwarder::create(&far, (TCP, at(hub)), options).await.unwrap()
+        };
+        let forwarder = register("one").await;
+        forwarder.stop().await;
+        // A client looks for it at a hub where it is registered a moment later.
+        let route = route![(TCP, at("two")), forwarder.remote_address()];
+        let channel = client.create_secure_channel(route, TrustEveryonePolicy).unwrap();
+        let (ctx, echo) = (near.context().unwrap(), route![channel, "echo"]);
+        let registering = async {
+            net.sleep(Duration::from_millis(200)).await;
+            register("two").await
+        };
+        let (took, again) = tokio::join!(answered(&net, &ctx, &echo), registering);
+        assert_eq!(again.remote_address(), forwarder.remote_address());
+        assert!(took < Duration::from_millis(500), "{took:?}");
     });
 }

@@ -136,6 +136,11 @@ impl Cluster {
         Announced { member: self.0.clone(), keys: self.0.hold(id, addresses) }
     }
 
+    /// A forwarder is reached here: messages that wait for it go on.
+    pub(super) fn arrived(&self, addresses: &[Address]) {
+        self.0.waiting.lock().arrived(addresses);
+    }
+
     /// An identity has claimed an address here, or proved again that it is its own.
     pub(super) fn claimed(&self, id: ForwarderId) {
         self.0.voice.queue(id);

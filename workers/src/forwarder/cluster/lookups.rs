@@ -7,7 +7,7 @@ use ockam_actix_runtime::{
     random, route, Address, Context, Error, Host, Message, MessageKind, Notice, Payload, Route,
     UndeliverableReason,
 };
-use tokio::time::timeout;
+use tokio::{sync::oneshot, time::timeout};
 
 use crate::forwarder::{
     cluster::{
@@ -36,11 +36,11 @@ impl Member {
         drop(waiting);
         match taken {
             Taken::Waits => {}
-            Taken::First => {
+            Taken::First(arrived) => {
                 let (member, address) = (self.clone(), address.clone());
                 let lookup = Lookup { member, address, is_over: false };
                 let arbiter = self.node.current_arbiter().unwrap_or_default();
-                self.node.spawn_on(arbiter, lookup.run(key));
+                self.node.spawn_on(arbiter, lookup.run(key, arrived));
             }
             Taken::Full(message) => self.refuse(*message, address, UndeliverableReason::Overloaded),
         }
@@ -181,10 +181,15 @@ struct Lookup {
 }
 
 impl Lookup {
-    async fn run(self, key: ForwarderKey) {
+    async fn run(self, key: ForwarderKey, arrived: oneshot::Receiver<()>) {
         let (began, metrics) = (Instant::now(), Metrics::of(&self.member.node));
         metrics.cluster.lookups.increment();
-        let Some((first_hop, epoch)) = self.member.find(&self.address).await else {
+        let found = tokio::select! {
+            biased;
+            Ok(()) = arrived => return,
+            found = self.member.find(&self.address) => found,
+        };
+        let Some((first_hop, epoch)) = found else {
             return metrics.cluster.not_found.increment();
         };
         metrics.cluster.found.increment();

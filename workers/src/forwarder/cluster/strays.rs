@@ -15,6 +15,8 @@ use ockam_actix_runtime::{
     Address, Message, Origin,
 };
 
+use tokio::sync::oneshot;
+
 use crate::forwarder::limits::{LOOKUPS, LOOKUPS_MISSED, LOOKUPS_SHARE, STRAYS_PER_ADDRESS};
 
 /// What waits, by the address that is looked for.
@@ -29,6 +31,8 @@ struct Lookup {
     /// Who sent the first of its messages; nobody has to be kept from asking on this node.
     asking: Option<Asking>,
     messages: Vec<Message>,
+    /// Told if the forwarder is registered at this hub meanwhile.
+    arrives: Option<oneshot::Sender<()>>,
 }
 
 /// Who lookups are counted against.
@@ -52,8 +56,8 @@ impl Asking {
 /// What becomes of a message.
 #[derive(Debug)]
 pub(super) enum Taken {
-    /// It is the first: its forwarder is to be looked for.
-    First,
+    /// It is the first: its forwarder is to be looked for, until it is told to be here.
+    First(oneshot::Receiver<()>),
     /// It waits behind others.
     Waits,
     /// Too many wait.
@@ -88,9 +92,19 @@ impl Waiting {
         if let Some(asking) = &asking {
             self.by_asking.add(asking.clone());
         }
-        let lookup = Lookup { asking, messages: vec![message] };
+        let (arrives, arrived) = oneshot::channel();
+        let lookup = Lookup { asking, messages: vec![message], arrives: Some(arrives) };
         self.lookups.insert(address.clone(), lookup);
-        Taken::First
+        Taken::First(arrived)
+    }
+
+    /// The forwarder at these addresses is registered here: who looks for it need not go on.
+    pub(super) fn arrived(&mut self, addresses: &[Address]) {
+        for address in addresses {
+            let told = self.lookups.get_mut(address).and_then(|lookup| lookup.arrives.take());
+            // Who looks may have found it elsewhere.
+            let _ = told.map(|told| told.send(()));
+        }
     }
 
     /// The forwarder at `address` is found, so looking for it costs its sender nothing.
@@ -143,13 +157,13 @@ mod tests {
     /// Whether `asking` has the forwarder with this number looked for.
     fn looks(waiting: &mut Waiting, number: usize, asking: Option<Asking>, now: Duration) -> bool {
         let address = Address::from(number.to_string());
-        matches!(waiting.take(&address, asking, message(0), now), Taken::First)
+        matches!(waiting.take(&address, asking, message(0), now), Taken::First(_))
     }
 
     #[test]
     fn messages_wait_in_order_until_too_many_do() {
         let (mut waiting, address) = (Waiting::default(), Address::from("a"));
-        assert!(matches!(waiting.take(&address, None, message(0), NOW), Taken::First));
+        assert!(matches!(waiting.take(&address, None, message(0), NOW), Taken::First(_)));
         for number in 1..STRAYS_PER_ADDRESS {
             let number = u8::try_from(number).unwrap();
             assert!(matches!(waiting.take(&address, None, message(number), NOW), Taken::Waits));
@@ -160,7 +174,20 @@ mod tests {
         assert!(numbers.eq(0..STRAYS_PER_ADDRESS));
         assert!(matches!(waiting.take(&address, None, message(9), NOW), Taken::Waits));
         assert_eq!(waiting.end(&address).len(), 1);
-        assert!(matches!(waiting.take(&address, None, message(0), NOW), Taken::First));
+        assert!(matches!(waiting.take(&address, None, message(0), NOW), Taken::First(_)));
+    }
+
+    #[test]
+    fn a_forwarder_that_arrives_is_looked_for_no_longer() {
+        let mut waiting = Waiting::default();
+        let mut look = |name: &str| match waiting.take(&name.into(), None, message(0), NOW) {
+            Taken::First(arrived) => arrived,
+            other => panic!("{other:?}"),
+        };
+        let (mut awaited, mut other) = (look("a"), look("b"));
+        waiting.arrived(&["a".into(), "c".into()]);
+        assert_eq!(awaited.try_recv(), Ok(()));
+        assert_eq!(other.try_recv(), Err(oneshot::error::TryRecvError::Empty));
     }
 
     #[test]

@@ -310,12 +310,16 @@ impl ForwardingActor {
         }
         let slot = LedgerSlot { ledger: self.ledger.clone(), id, generation: entered.generation };
         let announced = self.cluster.as_ref().map(|cluster| cluster.announce(id, &addresses));
+        let arrives = self.cluster.as_ref().map(|cluster| (cluster, addresses.clone()));
         let (epoch, journal) = (state.epoch, self.journal.clone());
         let (node, moving) = (self.node.unheld(), self.node.moving());
         let life = Life { first_hop, epoch, lease, journal, announced, node, moving, inbox };
         if let Err(error) = Forwarder::launch(&self.node, slot, addresses, &route, life) {
             log::error!("cannot make a forwarder: {}", error.one_line());
             return Err(RegistrationRefusal::Internal);
+        }
+        if let Some((cluster, addresses)) = arrives {
+            cluster.arrived(&addresses);
         }
         log::debug!("forwarding {id:?} to {route}; {} forwarders", self.ledger.lock().len());
         match entered.displaced {
