@@ -115,7 +115,7 @@ impl Lasting {
     }
 
     /// For each of these moments the longest wait for an answer of the echo that came after it, and
-    /// before the next one. [Pauses](Pauses) of the machine do not count.
+    /// before the next one. [Pauses] of the machine do not count.
     pub fn stalls(&self, moments: &[Instant]) -> Vec<Duration> {
         let answers = self.shared.answers();
         let ends = moments.iter().skip(1).copied().map(Some).chain([None]);

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forwarder_that_arrives_is_looked_for_no_longer() {
+    fn one_that_arrives_is_looked_for_no_longer() {
         let mut waiting = Waiting::default();
         let mut look = |name: &str| match waiting.take(&name.into(), None, message(0), NOW) {
             Taken::First(arrived) => arrived,
