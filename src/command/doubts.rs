@@ -3,7 +3,7 @@
 
 use std::{net::ToSocketAddrs, path::Path};
 
-use ockam::{Error, Result, Route, UNIX};
+use ockam::{Error, HistoryFile, Result, Route, UNIX};
 
 use crate::command::node_address::NodeAddress;
 
@@ -78,6 +78,19 @@ impl Doubts {
                 Ok(())
             }
         }
+    }
+
+    /// Looks at what is known of the key histories of others.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub(crate) fn history(&mut self, path: &Path) -> Result<()> {
+        let damaged = HistoryFile::is_damaged(path).map_err(|error| Error::Other(error.into()));
+        if path.exists() && damaged? {
+            let path = path.display();
+            self.said.push(format!("{path} is damaged: it will be put aside, as {path}.damaged"));
+        }
+        Ok(())
     }
 
     /// Looks for the target of an outlet; patterns permit what is not known before.

@@ -117,9 +117,7 @@ impl Startable for Hub {
         self.listeners.probe(doubts)?;
         if let Some(path) = &self.known {
             doubts.folder_of(path)?;
-            if path.exists() {
-                HistoryFile::open(path).map_err(|error| Error::Other(error.into()))?;
-            }
+            doubts.history(path)?;
         }
         self.cluster.as_ref().map_or(Ok(()), |cluster| cluster.probe(doubts))?;
         self.dial.probe()?;

@@ -84,8 +84,13 @@ impl NodeAddress {
                 ))
             })?;
             let known = TRANSPORTS.iter().find(|(known, _)| known.name() == transport);
-            let (_, form) = known.ok_or_else(|| Error::Usage(unknown(transport, text)))?;
-            form.check(text).map_err(Error::Usage)
+            let checked = match known {
+                Some((_, form)) => form.check(text),
+                None => Err(unknown(transport, text)),
+            };
+            checked.map_err(|why| {
+                Error::Usage(format!("the route begins with \"{}\": {why}", one.shown()))
+            })
         })
     }
 

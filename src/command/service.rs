@@ -166,6 +166,8 @@ pub(crate) async fn run(Runnable { configuration, files }: Runnable) -> Result<(
             _ = interrupt.recv() => break Ok(()),
             _ = terminate.recv() => break Ok(()),
             started = services.all_started() => match started {
+                // What is being read says so at its end.
+                Ok(()) if reading.is_some() => {}
                 Ok(()) => manager::notify("READY=1"),
                 Err(error) => break Err(error),
             },

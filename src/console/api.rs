@@ -22,7 +22,8 @@ use serde::{Deserialize, Serialize};
 type Name = Cow<'static, str>;
 
 /// All parts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Snapshot {
     /// The node, or what several have together.
     pub node: About,

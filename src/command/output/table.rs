@@ -2,9 +2,6 @@
 
 use ockam_actix_runtime::text::Shown;
 
-/// Characters of a cell in a column before the last: what is longer is cut.
-const WIDEST: usize = 44;
-
 /// Characters below which no column is made narrower for a terminal.
 const NARROWEST: usize = 8;
 
@@ -65,13 +62,11 @@ impl Table {
 
     /// How wide each column is as it comes.
     fn widths(&self) -> Vec<usize> {
-        let last = self.numbers.len().saturating_sub(1);
         let width = |column: usize| {
             let widths = self.rows.iter().filter_map(|row| Some(row.get(column)?.chars().count()));
-            let most = if column == last || self.numbers[column] { usize::MAX } else { WIDEST };
-            widths.max().unwrap_or(0).min(most)
+            widths.max().unwrap_or(0)
         };
-        (0..=last).map(width).collect()
+        (0..self.numbers.len()).map(width).collect()
     }
 
     /// Takes from the widest columns of texts until all fits into `room`.
@@ -117,12 +112,12 @@ mod tests {
     }
 
     #[test]
-    fn columns_line_up_and_long_cells_are_cut() {
+    fn columns_line_up_and_nothing_is_cut() {
         let lines = table().lines(2, None);
         assert_eq!(column(&lines[0], "C"), column(&lines[2], "123").map(|at| at + 2));
         assert_eq!(column(&lines[1], "7"), column(&lines[2], "7"));
         assert_eq!(column(&lines[1], "long"), column(&lines[2], "z\\u{1b}"));
-        assert!(lines[1].contains("x…  ") && lines[1].ends_with("long"), "{lines:?}");
+        assert!(lines[1].contains("xx  ") && lines[1].ends_with("long"), "{lines:?}");
     }
 
     #[test]

@@ -65,11 +65,19 @@ impl<'a> ListenAddress<'a> {
         Self { is_udp: matches!(scheme, "udp" | "quic"), host, port }
     }
 
+    /// Whether it is all addresses of the machine, also that of `host`: those of version 6 include
+    /// those of version 4.
+    fn covers(&self, host: &str) -> bool {
+        match self.host {
+            "0.0.0.0" => host != "unix" && (!host.starts_with('[') || host == "[::]"),
+            "[::]" => host != "unix",
+            _ => false,
+        }
+    }
+
     fn overlaps(&self, other: &Self) -> bool {
-        let is_any = |place: &Self| matches!(place.host, "0.0.0.0" | "[::]");
-        let is_same_host = self.host == other.host
-            || (is_any(self) && other.host != "unix")
-            || (is_any(other) && self.host != "unix");
+        let is_same_host =
+            self.host == other.host || self.covers(other.host) || other.covers(self.host);
         // Port 0 is any that is free.
         is_same_host && self.is_udp == other.is_udp && self.port == other.port && self.port != "0"
     }
@@ -105,6 +113,7 @@ mod tests {
             ("127.0.0.1:4001", "127.0.0.1:4002"),
             ("127.0.0.1:0", "127.0.0.1:0"),
             ("quic://127.0.0.1:4001", "127.0.0.1:4001"),
+            ("0.0.0.0:4001", "[::1]:4001"),
             ("unix:/run/a", "unix:/run/b"),
         ] {
             assert_eq!(refused(outlet(one), inlet(other)), None, "{one} {other}");

@@ -20,7 +20,6 @@ let trouble = null;
 
 async function ask() {
   clearTimeout(timer);
-  trouble = null;
   const state = await fetched().catch(silence);
   if (state) draw(state);
   showTrouble();
@@ -41,6 +40,7 @@ function silence(error) {
 
 function draw(state) {
   heard = new Date();
+  trouble = null;
   try {
     show(state);
   } catch (error) {

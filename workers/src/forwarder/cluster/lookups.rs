@@ -7,7 +7,10 @@ use ockam_actix_runtime::{
     random, route, Address, Context, Error, Host, Message, MessageKind, Notice, Payload, Route,
     UndeliverableReason,
 };
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::oneshot,
+    time::{sleep_until, timeout},
+};
 
 use crate::forwarder::{
     cluster::{
@@ -27,8 +30,8 @@ impl Member {
     pub(super) fn take(self: &Arc<Self>, key: ForwarderKey, address: &Address, message: Message) {
         let asking = Asking::of(&message.origin);
         let mut waiting = self.waiting.lock();
-        // One that was found since the message was routed.
-        if self.stand_ins.has(address) {
+        // One that was found since the message was routed, or has arrived here.
+        if self.node.is_registered(address) {
             drop(waiting);
             return self.node.route(message);
         }
@@ -184,10 +187,18 @@ impl Lookup {
     async fn run(self, key: ForwarderKey, arrived: oneshot::Receiver<()>) {
         let (began, metrics) = (Instant::now(), Metrics::of(&self.member.node));
         metrics.cluster.lookups.increment();
+        let finding = async {
+            let found = self.member.find(&self.address).await;
+            if found.is_none() {
+                // It may still arrive here, also where nobody could be asked.
+                sleep_until(began + FIND_LIMIT).await;
+            }
+            found
+        };
         let found = tokio::select! {
             biased;
-            Ok(()) = arrived => return,
-            found = self.member.find(&self.address) => found,
+            Ok(()) = arrived => return metrics.cluster.found.increment(),
+            found = finding => found,
         };
         let Some((first_hop, epoch)) = found else {
             return metrics.cluster.not_found.increment();

@@ -77,11 +77,6 @@ struct Begun {
 }
 
 impl StandIns {
-    /// Whether there is one at `address`.
-    pub(super) fn has(&self, address: &Address) -> bool {
-        self.0.lock().contains_key(address)
-    }
-
     /// Ends those for a forwarder that `hub` has no longer.
     pub(super) fn end(&self, key: &ForwarderKey, hub: &Address) {
         self.0.lock().retain(|_, begun| begun.key != *key || begun.hub != *hub);

@@ -101,6 +101,7 @@ impl Waiting {
     /// The forwarder at these addresses is registered here: who looks for it need not go on.
     pub(super) fn arrived(&mut self, addresses: &[Address]) {
         for address in addresses {
+            self.found(address);
             let told = self.lookups.get_mut(address).and_then(|lookup| lookup.arrives.take());
             // Who looks may have found it elsewhere.
             let _ = told.map(|told| told.send(()));

@@ -261,12 +261,12 @@ fn no_stand_in_begins_where_a_forwarder_is() {
         Echoer::start(member.node(), "hub").unwrap();
         // It is noted, and not registered yet.
         stand_in(member, &ID.address()).unwrap_err();
-        assert!(!member.stand_ins.has(&ID.address()));
+        assert!(!member.node().is_registered(&ID.address()));
         member.let_go(&[ForwarderKey::from(&ID)]);
         stand_in(member, &ID.address()).unwrap();
-        assert!(member.stand_ins.has(&ID.address()));
+        assert!(member.node().is_registered(&ID.address()));
         member.hold(ID, &[ID.address()]);
-        assert!(!member.stand_ins.has(&ID.address()));
+        assert!(!member.node().is_registered(&ID.address()));
     });
 }
 

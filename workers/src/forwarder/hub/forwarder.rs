@@ -12,7 +12,7 @@
 //! * A panic frees addresses and slot, as every end does. The node learns of it at its next
 //!   renewal, and registers again.
 
-use std::{future::Future, pin::pin, sync::Arc};
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, WrapFuture};
 use ockam_actix_runtime::{
@@ -149,6 +149,7 @@ impl Life {
         async move {
             let mut is_leaving = false;
             let mut until = *self.lease.borrow_and_update();
+            let mut extension = Duration::ZERO;
             let ended = {
                 let mut evacuating = pin!(self.node.evacuating());
                 loop {
@@ -161,15 +162,21 @@ impl Life {
                                 break None;
                             }
                             until = *self.lease.borrow_and_update();
+                            extension = Duration::ZERO;
                         }
                         () = &mut evacuating, if !is_leaving => {
                             is_leaving = true;
                             notify_node(&self.node, self.inbox.clone(), &Answer::Leaving(id));
                         }
-                        () = sleep_until(until) => match extended(until, Instant::now()) {
-                            Some(later) => until = later,
-                            None => break Some("it was not renewed"),
-                        },
+                        () = sleep_until(until) => {
+                            let now = Instant::now();
+                            let more = more_time(now.saturating_duration_since(until), extension);
+                            if more.is_zero() {
+                                break Some("it was not renewed");
+                            }
+                            extension += more;
+                            until = now + more;
+                        }
                     }
                 }
             };
@@ -194,11 +201,14 @@ impl Life {
     }
 }
 
-/// Until when a lease lasts whose end is noticed late: time in which this node did not run does not
-/// count, as a renewal may be among what is still to be read.
-fn extended(until: Instant, now: Instant) -> Option<Instant> {
-    let late = now.saturating_duration_since(until);
-    (late > TIMELY).then(|| now + late.min(LONGEST_EXTENSION))
+/// How much longer a lease lasts whose end is noticed so `late`, and which was extended before
+/// since it was renewed: time in which this node did not run does not count, as a renewal may be
+/// among what is still to be read.
+fn more_time(late: Duration, before: Duration) -> Duration {
+    match late > TIMELY {
+        true => late.min(LONGEST_EXTENSION.saturating_sub(before)),
+        false => Duration::ZERO,
+    }
 }
 
 /// The delivery of a forwarder, with the route that it puts before the rest of a message's own.
@@ -215,18 +225,20 @@ impl Deliver for Onward {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
     fn a_pause_of_the_node_ends_no_lease() {
-        let until = Instant::now();
-        let at = |millis| until + Duration::from_millis(millis);
-        for (now, extension) in [(0, None), (20, None), (700, Some(700)), (3_600_000, Some(20_000))]
-        {
-            let extended = extended(until, at(now)).map(|later| later - at(now));
-            assert_eq!(extended, extension.map(Duration::from_millis), "{now} ms late");
+        for (late, before, more) in [
+            (0, 0, 0),
+            (20, 0, 0),
+            (700, 0, 700),
+            (700, 19_500, 500),
+            (700, 20_000, 0),
+            (3_600_000, 0, 20_000),
+        ] {
+            let [late, before, more] = [late, before, more].map(Duration::from_millis);
+            assert_eq!(more_time(late, before), more, "{late:?} late, {before:?} before");
         }
     }
 }

@@ -82,6 +82,16 @@ impl HistoryFile {
         Ok(Self { path, entries })
     }
 
+    /// Whether there is a file that is damaged, which [`open`](Self::open) would put aside. It
+    /// waits for the disk.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn is_damaged(path: impl AsRef<Path>) -> Result<bool, VaultFileError> {
+        let found = disk::read(&disk::resolve(path.as_ref())?, codec::MAX_FILE)?;
+        Ok(found.is_some_and(|bytes| codec::decode(&bytes).is_none()))
+    }
+
     /// The file beside a vault: its name with `.known` after it.
     pub fn path_beside(vault: &Path) -> PathBuf {
         let mut name = vault.as_os_str().to_owned();
