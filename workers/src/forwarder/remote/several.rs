@@ -8,9 +8,13 @@ use std::sync::Arc;
 use ockam_actix_runtime::{
     lock::Lock, watched, worker::supervision::Restarting, Error, Host, Result, Route,
 };
-use tokio::sync::mpsc::{self, UnboundedSender};
+use tokio::{
+    sync::mpsc::{self, UnboundedSender},
+    time::sleep,
+};
 
 use crate::forwarder::remote::{
+    attempts::Attempts,
     keeper::{Leave, RegistrationKeeper, Stop},
     registrar::Registrar,
     registration::{AtHub, Forwarded, RegistrationPhase, RegistrationState},
@@ -164,10 +168,18 @@ impl Shared {
         drop(attempted);
         // As all end with it, it is not awaited that they are stopped.
         let _ = self.phase.subscribe().wait_for(|phase| *phase == Phase::Running).await;
-        let kept = keep(&registrar, true).await;
-        let kept = kept.inspect_err(|error| log::error!("{}", error.one_line())).ok()?;
-        self.list(kept.clone());
-        Some(kept)
+        let mut attempts = Attempts::new();
+        loop {
+            match keep(&registrar, true).await {
+                Ok(kept) => {
+                    self.list(kept.clone());
+                    return Some(kept);
+                }
+                Err(_) if registrar.node().is_stopping() => return None,
+                // Whoever has to mend it may do so at any time.
+                Err(error) => sleep(attempts.pause_after(&error)).await,
+            }
+        }
     }
 
     /// Lists a keeper; returns what the registrations come to from now on.
