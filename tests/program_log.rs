@@ -108,7 +108,7 @@ fn version_says_what_is_built_in() {
 /// The guide's step 04 by this program: hub, outlet and inlet, and a client whose stream is idle.
 struct Tunnel {
     programs: [Program; 3],
-    _client: TcpStream,
+    client: Option<TcpStream>,
 }
 
 impl Tunnel {
@@ -123,7 +123,18 @@ impl Tunnel {
         let mut client = connect(inlet.wait_for_address("inlet on "), PATIENCE).unwrap();
         client.write_all(b"ECHO\ntext").unwrap();
         client.read_exact(&mut [0; 4]).unwrap();
-        Self { programs: [hub, outlet, inlet], _client: client }
+        Self { programs: [hub, outlet, inlet], client: Some(client) }
+    }
+}
+
+/// None of the programs has said anything that asks for a person, or a line that is too long.
+fn is_calm(tunnel: &Tunnel, how: &str) {
+    for program in &tunnel.programs {
+        let said = program.stderr();
+        let is_alarm = |line: &&String| line.contains(" WARN ") || line.contains(" ERROR]");
+        assert_eq!(said.iter().find(is_alarm), None, "{how}: {program}");
+        let long: Vec<_> = said.iter().filter(|line| line.chars().count() > 160).collect();
+        assert!(!said.is_empty() && long.is_empty(), "{long:#?}");
     }
 }
 
@@ -137,13 +148,7 @@ fn a_clean_end_is_no_alarm() {
             program.terminate();
             assert!(program.wait_for_exit(PATIENCE).success(), "{program}");
         }
-        for program in &tunnel.programs {
-            let said = program.stderr();
-            let is_alarm = |line: &&String| line.contains(" WARN ") || line.contains(" ERROR]");
-            assert_eq!(said.iter().find(is_alarm), None, "{order:?}: {program}");
-            let long: Vec<_> = said.iter().filter(|line| line.chars().count() > 160).collect();
-            assert!(!said.is_empty() && long.is_empty(), "{long:#?}");
-        }
+        is_calm(&tunnel, &format!("{order:?}"));
     };
     let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
     thread::scope(|scope| {
@@ -151,6 +156,21 @@ fn a_clean_end_is_no_alarm() {
             orders.into_iter().map(|order| scope.spawn(move || end(order))).collect();
         ending.into_iter().for_each(|one| one.join().unwrap());
     });
+}
+
+#[test]
+fn a_common_end_is_no_alarm() {
+    let target = Target::start();
+    for _ in 0..10 {
+        let mut tunnel = Tunnel::start(&target, &[]);
+        // With nothing to finish, all of them end within a moment.
+        tunnel.client = None;
+        tunnel.programs.iter().rev().for_each(Program::terminate);
+        for program in &mut tunnel.programs {
+            assert!(program.wait_for_exit(PATIENCE).success(), "{program}");
+        }
+        is_calm(&tunnel, "all at once");
+    }
 }
 
 #[test]

@@ -292,18 +292,22 @@ impl<H> Ledger<H> {
         holding.map(|held| &held.handle).ok_or(RegistrationRefusal::NoForwarder)
     }
 
-    /// Removes a forwarder of this registrant.
+    /// Removes a forwarder of this registrant. Returns false if nobody has it: it has ended before,
+    /// with its connection or its lease.
     ///
     /// # Errors
-    /// [`RegistrationRefusal::NoForwarder`] if it has no such forwarder.
+    /// [`RegistrationRefusal::NoForwarder`] if another one has it.
     pub(super) fn release(
         &mut self,
         id: &ForwarderId,
         registrant: &Registrant,
-    ) -> Result<(), RegistrationRefusal> {
+    ) -> Result<bool, RegistrationRefusal> {
+        if !self.holdings.contains_key(id) {
+            return Ok(false);
+        }
         self.held(id, registrant)?;
         self.remove(id);
-        Ok(())
+        Ok(true)
     }
 
     /// Removes a forwarder that has ended, unless a later one has its address.

@@ -190,8 +190,10 @@ impl ForwardingActor {
             }
             Request::Renew(id) => self.renew(&registrant, id),
             Request::Release(id) => {
-                self.ledger.lock().release(&id, &registrant)?;
-                self.journal.departed(&id, "its node released it");
+                let released = self.ledger.lock().release(&id, &registrant)?;
+                if released {
+                    self.journal.departed(&id, "its node released it");
+                }
                 return Ok(None);
             }
         }

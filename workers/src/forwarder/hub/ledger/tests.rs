@@ -93,7 +93,9 @@ fn only_its_registrant_renews_or_releases_a_forwarder() {
         assert_eq!(ledger.held(&id(1), &other), Err(RegistrationRefusal::NoForwarder));
         assert_eq!(ledger.release(&id(1), &other), Err(RegistrationRefusal::NoForwarder));
     }
-    assert_eq!(ledger.release(&id(1), &registrant("a")), Ok(()));
+    assert_eq!(ledger.release(&id(1), &registrant("a")), Ok(true));
+    // What is asked for has come about already.
+    assert_eq!(ledger.release(&id(1), &registrant("a")), Ok(false));
     assert_eq!(ledger.held(&id(1), &registrant("a")), Err(RegistrationRefusal::NoForwarder));
 }
 
