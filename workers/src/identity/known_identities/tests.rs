@@ -1,7 +1,8 @@
 //! Which histories are refused, how room is made, and what lasts.
 
 use std::{
-    fs,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -241,6 +242,16 @@ fn a_damaged_file_is_put_aside() {
     fs::write(&path, b"damaged").unwrap();
     assert_eq!(HistoryFile::open(&path).unwrap().entries().count(), 0);
     assert!(directory.path().join("known.damaged").exists());
+}
+
+#[test]
+fn who_looks_leaves_a_damaged_file() {
+    let (_directory, path) = scratch();
+    assert!(!HistoryFile::is_damaged(&path).unwrap(), "there is none");
+    let file = fs::File::create(&path).unwrap();
+    file.set_permissions(Permissions::from_mode(0o600)).unwrap();
+    fs::write(&path, b"damaged").unwrap();
+    assert!(HistoryFile::is_damaged(&path).unwrap() && path.exists());
 }
 
 #[test]
